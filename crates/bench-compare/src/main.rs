@@ -1,0 +1,3 @@
+//! The bench-compare program.
+
+fn main() {}

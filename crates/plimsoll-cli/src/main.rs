@@ -1,0 +1,3 @@
+//! The plimsoll-cli program.
+
+fn main() {}
