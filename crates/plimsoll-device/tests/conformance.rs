@@ -1,5 +1,7 @@
 //! The host and every shape of simulated device keep what a device promises.
 
+#![expect(clippy::unwrap_used, reason = "a test")]
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +19,7 @@ fn passed(report: &Report, skipped: usize) {
 
 fn sim(skipped: usize, change: impl FnOnce(&mut SimSettings)) {
     let mut settings = SimSettings {
-        total: Bytes::mib(64),
+        total: Bytes::mib(32),
         ..SimSettings::default()
     };
     change(&mut settings);
@@ -26,6 +28,7 @@ fn sim(skipped: usize, change: impl FnOnce(&mut SimSettings)) {
     let device: Arc<dyn Device> = Arc::clone(&sim) as _;
     let options = Options {
         contents,
+        bytes_max: Bytes::mib(2),
         lose: Some(Arc::new({
             let sim = Arc::clone(&sim);
             move || sim.lose()
@@ -92,6 +95,7 @@ mod host {
         let device: Arc<dyn Device> = Arc::new(HostDevice::open(settings).unwrap());
         let options = Options {
             exhaust: limited,
+            bytes_max: Bytes::mib(2),
             ..Options::suited(device.facts())
         };
         passed(&run(&device, &options), skipped);

@@ -11,7 +11,7 @@ pub(super) const CHECKS: &[Check] = &[Check {
 
 fn foreign(trial: &Trial<'_>) -> Result<(), Stop> {
     let (device, stream) = (trial.device, Stream(0));
-    let foreign = trial.foreign()?;
+    let foreign = Trial::foreign()?;
     let own = trial.allocate(4096, trial.any_mode()?)?;
     let mut into = vec![0; 4096];
     let theirs = foreign.whole();

@@ -160,7 +160,6 @@ fn unaligned(trial: &Trial<'_>) -> Result<(), Stop> {
     let (device, granule) = (trial.device, offered(trial)?);
     let range = range_of(trial, 4, modes(trial)?[0])?;
     must("backing", device.commit(&range, 0..granule))?;
-    #[expect(clippy::reversed_empty_ranges, reason = "it is to be refused")]
     let backwards = 2 * granule..granule;
     for part in [
         granule..granule + 1,

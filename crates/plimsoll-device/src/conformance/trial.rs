@@ -203,7 +203,7 @@ impl<'d> Trial<'d> {
     }
 
     /// A region of another device.
-    pub(super) fn foreign(&self) -> Result<Region, Stop> {
+    pub(super) fn foreign() -> Result<Region, Stop> {
         let other = must("making another device", SimDevice::new(SimSettings::default()))?;
         let request = Request::new(Bytes::kib(4), StorageMode::Shared);
         must("allocating on another device", other.allocate(request))
