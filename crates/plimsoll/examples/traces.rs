@@ -73,7 +73,9 @@ fn main() -> ExitCode {
         match key {
             "small_below" => settings.small_below = number << 10,
             "slab" => settings.small_slab = number << 10,
-            "slack" => settings.slack_permille = u32::try_from(number).unwrap_or(0),
+            "slack" => settings.slack.permille = u32::try_from(number).unwrap_or(0),
+            "slack_mib" => settings.slack.bytes = number << 20,
+            "slack_most" => settings.slack.permille_most = u32::try_from(number).unwrap_or(0),
             "step" => settings.step_permille = u32::try_from(number).unwrap_or(0),
             "effort" => settings.effort = u32::try_from(number).unwrap_or(1),
             "granule" => {

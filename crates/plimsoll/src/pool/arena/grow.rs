@@ -184,10 +184,9 @@ impl Arena {
 
     /// The most that may be backed before idle granules are exchanged.
     fn limit(&self, granule: u64) -> u64 {
-        let slack = u128::from(self.need_high) * u128::from(self.settings.slack_permille) / 1000;
         let limit = self
             .need_high
-            .saturating_add(u64::try_from(slack).unwrap_or(u64::MAX));
+            .saturating_add(self.settings.slack.of(self.need_high));
         limit.checked_next_multiple_of(granule).unwrap_or(u64::MAX)
     }
 

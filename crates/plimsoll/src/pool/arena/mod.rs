@@ -6,6 +6,7 @@
 )]
 mod arena;
 mod bins;
+mod check;
 mod grow;
 mod node;
 mod settings;
@@ -13,4 +14,4 @@ mod settings;
 pub use arena::{Arena, Placed};
 pub use grow::Growth;
 pub use node::NodeId;
-pub use settings::{ArenaSettings, Backing, SizeClass};
+pub use settings::{ArenaSettings, Backing, SizeClass, Slack};
