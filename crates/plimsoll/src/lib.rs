@@ -1,4 +1,7 @@
 //! The memory engine for AI on one machine: it plans how many bytes each workload may carry, holds them to that
 //! line while they run, and shows where every byte is.
 
+pub mod pool;
+pub mod replay;
+
 pub use plimsoll_device::{Bytes, ParseBytesError, ParsePlaceError, Place};
