@@ -8,11 +8,13 @@
 mod bare;
 mod best_fit;
 mod error;
+mod pooled;
 mod report;
 mod trace;
 
 pub use bare::{BareArena, CacheLimits};
 pub use best_fit::BestFit;
 pub use error::{ReplayError, TraceError};
+pub use pooled::PooledReplay;
 pub use report::{Outcome, Replayer, Report, replay, report};
 pub use trace::{Action, Event, Oddities, Trace, TraceFacts};
