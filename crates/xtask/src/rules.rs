@@ -1,0 +1,99 @@
+//! The rules of this repository: every exception in one place, with its reason.
+
+/// A file or crate that is excepted, and why.
+pub type Exception = (&'static str, &'static str);
+
+/// What the checks hold a tree to.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// The most lines a Rust file may have.
+    pub file_lines: usize,
+    /// Files that may be longer.
+    pub long_files: &'static [Exception],
+    /// The most lines of code that a `lib.rs` or `mod.rs` may have, without docs, blank lines and tests.
+    pub contents_lines: usize,
+    /// Files that may have `unsafe` code.
+    pub unsafe_files: &'static [Exception],
+    /// For each crate the crates of the workspace it may depend on.
+    pub directions: &'static [(&'static str, &'static [&'static str])],
+    /// Crates from outside that only one crate may depend on: the crate, then the beginnings of their names.
+    pub confined: &'static [(&'static str, &'static [&'static str])],
+    /// Documents that must be there.
+    pub papers: &'static [&'static str],
+}
+
+/// This repository's rules.
+pub const RULES: Rules = Rules {
+    file_lines: 600,
+    long_files: &[],
+    contents_lines: 80,
+    unsafe_files: &[
+        (
+            "crates/bench-compare/src/peers/malloc.rs",
+            "calls the system's allocator",
+        ),
+        ("crates/bench-compare/src/peers/mimalloc.rs", "calls a C library"),
+        (
+            "crates/plimsoll-device/src/region.rs",
+            "what a device backs is told by unsafe constructors, and a handle crosses threads",
+        ),
+    ],
+    directions: &[
+        ("plimsoll-device", &[]),
+        ("plimsoll-cuda", &["plimsoll-device"]),
+        ("plimsoll-wgpu", &["plimsoll-device"]),
+        ("plimsoll", &["plimsoll-device"]),
+        ("plimsoll-plan", &["plimsoll", "plimsoll-device"]),
+        ("plimsoll-kv", &["plimsoll", "plimsoll-device"]),
+        ("plimsoll-vec", &["plimsoll", "plimsoll-device"]),
+        ("plimsoll-tensor", &["plimsoll", "plimsoll-device"]),
+        (
+            "plimsoll-llm",
+            &["plimsoll", "plimsoll-device", "plimsoll-kv", "plimsoll-tensor"],
+        ),
+        (
+            "plimsoll-serve",
+            &[
+                "plimsoll",
+                "plimsoll-device",
+                "plimsoll-kv",
+                "plimsoll-llm",
+                "plimsoll-plan",
+                "plimsoll-tensor",
+                "plimsoll-vec",
+            ],
+        ),
+        (
+            "plimsoll-cli",
+            &[
+                "plimsoll",
+                "plimsoll-cuda",
+                "plimsoll-device",
+                "plimsoll-kv",
+                "plimsoll-llm",
+                "plimsoll-plan",
+                "plimsoll-serve",
+                "plimsoll-tensor",
+                "plimsoll-vec",
+                "plimsoll-wgpu",
+            ],
+        ),
+        ("bench-compare", &["plimsoll", "plimsoll-cli", "plimsoll-device"]),
+        ("xtask", &[]),
+    ],
+    confined: &[(
+        "bench-compare",
+        &["cubecl", "libmimalloc-sys", "mimalloc", "offset-allocator"],
+    )],
+    papers: &[
+        ".ci/run",
+        "ARCHITECTURE.md",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "LICENSE-APACHE",
+        "LICENSE-MIT",
+        "README.md",
+        "deny.toml",
+        "docs/decisions.md",
+    ],
+};
