@@ -115,6 +115,10 @@ pub trait Bench: Send {
 /// The most holes that [`Bench::hold`] leaves.
 pub const MOST_HOLES: usize = 100_000;
 
+/// How long an engine may take to hand out the blocks that live meanwhile. One whose cost grows with their number
+/// would otherwise keep all the others waiting for minutes.
+pub const HOLD_AT_MOST: Duration = Duration::from_secs(5);
+
 /// Why there is no figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gap {
@@ -122,6 +126,8 @@ pub enum Gap {
     Full,
     /// The engine has no memory that could be touched.
     NoMemory,
+    /// Taking the blocks that should live meanwhile lasted longer than [`HOLD_AT_MOST`].
+    TooSlow,
 }
 
 impl fmt::Display for Gap {
@@ -129,6 +135,7 @@ impl fmt::Display for Gap {
         f.write_str(match self {
             Self::Full => "it had no room for the blocks",
             Self::NoMemory => "it keeps books only and has no memory to touch",
+            Self::TooSlow => "it took too long to take the blocks that should live meanwhile",
         })
     }
 }
@@ -161,7 +168,8 @@ impl<S: Seat> Bench for Occupied<S> {
         let every = live.div_ceil(holes.max(1));
         let mut gone = Vec::with_capacity(holes);
         self.held.reserve(live);
-        let mut room = true;
+        let began = Instant::now();
+        let mut outcome = Ok(());
         for (at, &bytes) in (0..live).zip(HELD_SIZES.iter().cycle()) {
             let kept = self.seat.take(bytes);
             let hole = if at % every == 0 {
@@ -169,17 +177,21 @@ impl<S: Seat> Bench for Occupied<S> {
             } else {
                 None
             };
-            room = kept.is_some();
+            if kept.is_none() {
+                outcome = Err(Gap::Full);
+            } else if at % 256 == 0 && began.elapsed() > HOLD_AT_MOST {
+                outcome = Err(Gap::TooSlow);
+            }
             self.held.extend(kept);
             gone.extend(hole);
-            if !room {
+            if outcome.is_err() {
                 break;
             }
         }
         for block in gone {
             self.seat.put(block);
         }
-        if room { Ok(()) } else { Err(Gap::Full) }
+        outcome
     }
 
     fn batch(&mut self, bytes: u64, pairs: u32, touch: bool) -> Result<Duration, Gap> {
@@ -217,7 +229,7 @@ pub struct Plan {
     pub cases: Vec<Case>,
     /// Batches whose median is the figure.
     pub batches: usize,
-    /// The fewest pairs in a batch.
+    /// The fewest pairs in a batch, unless they would last longer than 50 ms.
     pub pairs: u32,
     /// Write one byte to each page of each block.
     pub touch: bool,
@@ -355,8 +367,8 @@ fn work(
         .iter_mut()
         .map(|bench| bench.hold(live).map(|()| Vec::new()))
         .collect();
-    let mut pairs = vec![plan.pairs; benches.len()];
-    // The first two rounds warm up; the second also tells how many pairs fill a batch.
+    let mut pairs = vec![plan.pairs.div_ceil(20); benches.len()];
+    // The first two rounds warm up, and tell how many pairs fill a batch.
     for round in 0..plan.batches + 2 {
         for (at, bench) in benches.iter_mut().enumerate() {
             rendezvous.meet();
@@ -364,8 +376,10 @@ fn work(
                 continue;
             }
             match bench.batch(case.size_bytes, pairs[at], plan.touch) {
-                Ok(took) if round == 1 => pairs[at] = pairs_for(took, pairs[at], case.threads),
-                Ok(_) if round == 0 => {}
+                Ok(took) if round < 2 => {
+                    let each = nanoseconds(took) / f64::from(pairs[at]);
+                    pairs[at] = pairs_for(each, plan.pairs, case.threads);
+                }
                 Ok(took) => {
                     if let Ok(samples) = &mut samples[at] {
                         samples.push(nanoseconds(took) / f64::from(pairs[at]));
@@ -380,19 +394,24 @@ fn work(
     samples
 }
 
-/// How many pairs fill a batch: enough that starting together does not show when threads run side by side, and
-/// never fewer than asked.
-fn pairs_for(took: Duration, pairs: u32, threads: usize) -> u32 {
-    let batch_us = if threads > 1 { 400.0 } else { 50.0 };
-    let each = (nanoseconds(took) / f64::from(pairs)).max(1.0);
-    let wanted = (batch_us * 1_000.0 / each).min(100_000.0);
+/// How many pairs of so many nanoseconds fill a batch: enough that starting together does not show when threads run
+/// side by side, never fewer than asked, and fewer all the same when they would last too long.
+fn pairs_for(each: f64, asked: u32, threads: usize) -> u32 {
+    const BATCH_AT_MOST_NS: f64 = 50e6;
+    const FEWEST: f64 = 5.0;
+    let fill_ns = if threads > 1 { 400e3 } else { 50e3 };
+    let each = each.max(1.0);
+    let wanted = (fill_ns / each)
+        .max(f64::from(asked))
+        .min(BATCH_AT_MOST_NS / each)
+        .max(FEWEST);
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "between 0 and 100,000"
+        reason = "at least 5; at most 400,000 or what was asked"
     )]
     let wanted = wanted as u32;
-    wanted.max(pairs)
+    wanted
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a batch lasts far less than 2⁵³ ns")]
@@ -536,6 +555,15 @@ mod tests {
         let rows = measure(&engines, &touching, |_| {});
         assert!(rows.iter().all(|row| row.ns_median == Err(Gap::NoMemory)));
         assert_eq!(out.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_batch_is_neither_too_short_nor_too_long() {
+        assert_eq!(pairs_for(10.0, 2_000, 1), 5_000);
+        assert_eq!(pairs_for(10.0, 2_000, 2), 40_000);
+        assert_eq!(pairs_for(1_000.0, 2_000, 1), 2_000);
+        assert_eq!(pairs_for(100_000.0, 2_000, 1), 500);
+        assert_eq!(pairs_for(1e9, 2_000, 1), 5);
     }
 
     #[test]

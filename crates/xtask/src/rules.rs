@@ -35,7 +35,7 @@ pub const RULES: Rules = Rules {
         ("crates/bench-compare/src/peers/mimalloc.rs", "calls a C library"),
         (
             "crates/plimsoll-device/src/region.rs",
-            "what a device backs is told by unsafe constructors, and a handle crosses threads",
+            "its maker vouches for the address, and a region crosses threads",
         ),
     ],
     directions: &[
