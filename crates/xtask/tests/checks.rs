@@ -10,6 +10,7 @@ const RULES: Rules = Rules {
     file_lines: 5,
     long_files: &[],
     contents_lines: 3,
+    long_contents: &[],
     unsafe_files: &[],
     directions: &[("low", &[]), ("high", &["low"])],
     confined: &[("high", &["peer"])],

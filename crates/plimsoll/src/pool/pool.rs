@@ -78,7 +78,12 @@ pub struct LeaseRequest {
 impl LeaseRequest {
     /// So many bytes, at the device's alignment, untagged, now or not at all.
     pub const fn new(bytes: Bytes) -> Self {
-        Self { bytes, align: 1, tag: Tag::NONE, within: None }
+        Self {
+            bytes,
+            align: 1,
+            tag: Tag::NONE,
+            within: None,
+        }
     }
 
     /// At a stricter alignment: a power of two.
@@ -111,10 +116,18 @@ impl From<Bytes> for LeaseRequest {
 
 impl Pool {
     /// A pool of `device`'s memory, charged to `account`. Nothing is backed before the first lease.
-    pub fn new(account: &Account, device: Arc<dyn Device>, settings: PoolSettings) -> Result<Self, LeaseError> {
+    pub fn new(
+        account: &Account,
+        device: Arc<dyn Device>,
+        settings: PoolSettings,
+    ) -> Result<Self, LeaseError> {
         let facts = device.facts();
         let (place, unit) = (facts.place, facts.min_align.next_power_of_two());
-        let usual = if facts.unified { StorageMode::Shared } else { StorageMode::Private };
+        let usual = if facts.unified {
+            StorageMode::Shared
+        } else {
+            StorageMode::Private
+        };
         let mode = settings.mode.unwrap_or(usual);
         let (mut layout, backing, largest) = if facts.capabilities.growable_ranges {
             let span = settings.span.unwrap_or_else(|| span_for(facts.total));
@@ -124,28 +137,49 @@ impl Pool {
             (layout, Backing::Range(region), span)
         } else {
             let largest = facts.max_allocation.get();
-            (ArenaSettings::slabs(unit, facts.page, largest), Backing::Slabs(std::collections::BTreeMap::new()), largest)
+            (
+                ArenaSettings::slabs(unit, facts.page, largest),
+                Backing::Slabs(std::collections::BTreeMap::new()),
+                largest,
+            )
         };
         layout.slack = settings.slack;
         let central = Central::new(Arena::new(layout), backing, mode);
-        let core = Arc::new(PoolCore::new(account.clone(), place, device, settings, largest, central));
-        let registrations =
-            holders::of(&core).iter().map(|holder| account.governor().hold(account, place, holder)).collect();
-        let handle = Arc::new(Handle { core: Arc::clone(&core), registrations });
+        let core = Arc::new(PoolCore::new(
+            account.clone(),
+            place,
+            device,
+            settings,
+            largest,
+            central,
+        ));
+        let registrations = holders::of(&core)
+            .iter()
+            .map(|holder| account.governor().hold(account, place, holder))
+            .collect();
+        let handle = Arc::new(Handle {
+            core: Arc::clone(&core),
+            registrations,
+        });
         Ok(Self { core, handle })
     }
 
     /// Bytes to use until the lease is dropped.
     ///
     /// Zero bytes are always granted. An error says what was asked, what is free and who holds the rest.
-    #[expect(clippy::inline_always, reason = "the hot path: a call between its parts costs as much as a part")]
+    #[expect(
+        clippy::inline_always,
+        reason = "the hot path: a call between its parts costs as much as a part"
+    )]
     #[inline(always)]
     pub fn lease(&self, bytes: Bytes) -> Result<Lease, LeaseError> {
         let align = self.core.align;
         let rounded = (bytes.get().wrapping_add(align - 1)) & !(align - 1);
         // Zero, and sizes that wrap, round to zero; over-sized ones miss the cache. All take the slow road.
         if rounded != 0
-            && let Some(Some(mut block)) = local::with(self.core.key(), move |bins| bins.pop(rounded, bytes.get(), Tag::NONE))
+            && let Some(Some(mut block)) = local::with(self.core.key(), move |bins| {
+                bins.pop(rounded, bytes.get(), Tag::NONE)
+            })
         {
             block.requested = bytes.get();
             block.tag = Tag::NONE;
@@ -177,12 +211,18 @@ impl Pool {
     fn lease_missed(&self, request: &LeaseRequest) -> Result<Lease, LeaseError> {
         let core = &self.core;
         if !request.align.is_power_of_two() || request.align > core.largest {
-            return Err(LeaseError::BadAlignment { align: request.align, limit: 1 << core.largest.ilog2() });
+            return Err(LeaseError::BadAlignment {
+                align: request.align,
+                limit: 1 << core.largest.ilog2(),
+            });
         }
         if request.bytes.is_zero() {
             return Ok(Lease::empty());
         }
-        let too_large = || LeaseError::TooLarge { asked: request.bytes, limit: Bytes::new(core.largest) };
+        let too_large = || LeaseError::TooLarge {
+            asked: request.bytes,
+            limit: Bytes::new(core.largest),
+        };
         let bytes = request.bytes.checked_round_up(core.align).ok_or_else(too_large)?;
         if bytes.get() > core.largest {
             return Err(too_large());
@@ -190,7 +230,11 @@ impl Pool {
         if !local::has(core.key()) {
             local::join(core);
         }
-        let need = Need { bytes: bytes.get(), align: request.align.max(core.align), within: request.within };
+        let need = Need {
+            bytes: bytes.get(),
+            align: request.align.max(core.align),
+            within: request.within,
+        };
         let mut block = core.obtain(need)?;
         block.requested = request.bytes.get();
         block.tag = request.tag;

@@ -38,7 +38,14 @@ impl PooledReplay {
     /// Serves from this pool, whose device is `device` with its fences held.
     pub fn new(pool: Pool, device: Arc<SimDevice>) -> Self {
         device.hold_fences();
-        Self { pool, device, leases: Vec::new(), requested: None, lanes: Vec::new(), waits: Vec::new() }
+        Self {
+            pool,
+            device,
+            leases: Vec::new(),
+            requested: None,
+            lanes: Vec::new(),
+            waits: Vec::new(),
+        }
     }
 
     /// The pool, to ask for its numbers.
@@ -49,17 +56,25 @@ impl PooledReplay {
     fn lane(&mut self, stream: u16) -> Option<usize> {
         while self.lanes.len() <= usize::from(stream) {
             let stream = self.device.stream().ok()?;
-            self.lanes.push(Lane { stream, first: 0, done: std::collections::VecDeque::new() });
+            self.lanes.push(Lane {
+                stream,
+                first: 0,
+                done: std::collections::VecDeque::new(),
+            });
         }
         Some(usize::from(stream))
     }
 
     /// The free of the event before did not complete at once: the device still uses the block.
     fn retire_requested(&mut self) {
-        let Some((block, stream)) = self.requested.take() else { return };
+        let Some((block, stream)) = self.requested.take() else {
+            return;
+        };
         let Some(lane) = self.lane(stream) else { return };
         let lane = &mut self.lanes[lane];
-        let Ok(fence) = self.device.fence(lane.stream) else { return };
+        let Ok(fence) = self.device.fence(lane.stream) else {
+            return;
+        };
         if lane.done.is_empty() {
             lane.first = fence.seq;
         }
@@ -78,13 +93,19 @@ impl PooledReplay {
 impl Lane {
     /// Marks one fence complete; the last one that may now signal, if any.
     fn complete(&mut self, seq: u64) -> Option<Fence> {
-        if let Some(done) = seq.checked_sub(self.first).and_then(|at| self.done.get_mut(usize::try_from(at).ok()?)) {
+        if let Some(done) = seq
+            .checked_sub(self.first)
+            .and_then(|at| self.done.get_mut(usize::try_from(at).ok()?))
+        {
             *done = true;
         }
         let ready = self.done.iter().take_while(|done| **done).count();
         self.done.drain(..ready);
         self.first += ready as u64;
-        (ready > 0).then(|| Fence { stream: self.stream, seq: self.first - 1 })
+        (ready > 0).then(|| Fence {
+            stream: self.stream,
+            seq: self.first - 1,
+        })
     }
 }
 
@@ -95,7 +116,10 @@ impl Replayer for PooledReplay {
         if self.leases.len() <= index {
             self.leases.resize_with(index + 1, || None);
         }
-        let lease = self.pool.lease(Bytes::new(bytes)).map_err(|error| refused(&self.pool, bytes, &error))?;
+        let lease = self
+            .pool
+            .lease(Bytes::new(bytes))
+            .map_err(|error| refused(&self.pool, bytes, &error))?;
         self.leases[index] = Some(lease);
         Ok(())
     }
