@@ -35,16 +35,31 @@ pub fn contents(tree: &Tree, rules: &Rules) -> Vec<Finding> {
             .is_some_and(|(crate_folder, _)| crate_folder.starts_with("crates/"));
         in_src && (path.ends_with("/lib.rs") || path.ends_with("/mod.rs"))
     });
-    tables
-        .filter_map(|(path, text)| {
-            let code = code_only(text);
-            let before_tests = code.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
-            let lines = before_tests.lines().filter(|line| !line.trim().is_empty()).count();
+    let mut findings = Vec::new();
+    let mut needed = Vec::new();
+    for (path, text) in tables {
+        let code = code_only(text);
+        let before_tests = code.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        let lines = before_tests
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .count();
+        if lines <= most {
+            continue;
+        }
+        needed.push(path);
+        if !rules.long_contents.iter().any(|(file, _)| *file == path) {
             let what = format!(
                 "{lines} lines of code in a table of contents (most: {most}); move them to a file named after what they are"
             );
-            let excepted = rules.long_contents.iter().any(|(file, _)| *file == path);
-            (lines > most && !excepted).then(|| Finding::file(path, what))
-        })
-        .collect()
+            findings.push(Finding::file(path, what));
+        }
+    }
+    let stale = rules
+        .long_contents
+        .iter()
+        .filter(|(path, _)| !needed.contains(path));
+    let what = "is excepted as a long table of contents and is none; drop the exception";
+    findings.extend(stale.map(|(path, _)| Finding::file(*path, what)));
+    findings
 }
