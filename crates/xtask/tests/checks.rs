@@ -91,6 +91,20 @@ fn contents() {
         "crates/low/src/lib.rs",
         "4 lines",
     );
+    let excepted = Rules {
+        long_contents: &[("crates/low/src/lib.rs", "a table of its own")],
+        ..RULES
+    };
+    assert_eq!(
+        found("contents", &excepted, &[("crates/low/src/lib.rs", code)]),
+        []
+    );
+    let short = [("crates/low/src/lib.rs", "mod a;\n")];
+    assert_eq!(
+        found("contents", &excepted, &short).len(),
+        1,
+        "an exception that is not needed"
+    );
     let table =
         "//! Docs.\n//!\n//! More.\n\nmod a;\npub use a::A;\n#[cfg(test)]\nmod tests {\n    fn f() {}\n}\n";
     passes(
