@@ -1,4 +1,8 @@
 //! The memory engine for AI on one machine: it plans how many bytes each workload may carry, holds them to that
 //! line while they run, and shows where every byte is.
 
+pub mod machine;
+pub mod pressure;
+//pub mod settings;
+
 pub use plimsoll_device::{Bytes, ParseBytesError, ParsePlaceError, Place};
