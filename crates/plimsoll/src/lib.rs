@@ -3,6 +3,6 @@
 
 pub mod machine;
 pub mod pressure;
-//pub mod settings;
+pub mod settings;
 
 pub use plimsoll_device::{Bytes, ParseBytesError, ParsePlaceError, Place};

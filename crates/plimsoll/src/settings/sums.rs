@@ -1,0 +1,158 @@
+//! Whether guarantees add up. Pure arithmetic on settings, so that a file, a planner and the governor can all ask.
+//!
+//! Each line must hold `Σ guaranteed + reserve + emergency`. Accounts form a tree: what an account needs is its
+//! own guarantee or the sum of its children's needs, whichever is more (children are served out of their
+//! parent's guarantee first). And an account's limit must hold what its children were promised.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::{LedgerSettings, LineSettings};
+use crate::{Bytes, Place};
+
+/// One term of the sum.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summand {
+    /// An account's path, or what of the line is set aside.
+    pub name: String,
+    /// How much.
+    pub bytes: Bytes,
+}
+
+/// More was promised than there is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Overcommit {
+    /// On which place.
+    pub place: Place,
+    /// The account whose limit is too small for its children; `None` when it is the line itself.
+    pub account: Option<String>,
+    /// What was promised, largest first.
+    pub summands: Vec<Summand>,
+    /// Their sum.
+    pub sum: Bytes,
+    /// What there is: the line, or the account's limit.
+    pub line: Bytes,
+}
+
+impl Overcommit {
+    /// How much too much.
+    pub fn excess(&self) -> Bytes {
+        self.sum.saturating_sub(self.line)
+    }
+}
+
+impl fmt::Display for Overcommit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match &self.account {
+            Some(account) => format!("limit of {account} on {}", self.place),
+            None => format!("line of {}", self.place),
+        };
+        writeln!(f, "the guarantees do not fit the {what}:")?;
+        for (index, summand) in self.summands.iter().enumerate() {
+            let sign = if index == 0 { ' ' } else { '+' };
+            writeln!(f, "  {sign} {:>11}  {}", summand.bytes, summand.name)?;
+        }
+        writeln!(f, "  = {:>11}  promised", self.sum)?;
+        writeln!(f, "  - {:>11}  {what}", self.line)?;
+        write!(f, "  = {:>11}  too much", self.excess())
+    }
+}
+
+impl std::error::Error for Overcommit {}
+
+/// Checks every line, and every limit above children.
+pub fn check_sums(settings: &LedgerSettings) -> Result<(), Overcommit> {
+    settings
+        .places
+        .iter()
+        .try_for_each(|line| check_line(settings, line))
+}
+
+/// What an account has and needs on one place.
+#[derive(Clone, Copy, Debug, Default)]
+struct Need {
+    own: Bytes,
+    limit: Option<Bytes>,
+    children: Bytes,
+}
+
+impl Need {
+    fn bytes(&self) -> Bytes {
+        self.own.max(self.children)
+    }
+}
+
+fn check_line(settings: &LedgerSettings, line: &LineSettings) -> Result<(), Overcommit> {
+    let mut needs: BTreeMap<&str, Need> = BTreeMap::new();
+    for account in &settings.accounts {
+        let share = account.shares.iter().find(|share| share.place == line.place);
+        let need = needs.entry(account.path.as_str()).or_default();
+        need.own = share.map_or(Bytes::ZERO, |share| share.guaranteed);
+        need.limit = share.map(|share| share.limit);
+        let mut path = account.path.as_str();
+        while let Some((parent, _)) = path.rsplit_once('/') {
+            needs.entry(parent).or_default();
+            path = parent;
+        }
+    }
+    // Deepest first, so that each child is complete before its parent reads it.
+    let mut deepest: Vec<&str> = needs.keys().copied().collect();
+    deepest.sort_by_key(|path| std::cmp::Reverse(path.matches('/').count()));
+    for path in deepest {
+        let need = needs[path];
+        if let Some(limit) = need.limit.filter(|&limit| need.children > limit) {
+            let parts = summands(&needs, Some(path));
+            return Err(overcommit(line.place, Some(path), parts, limit));
+        }
+        if let Some((parent, _)) = path.rsplit_once('/') {
+            let parent = needs.entry(parent).or_default();
+            parent.children = parent.children.saturating_add(need.bytes());
+        }
+    }
+    let mut parts = summands(&needs, None);
+    for (name, bytes) in [("(reserve)", line.reserve), ("(emergency)", line.emergency)] {
+        parts.push(Summand {
+            name: name.to_owned(),
+            bytes,
+        });
+    }
+    let checked = overcommit(line.place, None, parts, line.line);
+    if checked.sum > line.line {
+        Err(checked)
+    } else {
+        Ok(())
+    }
+}
+
+/// The accounts directly below `parent`, largest first.
+fn summands(needs: &BTreeMap<&str, Need>, parent: Option<&str>) -> Vec<Summand> {
+    let below = |path: &str| path.rsplit_once('/').map(|(parent, _)| parent) == parent;
+    let of_parent = needs.iter().filter(|(path, _)| below(path));
+    let mut parts: Vec<_> = of_parent
+        .map(|(path, need)| Summand {
+            name: if need.children > need.own {
+                format!("{path}/*")
+            } else {
+                (*path).to_owned()
+            },
+            bytes: need.bytes(),
+        })
+        .collect();
+    parts.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.name.cmp(&b.name)));
+    parts
+}
+
+/// The sum as a report. It saturates: what is beyond 2⁶⁴ bytes is too much in any case.
+fn overcommit(place: Place, account: Option<&str>, mut parts: Vec<Summand>, line: Bytes) -> Overcommit {
+    parts.retain(|part| !part.bytes.is_zero());
+    let sum = parts
+        .iter()
+        .fold(Bytes::ZERO, |sum, part| sum.saturating_add(part.bytes));
+    Overcommit {
+        place,
+        account: account.map(str::to_owned),
+        summands: parts,
+        sum,
+        line,
+    }
+}
