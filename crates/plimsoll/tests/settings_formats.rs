@@ -76,9 +76,9 @@ proptest! {
     fn both_formats_read_back(settings in settings()) {
         let none = Capacities::unknown();
         let toml = to_toml(&settings);
-        prop_assert_eq!(parse("t", &toml, Format::Toml, &none).as_ref(), Ok(&settings), "{}", toml);
+        prop_assert_eq!(parse("t", &toml, Format::Toml, &none), Ok(settings.clone()), "{}", toml);
         let yaml = to_yaml(&settings);
-        prop_assert_eq!(parse("y", &yaml, Format::Yaml, &none).as_ref(), Ok(&settings), "{}", yaml);
+        prop_assert_eq!(parse("y", &yaml, Format::Yaml, &none), Ok(settings.clone()), "{}", yaml);
     }
 
     #[test]

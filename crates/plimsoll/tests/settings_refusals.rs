@@ -250,7 +250,7 @@ fn the_same_in_yaml() {
     );
     begins(
         &yaml("places:\n  host:\n    line:\n"),
-        "plan.yaml:3:10: places.host.line: nothing stands where",
+        "plan.yaml:3:9: places.host.line: nothing stands where",
     );
     begins(
         &yaml("places:\n  host: { line: 8GiB }\naccounts:\n  kv:\n    host: { guaranteed: 9GiB }\n"),

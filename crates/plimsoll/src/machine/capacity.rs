@@ -8,6 +8,8 @@ use crate::{Bytes, Place};
 pub struct PlaceFacts {
     /// Which place.
     pub place: Place,
+    /// All that is there, whoever may use it.
+    pub total: Bytes,
     /// What may be used of it at most.
     pub usable: Bytes,
     /// What could be taken now; others may take it first.
@@ -62,6 +64,7 @@ impl Machine {
         if let Some(limit) = self.limited_by() {
             places.push(PlaceFacts {
                 place: Place::Host,
+                total: self.memory.total.unwrap_or(limit.bytes),
                 usable: limit.bytes,
                 free: self.free(),
                 suggested_line: suggested(limit.bytes, SUGGESTED),
@@ -87,6 +90,7 @@ impl Machine {
         let lockable = self.lockable.filter(|&lockable| lockable < usable)?;
         Some(PlaceFacts {
             place: Place::Pinned,
+            total: self.memory.total.unwrap_or(usable),
             usable: lockable,
             free: None,
             suggested_line: lockable,
@@ -103,6 +107,7 @@ impl Machine {
         let most = share.bytes.min(usable);
         Some(PlaceFacts {
             place: Place::Gpu(0),
+            total: self.memory.total?,
             usable: most,
             free: self.free().map(|free| free.min(most)),
             // Two GiB stay for what the window server draws.
@@ -117,6 +122,7 @@ impl Machine {
         let free_line = suggested(disk.free, SUGGESTED_DISK);
         Some(PlaceFacts {
             place: Place::Disk,
+            total: disk.total,
             usable: disk.total,
             free: Some(disk.free),
             suggested_line: free_line,

@@ -68,6 +68,17 @@ pub fn check_sums(settings: &LedgerSettings) -> Result<(), Overcommit> {
         .try_for_each(|line| check_line(settings, line))
 }
 
+impl LedgerSettings {
+    /// What is guaranteed on a place in all; the children of an account count within it.
+    pub fn promised(&self, place: Place) -> Bytes {
+        let needs = needs(self, place);
+        let parts = summands(&needs, None);
+        parts
+            .iter()
+            .fold(Bytes::ZERO, |sum, part| sum.saturating_add(part.bytes))
+    }
+}
+
 /// What an account has and needs on one place.
 #[derive(Clone, Copy, Debug, Default)]
 struct Need {
@@ -83,30 +94,11 @@ impl Need {
 }
 
 fn check_line(settings: &LedgerSettings, line: &LineSettings) -> Result<(), Overcommit> {
-    let mut needs: BTreeMap<&str, Need> = BTreeMap::new();
-    for account in &settings.accounts {
-        let share = account.shares.iter().find(|share| share.place == line.place);
-        let need = needs.entry(account.path.as_str()).or_default();
-        need.own = share.map_or(Bytes::ZERO, |share| share.guaranteed);
-        need.limit = share.map(|share| share.limit);
-        let mut path = account.path.as_str();
-        while let Some((parent, _)) = path.rsplit_once('/') {
-            needs.entry(parent).or_default();
-            path = parent;
-        }
-    }
-    // Deepest first, so that each child is complete before its parent reads it.
-    let mut deepest: Vec<&str> = needs.keys().copied().collect();
-    deepest.sort_by_key(|path| std::cmp::Reverse(path.matches('/').count()));
-    for path in deepest {
-        let need = needs[path];
+    let needs = needs(settings, line.place);
+    for (path, need) in &needs {
         if let Some(limit) = need.limit.filter(|&limit| need.children > limit) {
             let parts = summands(&needs, Some(path));
             return Err(overcommit(line.place, Some(path), parts, limit));
-        }
-        if let Some((parent, _)) = path.rsplit_once('/') {
-            let parent = needs.entry(parent).or_default();
-            parent.children = parent.children.saturating_add(need.bytes());
         }
     }
     let mut parts = summands(&needs, None);
@@ -122,6 +114,33 @@ fn check_line(settings: &LedgerSettings, line: &LineSettings) -> Result<(), Over
     } else {
         Ok(())
     }
+}
+
+/// Every account on a place, listed or implied by its children, with what its children need.
+fn needs(settings: &LedgerSettings, place: Place) -> BTreeMap<&str, Need> {
+    let mut needs: BTreeMap<&str, Need> = BTreeMap::new();
+    for account in &settings.accounts {
+        let share = account.shares.iter().find(|share| share.place == place);
+        let need = needs.entry(account.path.as_str()).or_default();
+        need.own = share.map_or(Bytes::ZERO, |share| share.guaranteed);
+        need.limit = share.map(|share| share.limit);
+        let mut path = account.path.as_str();
+        while let Some((parent, _)) = path.rsplit_once('/') {
+            needs.entry(parent).or_default();
+            path = parent;
+        }
+    }
+    // Deepest first, so that each child is complete before its parent reads it.
+    let mut deepest: Vec<&str> = needs.keys().copied().collect();
+    deepest.sort_by_key(|path| std::cmp::Reverse(path.matches('/').count()));
+    for path in deepest {
+        let bytes = needs[path].bytes();
+        if let Some((parent, _)) = path.rsplit_once('/') {
+            let parent = needs.entry(parent).or_default();
+            parent.children = parent.children.saturating_add(bytes);
+        }
+    }
+    needs
 }
 
 /// The accounts directly below `parent`, largest first.
