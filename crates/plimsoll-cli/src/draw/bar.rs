@@ -37,13 +37,13 @@ pub fn share_bar(pen: &Pen, columns: usize, guaranteed: f64, limit: f64) -> Stri
     reason = "a share of a screen's width"
 )]
 fn held(share: f64, steps: usize) -> usize {
-    if !(share > 0.0) || steps == 0 {
+    if share.is_nan() || share <= 0.0 || steps == 0 {
         return 0;
     }
     if share >= 1.0 {
         return steps;
     }
-    ((share * steps as f64).round() as usize).clamp(1, steps - 1)
+    ((share * steps as f64).round() as usize).clamp(1, (steps - 1).max(1))
 }
 
 #[cfg(test)]
