@@ -8,9 +8,9 @@ use crate::printer::Color;
 
 const EXAMPLES: &str = "\
 Examples:
-  plimsoll machine                    what this machine can carry, and what limits it
-  plimsoll machine --json             the same for programs
-  plimsoll config check plan.toml     whether a configuration adds up and fits this machine
+  plimsoll machine                  what this machine can carry, and why
+  plimsoll machine --json           the same for programs
+  plimsoll config check plan.toml   whether a plan adds up and fits here
 
 Exit codes: 0 done, 1 failed or refused, 2 not understood.";
 

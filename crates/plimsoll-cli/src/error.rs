@@ -85,7 +85,8 @@ impl CliError {
         };
         let handler = GraphicalReportHandler::new_themed(theme)
             .with_links(false)
-            .with_wrap_lines(false)
+            // A sum that is written out keeps its columns.
+            .with_wrap_lines(!self.to_string().contains('\n'))
             .with_width(pen.width);
         let mut text = String::new();
         if handler.render_report(&mut text, self).is_err() {
@@ -155,7 +156,13 @@ impl ShownSettingsError {
 
 impl fmt::Display for ShownSettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.error.fmt(f)
+        // Where the text is shown, its frame names the file, the line and the column already.
+        let error = &self.error;
+        match (&self.source, error.key.as_str()) {
+            (None, _) => error.fmt(f),
+            (Some(_), "") => error.problem.fmt(f),
+            (Some(_), key) => write!(f, "{key}: {}", error.problem),
+        }
     }
 }
 

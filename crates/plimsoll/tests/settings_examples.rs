@@ -101,15 +101,15 @@ fn the_published_profile_is_refused_with_the_arithmetic() {
     let text = error.to_string();
     for part in [
         "published-123-of-120.toml:3:8: places.host.line:",
-        "   41.91 GiB  models",
-        "+    7.45 GiB  (reserve)",
-        "114.55 GiB  promised",
-        "111.76 GiB  line of host",
-        "2.79 GiB  too much",
+        "    45.00 GB  models",
+        "+     8.00 GB  (reserve)",
+        "123.00 GB  promised",
+        "120.00 GB  line of host",
+        "3.00 GB  too much",
     ] {
         assert!(text.contains(part), "{part:?} is not in\n{text}");
     }
-    assert!(error.help().contains("lower guarantees by 2.79 GiB"));
+    assert!(error.help().contains("lower guarantees by 3.00 GB"));
 }
 
 #[test]

@@ -20,9 +20,9 @@ const EXAMPLES: &str = "\
 Examples:
   plimsoll config check plan.toml
   plimsoll config check plan.yaml --json
-  plimsoll config check examples/production-128g.toml --assume host=128GiB --assume disk=2TB
+  plimsoll config check plan.toml --assume host=128GiB --assume disk=2TB
 
-Exit codes: 0 it adds up and fits, 1 it is refused, 2 the command was not understood.";
+Exit codes: 0 it adds up and fits, 1 it is refused, 2 not understood.";
 
 /// What can be typed after `config check`.
 #[derive(Clone, Debug, clap::Args)]

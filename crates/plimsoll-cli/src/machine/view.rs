@@ -8,7 +8,7 @@ use super::MachineReport;
 use crate::draw::{Align, Cell, Pen, Style, Table, bar};
 
 /// Columns that the other columns of the places take.
-const BESIDE_BAR: usize = 58;
+const BESIDE_BAR: usize = 68;
 
 /// Draws the report.
 pub fn view(report: &MachineReport, pen: &Pen) -> String {
@@ -28,11 +28,12 @@ fn places(report: &MachineReport, pen: &Pen) -> String {
     let columns = pen.width.saturating_sub(BESIDE_BAR).clamp(8, 40);
     let mut table = Table::new([
         ("place", Align::Left),
+        ("total", Align::Right),
         ("usable", Align::Right),
         ("free", Align::Right),
         ("in use", Align::Left),
         ("", Align::Right),
-        ("suggested line", Align::Right),
+        ("line to try", Align::Right),
     ]);
     for place in &report.places {
         let usable = Bytes::new(place.usable_bytes);
@@ -41,6 +42,7 @@ fn places(report: &MachineReport, pen: &Pen) -> String {
             .map(|free| usable.saturating_sub(Bytes::new(free)).ratio(usable));
         table.row([
             Cell::new(Style::Bold, place.place.as_str()),
+            Bytes::new(place.total_bytes).to_string().into(),
             usable.to_string().into(),
             size(place.free_bytes).into(),
             used.map_or_else(Cell::default, |used| {

@@ -246,7 +246,7 @@ impl Problem {
                 format!("raise `limit` to {guaranteed} or lower `guaranteed` to {limit}")
             }
             Self::Overcommitted(over) => {
-                let excess = over.excess();
+                let excess = over.size(over.excess());
                 match &over.account {
                     Some(account) => format!("raise {account}'s limit by {excess}, or lower guarantees below it"),
                     None => format!("lower guarantees by {excess} in all, or raise the line"),

@@ -39,6 +39,24 @@ impl Overcommit {
     pub fn excess(&self) -> Bytes {
         self.sum.saturating_sub(self.line)
     }
+
+    /// A size in the family of units that the configuration is written in: whoever wrote 120GB looks for 120 in
+    /// the sum, not for 111.76.
+    pub fn size(&self, bytes: Bytes) -> String {
+        const MEGA: u64 = 1_000_000;
+        let sizes = self
+            .summands
+            .iter()
+            .map(|summand| summand.bytes)
+            .chain([self.line]);
+        let decimal = sizes.into_iter().all(|size| size.get().is_multiple_of(MEGA));
+        let hundredths = bytes.get() / (MEGA * 10);
+        if decimal {
+            format!("{}.{:02} GB", hundredths / 100, hundredths % 100)
+        } else {
+            bytes.to_string()
+        }
+    }
 }
 
 impl fmt::Display for Overcommit {
@@ -50,11 +68,11 @@ impl fmt::Display for Overcommit {
         writeln!(f, "the guarantees do not fit the {what}:")?;
         for (index, summand) in self.summands.iter().enumerate() {
             let sign = if index == 0 { ' ' } else { '+' };
-            writeln!(f, "  {sign} {:>11}  {}", summand.bytes, summand.name)?;
+            writeln!(f, "  {sign} {:>11}  {}", self.size(summand.bytes), summand.name)?;
         }
-        writeln!(f, "  = {:>11}  promised", self.sum)?;
-        writeln!(f, "  - {:>11}  {what}", self.line)?;
-        write!(f, "  = {:>11}  too much", self.excess())
+        writeln!(f, "  = {:>11}  promised", self.size(self.sum))?;
+        writeln!(f, "  - {:>11}  {what}", self.size(self.line))?;
+        write!(f, "  = {:>11}  too much", self.size(self.excess()))
     }
 }
 
