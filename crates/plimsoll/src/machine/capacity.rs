@@ -50,11 +50,17 @@ impl Machine {
         }
     }
 
-    /// What this process could take now: the kernel's estimate, held to what each limit still leaves.
+    /// What this process could take now: the kernel's estimate, held to what each limit still leaves. A limit
+    /// that does not tell how much of it is used leaves at most itself; alone it tells nothing of what is free.
     pub fn free(&self) -> Option<Bytes> {
         let left = |limit: &Limit| Some(limit.bytes.saturating_sub(limit.used?));
-        let limits = self.limits.iter().filter_map(left);
-        limits.chain(self.memory.available).min()
+        let told = self
+            .limits
+            .iter()
+            .filter_map(left)
+            .chain(self.memory.available)
+            .min()?;
+        Some(self.usable().map_or(told, |usable| told.min(usable)))
     }
 
     /// The places that the operating system alone tells about: host, pinned where locking is limited, the GPU
@@ -185,6 +191,20 @@ mod tests {
             Some(LimitKind::Memory)
         );
         assert_eq!(loose.free(), Some(Bytes::gib(32)));
+    }
+
+    #[test]
+    fn no_more_is_free_than_usable() {
+        let mut limited = machine(64, None);
+        limited.limits.push(Limit {
+            kind: LimitKind::AddressSpace,
+            bytes: Bytes::gib(2),
+            used: None,
+            source: "getrlimit".into(),
+        });
+        assert_eq!(limited.free(), Some(Bytes::gib(2)));
+        limited.memory.available = None;
+        assert_eq!(limited.free(), None);
     }
 
     #[test]
