@@ -1,6 +1,6 @@
 //! Every mistake is a typed error that names line, column and key, in TOML and in YAML.
 
-use plimsoll::settings::{Capacities, Format, Problem, SettingsError, parse};
+use plimsoll::settings::{Bound, Capacities, Format, Problem, SettingsError, parse};
 use plimsoll::{Bytes, ParseBytesError, Place};
 
 fn toml(text: &str) -> SettingsError {
@@ -137,6 +137,10 @@ fn accounts() {
         "raise `limit` to 3.00 GiB or lower `guaranteed` to 2.00 GiB"
     );
     begins(
+        &account("[accounts.kv]\nhost = { limit = \"9GiB\" }"),
+        "plan.toml:4:1: accounts.kv.host: the limit is 9.00 GiB and the line of host is 8.00 GiB",
+    );
+    begins(
         &account("[accounts.kv]\nhost = { guarantee = \"3GiB\" }"),
         "plan.toml:4:10: accounts.kv.host.guarantee: unknown key",
     );
@@ -217,12 +221,21 @@ fn sums_count_reserves_and_the_tree() {
         .replace("[accounts.kv]", "[accounts.models]")
         .replace("\"2GiB\"", "\"7GiB\"");
     assert!(parse("plan", &nested, Format::Toml, &Capacities::unknown()).is_ok());
-    let tight = nested.replace("\"7GiB\" }", "\"6GiB\", limit = \"6GiB\" }");
+    let tight = nested.replace("\"7GiB\" }", "\"6GiB\" }");
     let error = toml(&tight);
     let Problem::Overcommitted(over) = &*error.problem else {
         panic!("{error}")
     };
-    assert_eq!(over.account.as_deref(), Some("models"));
+    assert_eq!(over.bound, Bound::Guarantee("models".into()));
+    let limited = nested.replace("guaranteed = \"7GiB\" }", "limit = \"6GiB\" }");
+    let error = toml(&limited);
+    let Problem::Overcommitted(over) = &*error.problem else {
+        panic!("{error}")
+    };
+    assert_eq!(
+        (&over.bound, over.excess()),
+        (&Bound::Limit("models".into()), gib(1))
+    );
     // A sum beyond 2⁶⁴ is too much and no overflow.
     let huge = text
         .replace("\"4GiB\"", "\"16777215TiB\"")

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Format, Overcommit};
+use super::{Bound, Format, Overcommit};
 use crate::{Bytes, ParseBytesError, ParsePlaceError, Place};
 
 /// A place in a text, counted from one; columns count characters.
@@ -205,6 +205,16 @@ pub enum Problem {
         /// The limit.
         limit: Bytes,
     },
+    /// A limit that the line makes meaningless.
+    #[error("the limit is {limit} and the line of {place} is {line}")]
+    LimitOverLine {
+        /// Which place.
+        place: Place,
+        /// The limit.
+        limit: Bytes,
+        /// The line.
+        line: Bytes,
+    },
     /// More is promised than there is.
     #[error(transparent)]
     Overcommitted(Overcommit),
@@ -245,11 +255,15 @@ impl Problem {
             Self::GuaranteedOverLimit { guaranteed, limit } => {
                 format!("raise `limit` to {guaranteed} or lower `guaranteed` to {limit}")
             }
+            Self::LimitOverLine { line, .. } => format!("lower `limit` to {line} or less, or leave it out"),
             Self::Overcommitted(over) => {
                 let excess = over.size(over.excess());
-                match &over.account {
-                    Some(account) => format!("raise {account}'s limit by {excess}, or lower guarantees below it"),
-                    None => format!("lower guarantees by {excess} in all, or raise the line"),
+                match &over.bound {
+                    Bound::Guarantee(account) => {
+                        format!("raise the guarantee of {account} by {excess}, or lower guarantees below it")
+                    }
+                    Bound::Limit(account) => format!("raise {account}'s limit by {excess}, or lower guarantees below it"),
+                    Bound::Line => format!("lower guarantees by {excess} in all, or raise the line"),
                 }
             }
         }

@@ -40,7 +40,7 @@ use std::path::Path;
 pub use capacities::Capacities;
 pub use error::{Position, Problem, SettingsError};
 pub use ledger::{AccountSettings, LedgerSettings, LineSettings, ShareSettings};
-pub use sums::{Overcommit, Summand, check_sums};
+pub use sums::{Bound, Overcommit, Summand, check_sums};
 pub use write::{to_toml, to_yaml};
 
 /// How a configuration is written.

@@ -13,6 +13,9 @@ const PLACE: [&str; 3] = ["line", "reserve", "emergency"];
 const ACCOUNT: [&str; 3] = ["priority", "tags", "lend"];
 const SHARE: [&str; 2] = ["guaranteed", "limit"];
 
+/// An account that does not say how important it is.
+const PRIORITY: u8 = 1;
+
 /// Without a number of one's own, shrinking keeps this much, or a sixty-fourth of a small line.
 const EMERGENCY: Bytes = Bytes::mib(256);
 const EMERGENCY_PART: u64 = 64;
@@ -131,7 +134,7 @@ fn read_account(entry: &Entry, lines: &[LineSettings]) -> Result<AccountSettings
     check_name(entry, &key)?;
     let mut account = AccountSettings {
         path: entry.key.clone(),
-        priority: 0,
+        priority: PRIORITY,
         tags: Vec::new(),
         lend: true,
         shares: Vec::new(),
@@ -184,6 +187,14 @@ fn share(field: &Entry, key: &str, place: Place, lines: &[LineSettings]) -> Resu
     let limit = part("limit").transpose()?;
     if let Some(limit) = limit.filter(|&limit| guaranteed > limit) {
         let problem = Problem::GuaranteedOverLimit { guaranteed, limit };
+        return Err(Wrong::new(field.at, key, problem));
+    }
+    if let Some(limit) = limit.filter(|&limit| limit > line.line) {
+        let problem = Problem::LimitOverLine {
+            place,
+            limit,
+            line: line.line,
+        };
         return Err(Wrong::new(field.at, key, problem));
     }
     Ok(ShareSettings {

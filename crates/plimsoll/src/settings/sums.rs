@@ -1,8 +1,8 @@
 //! Whether guarantees add up. Pure arithmetic on settings, so that a file, a planner and the governor can all ask.
 //!
-//! Each line must hold `Σ guaranteed + reserve + emergency`. Accounts form a tree: what an account needs is its
-//! own guarantee or the sum of its children's needs, whichever is more (children are served out of their
-//! parent's guarantee first). And an account's limit must hold what its children were promised.
+//! Each line must hold `Σ guaranteed + reserve + emergency`. Accounts form a tree: where a parent has a guarantee,
+//! its children's are part of it and must fit it; where it has none, it needs what its children need, and its
+//! limit must hold that.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,18 +19,29 @@ pub struct Summand {
     pub bytes: Bytes,
 }
 
+/// What promises must fit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// The place's line.
+    Line,
+    /// The guarantee of the account that the others are below.
+    Guarantee(String),
+    /// The limit of the account that the others are below.
+    Limit(String),
+}
+
 /// More was promised than there is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Overcommit {
     /// On which place.
     pub place: Place,
-    /// The account whose limit is too small for its children; `None` when it is the line itself.
-    pub account: Option<String>,
+    /// What is too small.
+    pub bound: Bound,
     /// What was promised, largest first.
     pub summands: Vec<Summand>,
     /// Their sum.
     pub sum: Bytes,
-    /// What there is: the line, or the account's limit.
+    /// What there is of it.
     pub line: Bytes,
 }
 
@@ -61,9 +72,10 @@ impl Overcommit {
 
 impl fmt::Display for Overcommit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = match &self.account {
-            Some(account) => format!("limit of {account} on {}", self.place),
-            None => format!("line of {}", self.place),
+        let what = match &self.bound {
+            Bound::Line => format!("line of {}", self.place),
+            Bound::Guarantee(account) => format!("guarantee of {account} on {}", self.place),
+            Bound::Limit(account) => format!("limit of {account} on {}", self.place),
         };
         writeln!(f, "the guarantees do not fit the {what}:")?;
         for (index, summand) in self.summands.iter().enumerate() {
@@ -107,16 +119,26 @@ struct Need {
 
 impl Need {
     fn bytes(&self) -> Bytes {
-        self.own.max(self.children)
+        if self.own.is_zero() {
+            self.children
+        } else {
+            self.own
+        }
     }
 }
 
 fn check_line(settings: &LedgerSettings, line: &LineSettings) -> Result<(), Overcommit> {
     let needs = needs(settings, line.place);
     for (path, need) in &needs {
-        if let Some(limit) = need.limit.filter(|&limit| need.children > limit) {
+        let account = (*path).to_owned();
+        let (bound, most) = if need.own.is_zero() {
+            (Bound::Limit(account), need.limit.unwrap_or(Bytes::MAX))
+        } else {
+            (Bound::Guarantee(account), need.own)
+        };
+        if need.children > most {
             let parts = summands(&needs, Some(path));
-            return Err(overcommit(line.place, Some(path), parts, limit));
+            return Err(overcommit(line.place, bound, parts, most));
         }
     }
     let mut parts = summands(&needs, None);
@@ -126,7 +148,7 @@ fn check_line(settings: &LedgerSettings, line: &LineSettings) -> Result<(), Over
             bytes,
         });
     }
-    let checked = overcommit(line.place, None, parts, line.line);
+    let checked = overcommit(line.place, Bound::Line, parts, line.line);
     if checked.sum > line.line {
         Err(checked)
     } else {
@@ -167,7 +189,7 @@ fn summands(needs: &BTreeMap<&str, Need>, parent: Option<&str>) -> Vec<Summand> 
     let of_parent = needs.iter().filter(|(path, _)| below(path));
     let mut parts: Vec<_> = of_parent
         .map(|(path, need)| Summand {
-            name: if need.children > need.own {
+            name: if need.own.is_zero() && !need.children.is_zero() {
                 format!("{path}/*")
             } else {
                 (*path).to_owned()
@@ -180,14 +202,14 @@ fn summands(needs: &BTreeMap<&str, Need>, parent: Option<&str>) -> Vec<Summand> 
 }
 
 /// The sum as a report. It saturates: what is beyond 2⁶⁴ bytes is too much in any case.
-fn overcommit(place: Place, account: Option<&str>, mut parts: Vec<Summand>, line: Bytes) -> Overcommit {
+fn overcommit(place: Place, bound: Bound, mut parts: Vec<Summand>, line: Bytes) -> Overcommit {
     parts.retain(|part| !part.bytes.is_zero());
     let sum = parts
         .iter()
         .fold(Bytes::ZERO, |sum, part| sum.saturating_add(part.bytes));
     Overcommit {
         place,
-        account: account.map(str::to_owned),
+        bound,
         summands: parts,
         sum,
         line,
