@@ -3,8 +3,11 @@
 
 pub mod governor;
 pub mod ledger;
+pub mod machine;
 pub mod pool;
+pub mod pressure;
 pub mod replay;
+pub mod settings;
 mod sync;
 
 pub use plimsoll_device::{Bytes, ParseBytesError, ParsePlaceError, Place};
