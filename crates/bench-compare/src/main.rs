@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use bench_compare::harness::{self, Plan, Row};
+use plimsoll_cli::bench::harness::{self, Plan, Row};
 use bench_compare::peers;
 use clap::Parser;
 

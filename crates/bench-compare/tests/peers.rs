@@ -1,6 +1,6 @@
 //! Every peer of this build runs the short plan, gives a figure for each case, and again with its memory touched.
 
-use bench_compare::harness::{Gap, Plan, measure};
+use plimsoll_cli::bench::harness::{Gap, Plan, measure};
 use bench_compare::peers;
 
 #[test]

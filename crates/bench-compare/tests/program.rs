@@ -4,7 +4,7 @@
 
 use std::process::{Command, Output};
 
-use bench_compare::harness::Plan;
+use plimsoll_cli::bench::harness::Plan;
 use serde_json::Value;
 
 fn run(arguments: &[&str]) -> Output {

@@ -2,8 +2,10 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::bench::{GovernorArgs, PoolArgs};
 use crate::config::CheckArgs;
 use crate::machine::MachineArgs;
+use crate::pool::ReplayArgs;
 use crate::printer::Color;
 
 const EXAMPLES: &str = "\
@@ -11,6 +13,8 @@ Examples:
   plimsoll machine                  what this machine can carry, and why
   plimsoll machine --json           the same for programs
   plimsoll config check plan.toml   whether a plan adds up and fits here
+  plimsoll pool replay trace.csv.gz what our pool keeps where another kept more
+  plimsoll bench pool               what a lease costs on this machine
 
 Exit codes: 0 done, 1 failed or refused, 2 not understood.";
 
@@ -37,9 +41,29 @@ pub(crate) struct Args {
 pub(crate) enum CommandArgs {
     /// Show what this machine can carry: places, pressure, and what limits them
     Machine(MachineArgs),
+    /// Look at memory pools from outside
+    #[command(subcommand, arg_required_else_help = true)]
+    Pool(PoolCommand),
+    /// Measure Plimsoll on this machine
+    #[command(subcommand, arg_required_else_help = true)]
+    Bench(BenchCommand),
     /// Work with configuration files
     #[command(subcommand, arg_required_else_help = true)]
     Config(ConfigArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PoolCommand {
+    /// Replay a recorded allocator trace: what our pool would have kept, beside a plain best fit and the recording
+    Replay(ReplayArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BenchCommand {
+    /// What one lease and its drop cost, beside malloc
+    Pool(PoolArgs),
+    /// Whether the line holds when far more is asked for than it carries
+    Governor(GovernorArgs),
 }
 
 #[derive(Debug, Subcommand)]

@@ -40,6 +40,20 @@ pub enum CliError {
         /// What there is.
         usable: Bytes,
     },
+    /// A trace that cannot be read.
+    #[error("{} cannot be replayed: {source}", path.display())]
+    Trace {
+        /// Which file.
+        path: std::path::PathBuf,
+        /// What is wrong with it.
+        source: plimsoll::replay::TraceError,
+    },
+    /// A replay that was cut short.
+    #[error(transparent)]
+    Replay(#[from] plimsoll::replay::ReplayError),
+    /// A benchmark that could not run, or showed a fault.
+    #[error("the benchmark failed: {0}")]
+    Bench(String),
     /// Output that could not be written.
     #[error("the output could not be written: {0}")]
     Output(#[source] io::Error),
@@ -65,6 +79,11 @@ impl CliError {
             Self::SharedLines { .. } => {
                 "lower one of the lines, and leave some memory to the system".to_owned()
             }
+            Self::Trace { .. } => {
+                "a trace has the columns device,seq,action,addr,size,stream, as .csv or .csv.gz".to_owned()
+            }
+            Self::Replay(_) => "replay a shorter trace, or one whose blocks fit this machine's addresses".to_owned(),
+            Self::Bench(_) => "this is a mistake in plimsoll; please report it with the output above".to_owned(),
             Self::Output(_) => "check that the disk has room and the target is writable".to_owned(),
             Self::Json(_) => "this is a mistake in plimsoll; please report it".to_owned(),
         }

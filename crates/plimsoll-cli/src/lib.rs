@@ -66,5 +66,8 @@ fn execute(settings: &Settings, printer: &Printer) -> Result<(), CliError> {
     match &settings.command {
         Command::Machine(machine) => machine::run(machine, printer),
         Command::ConfigCheck(check) => config::run(check, printer),
+        Command::PoolReplay(replay) => pool::run(replay, printer),
+        Command::BenchPool(pool) => bench::run_pool(pool, printer),
+        Command::BenchGovernor(governor) => bench::run_governor(governor, printer),
     }
 }

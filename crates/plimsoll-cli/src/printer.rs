@@ -79,6 +79,22 @@ impl Printer {
         written.map_err(CliError::Output)
     }
 
+    /// Says on a terminal what the program is busy with.
+    pub fn note(&self, text: &str) {
+        if io::stderr().is_terminal() {
+            let _ = writeln!(io::stderr().lock(), "{text}");
+        }
+    }
+
+    /// Says on a terminal how far a long command has come, on one line that is overwritten and wiped at the end.
+    pub fn progress(&self, what: &str, done: usize, all: usize) {
+        if io::stderr().is_terminal() {
+            let line = if done < all { format!("\r{what} {done}/{all}") } else { "\r\x1b[K".to_owned() };
+            let mut stderr = io::stderr().lock();
+            let _ = stderr.write_all(line.as_bytes()).and_then(|()| stderr.flush());
+        }
+    }
+
     /// Prints an error with its cause and what to do next. If even stderr is gone, nobody is there to tell.
     pub fn error(&self, error: &CliError) {
         let text = error.render(&self.err);

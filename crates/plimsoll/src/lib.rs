@@ -1,6 +1,7 @@
 //! The memory engine for AI on one machine: it plans how many bytes each workload may carry, holds them to that
 //! line while they run, and shows where every byte is.
 
+mod engine;
 pub mod governor;
 pub mod ledger;
 pub mod machine;
@@ -10,4 +11,5 @@ pub mod replay;
 pub mod settings;
 mod sync;
 
+pub use engine::{Engine, EngineAccount, EngineError};
 pub use plimsoll_device::{Bytes, ParseBytesError, ParsePlaceError, Place};

@@ -11,7 +11,7 @@ use cubecl_server::memory_management::{
 use cubecl_server::storage::BytesStorage;
 
 use super::Shared;
-use crate::harness::{Engine, PAGE, Seat};
+use plimsoll_cli::bench::harness::{Engine, PAGE, Seat};
 
 /// The largest page that it may ask of its storage: a middling device's.
 const MAX_PAGE_BYTES: u64 = 1 << 30;

@@ -5,7 +5,7 @@ use std::ptr::NonNull;
 
 use libmimalloc_sys::{mi_free, mi_malloc};
 
-use crate::harness::{Engine, PAGE, Seat};
+use plimsoll_cli::bench::harness::{Engine, PAGE, Seat};
 
 /// mimalloc as its crate builds it.
 pub struct Mimalloc;

@@ -3,7 +3,7 @@
 use offset_allocator::{Allocation, Allocator};
 
 use super::Shared;
-use crate::harness::{Engine, Seat};
+use plimsoll_cli::bench::harness::{Engine, Seat};
 
 /// What one unit of the allocator stands for. Its offsets have 32 bits, so that units of 256 bytes (a usual
 /// alignment on a GPU) give it a range of 1 TiB, more than any case holds.

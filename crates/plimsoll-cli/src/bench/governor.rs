@@ -1,9 +1,13 @@
 //! `plimsoll bench governor`: whether the line holds when far more is asked for than it carries.
 
+use std::time::Duration;
+
 use plimsoll::Bytes;
+use plimsoll::governor::stress::{self, StressSettings};
 use serde::Serialize;
 
 use crate::draw::{Pen, Style};
+use crate::{CliError, Printer};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -35,16 +39,16 @@ pub struct GovernorReport {
     /// Accounts.
     pub tenants: u32,
     /// How long it ran.
-    pub seconds: f64,
+    pub seconds: u32,
     /// The line.
     pub line_bytes: u64,
-    /// All that the tenants wanted at once, over the line.
-    pub asked_over_line: f64,
+    /// All that the tenants would keep at once, over the line.
+    pub asked_over_line: u64,
     /// How often the ledger was looked at.
     pub samples: u64,
     /// How often more was charged than the line carries. Anything but zero is a failure.
     pub samples_over_line: u64,
-    /// The most that was charged at any sample.
+    /// The most that was ever charged.
     pub peak_charged_bytes: u64,
     /// Reservations that were granted.
     pub granted: u64,
@@ -52,12 +56,16 @@ pub struct GovernorReport {
     pub refused: u64,
     /// Refusals without a reason. Anything but zero is a failure.
     pub refused_unexplained: u64,
+    /// Requests that waited in vain for ten seconds. Anything but zero is a failure.
+    pub starved: u64,
     /// Waiting for a grant: the median.
-    pub wait_us_p50: f64,
+    pub wait_us_p50: u64,
+    /// Waiting for a grant: all but one in a hundred.
+    pub wait_us_p99: u64,
     /// Waiting for a grant: all but one in a thousand.
-    pub wait_us_p999: f64,
+    pub wait_us_p999: u64,
     /// The longest wait.
-    pub wait_us_max: f64,
+    pub wait_us_max: u64,
     /// What was still charged after everyone had left. Anything but zero is a failure.
     pub left_charged_bytes: u64,
 }
@@ -65,8 +73,44 @@ pub struct GovernorReport {
 impl GovernorReport {
     /// Whether everything held that must hold.
     pub const fn holds(&self) -> bool {
-        self.samples_over_line == 0 && self.refused_unexplained == 0 && self.left_charged_bytes == 0
+        self.samples_over_line == 0
+            && self.refused_unexplained == 0
+            && self.starved == 0
+            && self.left_charged_bytes == 0
     }
+}
+
+/// Runs and prints. What did not hold is a failure of the program too.
+pub fn run(args: &GovernorArgs, printer: &Printer) -> Result<(), CliError> {
+    let settings = StressSettings {
+        threads: args.threads as usize,
+        tenants: args.tenants as usize,
+        duration: Duration::from_secs(u64::from(args.seconds)),
+        ..StressSettings::default()
+    };
+    printer.note(&format!("running for {} s", args.seconds));
+    let stress = stress::run(&settings).map_err(|error| CliError::Bench(error.to_string()))?;
+    let report = GovernorReport {
+        threads: args.threads,
+        tenants: args.tenants,
+        seconds: args.seconds,
+        line_bytes: settings.line.get(),
+        asked_over_line: settings.asked,
+        samples: stress.samples,
+        samples_over_line: stress.samples_over_line,
+        peak_charged_bytes: stress.peak.get(),
+        granted: stress.grants,
+        refused: stress.refusals,
+        refused_unexplained: stress.refusals_unexplained,
+        starved: stress.starved,
+        wait_us_p50: stress.wait_us_p50,
+        wait_us_p99: stress.wait_us_p99,
+        wait_us_p999: stress.wait_us_p999,
+        wait_us_max: stress.wait_us_max,
+        left_charged_bytes: stress.left_over.get(),
+    };
+    printer.report(&report, view)?;
+    if report.holds() { Ok(()) } else { Err(CliError::Bench("the line or a promise did not hold; see above".to_owned())) }
 }
 
 /// Draws the report.
@@ -81,7 +125,7 @@ pub fn view(report: &GovernorReport, pen: &Pen) -> String {
     let line = Bytes::new(report.line_bytes);
     let peak = Bytes::new(report.peak_charged_bytes);
     let heading = format!(
-        "{} threads, {} tenants, {:.1} times the line of {line} asked for, {:.0} s",
+        "{} threads, {} tenants, {} times the line of {line} asked for, {} s",
         report.threads, report.tenants, report.asked_over_line, report.seconds
     );
     let facts = [
@@ -111,11 +155,15 @@ pub fn view(report: &GovernorReport, pen: &Pen) -> String {
                 Bytes::new(report.left_charged_bytes)
             ),
         ),
+        (
+            "nobody starves",
+            format!("{}  ({} waited in vain)", verdict(report.starved == 0), report.starved),
+        ),
         ("granted", format!("{}", report.granted)),
         (
             "waiting",
             format!(
-                "median {:.0} µs, 99.9% {:.0} µs, longest {:.0} µs",
+                "median {} µs, 99.9% {} µs, longest {} µs",
                 report.wait_us_p50, report.wait_us_p999, report.wait_us_max
             )
             .replace('µ', pen.either("µ", "u")),
@@ -136,18 +184,20 @@ mod tests {
         let mut report = GovernorReport {
             threads: 64,
             tenants: 1000,
-            seconds: 60.0,
+            seconds: 60,
             line_bytes: 1 << 30,
-            asked_over_line: 10.0,
+            asked_over_line: 10,
             samples: 6000,
             samples_over_line: 0,
             peak_charged_bytes: 1 << 30,
             granted: 5,
             refused: 2,
             refused_unexplained: 0,
-            wait_us_p50: 3.0,
-            wait_us_p999: 900.0,
-            wait_us_max: 1200.0,
+            starved: 0,
+            wait_us_p50: 3,
+            wait_us_p99: 90,
+            wait_us_p999: 900,
+            wait_us_max: 1200,
             left_charged_bytes: 0,
         };
         let pen = Pen {

@@ -5,23 +5,31 @@ use std::collections::BTreeMap;
 use plimsoll::Bytes;
 use serde::Serialize;
 
+use super::engines;
+use super::harness::{self, Plan, Row};
 use crate::draw::{Align, Cell, Pen, Style, Table};
+use crate::{CliError, Printer};
 
 const EXAMPLES: &str = "\
 Examples:
   plimsoll bench pool
-  plimsoll bench pool --seconds 10 --json
+  plimsoll bench pool --json
+  plimsoll bench pool --touch
 
-Measures a lease and its drop: one thread and two, small sizes and large, few and many live leases.
-Build with --release; close what else is running.";
+Measures a lease and its drop beside malloc and free, in turns: one thread and two, small sizes and large, ten
+to a million live leases. Takes about a minute; build with --release, close what else is running.";
 
 /// What can be typed after `bench pool`.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct PoolArgs {
-    /// How long to measure in all
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=600))]
-    pub seconds: u32,
+    /// Write one byte to each page of each block, so that the memory is really there
+    #[arg(long)]
+    pub touch: bool,
+
+    /// Three short cases: whether everything runs, not how fast
+    #[arg(long, conflicts_with = "touch")]
+    pub smoke: bool,
 }
 
 /// One measurement. `plimsoll bench pool --json` prints a list of these.
@@ -37,6 +45,37 @@ pub struct PoolRow {
     pub live: u64,
     /// The median time of one lease and its drop.
     pub ns_median: f64,
+}
+
+/// Measures and prints.
+pub fn run(args: &PoolArgs, printer: &Printer) -> Result<(), CliError> {
+    let plan = match (args.smoke, args.touch) {
+        (true, _) => Plan::smoke(),
+        (false, true) => Plan::touching(),
+        (false, false) => Plan::full(),
+    };
+    let all = plan.cases.len();
+    let mut done = 0;
+    let measured = harness::measure(&engines::own(), &plan, |_| {
+        done += 1;
+        printer.progress("measuring", done, all);
+    });
+    let rows = rows(&measured);
+    printer.report(&rows, |rows, pen| view(rows, pen))
+}
+
+/// The rows that have a figure.
+pub fn rows(measured: &[Row]) -> Vec<PoolRow> {
+    let row = |row: &Row| {
+        Some(PoolRow {
+            engine: row.engine.to_owned(),
+            size_bytes: row.size_bytes,
+            threads: u32::try_from(row.threads).ok()?,
+            live: row.live as u64,
+            ns_median: row.ns_median.ok()?,
+        })
+    };
+    measured.iter().filter_map(row).collect()
 }
 
 /// Draws rows: a table for each number of threads and live leases, engines side by side, the fastest marked.

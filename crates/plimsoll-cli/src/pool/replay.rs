@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use plimsoll::Bytes;
-use serde::Serialize;
+use plimsoll::replay::{Report, Trace, through_pool};
 
 use crate::draw::{Align, Cell, Pen, Style, Table, bar};
+use crate::{CliError, Printer};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -24,37 +25,26 @@ pub struct ReplayArgs {
     pub trace: PathBuf,
 }
 
-/// What `plimsoll pool replay --json` prints: one object of these names.
-#[derive(Clone, Debug, Serialize)]
-pub struct ReplayReport {
-    /// Allocations and frees in the trace.
-    pub events: u64,
-    /// The most that was live at once.
-    pub peak_live_bytes: u64,
-    /// The most that our pool had backed at once.
-    pub peak_reserved_bytes: u64,
-    /// Reserved over live, at their peaks: 1.03 means three percent more than the program needed.
-    pub overhead: f64,
-    /// What the recorded allocator had reserved at most; `null` where the trace does not tell.
-    pub recorded_reserved_bytes: Option<u64>,
-    /// What a plain best fit in one arena keeps; `null` where it was not measured.
-    pub best_fit_reserved_bytes: Option<u64>,
-    /// Ranges backed and given back, together.
-    pub backings: u64,
-    /// Time per event, without reading the file.
-    pub ns_per_event: f64,
+/// Replays and prints; the JSON is a [`Report`].
+pub fn run(args: &ReplayArgs, printer: &Printer) -> Result<(), CliError> {
+    let trace = Trace::open(&args.trace)
+        .map_err(|source| CliError::Trace { path: args.trace.clone(), source })?;
+    printer.report(&through_pool(&trace, RUNS)?, view)
 }
+
+/// A trace is replayed so often; the median is what an event costs.
+const RUNS: usize = 5;
 
 /// Columns beside the bar.
 const BESIDE_BAR: usize = 54;
 
 /// Draws the report.
-pub fn view(report: &ReplayReport, pen: &Pen) -> String {
+pub fn view(report: &Report, pen: &Pen) -> String {
     let columns = pen.width.saturating_sub(BESIDE_BAR).clamp(8, 40);
     let live = Bytes::new(report.peak_live_bytes);
     let all = [
         ("plimsoll", Some(report.peak_reserved_bytes)),
-        ("plain best fit", report.best_fit_reserved_bytes),
+        ("plain best fit", Some(report.best_fit_reserved_bytes)),
         ("as recorded", report.recorded_reserved_bytes),
     ];
     let most = all
@@ -97,7 +87,7 @@ pub fn view(report: &ReplayReport, pen: &Pen) -> String {
     ]);
     let events = format!(
         "{} events, {:.0} ns each, memory backed or given back {} times\n",
-        report.events, report.ns_per_event, report.backings
+        report.events, report.ns_per_event, report.map_events
     );
     table.draw(pen) + "\n" + &events
 }
@@ -108,14 +98,17 @@ mod tests {
 
     #[test]
     fn what_was_not_measured_is_left_out() {
-        let report = ReplayReport {
+        let report = Report {
             events: 1_000,
             peak_live_bytes: 1 << 30,
             peak_reserved_bytes: (1 << 30) + (1 << 25),
             overhead: 1.031_25,
-            recorded_reserved_bytes: Some(3 << 29),
-            best_fit_reserved_bytes: None,
-            backings: 7,
+            recorded_reserved_bytes: None,
+            best_fit_reserved_bytes: 5 << 28,
+            best_fit_overhead: 1.25,
+            recorded_overhead: None,
+            unknown_frees: 0,
+            map_events: 7,
             ns_per_event: 81.4,
         };
         let pen = Pen {
@@ -125,7 +118,7 @@ mod tests {
         };
         let text = view(&report, &pen);
         assert!(
-            text.contains("1.031 ×") && text.contains("1.500 ×") && !text.contains("best fit"),
+            text.contains("1.031 ×") && text.contains("1.250 ×") && !text.contains("recorded"),
             "{text}"
         );
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");

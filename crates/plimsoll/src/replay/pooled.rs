@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use plimsoll_device::sim::{Contents, SimSettings};
 use plimsoll_device::{Device, Fence, SimDevice, Stream};
 
-use super::{ReplayError, Replayer};
+use super::{BestFit, ReplayError, Replayer, Report, Trace, replay, report};
 use crate::Bytes;
-use crate::pool::{Lease, LeaseError, Pool};
+use crate::governor::Governor;
+use crate::ledger::{AccountSettings, LedgerSettings, LineSettings};
+use crate::pool::{Lease, LeaseError, Pool, PoolSettings};
 
 /// Serves a trace from a [`Pool`] on a simulated device.
 ///
@@ -156,4 +159,47 @@ impl Replayer for PooledReplay {
 
 fn refused(pool: &Pool, bytes: u64, error: &LeaseError) -> ReplayError {
     ReplayError::refused(bytes, pool.stats().backed.get(), &error.to_string())
+}
+
+/// What the pools of a replay have: CUDA's granule and alignment, on a device large enough for any trace that a
+/// single machine can record.
+const GRANULE: u64 = 2 << 20;
+const UNIT: u64 = 256;
+const DEVICE: Bytes = Bytes::gib(1024);
+
+/// Replays a trace through a real pool on a simulated device without bytes, `runs` times (the median counts), and
+/// through a plain best fit.
+pub fn through_pool(trace: &Trace, runs: usize) -> Result<Report, ReplayError> {
+    let mut outcomes = Vec::new();
+    for _ in 0..runs.max(1) {
+        let mut pooled = PooledReplay::open()?;
+        outcomes.push(replay(trace, &mut pooled)?);
+    }
+    outcomes.sort_by(|one, other| one.ns_per_event.total_cmp(&other.ns_per_event));
+    let best_fit = replay(trace, &mut BestFit::new(UNIT))?;
+    Ok(report(trace, &outcomes[outcomes.len() / 2], &best_fit))
+}
+
+impl PooledReplay {
+    /// Serves from a fresh pool of a fresh simulated device, all of whose memory one account may have.
+    pub fn open() -> Result<Self, ReplayError> {
+        let failed = |error: &dyn std::error::Error| ReplayError::refused(0, 0, &error.to_string());
+        let settings = SimSettings {
+            total: DEVICE,
+            granule: GRANULE,
+            min_align: UNIT,
+            contents: Contents::Hollow,
+            ..SimSettings::default()
+        };
+        let device = Arc::new(SimDevice::new(settings).map_err(|error| failed(&error))?);
+        let place = device.facts().place;
+        let plan = LedgerSettings {
+            places: vec![LineSettings::new(place, DEVICE)],
+            accounts: vec![AccountSettings::new("replay").share(place, Bytes::ZERO, DEVICE)],
+        };
+        let account = Governor::open(&plan).and_then(|governor| governor.account("replay"));
+        let account = account.map_err(|error| failed(&error))?;
+        let pool = Pool::new(&account, device.clone(), PoolSettings::default());
+        Ok(Self::new(pool.map_err(|error| failed(&error))?, device))
+    }
 }

@@ -3,7 +3,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ptr::NonNull;
 
-use crate::harness::{Engine, PAGE, Seat};
+use crate::bench::harness::{Engine, PAGE, Seat};
 
 /// The system's allocator, as the C library gives it. At 16-byte alignment it is `malloc` and `free` unchanged.
 pub struct Malloc;
