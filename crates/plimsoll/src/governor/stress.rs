@@ -164,7 +164,12 @@ pub fn run(settings: &StressSettings) -> Result<StressReport, LedgerError> {
     let mut waits = Vec::new();
     std::thread::scope(|scope| {
         let workers = (0..settings.threads.max(1))
-            .map(|number| scope.spawn({ let (tenants, stop) = (&tenants, &stop); move || work(settings, number, tenants, stop) }))
+            .map(|number| {
+                scope.spawn({
+                    let (tenants, stop) = (&tenants, &stop);
+                    move || work(settings, number, tenants, stop)
+                })
+            })
             .collect::<Vec<_>>();
         let until = Instant::now() + settings.duration;
         while Instant::now() < until {
@@ -186,7 +191,8 @@ pub fn run(settings: &StressSettings) -> Result<StressReport, LedgerError> {
         }
     });
     waits.sort_unstable();
-    let part = |per_mille: usize| waits.get((waits.len() * per_mille / 1_000).min(waits.len().saturating_sub(1)));
+    let part =
+        |per_mille: usize| waits.get((waits.len() * per_mille / 1_000).min(waits.len().saturating_sub(1)));
     report.wait_us_p50 = part(500).copied().unwrap_or(0);
     report.wait_us_p99 = part(990).copied().unwrap_or(0);
     report.wait_us_p999 = part(999).copied().unwrap_or(0);
@@ -235,7 +241,11 @@ fn work(
     tenants: &[(Arc<Tenant>, Registration)],
     stop: &AtomicBool,
 ) -> Seen {
-    let mut random = settings.seed.wrapping_add(number as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut random = settings
+        .seed
+        .wrapping_add(number as u64)
+        .wrapping_mul(0x9E37_79B9_7F4A_7C15)
+        | 1;
     let mut next = move |below: u64| {
         random ^= random << 13;
         random ^= random >> 7;
@@ -261,7 +271,8 @@ fn work(
                 seen.grants += 1;
                 seen.granted = seen.granted.saturating_add(bytes.get());
                 if kind > 1 {
-                    seen.waits_us.push(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
+                    seen.waits_us
+                        .push(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
                 }
                 let charge = reservation.back();
                 if next(4) == 0 {
@@ -273,7 +284,8 @@ fn work(
                 seen.refusals += 1;
                 seen.starved += u64::from(kind > 1);
                 let text = refusal.to_string();
-                let explained = text.contains("refused") && text.contains(". Next step: ") && refusal.asked == bytes;
+                let explained =
+                    text.contains("refused") && text.contains(". Next step: ") && refusal.asked == bytes;
                 seen.unexplained += u64::from(!explained);
             }
         }
