@@ -1,5 +1,6 @@
 //! Random operations against a naive model: a list of who holds what. After each operation the ledger must show
 //! exactly the model's sums, and nothing may be above a limit, the line, or what others do not lend.
+#![allow(clippy::unwrap_used, reason = "in a test, a panic says what went wrong")]
 
 use std::collections::BTreeMap;
 use std::future::{Future, IntoFuture};
@@ -83,7 +84,7 @@ struct Cache {
 }
 
 impl Shrink for Cache {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "cache"
     }
 
@@ -192,12 +193,12 @@ impl World {
         match *op {
             Op::Now(a, p, b) => self.granted(self.accounts[a].reserve(PLACES[p], Bytes::new(b)).now()),
             Op::Quietly(a, p, b) => {
-                self.granted(self.accounts[a].reserve(PLACES[p], Bytes::new(b)).quietly())
+                self.granted(self.accounts[a].reserve(PLACES[p], Bytes::new(b)).quietly());
             }
             Op::Wait(a, p, b) => {
                 let ask = self.accounts[a]
                     .reserve(PLACES[p], Bytes::new(b))
-                    .within(Duration::from_secs(3_600));
+                    .within(Duration::from_hours(1));
                 self.waits.push(Box::pin(ask.into_future()));
             }
             Op::Cancel(i) => drop(pick(i, self.waits.len()).map(|i| self.waits.swap_remove(i))),

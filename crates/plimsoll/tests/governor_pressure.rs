@@ -1,4 +1,5 @@
 //! What the governor does when the system itself is short of memory.
+#![allow(clippy::unwrap_used, reason = "in a test, a panic says what went wrong")]
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -37,7 +38,7 @@ fn used(used: f64) -> Pressure {
 struct Cache(HolderKind, Mutex<Vec<Charge>>);
 
 impl Shrink for Cache {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "cache"
     }
 
@@ -79,12 +80,8 @@ fn critical_pressure_stops_borrowers_not_owners_and_lets_them_in_when_it_eases()
     drop(owner.reserve(HOST, b(300)).now().unwrap());
     assert!(owner.reserve(HOST, b(301)).now().is_err());
 
-    let waits = std::thread::spawn(move || {
-        borrower
-            .reserve(HOST, b(1))
-            .within(Duration::from_secs(60))
-            .wait()
-    });
+    let waits =
+        std::thread::spawn(move || borrower.reserve(HOST, b(1)).within(Duration::from_mins(1)).wait());
     while governor.waiting(HOST) == 0 {
         std::thread::yield_now();
     }

@@ -1,6 +1,7 @@
 //! Races of charge, release, wait, cancel and shrink, explored by shuttle:
 //! `RUSTFLAGS="--cfg shuttle" cargo test -p plimsoll --test shuttle_governor`.
 #![cfg(shuttle)]
+#![allow(clippy::unwrap_used, reason = "in a test, a panic says what went wrong")]
 
 use std::future::{Future, IntoFuture};
 use std::sync::Arc;
@@ -119,7 +120,7 @@ struct Cache {
 }
 
 impl Shrink for Cache {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "cache"
     }
 
