@@ -132,7 +132,13 @@ impl World {
         assert_eq!(root.charged, charged);
         for (ticket, &(leaf, bytes)) in &self.waiting {
             let fits = self.gate == Gate::Open && self.books.fit(leaf, bytes).is_ok();
-            let better = |other: &Ticket| other < ticket || self.queues.waiters[other].cover != 0;
+            let at = self.queues.waiters[ticket].at;
+            let better = |other: &Ticket| {
+                let other_waiter = &self.queues.waiters[other];
+                let has_passed = self.books.is_under(other_waiter.leaf, at)
+                    && other_waiter.claims[depth(&self.books, at)] > 0;
+                other < ticket || other_waiter.cover != 0 || has_passed
+            };
             let others = self.waiting.keys().filter(|other| *other != ticket);
             assert!(
                 !fits || others.into_iter().any(better),
