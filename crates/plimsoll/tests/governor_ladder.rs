@@ -1,4 +1,5 @@
 //! The order in which memory is asked back, and what happens when those asked do not do what they say.
+#![allow(clippy::unwrap_used, reason = "in a test, a panic says what went wrong")]
 
 use std::sync::{Arc, Mutex};
 

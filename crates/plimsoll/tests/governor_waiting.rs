@@ -1,4 +1,5 @@
 //! Waiting for memory: in arrival order, with a deadline, without holding up those who wait for something else.
+#![allow(clippy::unwrap_used, reason = "in a test, a panic says what went wrong")]
 
 use std::future::{Future, IntoFuture};
 use std::pin::pin;
@@ -12,7 +13,7 @@ use plimsoll::governor::{Account, Governor, Why};
 use plimsoll::ledger::{AccountSettings, LedgerSettings, LineSettings};
 use plimsoll::{Bytes, Place};
 
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 const HOST: Place = Place::Host;
 
 fn b(bytes: u64) -> Bytes {

@@ -7,7 +7,8 @@
 //! behind it at that node. From this follows, per account tree:
 //!
 //! * no barging: a new request queues wherever somebody of its lane or a better one stands;
-//! * no starvation: at each node a waiter's turn comes, and what it passed stays passed;
+//! * no starvation: at each node a waiter's turn comes, and what it passed stays passed (also when an older one,
+//!   held up further down until then, reaches that node later: it is passed once, not again);
 //! * no blocking across unrelated accounts: one that waits for its own account's limit stands at that account and
 //!   holds up nobody else; it enters the queue of the line only when the line is all it needs.
 //!
@@ -508,3 +509,6 @@ fn depth(books: &Books, node: NodeId) -> usize {
 fn bit(books: &Books, node: NodeId) -> u16 {
     1 << depth(books, node)
 }
+
+#[cfg(test)]
+mod tests;

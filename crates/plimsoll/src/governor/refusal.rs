@@ -375,7 +375,7 @@ fn kept_at(state: &State, charter: &Charter, parent: NodeId) -> Vec<(String, Byt
         })
         .filter(|(_, kept)| !kept.is_zero())
         .collect::<Vec<_>>();
-    kept.sort_by(|a, b| b.1.cmp(&a.1));
+    kept.sort_by_key(|&(_, bytes)| std::cmp::Reverse(bytes));
     kept.truncate(TOP);
     kept
 }

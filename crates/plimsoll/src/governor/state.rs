@@ -247,9 +247,10 @@ impl Wake {
             Self::Thread(condvar) => condvar.notify_one(),
             // A waker is foreign code: if it panics, the others are still told.
             Self::Task(waker) => {
-                drop(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                    waker.wake()
-                })));
+                let wake = std::panic::AssertUnwindSafe(|| {
+                    waker.wake();
+                });
+                drop(std::panic::catch_unwind(wake));
             }
         }
     }

@@ -41,7 +41,7 @@ impl Default for StressSettings {
             tenants: 1_000,
             line: Bytes::gib(1),
             asked: 10,
-            duration: Duration::from_secs(60),
+            duration: Duration::from_mins(1),
             patience: Duration::from_secs(10),
             seed: 1,
         }
@@ -145,6 +145,9 @@ impl Tenant {
     }
 }
 
+/// A tenant, for as long as it is asked to shrink.
+type Tenancy = (Arc<Tenant>, Registration);
+
 /// What one thread saw.
 #[derive(Default)]
 struct Seen {
@@ -202,7 +205,7 @@ pub fn run(settings: &StressSettings) -> Result<StressReport, LedgerError> {
     Ok(report)
 }
 
-fn set_up(settings: &StressSettings) -> Result<(Governor, Vec<(Arc<Tenant>, Registration)>), LedgerError> {
+fn set_up(settings: &StressSettings) -> Result<(Governor, Vec<Tenancy>), LedgerError> {
     let count = u64::try_from(settings.tenants.max(1)).unwrap_or(u64::MAX);
     let (line, each) = (settings.line.get(), settings.line.get() / count);
     // Half of the line is guaranteed, to every other tenant; nobody may have more than an eighth of it.
@@ -235,12 +238,7 @@ fn set_up(settings: &StressSettings) -> Result<(Governor, Vec<(Arc<Tenant>, Regi
     Ok((governor, tenants))
 }
 
-fn work(
-    settings: &StressSettings,
-    number: usize,
-    tenants: &[(Arc<Tenant>, Registration)],
-    stop: &AtomicBool,
-) -> Seen {
+fn work(settings: &StressSettings, number: usize, tenants: &[Tenancy], stop: &AtomicBool) -> Seen {
     let mut random = settings
         .seed
         .wrapping_add(number as u64)

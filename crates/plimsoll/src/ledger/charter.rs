@@ -24,8 +24,8 @@ pub(crate) struct Charter {
     pub lines: Vec<LineSettings>,
     pub members: Vec<Member>,
     by_path: BTreeMap<String, u32>,
-    /// Node of (account, place), sorted.
-    shares: BTreeMap<(u32, u16), NodeId>,
+    /// The nodes of each account, one column a place.
+    shares: Vec<Option<NodeId>>,
 }
 
 /// A share while the tree is being put together.
@@ -52,9 +52,10 @@ impl Charter {
             lines: settings.places.clone(),
             members,
             by_path,
-            shares: BTreeMap::new(),
+            shares: Vec::new(),
         };
         charter.check_shares(&settings.accounts)?;
+        charter.shares = vec![None; charter.members.len() * charter.lines.len()];
         let mut nodes = Vec::new();
         for place in 0..charter.lines.len() {
             charter.plant(place, &settings.accounts, &mut nodes)?;
@@ -81,8 +82,11 @@ impl Charter {
 
     /// The node that stands for an account on a place.
     pub fn node(&self, account: u32, place: Place) -> Option<NodeId> {
-        let place = u16::try_from(self.place(place)?).ok()?;
-        self.shares.get(&(account, place)).copied()
+        self.shares[self.cell(account, self.place(place)?)]
+    }
+
+    const fn cell(&self, account: u32, place: usize) -> usize {
+        account as usize * self.lines.len() + place
     }
 
     fn some_names(&self) -> String {
@@ -98,7 +102,7 @@ impl Charter {
             .collect::<Vec<_>>()
             .join(", ");
         if self.by_path.len() > SHOWN {
-            text.push_str(&format!(" and {} more", self.by_path.len() - SHOWN));
+            text = format!("{text} and {} more", self.by_path.len() - SHOWN);
         }
         text
     }
@@ -154,14 +158,14 @@ impl Charter {
             let member = &self.members[account as usize];
             let parent = parent_of(&member.path)
                 .and_then(|path| self.by_path.get(path))
-                .and_then(|&parent| self.shares.get(&(parent, number)))
-                .copied()
+                .and_then(|&parent| self.shares[self.cell(parent, place)])
                 .unwrap_or(root);
             let above = nodes[parent.index()].clone();
             let limit = draft.limit.unwrap_or(above.limit).min(carry);
             let id = NodeId::new(nodes.len());
             nodes.push(above.child(parent, account, draft.guaranteed, limit, member));
-            self.shares.insert((account, number), id);
+            let cell = self.cell(account, place);
+            self.shares[cell] = Some(id);
         }
         Ok(())
     }
