@@ -1,7 +1,7 @@
 //! Replays recorded traces through the bare arena and prints one line each: the experiment behind its settings.
 //!
 //! `cargo run --release -p plimsoll --example traces -- [small_below=KIB] [slab=KIB] [slack=PERMILLE]
-//! [step=PERMILLE] [effort=N] [granule=KIB] [unit=BYTES] [cache=MIB] [only=TEXT] [slabs=1]`
+//! [first=MIB] [effort=N] [granule=KIB] [unit=BYTES] [cache=MIB] [only=TEXT] [slabs=1]`
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -12,18 +12,31 @@ use plimsoll::replay::{BareArena, BestFit, CacheLimits, Replayer as _, Trace, re
 const MIB: f64 = 1_048_576.0;
 
 #[expect(clippy::cast_precision_loss, reason = "a table for people")]
-fn line(path: &Path, settings: ArenaSettings, cache: u64) -> Result<bool, Box<dyn std::error::Error>> {
+fn line(
+    path: &Path,
+    settings: ArenaSettings,
+    cache: u64,
+    flush: u64,
+) -> Result<bool, Box<dyn std::error::Error>> {
     let trace = Trace::open(path)?;
+    if std::env::var("QUICK").is_ok() && trace.facts.peak_live_bytes > (1200 << 20) {
+        return Ok(true);
+    }
     let mut plain = BestFit::new(settings.unit);
     let best = replay(&trace, &mut plain)?;
     let mut nanos = f64::MAX;
     let mut last = None;
-    for _ in 0..3 {
+    for _ in 0..if std::env::var("DBG").is_ok() || std::env::var("QUICK").is_ok() {
+        1
+    } else {
+        3
+    } {
         let mut arena = BareArena::new(settings);
         if cache > 0 {
             arena = arena.cached(CacheLimits {
                 bytes: cache,
                 blocks: 1024,
+                emptied_from: flush,
             });
         }
         nanos = nanos.min(replay(&trace, &mut arena)?.ns_per_event);
@@ -33,7 +46,13 @@ fn line(path: &Path, settings: ArenaSettings, cache: u64) -> Result<bool, Box<dy
     let live = trace.facts.peak_live_bytes as f64;
     let over = arena.peak_reserved_bytes() as f64 / live;
     let bar = if live > 1024.0 * MIB { 1.03 } else { 1.10 };
-    let share = 100.0 * arena.map_events() as f64 / trace.facts.events as f64;
+    let share = 100.0
+        * if std::env::var("ALL").is_ok() {
+            arena.map_events()
+        } else {
+            arena.give_backs + arena.rebacks
+        } as f64
+        / trace.facts.events as f64;
     let good = over <= bar && share <= 1.0;
     println!(
         "{:36} {:7} {:9.1} {:9.1} {over:6.4} | best fit {:6.4} trace {:6.3} | back {:4} give {:4} = {share:5.2}% flush {:5} {nanos:6.1} ns {}",
@@ -66,6 +85,7 @@ fn line(path: &Path, settings: ArenaSettings, cache: u64) -> Result<bool, Box<dy
 
 fn main() -> ExitCode {
     let mut settings = ArenaSettings::pages(512, 2 << 20, 1 << 44);
+    let mut flush = u64::MAX;
     let (mut cache, mut only, mut slabs) = (0, String::new(), false);
     for argument in std::env::args().skip(1) {
         let (key, value) = argument.split_once('=').unwrap_or((&argument, ""));
@@ -76,7 +96,6 @@ fn main() -> ExitCode {
             "slack" => settings.slack.permille = u32::try_from(number).unwrap_or(0),
             "slack_mib" => settings.slack.bytes = number << 20,
             "slack_most" => settings.slack.permille_most = u32::try_from(number).unwrap_or(0),
-            "step" => settings.step_permille = u32::try_from(number).unwrap_or(0),
             "effort" => settings.effort = u32::try_from(number).unwrap_or(1),
             "granule" => {
                 settings = ArenaSettings {
@@ -86,6 +105,8 @@ fn main() -> ExitCode {
             }
             "unit" => settings.unit = number,
             "cache" => cache = number << 20,
+            "first" => settings.first_bytes = number << 20,
+            "flush" => flush = number << 10,
             "only" => value.clone_into(&mut only),
             "slabs" => slabs = true,
             _ => {
@@ -105,8 +126,14 @@ fn main() -> ExitCode {
     let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     paths.sort();
     let mut misses = 0;
+    if std::env::var("QUICK").is_ok() {
+        paths.retain(|p| {
+            let n = p.to_string_lossy();
+            n.contains("infer") || n.contains("forward")
+        });
+    }
     for path in paths.iter().filter(|path| path.to_string_lossy().contains(&only)) {
-        match line(path, settings, cache) {
+        match line(path, settings, cache, flush) {
             Ok(true) => {}
             Ok(false) => misses += 1,
             Err(error) => eprintln!("{}: {error}", path.display()),

@@ -13,6 +13,8 @@ pub struct CacheLimits {
     pub bytes: u64,
     /// Blocks of one size.
     pub blocks: usize,
+    /// A request of at least so many bytes that the cache cannot serve first releases what it keeps of such sizes.
+    pub emptied_from: u64,
 }
 
 /// Serves a trace from an arena alone.
@@ -29,6 +31,8 @@ pub struct BareArena {
     pub backs: u64,
     /// Ranges that were given back.
     pub give_backs: u64,
+    /// Ranges that were backed below the highest that was backed before: in exchange for what was given back.
+    pub rebacks: u64,
     /// How often the cache was emptied.
     pub flushes: u64,
 }
@@ -38,10 +42,17 @@ struct Cache {
     limits: CacheLimits,
     bytes: u64,
     bins: HashMap<u64, Vec<NodeId>>,
+    hot: Option<(u64, NodeId)>,
 }
 
 impl Cache {
     fn take(&mut self, bytes: u64) -> Option<NodeId> {
+        if let Some((size, node)) = self.hot
+            && size == bytes
+        {
+            self.hot = None;
+            return Some(node);
+        }
         let node = self.bins.get_mut(&bytes)?.pop()?;
         self.bytes -= bytes;
         Some(node)
@@ -49,6 +60,9 @@ impl Cache {
 
     fn keep(&mut self, bytes: u64, node: NodeId) -> bool {
         if self.bytes + bytes > self.limits.bytes {
+            return false;
+        }
+        if bytes >= self.limits.emptied_from {
             return false;
         }
         let bin = self.bins.entry(bytes).or_default();
@@ -73,6 +87,7 @@ impl BareArena {
             peak_backed: 0,
             backs: 0,
             give_backs: 0,
+            rebacks: 0,
             flushes: 0,
         }
     }
@@ -84,6 +99,7 @@ impl BareArena {
             limits,
             bytes: 0,
             bins: HashMap::new(),
+            hot: None,
         });
         self
     }
@@ -101,6 +117,9 @@ impl BareArena {
         for range in growth.back {
             self.arena.backed(range);
             self.backs += 1;
+            if self.arena.backed_bytes() <= self.peak_backed {
+                self.rebacks += 1;
+            }
         }
         self.peak_backed = self.peak_backed.max(self.arena.backed_bytes());
     }
@@ -109,7 +128,10 @@ impl BareArena {
         let Some(cache) = &mut self.cache else {
             return false;
         };
-        let had = cache.bytes > 0;
+        let had = cache.bytes > 0 || cache.hot.is_some();
+        if let Some((_, old)) = cache.hot.take() {
+            self.arena.release(old);
+        }
         self.flushes += u64::from(had);
         for bin in cache.bins.values_mut() {
             for node in bin.drain(..) {
@@ -121,6 +143,13 @@ impl BareArena {
     }
 
     fn place(&mut self, bytes: u64) -> Option<NodeId> {
+        if let Some(cache) = &mut self.cache
+            && bytes >= cache.limits.emptied_from
+        {
+            if let Some((_, old)) = cache.hot.take() {
+                self.arena.release(old);
+            }
+        }
         if let Some(placed) = self.arena.place(bytes, self.align) {
             return Some(placed.node);
         }
@@ -159,6 +188,14 @@ impl Replayer for BareArena {
 
     fn free_completed(&mut self, block: u32) {
         let (node, bytes) = (self.blocks[block as usize], self.sizes[block as usize]);
+        if let Some(cache) = &mut self.cache
+            && bytes >= cache.limits.emptied_from
+        {
+            if let Some((_, old)) = cache.hot.replace((bytes, node)) {
+                self.arena.release(old);
+            }
+            return;
+        }
         if self.cache.as_mut().is_some_and(|cache| cache.keep(bytes, node)) {
             return;
         }

@@ -7,6 +7,7 @@
 mod arena;
 mod bins;
 mod check;
+mod ends;
 mod grow;
 mod node;
 mod settings;
