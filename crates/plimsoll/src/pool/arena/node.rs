@@ -36,7 +36,7 @@ pub(super) enum State {
 }
 
 /// Which free blocks may serve which requests. Blocks of different zones never merge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(super) enum Zone {
     Small = 0,
