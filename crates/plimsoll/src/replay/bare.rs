@@ -13,8 +13,10 @@ pub struct CacheLimits {
     pub bytes: u64,
     /// Blocks of one size.
     pub blocks: usize,
-    /// A request of at least so many bytes that the cache cannot serve first releases what it keeps of such sizes.
-    pub emptied_from: u64,
+    /// Of blocks of at least so many bytes only the last one freed is kept, and released before a request of such
+    /// a size goes to the arena: where large blocks lie decides what a pool keeps backed, so the arena must
+    /// see them.
+    pub large_from: u64,
 }
 
 /// Serves a trace from an arena alone.
@@ -62,9 +64,6 @@ impl Cache {
         if self.bytes + bytes > self.limits.bytes {
             return false;
         }
-        if bytes >= self.limits.emptied_from {
-            return false;
-        }
         let bin = self.bins.entry(bytes).or_default();
         if bin.len() >= self.limits.blocks {
             return false;
@@ -109,6 +108,11 @@ impl BareArena {
         &self.arena
     }
 
+    /// Releases what the cache keeps.
+    pub fn empty_cache(&mut self) {
+        self.flush();
+    }
+
     fn apply(&mut self, growth: Growth) {
         for range in growth.give_back {
             self.arena.given_back(range);
@@ -144,11 +148,10 @@ impl BareArena {
 
     fn place(&mut self, bytes: u64) -> Option<NodeId> {
         if let Some(cache) = &mut self.cache
-            && bytes >= cache.limits.emptied_from
+            && bytes >= cache.limits.large_from
+            && let Some((_, old)) = cache.hot.take()
         {
-            if let Some((_, old)) = cache.hot.take() {
-                self.arena.release(old);
-            }
+            self.arena.release(old);
         }
         if let Some(placed) = self.arena.place(bytes, self.align) {
             return Some(placed.node);
@@ -171,13 +174,16 @@ impl Replayer for BareArena {
             self.blocks.resize(index + 1, NodeId::NONE);
             self.sizes.resize(index + 1, 0);
         }
-        let rounded = bytes.next_multiple_of(self.align);
+        let refused = |reserved| ReplayError::refused(bytes, reserved, "it can never fit the range");
+        let rounded = bytes
+            .checked_next_multiple_of(self.align)
+            .ok_or_else(|| refused(self.arena.backed_bytes()))?;
         let cached = self.cache.as_mut().and_then(|cache| cache.take(rounded));
         let node = match cached {
             Some(node) => node,
-            None => self.place(bytes).ok_or_else(|| {
-                ReplayError::refused(bytes, self.arena.backed_bytes(), "it can never fit the range")
-            })?,
+            None => self
+                .place(bytes)
+                .ok_or_else(|| refused(self.arena.backed_bytes()))?,
         };
         self.blocks[index] = node;
         self.sizes[index] = rounded;
@@ -189,7 +195,7 @@ impl Replayer for BareArena {
     fn free_completed(&mut self, block: u32) {
         let (node, bytes) = (self.blocks[block as usize], self.sizes[block as usize]);
         if let Some(cache) = &mut self.cache
-            && bytes >= cache.limits.emptied_from
+            && bytes >= cache.limits.large_from
         {
             if let Some((_, old)) = cache.hot.replace((bytes, node)) {
                 self.arena.release(old);
@@ -208,5 +214,9 @@ impl Replayer for BareArena {
 
     fn map_events(&self) -> u64 {
         self.backs + self.give_backs
+    }
+
+    fn exchange_events(&self) -> u64 {
+        self.rebacks + self.give_backs
     }
 }
