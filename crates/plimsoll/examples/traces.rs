@@ -78,6 +78,7 @@ fn ask(arguments: impl Iterator<Item = String>) -> Result<Asked, String> {
             "slack_most" => settings.slack.permille_most = number,
             "first" => settings.first_bytes = u64::from(number) << 20,
             "effort" => settings.effort = number,
+            "small_effort" => settings.small_effort = number,
             "unit" => settings.unit = u64::from(number),
             "granule" => granule = u64::from(number),
             "cache" => cache = u64::from(number) << 20,

@@ -1,5 +1,7 @@
 //! Every recorded trace through the bare arena, held to the bars; skipped where the recordings are not there.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::path::{Path, PathBuf};
 
 use plimsoll::pool::arena::ArenaSettings;
@@ -64,7 +66,7 @@ fn everything_comes_back_with_a_cache_in_front() {
         let mut arena = BareArena::new(ArenaSettings::pages(512, 2 * MIB, 1 << 44)).cached(limits);
         replay(&trace, &mut arena).unwrap();
         assert!(arena.peak_reserved_bytes() >= trace.facts.peak_live_bytes);
-        let mut live = vec![false; trace.facts.peak_live_blocks as usize];
+        let mut live = vec![false; usize::try_from(trace.facts.peak_live_blocks).unwrap()];
         for event in &trace.events {
             match event.action {
                 Action::Alloc => live[event.block as usize] = true,

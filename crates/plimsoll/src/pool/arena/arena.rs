@@ -125,7 +125,11 @@ impl Arena {
         }
         let zone = self.zone_of(&want);
         let fit = if zone == Zone::Small && self.pages() {
-            match self.free[Zone::Small as usize].find(&self.nodes, &want, false) {
+            let quick = Want {
+                effort: self.settings.small_effort,
+                ..want
+            };
+            match self.free[Zone::Small as usize].find(&self.nodes, &quick, false) {
                 Some(fit) => fit,
                 None => self.carve(&want)?,
             }
@@ -286,6 +290,7 @@ impl Arena {
         });
         let (fit, bytes) = fit?;
         let id = self.cut(fit, bytes);
+        self.nodes.touch(id);
         let slab = self.nodes.at_mut(id);
         slab.set_zone(Zone::Small);
         slab.set_borders(true, true);
@@ -301,7 +306,9 @@ impl Arena {
     pub(super) fn take(&mut self, fit: Fit, bytes: u64) -> Placed {
         let id = self.cut(fit, bytes);
         self.nodes.at_mut(id).set_state(State::Taken);
-        self.nodes.touch(id);
+        if self.nodes.at(id).zone() == Zone::Large {
+            self.nodes.touch(id);
+        }
         self.taken_bytes += bytes;
         self.taken_blocks += 1;
         Placed {
@@ -341,7 +348,9 @@ impl Arena {
             id = self.absorb(id);
         }
         let zone = self.nodes.at(id).zone();
-        self.nodes.touch(id);
+        if self.nodes.at(id).zone() == Zone::Large {
+            self.nodes.touch(id);
+        }
         self.free[zone as usize].insert(&mut self.nodes, id);
     }
 

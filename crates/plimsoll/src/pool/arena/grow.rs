@@ -398,7 +398,7 @@ impl Arena {
         let after = self.backed_bytes.saturating_add(slab);
         let limit = self.limit(1);
         Some(Growth {
-            back: Vec::from([offset..offset + slab]),
+            back: std::iter::once(offset..offset + slab).collect(),
             give_back: if after > limit {
                 self.idle(after - limit, &(0..0))
             } else {

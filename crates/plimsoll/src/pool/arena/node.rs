@@ -146,7 +146,8 @@ impl Node {
 #[derive(Debug)]
 pub(super) struct Nodes {
     slots: Vec<Node>,
-    /// When each was last placed or released, beside the records because few operations read it.
+    /// When each record of the large zone was last placed or released; beside the records, since small blocks
+    /// never need it.
     touched: Vec<u32>,
     clock: u32,
     vacant: u32,
@@ -205,7 +206,9 @@ impl Nodes {
         let id = self.vacant;
         self.vacant = self.at(id).free_next;
         *self.at_mut(id) = node;
-        self.touched[id as usize] = self.clock;
+        if matches!(node.zone(), Zone::Large) {
+            self.touched[id as usize] = self.clock;
+        }
         id
     }
 

@@ -45,6 +45,8 @@ pub struct ArenaSettings {
     pub slack: Slack,
     /// How many blocks of a size bin a search looks at.
     pub effort: u32,
+    /// The same for small blocks, where each look costs about what it can save.
+    pub small_effort: u32,
     /// The first growth backs at least so much.
     pub first_bytes: u64,
 }
@@ -96,6 +98,7 @@ impl ArenaSettings {
             slack: Slack::MEASURED,
 
             effort: 16,
+            small_effort: 2,
             first_bytes: FIRST,
         }
     }
@@ -109,6 +112,7 @@ impl ArenaSettings {
             small_slab: 0,
             slack: Slack::MEASURED,
             effort: 16,
+            small_effort: 2,
             first_bytes: FIRST,
         }
     }
