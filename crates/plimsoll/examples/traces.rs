@@ -61,7 +61,7 @@ fn line(path: &Path, asked: &Asked) -> Result<bool, Box<dyn std::error::Error>> 
 fn ask(arguments: impl Iterator<Item = String>) -> Result<Asked, String> {
     let mut settings = ArenaSettings::pages(512, 2 << 20, 1 << 44);
     let (mut granule, mut cache, mut large_from, mut slabs) = (2048, 0, 64, false);
-    let mut only = String::new();
+    let (mut only, mut hot_share) = (String::new(), 64);
     for argument in arguments {
         let wrong = || format!("not understood: {argument}");
         let (key, value) = argument.split_once('=').ok_or_else(wrong)?;
@@ -82,6 +82,7 @@ fn ask(arguments: impl Iterator<Item = String>) -> Result<Asked, String> {
             "unit" => settings.unit = u64::from(number),
             "granule" => granule = u64::from(number),
             "cache" => cache = u64::from(number) << 20,
+            "hot_share" => hot_share = u64::from(number),
             "large_from" => large_from = u64::from(number),
             "slabs" => slabs = number > 0,
             _ => return Err(wrong()),
@@ -95,6 +96,7 @@ fn ask(arguments: impl Iterator<Item = String>) -> Result<Asked, String> {
         bytes: cache,
         blocks: 1024,
         large_from: large_from << 10,
+        hot_share,
     };
     Ok(Asked {
         settings,

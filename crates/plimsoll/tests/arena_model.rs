@@ -1,6 +1,6 @@
 //! Random operations on an arena against a naive list of intervals.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
+#![expect(clippy::expect_used, reason = "helpers of tests")]
 
 use std::ops::Range;
 

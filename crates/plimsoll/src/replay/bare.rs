@@ -17,6 +17,9 @@ pub struct CacheLimits {
     /// a size goes to the arena: where large blocks lie decides what a pool keeps backed, so the arena must
     /// see them.
     pub large_from: u64,
+    /// A large block is kept only where it is at most one such part of what is backed: in a pool of few granules
+    /// its place is worth more than the time.
+    pub hot_share: u64,
 }
 
 /// Serves a trace from an arena alone.
@@ -196,13 +199,18 @@ impl Replayer for BareArena {
         let (node, bytes) = (self.blocks[block as usize], self.sizes[block as usize]);
         if let Some(cache) = &mut self.cache
             && bytes >= cache.limits.large_from
+            && bytes.saturating_mul(cache.limits.hot_share) <= self.arena.backed_bytes()
         {
             if let Some((_, old)) = cache.hot.replace((bytes, node)) {
                 self.arena.release(old);
             }
             return;
         }
-        if self.cache.as_mut().is_some_and(|cache| cache.keep(bytes, node)) {
+        if self
+            .cache
+            .as_mut()
+            .is_some_and(|cache| bytes < cache.limits.large_from && cache.keep(bytes, node))
+        {
             return;
         }
         self.arena.release(node);
