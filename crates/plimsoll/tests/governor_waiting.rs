@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use plimsoll::governor::{Account, Governor, Why};
 use plimsoll::ledger::{AccountSettings, LedgerSettings, LineSettings};
@@ -33,7 +33,9 @@ fn governor(accounts: &[(&str, u64, u64)]) -> Governor {
 }
 
 fn until_waiting(governor: &Governor, count: usize) {
+    let began = Instant::now();
     while governor.waiting(HOST) != count {
+        assert!(began.elapsed() < LONG, "{count} should wait by now");
         thread::yield_now();
     }
 }
@@ -70,8 +72,8 @@ fn a_small_request_does_not_pass_a_large_one_that_came_first() {
     drop(held.split(b(30)).unwrap());
     assert_eq!(governor.waiting(HOST), 2, "40 are free and 60 are first");
     drop(held.split(b(20)).unwrap());
-    assert_eq!(granted.recv(), Ok("large"));
-    assert_eq!(granted.recv(), Ok("small"));
+    assert_eq!(granted.recv_timeout(LONG), Ok("large"));
+    assert_eq!(granted.recv_timeout(LONG), Ok("small"));
     large.join().unwrap();
     small.join().unwrap();
     drop(held);
@@ -88,7 +90,7 @@ fn one_that_waits_for_its_own_limit_holds_up_nobody_else() {
     until_waiting(&governor, 1);
     drop(b_.reserve(HOST, b(50)).quietly().unwrap());
     drop(held);
-    assert_eq!(granted.recv(), Ok("a"));
+    assert_eq!(granted.recv_timeout(LONG), Ok("a"));
     waiter.join().unwrap();
     assert!(governor.snapshot().is_balanced());
 }
@@ -104,9 +106,9 @@ fn what_is_guaranteed_goes_before_what_is_borrowed() {
     let second = waits(&owner, 40, "owner", &done);
     until_waiting(&governor, 2);
     drop(held.split(b(40)).unwrap());
-    assert_eq!(granted.recv(), Ok("owner"));
+    assert_eq!(granted.recv_timeout(LONG), Ok("owner"));
     drop(held);
-    assert_eq!(granted.recv(), Ok("borrower"));
+    assert_eq!(granted.recv_timeout(LONG), Ok("borrower"));
     first.join().unwrap();
     second.join().unwrap();
     assert!(governor.snapshot().is_balanced());
@@ -124,10 +126,14 @@ fn one_that_comes_under_its_guarantee_while_it_waits_moves_up() {
     let second = waits(&owner, 40, "owner", &done);
     until_waiting(&governor, 2);
     drop(own);
-    assert_eq!(granted.recv(), Ok("owner"), "the owner gave 40 back and wants 40");
+    assert_eq!(
+        granted.recv_timeout(LONG),
+        Ok("owner"),
+        "the owner gave 40 back and wants 40"
+    );
     second.join().unwrap();
     drop(held.split(b(60)).unwrap());
-    assert_eq!(granted.recv(), Ok("borrower"));
+    assert_eq!(granted.recv_timeout(LONG), Ok("borrower"));
     first.join().unwrap();
     drop(held);
     assert!(governor.snapshot().is_balanced());

@@ -77,6 +77,11 @@ impl World {
             Op::Ask(account, bytes) => {
                 let leaf = self.leaves[account];
                 if self.queues.admit(&mut self.books, leaf, bytes).is_ok() {
+                    let same = self.waiting.values().any(|&waiting| waiting == (leaf, bytes));
+                    assert!(
+                        !same,
+                        "one that came earlier and asks for the same was passed over"
+                    );
                     self.held.push((leaf, bytes));
                 } else {
                     let (ticket, served) = self.queues.enqueue(&mut self.books, leaf, bytes);
@@ -124,6 +129,19 @@ impl World {
         self.served(served);
     }
 
+    /// Whether every account on the way up guarantees it: then only others with a guarantee may go before it.
+    fn is_wholly_guaranteed(&self, ticket: Ticket) -> bool {
+        let waiter = &self.queues.waiters[&ticket];
+        let accounts = self
+            .books
+            .path(waiter.leaf)
+            .filter(|&node| self.books.node(node).parent.is_some());
+        waiter.at == self.books.place(0).root
+            && accounts
+                .into_iter()
+                .all(|node| waiter.cover & bit(&self.books, node) != 0)
+    }
+
     fn check(&self) {
         self.queues.check(&self.books);
         let root = self.books.node(self.books.place(0).root);
@@ -137,7 +155,8 @@ impl World {
                 let other_waiter = &self.queues.waiters[other];
                 let has_passed = self.books.is_under(other_waiter.leaf, at)
                     && other_waiter.claims[depth(&self.books, at)] > 0;
-                other < ticket || other_waiter.cover != 0 || has_passed
+                let older = other < ticket && !self.is_wholly_guaranteed(*ticket);
+                older || other_waiter.cover != 0 || has_passed
             };
             let others = self.waiting.keys().filter(|other| *other != ticket);
             assert!(
