@@ -2,3 +2,4 @@
 //! line while they run, and shows where every byte is.
 
 pub use plimsoll_device::{Bytes, ParseBytesError, ParsePlaceError, Place};
+pub mod holding;

@@ -1,0 +1,3 @@
+pub mod order;
+pub mod price;
+pub mod shelf;

@@ -1,0 +1,3 @@
+//! Holdings: the ways in which workloads keep memory.
+pub mod cached;
+pub mod streaming;
