@@ -1,5 +1,6 @@
 //! What can go wrong on a device, in words a user can act on.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::{Bytes, Fence, Region, StorageMode, Stream};
@@ -100,6 +101,41 @@ pub enum DeviceError {
     /// A stream that the device does not have.
     #[error("stream {} does not exist on this device", .0.0)]
     UnknownStream(Stream),
+    /// A fence that was never put on this device's streams.
+    #[error("{0} was never issued by this device; keep a fence with the device that gave it")]
+    UnknownFence(Fence),
+    /// Memory to be adopted that does not start on a page.
+    #[error(
+        "memory at {address:#x} does not start on a page of {page} bytes; allocate it page-aligned, or copy it in"
+    )]
+    Unaligned {
+        /// Where the memory starts.
+        address: u64,
+        /// What the address must be a multiple of.
+        page: u64,
+    },
+    /// A file has fewer bytes than are asked of it: it is short, or it was cut after it was mapped.
+    #[error("bytes {start}..{end} of {path} are needed and it has {length} now; map it again within its length", path = path.display())]
+    FileTooShort {
+        /// Which file.
+        path: PathBuf,
+        /// Where the part starts in the file.
+        start: u64,
+        /// Where it ends in the file.
+        end: u64,
+        /// The file's length at this moment.
+        length: Bytes,
+    },
+    /// A device was to be opened with a setting that cannot be.
+    #[error("the setting {setting} = {value} cannot be used: {why}")]
+    BadSetting {
+        /// The setting's name.
+        setting: &'static str,
+        /// What was given.
+        value: u64,
+        /// What it must be.
+        why: &'static str,
+    },
     /// Something this device cannot do.
     #[error("{device} cannot {what}")]
     Unsupported {

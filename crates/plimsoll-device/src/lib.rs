@@ -10,18 +10,29 @@
 //!
 //! Units ([`Bytes`]) and places ([`Place`]) are here because this is the leaf crate; `plimsoll` re-exports them.
 
+mod commit_map;
+pub mod conformance;
 mod device;
 mod error;
 mod facts;
 mod fence;
+#[cfg(unix)]
+pub mod host;
+mod lanes;
+mod lost;
 mod place;
 mod region;
+pub mod sim;
 mod units;
 
+pub use commit_map::CommitMap;
 pub use device::{Device, MemoryNow, Request, SyncTo};
 pub use error::{DeviceError, FreeError};
 pub use facts::{Capabilities, DeviceKind, Facts, StorageMode};
 pub use fence::{Fence, Stream};
+#[cfg(unix)]
+pub use host::{HostDevice, HostSettings};
 pub use place::{ParsePlaceError, Place};
 pub use region::{DeviceId, Region, Span};
+pub use sim::{SimDevice, SimSettings};
 pub use units::{Bytes, ParseBytesError};

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::fmt;
 use std::ops::Range;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -32,8 +32,9 @@ pub struct Region {
     id: u64,
     bytes: Bytes,
     mode: StorageMode,
-    address: u64,
-    host: Option<NonNull<u8>>,
+    /// Where it starts on the device; a host pointer exactly when `host_visible`.
+    start: *mut u8,
+    host_visible: bool,
     writable: bool,
     backing: Arc<dyn Any + Send + Sync>,
 }
@@ -59,8 +60,8 @@ impl Region {
             id,
             bytes,
             mode,
-            address,
-            host: None,
+            start: ptr::without_provenance_mut(Bytes::new(address).as_usize()),
+            host_visible: false,
             writable: true,
             backing,
         }
@@ -79,14 +80,13 @@ impl Region {
         host: NonNull<u8>,
         backing: Arc<dyn Any + Send + Sync>,
     ) -> Self {
-        let address = host.as_ptr() as u64;
         Self {
             device,
             id,
             bytes,
             mode,
-            address,
-            host: Some(host),
+            start: host.as_ptr(),
+            host_visible: true,
             writable: true,
             backing,
         }
@@ -120,13 +120,13 @@ impl Region {
     }
 
     /// Its address on the device.
-    pub const fn address(&self) -> u64 {
-        self.address
+    pub fn address(&self) -> u64 {
+        self.start.addr() as u64
     }
 
     /// Its address on the host, where it has one.
-    pub const fn host(&self) -> Option<NonNull<u8>> {
-        self.host
+    pub fn host(&self) -> Option<NonNull<u8>> {
+        NonNull::new(self.start).filter(|_| self.host_visible)
     }
 
     /// Whether writes are allowed.
@@ -171,7 +171,7 @@ impl fmt::Debug for Region {
             .field("id", &self.id)
             .field("bytes", &self.bytes)
             .field("mode", &self.mode)
-            .field("address", &format_args!("{:#x}", self.address))
+            .field("address", &format_args!("{:#x}", self.address()))
             .finish_non_exhaustive()
     }
 }
@@ -206,8 +206,8 @@ impl<'r> Span<'r> {
     }
 
     /// Its address on the device.
-    pub const fn address(&self) -> u64 {
-        self.region.address + self.offset
+    pub fn address(&self) -> u64 {
+        self.region.address() + self.offset
     }
 
     /// Whether two spans share a byte.
