@@ -185,9 +185,9 @@ impl<K: Eq + Hash + Clone, S> Shelf<K, S> {
         Some(taken)
     }
 
-    /// Any entry that a key leads to, to be removed when the shelf is cleared.
-    pub fn any_key(&self) -> Option<K> {
-        self.index.keys().next().cloned()
+    /// The keys that lead to something, in no order.
+    pub fn keys(&self) -> Vec<K> {
+        self.index.keys().cloned().collect()
     }
 
     /// Bytes that could be evicted, and the mean seconds per byte of the cheapest of them. Ageing is left out: it

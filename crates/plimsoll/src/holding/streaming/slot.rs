@@ -1,0 +1,84 @@
+//! The buffers that a ring turns over, behind a small trait: charged host memory, or leases of a pool.
+
+use super::StreamError;
+use crate::Bytes;
+use crate::governor::{Charge, Reservation};
+use crate::holding::Site;
+use crate::holding::buffer::Buffer;
+use crate::sync::Arc;
+
+/// One buffer, charged as long as it lives.
+pub trait Slot: Send + Sync {
+    /// All of it.
+    fn as_slice(&self) -> &[u8];
+    /// All of it, for writing.
+    fn as_mut_slice(&mut self) -> &mut [u8];
+    /// What it is charged.
+    fn charged(&self) -> Bytes;
+}
+
+/// How badly a slot is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Want {
+    /// The ring cannot do without: everything may be asked to shrink, and the site's patience be used up.
+    Needed,
+    /// It would be faster with it: only what is free at this moment.
+    Spare,
+}
+
+/// Where a ring gets its slots from.
+pub trait SlotSource: Send + Sync {
+    /// A slot of so many bytes at this alignment; `None` when a spare one cannot be had now.
+    fn slot(&self, bytes: Bytes, align: u64, want: Want) -> Result<Option<Box<dyn Slot>>, StreamError>;
+}
+
+/// Ordinary host memory, charged to a site.
+#[derive(Clone, Debug)]
+pub struct HostSlots {
+    site: Site,
+}
+
+impl HostSlots {
+    /// Slots charged to this site.
+    pub fn new(site: &Site) -> Arc<dyn SlotSource> {
+        Arc::new(Self { site: site.clone() })
+    }
+}
+
+impl SlotSource for HostSlots {
+    fn slot(&self, bytes: Bytes, align: u64, want: Want) -> Result<Option<Box<dyn Slot>>, StreamError> {
+        let room = Buffer::room(bytes, align);
+        let charge = match want {
+            Want::Needed => self.site.reserve(room).map(Reservation::back).map_err(StreamError::Refused)?,
+            Want::Spare => match self.site.reserve_quietly(room) {
+                Some(charge) => charge,
+                None => return Ok(None),
+            },
+        };
+        let buffer = Buffer::zeroed(bytes, align).map_err(|error| StreamError::NoMemory {
+            bytes: room,
+            why: error.to_string(),
+        })?;
+        Ok(Some(Box::new(HostSlot { buffer, charge })))
+    }
+}
+
+struct HostSlot {
+    // Before the charge: what is charged is released when it is gone.
+    buffer: Buffer,
+    charge: Charge,
+}
+
+impl Slot for HostSlot {
+    fn as_slice(&self) -> &[u8] {
+        &self.buffer
+    }
+
+    fn as_mut_slice(&mut self) -> &mut [u8] {
+        &mut self.buffer
+    }
+
+    fn charged(&self) -> Bytes {
+        self.charge.bytes()
+    }
+}
