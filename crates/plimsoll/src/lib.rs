@@ -1,5 +1,9 @@
 //! The memory engine for AI on one machine: it plans how many bytes each workload may carry, holds them to that
 //! line while they run, and shows where every byte is.
 
+pub mod governor;
+pub mod ledger;
+pub mod sync;
+
 pub use plimsoll_device::{Bytes, ParseBytesError, ParsePlaceError, Place};
 pub mod holding;

@@ -1,0 +1,105 @@
+//! A request that stands in the queues, until it is granted or leaves.
+
+use std::task::Waker;
+use std::time::Instant;
+
+use super::Account;
+use super::hold::{Pot, Reservation};
+use super::ladder::{self, Climbed};
+use super::refusal::{Fault, Refusal, Why, draw_up, refuse, why};
+use super::state::Standing;
+use crate::Place;
+use crate::ledger::NodeId;
+use crate::sync::Arc;
+
+/// Stands in the queues for a request. Dropping it leaves them; bytes granted and not collected go back.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    account: Account,
+    place: Place,
+    number: usize,
+    node: NodeId,
+    bytes: u64,
+    ticket: u64,
+    collected: bool,
+    since: Instant,
+    faults: Vec<Fault>,
+}
+
+impl Waiting {
+    pub fn enter(account: &Account, place: Place, bytes: u64) -> Result<Self, Refusal> {
+        let (Some(node), Some(number)) = (account.node(place), account.inner.charter.place(place)) else {
+            return Err(refuse(account, place, bytes, Why::NoShare));
+        };
+        Ok(Self {
+            ticket: account.inner.with(|state| state.enqueue(node, bytes)),
+            account: account.clone(),
+            place,
+            number,
+            node,
+            bytes,
+            collected: false,
+            since: Instant::now(),
+            faults: Vec::new(),
+        })
+    }
+
+    /// Asks holders to give back what this request lacks, if it is its turn.
+    pub fn climb(&mut self) -> Climbed {
+        ladder::climb(&self.account.inner, self.number, self.ticket, &mut self.faults)
+    }
+
+    /// Sleeps until there is a reason to look again, or until then; whether it was granted.
+    pub fn sleep(&self, until: Option<Instant>) -> bool {
+        self.account.inner.sleep(self.ticket, until)
+    }
+
+    /// The reservation, once granted.
+    pub fn collect(&mut self) -> Option<Reservation> {
+        self.account.inner.with(|state| state.collect(self.ticket))?;
+        self.collected = true;
+        Some(Reservation::new(self.account.clone(), self.place, Pot::Share(self.node), self.bytes))
+    }
+
+    pub fn take_nudge(&self) -> bool {
+        let nudged = |state: &mut super::state::State| Some(std::mem::take(&mut state.seat(self.ticket)?.nudged));
+        self.account.inner.with(nudged).unwrap_or(false)
+    }
+
+    /// From now on this task is woken, and only this one.
+    pub fn wake_with(&self, waker: &Waker) {
+        let waker = waker.clone();
+        // The one that was there is foreign code: it goes after the lock.
+        let before = self.account.inner.with(|state| state.seat(self.ticket)?.waker.replace(waker));
+        drop(before);
+    }
+
+    /// Leaves the queues: with the reservation if it was granted in the meantime, else saying why not.
+    pub fn finish(&mut self, timed_out: bool) -> Result<Reservation, Refusal> {
+        let inner = Arc::clone(&self.account.inner);
+        let mut told = ladder::tell(&inner, self.number, self.node);
+        told.faults.append(&mut self.faults);
+        let waited = timed_out.then(|| self.since.elapsed());
+        self.collected = true;
+        inner.with(|state| {
+            let found = match state.standing(self.ticket) {
+                Some(Standing::HeldUp(hindrance, _)) => why(state, &inner.charter, hindrance),
+                Some(Standing::Granted) | None => {
+                    state.collect(self.ticket);
+                    let pot = Pot::Share(self.node);
+                    return Ok(Reservation::new(self.account.clone(), self.place, pot, self.bytes));
+                }
+            };
+            state.cancel(self.ticket, self.node, self.bytes);
+            Err(draw_up(state, &self.account, self.place, self.bytes, found, told, waited))
+        })
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if !self.collected {
+            self.account.inner.with(|state| state.cancel(self.ticket, self.node, self.bytes));
+        }
+    }
+}
