@@ -2,8 +2,10 @@
 //! line while they run, and shows where every byte is.
 
 pub mod governor;
+// Holdings start threads and read files, which loom and shuttle do not model.
+#[cfg(not(any(loom, shuttle)))]
+pub mod holding;
 pub mod ledger;
 pub mod sync;
 
 pub use plimsoll_device::{Bytes, ParseBytesError, ParsePlaceError, Place};
-pub mod holding;
