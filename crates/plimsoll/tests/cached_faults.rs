@@ -1,5 +1,7 @@
 //! What goes wrong around a cache: panics in what it calls, threads that die, handles that go first.
 
+#![allow(clippy::unwrap_used, reason = "a scenario whose set-up fails cannot go on")]
+
 mod holdings_support;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -57,7 +59,10 @@ fn a_panicking_computation_frees_those_who_wait() {
                 barrier.wait();
                 let made = catch_unwind(AssertUnwindSafe(|| {
                     cache.get_or_insert_with(&1, || {
-                        assert!(computed.fetch_add(1, Ordering::SeqCst) != 0, "the first one fails");
+                        assert!(
+                            computed.fetch_add(1, Ordering::SeqCst) != 0,
+                            "the first one fails"
+                        );
                         vec![7; 100]
                     })
                 }));
@@ -67,7 +72,11 @@ fn a_panicking_computation_frees_those_who_wait() {
             });
         }
     });
-    assert_eq!(computed.load(Ordering::SeqCst), 2, "one failed, one computed, the rest waited");
+    assert_eq!(
+        computed.load(Ordering::SeqCst),
+        2,
+        "one failed, one computed, the rest waited"
+    );
     drop(cache);
     yard.balances_to_zero(&["work"]);
 }
@@ -136,9 +145,9 @@ fn a_thread_that_dies_with_hits_unpins_them() {
     let yard = Yard::of(Bytes::kib(10));
     let cache: Cached<u32, ()> = Cached::open(&yard.work(), "cache");
     drop(cache.insert(1, (), Bytes::kib(1), SECOND).unwrap());
-    let dies = cache.clone();
+    let theirs = cache.clone();
     let died = thread::spawn(move || {
-        let _hit = dies.get(&1).unwrap();
+        let _hit = theirs.get(&1).unwrap();
         panic!("with a hit in hand");
     });
     assert!(died.join().is_err());
@@ -185,7 +194,10 @@ fn a_hook_may_use_the_cache() {
 #[test]
 fn under_many_threads_the_book_and_the_ledger_agree() {
     const LINE: Bytes = Bytes::kib(64);
-    let yard = Yard::with(LINE, &[("work", Bytes::ZERO, LINE), ("other", Bytes::kib(32), LINE)]);
+    let yard = Yard::with(
+        LINE,
+        &[("work", Bytes::ZERO, LINE), ("other", Bytes::kib(32), LINE)],
+    );
     let cache: Cached<u32, Vec<u8>> = Cached::open(&yard.work(), "cache");
     let other = yard.governor.account("other").unwrap();
     thread::scope(|scope| {
@@ -199,7 +211,8 @@ fn under_many_threads_the_book_and_the_ledger_agree() {
                     let key = (state >> 16) % 48;
                     match (state >> 8) % 8 {
                         0..4 => {
-                            let made = cache.get_or_insert_with(&key, || vec![u8::try_from(key).unwrap(); 2048]);
+                            let made =
+                                cache.get_or_insert_with(&key, || vec![u8::try_from(key).unwrap(); 2048]);
                             if let Ok(hit) = made {
                                 assert_eq!(u32::from(hit[2047]), key, "never another key's value");
                                 held.push(hit);
@@ -228,4 +241,3 @@ fn under_many_threads_the_book_and_the_ledger_agree() {
     drop(cache);
     yard.balances_to_zero(&["work", "other"]);
 }
-

@@ -1,12 +1,14 @@
 //! A cache lives within its account: it makes room by price, never gives up what is in use, and loses nothing.
 
+#![allow(clippy::unwrap_used, reason = "a scenario whose set-up fails cannot go on")]
+
 mod holdings_support;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use holdings_support::Yard;
-use plimsoll::governor::Why;
+use plimsoll::governor::{Charge, Why};
 use plimsoll::holding::cached::{Cached, CachedError};
 use plimsoll::holding::{ManualClock, Weigh};
 use plimsoll::{Bytes, Place};
@@ -37,8 +39,12 @@ fn the_cheapest_per_byte_goes_first() {
 fn what_is_in_use_stays_and_the_value_comes_back() {
     let yard = Yard::of(Bytes::kib(10));
     let cache: Cached<u32, String> = Cached::open(&yard.work(), "cache");
-    let held = cache.insert(1, "held".into(), Bytes::kib(8), Duration::ZERO).unwrap();
-    let refused = cache.insert(2, "mine".into(), Bytes::kib(4), 100 * SECOND).unwrap_err();
+    let held = cache
+        .insert(1, "held".into(), Bytes::kib(8), Duration::ZERO)
+        .unwrap();
+    let refused = cache
+        .insert(2, "mine".into(), Bytes::kib(4), 100 * SECOND)
+        .unwrap_err();
     let CachedError::Refused { value, refusal } = refused else {
         panic!("{refused}");
     };
@@ -47,7 +53,11 @@ fn what_is_in_use_stays_and_the_value_comes_back() {
     assert_eq!(&*held, "held");
     assert_eq!(cache.stats().refusals, 1);
     drop(held);
-    drop(cache.insert(2, "mine".into(), Bytes::kib(4), 100 * SECOND).unwrap());
+    drop(
+        cache
+            .insert(2, "mine".into(), Bytes::kib(4), 100 * SECOND)
+            .unwrap(),
+    );
     assert!(cache.get(&1).is_none(), "it was free to go once nobody used it");
     drop(cache);
     yard.balances_to_zero(&["work"]);
@@ -59,7 +69,9 @@ fn a_refusal_that_eviction_could_not_help_evicts_nothing() {
     let cache: Cached<u32, ()> = Cached::open(&yard.work(), "cache");
     drop(cache.insert(1, (), Bytes::kib(6), SECOND).unwrap());
     let refused = cache.insert(2, (), Bytes::kib(11), SECOND).unwrap_err();
-    assert!(matches!(&refused, CachedError::Refused { refusal, .. } if matches!(refusal.why, Why::Never { .. })));
+    assert!(
+        matches!(&refused, CachedError::Refused { refusal, .. } if matches!(refusal.why, Why::Never { .. }))
+    );
     assert!(cache.get(&1).is_some());
     assert_eq!(cache.stats().evictions, 0);
 }
@@ -81,7 +93,11 @@ fn another_account_gets_its_guarantee_back() {
     let kv = yard.governor.account("kv").unwrap();
     let seat = kv.reserve(Place::Host, Bytes::kib(60)).now().unwrap();
     assert!(yard.charged("features") <= Bytes::kib(40));
-    assert_eq!(cache.stats().bytes, yard.charged("features"), "the book and the ledger agree");
+    assert_eq!(
+        cache.stats().bytes,
+        yard.charged("features"),
+        "the book and the ledger agree"
+    );
     // At its guarantee, with the line full, the cache still works by making room among its own.
     for key in 1_000..1_100 {
         drop(cache.insert(key, (), KIB, SECOND).unwrap());
@@ -135,24 +151,35 @@ fn cost_is_measured_around_the_computation() {
     assert_eq!((stats.hits, stats.misses, stats.evictions), (2, 7, 2));
 }
 
+/// A pool in miniature: what is dropped is kept, and charged, until it is trimmed.
+struct Lease(Option<Charge>, Arc<Mutex<Vec<Charge>>>);
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.1.lock().unwrap().extend(self.0.take());
+    }
+}
+
 #[test]
 fn values_over_leases_are_not_charged_twice() {
     let yard = Yard::of(Bytes::kib(10));
     let account = yard.governor.account("work").unwrap();
-    // A pool in miniature: what is dropped is kept, and charged, until it is trimmed.
     let kept = Arc::new(Mutex::new(Vec::new()));
-    struct Lease(Option<plimsoll::governor::Charge>, Arc<Mutex<Vec<plimsoll::governor::Charge>>>);
-    impl Drop for Lease {
-        fn drop(&mut self) {
-            self.1.lock().unwrap().extend(self.0.take());
-        }
-    }
-    let lease = || account.reserve(Place::Host, Bytes::kib(5)).now().map(|r| Lease(Some(r.back()), Arc::clone(&kept)));
+    let lease = || {
+        account
+            .reserve(Place::Host, Bytes::kib(5))
+            .now()
+            .map(|r| Lease(Some(r.back()), Arc::clone(&kept)))
+    };
     let trimmed = Arc::clone(&kept);
     let site = yard.work().over_leases(move || trimmed.lock().unwrap().clear());
     let cache: Cached<u32, Lease> = Cached::open(&site, "blocks");
     for key in 0..6 {
-        drop(cache.insert(key, lease().unwrap(), Bytes::kib(5), SECOND).unwrap());
+        drop(
+            cache
+                .insert(key, lease().unwrap(), Bytes::kib(5), SECOND)
+                .unwrap(),
+        );
         assert!(yard.charged("work") <= Bytes::kib(10));
     }
     assert_eq!(cache.stats().entries, 2);

@@ -1,5 +1,7 @@
 //! Loaded once, shared, pinned on request, given up when memory is worth more elsewhere, and loaded again.
 
+#![allow(clippy::unwrap_used, reason = "a scenario whose set-up fails cannot go on")]
+
 mod holdings_support;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -94,7 +96,11 @@ fn the_quickest_to_reload_goes_first_and_comes_back() {
     assert_eq!(clock.now(), before, "both were still there");
     drop(seat);
     assert_eq!(*quick.get().unwrap(), "quick");
-    assert_eq!(clock.now() - before, Duration::from_secs(2), "it was loaded again");
+    assert_eq!(
+        clock.now() - before,
+        Duration::from_secs(2),
+        "it was loaded again"
+    );
     assert!(!pinned.evict(), "a pin holds");
     pinned.unpin();
     assert!(pinned.evict());
@@ -129,7 +135,9 @@ fn files_are_mapped_or_copied_and_charged_in_full() {
     let device = Arc::new(HostDevice::open(HostSettings::default()).unwrap());
     let yard = Yard::of(Bytes::mib(1));
     let weights: Resident<Block> = Resident::open(&yard.work(), "weights");
-    let mapped = weights.file("mapped", &path, Keep::Mapped(Arc::clone(&device))).unwrap();
+    let mapped = weights
+        .file("mapped", &path, Keep::Mapped(Arc::clone(&device)))
+        .unwrap();
     let copied = weights.file("copied", &path, Keep::Copied).unwrap();
     assert_eq!(yard.charged("work"), Bytes::ZERO, "nothing before the first use");
     let block = mapped.get().unwrap();

@@ -1,5 +1,7 @@
 //! What goes wrong in a stream: refusals, failing reads, dying readers, consumers that stop or hold everything.
 
+#![allow(clippy::unwrap_used, reason = "a scenario whose set-up fails cannot go on")]
+
 mod holdings_support;
 
 use std::io;
@@ -11,7 +13,7 @@ use std::time::Duration;
 
 use holdings_support::Yard;
 use plimsoll::holding::Streaming;
-use plimsoll::holding::streaming::{Align, Chunks, Slot, SlotSource, Source, StreamError, Want};
+use plimsoll::holding::streaming::{Align, Chunks, HostSlots, Slot, SlotSource, Source, StreamError, Want};
 use plimsoll::{Bytes, Place};
 
 const CHUNK: Bytes = Bytes::kib(4);
@@ -111,7 +113,11 @@ fn interrupted_and_short_reads_are_completed() {
     let streaming = Streaming::open(&yard.work(), "s");
     assert_eq!(chunks(&streaming, Faulty::new(3, Fault::Interrupts)).count(), 100);
     let dribbled = chunks(&streaming, Faulty::new(0, Fault::Dribbles)).take(3);
-    assert!(dribbled.flatten().all(|chunk| chunk.len() == 4096 && chunk.iter().all(|&byte| byte == 1)));
+    assert!(
+        dribbled
+            .flatten()
+            .all(|chunk| chunk.len() == 4096 && chunk.iter().all(|&byte| byte == 1))
+    );
     yard.balances_to_zero(&["work"]);
 }
 
@@ -120,7 +126,9 @@ fn a_consumer_may_stop_early_or_panic() {
     let yard = Yard::of(Bytes::mib(1));
     let streaming = Streaming::open(&yard.work(), "s").slots(8).readers(2);
     for stop_at in [0, 1, 5] {
-        let taken = chunks(&streaming, Faulty::new(0, Fault::None)).take(stop_at).count();
+        let taken = chunks(&streaming, Faulty::new(0, Fault::None))
+            .take(stop_at)
+            .count();
         assert_eq!(taken, stop_at);
         yard.balances_to_zero(&["work"]);
     }
@@ -138,7 +146,10 @@ fn a_consumer_may_stop_early_or_panic() {
 fn a_chunk_outlives_its_stream() {
     let yard = Yard::of(Bytes::mib(1));
     let streaming = Streaming::open(&yard.work(), "s");
-    let chunk = chunks(&streaming, Faulty::new(0, Fault::None)).next().unwrap().unwrap();
+    let chunk = chunks(&streaming, Faulty::new(0, Fault::None))
+        .next()
+        .unwrap()
+        .unwrap();
     drop(streaming);
     assert_eq!(yard.charged("work"), CHUNK);
     assert_eq!(chunk[7], 1);
@@ -157,14 +168,20 @@ fn a_thread_that_dies_holding_chunks_returns_them() {
         panic!("with chunks in hand");
     });
     assert!(died.join().is_err());
-    assert_eq!(stream.count(), 96, "the stream goes on with the slots that came back");
+    assert_eq!(
+        stream.count(),
+        96,
+        "the stream goes on with the slots that came back"
+    );
     yard.balances_to_zero(&["work"]);
 }
 
 #[test]
 fn whoever_holds_everything_is_told_and_can_go_on() {
     let yard = Yard::of(Bytes::kib(16));
-    let streaming = Streaming::open(&yard.work(), "s").slots(4).stall(Duration::from_millis(20));
+    let streaming = Streaming::open(&yard.work(), "s")
+        .slots(4)
+        .stall(Duration::from_millis(20));
     let mut stream = chunks(&streaming, Faulty::new(0, Fault::None));
     let mut held = Vec::new();
     let error = loop {
@@ -204,7 +221,7 @@ fn a_refusal_in_the_middle_slows_the_stream_and_does_not_end_it() {
     for given in 0..6 {
         let yard = Yard::of(Bytes::mib(1));
         let scarce = Scarce {
-            inner: plimsoll::holding::streaming::HostSlots::new(&yard.work()),
+            inner: Arc::new(HostSlots::new(&yard.work())),
             left: AtomicU64::new(given),
         };
         let streaming = Streaming::over(&yard.work(), "s", Arc::new(scarce)).slots(5);

@@ -1,5 +1,7 @@
 //! Chunks in any order: the order is learnt, read ahead while it holds, and never guessed.
 
+#![allow(clippy::unwrap_used, reason = "a scenario whose set-up fails cannot go on")]
+
 mod holdings_support;
 
 use std::io;
@@ -43,19 +45,31 @@ impl Source for Numbers {
 }
 
 fn open(yard: &Yard, slots: usize, source: Arc<Numbers>) -> Indexed {
-    let streaming = Streaming::open(&yard.work(), "i").slots(slots).stall(Duration::from_millis(20));
+    let streaming = Streaming::open(&yard.work(), "i")
+        .slots(slots)
+        .stall(Duration::from_millis(20));
     streaming.source(source).unwrap().indexed(CHUNK).unwrap()
 }
 
 #[track_caller]
 fn check(indexed: &Indexed, index: u64) {
     let page = indexed.at(index).unwrap();
-    let expected = if index == CHUNKS - 1 { CHUNK.get() - 100 } else { CHUNK.get() };
+    let expected = if index == CHUNKS - 1 {
+        CHUNK.get() - 100
+    } else {
+        CHUNK.get()
+    };
     assert_eq!(page.len() as u64, expected);
-    assert!(page.iter().all(|&byte| byte == index.to_le_bytes()[0]), "chunk {index} holds another's bytes");
+    assert!(
+        page.iter().all(|&byte| byte == index.to_le_bytes()[0]),
+        "chunk {index} holds another's bytes"
+    );
 }
 
-fn run(accesses: impl Iterator<Item = u64>, slots: usize) -> (plimsoll::holding::streaming::IndexedStats, u64) {
+fn run(
+    accesses: impl Iterator<Item = u64>,
+    slots: usize,
+) -> (plimsoll::holding::streaming::IndexedStats, u64) {
     let yard = Yard::of(Bytes::mib(1));
     let source = Arc::new(Numbers::default());
     let indexed = open(&yard, slots, Arc::clone(&source));
@@ -96,10 +110,10 @@ fn a_cycle_is_kept_as_far_as_it_fits() {
 
 #[test]
 fn a_random_order_reads_only_what_was_asked_for() {
-    let mut state = 5_u64;
+    let mut seed = 5_u64;
     let random = std::iter::repeat_with(move || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        (state >> 33) % CHUNKS
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (seed >> 33) % CHUNKS
     });
     let (stats, reads) = run(random.take(2_000), 6);
     assert!(stats.read_ahead < 40, "{stats:?}");

@@ -1,5 +1,7 @@
 //! A ring takes the same memory for any file, gives it back under pressure, and works with two slots.
 
+#![allow(clippy::unwrap_used, reason = "a scenario whose set-up fails cannot go on")]
+
 mod holdings_support;
 
 use std::io;
@@ -43,7 +45,10 @@ fn charges_do_not_grow_with_the_file() {
             chunk.unwrap();
             peak = peak.max(yard.charged("work"));
         }
-        assert!(peak >= Bytes::kib(128) && peak <= Bytes::kib(256), "{peak} for {size}");
+        assert!(
+            peak >= Bytes::kib(128) && peak <= Bytes::kib(256),
+            "{peak} for {size}"
+        );
         yard.balances_to_zero(&["work"]);
     }
 }
@@ -83,7 +88,10 @@ fn empty_slots_are_given_back_when_somebody_needs_them() {
     let account = yard.governor.account("work").unwrap();
     let seat = account.reserve(Place::Host, Bytes::kib(64 * 6)).now().unwrap();
     assert_eq!(consumer.slots(), 2);
-    assert!(account.reserve(Place::Host, Bytes::new(1)).now().is_err(), "two stay");
+    assert!(
+        account.reserve(Place::Host, Bytes::new(1)).now().is_err(),
+        "two stay"
+    );
     // The ring works on, and does not take back what was taken from it.
     for round in 0..100_u8 {
         producer.send(&[round; 10]).unwrap();
@@ -107,7 +115,10 @@ fn slots_in_use_are_given_back_when_they_return() {
         producer.send(b"data").unwrap();
     }
     let account = yard.governor.account("work").unwrap();
-    assert!(account.reserve(Place::Host, CHUNK).now().is_err(), "what is being used stays");
+    assert!(
+        account.reserve(Place::Host, CHUNK).now().is_err(),
+        "what is being used stays"
+    );
     for _ in 0..4 {
         assert_eq!(&*consumer.next().unwrap().unwrap(), b"data");
     }

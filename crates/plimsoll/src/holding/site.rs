@@ -85,7 +85,11 @@ impl Site {
 
     /// Bytes, if they are free at this moment and nobody need be asked.
     pub(super) fn reserve_quietly(&self, bytes: Bytes) -> Option<Charge> {
-        self.account.reserve(self.place, bytes).quietly().ok().map(Reservation::back)
+        self.account
+            .reserve(self.place, bytes)
+            .quietly()
+            .ok()
+            .map(Reservation::back)
     }
 
     /// So many bytes were dropped on the ledger's behalf; how many of them it sees, as far as can be told.

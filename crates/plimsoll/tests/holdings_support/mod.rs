@@ -1,5 +1,9 @@
 //! A small ledger for the scenarios of the holdings.
-#![allow(dead_code, reason = "each scenario uses its part")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "each scenario uses its part, and cannot go on without it"
+)]
 
 use plimsoll::governor::Governor;
 use plimsoll::holding::Site;
@@ -20,7 +24,9 @@ impl Yard {
     pub fn with(line: Bytes, accounts: &[(&str, Bytes, Bytes)]) -> Self {
         let accounts = accounts
             .iter()
-            .map(|&(path, guaranteed, limit)| AccountSettings::new(path).share(Place::Host, guaranteed, limit))
+            .map(|&(path, guaranteed, limit)| {
+                AccountSettings::new(path).share(Place::Host, guaranteed, limit)
+            })
             .collect();
         let settings = LedgerSettings {
             places: vec![LineSettings::new(Place::Host, line)],

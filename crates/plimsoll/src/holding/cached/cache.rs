@@ -6,7 +6,7 @@ use std::hash::Hash;
 use std::time::Duration;
 
 use super::hit::Hit;
-use super::keeper::Shared;
+use super::keeper::{Shared, Sought};
 use super::stats::CachedStats;
 use super::{CachedError, TryCachedError};
 use crate::Bytes;
@@ -122,8 +122,8 @@ impl<K: Key, V: Send + Sync + 'static> Cached<K, V> {
         V: Weigh,
     {
         let _landing = match self.shared().find_or_board(key)? {
-            Ok(hit) => return Ok(hit),
-            Err(landing) => landing,
+            Sought::Found(hit) => return Ok(hit),
+            Sought::Compute(landing) => landing,
         };
         let (value, cost) = self.timed(compute)?;
         let bytes = value.weigh();
@@ -148,10 +148,12 @@ impl<K: Key, V: Send + Sync + 'static> Cached<K, V> {
         compute: impl FnOnce() -> Result<V, E>,
     ) -> Result<Hit<V>, TryCachedError<V, E>> {
         let _landing = match self.shared().find_or_board(key)? {
-            Ok(hit) => return Ok(hit),
-            Err(landing) => landing,
+            Sought::Found(hit) => return Ok(hit),
+            Sought::Compute(landing) => landing,
         };
-        let paid = self.pay(bytes).map_err(|refusal| CachedError::Refused { value: None, refusal })?;
+        let paid = self
+            .pay(bytes)
+            .map_err(|refusal| CachedError::Refused { value: None, refusal })?;
         let (value, cost) = self.timed(compute)?;
         Ok(self.shared().put(key.clone(), value, paid, bytes, cost)?)
     }
@@ -191,7 +193,10 @@ impl<K: Key, V: Send + Sync + 'static> Cached<K, V> {
         &self.owner.shared
     }
 
-    fn timed<E>(&self, compute: impl FnOnce() -> Result<V, E>) -> Result<(V, Duration), TryCachedError<V, E>> {
+    fn timed<E>(
+        &self,
+        compute: impl FnOnce() -> Result<V, E>,
+    ) -> Result<(V, Duration), TryCachedError<V, E>> {
         let clock = &self.shared().clock;
         let started = clock.now();
         let value = compute().map_err(TryCachedError::Failed)?;
@@ -230,6 +235,9 @@ impl<K: Key, V: Send + Sync + 'static> Clone for Cached<K, V> {
 
 impl<K: Key, V: Send + Sync + 'static> fmt::Debug for Cached<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cached").field("name", &self.name()).field("stats", &self.stats()).finish()
+        f.debug_struct("Cached")
+            .field("name", &self.name())
+            .field("stats", &self.stats())
+            .finish()
     }
 }

@@ -50,7 +50,11 @@ impl<V> Hit<V> {
 impl<V> Clone for Hit<V> {
     fn clone(&self) -> Self {
         self.pin.keeper.pin_again(self.pin.id);
-        Self::new(Arc::clone(&self.stored), Arc::clone(&self.pin.keeper), self.pin.id)
+        Self::new(
+            Arc::clone(&self.stored),
+            Arc::clone(&self.pin.keeper),
+            self.pin.id,
+        )
     }
 }
 

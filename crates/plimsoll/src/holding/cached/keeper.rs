@@ -64,12 +64,12 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
     }
 
     /// The value if it is here or comes while waiting; otherwise the right, and duty, to compute it.
-    pub(super) fn find_or_board(self: &Arc<Self>, key: &K) -> Result<Result<Hit<V>, Landing<K, V>>, CachedError<V>> {
+    pub(super) fn find_or_board(self: &Arc<Self>, key: &K) -> Result<Sought<K, V>, CachedError<V>> {
         let me = thread::current().id();
         let mut state = lock(&self.state);
         loop {
             if let Some(hit) = self.pin(&mut state, key) {
-                return Ok(Ok(hit));
+                return Ok(Sought::Found(hit));
             }
             if state.closed {
                 return Err(CachedError::Closed { value: None });
@@ -78,10 +78,12 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
                 Board::Compute => {
                     state.counts.misses += 1;
                     let (shared, key) = (Arc::clone(self), key.clone());
-                    return Ok(Err(Landing { shared, key }));
+                    return Ok(Sought::Compute(Landing { shared, key }));
                 }
                 Board::Wait(landed) => {
-                    state = landed.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner);
+                    state = landed
+                        .wait(state)
+                        .unwrap_or_else(std::sync::PoisonError::into_inner);
                     state.flights.awake(me);
                 }
                 Board::Circle => return Err(CachedError::Circle),
@@ -102,8 +104,12 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         if state.closed {
             return Err(CachedError::Closed { value: Some(value) });
         }
-        let _charge = paid.map(Reservation::back);
-        let stored = Arc::new(Stored { value, _charge, bytes });
+        let charge = paid.map(Reservation::back);
+        let stored = Arc::new(Stored {
+            value,
+            bytes,
+            _charge: charge,
+        });
         let (id, displaced) = state.shelf.insert(key, Arc::clone(&stored), bytes, cost);
         drop(state);
         drop(displaced);
@@ -230,8 +236,18 @@ impl<K: Key, V: Send + Sync + 'static> Shrink for Shared<K, V> {
 
 impl<K, V> fmt::Debug for Shared<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cached").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Cached")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
+}
+
+/// What a request for a value finds.
+pub(super) enum Sought<K: Key, V: Send + Sync + 'static> {
+    /// The value.
+    Found(Hit<V>),
+    /// The duty to compute it.
+    Compute(Landing<K, V>),
 }
 
 /// The right to compute one value. Dropped, also by a panic, it lets those who wait look again.

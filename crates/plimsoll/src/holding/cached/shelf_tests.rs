@@ -100,7 +100,7 @@ fn seconds_saved_per_byte_beat_lru_on_mixed_sizes() {
     for _ in 0..20_000 {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         let draw = state >> 8;
-        let key = if draw % 4 == 0 {
+        let key = if draw.is_multiple_of(4) {
             (draw / 4) % 40
         } else {
             40 + (draw / 4) % 400

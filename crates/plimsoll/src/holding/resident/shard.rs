@@ -28,7 +28,9 @@ impl<T: Send + Sync + 'static> Shard<T> {
     /// The content, loaded now if it is not here. It stays while the result lives; however many ask, it is loaded once.
     pub fn get(&self) -> Result<Hit<T>, ResidentError> {
         let core = &*self.core;
-        let loaded = core.cache.try_get_or_insert_sized(&core.name, core.bytes, || (core.load)());
+        let loaded = core
+            .cache
+            .try_get_or_insert_sized(&core.name, core.bytes, || (core.load)());
         loaded.map_err(|error| ResidentError::of(&core.name, error))
     }
 
@@ -79,6 +81,9 @@ impl<T: Send + Sync + 'static> Clone for Shard<T> {
 
 impl<T: Send + Sync + 'static> fmt::Debug for Shard<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shard").field("name", &self.name()).field("bytes", &self.bytes()).finish_non_exhaustive()
+        f.debug_struct("Shard")
+            .field("name", &self.name())
+            .field("bytes", &self.bytes())
+            .finish_non_exhaustive()
     }
 }

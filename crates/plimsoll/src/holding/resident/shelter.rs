@@ -111,7 +111,12 @@ impl<T: Send + Sync + 'static> Resident<T> {
 
 impl Resident<Block> {
     /// A file as it is, kept in the way that `keep` says. Its length is taken now; the file is opened again at each load.
-    pub fn file(&self, name: &str, path: impl AsRef<Path>, keep: Keep) -> Result<Shard<Block>, ResidentError> {
+    pub fn file(
+        &self,
+        name: &str,
+        path: impl AsRef<Path>,
+        keep: Keep,
+    ) -> Result<Shard<Block>, ResidentError> {
         let path = path.as_ref().to_owned();
         let length = std::fs::metadata(&path).map_err(|error| ResidentError::Load {
             name: name.to_owned(),
@@ -132,6 +137,9 @@ impl<T: Send + Sync + 'static> Clone for Resident<T> {
 
 impl<T: Send + Sync + 'static> fmt::Debug for Resident<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Resident").field("name", &self.inner.cache.name()).field("stats", &self.stats()).finish()
+        f.debug_struct("Resident")
+            .field("name", &self.inner.cache.name())
+            .field("stats", &self.stats())
+            .finish()
     }
 }

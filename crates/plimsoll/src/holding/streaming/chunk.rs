@@ -129,7 +129,9 @@ impl Drop for Draft {
 
 impl fmt::Debug for Draft {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Draft").field("bytes", &self.len()).finish_non_exhaustive()
+        f.debug_struct("Draft")
+            .field("bytes", &self.len())
+            .finish_non_exhaustive()
     }
 }
 

@@ -107,6 +107,9 @@ impl FusedIterator for Chunks {}
 impl fmt::Debug for Chunks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.open.as_ref().map(|open| &open.ring.shape.name);
-        f.debug_struct("Chunks").field("of", &name).field("slots", &self.slots()).finish_non_exhaustive()
+        f.debug_struct("Chunks")
+            .field("of", &name)
+            .field("slots", &self.slots())
+            .finish_non_exhaustive()
     }
 }

@@ -11,8 +11,15 @@ pub struct Piece {
     pub offset: u64,
     /// How much of it to read.
     pub len: u64,
+    /// Where the data ends, as far as is known.
+    pub end: u64,
+}
+
+impl Piece {
     /// Whether the data ends with it.
-    pub last: bool,
+    pub const fn is_last(&self) -> bool {
+        self.offset + self.len == self.end
+    }
 }
 
 /// Where the next chunk starts.
@@ -60,7 +67,7 @@ impl Cursor {
         let mut piece = Piece {
             offset: self.at,
             len: left.min(self.chunk),
-            last: left <= self.chunk,
+            end: self.end,
         };
         if piece.len == 0 {
             self.done = true;
@@ -77,7 +84,6 @@ impl Cursor {
                     row,
                 });
             }
-            piece.last = piece.last && whole == piece.len;
             piece.len = whole;
         }
         if self.is_fixed() {
@@ -88,9 +94,13 @@ impl Cursor {
 
     /// So much of a piece made its chunk. Needed only where the size is not fixed.
     pub fn cut(&mut self, piece: Piece, len: u64) {
-        assert!(len > 0 && len <= piece.len, "a chunk of {len} from a piece of {}", piece.len);
+        assert!(
+            len > 0 && len <= piece.len,
+            "a chunk of {len} from a piece of {}",
+            piece.len
+        );
         self.at = piece.offset + len;
-        self.done = piece.last && len == piece.len;
+        self.done = piece.is_last() && len == piece.len;
     }
 
     /// Nothing more is to be read, because reading failed.

@@ -62,7 +62,9 @@ pub enum StreamError {
         chunk: Bytes,
     },
     /// A row that the file ends within.
-    #[error("{name} ends within a row: {left} of {row} bytes at byte {offset}; the file is cut or the row size wrong")]
+    #[error(
+        "{name} ends within a row: {left} of {row} bytes at byte {offset}; the file is cut or the row size wrong"
+    )]
     PartialRow {
         /// What was read.
         name: String,
@@ -82,7 +84,9 @@ pub enum StreamError {
         align: Align,
     },
     /// More than a chunk of a channel holds.
-    #[error("{asked} do not fit into a chunk of {chunk}; send it in parts or open the channel with larger chunks")]
+    #[error(
+        "{asked} do not fit into a chunk of {chunk}; send it in parts or open the channel with larger chunks"
+    )]
     TooLong {
         /// What was to be sent.
         asked: Bytes,

@@ -61,7 +61,7 @@ pub struct Streaming {
 impl Streaming {
     /// Streams over host memory that is charged to this site, under a name for reports.
     pub fn open(site: &Site, name: impl Into<String>) -> Self {
-        Self::over(site, name, HostSlots::new(site))
+        Self::over(site, name, Arc::new(HostSlots::new(site)))
     }
 
     /// The same over slots from elsewhere, such as the leases of a pool.
@@ -151,7 +151,10 @@ impl Streaming {
 
 impl fmt::Debug for Streaming {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Streaming").field("name", &self.name).field("slots", &self.most).finish_non_exhaustive()
+        f.debug_struct("Streaming")
+            .field("name", &self.name)
+            .field("slots", &self.most)
+            .finish_non_exhaustive()
     }
 }
 
@@ -188,20 +191,28 @@ impl Feed {
     }
 
     fn try_chunks(self, chunk: Bytes, align: Align) -> Result<Chunks, StreamError> {
-        let whole = align.chunk_bytes(chunk).ok_or(StreamError::ChunkTooSmall { chunk, align })?;
+        let whole = align
+            .chunk_bytes(chunk)
+            .ok_or(StreamError::ChunkTooSmall { chunk, align })?;
         if self.end == 0 && !self.follow {
             return Ok(Chunks::none());
         }
         // A file smaller than a chunk needs no more than its own size, unless it may grow.
         let whole = match align {
-            Align::None | Align::Utf8 | Align::Record(_) if !self.follow => whole.min(Bytes::new(self.end.max(4))),
+            Align::None | Align::Utf8 | Align::Record(_) if !self.follow => {
+                whole.min(Bytes::new(self.end.max(4)))
+            }
             _ => whole,
         };
         let grain = self.source.grain();
-        let slot_bytes = reader::slot_bytes(whole, grain).ok_or(StreamError::ChunkTooSmall { chunk, align })?;
+        let slot_bytes =
+            reader::slot_bytes(whole, grain).ok_or(StreamError::ChunkTooSmall { chunk, align })?;
         let streaming = &self.streaming;
         let name = format!("{}: {}", streaming.name, self.source.name());
-        let ring = Ring::open(streaming.shape(name, slot_bytes, grain), Arc::clone(&streaming.slots))?;
+        let ring = Ring::open(
+            streaming.shape(name, slot_bytes, grain),
+            Arc::clone(&streaming.slots),
+        )?;
         let registration = streaming.register(&ring);
         let reading = Arc::new(Reading {
             cursor: Mutex::new(Cursor::new(self.end, whole, align, self.follow)),
@@ -221,12 +232,22 @@ impl Feed {
         let slot_bytes = reader::slot_bytes(whole, self.source.grain()).ok_or_else(too_small)?;
         let name = format!("{}: {}", self.streaming.name, self.source.name());
         let shape = self.streaming.shape(name, slot_bytes, self.source.grain());
-        Indexed::open(&self.streaming.site, shape, self.streaming.slots, self.source, self.end, whole)
+        Indexed::open(
+            &self.streaming.site,
+            shape,
+            self.streaming.slots,
+            self.source,
+            self.end,
+            whole,
+        )
     }
 }
 
 impl fmt::Debug for Feed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Feed").field("of", &self.source.name()).field("bytes", &self.end).finish_non_exhaustive()
+        f.debug_struct("Feed")
+            .field("of", &self.source.name())
+            .field("bytes", &self.end)
+            .finish_non_exhaustive()
     }
 }

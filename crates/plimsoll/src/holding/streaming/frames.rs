@@ -40,7 +40,7 @@ pub enum Found<S> {
 /// The chunks in memory, and what is to be read ahead.
 #[derive(Debug)]
 pub struct Frames<S> {
-    frames: HashMap<u64, Frame<S>>,
+    held: HashMap<u64, Frame<S>>,
     wishes: VecDeque<u64>,
     learner: Learner,
     chunks: u64,
@@ -51,7 +51,7 @@ impl<S: Clone> Frames<S> {
     /// None of so many chunks.
     pub fn new(chunks: u64) -> Self {
         Self {
-            frames: HashMap::new(),
+            held: HashMap::new(),
             wishes: VecDeque::new(),
             learner: Learner::new(),
             chunks,
@@ -64,18 +64,26 @@ impl<S: Clone> Frames<S> {
     pub fn asked(&mut self, chunk: u64, ahead: usize) {
         self.learner.access(chunk);
         self.wishes.clear();
-        let (frames, chunks) = (&self.frames, self.chunks);
-        let wanted = self.learner.predict(ahead).filter(|next| *next < chunks && *next != chunk);
-        self.wishes.extend(wanted.filter(|next| !frames.contains_key(next)));
+        let (held, chunks) = (&self.held, self.chunks);
+        let wanted = self
+            .learner
+            .predict(ahead)
+            .filter(|next| *next < chunks && *next != chunk);
+        self.wishes.extend(wanted.filter(|next| !held.contains_key(next)));
     }
 
     /// Looks for a chunk, and pins it when it is here.
     pub fn find(&mut self, chunk: u64) -> Found<S> {
         self.tick += 1;
-        match self.frames.get_mut(&chunk) {
+        match self.held.get_mut(&chunk) {
             None => Found::Absent,
             Some(Frame::Loading) => Found::Coming,
-            Some(Frame::Ready { stored, pins, used, ahead }) => {
+            Some(Frame::Ready {
+                stored,
+                pins,
+                used,
+                ahead,
+            }) => {
                 *pins += 1;
                 *used = self.tick;
                 Found::Here(stored.clone(), std::mem::take(ahead))
@@ -85,12 +93,12 @@ impl<S: Clone> Frames<S> {
 
     /// The next wish that nobody has fulfilled meanwhile.
     pub fn next_wish(&mut self) -> Option<u64> {
-        std::iter::from_fn(|| self.wishes.pop_front()).find(|wish| !self.frames.contains_key(wish))
+        std::iter::from_fn(|| self.wishes.pop_front()).find(|wish| !self.held.contains_key(wish))
     }
 
     /// Somebody begins to read a chunk.
     pub fn loading(&mut self, chunk: u64) {
-        let before = self.frames.insert(chunk, Frame::Loading);
+        let before = self.held.insert(chunk, Frame::Loading);
         assert!(before.is_none(), "chunk {chunk} is read twice at once");
     }
 
@@ -103,17 +111,17 @@ impl<S: Clone> Frames<S> {
             used: self.tick,
             ahead,
         };
-        self.frames.insert(chunk, frame);
+        self.held.insert(chunk, frame);
     }
 
     /// It could not be read.
     pub fn failed(&mut self, chunk: u64) {
-        self.frames.remove(&chunk);
+        self.held.remove(&chunk);
     }
 
     /// One use less.
     pub fn unpin(&mut self, chunk: u64) {
-        if let Some(Frame::Ready { pins, .. }) = self.frames.get_mut(&chunk) {
+        if let Some(Frame::Ready { pins, .. }) = self.held.get_mut(&chunk) {
             assert!(*pins > 0, "chunk {chunk} is unpinned more often than pinned");
             *pins -= 1;
         }
@@ -125,17 +133,19 @@ impl<S: Clone> Frames<S> {
         let expected = |chunk: u64| self.learner.expected_in(chunk, u64::MAX).unwrap_or(u64::MAX);
         let limit = than.map(expected);
         let (victim, _) = self
-            .frames
+            .held
             .iter()
             .filter_map(|(&chunk, frame)| match frame {
-                Frame::Ready { pins: 0, used, .. } => Some((chunk, (expected(chunk), std::cmp::Reverse(*used)))),
+                Frame::Ready { pins: 0, used, .. } => {
+                    Some((chunk, (expected(chunk), std::cmp::Reverse(*used))))
+                }
                 _ => None,
             })
             .max_by_key(|&(_, order)| order)?;
         if limit.is_some_and(|limit| expected(victim) <= limit) {
             return None;
         }
-        match self.frames.remove(&victim) {
+        match self.held.remove(&victim) {
             Some(Frame::Ready { stored, .. }) => Some(stored),
             _ => None,
         }
@@ -143,7 +153,10 @@ impl<S: Clone> Frames<S> {
 
     /// Chunks that are here and not in use.
     pub fn idle(&self) -> usize {
-        self.frames.values().filter(|frame| matches!(frame, Frame::Ready { pins: 0, .. })).count()
+        self.held
+            .values()
+            .filter(|frame| matches!(frame, Frame::Ready { pins: 0, .. }))
+            .count()
     }
 
     /// Predictions of the next chunk that were right, and that were wrong.

@@ -178,7 +178,10 @@ impl Drop for Indexed {
 
 impl fmt::Debug for Indexed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Indexed").field("of", &self.shared.shape.name).field("stats", &self.stats()).finish()
+        f.debug_struct("Indexed")
+            .field("of", &self.shared.shape.name)
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
     }
 }
 
@@ -210,9 +213,14 @@ impl Deref for Page {
 
 impl fmt::Debug for Page {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Page").field("bytes", &self.len()).finish_non_exhaustive()
+        f.debug_struct("Page")
+            .field("bytes", &self.len())
+            .finish_non_exhaustive()
     }
 }
+
+/// Why a chunk could not be read, and the slot that it was read into.
+type Unread = (StreamError, Box<dyn Slot>);
 
 /// A slot to read into, or why there is none.
 enum Room {
@@ -242,7 +250,10 @@ impl Shared {
                 }
                 Found::Coming => {
                     waited = true;
-                    state = self.moved.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner);
+                    state = self
+                        .moved
+                        .wait(state)
+                        .unwrap_or_else(std::sync::PoisonError::into_inner);
                     continue;
                 }
                 Found::Absent => {}
@@ -261,7 +272,12 @@ impl Shared {
             state.frames.failed(index);
             // Every slot is with the user, or is just being read into.
             let waited = stalled_since.get_or_insert_with(Instant::now).elapsed();
-            let Some(left) = self.shape.stall.checked_sub(waited).filter(|left| !left.is_zero()) else {
+            let Some(left) = self
+                .shape
+                .stall
+                .checked_sub(waited)
+                .filter(|left| !left.is_zero())
+            else {
                 let (name, slots) = (self.shape.name.clone(), state.slots);
                 return Err(StreamError::AllHeld { name, slots, waited });
             };
@@ -282,7 +298,9 @@ impl Shared {
         if state.slots < state.target {
             state.slots += 1;
             drop(state);
-            let asked = self.slots.slot(self.shape.slot_bytes, self.shape.align, Want::Spare);
+            let asked = self
+                .slots
+                .slot(self.shape.slot_bytes, self.shape.align, Want::Spare);
             state = lock(&self.state);
             if let Ok(Some(slot)) = asked {
                 return (state, Room::Slot(slot));
@@ -321,14 +339,14 @@ impl Shared {
         result
     }
 
-    fn read(&self, index: u64, mut slot: Box<dyn Slot>) -> (Result<Loaded, (StreamError, Box<dyn Slot>)>, f64) {
+    fn read(&self, index: u64, mut slot: Box<dyn Slot>) -> (Result<Loaded, Unread>, f64) {
         let offset = index * self.chunk;
         let len = self.chunk.min(self.bytes - offset);
-        let last = offset + len == self.bytes;
+        let end = self.bytes;
         // A source that panics must not leave others waiting for the chunk.
         let settle = Settle { shared: self, index };
         let started = Instant::now();
-        let read = read_piece(&*self.source, Piece { offset, len, last }, slot.as_mut_slice());
+        let read = read_piece(&*self.source, Piece { offset, len, end }, slot.as_mut_slice());
         std::mem::forget(settle);
         let loaded = match read {
             Ok((start, len)) => Ok(Loaded { slot, start, len }),
@@ -344,7 +362,10 @@ impl Shared {
                 return;
             }
             let Some(wish) = state.frames.next_wish() else {
-                state = self.wished.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner);
+                state = self
+                    .wished
+                    .wait(state)
+                    .unwrap_or_else(std::sync::PoisonError::into_inner);
                 continue;
             };
             state.frames.loading(wish);
@@ -369,13 +390,17 @@ impl Shared {
     fn unpin(&self, index: u64) {
         let mut state = lock(&self.state);
         state.frames.unpin(index);
-        let excess = if state.closed || state.slots > state.target { self.take_idle(&mut state) } else { None };
+        let excess = if state.closed || state.slots > state.target {
+            Self::take_idle(&mut state)
+        } else {
+            None
+        };
         drop(state);
         drop(excess);
         self.moved.notify_all();
     }
 
-    fn take_idle(&self, state: &mut State) -> Option<Box<dyn Slot>> {
+    fn take_idle(state: &mut State) -> Option<Box<dyn Slot>> {
         let slot = state.empty.pop().or_else(|| {
             let loaded = state.frames.evict(None).and_then(Arc::into_inner)?;
             Some(loaded.slot)
@@ -387,7 +412,7 @@ impl Shared {
     fn close(&self) {
         let mut state = lock(&self.state);
         state.closed = true;
-        while let Some(slot) = self.take_idle(&mut state) {
+        while let Some(slot) = Self::take_idle(&mut state) {
             drop(slot);
         }
         drop(state);
@@ -433,7 +458,11 @@ impl Shrink for Shared {
         let spare = idle.min(state.slots.saturating_sub(FEWEST_SLOTS));
         #[expect(clippy::cast_precision_loss, reason = "a mean for comparing holders")]
         let worth = state.read.0 / state.read.1.max(1) as f64;
-        let bytes = self.shape.slot_bytes.checked_mul(spare as u64).unwrap_or(Bytes::ZERO);
+        let bytes = self
+            .shape
+            .slot_bytes
+            .checked_mul(spare as u64)
+            .unwrap_or(Bytes::ZERO);
         Offer { bytes, worth }
     }
 
@@ -442,7 +471,7 @@ impl Shrink for Shared {
         let mut state = lock(&self.state);
         state.calm = 2 * self.shape.most;
         while released < want && state.slots > FEWEST_SLOTS {
-            let Some(slot) = self.take_idle(&mut state) else {
+            let Some(slot) = Self::take_idle(&mut state) else {
                 break;
             };
             released += slot.charged();
@@ -450,7 +479,11 @@ impl Shrink for Shared {
             drop(slot);
             state = lock(&self.state);
         }
-        state.target = if released < want { FEWEST_SLOTS } else { state.slots.max(FEWEST_SLOTS) };
+        state.target = if released < want {
+            FEWEST_SLOTS
+        } else {
+            state.slots.max(FEWEST_SLOTS)
+        };
         released
     }
 }

@@ -119,7 +119,9 @@ impl Ring {
         state.producers -= 1;
         if died && !state.closed {
             let name = self.shape.name.clone();
-            state.order.push_back(Some(Err(StreamError::ProducerDied { name })));
+            state
+                .order
+                .push_back(Some(Err(StreamError::ProducerDied { name })));
         }
         drop(state);
         self.filled.notify_all();
@@ -146,7 +148,10 @@ impl Ring {
                 may_ask = false;
                 continue;
             }
-            state = self.room.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner);
+            state = self
+                .room
+                .wait(state)
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
             may_ask = true;
         }
     }
@@ -158,7 +163,9 @@ impl Ring {
     ) -> (MutexGuard<'ring, State>, Option<Box<dyn Slot>>) {
         state.slots += 1;
         drop(state);
-        let asked = self.source.slot(self.shape.slot_bytes, self.shape.align, Want::Spare);
+        let asked = self
+            .source
+            .slot(self.shape.slot_bytes, self.shape.align, Want::Spare);
         let mut state = lock(&self.state);
         let slot = asked.ok().flatten();
         if slot.is_none() {
@@ -227,7 +234,10 @@ impl Ring {
             }
             if state.held < state.slots {
                 stalled_since = None;
-                state = self.filled.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner);
+                state = self
+                    .filled
+                    .wait(state)
+                    .unwrap_or_else(std::sync::PoisonError::into_inner);
                 continue;
             }
             let waited = stalled_since
@@ -237,7 +247,12 @@ impl Ring {
                     Instant::now()
                 })
                 .elapsed();
-            let Some(left) = self.shape.stall.checked_sub(waited).filter(|left| !left.is_zero()) else {
+            let Some(left) = self
+                .shape
+                .stall
+                .checked_sub(waited)
+                .filter(|left| !left.is_zero())
+            else {
                 let (name, slots) = (self.shape.name.clone(), state.slots);
                 return Some(Err(StreamError::AllHeld { name, slots, waited }));
             };
@@ -317,7 +332,11 @@ impl Shrink for Ring {
             state = lock(&self.state);
         }
         // What could not be given now is given when it comes back.
-        state.target = if released < want { FEWEST_SLOTS } else { state.slots.max(FEWEST_SLOTS) };
+        state.target = if released < want {
+            FEWEST_SLOTS
+        } else {
+            state.slots.max(FEWEST_SLOTS)
+        };
         released
     }
 }

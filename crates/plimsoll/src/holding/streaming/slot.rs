@@ -5,7 +5,6 @@ use crate::Bytes;
 use crate::governor::{Charge, Reservation};
 use crate::holding::Site;
 use crate::holding::buffer::Buffer;
-use crate::sync::Arc;
 
 /// One buffer, charged as long as it lives.
 pub trait Slot: Send + Sync {
@@ -40,8 +39,8 @@ pub struct HostSlots {
 
 impl HostSlots {
     /// Slots charged to this site.
-    pub fn new(site: &Site) -> Arc<dyn SlotSource> {
-        Arc::new(Self { site: site.clone() })
+    pub fn new(site: &Site) -> Self {
+        Self { site: site.clone() }
     }
 }
 
@@ -49,7 +48,11 @@ impl SlotSource for HostSlots {
     fn slot(&self, bytes: Bytes, align: u64, want: Want) -> Result<Option<Box<dyn Slot>>, StreamError> {
         let room = Buffer::room(bytes, align);
         let charge = match want {
-            Want::Needed => self.site.reserve(room).map(Reservation::back).map_err(StreamError::Refused)?,
+            Want::Needed => self
+                .site
+                .reserve(room)
+                .map(Reservation::back)
+                .map_err(StreamError::Refused)?,
             Want::Spare => match self.site.reserve_quietly(room) {
                 Some(charge) => charge,
                 None => return Ok(None),

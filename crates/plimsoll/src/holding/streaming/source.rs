@@ -116,7 +116,11 @@ fn read_file_at(file: &File, offset: u64, into: &mut [u8]) -> io::Result<usize> 
 #[cfg(target_os = "linux")]
 fn open_direct(path: &Path) -> Option<File> {
     use std::os::unix::fs::OpenOptionsExt;
-    File::options().read(true).custom_flags(libc::O_DIRECT).open(path).ok()
+    File::options()
+        .read(true)
+        .custom_flags(libc::O_DIRECT)
+        .open(path)
+        .ok()
 }
 
 #[cfg(not(target_os = "linux"))]
