@@ -6,6 +6,8 @@ pub mod governor;
 #[cfg(not(any(loom, shuttle)))]
 pub mod holding;
 pub mod ledger;
-pub mod sync;
+pub mod pool;
+pub mod replay;
+mod sync;
 
 pub use plimsoll_device::{Bytes, ParseBytesError, ParsePlaceError, Place};

@@ -80,7 +80,7 @@ fn held_fences_wait_for_a_hand() {
     let other = sim.stream().unwrap();
     let [a, b, c] = [(); 3].map(|()| sim.fence(Stream(0)).unwrap());
     let d = sim.fence(other).unwrap();
-    sim.advance(Duration::from_secs(3600));
+    sim.advance(Duration::from_hours(1));
     assert!(matches!(sim.wait(a, MS), Err(DeviceError::FenceTimeout { .. })));
     sim.signal(b).unwrap();
     let state = |fence| sim.signalled(fence).unwrap();
@@ -291,6 +291,6 @@ fn hollow_calls_are_cheap() {
     });
     let fence = sim.fence(Stream(0)).unwrap();
     time("signalled", 1_000_000, &|_| {
-        assert!(sim.signalled(fence).unwrap())
+        assert!(sim.signalled(fence).unwrap());
     });
 }

@@ -1,0 +1,280 @@
+//! The suite can fail: devices that break one promise each are caught, by the check that is about it.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use plimsoll_device::conformance::{Options, run};
+use plimsoll_device::{
+    Bytes, Device, DeviceError, Facts, Fence, FreeError, MemoryNow, Region, Request, SimDevice, SimSettings,
+    Span, StorageMode, Stream, SyncTo,
+};
+
+/// What is wrong with a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flaw {
+    None,
+    CopyIgnoresOffsets,
+    CopyAllowsOverlap,
+    CopyLosesLastByte,
+    FillLosesLastByte,
+    FencesAreEarly,
+    WaitDoesNotWait,
+    StreamsAreMixedUp,
+    FencesAreNeverRefused,
+    PrivateIsReadable,
+    SyncDoesNothing,
+    ZeroIsAllocated,
+    AlignmentIsIgnored,
+    FreeForgets,
+    ForeignIsFreed,
+    BackedTwice,
+    UnbackedReadsAsZeros,
+    DecommitKeeps,
+    LossIsHidden,
+    Panics,
+}
+
+#[derive(Debug)]
+struct Broken {
+    inner: Arc<SimDevice>,
+    flaw: Flaw,
+    lost: AtomicBool,
+}
+
+impl Broken {
+    fn is(&self, flaw: Flaw) -> bool {
+        self.flaw == flaw
+    }
+
+    fn stream_for(&self, stream: Stream) -> Stream {
+        if self.is(Flaw::StreamsAreMixedUp) && stream.0 < 1000 {
+            Stream(0)
+        } else {
+            stream
+        }
+    }
+}
+
+fn shorter(span: Span<'_>) -> Span<'_> {
+    let end = span.end().max(span.offset() + 1) - 1;
+    span.region().span(span.offset()..end).unwrap()
+}
+
+impl Device for Broken {
+    fn facts(&self) -> &Facts {
+        self.inner.facts()
+    }
+
+    fn memory(&self) -> Result<MemoryNow, DeviceError> {
+        assert!(!self.is(Flaw::Panics), "on purpose");
+        self.inner.memory()
+    }
+
+    fn allocate(&self, mut request: Request) -> Result<Region, DeviceError> {
+        if self.is(Flaw::ZeroIsAllocated) {
+            request.bytes = request.bytes.max(Bytes::new(1));
+        }
+        if self.is(Flaw::AlignmentIsIgnored) && request.align.is_power_of_two() {
+            request.align = request.align.min(1 << 62) & 1 | 1;
+        }
+        self.inner.allocate(request)
+    }
+
+    fn reserve(&self, bytes: Bytes, mode: StorageMode) -> Result<Region, DeviceError> {
+        self.inner.reserve(bytes, mode)
+    }
+
+    fn commit(&self, region: &Region, range: Range<u64>) -> Result<(), DeviceError> {
+        match self.inner.commit(region, range) {
+            Err(DeviceError::BadRange { .. }) if self.is(Flaw::BackedTwice) => Ok(()),
+            other => other,
+        }
+    }
+
+    fn decommit(&self, region: &Region, range: Range<u64>) -> Result<(), DeviceError> {
+        if self.is(Flaw::DecommitKeeps) {
+            return Ok(());
+        }
+        self.inner.decommit(region, range)
+    }
+
+    fn free(&self, region: Region) -> Result<(), FreeError> {
+        if self.is(Flaw::FreeForgets) {
+            std::mem::forget(region);
+            return Ok(());
+        }
+        match self.inner.free(region) {
+            Err(_) if self.is(Flaw::ForeignIsFreed) => Ok(()),
+            other => other,
+        }
+    }
+
+    fn read(&self, source: Span<'_>, into: &mut [u8]) -> Result<(), DeviceError> {
+        match self.inner.read(source, into) {
+            Err(DeviceError::NotHostVisible { .. }) if self.is(Flaw::PrivateIsReadable) => Ok(()),
+            Err(DeviceError::NotBacked { .. }) if self.is(Flaw::UnbackedReadsAsZeros) => {
+                into.fill(0);
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    fn write(&self, target: Span<'_>, from: &[u8]) -> Result<(), DeviceError> {
+        self.inner.write(target, from)
+    }
+
+    fn stream(&self) -> Result<Stream, DeviceError> {
+        self.inner.stream()
+    }
+
+    fn copy(&self, stream: Stream, source: Span<'_>, target: Span<'_>) -> Result<(), DeviceError> {
+        let stream = self.stream_for(stream);
+        if self.is(Flaw::CopyIgnoresOffsets) && !source.overlaps(&target) {
+            let start = source.region().span(0..source.bytes().get())?;
+            if !start.overlaps(&target) {
+                return self.inner.copy(stream, start, target);
+            }
+        }
+        if self.is(Flaw::CopyLosesLastByte) && source.bytes() == target.bytes() {
+            return self.inner.copy(stream, shorter(source), shorter(target));
+        }
+        match self.inner.copy(stream, source, target) {
+            Err(DeviceError::Overlap) if self.is(Flaw::CopyAllowsOverlap) => Ok(()),
+            other => other,
+        }
+    }
+
+    fn fill(&self, stream: Stream, target: Span<'_>, value: u8) -> Result<(), DeviceError> {
+        let target = if self.is(Flaw::FillLosesLastByte) {
+            shorter(target)
+        } else {
+            target
+        };
+        self.inner.fill(self.stream_for(stream), target, value)
+    }
+
+    fn upload(&self, stream: Stream, from: &[u8], target: Span<'_>) -> Result<(), DeviceError> {
+        self.inner.upload(self.stream_for(stream), from, target)
+    }
+
+    fn download(&self, stream: Stream, source: Span<'_>, into: &mut [u8]) -> Result<(), DeviceError> {
+        self.inner.download(self.stream_for(stream), source, into)
+    }
+
+    fn sync(&self, stream: Stream, span: Span<'_>, to: SyncTo) -> Result<(), DeviceError> {
+        if self.is(Flaw::SyncDoesNothing) && span.region().mode() == StorageMode::Managed {
+            return Ok(());
+        }
+        self.inner.sync(stream, span, to)
+    }
+
+    fn fence(&self, stream: Stream) -> Result<Fence, DeviceError> {
+        self.inner.fence(stream)
+    }
+
+    fn signalled(&self, fence: Fence) -> Result<bool, DeviceError> {
+        match self.inner.signalled(fence) {
+            Ok(false) if self.is(Flaw::FencesAreEarly) => Ok(true),
+            Err(DeviceError::UnknownFence(_)) if self.is(Flaw::FencesAreNeverRefused) => Ok(true),
+            Err(DeviceError::Lost { .. }) if self.is(Flaw::LossIsHidden) => Ok(true),
+            other => other,
+        }
+    }
+
+    fn wait(&self, fence: Fence, at_most: Duration) -> Result<(), DeviceError> {
+        let early = self.is(Flaw::FencesAreEarly) || self.is(Flaw::WaitDoesNotWait);
+        if early && !self.lost.load(Ordering::Relaxed) {
+            return self.inner.signalled(fence).map(|_| ());
+        }
+        self.inner.wait(fence, at_most)
+    }
+}
+
+/// The names of the checks that fail.
+fn failures(flaw: Flaw) -> Vec<&'static str> {
+    let settings = SimSettings {
+        total: Bytes::mib(8),
+        latency: Duration::from_micros(50),
+        bandwidth: Some(Bytes::gib(4)),
+        ..SimSettings::default()
+    };
+    let inner = Arc::new(SimDevice::new(settings).unwrap());
+    let broken = Arc::new(Broken {
+        inner: Arc::clone(&inner),
+        flaw,
+        lost: AtomicBool::new(false),
+    });
+    let device: Arc<dyn Device> = Arc::clone(&broken) as _;
+    let options = Options {
+        bytes_max: Bytes::kib(256),
+        lose: Some(Arc::new(move || {
+            broken.lost.store(true, Ordering::Relaxed);
+            inner.lose();
+        })),
+        ..Options::suited(device.facts())
+    };
+    let report = run(&device, &options);
+    report.failures().map(|(name, _)| name).collect()
+}
+
+#[test]
+fn each_flaw_is_caught_by_the_check_that_is_about_it() {
+    for (flaw, check) in [
+        (
+            Flaw::CopyIgnoresOffsets,
+            "copies move what they are asked and nothing else",
+        ),
+        (Flaw::CopyAllowsOverlap, "overlapping copies are refused"),
+        (
+            Flaw::CopyLosesLastByte,
+            "copies move what they are asked and nothing else",
+        ),
+        (
+            Flaw::FillLosesLastByte,
+            "fills write what they are asked and nothing else",
+        ),
+        (Flaw::FencesAreEarly, "a fence is not early"),
+        (Flaw::WaitDoesNotWait, "a fence is not early"),
+        (Flaw::StreamsAreMixedUp, "a fence is not early"),
+        (
+            Flaw::FencesAreNeverRefused,
+            "a fence that was never issued is refused",
+        ),
+        (Flaw::PrivateIsReadable, "private memory is not for the host"),
+        (
+            Flaw::SyncDoesNothing,
+            "managed memory is brought into step both ways",
+        ),
+        (Flaw::ZeroIsAllocated, "zero bytes are refused"),
+        (Flaw::AlignmentIsIgnored, "alignment is kept"),
+        (Flaw::FreeForgets, "free memory follows allocations"),
+        (
+            Flaw::ForeignIsFreed,
+            "another device's region is refused and comes back",
+        ),
+        (Flaw::BackedTwice, "a granule is backed once and given back once"),
+        (
+            Flaw::UnbackedReadsAsZeros,
+            "bytes that are not backed are refused",
+        ),
+        (Flaw::DecommitKeeps, "free memory follows what is backed"),
+        (Flaw::LossIsHidden, "a lost device says so and takes regions back"),
+        (Flaw::Panics, "memory is told"),
+    ] {
+        let found = failures(flaw);
+        assert!(
+            found.contains(&check),
+            "{flaw:?} was found by {found:?}, not by {check:?}"
+        );
+    }
+}
+
+#[test]
+fn the_wrapper_itself_breaks_nothing() {
+    assert_eq!(failures(Flaw::None), [""; 0]);
+}

@@ -1,0 +1,300 @@
+//! A pool's shared part: who owns it, how blocks come home, and how it is closed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering, fence};
+
+use plimsoll_device::{Bytes, Device, DeviceError, Place};
+
+use super::biased::Biased;
+use super::bins::{Bins, Limits};
+use super::block::{Block, Position};
+use super::central::Central;
+use super::chain::ReturnQueue;
+use super::error::LeaseError;
+use super::local::{self, PoolKey, ThreadCache};
+use super::settings::PoolSettings;
+use super::stats::{PoolStats, TagStats};
+use super::tally::Tally;
+use crate::governor::Account;
+use crate::sync::{Mutex, MutexGuard, lock};
+
+pub(crate) struct PoolCore {
+    key: PoolKey,
+    device: Arc<dyn Device>,
+    pub(super) account: Account,
+    pub(super) place: Place,
+    pub(super) settings: PoolSettings,
+    /// Requests are rounded up to this power of two.
+    pub(super) align: u64,
+    /// The most that could ever be had in one piece, and the strictest alignment.
+    pub(super) largest: u64,
+    returns: ReturnQueue<Block>,
+    central: Mutex<Central>,
+    caches: Mutex<Vec<Arc<ThreadCache>>>,
+    /// Counts of threads that are gone, and of those that have no cache.
+    others: Mutex<Tally>,
+    closed: AtomicBool,
+}
+
+impl PoolCore {
+    pub(super) fn new(
+        account: Account,
+        place: Place,
+        device: Arc<dyn Device>,
+        settings: PoolSettings,
+        largest: u64,
+        central: Central,
+    ) -> Self {
+        Self {
+            key: PoolKey::claim(),
+            align: device.facts().min_align.next_power_of_two(),
+            device,
+            account,
+            place,
+            settings,
+            largest,
+            returns: ReturnQueue::new(),
+            central: Mutex::new(central),
+            caches: Mutex::new(Vec::new()),
+            others: Mutex::new(Tally::default()),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    #[inline]
+    pub(super) const fn key(&self) -> PoolKey {
+        self.key
+    }
+
+    #[inline]
+    pub(super) const fn device(&self) -> &Arc<dyn Device> {
+        &self.device
+    }
+
+    pub(super) fn central(&self) -> MutexGuard<'_, Central> {
+        lock(&self.central)
+    }
+
+    /// Puts what came home since last time back into the arena.
+    pub(super) fn absorb(&self, central: &mut Central) {
+        for block in self.returns.take() {
+            central.arena.release(block.node);
+        }
+    }
+
+    /// Looks how far the device has come, and puts what it has finished with back into the arena.
+    pub(super) fn poll(&self, central: &mut Central) {
+        let Central { pending, arena, .. } = central;
+        pending.poll(|fence| self.device.signalled(fence), |block| arena.release(block.node));
+    }
+
+    /// A block in what is backed already.
+    pub(super) fn place(self: &Arc<Self>, central: &mut Central, bytes: u64, align: u64) -> Option<Box<Block>> {
+        let placed = central.arena.place(bytes, align)?;
+        let (region, offset) = central.locate(placed.offset);
+        let position = Position { node: placed.node, offset, bytes: placed.bytes };
+        Some(Block::new(Arc::clone(self), region, position))
+    }
+
+    /// A free block comes home from a thread's cache that does not keep it.
+    #[cold]
+    pub(super) fn take_back(block: Box<Block>) {
+        let core = Arc::clone(&block.core);
+        core.returns.push(block);
+        core.clear_if_closed();
+    }
+
+    /// A leased block comes home on a thread that has no cache of this pool.
+    #[cold]
+    pub(super) fn take_back_from_stranger(block: Box<Block>) {
+        lock(&block.core.others).give_back(block.bytes, block.requested, block.tag);
+        Self::take_back(block);
+    }
+
+    /// A leased block comes home that the device may still use.
+    #[cold]
+    pub(super) fn retire(block: Box<Block>) {
+        let core = Arc::clone(&block.core);
+        core.count(|tally| tally.give_back(block.bytes, block.requested, block.tag));
+        let ready = core.central().pending.push(block);
+        if let Some(block) = ready {
+            core.returns.push(block);
+        }
+        core.clear_if_closed();
+    }
+
+    /// Counts on this thread's tally, or on the one for strangers.
+    pub(super) fn count(&self, f: impl FnOnce(&mut Tally)) {
+        let mut f = Some(f);
+        let counted = local::with(self.key, |bins| f.take().map(|f| f(bins.tally_mut()))).flatten();
+        if counted.is_none()
+            && let Some(f) = f
+        {
+            f(&mut lock(&self.others));
+        }
+    }
+
+    pub(super) fn new_thread_cache(&self) -> Arc<ThreadCache> {
+        let limits = Limits {
+            total: self.settings.thread_cache.get(),
+            per_size: self.settings.thread_cache_per_size.get(),
+        };
+        let bins = Bins::new(limits);
+        let cache = Arc::new(ThreadCache { room: bins.room(), bins: Biased::new(bins) });
+        lock(&self.caches).push(Arc::clone(&cache));
+        cache
+    }
+
+    /// A thread ends: what its cache kept comes home, what it counted is kept.
+    pub(super) fn forget_thread(self: &Arc<Self>, cache: &Arc<ThreadCache>) {
+        lock(&self.caches).retain(|known| !Arc::ptr_eq(known, cache));
+        cache.bins.visit(|bins| {
+            bins.drain(|block| self.returns.push(block));
+            bins.close();
+            lock(&self.others).merge(&bins.tally());
+        });
+        self.clear_if_closed();
+    }
+
+    /// Calls in what threads' caches keep: this thread's always, the others' when `all` is set.
+    pub(super) fn flush(&self, all: bool) {
+        let drained = local::with(self.key, |bins| bins.drain(|block| self.returns.push(block)));
+        if !all && drained.is_some() {
+            return;
+        }
+        let caches = lock(&self.caches).clone();
+        for cache in caches.iter().filter(|cache| cache.room.load(Ordering::Relaxed) > 0) {
+            cache.bins.visit(|bins| bins.drain(|block| self.returns.push(block)));
+        }
+    }
+
+    /// The most that threads' caches keep, read without stopping them.
+    pub(super) fn thread_cached(&self) -> u64 {
+        lock(&self.caches).iter().map(|cache| cache.room.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Gives back to the device what is idle, until no more than `keep` is.
+    pub(super) fn trim(&self, keep: Bytes) -> Result<Bytes, DeviceError> {
+        self.flush(true);
+        let mut central = self.central();
+        self.absorb(&mut central);
+        self.poll(&mut central);
+        let idle = central.arena.free_bytes();
+        match idle.saturating_sub(keep.get()) {
+            0 => Ok(Bytes::ZERO),
+            excess => central.give_back(self.device.as_ref(), excess),
+        }
+    }
+
+    /// Waits until the device is done with everything that was dropped so far.
+    pub(super) fn settle(&self) -> Result<(), LeaseError> {
+        let fences = self.central().pending.backs();
+        let mut result = Ok(());
+        for fence in fences {
+            match self.device.wait(fence, self.settings.fence_deadline) {
+                Ok(()) | Err(DeviceError::Lost { .. }) => {}
+                Err(DeviceError::FenceTimeout { .. }) => {
+                    let mut central = self.central();
+                    central.pending.mark_stuck(fence);
+                    result = Err(LeaseError::Poisoned { bytes: central.pending.bytes(), fence });
+                }
+                Err(error) => result = Err(error.into()),
+            }
+        }
+        let mut central = self.central();
+        self.poll(&mut central);
+        if central.pending.is_empty() { Ok(()) } else { result }
+    }
+
+    /// The last handle is gone: nothing is kept idle any more, and each lease that still lives gives its
+    /// bytes back to the device when it is dropped.
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        let caches = std::mem::take(&mut *lock(&self.caches));
+        for cache in caches {
+            cache.bins.visit(|bins| {
+                bins.close();
+                bins.drain(|block| self.returns.push(block));
+                lock(&self.others).merge(&bins.tally());
+            });
+        }
+        self.clear();
+    }
+
+    /// A block was queued; if the pool is closed nobody else will look.
+    ///
+    /// The fence pairs with the one in [`close`](Self::close): either this thread sees the pool closed, or
+    /// the closing thread sees what this one queued.
+    fn clear_if_closed(&self) {
+        fence(Ordering::SeqCst);
+        if self.closed.load(Ordering::Relaxed) {
+            self.clear();
+        }
+    }
+
+    fn clear(&self) {
+        // What is poisoned keeps the pool, and with it the charge, alive: its memory is not ours to give.
+        let _poisoned = self.settle();
+        let mut central = self.central();
+        self.absorb(&mut central);
+        // A device that fails here keeps its memory, so the charge for it stays with the pool.
+        let _failed = central.give_back(self.device.as_ref(), u64::MAX);
+    }
+
+    pub(super) fn stats(&self) -> PoolStats {
+        let mut tally = Tally::default();
+        let mut thread_cached = 0;
+        let caches = lock(&self.caches).clone();
+        for cache in &caches {
+            cache.bins.visit(|bins| {
+                thread_cached += bins.idle();
+                tally.merge(&bins.tally());
+            });
+        }
+        tally.merge(&lock(&self.others));
+        let mut central = self.central();
+        self.absorb(&mut central);
+        self.poll(&mut central);
+        central.peak_live_seen = central.peak_live_seen.max(tally.live());
+        let exact = if caches.len() <= 1 { tally.peak() } else { 0 };
+        let mut tags: Vec<_> = tally
+            .tags()
+            .into_iter()
+            .map(|(tag, leases, live)| TagStats { tag, live: Bytes::new(live), leases })
+            .collect();
+        tags.sort_by_key(|tag| std::cmp::Reverse(tag.live));
+        PoolStats {
+            live: Bytes::new(tally.live()),
+            requested: Bytes::new(tally.requested()),
+            cached: Bytes::new(central.arena.free_bytes() + thread_cached),
+            thread_cached: Bytes::new(thread_cached),
+            pending: central.pending.bytes(),
+            poisoned: central.pending.poisoned(),
+            backed: Bytes::new(central.arena.backed_bytes()),
+            peak_backed: Bytes::new(central.peak_backed),
+            peak_live: Bytes::new(central.peak_live_seen.max(exact)),
+            leases: tally.leases(),
+            hits: tally.hits(),
+            maps: central.maps,
+            moved: central.moved,
+            largest_free: Bytes::new(central.arena.largest_free()),
+            tags,
+        }
+    }
+}
+
+impl Drop for PoolCore {
+    fn drop(&mut self) {
+        self.key.give_up();
+    }
+}
+
+impl std::fmt::Debug for PoolCore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PoolCore")
+            .field("account", &self.account.path())
+            .field("place", &self.place)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,250 @@
+//! The handle that users hold.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use plimsoll_device::{Bytes, Device, Place, StorageMode};
+
+use super::arena::{Arena, ArenaSettings};
+use super::central::{Backing, Central};
+use super::core::PoolCore;
+use super::error::LeaseError;
+use super::grow::Need;
+use super::holders;
+use super::lease::Lease;
+use super::local;
+use super::settings::PoolSettings;
+use super::stats::PoolStats;
+use super::tag::Tag;
+use crate::governor::{Account, Registration};
+
+/// Turns few big device allocations into many small leases, for one account at one place.
+///
+/// # What it does not do
+/// It decides nothing about who may have memory: it asks its account's governor before it grows and is told
+/// when to give idle memory back. It does not initialise memory.
+///
+/// # Who owns what
+/// The pool owns what it has backed and the charge for it; each [`Lease`] owns its part until it is dropped.
+/// Handles are cheap to clone. When the last one is dropped, idle memory goes back to the device at once
+/// (after waiting for fences, at most [`PoolSettings::fence_deadline`]); leases that still live stay valid, and
+/// their memory goes back when they do.
+///
+/// # Example
+/// ```
+/// use plimsoll::{Bytes, Engine, Place};
+/// let engine = Engine::in_memory(Bytes::mib(64), "scratch")?;
+/// let pool = engine.account("scratch")?.scratch(Place::Host)?;
+/// let mut lease = pool.lease(Bytes::mib(4))?;
+/// lease.write(0, b"rows")?;
+/// assert_eq!(pool.stats().live, Bytes::mib(4));
+/// drop(lease);
+/// assert_eq!(pool.stats().live, Bytes::ZERO);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Formula
+/// charged = backed = live + cached + pending, in multiples of the device's granule.
+#[derive(Clone)]
+pub struct Pool {
+    core: Arc<PoolCore>,
+    handle: Arc<Handle>,
+}
+
+/// Closes the pool when the last handle goes.
+struct Handle {
+    core: Arc<PoolCore>,
+    /// How the governor finds the pool's idle memory.
+    registrations: Vec<Registration>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.registrations.clear();
+        self.core.close();
+    }
+}
+
+/// What is asked of [`Pool::lease_with`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeaseRequest {
+    bytes: Bytes,
+    align: u64,
+    tag: Tag,
+    within: Option<Duration>,
+}
+
+impl LeaseRequest {
+    /// So many bytes, at the device's alignment, untagged, now or not at all.
+    pub const fn new(bytes: Bytes) -> Self {
+        Self { bytes, align: 1, tag: Tag::NONE, within: None }
+    }
+
+    /// At a stricter alignment: a power of two.
+    #[must_use]
+    pub const fn align(mut self, align: u64) -> Self {
+        self.align = align;
+        self
+    }
+
+    /// Counted under this name.
+    #[must_use]
+    pub const fn tag(mut self, tag: Tag) -> Self {
+        self.tag = tag;
+        self
+    }
+
+    /// Waiting its turn so long before it is refused.
+    #[must_use]
+    pub const fn within(mut self, at_most: Duration) -> Self {
+        self.within = Some(at_most);
+        self
+    }
+}
+
+impl From<Bytes> for LeaseRequest {
+    fn from(bytes: Bytes) -> Self {
+        Self::new(bytes)
+    }
+}
+
+impl Pool {
+    /// A pool of `device`'s memory, charged to `account`. Nothing is backed before the first lease.
+    pub fn new(account: &Account, device: Arc<dyn Device>, settings: PoolSettings) -> Result<Self, LeaseError> {
+        let facts = device.facts();
+        let (place, unit) = (facts.place, facts.min_align.next_power_of_two());
+        let usual = if facts.unified { StorageMode::Shared } else { StorageMode::Private };
+        let mode = settings.mode.unwrap_or(usual);
+        let (mut layout, backing, largest) = if facts.capabilities.growable_ranges {
+            let span = settings.span.unwrap_or_else(|| span_for(facts.total));
+            let region = Arc::new(device.reserve(span, mode)?);
+            let span = region.bytes().get();
+            let layout = ArenaSettings::pages(unit, facts.granule, span).based_at(region.address());
+            (layout, Backing::Range(region), span)
+        } else {
+            let largest = facts.max_allocation.get();
+            (ArenaSettings::slabs(unit, facts.page, largest), Backing::Slabs(std::collections::BTreeMap::new()), largest)
+        };
+        layout.slack = settings.slack;
+        let central = Central::new(Arena::new(layout), backing, mode);
+        let core = Arc::new(PoolCore::new(account.clone(), place, device, settings, largest, central));
+        let registrations =
+            holders::of(&core).iter().map(|holder| account.governor().hold(account, place, holder)).collect();
+        let handle = Arc::new(Handle { core: Arc::clone(&core), registrations });
+        Ok(Self { core, handle })
+    }
+
+    /// Bytes to use until the lease is dropped.
+    ///
+    /// Zero bytes are always granted. An error says what was asked, what is free and who holds the rest.
+    #[expect(clippy::inline_always, reason = "the hot path: a call between its parts costs as much as a part")]
+    #[inline(always)]
+    pub fn lease(&self, bytes: Bytes) -> Result<Lease, LeaseError> {
+        let align = self.core.align;
+        let rounded = (bytes.get().wrapping_add(align - 1)) & !(align - 1);
+        // Zero, and sizes that wrap, round to zero; over-sized ones miss the cache. All take the slow road.
+        if rounded != 0
+            && let Some(Some(mut block)) = local::with(self.core.key(), move |bins| bins.pop(rounded, bytes.get(), Tag::NONE))
+        {
+            block.requested = bytes.get();
+            block.tag = Tag::NONE;
+            return Ok(Lease::of(block));
+        }
+        self.lease_missed(&LeaseRequest::new(bytes))
+    }
+
+    /// As [`lease`](Self::lease), with an alignment, a tag, or time to wait.
+    pub fn lease_with(&self, request: impl Into<LeaseRequest>) -> Result<Lease, LeaseError> {
+        let request = request.into();
+        let align = self.core.align;
+        let rounded = request.bytes.get().wrapping_add(align - 1) & !(align - 1);
+        if rounded != 0
+            && request.align <= align
+            && request.align.is_power_of_two()
+            && let Some(Some(mut block)) = local::with(self.core.key(), move |bins| {
+                bins.pop(rounded, request.bytes.get(), request.tag)
+            })
+        {
+            block.requested = request.bytes.get();
+            block.tag = request.tag;
+            return Ok(Lease::of(block));
+        }
+        self.lease_missed(&request)
+    }
+
+    #[cold]
+    fn lease_missed(&self, request: &LeaseRequest) -> Result<Lease, LeaseError> {
+        let core = &self.core;
+        if !request.align.is_power_of_two() || request.align > core.largest {
+            return Err(LeaseError::BadAlignment { align: request.align, limit: 1 << core.largest.ilog2() });
+        }
+        if request.bytes.is_zero() {
+            return Ok(Lease::empty());
+        }
+        let too_large = || LeaseError::TooLarge { asked: request.bytes, limit: Bytes::new(core.largest) };
+        let bytes = request.bytes.checked_round_up(core.align).ok_or_else(too_large)?;
+        if bytes.get() > core.largest {
+            return Err(too_large());
+        }
+        if !local::has(core.key()) {
+            local::join(core);
+        }
+        let need = Need { bytes: bytes.get(), align: request.align.max(core.align), within: request.within };
+        let mut block = core.obtain(need)?;
+        block.requested = request.bytes.get();
+        block.tag = request.tag;
+        core.count(|tally| tally.miss(block.bytes, block.requested, block.tag));
+        Ok(Lease::of(block))
+    }
+
+    /// Where its memory is.
+    pub fn place(&self) -> Place {
+        self.core.place
+    }
+
+    /// The account that is charged.
+    pub fn account(&self) -> &Account {
+        &self.core.account
+    }
+
+    /// The device that the memory is on.
+    pub fn device(&self) -> &Arc<dyn Device> {
+        self.core.device()
+    }
+
+    /// Gives idle memory back to the device until no more than `keep` is idle; says how much went.
+    pub fn trim(&self, keep: Bytes) -> Result<Bytes, LeaseError> {
+        Ok(self.core.trim(keep)?)
+    }
+
+    /// Waits until the device is done with all that was dropped so far. What does not come within
+    /// [`PoolSettings::fence_deadline`] is poisoned: it stays charged until its fence signals after all.
+    pub fn settle(&self) -> Result<(), LeaseError> {
+        self.core.settle()
+    }
+
+    /// Its numbers now. Stops each thread that has a cache for some nanoseconds.
+    pub fn stats(&self) -> PoolStats {
+        self.core.stats()
+    }
+
+    pub(super) const fn core(&self) -> &Arc<PoolCore> {
+        &self.core
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool")
+            .field("account", &self.core.account.path())
+            .field("place", &self.core.place)
+            .field("handles", &Arc::strong_count(&self.handle))
+            .finish_non_exhaustive()
+    }
+}
+
+/// Addresses cost nothing, and a range that is much larger than what is backed never runs out of holes.
+fn span_for(total: Bytes) -> Bytes {
+    total.checked_mul(4).unwrap_or(total).max(Bytes::gib(64))
+}
