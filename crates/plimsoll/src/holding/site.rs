@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::governor::{Account, Charge, Refusal, Registration, Reservation, Shrink};
+use crate::pool::Pool;
 use crate::sync::Arc;
 use crate::{Bytes, Place};
 
@@ -48,6 +49,15 @@ impl Site {
     pub fn over_leases(mut self, trim: impl Fn() + Send + Sync + 'static) -> Self {
         self.trim = Some(Arc::new(trim));
         self
+    }
+
+    /// Where a pool is, for values that are its leases.
+    pub fn of_pool(pool: &Pool) -> Self {
+        let trimmed = pool.clone();
+        Self::new(pool.account(), pool.place()).over_leases(move || {
+            // A device that fails to take memory back keeps it charged; that is for the pool to tell.
+            let _ = trimmed.trim(Bytes::ZERO);
+        })
     }
 
     /// The account.

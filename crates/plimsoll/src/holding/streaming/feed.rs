@@ -9,6 +9,7 @@ use super::chunk::Seat;
 use super::chunks::Chunks;
 use super::cursor::Cursor;
 use super::indexed::Indexed;
+use super::leased::LeasedSlots;
 use super::reader::{self, Reading};
 use super::ring::{FEWEST_SLOTS, Ring, Shape};
 use super::slot::{HostSlots, SlotSource};
@@ -17,6 +18,7 @@ use super::{Align, StreamError};
 use crate::Bytes;
 use crate::governor::Shrink;
 use crate::holding::Site;
+use crate::pool::Pool;
 use crate::sync::{Arc, Mutex};
 
 /// How long a consumer that holds every chunk itself waits before it is told so.
@@ -64,7 +66,13 @@ impl Streaming {
         Self::over(site, name, Arc::new(HostSlots::new(site)))
     }
 
-    /// The same over slots from elsewhere, such as the leases of a pool.
+    /// The same over leases of a pool that the host can see.
+    pub fn pooled(pool: &Pool, name: impl Into<String>, patience: Duration) -> Self {
+        let site = Site::of_pool(pool).within(patience);
+        Self::over(&site, name, Arc::new(LeasedSlots::new(pool, patience)))
+    }
+
+    /// The same over slots from elsewhere.
     pub fn over(site: &Site, name: impl Into<String>, slots: Arc<dyn SlotSource>) -> Self {
         Self {
             name: name.into(),

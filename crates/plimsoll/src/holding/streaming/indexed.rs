@@ -484,6 +484,10 @@ impl Shrink for Shared {
         } else {
             state.slots.max(FEWEST_SLOTS)
         };
-        released
+        drop(state);
+        if released.is_zero() {
+            return released;
+        }
+        self.slots.settle(released)
     }
 }

@@ -337,6 +337,10 @@ impl Shrink for Ring {
         } else {
             state.slots.max(FEWEST_SLOTS)
         };
-        released
+        drop(state);
+        if released.is_zero() {
+            return released;
+        }
+        self.source.settle(released)
     }
 }

@@ -29,6 +29,12 @@ pub enum Want {
 pub trait SlotSource: Send + Sync {
     /// A slot of so many bytes at this alignment; `None` when a spare one cannot be had now.
     fn slot(&self, bytes: Bytes, align: u64, want: Want) -> Result<Option<Box<dyn Slot>>, StreamError>;
+
+    /// So many bytes of slots were dropped because the governor asked for them; how many of them the ledger sees. A
+    /// source that keeps what is dropped gives it back here.
+    fn settle(&self, dropped: Bytes) -> Bytes {
+        dropped
+    }
 }
 
 /// Ordinary host memory, charged to a site.
