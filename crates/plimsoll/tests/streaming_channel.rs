@@ -46,7 +46,9 @@ fn each_producers_chunks_arrive_in_its_order() {
         assert!(yard.charged("work") <= Bytes::new(4 * 64));
     }
     assert!(next.len() == 5 && next.values().all(|&count| count == 500));
-    senders.into_iter().for_each(|sender| sender.join().unwrap());
+    for sender in senders {
+        sender.join().unwrap();
+    }
     yard.balances_to_zero(&["work"]);
 }
 

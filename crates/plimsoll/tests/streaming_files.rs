@@ -186,7 +186,7 @@ fn a_file_that_is_followed_may_begin_empty() {
 fn a_file_that_is_cut_is_an_error_that_says_so() {
     let (folder, yard) = (Folder::new(), Yard::of(Bytes::mib(8)));
     for direct in [false, true] {
-        let path = folder.file("cut", &[b'a'; 100_000]);
+        let path = folder.file("cut", &vec![b'a'; 100_000]);
         let streaming = Streaming::open(&yard.work(), "s").slots(2);
         let streaming = if direct { streaming.direct() } else { streaming };
         let feed = streaming.file(&path).unwrap();

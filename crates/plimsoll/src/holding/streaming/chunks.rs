@@ -66,7 +66,7 @@ impl Chunks {
 
     /// How many slots the ring has now; zero when the stream has ended.
     pub fn slots(&self) -> usize {
-        self.open.as_ref().map_or(0, |open| open.ring.slots().0)
+        self.open.as_ref().map_or(0, |open| open.ring.slots())
     }
 }
 

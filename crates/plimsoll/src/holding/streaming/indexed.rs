@@ -69,7 +69,10 @@ struct Shared {
 struct State {
     frames: Frames<Arc<Loaded>>,
     empty: Vec<Box<dyn Slot>>,
+    /// Slots that exist, and those that are being asked for.
     slots: usize,
+    /// Slots that are being asked for, and may not be given.
+    hoped: usize,
     /// How many slots there may be; fewer for a while after a shrink.
     target: usize,
     /// Requests until the target is the most again.
@@ -78,6 +81,13 @@ struct State {
     /// Seconds and bytes of all reads, for what a byte costs to get back.
     read: (f64, u64),
     closed: bool,
+}
+
+impl State {
+    /// Slots beyond those that are never given up. One that is only hoped for cannot stand in for them.
+    fn spare(&self) -> usize {
+        (self.slots - self.hoped).saturating_sub(FEWEST_SLOTS)
+    }
 }
 
 impl Indexed {
@@ -97,6 +107,7 @@ impl Indexed {
         let state = State {
             frames: Frames::new(bytes.div_ceil(chunk.get())),
             slots: empty.len(),
+            hoped: 0,
             target: shape.most,
             calm: 0,
             empty,
@@ -297,11 +308,13 @@ impl Shared {
         }
         if state.slots < state.target {
             state.slots += 1;
+            state.hoped += 1;
             drop(state);
             let asked = self
                 .slots
                 .slot(self.shape.slot_bytes, self.shape.align, Want::Spare);
             state = lock(&self.state);
+            state.hoped -= 1;
             if let Ok(Some(slot)) = asked {
                 return (state, Room::Slot(slot));
             }
@@ -455,7 +468,7 @@ impl Shrink for Shared {
     fn offer(&self) -> Offer {
         let state = lock(&self.state);
         let idle = state.empty.len() + state.frames.idle();
-        let spare = idle.min(state.slots.saturating_sub(FEWEST_SLOTS));
+        let spare = idle.min(state.spare());
         #[expect(clippy::cast_precision_loss, reason = "a mean for comparing holders")]
         let worth = state.read.0 / state.read.1.max(1) as f64;
         let bytes = self
@@ -470,7 +483,7 @@ impl Shrink for Shared {
         let mut released = Bytes::ZERO;
         let mut state = lock(&self.state);
         state.calm = 2 * self.shape.most;
-        while released < want && state.slots > FEWEST_SLOTS {
+        while released < want && state.spare() > 0 {
             let Some(slot) = Self::take_idle(&mut state) else {
                 break;
             };

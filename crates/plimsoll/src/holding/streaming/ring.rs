@@ -62,6 +62,8 @@ struct State {
     first: u64,
     /// Slots that exist, wherever they are, and those that are being asked for.
     slots: usize,
+    /// Slots that are being asked for, and may not be given.
+    hoped: usize,
     /// Slots that the consumer holds.
     held: usize,
     /// How many slots there may be; fewer than the shape allows after the ring was asked to shrink.
@@ -70,6 +72,13 @@ struct State {
     calm: usize,
     producers: usize,
     closed: bool,
+}
+
+impl State {
+    /// Slots beyond those that the ring never gives up. One that is only hoped for cannot stand in for them.
+    fn spare(&self) -> usize {
+        (self.slots - self.hoped).saturating_sub(FEWEST_SLOTS)
+    }
 }
 
 impl Ring {
@@ -162,12 +171,14 @@ impl Ring {
         mut state: MutexGuard<'ring, State>,
     ) -> (MutexGuard<'ring, State>, Option<Box<dyn Slot>>) {
         state.slots += 1;
+        state.hoped += 1;
         drop(state);
         let asked = self
             .source
             .slot(self.shape.slot_bytes, self.shape.align, Want::Spare);
         let mut state = lock(&self.state);
         let slot = asked.ok().flatten();
+        state.hoped -= 1;
         if slot.is_none() {
             state.slots -= 1;
             state.calm = 2 * self.shape.most;
@@ -253,7 +264,7 @@ impl Ring {
                 .checked_sub(waited)
                 .filter(|left| !left.is_zero())
             else {
-                let (name, slots) = (self.shape.name.clone(), state.slots);
+                let (name, slots) = (self.shape.name.clone(), state.held);
                 return Some(Err(StreamError::AllHeld { name, slots, waited }));
             };
             let woken = self.filled.wait_timeout(state, left);
@@ -293,10 +304,10 @@ impl Ring {
         self.filled.notify_all();
     }
 
-    /// Slots that exist now, and how many of them are empty.
-    pub(super) fn slots(&self) -> (usize, usize) {
+    /// Slots that exist now.
+    pub(super) fn slots(&self) -> usize {
         let state = lock(&self.state);
-        (state.slots, state.empty.len())
+        state.slots - state.hoped
     }
 }
 
@@ -312,7 +323,7 @@ impl Shrink for Ring {
 
     fn offer(&self) -> Offer {
         let state = lock(&self.state);
-        let spare = state.slots.saturating_sub(FEWEST_SLOTS);
+        let spare = state.spare();
         let bytes = state.empty.iter().take(spare).map(|slot| slot.charged()).sum();
         Offer { bytes, worth: 0.0 }
     }
@@ -321,7 +332,7 @@ impl Shrink for Ring {
         let mut released = Bytes::ZERO;
         let mut state = lock(&self.state);
         state.calm = 2 * self.shape.most;
-        while released < want && state.slots > FEWEST_SLOTS {
+        while released < want && state.spare() > 0 {
             let Some(slot) = state.empty.pop() else {
                 break;
             };
