@@ -70,18 +70,20 @@ impl Site {
         self.place
     }
 
-    /// Bytes for a value, with all that the governor can do to find them. None where nothing is to be charged.
-    pub(super) fn pay(&self, bytes: Bytes) -> Result<Option<Reservation>, Refusal> {
-        if self.trim.is_some() || bytes.is_zero() {
-            return Ok(None);
-        }
-        self.reserve(bytes).map(Some)
+    /// Whether a value of so many bytes needs no charge of its own.
+    pub(super) fn is_free(&self, bytes: Bytes) -> bool {
+        self.trim.is_some() || bytes.is_zero()
+    }
+
+    /// Whether a refusal is final.
+    pub(super) fn never_waits(&self) -> bool {
+        self.patience.is_zero()
     }
 
     /// Bytes, with all that the governor can do to find them.
     pub(super) fn reserve(&self, bytes: Bytes) -> Result<Reservation, Refusal> {
         let ask = self.account.reserve(self.place, bytes);
-        if self.patience.is_zero() {
+        if self.never_waits() {
             ask.now()
         } else {
             ask.within(self.patience).wait()

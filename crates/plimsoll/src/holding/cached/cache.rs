@@ -83,8 +83,8 @@ impl<K: Key, V: Send + Sync + 'static> Cached<K, V> {
 
     /// Calls this with every key and value that is evicted, before it is dropped; not with what its owner removes.
     ///
-    /// It runs on whatever thread needs the memory, holding no lock of the cache, with the value still charged; it
-    /// should not ask for memory. A panic in it is caught and counted, and the value goes all the same.
+    /// It runs on whatever thread needs the memory, holding no lock of the cache, with the value still charged.
+    /// Memory that it reserves on that thread comes from what is free or from the emergency reserve. A panic in it is caught and counted, and the value goes all the same.
     #[must_use]
     pub fn on_evict(self, hook: impl Fn(&K, &V) + Send + Sync + 'static) -> Self {
         *lock(&self.shared().hook) = Some(Arc::new(hook));

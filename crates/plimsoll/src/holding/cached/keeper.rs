@@ -116,18 +116,24 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         Ok(Hit::new(stored, self.keeper(), id))
     }
 
-    /// Bytes for a value. When the account is at its limit and the governor found nothing more, the cache makes
-    /// room among its own, but only if that is enough: emptying itself for nothing helps nobody.
+    /// Bytes for a value. When the governor finds nothing more at once, the cache makes room among its own, but only
+    /// if that is enough: emptying itself for nothing helps nobody. Waiting comes last.
     pub(super) fn pay(&self, bytes: Bytes) -> Result<Option<Reservation>, Refusal> {
-        self.site.pay(bytes).or_else(|refusal| {
-            let short = bytes.saturating_sub(refusal.fits_now);
-            let idle = lock(&self.state).shelf.offer().0;
-            if short.is_zero() || short > idle {
-                return Err(refusal);
-            }
+        if self.site.is_free(bytes) {
+            return Ok(None);
+        }
+        let refusal = match self.site.reserve_now(bytes) {
+            Ok(reservation) => return Ok(Some(reservation)),
+            Err(refusal) => refusal,
+        };
+        let short = bytes.saturating_sub(refusal.fits_now);
+        let idle = lock(&self.state).shelf.offer().0;
+        if !short.is_zero() && short <= idle {
             self.release(short);
-            self.site.reserve_now(bytes).map(Some)
-        })
+        } else if self.site.never_waits() {
+            return Err(refusal);
+        }
+        self.site.reserve(bytes).map(Some)
     }
 
     /// Takes a value off the shelf. True when there was one.

@@ -13,7 +13,7 @@ use crate::governor::Refusal;
 pub enum StreamError {
     /// The account or the line does not carry the smallest ring.
     #[error("no memory for a ring of two chunks: {0}")]
-    Refused(Refusal),
+    Refused(#[from] Refusal),
     /// Memory was granted but could not be had.
     #[error("{bytes} were granted, but the system did not give them: {why}; ask for smaller chunks")]
     NoMemory {

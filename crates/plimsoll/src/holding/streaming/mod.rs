@@ -15,6 +15,7 @@ mod feed;
 mod frames;
 mod indexed;
 mod leased;
+mod pages;
 pub mod readahead;
 mod reader;
 mod ring;

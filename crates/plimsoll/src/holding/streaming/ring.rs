@@ -85,22 +85,15 @@ impl Ring {
     /// A ring with its smallest number of slots and no producers.
     pub(super) fn open(shape: Shape, source: Arc<dyn SlotSource>) -> Result<Arc<Self>, StreamError> {
         let most = shape.most.max(FEWEST_SLOTS);
-        let mut state = State {
+        let mut empty = source.first(FEWEST_SLOTS, shape.slot_bytes, shape.align)?;
+        // Room for what comes later is made here: giving a slot back must not allocate.
+        empty.reserve(most);
+        let state = State {
             target: most,
-            empty: Vec::with_capacity(most),
+            slots: empty.len(),
+            empty,
             ..State::default()
         };
-        while state.slots < FEWEST_SLOTS {
-            let slot = source.slot(shape.slot_bytes, shape.align, Want::Needed)?;
-            let Some(slot) = slot else {
-                return Err(StreamError::NoMemory {
-                    bytes: shape.slot_bytes,
-                    why: "a slot that was needed was not given".to_owned(),
-                });
-            };
-            state.empty.push(slot);
-            state.slots += 1;
-        }
         Ok(Arc::new(Self {
             shape,
             source,
