@@ -1,3 +1,7 @@
-//! The plimsoll-cli program.
+//! The `plimsoll` program; everything is in the library beside it.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    plimsoll_cli::run()
+}

@@ -60,6 +60,9 @@ pub struct MemoryNow {
 /// it on its stream is done. [`read`](Self::read) and [`write`](Self::write) are done by the host at once and
 /// are ordered with nothing: wait for the fence first.
 ///
+/// Bytes that one thread or stream writes while another uses them have no defined content: who may use which
+/// bytes is decided above. A span of no bytes is no work, and every call accepts it.
+///
 /// # Faults
 /// Every method returns an error rather than panicking, also when the device is lost; then every later call
 /// says [`DeviceError::Lost`], and `free` still accepts regions so that the books can balance.
@@ -79,11 +82,12 @@ pub trait Device: fmt::Debug + Send + Sync {
     fn reserve(&self, bytes: Bytes, mode: StorageMode) -> Result<Region, DeviceError>;
 
     /// Backs a granule-aligned part of a reserved range. Its content is undefined. Backing what is backed
-    /// already is an error.
+    /// already, or a part of a plain allocation, is [`DeviceError::BadRange`]; nothing is backed then.
     fn commit(&self, region: &Region, range: Range<u64>) -> Result<(), DeviceError>;
 
     /// Takes the backing of a granule-aligned part away; its content is lost and the memory is free for
-    /// others when this returns. The caller has waited for the fences of all work that uses it.
+    /// others when this returns. The caller has waited for the fences of all work that uses it; a device that
+    /// can tell refuses while there is such work.
     fn decommit(&self, region: &Region, range: Range<u64>) -> Result<(), DeviceError>;
 
     /// Gives a region back. On an error the region comes back inside it.
@@ -119,7 +123,7 @@ pub trait Device: fmt::Debug + Send + Sync {
     /// Marks the stream's end as it is now.
     fn fence(&self, stream: Stream) -> Result<Fence, DeviceError>;
 
-    /// Whether a fence is signalled. Does not wait.
+    /// Whether a fence is signalled. Does not wait. One that was not issued is [`DeviceError::UnknownFence`].
     fn signalled(&self, fence: Fence) -> Result<bool, DeviceError>;
 
     /// Waits for a fence, at most so long; [`DeviceError::FenceTimeout`] when it was not enough.

@@ -25,7 +25,7 @@ mod region;
 pub mod sim;
 mod units;
 
-pub use commit_map::CommitMap;
+pub use commit_map::{CommitMap, Granules};
 pub use device::{Device, MemoryNow, Request, SyncTo};
 pub use error::{DeviceError, FreeError};
 pub use facts::{Capabilities, DeviceKind, Facts, StorageMode};

@@ -12,5 +12,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let report = run(&settings)?;
     println!("{report:#?}");
-    if report.passed() { Ok(()) } else { Err("the governor broke a promise; see the report".into()) }
+    if report.passed() {
+        Ok(())
+    } else {
+        Err("the governor broke a promise; see the report".into())
+    }
 }

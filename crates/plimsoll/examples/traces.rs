@@ -1,7 +1,8 @@
 //! Replays recorded traces through the bare arena and prints one line each: the experiment behind its settings.
 //!
 //! `cargo run --release -p plimsoll --example traces -- [small_below=KIB] [slab=KIB] [slack=PERMILLE]
-//! [step=PERMILLE] [effort=N] [granule=KIB] [unit=BYTES] [cache=MIB] [only=TEXT] [slabs=1]`
+//! [first=MIB] [effort=N] [granule=KIB] [unit=BYTES] [cache=MIB] [large_from=KIB] [only=TEXT]
+//! [slabs=1]`
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,92 +12,107 @@ use plimsoll::replay::{BareArena, BestFit, CacheLimits, Replayer as _, Trace, re
 
 const MIB: f64 = 1_048_576.0;
 
+/// What the command line asks for.
+struct Asked {
+    settings: ArenaSettings,
+    cache: Option<CacheLimits>,
+    only: String,
+}
+
 #[expect(clippy::cast_precision_loss, reason = "a table for people")]
-fn line(path: &Path, settings: ArenaSettings, cache: u64) -> Result<bool, Box<dyn std::error::Error>> {
+fn line(path: &Path, asked: &Asked) -> Result<bool, Box<dyn std::error::Error>> {
     let trace = Trace::open(path)?;
-    let mut plain = BestFit::new(settings.unit);
-    let best = replay(&trace, &mut plain)?;
+    let best = replay(&trace, &mut BestFit::new(asked.settings.unit))?;
     let mut nanos = f64::MAX;
-    let mut last = None;
+    let mut pool = BareArena::new(asked.settings);
     for _ in 0..3 {
-        let mut arena = BareArena::new(settings);
-        if cache > 0 {
-            arena = arena.cached(CacheLimits {
-                bytes: cache,
-                blocks: 1024,
-            });
+        pool = BareArena::new(asked.settings);
+        if let Some(limits) = asked.cache {
+            pool = pool.cached(limits);
         }
-        nanos = nanos.min(replay(&trace, &mut arena)?.ns_per_event);
-        last = Some(arena);
+        nanos = nanos.min(replay(&trace, &mut pool)?.ns_per_event);
     }
-    let Some(arena) = last else { return Ok(false) };
     let live = trace.facts.peak_live_bytes as f64;
-    let over = arena.peak_reserved_bytes() as f64 / live;
+    let over = pool.peak_reserved_bytes() as f64 / live;
     let bar = if live > 1024.0 * MIB { 1.03 } else { 1.10 };
-    let share = 100.0 * arena.map_events() as f64 / trace.facts.events as f64;
-    let good = over <= bar && share <= 1.0;
+    let share = |count: u64| 100.0 * count as f64 / trace.facts.events as f64;
+    let good = over <= bar && share(pool.exchange_events()) <= 1.0;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
     println!(
-        "{:36} {:7} {:9.1} {:9.1} {over:6.4} | best fit {:6.4} trace {:6.3} | back {:4} give {:4} = {share:5.2}% flush {:5} {nanos:6.1} ns {}",
-        path.file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .trim_end_matches(".csv.gz")
-            .chars()
-            .rev()
-            .take(36)
-            .collect::<String>()
-            .chars()
-            .rev()
-            .collect::<String>(),
+        "{:38} {:7} {:9.1} {:9.1} {over:7.4} {:8.4} {:8.3} {:5} {:5} {:6.2}% {:6.2}% {nanos:6.1} {}",
+        name.trim_end_matches(".csv.gz"),
         trace.facts.events,
         live / MIB,
-        arena.peak_reserved_bytes() as f64 / MIB,
+        pool.peak_reserved_bytes() as f64 / MIB,
         best.peak_reserved_bytes as f64 / live,
         trace
             .facts
             .recorded_reserved_bytes
             .map_or(f64::NAN, |bytes| bytes as f64 / live),
-        arena.backs,
-        arena.give_backs,
-        arena.flushes,
+        pool.backs,
+        pool.give_backs,
+        share(pool.exchange_events()),
+        share(pool.map_events()),
         if good { "" } else { "<-" },
     );
     Ok(good)
 }
 
-fn main() -> ExitCode {
+fn ask(arguments: impl Iterator<Item = String>) -> Result<Asked, String> {
     let mut settings = ArenaSettings::pages(512, 2 << 20, 1 << 44);
-    let (mut cache, mut only, mut slabs) = (0, String::new(), false);
-    for argument in std::env::args().skip(1) {
-        let (key, value) = argument.split_once('=').unwrap_or((&argument, ""));
-        let number: u64 = value.parse().unwrap_or(0);
+    let (mut granule, mut cache, mut large_from, mut slabs) = (2048, 0, 64, false);
+    let (mut only, mut hot_share) = (String::new(), 64);
+    for argument in arguments {
+        let wrong = || format!("not understood: {argument}");
+        let (key, value) = argument.split_once('=').ok_or_else(wrong)?;
+        if key == "only" {
+            value.clone_into(&mut only);
+            continue;
+        }
+        let number: u32 = value.parse().map_err(|_| wrong())?;
         match key {
-            "small_below" => settings.small_below = number << 10,
-            "slab" => settings.small_slab = number << 10,
-            "slack" => settings.slack.permille = u32::try_from(number).unwrap_or(0),
-            "slack_mib" => settings.slack.bytes = number << 20,
-            "slack_most" => settings.slack.permille_most = u32::try_from(number).unwrap_or(0),
-            "step" => settings.step_permille = u32::try_from(number).unwrap_or(0),
-            "effort" => settings.effort = u32::try_from(number).unwrap_or(1),
-            "granule" => {
-                settings = ArenaSettings {
-                    backing: ArenaSettings::pages(settings.unit, number << 10, 1 << 44).backing,
-                    ..settings
-                }
-            }
-            "unit" => settings.unit = number,
-            "cache" => cache = number << 20,
-            "only" => value.clone_into(&mut only),
-            "slabs" => slabs = true,
-            _ => {
-                eprintln!("unknown: {argument}");
-                return ExitCode::from(2);
-            }
+            "small_below" => settings.small_below = u64::from(number) << 10,
+            "slab" => settings.small_slab = u64::from(number) << 10,
+            "slack" => settings.slack.permille = number,
+            "slack_mib" => settings.slack.bytes = u64::from(number) << 20,
+            "slack_most" => settings.slack.permille_most = number,
+            "first" => settings.first_bytes = u64::from(number) << 20,
+            "effort" => settings.effort = number,
+            "small_effort" => settings.small_effort = number,
+            "unit" => settings.unit = u64::from(number),
+            "granule" => granule = u64::from(number),
+            "cache" => cache = u64::from(number) << 20,
+            "hot_share" => hot_share = u64::from(number),
+            "large_from" => large_from = u64::from(number),
+            "slabs" => slabs = number > 0,
+            _ => return Err(wrong()),
         }
     }
+    settings.backing = ArenaSettings::pages(settings.unit, granule << 10, 1 << 44).backing;
     if slabs {
         settings = ArenaSettings::slabs(settings.unit, 4096, 1 << 40);
     }
+    let limits = CacheLimits {
+        bytes: cache,
+        blocks: 1024,
+        large_from: large_from << 10,
+        hot_share,
+    };
+    Ok(Asked {
+        settings,
+        cache: (cache > 0).then_some(limits),
+        only,
+    })
+}
+
+fn main() -> ExitCode {
+    let asked = match ask(std::env::args().skip(1)) {
+        Ok(asked) => asked,
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::from(2);
+        }
+    };
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/alloc-traces");
     let Ok(entries) = std::fs::read_dir(&folder) else {
         eprintln!("{} is not there", folder.display());
@@ -104,11 +120,28 @@ fn main() -> ExitCode {
     };
     let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     paths.sort();
+    println!(
+        "{:38} {:>7} {:>9} {:>9} {:>7} {:>8} {:>8} {:>5} {:>5} {:>7} {:>7} {:>6}",
+        "trace",
+        "events",
+        "live MiB",
+        "reserved",
+        "over",
+        "best fit",
+        "recorded",
+        "back",
+        "give",
+        "exch.",
+        "all",
+        "ns"
+    );
     let mut misses = 0;
-    for path in paths.iter().filter(|path| path.to_string_lossy().contains(&only)) {
-        match line(path, settings, cache) {
-            Ok(true) => {}
-            Ok(false) => misses += 1,
+    for path in paths
+        .iter()
+        .filter(|path| path.to_string_lossy().contains(&asked.only))
+    {
+        match line(path, &asked) {
+            Ok(good) => misses += u32::from(!good),
             Err(error) => eprintln!("{}: {error}", path.display()),
         }
     }

@@ -1,4 +1,5 @@
 //! Waiting for memory: in arrival order, with a deadline, without holding up those who wait for something else.
+#![allow(clippy::unwrap_used, reason = "in a test, a panic says what went wrong")]
 
 use std::future::{Future, IntoFuture};
 use std::pin::pin;
@@ -12,7 +13,7 @@ use plimsoll::governor::{Account, Governor, Why};
 use plimsoll::ledger::{AccountSettings, LedgerSettings, LineSettings};
 use plimsoll::{Bytes, Place};
 
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 const HOST: Place = Place::Host;
 
 fn b(bytes: u64) -> Bytes {
@@ -23,7 +24,10 @@ fn b(bytes: u64) -> Bytes {
 fn governor(accounts: &[(&str, u64, u64)]) -> Governor {
     Governor::open(&LedgerSettings {
         places: vec![LineSettings::new(HOST, b(100))],
-        accounts: accounts.iter().map(|&(p, g, l)| AccountSettings::new(p).share(HOST, b(g), b(l))).collect(),
+        accounts: accounts
+            .iter()
+            .map(|&(p, g, l)| AccountSettings::new(p).share(HOST, b(g), b(l)))
+            .collect(),
     })
     .unwrap()
 }
@@ -35,7 +39,12 @@ fn until_waiting(governor: &Governor, count: usize) {
 }
 
 /// Waits on a thread of its own; sends its name when granted and gives the bytes back when told.
-fn waits(account: &Account, bytes: u64, name: &'static str, done: &mpsc::Sender<&'static str>) -> thread::JoinHandle<()> {
+fn waits(
+    account: &Account,
+    bytes: u64,
+    name: &'static str,
+    done: &mpsc::Sender<&'static str>,
+) -> thread::JoinHandle<()> {
     let (account, done) = (account.clone(), done.clone());
     thread::spawn(move || {
         let held = account.reserve(HOST, b(bytes)).within(LONG).wait().unwrap();
@@ -54,7 +63,10 @@ fn a_small_request_does_not_pass_a_large_one_that_came_first() {
     until_waiting(&governor, 1);
     let small = waits(&c, 10, "small", &done);
     until_waiting(&governor, 2);
-    assert!(matches!(c.reserve(HOST, b(1)).quietly().unwrap_err().why, Why::Behind { account: None }));
+    assert!(matches!(
+        c.reserve(HOST, b(1)).quietly().unwrap_err().why,
+        Why::Behind { account: None }
+    ));
     drop(held.split(b(30)).unwrap());
     assert_eq!(governor.waiting(HOST), 2, "40 are free and 60 are first");
     drop(held.split(b(20)).unwrap());
@@ -126,12 +138,25 @@ fn a_deadline_ends_a_wait_with_the_reason() {
     let governor = governor(&[("a", 0, 100), ("b", 0, 100)]);
     let [a, b_] = ["a", "b"].map(|path| governor.account(path).unwrap());
     let held = a.reserve(HOST, b(70)).now().unwrap();
-    let refused = b_.reserve(HOST, b(31)).within(Duration::from_millis(20)).wait().unwrap_err();
+    let refused = b_
+        .reserve(HOST, b(31))
+        .within(Duration::from_millis(20))
+        .wait()
+        .unwrap_err();
     assert!(refused.waited.unwrap() >= Duration::from_millis(20));
-    assert_eq!((&refused.why, refused.fits_now, refused.free), (&Why::Line { short: b(1) }, b(30), b(30)));
+    assert_eq!(
+        (&refused.why, refused.fits_now, refused.free),
+        (&Why::Line { short: b(1) }, b(30), b(30))
+    );
     assert_eq!(refused.top_holders, [("a".to_owned(), b(70))]);
     let text = refused.to_string();
-    for part in ["b asked for 31 B on host", "after waiting", "(1 B short)", "held by a 70 B", "30 B would fit now"] {
+    for part in [
+        "b asked for 31 B on host",
+        "after waiting",
+        "(1 B short)",
+        "held by a 70 B",
+        "30 B would fit now",
+    ] {
         assert!(text.contains(part), "{part:?} is missing in {text}");
     }
     drop(held);
@@ -185,7 +210,12 @@ fn a_future_ends_at_its_deadline_without_a_runtime() {
     let governor = governor(&[("a", 0, 100)]);
     let a = governor.account("a").unwrap();
     let held = a.reserve(HOST, b(100)).now().unwrap();
-    let refused = block_on(a.reserve(HOST, b(1)).within(Duration::from_millis(20)).into_future()).unwrap_err();
+    let refused = block_on(
+        a.reserve(HOST, b(1))
+            .within(Duration::from_millis(20))
+            .into_future(),
+    )
+    .unwrap_err();
     assert!(refused.waited.is_some());
     drop(held);
     assert!(governor.snapshot().is_balanced());

@@ -265,32 +265,34 @@ fn hollow_calls_are_cheap() {
         s.contents = Contents::Hollow;
         s.granule = 2 << 20;
     });
-    let time = |name: &str, rounds: u32, call: &dyn Fn(u64)| {
-        let start = Instant::now();
-        (0..u64::from(rounds)).for_each(call);
-        println!("{name}: {:?} each", start.elapsed() / rounds);
+    // The best of many short batches: the machine may be busy with something else.
+    let time = |name: &str, call: &dyn Fn(u64)| {
+        let batch = || {
+            let start = Instant::now();
+            (0..4096).for_each(call);
+            start.elapsed() / 4096
+        };
+        println!("{name}: {:?} each", (0..200).map(|_| batch()).min());
     };
     let range = sim.reserve(Bytes::gib(100), StorageMode::Private).unwrap();
     let granule = |n: u64| (n % 4096) * (2 << 20)..(n % 4096 + 1) * (2 << 20);
-    time("commit", 4096, &|n| sim.commit(&range, granule(n)).unwrap());
-    time("decommit", 4096, &|n| sim.decommit(&range, granule(n)).unwrap());
-    time("commit + decommit", 1_000_000, &|n| {
+    time("commit + decommit", &|n| {
         sim.commit(&range, granule(n)).unwrap();
         sim.decommit(&range, granule(n)).unwrap();
     });
-    time("reserve + free", 1_000_000, &|_| {
+    time("reserve + free", &|_| {
         let range = sim.reserve(Bytes::gib(10), StorageMode::Private).unwrap();
         sim.free(range).unwrap();
     });
-    time("allocate + free", 1_000_000, &|_| {
+    time("allocate + free", &|_| {
         let region = sim.allocate(Request::new(Bytes::kib(1), StorageMode::Private));
         sim.free(region.unwrap()).unwrap();
     });
-    time("fence", 1_000_000, &|_| {
+    time("fence", &|_| {
         sim.fence(Stream(0)).unwrap();
     });
     let fence = sim.fence(Stream(0)).unwrap();
-    time("signalled", 1_000_000, &|_| {
+    time("signalled", &|_| {
         assert!(sim.signalled(fence).unwrap());
     });
 }

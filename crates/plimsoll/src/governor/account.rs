@@ -51,7 +51,9 @@ impl Governor {
 
     /// How many requests wait on a place.
     pub fn waiting(&self, place: Place) -> usize {
-        let Some(place) = self.inner.charter.place(place) else { return 0 };
+        let Some(place) = self.inner.charter.place(place) else {
+            return 0;
+        };
         self.inner.with(|state| state.queues.waiting(place))
     }
 
@@ -59,20 +61,25 @@ impl Governor {
     /// and forgets the holder when the registration is dropped. An account without a share there holds nothing,
     /// and is never asked.
     pub fn hold(&self, account: &Account, place: Place, holder: &Arc<dyn Shrink>) -> Registration {
-        let entry = account.node(place).filter(|_| Arc::ptr_eq(&self.inner, &account.inner)).map(|node| {
-            self.inner.with(|state| {
-                let id = state.next_holder;
-                state.next_holder += 1;
-                state.holders.push(Entry::new(id, account.number, node, holder));
-                id
-            })
-        });
+        let entry = account
+            .node(place)
+            .filter(|_| Arc::ptr_eq(&self.inner, &account.inner))
+            .map(|node| {
+                self.inner.with(|state| {
+                    let id = state.next_holder;
+                    state.next_holder += 1;
+                    state.holders.push(Entry::new(id, account.number, node, holder));
+                    id
+                })
+            });
         Registration::new(Arc::clone(&self.inner), entry)
     }
 
     /// Replaces the thresholds of a place's pressure gauge.
     pub fn set_pressure(&self, place: Place, settings: PressureSettings) {
-        let Some(place) = self.inner.charter.place(place) else { return };
+        let Some(place) = self.inner.charter.place(place) else {
+            return;
+        };
         self.inner.with(|state| {
             state.gauges[place] = Gauge::new(settings, Bytes::new(state.books.place(place).carry));
         });
@@ -81,7 +88,9 @@ impl Governor {
     /// A pressure reading comes in; the level it leads to. Takes idle memory back from `Warning` on and asks
     /// holders to shrink at `Critical`, on the calling thread. A place without a line has no pressure.
     pub fn press(&self, place: Place, reading: &Pressure, now: Instant) -> PressureLevel {
-        let Some(number) = self.inner.charter.place(place) else { return PressureLevel::Normal };
+        let Some(number) = self.inner.charter.place(place) else {
+            return PressureLevel::Normal;
+        };
         let reserve = self.inner.charter.lines[number].reserve;
         let change = self.inner.with(|state| {
             let backed = Bytes::new(state.books.total(number) - state.books.unbacked(number));
@@ -141,10 +150,19 @@ fn families(state: &super::state::State, settings: SharesSettings) -> Vec<(NodeI
             let kid = state.books.node(kid);
             (Bytes::new(kid.guaranteed), Bytes::new(kid.limit))
         });
-        let shares = Shares::new(settings, Bytes::new(nodes[index].limit), &bounds.collect::<Vec<_>>());
+        let shares = Shares::new(
+            settings,
+            Bytes::new(nodes[index].limit),
+            &bounds.collect::<Vec<_>>(),
+        );
         (NodeId::new(index), kids, shares)
     };
-    children.into_iter().enumerate().filter(|(_, kids)| !kids.is_empty()).map(family).collect()
+    children
+        .into_iter()
+        .enumerate()
+        .filter(|(_, kids)| !kids.is_empty())
+        .map(family)
+        .collect()
 }
 
 impl Account {
@@ -174,12 +192,13 @@ impl Account {
     pub(crate) fn node(&self, place: Place) -> Option<NodeId> {
         self.inner.charter.node(self.number, place)
     }
-
 }
 
 impl fmt::Debug for Governor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Governor").field("accounts", &self.inner.charter.members.len()).finish_non_exhaustive()
+        f.debug_struct("Governor")
+            .field("accounts", &self.inner.charter.members.len())
+            .finish_non_exhaustive()
     }
 }
 

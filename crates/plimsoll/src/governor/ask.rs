@@ -75,7 +75,9 @@ impl Ask {
         let node = self.account.node(self.place)?;
         let inner = &self.account.inner;
         let admitted = inner.with(|state| state.queues.admit(&mut state.books, node, self.bytes));
-        admitted.ok().map(|()| Reservation::new(self.account.clone(), self.place, Pot::Share(node), self.bytes))
+        admitted
+            .ok()
+            .map(|()| Reservation::new(self.account.clone(), self.place, Pot::Share(node), self.bytes))
     }
 
     /// Refuses what could never be granted.
@@ -97,7 +99,12 @@ impl Ask {
             Some((most, account)) if self.bytes > most => {
                 let account = account.map(|account| inner.charter.members[account as usize].path.clone());
                 let most = Bytes::new(most);
-                Err(refuse(&self.account, self.place, self.bytes, Why::Never { most, account }))
+                Err(refuse(
+                    &self.account,
+                    self.place,
+                    self.bytes,
+                    Why::Never { most, account },
+                ))
             }
             _ => Ok(()),
         }
@@ -110,7 +117,9 @@ impl Ask {
         }
         self.check()?;
         if let Some(emergency) = ladder::emergency_of_this_thread(&self.account) {
-            return emergency.reserve(self.place, Bytes::new(self.bytes)).map(Entered::Granted);
+            return emergency
+                .reserve(self.place, Bytes::new(self.bytes))
+                .map(Entered::Granted);
         }
         Waiting::enter(&self.account, self.place, self.bytes).map(Entered::Waiting)
     }
@@ -124,7 +133,12 @@ impl Ask {
             })
         });
         let short = Bytes::new(self.bytes);
-        refuse(&self.account, self.place, self.bytes, hindrance.unwrap_or(Why::Line { short }))
+        refuse(
+            &self.account,
+            self.place,
+            self.bytes,
+            hindrance.unwrap_or(Why::Line { short }),
+        )
     }
 }
 

@@ -36,7 +36,8 @@ impl Drop for Hold {
         match self.pot {
             Pot::Share(node) => self.inner().release(node, self.bytes, self.unbacked),
             Pot::Emergency(place) => {
-                self.inner().with(|state| state.books.release_emergency(place, self.bytes));
+                self.inner()
+                    .with(|state| state.books.release_emergency(place, self.bytes));
             }
         }
     }
@@ -122,7 +123,11 @@ impl Hold {
 impl fmt::Debug for Hold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (account, place) = (self.account.path(), self.place);
-        let from = if matches!(self.pot, Pot::Emergency(_)) { " from the emergency reserve" } else { "" };
+        let from = if matches!(self.pot, Pot::Emergency(_)) {
+            " from the emergency reserve"
+        } else {
+            ""
+        };
         write!(f, "{} of {account} on {place}{from}", Bytes::new(self.bytes))
     }
 }
@@ -182,7 +187,11 @@ macro_rules! held {
 
             /// Takes over another of the same account and place. Nothing is charged or released.
             pub fn merge(&mut self, mut other: Self) -> Result<(), Mismatch<Self>> {
-                if self.0.merge(&mut other.0) { Ok(()) } else { Err(Mismatch(other)) }
+                if self.0.merge(&mut other.0) {
+                    Ok(())
+                } else {
+                    Err(Mismatch(other))
+                }
             }
 
             /// Moves all of it to another place, for an account that has a share there. Where it fits, that is one

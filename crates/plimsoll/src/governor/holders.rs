@@ -2,11 +2,11 @@
 
 use std::fmt;
 
+use super::Account;
 use super::ask::Ask;
 use super::hold::{Pot, Reservation};
 use super::refusal::{Refusal, Why, refuse};
 use super::state::Inner;
-use super::Account;
 use crate::ledger::NodeId;
 use crate::sync::{Arc, Weak};
 use crate::{Bytes, Place};
@@ -90,7 +90,12 @@ impl Emergency {
             }
             Err(left) => {
                 let left = Bytes::new(left);
-                Err(refuse(&self.account, place, bytes.get(), Why::EmergencySpent { left }))
+                Err(refuse(
+                    &self.account,
+                    place,
+                    bytes.get(),
+                    Why::EmergencySpent { left },
+                ))
             }
         }
     }

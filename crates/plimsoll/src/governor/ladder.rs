@@ -18,15 +18,15 @@
 //! it. Every run is bounded: at most [`ROUNDS`] rounds, each asking each holder once, and a round in which the
 //! ledger shows no progress is the last.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use super::Account;
 use super::holders::{Emergency, Entry, HolderKind, Offer, Shrink};
 use super::pressure::{PressureChange, PressureLevel};
 use super::queue::{Hindrance, Ticket};
 use super::refusal::{Fault, Told};
 use super::state::{Inner, Standing, State};
-use super::Account;
 use crate::Bytes;
 use crate::ledger::{Block, NodeId};
 use crate::sync::Arc;
@@ -37,16 +37,17 @@ const ROUNDS: usize = 4;
 const HEADROOM_PART: u64 = 128;
 const RUNGS: [HolderKind; 3] = [HolderKind::Idle, HolderKind::Pending, HolderKind::Holder];
 
-#[cfg(not(any(loom, shuttle)))]
-use std::thread_local;
 #[cfg(loom)]
 use loom::thread_local;
 #[cfg(all(shuttle, not(loom)))]
 use shuttle::thread_local;
+#[cfg(not(any(loom, shuttle)))]
+use std::thread_local;
 
 thread_local! {
     /// The governor for which this thread is giving memory back, by its address; zero when it is not.
-    static SHRINKING: RefCell<usize> = RefCell::new(0);
+    #[expect(clippy::missing_const_for_thread_local, reason = "the checkers' macros take no const block")]
+    static SHRINKING: Cell<usize> = Cell::new(0);
 }
 
 /// How a climb ended.
@@ -78,7 +79,9 @@ struct Candidate {
 /// The emergency reserve, if this thread is giving memory back.
 pub(crate) fn emergency_of_this_thread(account: &Account) -> Option<Emergency> {
     let here = Arc::as_ptr(&account.inner).addr();
-    SHRINKING.with(|governor| *governor.borrow() == here).then(|| Emergency::new(account.clone()))
+    SHRINKING
+        .with(|governor| governor.get() == here)
+        .then(|| Emergency::new(account.clone()))
 }
 
 /// The right to ask holders of one place; passed on when dropped.
@@ -200,12 +203,19 @@ fn candidates(
                 over_share: node.charged > node.soft,
             })
         };
-        state.holders.iter().filter(here).filter_map(candidate).collect::<Vec<_>>()
+        state
+            .holders
+            .iter()
+            .filter(here)
+            .filter_map(candidate)
+            .collect::<Vec<_>>()
     });
     let mut chosen = Vec::new();
     for mut candidate in found {
         let holder = &candidate.holder;
-        match catch_unwind(AssertUnwindSafe(|| (holder.kind() == kind).then(|| holder.offer()))) {
+        match catch_unwind(AssertUnwindSafe(|| {
+            (holder.kind() == kind).then(|| holder.offer())
+        })) {
             Ok(Some(offer)) if kind == HolderKind::Pending || !offer.bytes.is_zero() => {
                 candidate.offer = offer;
                 chosen.push(candidate);
@@ -249,17 +259,22 @@ fn ask(inner: &Arc<Inner>, candidate: &Candidate, want: u64, faults: &mut Vec<Fa
     let before = charged();
     let here = Arc::as_ptr(inner).addr();
     let outer = SHRINKING.with(|governor| governor.replace(here));
-    let said = catch_unwind(AssertUnwindSafe(|| candidate.holder.shrink(Bytes::new(want), &emergency)));
+    let said = catch_unwind(AssertUnwindSafe(|| {
+        candidate.holder.shrink(Bytes::new(want), &emergency)
+    }));
     SHRINKING.with(|governor| governor.replace(outer));
     let gave = before.saturating_sub(charged());
     match said {
         Err(_) => quarantine(inner, candidate, faults),
         Ok(said) if said.get() > gave && candidate.offer.bytes.get() > 0 => {
-            note(faults, Fault::GaveLess {
-                holder: name(&candidate.holder),
-                said,
-                gave: Bytes::new(gave),
-            });
+            note(
+                faults,
+                Fault::GaveLess {
+                    holder: name(&candidate.holder),
+                    said,
+                    gave: Bytes::new(gave),
+                },
+            );
         }
         Ok(_) => {}
     }
@@ -295,8 +310,12 @@ pub(crate) fn tell(inner: &Arc<Inner>, place: usize, node: NodeId) -> Told {
         told.pending = told.pending.saturating_add(pending.offer.bytes);
     }
     let under = |state: &mut State| {
-        let here = state.holders.iter().filter(|entry| !entry.quarantined && entry.node == node);
-        here.filter_map(|entry| entry.holder.upgrade()).collect::<Vec<_>>()
+        let here = state
+            .holders
+            .iter()
+            .filter(|entry| !entry.quarantined && entry.node == node);
+        here.filter_map(|entry| entry.holder.upgrade())
+            .collect::<Vec<_>>()
     };
     for holder in inner.with(under) {
         let run = catch_unwind(AssertUnwindSafe(|| holder.largest_free_run())).unwrap_or(None);
@@ -313,7 +332,13 @@ pub(crate) fn relieve(inner: &Arc<Inner>, place: usize, change: PressureChange) 
     }
     let _turn = TurnGuard { inner, place };
     let root = inner.with(|state| state.books.place(place).root);
-    let over = inner.with(|state| state.books.node(root).committed.saturating_sub(state.books.node(root).limit));
+    let over = inner.with(|state| {
+        state
+            .books
+            .node(root)
+            .committed
+            .saturating_sub(state.books.node(root).limit)
+    });
     let (mut left, mut faults) = (change.excess.get().max(over), Vec::new());
     for kind in RUNGS {
         if kind != HolderKind::Idle && (change.level < PressureLevel::Critical || left == 0) {
@@ -351,5 +376,8 @@ pub(crate) fn worths(inner: &Arc<Inner>) -> Vec<f64> {
             }
         }
     });
-    least.into_iter().map(|worth| if worth.is_finite() { worth } else { 0.0 }).collect()
+    least
+        .into_iter()
+        .map(|worth| if worth.is_finite() { worth } else { 0.0 })
+        .collect()
 }

@@ -152,7 +152,13 @@ impl Gauge {
 
     /// Takes in a reading. `backed` is what we have charged with memory behind it, `reserve` what is the
     /// system's.
-    pub fn read(&mut self, reading: &Pressure, backed: Bytes, reserve: Bytes, now: Instant) -> PressureChange {
+    pub fn read(
+        &mut self,
+        reading: &Pressure,
+        backed: Bytes,
+        reserve: Bytes,
+        now: Instant,
+    ) -> PressureChange {
         let before = self.level;
         self.read_level(reading, now);
         self.read_line(reading, backed, reserve, now);
@@ -171,9 +177,20 @@ impl Gauge {
 
     fn read_level(&mut self, reading: &Pressure, now: Instant) {
         let s = self.settings;
-        let rises_to = level_at(reading, s.warning_enter, s.critical_enter, s.some_warning, s.full_critical);
-        let falls_to =
-            level_at(reading, s.warning_leave, s.critical_leave, s.some_warning / 2.0, s.full_critical / 2.0);
+        let rises_to = level_at(
+            reading,
+            s.warning_enter,
+            s.critical_enter,
+            s.some_warning,
+            s.full_critical,
+        );
+        let falls_to = level_at(
+            reading,
+            s.warning_leave,
+            s.critical_leave,
+            s.some_warning / 2.0,
+            s.full_critical / 2.0,
+        );
         if rises_to > self.level {
             self.level = rises_to;
             self.calmer_since = None;
@@ -189,14 +206,20 @@ impl Gauge {
     }
 
     fn read_line(&mut self, reading: &Pressure, backed: Bytes, reserve: Bytes, now: Instant) {
-        let Some(available) = reading.available else { return };
-        let target = backed.saturating_add(available).saturating_sub(reserve).min(self.most);
+        let Some(available) = reading.available else {
+            return;
+        };
+        let target = backed
+            .saturating_add(available)
+            .saturating_sub(reserve)
+            .min(self.most);
         // A sixty-fourth of the line is noise.
         let band = Bytes::new(self.most.get() / 64);
         if target.saturating_add(band) < self.carry {
             self.carry = target;
             self.roomier_since = None;
-        } else if target > self.carry.saturating_add(band) || (target == self.most && self.carry < self.most) {
+        } else if target > self.carry.saturating_add(band) || (target == self.most && self.carry < self.most)
+        {
             let since = *self.roomier_since.get_or_insert(now);
             if now.saturating_duration_since(since) >= self.settings.calm {
                 self.carry = target;
@@ -242,7 +265,14 @@ mod tests {
     fn levels(readings: &[(u64, f64)]) -> Vec<PressureLevel> {
         let (mut gauge, start) = (Gauge::new(PressureSettings::default(), MOST), Instant::now());
         let read = |&(at, fraction): &(u64, f64)| {
-            gauge.read(&used(fraction), Bytes::ZERO, Bytes::ZERO, start + Duration::from_secs(at)).level
+            gauge
+                .read(
+                    &used(fraction),
+                    Bytes::ZERO,
+                    Bytes::ZERO,
+                    start + Duration::from_secs(at),
+                )
+                .level
         };
         readings.iter().map(read).collect()
     }
@@ -250,25 +280,48 @@ mod tests {
     #[test]
     fn levels_rise_at_once_and_fall_after_calm_below_the_lower_threshold() {
         use PressureLevel::{Critical, Normal, Warning};
-        let readings =
-            [(0, 0.84), (1, 0.85), (2, 0.76), (99, 0.76), (100, 0.74), (104, 0.74), (105, 0.74), (106, 0.96)];
+        let readings = [
+            (0, 0.84),
+            (1, 0.85),
+            (2, 0.76),
+            (99, 0.76),
+            (100, 0.74),
+            (104, 0.74),
+            (105, 0.74),
+            (106, 0.96),
+        ];
         assert_eq!(
             levels(&readings),
-            [Normal, Warning, Warning, Warning, Warning, Warning, Normal, Critical]
+            [
+                Normal, Warning, Warning, Warning, Warning, Warning, Normal, Critical
+            ]
         );
-        assert_eq!(levels(&[(0, 0.97), (1, 0.80), (5, 0.80), (6, 0.80)]), [Critical, Critical, Critical, Warning]);
+        assert_eq!(
+            levels(&[(0, 0.97), (1, 0.80), (5, 0.80), (6, 0.80)]),
+            [Critical, Critical, Critical, Warning]
+        );
     }
 
     #[test]
     fn a_reading_that_hovers_does_not_make_the_level_flap() {
-        let noisy = (0..200).map(|i| (i, if i % 2 == 0 { 0.86 } else { 0.74 })).collect::<Vec<_>>();
-        assert!(levels(&noisy).iter().all(|&level| level == PressureLevel::Warning));
+        let noisy = (0..200)
+            .map(|i| (i, if i % 2 == 0 { 0.86 } else { 0.74 }))
+            .collect::<Vec<_>>();
+        assert!(
+            levels(&noisy)
+                .iter()
+                .all(|&level| level == PressureLevel::Warning)
+        );
     }
 
     #[test]
     fn stalls_and_the_systems_own_word_count() {
         let mut gauge = Gauge::new(PressureSettings::default(), MOST);
-        let mut level = |reading| gauge.read(&reading, Bytes::ZERO, Bytes::ZERO, Instant::now()).level;
+        let mut level = |reading| {
+            gauge
+                .read(&reading, Bytes::ZERO, Bytes::ZERO, Instant::now())
+                .level
+        };
         let some = Pressure {
             some_avg10: Some(12.0),
             ..used(0.1)
@@ -290,7 +343,10 @@ mod tests {
                 ..used(0.5)
             };
             let (backed, reserve) = (Bytes::new(1_000), Bytes::new(500));
-            gauge.read(&reading, backed, reserve, start + Duration::from_secs(at)).carry.get()
+            gauge
+                .read(&reading, backed, reserve, start + Duration::from_secs(at))
+                .carry
+                .get()
         };
         assert_eq!(carry(0, 9_000), 6_400);
         assert_eq!(carry(1, 5_850), 6_400, "within the noise");

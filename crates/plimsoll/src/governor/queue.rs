@@ -7,7 +7,8 @@
 //! behind it at that node. From this follows, per account tree:
 //!
 //! * no barging: a new request queues wherever somebody of its lane or a better one stands;
-//! * no starvation: at each node a waiter's turn comes, and what it passed stays passed;
+//! * no starvation: at each node a waiter's turn comes, and what it passed stays passed (also when an older one,
+//!   held up further down until then, reaches that node later: it is passed once, not again);
 //! * no blocking across unrelated accounts: one that waits for its own account's limit stands at that account and
 //!   holds up nobody else; it enters the queue of the line only when the line is all it needs.
 //!
@@ -167,10 +168,14 @@ impl Queues {
     /// are not concerned: nothing changes there.
     pub fn admits_move(&self, books: &Books, from: NodeId, to: NodeId, bytes: u64) -> Result<(), Hindrance> {
         let cover = self.cover(books, to, bytes);
-        for (node, delta) in books.steps(to, bytes).take_while(|&(node, _)| !books.is_under(from, node)) {
+        for (node, delta) in books
+            .steps(to, bytes)
+            .take_while(|&(node, _)| !books.is_under(from, node))
+        {
             let lane = self.lane(books, node, to, bytes, cover);
             if delta > 0 {
-                self.hindrance(books, node, delta, lane, NEWCOMER).map_or(Ok(()), Err)?;
+                self.hindrance(books, node, delta, lane, NEWCOMER)
+                    .map_or(Ok(()), Err)?;
             }
         }
         Ok(())
@@ -227,13 +232,17 @@ impl Queues {
 
     /// Whether a waiter is the first where it stands: only then can freeing memory help it next.
     pub fn is_first(&self, ticket: Ticket) -> bool {
-        self.waiters.get(&ticket).is_some_and(|w| self.desks[w.at.index()].head() == Some(ticket))
+        self.waiters
+            .get(&ticket)
+            .is_some_and(|w| self.desks[w.at.index()].head() == Some(ticket))
     }
 
     /// What holds a waiter up now.
     pub fn held_up_by(&self, books: &Books, ticket: Ticket) -> Option<Hindrance> {
         let waiter = self.waiters.get(&ticket)?;
-        let (node, delta) = books.steps(waiter.leaf, waiter.bytes).find(|&(node, _)| node == waiter.at)?;
+        let (node, delta) = books
+            .steps(waiter.leaf, waiter.bytes)
+            .find(|&(node, _)| node == waiter.at)?;
         self.hindrance(books, node, delta, waiter.lane, ticket)
     }
 
@@ -290,7 +299,9 @@ impl Queues {
                 break;
             }
             last = Some(head);
-            let Some(leaf) = self.waiters.get(&head).map(|waiter| waiter.leaf) else { break };
+            let Some(leaf) = self.waiters.get(&head).map(|waiter| waiter.leaf) else {
+                break;
+            };
             if self.climb(books, head) {
                 served.granted.push(head);
                 leaves.push(leaf);
@@ -306,7 +317,9 @@ impl Queues {
     /// Lets a waiter climb as far as it can; whether it was granted.
     fn climb(&mut self, books: &mut Books, ticket: Ticket) -> bool {
         self.review(books, ticket);
-        let Some(waiter) = self.waiters.get(&ticket) else { return false };
+        let Some(waiter) = self.waiters.get(&ticket) else {
+            return false;
+        };
         let (leaf, bytes, from, cover) = (waiter.leaf, waiter.bytes, waiter.at, waiter.cover);
         let steps = books.steps(leaf, bytes).collect::<Vec<_>>();
         let start = steps.iter().position(|&(node, _)| node == from).unwrap_or(0);
@@ -339,7 +352,14 @@ impl Queues {
         }
     }
 
-    fn hindrance(&self, books: &Books, node: NodeId, delta: u64, lane: usize, ticket: Ticket) -> Option<Hindrance> {
+    fn hindrance(
+        &self,
+        books: &Books,
+        node: NodeId,
+        delta: u64,
+        lane: usize,
+        ticket: Ticket,
+    ) -> Option<Hindrance> {
         let desk = &self.desks[node.index()];
         if lane == GATED {
             return Some(Hindrance::Gated(node));
@@ -355,7 +375,9 @@ impl Queues {
     }
 
     fn stand(&mut self, ticket: Ticket, node: NodeId, lane: usize) {
-        let Some(waiter) = self.waiters.get_mut(&ticket) else { return };
+        let Some(waiter) = self.waiters.get_mut(&ticket) else {
+            return;
+        };
         self.desks[waiter.at.index()].lanes[waiter.lane].remove(&ticket);
         (waiter.at, waiter.lane) = (node, lane);
         self.desks[node.index()].lanes[lane].insert(ticket);
@@ -382,12 +404,17 @@ impl Queues {
             let taken = node.charged.saturating_add(desk.promised).saturating_add(bytes);
             node.guaranteed > 0 && taken <= node.guaranteed
         };
-        books.path(leaf).filter(covers).fold(0, |mask, node| mask | bit(books, node))
+        books
+            .path(leaf)
+            .filter(covers)
+            .fold(0, |mask, node| mask | bit(books, node))
     }
 
     /// Withdraws cover that is no longer there.
     fn review(&mut self, books: &Books, ticket: Ticket) {
-        let Some(waiter) = self.waiters.get_mut(&ticket) else { return };
+        let Some(waiter) = self.waiters.get_mut(&ticket) else {
+            return;
+        };
         for node in books.path(waiter.leaf) {
             let (desk, book) = (&mut self.desks[node.index()], books.node(node));
             let bit = bit(books, node);
@@ -418,7 +445,9 @@ impl Queues {
     }
 
     fn change_lane(&mut self, books: &Books, ticket: Ticket) {
-        let Some(waiter) = self.waiters.get(&ticket) else { return };
+        let Some(waiter) = self.waiters.get(&ticket) else {
+            return;
+        };
         let lane = self.lane(books, waiter.at, waiter.leaf, waiter.bytes, waiter.cover);
         if lane != waiter.lane {
             let at = waiter.at;
@@ -455,10 +484,16 @@ impl Queues {
             let node = NodeId::new(index);
             let through = || self.waiters.values().filter(|w| books.is_under(w.leaf, node));
             let claimed: u64 = through().map(|w| w.claims[depth(books, node)]).sum();
-            let promised: u64 = through().filter(|w| w.cover & bit(books, node) != 0).map(|w| w.bytes).sum();
+            let promised: u64 = through()
+                .filter(|w| w.cover & bit(books, node) != 0)
+                .map(|w| w.bytes)
+                .sum();
             assert_eq!((desk.claimed, desk.promised), (claimed, promised));
             if let Some(head) = desk.head() {
-                assert!(self.held_up_by(books, head).is_some(), "the head of node {index} could go");
+                assert!(
+                    self.held_up_by(books, head).is_some(),
+                    "the head of node {index} could go"
+                );
             }
         }
         for (ticket, waiter) in &self.waiters {
@@ -474,3 +509,6 @@ fn depth(books: &Books, node: NodeId) -> usize {
 fn bit(books: &Books, node: NodeId) -> u16 {
     1 << depth(books, node)
 }
+
+#[cfg(test)]
+mod tests;

@@ -101,16 +101,23 @@ impl Inner {
     pub fn sleep(&self, ticket: Ticket, until: Option<Instant>) -> bool {
         let mut state = lock(&self.state);
         loop {
-            let Some(seat) = state.seats.get_mut(&ticket) else { return false };
+            let Some(seat) = state.seats.get_mut(&ticket) else {
+                return false;
+            };
             if seat.granted || std::mem::take(&mut seat.nudged) {
                 return seat.granted;
             }
             let condvar = Arc::clone(&seat.condvar);
             state = match until.map(|until| until.saturating_duration_since(Instant::now())) {
-                None => condvar.wait(state).unwrap_or_else(crate::sync::PoisonError::into_inner),
+                None => condvar
+                    .wait(state)
+                    .unwrap_or_else(crate::sync::PoisonError::into_inner),
                 Some(left) if left.is_zero() => return false,
                 Some(left) => {
-                    condvar.wait_timeout(state, left).unwrap_or_else(crate::sync::PoisonError::into_inner).0
+                    condvar
+                        .wait_timeout(state, left)
+                        .unwrap_or_else(crate::sync::PoisonError::into_inner)
+                        .0
                 }
             };
         }
@@ -154,13 +161,18 @@ impl State {
 
     /// Takes a granted waiter's seat away: the bytes are the caller's now. `None` while it still waits.
     pub fn collect(&mut self, ticket: Ticket) -> Option<Seat> {
-        self.seats.get(&ticket)?.granted.then(|| self.seats.remove(&ticket))?
+        self.seats
+            .get(&ticket)?
+            .granted
+            .then(|| self.seats.remove(&ticket))?
     }
 
     /// Ends a wait. Bytes that were granted and not collected go back, so that a cancellation which crosses a
     /// grant loses nothing.
     pub fn cancel(&mut self, ticket: Ticket, node: NodeId, bytes: u64) {
-        let Some(seat) = self.seats.remove(&ticket) else { return };
+        let Some(seat) = self.seats.remove(&ticket) else {
+            return;
+        };
         if seat.granted {
             self.books.release(node, bytes, true);
         } else {
@@ -189,7 +201,9 @@ impl State {
     }
 
     pub fn has_holders(&self, place: usize) -> bool {
-        self.holders.iter().any(|entry| usize::from(self.books.node(entry.node).place) == place)
+        self.holders
+            .iter()
+            .any(|entry| usize::from(self.books.node(entry.node).place) == place)
     }
 
     /// Gives the right to run a place's ladder to the next who wants it and still waits.
@@ -215,7 +229,9 @@ impl State {
     }
 
     fn nudge(&mut self, ticket: Ticket) -> bool {
-        let Some(seat) = self.seats.get_mut(&ticket) else { return false };
+        let Some(seat) = self.seats.get_mut(&ticket) else {
+            return false;
+        };
         seat.nudged = true;
         self.to_wake.push(match seat.waker.take() {
             Some(waker) => Wake::Task(waker),
@@ -231,7 +247,10 @@ impl Wake {
             Self::Thread(condvar) => condvar.notify_one(),
             // A waker is foreign code: if it panics, the others are still told.
             Self::Task(waker) => {
-                drop(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| waker.wake())));
+                let wake = std::panic::AssertUnwindSafe(|| {
+                    waker.wake();
+                });
+                drop(std::panic::catch_unwind(wake));
             }
         }
     }

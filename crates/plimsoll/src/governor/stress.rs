@@ -41,7 +41,7 @@ impl Default for StressSettings {
             tenants: 1_000,
             line: Bytes::gib(1),
             asked: 10,
-            duration: Duration::from_secs(60),
+            duration: Duration::from_mins(1),
             patience: Duration::from_secs(10),
             seed: 1,
         }
@@ -145,6 +145,9 @@ impl Tenant {
     }
 }
 
+/// A tenant, for as long as it is asked to shrink.
+type Tenancy = (Arc<Tenant>, Registration);
+
 /// What one thread saw.
 #[derive(Default)]
 struct Seen {
@@ -164,7 +167,12 @@ pub fn run(settings: &StressSettings) -> Result<StressReport, LedgerError> {
     let mut waits = Vec::new();
     std::thread::scope(|scope| {
         let workers = (0..settings.threads.max(1))
-            .map(|number| scope.spawn({ let (tenants, stop) = (&tenants, &stop); move || work(settings, number, tenants, stop) }))
+            .map(|number| {
+                scope.spawn({
+                    let (tenants, stop) = (&tenants, &stop);
+                    move || work(settings, number, tenants, stop)
+                })
+            })
             .collect::<Vec<_>>();
         let until = Instant::now() + settings.duration;
         while Instant::now() < until {
@@ -186,7 +194,8 @@ pub fn run(settings: &StressSettings) -> Result<StressReport, LedgerError> {
         }
     });
     waits.sort_unstable();
-    let part = |per_mille: usize| waits.get((waits.len() * per_mille / 1_000).min(waits.len().saturating_sub(1)));
+    let part =
+        |per_mille: usize| waits.get((waits.len() * per_mille / 1_000).min(waits.len().saturating_sub(1)));
     report.wait_us_p50 = part(500).copied().unwrap_or(0);
     report.wait_us_p99 = part(990).copied().unwrap_or(0);
     report.wait_us_p999 = part(999).copied().unwrap_or(0);
@@ -196,7 +205,7 @@ pub fn run(settings: &StressSettings) -> Result<StressReport, LedgerError> {
     Ok(report)
 }
 
-fn set_up(settings: &StressSettings) -> Result<(Governor, Vec<(Arc<Tenant>, Registration)>), LedgerError> {
+fn set_up(settings: &StressSettings) -> Result<(Governor, Vec<Tenancy>), LedgerError> {
     let count = u64::try_from(settings.tenants.max(1)).unwrap_or(u64::MAX);
     let (line, each) = (settings.line.get(), settings.line.get() / count);
     // Half of the line is guaranteed, to every other tenant; nobody may have more than an eighth of it.
@@ -229,13 +238,12 @@ fn set_up(settings: &StressSettings) -> Result<(Governor, Vec<(Arc<Tenant>, Regi
     Ok((governor, tenants))
 }
 
-fn work(
-    settings: &StressSettings,
-    number: usize,
-    tenants: &[(Arc<Tenant>, Registration)],
-    stop: &AtomicBool,
-) -> Seen {
-    let mut random = settings.seed.wrapping_add(number as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+fn work(settings: &StressSettings, number: usize, tenants: &[Tenancy], stop: &AtomicBool) -> Seen {
+    let mut random = settings
+        .seed
+        .wrapping_add(number as u64)
+        .wrapping_mul(0x9E37_79B9_7F4A_7C15)
+        | 1;
     let mut next = move |below: u64| {
         random ^= random << 13;
         random ^= random >> 7;
@@ -261,7 +269,8 @@ fn work(
                 seen.grants += 1;
                 seen.granted = seen.granted.saturating_add(bytes.get());
                 if kind > 1 {
-                    seen.waits_us.push(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
+                    seen.waits_us
+                        .push(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
                 }
                 let charge = reservation.back();
                 if next(4) == 0 {
@@ -273,7 +282,8 @@ fn work(
                 seen.refusals += 1;
                 seen.starved += u64::from(kind > 1);
                 let text = refusal.to_string();
-                let explained = text.contains("refused") && text.contains(". Next step: ") && refusal.asked == bytes;
+                let explained =
+                    text.contains("refused") && text.contains(". Next step: ") && refusal.asked == bytes;
                 seen.unexplained += u64::from(!explained);
             }
         }

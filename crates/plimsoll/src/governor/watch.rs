@@ -34,7 +34,9 @@ impl Governor {
                 governor.rebalance(Instant::now());
             }
         };
-        let thread = thread::Builder::new().name("plimsoll-watch".to_owned()).spawn(run)?;
+        let thread = thread::Builder::new()
+            .name("plimsoll-watch".to_owned())
+            .spawn(run)?;
         Ok(Watch {
             stop,
             thread: Some(thread),
@@ -51,7 +53,11 @@ fn stopped(stop: &(Mutex<bool>, Condvar), interval: Duration) -> bool {
         if left.is_zero() {
             return false;
         }
-        told = stop.1.wait_timeout(told, left).unwrap_or_else(PoisonError::into_inner).0;
+        told = stop
+            .1
+            .wait_timeout(told, left)
+            .unwrap_or_else(PoisonError::into_inner)
+            .0;
     }
     true
 }

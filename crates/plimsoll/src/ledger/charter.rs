@@ -24,8 +24,8 @@ pub(crate) struct Charter {
     pub lines: Vec<LineSettings>,
     pub members: Vec<Member>,
     by_path: BTreeMap<String, u32>,
-    /// Node of (account, place), sorted.
-    shares: BTreeMap<(u32, u16), NodeId>,
+    /// The nodes of each account, one column a place.
+    shares: Vec<Option<NodeId>>,
 }
 
 /// A share while the tree is being put together.
@@ -38,7 +38,11 @@ struct Draft {
 impl Charter {
     /// Checks the settings and draws up the tree: the fixed part, and books with nothing charged.
     pub fn draw_up(settings: &LedgerSettings) -> Result<(Self, Books), LedgerError> {
-        let count = settings.accounts.len().saturating_mul(MAX_DEPTH).saturating_add(settings.places.len());
+        let count = settings
+            .accounts
+            .len()
+            .saturating_mul(MAX_DEPTH)
+            .saturating_add(settings.places.len());
         if count > 1 << 20 || settings.places.len() > 1 << 12 {
             return Err(LedgerError::TooMany(count));
         }
@@ -48,9 +52,10 @@ impl Charter {
             lines: settings.places.clone(),
             members,
             by_path,
-            shares: BTreeMap::new(),
+            shares: Vec::new(),
         };
         charter.check_shares(&settings.accounts)?;
+        charter.shares = vec![None; charter.members.len() * charter.lines.len()];
         let mut nodes = Vec::new();
         for place in 0..charter.lines.len() {
             charter.plant(place, &settings.accounts, &mut nodes)?;
@@ -61,10 +66,13 @@ impl Charter {
 
     /// The account of this path.
     pub fn find(&self, path: &str) -> Result<u32, LedgerError> {
-        self.by_path.get(path).copied().ok_or_else(|| LedgerError::UnknownAccount {
-            path: path.to_owned(),
-            known: self.some_names(),
-        })
+        self.by_path
+            .get(path)
+            .copied()
+            .ok_or_else(|| LedgerError::UnknownAccount {
+                path: path.to_owned(),
+                known: self.some_names(),
+            })
     }
 
     /// The number of a place.
@@ -74,8 +82,11 @@ impl Charter {
 
     /// The node that stands for an account on a place.
     pub fn node(&self, account: u32, place: Place) -> Option<NodeId> {
-        let place = u16::try_from(self.place(place)?).ok()?;
-        self.shares.get(&(account, place)).copied()
+        self.shares[self.cell(account, self.place(place)?)]
+    }
+
+    const fn cell(&self, account: u32, place: usize) -> usize {
+        account as usize * self.lines.len() + place
     }
 
     fn some_names(&self) -> String {
@@ -83,9 +94,15 @@ impl Charter {
         if self.by_path.is_empty() {
             return "none".to_owned();
         }
-        let mut text = self.by_path.keys().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let mut text = self
+            .by_path
+            .keys()
+            .take(SHOWN)
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join(", ");
         if self.by_path.len() > SHOWN {
-            text.push_str(&format!(" and {} more", self.by_path.len() - SHOWN));
+            text = format!("{text} and {} more", self.by_path.len() - SHOWN);
         }
         text
     }
@@ -123,7 +140,12 @@ impl Charter {
     }
 
     /// Draws up one place's tree and appends its nodes: the root first, parents before children.
-    fn plant(&mut self, place: usize, accounts: &[AccountSettings], nodes: &mut Vec<Node>) -> Result<(), LedgerError> {
+    fn plant(
+        &mut self,
+        place: usize,
+        accounts: &[AccountSettings],
+        nodes: &mut Vec<Node>,
+    ) -> Result<(), LedgerError> {
         let line = self.lines[place];
         let carry = line.line.get() - line.reserve.get() - line.emergency.get();
         let mut drafts = self.drafts(line.place, accounts);
@@ -136,14 +158,14 @@ impl Charter {
             let member = &self.members[account as usize];
             let parent = parent_of(&member.path)
                 .and_then(|path| self.by_path.get(path))
-                .and_then(|&parent| self.shares.get(&(parent, number)))
-                .copied()
+                .and_then(|&parent| self.shares[self.cell(parent, place)])
                 .unwrap_or(root);
             let above = nodes[parent.index()].clone();
             let limit = draft.limit.unwrap_or(above.limit).min(carry);
             let id = NodeId::new(nodes.len());
             nodes.push(above.child(parent, account, draft.guaranteed, limit, member));
-            self.shares.insert((account, number), id);
+            let cell = self.cell(account, place);
+            self.shares[cell] = Some(id);
         }
         Ok(())
     }
@@ -181,20 +203,34 @@ impl Charter {
 
     /// Sums guarantees from the leaves up: a parent without a guarantee takes on its children's sum, one with a
     /// guarantee must cover it, and the top must fit on the line.
-    fn sum_up(&self, line: &LineSettings, carry: u64, drafts: &mut BTreeMap<u32, Draft>) -> Result<(), LedgerError> {
+    fn sum_up(
+        &self,
+        line: &LineSettings,
+        carry: u64,
+        drafts: &mut BTreeMap<u32, Draft>,
+    ) -> Result<(), LedgerError> {
         let mut children: BTreeMap<Option<u32>, Vec<u32>> = BTreeMap::new();
         for &account in drafts.keys() {
-            let parent = parent_of(&self.members[account as usize].path).and_then(|p| self.by_path.get(p).copied());
+            let parent =
+                parent_of(&self.members[account as usize].path).and_then(|p| self.by_path.get(p).copied());
             children.entry(parent).or_default().push(account);
         }
         // Children have greater numbers than their parents: going down the numbers sums leaves first.
         for (parent, kids) in children.iter().rev() {
             let summands = kids
                 .iter()
-                .map(|kid| (self.members[*kid as usize].path.clone(), Bytes::new(drafts[kid].guaranteed)))
+                .map(|kid| {
+                    (
+                        self.members[*kid as usize].path.clone(),
+                        Bytes::new(drafts[kid].guaranteed),
+                    )
+                })
                 .filter(|(_, bytes)| !bytes.is_zero())
                 .collect::<Vec<_>>();
-            let sum = summands.iter().map(|(_, bytes)| u128::from(bytes.get())).sum::<u128>();
+            let sum = summands
+                .iter()
+                .map(|(_, bytes)| u128::from(bytes.get()))
+                .sum::<u128>();
             let (available, because) = self.cover(*parent, line, carry, drafts);
             if sum > u128::from(available) {
                 return Err(LedgerError::Overcommitted(Box::new(Overcommitted {
@@ -216,7 +252,13 @@ impl Charter {
     }
 
     /// What the guarantees below `parent` may sum to, and how to say so.
-    fn cover(&self, parent: Option<u32>, line: &LineSettings, carry: u64, drafts: &BTreeMap<u32, Draft>) -> (u64, String) {
+    fn cover(
+        &self,
+        parent: Option<u32>,
+        line: &LineSettings,
+        carry: u64,
+        drafts: &BTreeMap<u32, Draft>,
+    ) -> (u64, String) {
         let Some(parent) = parent else {
             let because = if line.reserve.is_zero() && line.emergency.is_zero() {
                 "the line".to_owned()
@@ -231,7 +273,9 @@ impl Charter {
         let path = &self.members[parent as usize].path;
         match drafts[&parent] {
             Draft { guaranteed, .. } if guaranteed > 0 => (guaranteed, format!("the guarantee of {path}")),
-            Draft { limit: Some(limit), .. } => (limit.min(carry), format!("the limit of {path}")),
+            Draft {
+                limit: Some(limit), ..
+            } => (limit.min(carry), format!("the limit of {path}")),
             Draft { limit: None, .. } => (carry, "what the line can carry".to_owned()),
         }
     }
@@ -254,7 +298,10 @@ fn check_lines(lines: &[LineSettings]) -> Result<(), LedgerError> {
         if lines[..index].iter().any(|earlier| earlier.place == line.place) {
             return Err(LedgerError::DuplicatePlace(line.place));
         }
-        let carried = line.reserve.checked_add(line.emergency).and_then(|kept| line.line.checked_sub(kept));
+        let carried = line
+            .reserve
+            .checked_add(line.emergency)
+            .and_then(|kept| line.line.checked_sub(kept));
         if carried.is_none_or(Bytes::is_zero) {
             return Err(LedgerError::NothingToCarry {
                 place: line.place,
@@ -333,7 +380,9 @@ mod tests {
     fn open(line: u64, accounts: Vec<AccountSettings>) -> Result<(Charter, Books), LedgerError> {
         Charter::draw_up(&LedgerSettings {
             places: vec![
-                LineSettings::new(Place::Host, Bytes::new(line)).reserve(Bytes::new(5)).emergency(Bytes::new(5)),
+                LineSettings::new(Place::Host, Bytes::new(line))
+                    .reserve(Bytes::new(5))
+                    .emergency(Bytes::new(5)),
             ],
             accounts,
         })
@@ -358,18 +407,36 @@ mod tests {
 
     #[test]
     fn children_must_fit_in_what_their_parent_is_guaranteed() {
-        let refused = refusal(110, vec![account("m", 50, 80), account("m/a", 30, 40), account("m/b", 21, 40)]);
-        let LedgerError::Overcommitted(why) = refused else { panic!("{refused}") };
-        assert_eq!((why.parent.as_deref(), why.sum, why.available), (Some("m"), 51, Bytes::new(50)));
+        let refused = refusal(
+            110,
+            vec![
+                account("m", 50, 80),
+                account("m/a", 30, 40),
+                account("m/b", 21, 40),
+            ],
+        );
+        let LedgerError::Overcommitted(why) = refused else {
+            panic!("{refused}")
+        };
+        assert_eq!(
+            (why.parent.as_deref(), why.sum, why.available),
+            (Some("m"), 51, Bytes::new(50))
+        );
     }
 
     #[test]
     fn a_parent_without_a_guarantee_takes_on_its_childrens_sum() {
-        let accounts = vec![account("m", 0, 80), account("m/a", 30, 40), account("x/y/z", 70, 90)];
+        let accounts = vec![
+            account("m", 0, 80),
+            account("m/a", 30, 40),
+            account("x/y/z", 70, 90),
+        ];
         assert!(open(110, accounts.clone()).is_ok());
         let mut more = accounts;
         more.push(account("m/b", 1, 1));
-        let LedgerError::Overcommitted(why) = refusal(110, more) else { panic!("not refused") };
+        let LedgerError::Overcommitted(why) = refusal(110, more) else {
+            panic!("not refused")
+        };
         assert_eq!((why.parent, why.sum), (None, 101));
     }
 
@@ -379,7 +446,9 @@ mod tests {
             places: vec![LineSettings::new(Place::Host, Bytes::MAX)],
             accounts: vec![account("a", u64::MAX, u64::MAX), account("b", 2, 2)],
         });
-        let Err(LedgerError::Overcommitted(why)) = refused else { panic!("not refused") };
+        let Err(LedgerError::Overcommitted(why)) = refused else {
+            panic!("not refused")
+        };
         assert_eq!(why.sum, u128::from(u64::MAX) + 2);
     }
 
@@ -387,11 +456,23 @@ mod tests {
     fn malformed_settings_are_refused() {
         use LedgerError as E;
         for path in ["", "/", "a/", "/a", "a//b", "a b", "a/b/c/d/e/f/g/h", "a\n"] {
-            assert!(matches!(refusal(110, vec![account(path, 0, 1)]), E::BadPath { .. }), "{path:?}");
+            assert!(
+                matches!(refusal(110, vec![account(path, 0, 1)]), E::BadPath { .. }),
+                "{path:?}"
+            );
         }
-        assert!(matches!(refusal(110, vec![account("a", 0, 1), account("a", 0, 1)]), E::DuplicateAccount(_)));
-        assert!(matches!(refusal(110, vec![account("a", 2, 1)]), E::GuaranteeOverLimit { .. }));
-        assert!(matches!(refusal(110, vec![account("a", 0, 111)]), E::LimitOverLine { .. }));
+        assert!(matches!(
+            refusal(110, vec![account("a", 0, 1), account("a", 0, 1)]),
+            E::DuplicateAccount(_)
+        ));
+        assert!(matches!(
+            refusal(110, vec![account("a", 2, 1)]),
+            E::GuaranteeOverLimit { .. }
+        ));
+        assert!(matches!(
+            refusal(110, vec![account("a", 0, 111)]),
+            E::LimitOverLine { .. }
+        ));
         assert!(matches!(refusal(10, vec![]), E::NothingToCarry { .. }));
         let twice = account("a", 0, 1).share(Place::Host, Bytes::ZERO, Bytes::ZERO);
         assert!(matches!(refusal(110, vec![twice]), E::DuplicateShare { .. }));

@@ -117,7 +117,10 @@ pub struct Overcommitted {
 
 impl fmt::Display for Overcommitted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let whose = self.parent.as_deref().map_or(String::new(), |p| format!(" of the children of {p}"));
+        let whose = self
+            .parent
+            .as_deref()
+            .map_or(String::new(), |p| format!(" of the children of {p}"));
         write!(f, "the guarantees{whose} on {} do not fit: ", self.place)?;
         for (index, (path, bytes)) in self.summands.iter().enumerate() {
             let plus = if index == 0 { "" } else { " + " };
@@ -146,7 +149,10 @@ fn exact(bytes: u128) -> String {
         ("KiB", 1 << 10),
         ("B", 1),
     ];
-    let (unit, scale) = UNITS.iter().find(|(_, s)| bytes >= *s && bytes.is_multiple_of(*s)).unwrap_or(&UNITS[6]);
+    let (unit, scale) = UNITS
+        .iter()
+        .find(|(_, s)| bytes >= *s && bytes.is_multiple_of(*s))
+        .unwrap_or(&UNITS[6]);
     let number = bytes / scale;
     if *scale == 1 && number >= 1 << 20 {
         return u64::try_from(bytes).map_or_else(|_| format!("{bytes} B"), |b| Bytes::new(b).to_string());

@@ -70,7 +70,9 @@ impl LedgerSnapshot {
 
     /// Whether nothing at all is charged.
     pub fn is_balanced(&self) -> bool {
-        self.places.iter().all(|place| place.charged.is_zero() && place.unbacked.is_zero())
+        self.places
+            .iter()
+            .all(|place| place.charged.is_zero() && place.unbacked.is_zero())
     }
 
     pub(crate) fn new(charter: &Charter, books: &Books) -> Self {
@@ -95,7 +97,10 @@ impl LedgerSnapshot {
     }
 
     fn shares(charter: &Charter, books: &Books, place: usize) -> Vec<ShareSnapshot> {
-        let here = books.nodes().iter().filter(|node| usize::from(node.place) == place);
+        let here = books
+            .nodes()
+            .iter()
+            .filter(|node| usize::from(node.place) == place);
         here.filter_map(|node| {
             let member = &charter.members[node.account? as usize];
             Some(ShareSnapshot {
@@ -119,7 +124,8 @@ impl LedgerSnapshot {
 impl PlaceSnapshot {
     /// What may still be charged.
     pub fn free(&self) -> Bytes {
-        self.carry.saturating_sub(self.charged.saturating_sub(self.emergency_used))
+        self.carry
+            .saturating_sub(self.charged.saturating_sub(self.emergency_used))
     }
 
     /// One account's share.

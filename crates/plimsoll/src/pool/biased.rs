@@ -68,7 +68,10 @@ impl<T> Biased<T> {
     ///
     /// # Safety
     /// All calls on one `Biased` come from one thread, and `f` does not call `owner` or `visit` on it again.
-    #[expect(clippy::inline_always, reason = "the hot path: a call between its parts costs as much as a part")]
+    #[expect(
+        clippy::inline_always,
+        reason = "the hot path: a call between its parts costs as much as a part"
+    )]
     #[inline(always)]
     pub(crate) unsafe fn owner<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
         self.held.store(true, Ordering::Relaxed);
@@ -141,7 +144,8 @@ mod barrier {
     /// Registers this process, once.
     pub(super) fn remote_available() -> bool {
         static REGISTERED: OnceLock<bool> = OnceLock::new();
-        *REGISTERED.get_or_init(|| membarrier(CMD_REGISTER_PRIVATE_EXPEDITED) && membarrier(CMD_PRIVATE_EXPEDITED))
+        *REGISTERED
+            .get_or_init(|| membarrier(CMD_REGISTER_PRIVATE_EXPEDITED) && membarrier(CMD_PRIVATE_EXPEDITED))
     }
 
     pub(super) fn remote() {

@@ -32,7 +32,13 @@ struct Bin {
 }
 
 impl Bin {
-    const EMPTY: Self = Self { bytes: 0, blocks: Chain::new(), pops: 0, pushes: 0, room: 0 };
+    const EMPTY: Self = Self {
+        bytes: 0,
+        blocks: Chain::new(),
+        pops: 0,
+        pushes: 0,
+        room: 0,
+    };
 
     const fn len(&self) -> u64 {
         self.pushes - self.pops
@@ -69,7 +75,13 @@ pub(crate) enum Kept {
 
 impl Bins {
     pub(crate) fn new(limits: Limits) -> Self {
-        Self { bins: [const { Bin::EMPTY }; SETS * WAYS], limits, room: Arc::default(), tally: Tally::default(), closed: false }
+        Self {
+            bins: [const { Bin::EMPTY }; SETS * WAYS],
+            limits,
+            room: Arc::default(),
+            tally: Tally::default(),
+            closed: false,
+        }
     }
 
     #[inline]
@@ -81,7 +93,10 @@ impl Bins {
     }
 
     /// A free block of exactly this size, for a lease of `requested`.
-    #[expect(clippy::inline_always, reason = "the hot path: a call between its parts costs as much as a part")]
+    #[expect(
+        clippy::inline_always,
+        reason = "the hot path: a call between its parts costs as much as a part"
+    )]
     #[inline(always)]
     pub(crate) fn pop(&mut self, bytes: u64, requested: u64, tag: Tag) -> Option<Box<Block>> {
         let set = Self::set_of(bytes);
@@ -98,7 +113,10 @@ impl Bins {
     }
 
     /// Keeps the free block of a lease that was dropped, if there is room.
-    #[expect(clippy::inline_always, reason = "the hot path: a call between its parts costs as much as a part")]
+    #[expect(
+        clippy::inline_always,
+        reason = "the hot path: a call between its parts costs as much as a part"
+    )]
     #[inline(always)]
     pub(crate) fn push(&mut self, block: Box<Block>) -> Kept {
         let bytes = block.bytes;
@@ -149,7 +167,11 @@ impl Bins {
         self.room.store(room + more * bytes, Ordering::Relaxed);
         bin.pushes += 1;
         bin.blocks.push(block);
-        if displaced.is_empty() { Kept::All } else { Kept::Displaced(displaced) }
+        if displaced.is_empty() {
+            Kept::All
+        } else {
+            Kept::Displaced(displaced)
+        }
     }
 
     /// Empties one bin and forgets its size.
@@ -200,6 +222,9 @@ impl Bins {
 
 impl std::fmt::Debug for Bins {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Bins").field("idle", &self.idle()).field("tally", &self.tally()).finish_non_exhaustive()
+        f.debug_struct("Bins")
+            .field("idle", &self.idle())
+            .field("tally", &self.tally())
+            .finish_non_exhaustive()
     }
 }

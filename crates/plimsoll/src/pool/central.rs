@@ -92,7 +92,10 @@ impl Central {
         reservations: &mut Vec<Reservation>,
     ) -> Result<(), DeviceError> {
         let wanted = growth.back_bytes();
-        self.pay((self.arena.backed_bytes() + wanted).saturating_sub(self.charged()), reservations);
+        self.pay(
+            (self.arena.backed_bytes() + wanted).saturating_sub(self.charged()),
+            reservations,
+        );
         for range in &growth.back {
             match &mut self.backing {
                 Backing::Range(region) => device.commit(region, range.clone())?,
@@ -169,7 +172,9 @@ impl Central {
             if whole.bytes() > Bytes::ZERO {
                 reservations.push(whole);
             }
-            let Ok(mut paid) = paid else { unreachable!("a part is at most the whole") };
+            let Ok(mut paid) = paid else {
+                unreachable!("a part is at most the whole")
+            };
             due -= part;
             for charge in &mut self.charges {
                 match charge.merge(paid) {
@@ -194,6 +199,10 @@ impl Central {
                 self.charges.push(charge);
             }
         }
-        debug_assert_eq!(self.charged(), self.arena.backed_bytes(), "backed memory is charged exactly once");
+        debug_assert_eq!(
+            self.charged(),
+            self.arena.backed_bytes(),
+            "backed memory is charged exactly once"
+        );
     }
 }

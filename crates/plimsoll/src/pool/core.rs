@@ -26,8 +26,10 @@ pub(crate) struct PoolCore {
     pub(super) settings: PoolSettings,
     /// Requests are rounded up to this power of two.
     pub(super) align: u64,
-    /// The most that could ever be had in one piece, and the strictest alignment.
+    /// The most that could ever be had in one piece.
     pub(super) largest: u64,
+    /// The strictest alignment that could.
+    pub(super) strictest: u64,
     returns: ReturnQueue<Block>,
     central: Mutex<Central>,
     caches: Mutex<Vec<Arc<ThreadCache>>>,
@@ -42,7 +44,7 @@ impl PoolCore {
         place: Place,
         device: Arc<dyn Device>,
         settings: PoolSettings,
-        largest: u64,
+        (largest, strictest): (u64, u64),
         central: Central,
     ) -> Self {
         Self {
@@ -53,6 +55,7 @@ impl PoolCore {
             place,
             settings,
             largest,
+            strictest,
             returns: ReturnQueue::new(),
             central: Mutex::new(central),
             caches: Mutex::new(Vec::new()),
@@ -85,14 +88,26 @@ impl PoolCore {
     /// Looks how far the device has come, and puts what it has finished with back into the arena.
     pub(super) fn poll(&self, central: &mut Central) {
         let Central { pending, arena, .. } = central;
-        pending.poll(|fence| self.device.signalled(fence), |block| arena.release(block.node));
+        pending.poll(
+            |fence| self.device.signalled(fence),
+            |block| arena.release(block.node),
+        );
     }
 
     /// A block in what is backed already.
-    pub(super) fn place(self: &Arc<Self>, central: &mut Central, bytes: u64, align: u64) -> Option<Box<Block>> {
+    pub(super) fn place(
+        self: &Arc<Self>,
+        central: &mut Central,
+        bytes: u64,
+        align: u64,
+    ) -> Option<Box<Block>> {
         let placed = central.arena.place(bytes, align)?;
         let (region, offset) = central.locate(placed.offset);
-        let position = Position { node: placed.node, offset, bytes: placed.bytes };
+        let position = Position {
+            node: placed.node,
+            offset,
+            bytes: placed.bytes,
+        };
         Some(Block::new(Arc::clone(self), region, position))
     }
 
@@ -135,12 +150,16 @@ impl PoolCore {
     }
 
     pub(super) fn new_thread_cache(&self) -> Arc<ThreadCache> {
+        let total = self.settings.thread_cache_for(self.device.facts().total).get();
         let limits = Limits {
-            total: self.settings.thread_cache.get(),
-            per_size: self.settings.thread_cache_per_size.get(),
+            total,
+            per_size: total / 4,
         };
         let bins = Bins::new(limits);
-        let cache = Arc::new(ThreadCache { room: bins.room(), bins: Biased::new(bins) });
+        let cache = Arc::new(ThreadCache {
+            room: bins.room(),
+            bins: Biased::new(bins),
+        });
         lock(&self.caches).push(Arc::clone(&cache));
         cache
     }
@@ -163,14 +182,22 @@ impl PoolCore {
             return;
         }
         let caches = lock(&self.caches).clone();
-        for cache in caches.iter().filter(|cache| cache.room.load(Ordering::Relaxed) > 0) {
-            cache.bins.visit(|bins| bins.drain(|block| self.returns.push(block)));
+        for cache in caches
+            .iter()
+            .filter(|cache| cache.room.load(Ordering::Relaxed) > 0)
+        {
+            cache
+                .bins
+                .visit(|bins| bins.drain(|block| self.returns.push(block)));
         }
     }
 
     /// The most that threads' caches keep, read without stopping them.
     pub(super) fn thread_cached(&self) -> u64 {
-        lock(&self.caches).iter().map(|cache| cache.room.load(Ordering::Relaxed)).sum()
+        lock(&self.caches)
+            .iter()
+            .map(|cache| cache.room.load(Ordering::Relaxed))
+            .sum()
     }
 
     /// Gives back to the device what is idle, until no more than `keep` is.
@@ -196,14 +223,21 @@ impl PoolCore {
                 Err(DeviceError::FenceTimeout { .. }) => {
                     let mut central = self.central();
                     central.pending.mark_stuck(fence);
-                    result = Err(LeaseError::Poisoned { bytes: central.pending.bytes(), fence });
+                    result = Err(LeaseError::Poisoned {
+                        bytes: central.pending.bytes(),
+                        fence,
+                    });
                 }
                 Err(error) => result = Err(error.into()),
             }
         }
         let mut central = self.central();
         self.poll(&mut central);
-        if central.pending.is_empty() { Ok(()) } else { result }
+        if central.pending.is_empty() {
+            Ok(())
+        } else {
+            result
+        }
     }
 
     /// The last handle is gone: nothing is kept idle any more, and each lease that still lives gives its
@@ -261,7 +295,11 @@ impl PoolCore {
         let mut tags: Vec<_> = tally
             .tags()
             .into_iter()
-            .map(|(tag, leases, live)| TagStats { tag, live: Bytes::new(live), leases })
+            .map(|(tag, leases, live)| TagStats {
+                tag,
+                live: Bytes::new(live),
+                leases,
+            })
             .collect();
         tags.sort_by_key(|tag| std::cmp::Reverse(tag.live));
         PoolStats {

@@ -47,7 +47,9 @@ pub enum LeaseError {
     #[error("the device may use this lease until {0}; wait for it before the host reads or writes")]
     InUse(Fence),
     /// Fences did not signal in time. What waits for them stays charged.
-    #[error("{bytes} still wait for the device after {fence} did not signal; they stay charged until it does")]
+    #[error(
+        "{bytes} still wait for the device after {fence} did not signal; they stay charged until it does"
+    )]
     Poisoned {
         /// How much waits.
         bytes: Bytes,

@@ -64,15 +64,19 @@ impl PoolCore {
                 let Some(growth) = central.arena.growth(need.bytes, need.align) else {
                     return Err(self.too_large(need));
                 };
-                let have = reservations.iter().map(|reservation| reservation.bytes().get()).sum::<u64>();
-                match growth.back_bytes().saturating_sub(growth.give_back_bytes() + have) {
-                    0 => {
-                        match central.apply(self.device().as_ref(), &growth, &mut reservations) {
-                            Ok(()) => continue,
-                            Err(error) if tried.again_after(&error) => None,
-                            Err(error) => return Err(error.into()),
-                        }
-                    }
+                let have = reservations
+                    .iter()
+                    .map(|reservation| reservation.bytes().get())
+                    .sum::<u64>();
+                match growth
+                    .back_bytes()
+                    .saturating_sub(growth.give_back_bytes() + have)
+                {
+                    0 => match central.apply(self.device().as_ref(), &growth, &mut reservations) {
+                        Ok(()) => continue,
+                        Err(error) if tried.again_after(&error) => None,
+                        Err(error) => return Err(error.into()),
+                    },
                     missing => Some(Bytes::new(missing)),
                 }
             };
@@ -135,7 +139,10 @@ impl PoolCore {
     }
 
     fn too_large(&self, need: Need) -> LeaseError {
-        LeaseError::TooLarge { asked: Bytes::new(need.bytes), limit: Bytes::new(self.largest) }
+        LeaseError::TooLarge {
+            asked: Bytes::new(need.bytes),
+            limit: Bytes::new(self.largest),
+        }
     }
 }
 

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use plimsoll_device::{Bytes, Device, DeviceError, Fence, Span, StorageMode};
 
+use super::bins::Kept;
 use super::block::Block;
 use super::core::PoolCore;
 use super::error::LeaseError;
 use super::local;
-use super::bins::Kept;
 use super::tag::Tag;
 
 /// Some bytes of a pool, until it is dropped.
@@ -50,7 +50,9 @@ impl Lease {
 
     /// How many bytes were asked for.
     pub fn bytes(&self) -> Bytes {
-        self.block.as_ref().map_or(Bytes::ZERO, |block| Bytes::new(block.requested))
+        self.block
+            .as_ref()
+            .map_or(Bytes::ZERO, |block| Bytes::new(block.requested))
     }
 
     /// What it is used for.
@@ -60,7 +62,9 @@ impl Lease {
 
     /// Its address on the device; 0 for a lease of no bytes.
     pub fn address(&self) -> u64 {
-        self.block.as_ref().map_or(0, |block| block.region.address() + block.offset)
+        self.block
+            .as_ref()
+            .map_or(0, |block| block.region.address() + block.offset)
     }
 
     /// Work on the device may use these bytes until `fence`: dropping the lease waits for it (without
@@ -77,8 +81,12 @@ impl Lease {
 
     /// Forgets fences that are signalled; the first that is not is an error.
     fn quiet(&mut self) -> Result<(), LeaseError> {
-        let Some(block) = self.block.as_mut() else { return Ok(()) };
-        let Some(fences) = block.fences.as_mut() else { return Ok(()) };
+        let Some(block) = self.block.as_mut() else {
+            return Ok(());
+        };
+        let Some(fences) = block.fences.as_mut() else {
+            return Ok(());
+        };
         while let Some(&fence) = fences.last() {
             if !block.core.device().signalled(fence)? {
                 return Err(LeaseError::InUse(fence));
@@ -91,7 +99,9 @@ impl Lease {
 
     /// Whether the device may still write to these bytes. Asks the device.
     pub(super) fn check_quiet(&self) -> Result<(), LeaseError> {
-        let Some(block) = self.block.as_ref() else { return Ok(()) };
+        let Some(block) = self.block.as_ref() else {
+            return Ok(());
+        };
         for &fence in block.fences.iter().flat_map(|fences| fences.iter()) {
             if !block.core.device().signalled(fence)? {
                 return Err(LeaseError::InUse(fence));
@@ -120,12 +130,23 @@ impl Lease {
         }
     }
 
-    pub(super) fn part(&self, offset: u64, len: usize) -> Result<Option<(&Arc<dyn Device>, Span<'_>)>, LeaseError> {
+    pub(super) fn part(
+        &self,
+        offset: u64,
+        len: usize,
+    ) -> Result<Option<(&Arc<dyn Device>, Span<'_>)>, LeaseError> {
         let end = offset.saturating_add(len as u64);
         if end > self.bytes().get() {
-            return Err(DeviceError::OutOfBounds { start: offset, end, region: self.bytes() }.into());
+            return Err(DeviceError::OutOfBounds {
+                start: offset,
+                end,
+                region: self.bytes(),
+            }
+            .into());
         }
-        let Some(block) = self.block.as_ref().filter(|_| len > 0) else { return Ok(None) };
+        let Some(block) = self.block.as_ref().filter(|_| len > 0) else {
+            return Ok(None);
+        };
         let span = block.region.span(block.offset + offset..block.offset + end)?;
         Ok(Some((block.core.device(), span)))
     }
@@ -133,7 +154,9 @@ impl Lease {
     /// The bytes in place, where the host can see them.
     pub fn as_slice(&self) -> Result<&[u8], LeaseError> {
         self.check_quiet()?;
-        let Some((start, len)) = self.host_part()? else { return Ok(&[]) };
+        let Some((start, len)) = self.host_part()? else {
+            return Ok(&[]);
+        };
         // SAFETY: `host_part` gives the part of a backed, host-visible region that belongs to this lease
         // alone; no device work writes it (checked above; starting more needs `&mut self`, or `span`, whose
         // caller promises as much); mapped memory is initialised; the borrow of self keeps it mapped.
@@ -143,16 +166,22 @@ impl Lease {
     /// The bytes in place, for writing, where the host can see them.
     pub fn as_mut_slice(&mut self) -> Result<&mut [u8], LeaseError> {
         self.quiet()?;
-        let Some((start, len)) = self.host_part()? else { return Ok(&mut []) };
+        let Some((start, len)) = self.host_part()? else {
+            return Ok(&mut []);
+        };
         // SAFETY: as in `as_slice`, and `&mut self` makes this the only borrow.
         Ok(unsafe { std::slice::from_raw_parts_mut(start, len) })
     }
 
     fn host_part(&self) -> Result<Option<(*mut u8, usize)>, LeaseError> {
-        let Some(block) = self.block.as_ref() else { return Ok(None) };
+        let Some(block) = self.block.as_ref() else {
+            return Ok(None);
+        };
         let mode = block.region.mode();
         let host = block.region.host().filter(|_| mode != StorageMode::Private);
-        let Some(host) = host else { return Err(DeviceError::NotHostVisible { mode }.into()) };
+        let Some(host) = host else {
+            return Err(DeviceError::NotHostVisible { mode }.into());
+        };
         let offset = usize::try_from(block.offset).unwrap_or(usize::MAX);
         // SAFETY: the block lies within its region, so the address stays inside one mapping.
         let start = unsafe { host.as_ptr().add(offset) };
@@ -169,7 +198,10 @@ impl Drop for Lease {
     }
 }
 
-#[expect(clippy::inline_always, reason = "the hot path: a call between its parts costs as much as a part")]
+#[expect(
+    clippy::inline_always,
+    reason = "the hot path: a call between its parts costs as much as a part"
+)]
 #[inline(always)]
 fn give_back(block: Box<Block>) {
     if block.fences.is_some() {
@@ -177,9 +209,7 @@ fn give_back(block: Box<Block>) {
     }
     let key = block.core.key();
     let mut block = Some(block);
-    let kept = local::with(key, |bins| {
-        block.take().map(|block| bins.push(block))
-    });
+    let kept = local::with(key, |bins| block.take().map(|block| bins.push(block)));
     match kept.flatten() {
         Some(Kept::All) => {}
         Some(Kept::Not(block)) => PoolCore::take_back(block),

@@ -34,7 +34,11 @@ impl Pending {
         let index = match self.queues.iter().position(|queue| queue.stream == fence.stream) {
             Some(index) => index,
             None => {
-                self.queues.push(Queue { stream: fence.stream, waiting: VecDeque::new(), stuck: false });
+                self.queues.push(Queue {
+                    stream: fence.stream,
+                    waiting: VecDeque::new(),
+                    stuck: false,
+                });
                 self.queues.len() - 1
             }
         };
@@ -66,12 +70,17 @@ impl Pending {
         let mut again = Vec::new();
         for queue in &mut self.queues {
             while let Some((seq, _)) = queue.waiting.front() {
-                let fence = Fence { stream: queue.stream, seq: *seq };
+                let fence = Fence {
+                    stream: queue.stream,
+                    seq: *seq,
+                };
                 match signalled(fence) {
                     Ok(true) | Err(DeviceError::Lost { .. }) => {}
                     Ok(false) | Err(_) => break,
                 }
-                let Some((_, block)) = queue.waiting.pop_front() else { break };
+                let Some((_, block)) = queue.waiting.pop_front() else {
+                    break;
+                };
                 self.bytes -= block.bytes;
                 if queue.stuck {
                     self.poisoned -= block.bytes;
@@ -82,7 +91,9 @@ impl Pending {
                 queue.stuck = false;
             }
         }
-        let waits_on = again.iter().any(|block| block.fences.as_ref().is_some_and(|f| !f.is_empty()));
+        let waits_on = again
+            .iter()
+            .any(|block| block.fences.as_ref().is_some_and(|f| !f.is_empty()));
         for block in again {
             if let Some(block) = self.push(block) {
                 ready(block);
@@ -95,19 +106,33 @@ impl Pending {
 
     /// The fence that has been waited for longest on each stream.
     pub(super) fn fronts(&self) -> Vec<Fence> {
-        let front = |queue: &Queue| queue.waiting.front().map(|(seq, _)| Fence { stream: queue.stream, seq: *seq });
+        let front = |queue: &Queue| {
+            queue.waiting.front().map(|(seq, _)| Fence {
+                stream: queue.stream,
+                seq: *seq,
+            })
+        };
         self.queues.iter().filter_map(front).collect()
     }
 
     /// The last fence on each stream: when all are signalled nothing waits.
     pub(super) fn backs(&self) -> Vec<Fence> {
-        let back = |queue: &Queue| queue.waiting.back().map(|(seq, _)| Fence { stream: queue.stream, seq: *seq });
+        let back = |queue: &Queue| {
+            queue.waiting.back().map(|(seq, _)| Fence {
+                stream: queue.stream,
+                seq: *seq,
+            })
+        };
         self.queues.iter().filter_map(back).collect()
     }
 
     /// A wait for this fence's stream ran out.
     pub(super) fn mark_stuck(&mut self, fence: Fence) {
-        for queue in self.queues.iter_mut().filter(|queue| queue.stream == fence.stream && !queue.stuck) {
+        for queue in self
+            .queues
+            .iter_mut()
+            .filter(|queue| queue.stream == fence.stream && !queue.stuck)
+        {
             queue.stuck = true;
             self.poisoned += queue.waiting.iter().map(|(_, block)| block.bytes).sum::<u64>();
         }

@@ -17,7 +17,7 @@ use super::local;
 use super::settings::PoolSettings;
 use super::stats::PoolStats;
 use super::tag::Tag;
-use crate::governor::{Account, Registration};
+use crate::governor::{Account, Registration, Shrink};
 
 /// Turns few big device allocations into many small leases, for one account at one place.
 ///
@@ -55,8 +55,9 @@ pub struct Pool {
 /// Closes the pool when the last handle goes.
 struct Handle {
     core: Arc<PoolCore>,
-    /// How the governor finds the pool's idle memory.
+    /// How the governor finds the pool's idle and pending memory; it keeps weak references itself.
     registrations: Vec<Registration>,
+    _holders: [Arc<dyn Shrink>; 2],
 }
 
 impl Drop for Handle {
@@ -78,7 +79,12 @@ pub struct LeaseRequest {
 impl LeaseRequest {
     /// So many bytes, at the device's alignment, untagged, now or not at all.
     pub const fn new(bytes: Bytes) -> Self {
-        Self { bytes, align: 1, tag: Tag::NONE, within: None }
+        Self {
+            bytes,
+            align: 1,
+            tag: Tag::NONE,
+            within: None,
+        }
     }
 
     /// At a stricter alignment: a power of two.
@@ -111,41 +117,74 @@ impl From<Bytes> for LeaseRequest {
 
 impl Pool {
     /// A pool of `device`'s memory, charged to `account`. Nothing is backed before the first lease.
-    pub fn new(account: &Account, device: Arc<dyn Device>, settings: PoolSettings) -> Result<Self, LeaseError> {
+    pub fn new(
+        account: &Account,
+        device: Arc<dyn Device>,
+        settings: PoolSettings,
+    ) -> Result<Self, LeaseError> {
         let facts = device.facts();
         let (place, unit) = (facts.place, facts.min_align.next_power_of_two());
-        let usual = if facts.unified { StorageMode::Shared } else { StorageMode::Private };
+        let usual = if facts.unified {
+            StorageMode::Shared
+        } else {
+            StorageMode::Private
+        };
         let mode = settings.mode.unwrap_or(usual);
-        let (mut layout, backing, largest) = if facts.capabilities.growable_ranges {
+        let (mut layout, backing, bounds) = if facts.capabilities.growable_ranges {
             let span = settings.span.unwrap_or_else(|| span_for(facts.total));
             let region = Arc::new(device.reserve(span, mode)?);
             let span = region.bytes().get();
             let layout = ArenaSettings::pages(unit, facts.granule, span).based_at(region.address());
-            (layout, Backing::Range(region), span)
+            (layout, Backing::Range(region), (span, 1 << span.ilog2()))
         } else {
             let largest = facts.max_allocation.get();
-            (ArenaSettings::slabs(unit, facts.page, largest), Backing::Slabs(std::collections::BTreeMap::new()), largest)
+            let layout = ArenaSettings::slabs(unit, facts.page, largest);
+            (
+                layout,
+                Backing::Slabs(std::collections::BTreeMap::new()),
+                (largest, facts.page),
+            )
         };
         layout.slack = settings.slack;
         let central = Central::new(Arena::new(layout), backing, mode);
-        let core = Arc::new(PoolCore::new(account.clone(), place, device, settings, largest, central));
-        let registrations =
-            holders::of(&core).iter().map(|holder| account.governor().hold(account, place, holder)).collect();
-        let handle = Arc::new(Handle { core: Arc::clone(&core), registrations });
+        let core = Arc::new(PoolCore::new(
+            account.clone(),
+            place,
+            device,
+            settings,
+            bounds,
+            central,
+        ));
+        let holders = holders::of(&core);
+        let governor = account.governor();
+        let registrations = holders
+            .iter()
+            .map(|holder| governor.hold(account, place, holder))
+            .collect();
+        let handle = Arc::new(Handle {
+            core: Arc::clone(&core),
+            registrations,
+            _holders: holders,
+        });
         Ok(Self { core, handle })
     }
 
     /// Bytes to use until the lease is dropped.
     ///
     /// Zero bytes are always granted. An error says what was asked, what is free and who holds the rest.
-    #[expect(clippy::inline_always, reason = "the hot path: a call between its parts costs as much as a part")]
+    #[expect(
+        clippy::inline_always,
+        reason = "the hot path: a call between its parts costs as much as a part"
+    )]
     #[inline(always)]
     pub fn lease(&self, bytes: Bytes) -> Result<Lease, LeaseError> {
         let align = self.core.align;
         let rounded = (bytes.get().wrapping_add(align - 1)) & !(align - 1);
         // Zero, and sizes that wrap, round to zero; over-sized ones miss the cache. All take the slow road.
         if rounded != 0
-            && let Some(Some(mut block)) = local::with(self.core.key(), move |bins| bins.pop(rounded, bytes.get(), Tag::NONE))
+            && let Some(Some(mut block)) = local::with(self.core.key(), move |bins| {
+                bins.pop(rounded, bytes.get(), Tag::NONE)
+            })
         {
             block.requested = bytes.get();
             block.tag = Tag::NONE;
@@ -176,13 +215,19 @@ impl Pool {
     #[cold]
     fn lease_missed(&self, request: &LeaseRequest) -> Result<Lease, LeaseError> {
         let core = &self.core;
-        if !request.align.is_power_of_two() || request.align > core.largest {
-            return Err(LeaseError::BadAlignment { align: request.align, limit: 1 << core.largest.ilog2() });
+        if !request.align.is_power_of_two() || request.align > core.strictest {
+            return Err(LeaseError::BadAlignment {
+                align: request.align,
+                limit: core.strictest,
+            });
         }
         if request.bytes.is_zero() {
             return Ok(Lease::empty());
         }
-        let too_large = || LeaseError::TooLarge { asked: request.bytes, limit: Bytes::new(core.largest) };
+        let too_large = || LeaseError::TooLarge {
+            asked: request.bytes,
+            limit: Bytes::new(core.largest),
+        };
         let bytes = request.bytes.checked_round_up(core.align).ok_or_else(too_large)?;
         if bytes.get() > core.largest {
             return Err(too_large());
@@ -190,7 +235,11 @@ impl Pool {
         if !local::has(core.key()) {
             local::join(core);
         }
-        let need = Need { bytes: bytes.get(), align: request.align.max(core.align), within: request.within };
+        let need = Need {
+            bytes: bytes.get(),
+            align: request.align.max(core.align),
+            within: request.within,
+        };
         let mut block = core.obtain(need)?;
         block.requested = request.bytes.get();
         block.tag = request.tag;

@@ -15,12 +15,9 @@ pub struct PoolSettings {
     /// The address range that the pool grows in, on devices that have growable ranges. Addresses cost
     /// nothing; default: four times the device's memory, at least 64 GiB.
     pub span: Option<Bytes>,
-    /// The most that one thread's cache of free blocks may keep. It is called in whenever memory is short.
-    /// Default 64 MiB.
-    pub thread_cache: Bytes,
-    /// The most of one size that one thread's cache may keep (one block is always allowed within
-    /// `thread_cache`). Default 32 MiB.
-    pub thread_cache_per_size: Bytes,
+    /// The most that one thread's cache of free blocks may keep; a quarter of it for any one size. It is called
+    /// in whenever memory is short. Default: 1/128 of the device's memory, from 16 to 512 MiB.
+    pub thread_cache: Option<Bytes>,
     /// How much idle backed memory the pool may keep before it moves idle granules instead of taking new ones.
     /// Less saves memory, more saves calls to the device.
     pub slack: Slack,
@@ -34,10 +31,17 @@ impl Default for PoolSettings {
         Self {
             mode: None,
             span: None,
-            thread_cache: Bytes::mib(64),
-            thread_cache_per_size: Bytes::mib(32),
+            thread_cache: None,
             slack: Slack::MEASURED,
             fence_deadline: Duration::from_secs(10),
         }
+    }
+}
+
+impl PoolSettings {
+    /// What one thread's cache may keep, on a device with so much memory.
+    pub(super) fn thread_cache_for(&self, total: Bytes) -> Bytes {
+        let usual = Bytes::new(total.get() / 128).clamp(Bytes::mib(16), Bytes::mib(512));
+        self.thread_cache.unwrap_or(usual)
     }
 }

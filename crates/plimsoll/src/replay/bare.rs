@@ -13,6 +13,13 @@ pub struct CacheLimits {
     pub bytes: u64,
     /// Blocks of one size.
     pub blocks: usize,
+    /// Of blocks of at least so many bytes only the last one freed is kept, and released before a request of such
+    /// a size goes to the arena: where large blocks lie decides what a pool keeps backed, so the arena must
+    /// see them.
+    pub large_from: u64,
+    /// A large block is kept only where it is at most one such part of what is backed: in a pool of few granules
+    /// its place is worth more than the time.
+    pub hot_share: u64,
 }
 
 /// Serves a trace from an arena alone.
@@ -29,6 +36,8 @@ pub struct BareArena {
     pub backs: u64,
     /// Ranges that were given back.
     pub give_backs: u64,
+    /// Ranges that were backed below the highest that was backed before: in exchange for what was given back.
+    pub rebacks: u64,
     /// How often the cache was emptied.
     pub flushes: u64,
 }
@@ -38,10 +47,17 @@ struct Cache {
     limits: CacheLimits,
     bytes: u64,
     bins: HashMap<u64, Vec<NodeId>>,
+    hot: Option<(u64, NodeId)>,
 }
 
 impl Cache {
     fn take(&mut self, bytes: u64) -> Option<NodeId> {
+        if let Some((size, node)) = self.hot
+            && size == bytes
+        {
+            self.hot = None;
+            return Some(node);
+        }
         let node = self.bins.get_mut(&bytes)?.pop()?;
         self.bytes -= bytes;
         Some(node)
@@ -73,6 +89,7 @@ impl BareArena {
             peak_backed: 0,
             backs: 0,
             give_backs: 0,
+            rebacks: 0,
             flushes: 0,
         }
     }
@@ -84,6 +101,7 @@ impl BareArena {
             limits,
             bytes: 0,
             bins: HashMap::new(),
+            hot: None,
         });
         self
     }
@@ -91,6 +109,11 @@ impl BareArena {
     /// The arena as it stands.
     pub const fn arena(&self) -> &Arena {
         &self.arena
+    }
+
+    /// Releases what the cache keeps.
+    pub fn empty_cache(&mut self) {
+        self.flush();
     }
 
     fn apply(&mut self, growth: Growth) {
@@ -101,6 +124,9 @@ impl BareArena {
         for range in growth.back {
             self.arena.backed(range);
             self.backs += 1;
+            if self.arena.backed_bytes() <= self.peak_backed {
+                self.rebacks += 1;
+            }
         }
         self.peak_backed = self.peak_backed.max(self.arena.backed_bytes());
     }
@@ -109,7 +135,10 @@ impl BareArena {
         let Some(cache) = &mut self.cache else {
             return false;
         };
-        let had = cache.bytes > 0;
+        let had = cache.bytes > 0 || cache.hot.is_some();
+        if let Some((_, old)) = cache.hot.take() {
+            self.arena.release(old);
+        }
         self.flushes += u64::from(had);
         for bin in cache.bins.values_mut() {
             for node in bin.drain(..) {
@@ -121,6 +150,12 @@ impl BareArena {
     }
 
     fn place(&mut self, bytes: u64) -> Option<NodeId> {
+        if let Some(cache) = &mut self.cache
+            && bytes >= cache.limits.large_from
+            && let Some((_, old)) = cache.hot.take()
+        {
+            self.arena.release(old);
+        }
         if let Some(placed) = self.arena.place(bytes, self.align) {
             return Some(placed.node);
         }
@@ -142,13 +177,16 @@ impl Replayer for BareArena {
             self.blocks.resize(index + 1, NodeId::NONE);
             self.sizes.resize(index + 1, 0);
         }
-        let rounded = bytes.next_multiple_of(self.align);
+        let refused = |reserved| ReplayError::refused(bytes, reserved, "it can never fit the range");
+        let rounded = bytes
+            .checked_next_multiple_of(self.align)
+            .ok_or_else(|| refused(self.arena.backed_bytes()))?;
         let cached = self.cache.as_mut().and_then(|cache| cache.take(rounded));
         let node = match cached {
             Some(node) => node,
-            None => self.place(bytes).ok_or_else(|| {
-                ReplayError::refused(bytes, self.arena.backed_bytes(), "it can never fit the range")
-            })?,
+            None => self
+                .place(bytes)
+                .ok_or_else(|| refused(self.arena.backed_bytes()))?,
         };
         self.blocks[index] = node;
         self.sizes[index] = rounded;
@@ -159,7 +197,20 @@ impl Replayer for BareArena {
 
     fn free_completed(&mut self, block: u32) {
         let (node, bytes) = (self.blocks[block as usize], self.sizes[block as usize]);
-        if self.cache.as_mut().is_some_and(|cache| cache.keep(bytes, node)) {
+        if let Some(cache) = &mut self.cache
+            && bytes >= cache.limits.large_from
+            && bytes.saturating_mul(cache.limits.hot_share) <= self.arena.backed_bytes()
+        {
+            if let Some((_, old)) = cache.hot.replace((bytes, node)) {
+                self.arena.release(old);
+            }
+            return;
+        }
+        if self
+            .cache
+            .as_mut()
+            .is_some_and(|cache| bytes < cache.limits.large_from && cache.keep(bytes, node))
+        {
             return;
         }
         self.arena.release(node);
@@ -171,5 +222,9 @@ impl Replayer for BareArena {
 
     fn map_events(&self) -> u64 {
         self.backs + self.give_backs
+    }
+
+    fn exchange_events(&self) -> u64 {
+        self.rebacks + self.give_backs
     }
 }

@@ -102,4 +102,8 @@ impl Replayer for BestFit {
     fn map_events(&self) -> u64 {
         0
     }
+
+    fn exchange_events(&self) -> u64 {
+        0
+    }
 }

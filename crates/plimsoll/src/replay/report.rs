@@ -22,6 +22,10 @@ pub trait Replayer {
 
     /// How often something was backed or given back.
     fn map_events(&self) -> u64;
+
+    /// Of these, what giving back cost: everything given back, and everything backed again below the highest that
+    /// was backed before. The rest is growth that any pool has to pay once.
+    fn exchange_events(&self) -> u64;
 }
 
 /// What a replay measured.
@@ -33,6 +37,8 @@ pub struct Outcome {
     pub peak_reserved_bytes: u64,
     /// How often something was backed or given back.
     pub map_events: u64,
+    /// Of these, what giving back cost.
+    pub exchange_events: u64,
     /// Wall time over events.
     pub ns_per_event: f64,
 }
@@ -54,6 +60,8 @@ pub struct Report {
     pub ns_per_event: f64,
     /// How often something was backed or given back.
     pub map_events: u64,
+    /// Of these, what giving back cost (see [`Replayer::exchange_events`]).
+    pub exchange_events: u64,
     /// The same trace through a plain best fit in one range that never gives back.
     pub best_fit_reserved_bytes: u64,
     /// Its peak over the live peak.
@@ -89,6 +97,7 @@ pub fn replay(trace: &Trace, pool: &mut dyn Replayer) -> Result<Outcome, ReplayE
         events: trace.facts.events,
         peak_reserved_bytes: pool.peak_reserved_bytes(),
         map_events: pool.map_events(),
+        exchange_events: pool.exchange_events(),
         ns_per_event: nanos / (trace.events.len().max(1) as f64),
     })
 }
@@ -104,6 +113,7 @@ pub fn report(trace: &Trace, ours: &Outcome, best_fit: &Outcome) -> Report {
         recorded_reserved_bytes: trace.facts.recorded_reserved_bytes,
         ns_per_event: ours.ns_per_event,
         map_events: ours.map_events,
+        exchange_events: ours.exchange_events,
         best_fit_reserved_bytes: best_fit.peak_reserved_bytes,
         best_fit_overhead: over(best_fit.peak_reserved_bytes, live),
         recorded_overhead: trace.facts.recorded_reserved_bytes.map(|bytes| over(bytes, live)),

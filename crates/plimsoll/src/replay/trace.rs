@@ -289,13 +289,12 @@ impl Reading {
             self.trace.facts.odd.realloc_of_live += 1;
             self.free(row, stream, Action::FreeCompleted);
         }
-        let block = match self.idle_blocks.pop() {
-            Some(block) => block,
-            None => {
-                let block = self.blocks;
-                self.blocks = block.checked_add(1).ok_or(TraceError::TooManyBlocks { line })?;
-                block
-            }
+        let block = if let Some(block) = self.idle_blocks.pop() {
+            block
+        } else {
+            let block = self.blocks;
+            self.blocks = block.checked_add(1).ok_or(TraceError::TooManyBlocks { line })?;
+            block
         };
         self.live.insert(
             row.address,

@@ -56,6 +56,8 @@ pub struct Arena {
     pub(super) taken_blocks: u64,
     /// The highest need (taken + asked) seen when growing.
     pub(super) need_high: u64,
+    /// How often growth had to be paid with idle granules.
+    pub(super) exchanges: u64,
 }
 
 /// The span of an arena of slabs: their offsets are only names, so there is plenty.
@@ -87,6 +89,7 @@ impl Arena {
             taken_bytes: 0,
             taken_blocks: 0,
             need_high: 0,
+            exchanges: 0,
         };
         arena.open(span);
         arena
@@ -122,13 +125,18 @@ impl Arena {
         }
         let zone = self.zone_of(&want);
         let fit = if zone == Zone::Small && self.pages() {
-            match self.free[Zone::Small as usize].find(&self.nodes, &want, false) {
+            let quick = Want {
+                effort: self.settings.small_effort,
+                ..want
+            };
+            match self.free[Zone::Small as usize].find(&self.nodes, &quick, false) {
                 Some(fit) => fit,
                 None => self.carve(&want)?,
             }
         } else {
             self.free[zone as usize].find(&self.nodes, &want, true)?
         };
+        let fit = self.choose_end(fit, &want);
         Some(self.take(fit, want.bytes))
     }
 
@@ -282,6 +290,7 @@ impl Arena {
         });
         let (fit, bytes) = fit?;
         let id = self.cut(fit, bytes);
+        self.nodes.touch(id);
         let slab = self.nodes.at_mut(id);
         slab.set_zone(Zone::Small);
         slab.set_borders(true, true);
@@ -297,6 +306,9 @@ impl Arena {
     pub(super) fn take(&mut self, fit: Fit, bytes: u64) -> Placed {
         let id = self.cut(fit, bytes);
         self.nodes.at_mut(id).set_state(State::Taken);
+        if self.nodes.at(id).zone() == Zone::Large {
+            self.nodes.touch(id);
+        }
         self.taken_bytes += bytes;
         self.taken_blocks += 1;
         Placed {
@@ -336,6 +348,9 @@ impl Arena {
             id = self.absorb(id);
         }
         let zone = self.nodes.at(id).zone();
+        if self.nodes.at(id).zone() == Zone::Large {
+            self.nodes.touch(id);
+        }
         self.free[zone as usize].insert(&mut self.nodes, id);
     }
 

@@ -71,10 +71,13 @@ impl Bins {
     }
 
     #[inline]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "both casts are of numbers below 32"
+    )]
     fn bin(unit_shift: u32, bytes: u64) -> u32 {
         let units = bytes >> unit_shift;
         if units < u64::from(STEPS) {
-            // Fewer than 32 units.
             return (units & u64::from(STEPS - 1)) as u32;
         }
         let log = units.ilog2();
@@ -192,8 +195,8 @@ impl Bins {
         if self.levels == 0 {
             return 0;
         }
-        let level = 63 - self.levels.leading_zeros();
-        let step = 31 - self.steps[level as usize].leading_zeros();
+        let level = self.levels.ilog2();
+        let step = self.steps[level as usize].ilog2();
         self.list(nodes, level * STEPS + step)
             .map(|id| nodes.at(id).bytes())
             .max()

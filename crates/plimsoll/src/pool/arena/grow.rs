@@ -112,7 +112,7 @@ impl Arena {
         self.settle_hole(id);
     }
 
-    /// Wholly free granules (or slabs) of at least so many bytes in all, the longest runs first; everything that
+    /// Wholly free granules (or slabs) of at least so many bytes in all, the longest idle first; everything that
     /// is idle when there is less. The caller confirms each with [`given_back`](Self::given_back).
     pub fn give_back(&mut self, at_least: u64) -> Vec<Range<u64>> {
         self.idle(at_least, &(0..0))
@@ -184,13 +184,19 @@ impl Arena {
 
     /// The most that may be backed before idle granules are exchanged.
     fn limit(&self, granule: u64) -> u64 {
+        let least = self
+            .need_high
+            .checked_next_multiple_of(granule)
+            .unwrap_or(u64::MAX);
         let limit = self
             .need_high
             .saturating_add(self.settings.slack.of(self.need_high));
-        limit.checked_next_multiple_of(granule).unwrap_or(u64::MAX)
+        least
+            .max(limit / granule * granule)
+            .max(self.settings.first_bytes / granule * granule)
     }
 
-    fn grow_pages(&self, want: &Want, granule: u64) -> Option<Growth> {
+    fn grow_pages(&mut self, want: &Want, granule: u64) -> Option<Growth> {
         let window = self.cheapest_window(want, granule)?;
         let limit = self.limit(granule);
         let after = self.backed_bytes.saturating_add(window.new);
@@ -198,9 +204,9 @@ impl Arena {
         let mut covered = window.offset / granule * granule..window.end.checked_next_multiple_of(granule)?;
         if after > limit {
             growth.give_back = self.idle(after - limit, &covered);
+            self.exchanges += u64::from(!growth.give_back.is_empty());
         } else {
-            let step = self.backed_bytes / 1000 * u64::from(self.settings.step_permille);
-            let extra = step.saturating_sub(window.new).min(limit - after) / granule * granule;
+            let extra = (limit - after) / granule * granule;
             covered.end = covered.end.saturating_add(extra);
         }
         let mut id = self.start_of(window.offset);
@@ -338,7 +344,10 @@ impl Arena {
         };
         match self.settings.backing {
             Backing::Pages { granule, .. } => {
-                for id in self.free[Zone::Large as usize].descending(&self.nodes, granule) {
+                let idle = self.free[Zone::Large as usize].descending(&self.nodes, granule);
+                let mut ids: Vec<u32> = idle.collect();
+                ids.sort_by_key(|&id| std::cmp::Reverse(self.nodes.age(id)));
+                for id in ids {
                     let node = self.nodes.at(id);
                     let start = node.offset.div_ceil(granule) * granule;
                     let end = node.end() / granule * granule;
@@ -389,7 +398,7 @@ impl Arena {
         let after = self.backed_bytes.saturating_add(slab);
         let limit = self.limit(1);
         Some(Growth {
-            back: vec![offset..offset + slab],
+            back: std::iter::once(offset..offset + slab).collect(),
             give_back: if after > limit {
                 self.idle(after - limit, &(0..0))
             } else {

@@ -7,11 +7,14 @@
 mod arena;
 mod bins;
 mod check;
+mod compact;
+mod ends;
 mod grow;
 mod node;
 mod settings;
 
 pub use arena::{Arena, Placed};
+pub use compact::Move;
 pub use grow::Growth;
 pub use node::NodeId;
 pub use settings::{ArenaSettings, Backing, SizeClass, Slack};

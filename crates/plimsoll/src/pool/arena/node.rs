@@ -36,7 +36,7 @@ pub(super) enum State {
 }
 
 /// Which free blocks may serve which requests. Blocks of different zones never merge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(super) enum Zone {
     Small = 0,
@@ -146,6 +146,10 @@ impl Node {
 #[derive(Debug)]
 pub(super) struct Nodes {
     slots: Vec<Node>,
+    /// When each record of the large zone was last placed or released; beside the records, since small blocks
+    /// never need it.
+    touched: Vec<u32>,
+    clock: u32,
     vacant: u32,
 }
 
@@ -153,6 +157,8 @@ impl Nodes {
     pub(super) const fn new() -> Self {
         Self {
             slots: Vec::new(),
+            touched: Vec::new(),
+            clock: 0,
             vacant: NIL,
         }
     }
@@ -165,6 +171,18 @@ impl Nodes {
     #[inline]
     pub(super) fn at_mut(&mut self, id: u32) -> &mut Node {
         &mut self.slots[id as usize]
+    }
+
+    /// Marks a record as the one that was placed or released last.
+    #[inline]
+    pub(super) fn touch(&mut self, id: u32) {
+        self.clock = self.clock.wrapping_add(1);
+        self.touched[id as usize] = self.clock;
+    }
+
+    /// How many operations ago a record was touched.
+    pub(super) fn age(&self, id: u32) -> u32 {
+        self.clock.wrapping_sub(self.touched[id as usize])
     }
 
     /// Whether so many records more can be numbered.
@@ -182,11 +200,15 @@ impl Nodes {
             let id = u32::try_from(self.slots.len()).unwrap_or(NIL);
             assert!(id != NIL, "an arena holds fewer than 2^32 - 1 blocks");
             self.slots.push(node);
+            self.touched.push(self.clock);
             return id;
         }
         let id = self.vacant;
         self.vacant = self.at(id).free_next;
         *self.at_mut(id) = node;
+        if matches!(node.zone(), Zone::Large) {
+            self.touched[id as usize] = self.clock;
+        }
         id
     }
 

@@ -4,6 +4,9 @@ use super::node::MIN_UNIT;
 
 const MIB: u64 = 1 << 20;
 
+/// What a pool backs first: sixteen granules of CUDA's.
+const FIRST: u64 = 32 * MIB;
+
 /// What stands behind an arena's offsets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backing {
@@ -40,10 +43,12 @@ pub struct ArenaSettings {
     /// How far what is backed may exceed the highest need so far before idle granules are given back in exchange
     /// for new ones.
     pub slack: Slack,
-    /// Growth backs at least so many thousandths of what is backed already, within the slack.
-    pub step_permille: u32,
     /// How many blocks of a size bin a search looks at.
     pub effort: u32,
+    /// The same for small blocks, where each look costs about what it can save.
+    pub small_effort: u32,
+    /// The first growth backs at least so much.
+    pub first_bytes: u64,
 }
 
 /// How far what is backed may exceed the highest need so far: a share of it, or a fixed amount where that is more,
@@ -61,9 +66,9 @@ pub struct Slack {
 impl Slack {
     /// What held on recorded traces from 30 MiB to 18 GiB.
     pub const MEASURED: Self = Self {
-        permille: 20,
-        bytes: 20 * MIB,
-        permille_most: 80,
+        permille: 28,
+        bytes: 28 * MIB,
+        permille_most: 90,
     };
 
     /// For so many bytes of need.
@@ -88,11 +93,13 @@ impl ArenaSettings {
                 span,
                 base: 0,
             },
-            small_below: MIB,
-            small_slab: 2 * MIB,
+            small_below: MIB / 4,
+            small_slab: MIB / 2,
             slack: Slack::MEASURED,
-            step_permille: 4,
+
             effort: 16,
+            small_effort: 2,
+            first_bytes: FIRST,
         }
     }
 
@@ -104,8 +111,9 @@ impl ArenaSettings {
             small_below: 0,
             small_slab: 0,
             slack: Slack::MEASURED,
-            step_permille: 0,
             effort: 16,
+            small_effort: 2,
+            first_bytes: FIRST,
         }
     }
 

@@ -1,0 +1,83 @@
+//! What can be typed.
+
+use clap::{Parser, Subcommand};
+
+use crate::bench::{GovernorArgs, PoolArgs};
+use crate::config::CheckArgs;
+use crate::machine::MachineArgs;
+use crate::pool::ReplayArgs;
+use crate::printer::Color;
+
+const EXAMPLES: &str = "\
+Examples:
+  plimsoll machine                  what this machine can carry, and why
+  plimsoll machine --json           the same for programs
+  plimsoll config check plan.toml   whether a plan adds up and fits here
+  plimsoll pool replay trace.csv.gz what our pool keeps where another kept more
+  plimsoll bench pool               what a lease costs on this machine
+
+Exit codes: 0 done, 1 failed or refused, 2 not understood.";
+
+/// The memory engine for AI on one machine.
+///
+/// Plimsoll plans how many bytes each workload may carry, holds them to that line while they run, and shows where
+/// every byte is.
+#[derive(Debug, Parser)]
+#[command(name = "plimsoll", version, after_help = EXAMPLES, arg_required_else_help = true)]
+pub(crate) struct Args {
+    /// Print JSON for programs instead of text for people
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    /// Use colours: auto (on a terminal without `NO_COLOR`), always, never
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = Color::Auto, hide_possible_values = true)]
+    pub(crate) color: Color,
+
+    #[command(subcommand)]
+    pub(crate) command: CommandArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CommandArgs {
+    /// Show what this machine can carry: places, pressure, and what limits them
+    Machine(MachineArgs),
+    /// Look at memory pools from outside
+    #[command(subcommand, arg_required_else_help = true)]
+    Pool(PoolCommand),
+    /// Measure Plimsoll on this machine
+    #[command(subcommand, arg_required_else_help = true)]
+    Bench(BenchCommand),
+    /// Work with configuration files
+    #[command(subcommand, arg_required_else_help = true)]
+    Config(ConfigArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PoolCommand {
+    /// Replay a recorded allocator trace: what our pool would have kept, beside a plain best fit and the recording
+    Replay(ReplayArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BenchCommand {
+    /// What one lease and its drop cost, beside malloc
+    Pool(PoolArgs),
+    /// Whether the line holds when far more is asked for than it carries
+    Governor(GovernorArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigArgs {
+    /// Check that a configuration adds up and fits this machine
+    Check(CheckArgs),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        super::Args::command().debug_assert();
+    }
+}

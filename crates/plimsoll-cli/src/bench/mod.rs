@@ -1,0 +1,9 @@
+//! `plimsoll bench …`: rows that are measured here or by other programs of the workspace, and how they are shown.
+
+pub mod engines;
+mod governor;
+pub mod harness;
+mod pool;
+
+pub use governor::{GovernorArgs, GovernorReport, run as run_governor, view as governor_view};
+pub use pool::{PoolArgs, PoolRow, rows as pool_rows, run as run_pool, view as pool_view};

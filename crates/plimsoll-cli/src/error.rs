@@ -1,0 +1,223 @@
+//! What can go wrong, with its cause and the next step.
+
+use std::fmt;
+use std::io;
+
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+use plimsoll::settings::{Position, SettingsError};
+use plimsoll::{Bytes, Place};
+
+use crate::draw::Pen;
+
+/// Why the program did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CliError {
+    /// A configuration that is refused for what it says.
+    #[error(transparent)]
+    Settings(Box<ShownSettingsError>),
+    /// A line that this machine cannot carry.
+    #[error("the line of {place} is {line}, and this machine has {usable} to use ({limited_by})")]
+    LineTooHigh {
+        /// Which place.
+        place: Place,
+        /// Its line.
+        line: Bytes,
+        /// What there is.
+        usable: Bytes,
+        /// What holds it to that.
+        limited_by: String,
+    },
+    /// Lines that come out of one memory and are more than it together.
+    #[error(
+        "{places} share one memory, and their lines are {sum} together: this machine has {usable} to use"
+    )]
+    SharedLines {
+        /// Their names.
+        places: String,
+        /// Their sum.
+        sum: Bytes,
+        /// What there is.
+        usable: Bytes,
+    },
+    /// A trace that cannot be read.
+    #[error("{} cannot be replayed: {source}", path.display())]
+    Trace {
+        /// Which file.
+        path: std::path::PathBuf,
+        /// What is wrong with it.
+        source: plimsoll::replay::TraceError,
+    },
+    /// A replay that was cut short.
+    #[error(transparent)]
+    Replay(#[from] plimsoll::replay::ReplayError),
+    /// A benchmark that could not run, or showed a fault.
+    #[error("the benchmark failed: {0}")]
+    Bench(String),
+    /// Output that could not be written.
+    #[error("the output could not be written: {0}")]
+    Output(#[source] io::Error),
+    /// A report that could not be put into JSON.
+    #[error("the report could not be put into JSON: {0}")]
+    Json(#[source] serde_json::Error),
+}
+
+impl CliError {
+    /// Whether whoever read our output has gone away.
+    pub fn is_closed_pipe(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    /// What to do about it.
+    pub fn next_step(&self) -> String {
+        match self {
+            Self::Settings(shown) => shown.error.help(),
+            Self::LineTooHigh { place, .. } => format!(
+                "lower the line, or write it as a percentage such as \"75%\"; to check for another machine, \
+                 add `--assume {place}=SIZE`"
+            ),
+            Self::SharedLines { .. } => {
+                "lower one of the lines, and leave some memory to the system".to_owned()
+            }
+            Self::Trace { .. } => {
+                "a trace has the columns device,seq,action,addr,size,stream, as .csv or .csv.gz".to_owned()
+            }
+            Self::Replay(_) => "replay a shorter trace, or one whose blocks fit this machine's addresses".to_owned(),
+            Self::Bench(_) => "this is a mistake in plimsoll; please report it with the output above".to_owned(),
+            Self::Output(_) => "check that the disk has room and the target is writable".to_owned(),
+            Self::Json(_) => "this is a mistake in plimsoll; please report it".to_owned(),
+        }
+    }
+
+    pub(crate) fn render(&self, pen: &Pen) -> String {
+        let theme = match (pen.unicode, pen.color) {
+            (true, true) => GraphicalTheme::unicode(),
+            (true, false) => GraphicalTheme::unicode_nocolor(),
+            (false, color) => GraphicalTheme {
+                characters: miette::ThemeCharacters::ascii(),
+                styles: if color {
+                    miette::ThemeStyles::ansi()
+                } else {
+                    miette::ThemeStyles::none()
+                },
+            },
+        };
+        let handler = GraphicalReportHandler::new_themed(theme)
+            .with_links(false)
+            // A sum that is written out keeps its columns.
+            .with_wrap_lines(!self.to_string().contains('\n'))
+            .with_width(pen.width);
+        let mut text = String::new();
+        if handler.render_report(&mut text, self).is_err() {
+            text = format!("error: {self}\nhelp: {}\n", self.next_step());
+        }
+        text
+    }
+}
+
+impl From<SettingsError> for CliError {
+    fn from(error: SettingsError) -> Self {
+        Self::Settings(Box::new(ShownSettingsError::new(error)))
+    }
+}
+
+impl Diagnostic for CliError {
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Some(Box::new(self.next_step()))
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        match self {
+            Self::Settings(shown) => Some(shown.source.as_ref()?),
+            _ => None,
+        }
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        match self {
+            Self::Settings(shown) => {
+                let at = shown.offset?;
+                let label = LabeledSpan::new(Some("here".to_owned()), at.0, at.1);
+                Some(Box::new(std::iter::once(label)))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A configuration error together with the text that it is about.
+#[derive(Debug)]
+pub struct ShownSettingsError {
+    /// The error itself.
+    pub error: SettingsError,
+    source: Option<NamedSource<String>>,
+    offset: Option<(usize, usize)>,
+}
+
+impl ShownSettingsError {
+    fn new(error: SettingsError) -> Self {
+        let source = error
+            .text
+            .as_deref()
+            .map(|text| NamedSource::new(&error.file, text.to_owned()));
+        let offset = error
+            .text
+            .as_deref()
+            .zip(error.at)
+            .map(|(text, at)| span(text, at));
+        Self {
+            error,
+            source,
+            offset,
+        }
+    }
+}
+
+impl fmt::Display for ShownSettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Where the text is shown, its frame names the file, the line and the column already.
+        let error = &self.error;
+        match (&self.source, error.key.as_str()) {
+            (None, _) => error.fmt(f),
+            (Some(_), "") => error.problem.fmt(f),
+            (Some(_), key) => write!(f, "{key}: {}", error.problem),
+        }
+    }
+}
+
+impl std::error::Error for ShownSettingsError {}
+
+/// Where a word begins in a text, and how long it is, in bytes.
+fn span(text: &str, at: Position) -> (usize, usize) {
+    let before: usize = text.split_inclusive('\n').take(at.line - 1).map(str::len).sum();
+    let line = text[before..].lines().next().unwrap_or_default();
+    let column = line
+        .char_indices()
+        .nth(at.column - 1)
+        .map_or(line.len(), |(index, _)| index);
+    let rest = &line[column..];
+    let end = match rest.chars().next() {
+        Some(quote @ ('"' | '\'')) => rest[1..].find(quote).map(|end| end + 2),
+        _ => rest.find([' ', ',', '=', ':', ']', '}', '#', '\t']),
+    };
+    (before + column, end.unwrap_or(rest.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_word_in_question_is_marked() {
+        let text = "a = 1\n[é.\"c d\"]\nline = \"8 GiB\" # x\n";
+        let marked = |line, column| {
+            let (start, length) = span(text, Position { line, column });
+            &text[start..start + length]
+        };
+        assert_eq!(marked(1, 1), "a");
+        assert_eq!(marked(2, 4), "\"c d\"");
+        assert_eq!(marked(3, 8), "\"8 GiB\"");
+        assert_eq!(marked(9, 9), "");
+        assert_eq!(marked(3, 99), "");
+    }
+}

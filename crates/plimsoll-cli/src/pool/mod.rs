@@ -1,0 +1,5 @@
+//! `plimsoll pool …`: pools seen from outside.
+
+mod replay;
+
+pub use replay::{ReplayArgs, run, view};

@@ -1,0 +1,137 @@
+//! `plimsoll pool replay TRACE`: what the pool would have kept for a recorded program.
+
+use std::path::PathBuf;
+
+use plimsoll::Bytes;
+use plimsoll::replay::{Report, Trace, through_pool};
+
+use crate::draw::{Align, Cell, Pen, Style, Table, bar};
+use crate::{CliError, Printer};
+
+const EXAMPLES: &str = "\
+Examples:
+  plimsoll pool replay trace.csv.gz
+  plimsoll pool replay trace.csv --json
+
+A trace is CSV with the columns device, seq, action, addr, size, stream; gzip is recognized by content.
+Reserved is what is really backed by memory, live is what the program had asked for and not yet freed.";
+
+/// What can be typed after `pool replay`.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct ReplayArgs {
+    /// The trace, as .csv or .csv.gz
+    #[arg(value_name = "TRACE")]
+    pub trace: PathBuf,
+}
+
+/// Replays and prints; the JSON is a [`Report`].
+pub fn run(args: &ReplayArgs, printer: &Printer) -> Result<(), CliError> {
+    let trace = Trace::open(&args.trace)
+        .map_err(|source| CliError::Trace { path: args.trace.clone(), source })?;
+    printer.report(&through_pool(&trace, RUNS)?, view)
+}
+
+/// A trace is replayed so often; the median is what an event costs.
+const RUNS: usize = 5;
+
+/// Columns beside the bar.
+const BESIDE_BAR: usize = 54;
+
+/// Draws the report.
+pub fn view(report: &Report, pen: &Pen) -> String {
+    let columns = pen.width.saturating_sub(BESIDE_BAR).clamp(8, 40);
+    let live = Bytes::new(report.peak_live_bytes);
+    let all = [
+        ("plimsoll", Some(report.peak_reserved_bytes)),
+        ("plain best fit", Some(report.best_fit_reserved_bytes)),
+        ("as recorded", report.recorded_reserved_bytes),
+    ];
+    let most = all
+        .iter()
+        .filter_map(|(_, bytes)| *bytes)
+        .max()
+        .unwrap_or(0)
+        .max(live.get());
+    let mut table = Table::new([
+        ("", Align::Left),
+        ("peak reserved", Align::Right),
+        ("over live", Align::Right),
+        ("", Align::Left),
+    ]);
+    let drawn =
+        |bytes: Bytes, style| Cell::drawn(bar(pen, columns, bytes.ratio(Bytes::new(most)), style), columns);
+    for (name, bytes) in all {
+        let Some(bytes) = bytes.map(Bytes::new) else {
+            continue;
+        };
+        let style = if name == "plimsoll" {
+            Style::Accent
+        } else {
+            Style::Plain
+        };
+        table.row([
+            Cell::new(style, name),
+            bytes.to_string().into(),
+            format!("{:.3} ×", bytes.ratio(live))
+                .replace('×', pen.either("×", "x"))
+                .into(),
+            drawn(bytes, style),
+        ]);
+    }
+    table.row([
+        Cell::new(Style::Dim, "live"),
+        Cell::new(Style::Dim, live.to_string()),
+        Cell::default(),
+        drawn(live, Style::Dim),
+    ]);
+    let events = format!(
+        "{} events, {:.0} ns each, memory backed or given back {} times\n",
+        report.events, report.ns_per_event, report.map_events
+    );
+    table.draw(pen) + "\n" + &events
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_measured_is_left_out() {
+        let report = Report {
+            events: 1_000,
+            peak_live_bytes: 1 << 30,
+            peak_reserved_bytes: (1 << 30) + (1 << 25),
+            overhead: 1.031_25,
+            recorded_reserved_bytes: None,
+            best_fit_reserved_bytes: 5 << 28,
+            best_fit_overhead: 1.25,
+            recorded_overhead: None,
+            unknown_frees: 0,
+            map_events: 7,
+            ns_per_event: 81.4,
+        };
+        let pen = Pen {
+            color: false,
+            unicode: true,
+            width: 80,
+        };
+        let text = view(&report, &pen);
+        assert!(
+            text.contains("1.031 ×") && text.contains("1.250 ×") && !text.contains("recorded"),
+            "{text}"
+        );
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        let json = serde_json::to_value(&report).unwrap();
+        for name in [
+            "events",
+            "peak_live_bytes",
+            "peak_reserved_bytes",
+            "overhead",
+            "recorded_reserved_bytes",
+            "ns_per_event",
+        ] {
+            assert!(json.get(name).is_some(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! What was typed, checked once; nothing below here sees raw arguments.
+
+use crate::args::{Args, BenchCommand, CommandArgs, ConfigArgs, PoolCommand};
+use crate::bench::{GovernorArgs, PoolArgs};
+use crate::config::CheckArgs;
+use crate::machine::MachineArgs;
+use crate::pool::ReplayArgs;
+use crate::printer::Color;
+
+/// One run of the program.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) json: bool,
+    pub(crate) color: Color,
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Machine(MachineArgs),
+    ConfigCheck(CheckArgs),
+    PoolReplay(ReplayArgs),
+    BenchPool(PoolArgs),
+    BenchGovernor(GovernorArgs),
+}
+
+impl From<Args> for Settings {
+    fn from(args: Args) -> Self {
+        Self {
+            json: args.json,
+            color: args.color,
+            command: match args.command {
+                CommandArgs::Machine(machine) => Command::Machine(machine),
+                CommandArgs::Config(ConfigArgs::Check(check)) => Command::ConfigCheck(check),
+                CommandArgs::Pool(PoolCommand::Replay(replay)) => Command::PoolReplay(replay),
+                CommandArgs::Bench(BenchCommand::Pool(pool)) => Command::BenchPool(pool),
+                CommandArgs::Bench(BenchCommand::Governor(governor)) => Command::BenchGovernor(governor),
+            },
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! The engine: a plan, the devices it is carried out on, and the accounts that workloads ask.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Deref;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use plimsoll_device::{Bytes, Device, DeviceError, HostDevice, HostSettings, Place};
+
+use crate::governor::{Account, Ask, Governor, Watch};
+use crate::ledger::{AccountSettings, LedgerError, LedgerSettings, LedgerSnapshot, LineSettings};
+use crate::machine::Machine;
+use crate::pool::{LeaseError, Pool, PoolSettings};
+use crate::pressure::system_source;
+use crate::settings::{self, Capacities, SettingsError};
+
+/// Lines, accounts and devices, opened together: what does not add up is refused here and not under load.
+///
+/// # What it does not do
+/// It starts no workload and no thread (but see [`watch`](Self::watch)), and picks no back end: whoever opens it
+/// passes the devices it was built with.
+///
+/// # Who owns what
+/// The engine owns the governor and one [`Pool`] for each account and place that was asked for. Handles are
+/// cheap to clone; leases and charges stay valid when the last handle is gone.
+///
+/// # Example
+/// ```
+/// use plimsoll::{Bytes, Engine, Place};
+/// let engine = Engine::in_memory(Bytes::mib(64), "work")?;
+/// let work = engine.account("work")?;
+/// let lease = work.scratch(Place::Host)?.lease(Bytes::mib(4))?;
+/// assert!(work.charged(Place::Host) >= lease.bytes());
+/// # Ok::<(), plimsoll::EngineError>(())
+/// ```
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    governor: Governor,
+    devices: Vec<Arc<dyn Device>>,
+    pools: Mutex<BTreeMap<(String, Place), Pool>>,
+}
+
+/// Why an engine could not be opened, or cannot give what was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// The configuration file.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// Lines and accounts that do not add up, or an account that is not there.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// A device could not be opened.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// A pool could not be opened, or a lease was refused.
+    #[error(transparent)]
+    Lease(#[from] LeaseError),
+    /// A reservation was refused.
+    #[error(transparent)]
+    Refused(#[from] crate::governor::Refusal),
+    /// There is nothing to allocate from at that place.
+    #[error("there is no device at {place}; this engine has {have}. Open it with a back end for that place")]
+    NoDevice {
+        /// The place that was asked for.
+        place: Place,
+        /// The places that have one.
+        have: String,
+    },
+    /// Two devices claim one place.
+    #[error("two devices are at {0}; each place has one")]
+    TwoDevices(Place),
+    /// An account that may carry nothing there.
+    #[error("{account} has no share at {place}; it has {have}. Give it one in the plan")]
+    NoShare {
+        /// Which account.
+        account: String,
+        /// The place that was asked for.
+        place: Place,
+        /// Where it has shares.
+        have: String,
+    },
+    /// The account's place must be named.
+    #[error("{account} has shares at {have}; say which place is meant")]
+    WhichPlace {
+        /// Which account.
+        account: String,
+        /// Where it has shares.
+        have: String,
+    },
+}
+
+impl Engine {
+    /// Opens a plan (TOML or YAML) on this machine's memory.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, EngineError> {
+        let plan = settings::load(path.as_ref(), &Capacities::from(&Machine::read()))?;
+        Self::with(&plan, vec![Arc::new(HostDevice::open(HostSettings::default())?)])
+    }
+
+    /// Opens lines and accounts on these devices. A place without a device (disk, say) can be charged, not
+    /// allocated from.
+    pub fn with(plan: &LedgerSettings, devices: Vec<Arc<dyn Device>>) -> Result<Self, EngineError> {
+        for (index, device) in devices.iter().enumerate() {
+            let place = device.facts().place;
+            if devices[..index].iter().any(|other| other.facts().place == place) {
+                return Err(EngineError::TwoDevices(place));
+            }
+        }
+        let governor = Governor::open(plan)?;
+        Ok(Self { inner: Arc::new(Inner { governor, devices, pools: Mutex::new(BTreeMap::new()) }) })
+    }
+
+    /// An engine on host memory with one account that may have the whole line: for trying things out.
+    pub fn in_memory(line: Bytes, account: &str) -> Result<Self, EngineError> {
+        let plan = LedgerSettings {
+            places: vec![LineSettings::new(Place::Host, line)],
+            accounts: vec![AccountSettings::new(account).share(Place::Host, Bytes::ZERO, line)],
+        };
+        Self::with(&plan, vec![Arc::new(HostDevice::open(HostSettings::default())?)])
+    }
+
+    /// An account by its path: `models/qwen`.
+    pub fn account(&self, path: &str) -> Result<EngineAccount, EngineError> {
+        let account = self.inner.governor.account(path)?;
+        Ok(EngineAccount { engine: self.clone(), account })
+    }
+
+    /// Asks for bytes on an account's only place. Nothing happens until [`Ask::now`] or [`Ask::within`].
+    pub fn reserve(&self, path: &str, bytes: Bytes) -> Result<Ask, EngineError> {
+        let account = self.inner.governor.account(path)?;
+        let places = self.places_of(path);
+        match places.as_slice() {
+            [place] => Ok(account.reserve(*place, bytes)),
+            _ => Err(EngineError::WhichPlace { account: path.to_owned(), have: listed(&places) }),
+        }
+    }
+
+    /// Everything that is charged, at one instant.
+    pub fn snapshot(&self) -> LedgerSnapshot {
+        self.inner.governor.snapshot()
+    }
+
+    /// Who grants and refuses.
+    pub fn governor(&self) -> &Governor {
+        &self.inner.governor
+    }
+
+    /// Follows the system's memory pressure on the host's line, on a thread of its own, until the watch is
+    /// dropped.
+    pub fn watch(&self, every: Duration) -> std::io::Result<Watch> {
+        self.inner.governor.watch(Place::Host, system_source(), every)
+    }
+
+    fn places_of(&self, path: &str) -> Vec<Place> {
+        let snapshot = self.snapshot();
+        let has = |place: &&crate::ledger::PlaceSnapshot| place.share(path).is_some();
+        snapshot.places.iter().filter(has).map(|place| place.place).collect()
+    }
+
+    fn pool(&self, account: &Account, place: Place) -> Result<Pool, EngineError> {
+        let mut pools = self.inner.pools.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let key = (account.path().to_owned(), place);
+        if let Some(pool) = pools.get(&key) {
+            return Ok(pool.clone());
+        }
+        let Some(device) = self.inner.devices.iter().find(|device| device.facts().place == place) else {
+            let have: Vec<Place> = self.inner.devices.iter().map(|device| device.facts().place).collect();
+            return Err(EngineError::NoDevice { place, have: listed(&have) });
+        };
+        let places = self.places_of(account.path());
+        if !places.contains(&place) {
+            let account = account.path().to_owned();
+            return Err(EngineError::NoShare { account, place, have: listed(&places) });
+        }
+        let pool = Pool::new(account, Arc::clone(device), PoolSettings::default())?;
+        pools.insert(key, pool.clone());
+        Ok(pool)
+    }
+}
+
+fn listed(places: &[Place]) -> String {
+    if places.is_empty() {
+        return "none".to_owned();
+    }
+    places.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// An account with the engine that it is in: reads as the [`Account`], and opens holdings.
+#[derive(Clone)]
+pub struct EngineAccount {
+    engine: Engine,
+    account: Account,
+}
+
+impl EngineAccount {
+    /// The account's pool of temporaries at a place; the same one each time.
+    pub fn scratch(&self, place: Place) -> Result<Pool, EngineError> {
+        self.engine.pool(&self.account, place)
+    }
+
+    /// The engine.
+    pub const fn engine(&self) -> &Engine {
+        &self.engine
+    }
+}
+
+impl Deref for EngineAccount {
+    type Target = Account;
+
+    fn deref(&self) -> &Account {
+        &self.account
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let places: Vec<Place> = self.inner.devices.iter().map(|device| device.facts().place).collect();
+        f.debug_struct("Engine").field("devices", &places).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for EngineAccount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.account.fmt(f)
+    }
+}

@@ -1,0 +1,75 @@
+//! A device that fails at every possible call: each failure is an error, nothing is lost, the books balance.
+
+mod common;
+
+use common::Bench;
+use plimsoll::Bytes;
+use plimsoll::pool::LeaseError;
+use plimsoll_device::Capabilities;
+use plimsoll_device::sim::{Call, Contents, SimSettings};
+
+/// A device without bytes, so that hundreds of them cost nothing.
+fn hollow(growable_ranges: bool) -> Bench {
+    let capabilities = Capabilities {
+        growable_ranges,
+        private: true,
+        managed: true,
+    };
+    let settings = SimSettings {
+        contents: Contents::Hollow,
+        capabilities,
+        ..SimSettings::default()
+    };
+    Bench::with(Bytes::mib(64), settings)
+}
+
+/// Runs one small workload; the number of leases it got.
+fn work(bench: &Bench) -> Result<usize, LeaseError> {
+    let pool = bench.pool();
+    let mut kept = Vec::new();
+    for round in 0..4_u64 {
+        for size in [4_096, 300_000, 1 << 20, 5 << 20] {
+            kept.push(pool.lease(Bytes::new(size + round))?);
+        }
+        kept.retain(|lease| lease.bytes() < Bytes::mib(1));
+        pool.trim(Bytes::ZERO)?;
+    }
+    Ok(kept.len())
+}
+
+#[test]
+fn every_nth_call_may_fail() {
+    for slabs in [false, true] {
+        for call in [Call::Allocate, Call::Commit, Call::Decommit] {
+            for n in 1..40 {
+                let bench = hollow(!slabs);
+                bench.device.fail_nth(call, n);
+                match work(&bench) {
+                    Ok(_) | Err(LeaseError::Device(_)) => {}
+                    Err(other) => panic!("{call:?} {n}: {other}"),
+                }
+                bench.device.heal();
+                work(&bench).unwrap_or_else(|error| panic!("{call:?} {n}, healed: {error}"));
+                bench.assert_balanced();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_device_smaller_than_the_line_says_so_and_stays_usable() {
+    let bench = Bench::new(Bytes::mib(64));
+    bench.device.set_outside(Bytes::mib(128 - 8));
+    let pool = bench.pool();
+    let small = pool.lease(Bytes::mib(4)).unwrap();
+    let error = pool.lease(Bytes::mib(16)).unwrap_err();
+    assert!(matches!(error, LeaseError::Device(_)), "{error}");
+    assert!(
+        bench.charged() <= Bytes::mib(8),
+        "what the device did not give is not charged"
+    );
+    bench.device.set_outside(Bytes::ZERO);
+    drop(pool.lease(Bytes::mib(16)).expect("the other program is gone"));
+    drop((small, pool));
+    bench.assert_balanced();
+}

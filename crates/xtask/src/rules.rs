@@ -1,0 +1,164 @@
+//! The rules of this repository: every exception in one place, with its reason.
+
+/// A file or crate that is excepted, and why.
+pub type Exception = (&'static str, &'static str);
+
+/// What the checks hold a tree to.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// The most lines a Rust file may have.
+    pub file_lines: usize,
+    /// Files that may be longer.
+    pub long_files: &'static [Exception],
+    /// The most lines of code that a `lib.rs` or `mod.rs` may have, without docs, blank lines and tests.
+    pub contents_lines: usize,
+    /// Those that may have more.
+    pub long_contents: &'static [Exception],
+    /// Files that may have `unsafe` code.
+    pub unsafe_files: &'static [Exception],
+    /// For each crate the crates of the workspace it may depend on.
+    pub directions: &'static [(&'static str, &'static [&'static str])],
+    /// Crates from outside that only one crate may depend on: the crate, then the beginnings of their names.
+    pub confined: &'static [(&'static str, &'static [&'static str])],
+    /// Documents that must be there.
+    pub papers: &'static [&'static str],
+}
+
+/// This repository's rules.
+pub const RULES: Rules = Rules {
+    file_lines: 600,
+    long_files: &[],
+    contents_lines: 80,
+    long_contents: &[
+        (
+            "crates/plimsoll-device/src/conformance/mod.rs",
+            "the suite's entry and what it may assume, read together",
+        ),
+        (
+            "crates/plimsoll-device/src/host/mod.rs",
+            "the host device itself stands before its parts",
+        ),
+        (
+            "crates/plimsoll-device/src/sim/mod.rs",
+            "the simulation's settings stand before its parts",
+        ),
+    ],
+    unsafe_files: &[
+        (
+            "crates/bench-compare/src/peers/malloc.rs",
+            "calls the system's allocator",
+        ),
+        ("crates/bench-compare/src/peers/mimalloc.rs", "calls a C library"),
+        (
+            "crates/plimsoll-device/src/host/backing.rs",
+            "maps, backs and gives back the memory of regions",
+        ),
+        (
+            "crates/plimsoll-device/src/host/mapping.rs",
+            "owns mappings of the system",
+        ),
+        (
+            "crates/plimsoll-device/src/host/mod.rs",
+            "vouches for the addresses of the regions it makes",
+        ),
+        ("crates/plimsoll-device/src/host/system.rs", "calls the system"),
+        (
+            "crates/plimsoll-device/src/host/tests.rs",
+            "lends its own memory to a device",
+        ),
+        (
+            "crates/plimsoll-device/src/sim/device.rs",
+            "vouches for the addresses of the regions it makes",
+        ),
+        (
+            "crates/plimsoll-device/src/sim/slab.rs",
+            "memory that device and host share",
+        ),
+        (
+            "crates/plimsoll/src/pool/biased.rs",
+            "a lock that its owner takes without a locked instruction",
+        ),
+        (
+            "crates/plimsoll/src/pool/block.rs",
+            "blocks are reached by address from the leases",
+        ),
+        (
+            "crates/plimsoll/src/pool/chain.rs",
+            "blocks are linked through each other",
+        ),
+        (
+            "crates/plimsoll/src/pool/lease.rs",
+            "a lease is one pointer to its block",
+        ),
+        (
+            "crates/plimsoll/src/pool/local.rs",
+            "each thread reaches its cache without a lock",
+        ),
+        (
+            "crates/plimsoll/src/pool/work.rs",
+            "who takes a span out of a lease vouches for the work on it",
+        ),
+        (
+            "crates/plimsoll-device/src/region.rs",
+            "its maker vouches for the address, and a region crosses threads",
+        ),
+    ],
+    directions: &[
+        ("plimsoll-device", &[]),
+        ("plimsoll-cuda", &["plimsoll-device"]),
+        ("plimsoll-wgpu", &["plimsoll-device"]),
+        ("plimsoll", &["plimsoll-device"]),
+        ("plimsoll-plan", &["plimsoll", "plimsoll-device"]),
+        ("plimsoll-kv", &["plimsoll", "plimsoll-device"]),
+        ("plimsoll-vec", &["plimsoll", "plimsoll-device"]),
+        ("plimsoll-tensor", &["plimsoll", "plimsoll-device"]),
+        (
+            "plimsoll-llm",
+            &["plimsoll", "plimsoll-device", "plimsoll-kv", "plimsoll-tensor"],
+        ),
+        (
+            "plimsoll-serve",
+            &[
+                "plimsoll",
+                "plimsoll-device",
+                "plimsoll-kv",
+                "plimsoll-llm",
+                "plimsoll-plan",
+                "plimsoll-tensor",
+                "plimsoll-vec",
+            ],
+        ),
+        (
+            "plimsoll-cli",
+            &[
+                "plimsoll",
+                "plimsoll-cuda",
+                "plimsoll-device",
+                "plimsoll-kv",
+                "plimsoll-llm",
+                "plimsoll-plan",
+                "plimsoll-serve",
+                "plimsoll-tensor",
+                "plimsoll-vec",
+                "plimsoll-wgpu",
+            ],
+        ),
+        ("bench-compare", &["plimsoll", "plimsoll-cli", "plimsoll-device"]),
+        ("xtask", &[]),
+    ],
+    confined: &[(
+        "bench-compare",
+        &["cubecl", "libmimalloc-sys", "mimalloc", "offset-allocator"],
+    )],
+    papers: &[
+        ".ci/run",
+        "ARCHITECTURE.md",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "LICENSE-APACHE",
+        "LICENSE-MIT",
+        "README.md",
+        "deny.toml",
+        "docs/decisions.md",
+    ],
+};
