@@ -14,6 +14,7 @@
 mod buffer;
 pub mod cached;
 mod clock;
+mod facade;
 pub mod resident;
 mod site;
 pub mod streaming;
