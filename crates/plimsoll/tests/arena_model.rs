@@ -320,3 +320,30 @@ fn slab_sizes_are_the_classes() {
         );
     }
 }
+
+#[test]
+fn compaction_moves_what_is_in_the_way_and_no_more() {
+    let settings = ArenaSettings::pages(64, GRANULE, SPAN);
+    let mut model = Model::new(ArenaSettings {
+        small_below: 0,
+        ..settings
+    });
+    model.back(0..8 * GRANULE);
+    for _ in 0..16 {
+        model.place(GRANULE / 2, 64, false);
+    }
+    model.live.sort_by_key(|block| block.offset);
+    let every_second: Vec<Placed> = model.live.iter().copied().step_by(2).collect();
+    for placed in every_second {
+        model.live.retain(|block| block.node != placed.node);
+        model.arena.release(placed.node);
+    }
+    assert_eq!(model.arena.largest_free(), GRANULE / 2);
+    let moves = model.arena.plan_compaction(GRANULE, GRANULE, |_| true).unwrap();
+    assert_eq!(moves.iter().map(|step| step.bytes).sum::<u64>(), GRANULE / 2);
+    assert_eq!(model.arena.plan_compaction(GRANULE, GRANULE, |_| false), None);
+    assert_eq!(model.arena.plan_compaction(5 * GRANULE, 64, |_| true), None);
+    model.compact(2 * GRANULE, 0);
+    assert_eq!(model.arena.backed_bytes(), 8 * GRANULE);
+    model.finish();
+}

@@ -5,10 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use plimsoll::governor::{
-    Charge, Emergency, Governor, HolderKind, Offer, Pressure, PressureError, PressureLevel, PressureSource,
-    Shrink, Why,
-};
+use plimsoll::governor::{Charge, Emergency, Governor, HolderKind, Offer, PressureLevel, Shrink, Why};
+use plimsoll::pressure::{Pressure, PressureError, PressureSource};
 use plimsoll::ledger::{AccountSettings, LedgerSettings, LineSettings};
 use plimsoll::{Bytes, Place};
 
@@ -144,8 +142,7 @@ struct Readings(Arc<AtomicUsize>);
 impl PressureSource for Readings {
     fn read(&mut self) -> Result<Pressure, PressureError> {
         if self.0.fetch_add(1, Ordering::SeqCst).is_multiple_of(2) {
-            let (from, why) = ("a test".to_owned(), "every other one fails".to_owned());
-            return Err(PressureError { from, why });
+            return Err(PressureError::NotTold { asked: "every other one fails" });
         }
         Ok(used(0.99))
     }

@@ -3,7 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use plimsoll::settings::{Capacities, LedgerSettings, Problem, SettingsError, load};
+use plimsoll::ledger::LedgerSettings;
+use plimsoll::settings::{Capacities, Problem, SettingsError, load};
 use plimsoll::{Bytes, Place};
 
 fn example(name: &str) -> LedgerSettings {

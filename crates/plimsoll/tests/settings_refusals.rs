@@ -1,6 +1,7 @@
 //! Every mistake is a typed error that names line, column and key, in TOML and in YAML.
 
-use plimsoll::settings::{Bound, Capacities, Format, Problem, SettingsError, parse};
+use plimsoll::ledger::Bound;
+use plimsoll::settings::{Capacities, Format, Problem, SettingsError, parse};
 use plimsoll::{Bytes, ParseBytesError, Place};
 
 fn toml(text: &str) -> SettingsError {

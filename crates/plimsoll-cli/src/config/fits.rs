@@ -1,7 +1,8 @@
 //! Whether lines fit a machine.
 
 use plimsoll::machine::Machine;
-use plimsoll::settings::{Capacities, LedgerSettings};
+use plimsoll::ledger::LedgerSettings;
+use plimsoll::settings::Capacities;
 use plimsoll::{Bytes, Place};
 
 use crate::CliError;
@@ -55,7 +56,7 @@ pub fn check_fits(
 #[cfg(test)]
 mod tests {
     use plimsoll::machine::Memory;
-    use plimsoll::settings::LineSettings;
+    use plimsoll::ledger::LineSettings;
 
     use super::*;
 

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use plimsoll::Bytes;
-use plimsoll::settings::{Capacities, LedgerSettings, Problem};
+use plimsoll::ledger::LedgerSettings;
+use plimsoll::settings::{Capacities, Problem};
 use serde::Serialize;
 
 use crate::CliError;

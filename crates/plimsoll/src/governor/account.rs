@@ -6,11 +6,12 @@ use std::time::Instant;
 use super::ask::Ask;
 use super::holders::{Entry, Registration, Shrink};
 use super::ladder;
-use super::pressure::{Gauge, Pressure, PressureLevel, PressureSettings};
+use super::pressure::{Gauge, PressureLevel, PressureSettings};
 use super::queue::Gate;
 use super::shares::{Shares, SharesSettings};
 use super::state::Inner;
 use crate::ledger::{LedgerError, LedgerSettings, LedgerSnapshot, NodeId};
+use crate::pressure::Pressure;
 use crate::sync::Arc;
 use crate::{Bytes, Place};
 

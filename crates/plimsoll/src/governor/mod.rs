@@ -58,7 +58,7 @@ pub use ask::{Ask, AskFuture, AskWithin};
 pub use hold::{Charge, Mismatch, Reservation, TooMuch};
 pub use holders::{Emergency, HolderKind, Offer, Registration, Shrink};
 pub use pressure::{
-    Gauge, OsLevel, Pressure, PressureChange, PressureError, PressureLevel, PressureSettings, PressureSource,
+    Gauge, PressureChange, PressureLevel, PressureSettings,
 };
 pub use refusal::{Fault, Refusal, RefusalFacts, Why};
 pub use shares::{Claimant, Shares, SharesSettings, Shift};

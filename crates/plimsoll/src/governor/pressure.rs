@@ -11,50 +11,7 @@
 use std::time::{Duration, Instant};
 
 use crate::Bytes;
-
-/// What the operating system itself calls it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum OsLevel {
-    /// No pressure.
-    Normal,
-    /// The system asks programs to use less.
-    Warning,
-    /// The system is about to kill programs.
-    Critical,
-}
-
-/// One reading.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Pressure {
-    /// The part of the memory in use, 0 to 1.
-    pub used: f64,
-    /// Per cent of the last ten seconds in which some task waited for memory (Linux PSI).
-    pub some_avg10: Option<f64>,
-    /// Per cent of the last ten seconds in which all tasks waited for memory.
-    pub full_avg10: Option<f64>,
-    /// What could still be allocated.
-    pub available: Option<Bytes>,
-    /// All there is.
-    pub total: Option<Bytes>,
-    /// What the system says.
-    pub level: Option<OsLevel>,
-}
-
-/// Where readings come from: the system, or a test.
-pub trait PressureSource: Send {
-    /// Takes a reading.
-    fn read(&mut self) -> Result<Pressure, PressureError>;
-}
-
-/// A reading that could not be taken.
-#[derive(Debug, thiserror::Error)]
-#[error("memory pressure could not be read from {from}: {why}")]
-pub struct PressureError {
-    /// The file or call.
-    pub from: String,
-    /// What went wrong.
-    pub why: String,
-}
+use crate::pressure::{OsLevel, Pressure};
 
 /// How hard memory is pressed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::Governor;
-use super::pressure::PressureSource;
 use crate::Place;
+use crate::pressure::PressureSource;
 use crate::sync::{Arc, Condvar, Mutex, PoisonError, lock, thread};
 
 /// Reads a pressure source at an interval and passes what it reads on; stops when dropped.

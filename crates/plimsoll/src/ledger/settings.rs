@@ -35,6 +35,11 @@ impl LineSettings {
         }
     }
 
+    /// What accounts may share: the line less both reserves.
+    pub fn shareable(&self) -> Bytes {
+        self.line.saturating_sub(self.reserve).saturating_sub(self.emergency)
+    }
+
     /// The same with so much left to the system.
     #[must_use]
     pub const fn reserve(mut self, bytes: Bytes) -> Self {

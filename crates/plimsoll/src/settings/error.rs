@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Bound, Format, Overcommit};
+use super::Format;
+use crate::ledger::{Bound, Overcommit};
 use crate::{Bytes, ParseBytesError, ParsePlaceError, Place};
 
 /// A place in a text, counted from one; columns count characters.

@@ -25,11 +25,9 @@
 
 mod capacities;
 mod error;
-mod ledger;
 mod node;
 mod read;
 mod size;
-mod sums;
 mod toml_tree;
 mod write;
 mod yaml_tree;
@@ -37,10 +35,10 @@ mod yaml_tree;
 use std::fmt;
 use std::path::Path;
 
+use crate::ledger::LedgerSettings;
+
 pub use capacities::Capacities;
 pub use error::{Position, Problem, SettingsError};
-pub use ledger::{AccountSettings, LedgerSettings, LineSettings, ShareSettings};
-pub use sums::{Bound, Overcommit, Summand, check_sums};
 pub use write::{to_toml, to_yaml};
 
 /// How a configuration is written.

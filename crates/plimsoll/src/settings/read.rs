@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use super::error::{Problem, Wrong};
 use super::node::{Entry, Node, Value, join};
 use super::size::{Whole, size};
-use super::{AccountSettings, Capacities, LedgerSettings, LineSettings, ShareSettings, check_sums};
+use super::Capacities;
+use crate::ledger::{AccountSettings, LedgerSettings, LineSettings, ShareSettings, check_sums};
 use crate::{Bytes, Place};
 
 const TOP: [&str; 2] = ["places", "accounts"];

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::{LedgerSettings, node};
+use super::node;
+use crate::ledger::LedgerSettings;
 use crate::Bytes;
 
 /// As TOML.

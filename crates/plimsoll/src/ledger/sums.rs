@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{LedgerSettings, LineSettings};
+use super::settings::{LedgerSettings, LineSettings};
 use crate::{Bytes, Place};
 
 /// One term of the sum.
@@ -90,8 +90,8 @@ impl fmt::Display for Overcommit {
 
 impl std::error::Error for Overcommit {}
 
-/// Checks every line, and every limit above children.
-pub fn check_sums(settings: &LedgerSettings) -> Result<(), Overcommit> {
+/// Checks every line, and every guarantee or limit above children.
+pub(crate) fn check_sums(settings: &LedgerSettings) -> Result<(), Overcommit> {
     settings
         .places
         .iter()
@@ -148,12 +148,11 @@ fn check_line(settings: &LedgerSettings, line: &LineSettings) -> Result<(), Over
             bytes,
         });
     }
-    let checked = overcommit(line.place, Bound::Line, parts, line.line);
-    if checked.sum > line.line {
-        Err(checked)
-    } else {
-        Ok(())
+    let sum: u128 = parts.iter().map(|part| u128::from(part.bytes.get())).sum();
+    if sum > u128::from(line.line.get()) {
+        return Err(overcommit(line.place, Bound::Line, parts, line.line));
     }
+    Ok(())
 }
 
 /// Every account on a place, listed or implied by its children, with what its children need.
