@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use plimsoll::pool::arena::{Arena, ArenaSettings, Placed};
+use plimsoll::pool::arena::{Arena, ArenaSettings, Placed, GrowthMode};
 
 const ROUNDS: u32 = 2_000_000;
 
@@ -11,7 +11,7 @@ fn place(arena: &mut Arena, bytes: u64) -> Option<Placed> {
         if let Some(placed) = arena.place(bytes, 64) {
             return Some(placed);
         }
-        for range in arena.growth(bytes, 64)?.back {
+        for range in arena.growth(bytes, 64, GrowthMode::Spare)?.back {
             arena.backed(range);
         }
     }

@@ -9,7 +9,7 @@
 //! not modelled: a timed wait under loom or shuttle may return at any moment or never, so code under test must be
 //! right for both, and tests with deadlines run on the standard library only.
 
-pub use std::sync::{Arc, LockResult, PoisonError, Weak};
+pub use std::sync::{Arc, PoisonError, Weak};
 
 #[cfg(not(any(loom, shuttle)))]
 pub use std::{
@@ -42,19 +42,9 @@ impl<T> UnsafeCell<T> {
         Self(std::cell::UnsafeCell::new(value))
     }
 
-    /// Lends the content for reading. Dereferencing is the caller's unsafe act.
-    pub fn with<R>(&self, read: impl FnOnce(*const T) -> R) -> R {
-        read(self.0.get())
-    }
-
     /// Lends the content for writing. Dereferencing is the caller's unsafe act.
     pub fn with_mut<R>(&self, write: impl FnOnce(*mut T) -> R) -> R {
         write(self.0.get())
-    }
-
-    /// The content, when nobody shares the cell any more.
-    pub fn into_inner(self) -> T {
-        self.0.into_inner()
     }
 }
 

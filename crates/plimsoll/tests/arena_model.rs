@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use plimsoll::pool::arena::{Arena, ArenaSettings, Backing, NodeId, Placed, SizeClass};
+use plimsoll::pool::arena::{Arena, ArenaSettings, Backing, NodeId, Placed, SizeClass, GrowthMode};
 use proptest::prelude::*;
 
 const GRANULE: u64 = 64 << 10;
@@ -141,7 +141,7 @@ impl Model {
             return self.accept(placed, bytes, align);
         }
         let before = self.arena.backed_bytes();
-        let Some(growth) = self.arena.growth(bytes, align) else {
+        let Some(growth) = self.arena.growth(bytes, align, GrowthMode::Spare) else {
             return;
         };
         assert_eq!(self.arena.backed_bytes(), before, "asking changed something");
@@ -281,14 +281,14 @@ fn what_can_never_fit_is_refused() {
         (u64::MAX - 1, 1 << 63),
     ] {
         assert_eq!(arena.place(bytes, align), None);
-        assert_eq!(arena.growth(bytes, align), None);
+        assert_eq!(arena.growth(bytes, align, GrowthMode::Spare), None);
     }
-    let whole = arena.growth(SPAN, 64).unwrap();
+    let whole = arena.growth(SPAN, 64, GrowthMode::Spare).unwrap();
     assert!(whole.back.iter().eq(std::iter::once(&(0..SPAN))));
     arena.backed(0..SPAN);
     let all = arena.place(SPAN, SPAN).unwrap();
     assert_eq!(arena.free_bytes(), 0);
-    assert_eq!(arena.growth(64, 64), None);
+    assert_eq!(arena.growth(64, 64, GrowthMode::Spare), None);
     arena.release(all.node);
     assert_eq!(arena.largest_free(), SPAN);
 }
@@ -313,7 +313,7 @@ fn slab_sizes_are_the_classes() {
     ] {
         let mut arena = Arena::new(ArenaSettings::slabs(256, 4096, 1 << 40));
         assert_eq!(
-            arena.growth(bytes, 256).unwrap().slab,
+            arena.growth(bytes, 256, GrowthMode::Spare).unwrap().slab,
             Some(slab),
             "{:?}",
             SizeClass::of(bytes)

@@ -109,6 +109,7 @@ mod tests {
             recorded_overhead: None,
             unknown_frees: 0,
             map_events: 7,
+            exchange_events: 2,
             ns_per_event: 81.4,
         };
         let pen = Pen {

@@ -317,6 +317,7 @@ fn check_path(path: &str) -> Result<(), LedgerError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::sums::Bound;
     use super::*;
 
     fn open(line: u64, accounts: Vec<AccountSettings>) -> Result<(Charter, Books), LedgerError> {

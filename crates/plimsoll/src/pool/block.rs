@@ -26,6 +26,8 @@ pub(crate) struct Block {
     pub(super) requested: u64,
     pub(super) node: NodeId,
     pub(super) tag: Tag,
+    /// The strictest alignment that was asked of it, as a power of two: it keeps that when it is moved.
+    pub(super) align_log2: u8,
     /// Work on the device that may still use it.
     pub(super) fences: Option<Box<Vec<Fence>>>,
 }
@@ -56,6 +58,7 @@ impl Block {
             requested: 0,
             node,
             tag: Tag::NONE,
+            align_log2: 0,
             fences: None,
         })
     }

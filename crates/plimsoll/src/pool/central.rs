@@ -32,6 +32,8 @@ pub(super) struct Central {
     /// Leases that may be moved, by the block that they have now.
     pub(super) sites: HashMap<NodeId, Weak<Site>>,
     pub(super) maps: u64,
+    /// Growths that idle memory paid for, and trims.
+    pub(super) exchanges: u64,
     pub(super) moved: u64,
     pub(super) peak_backed: u64,
     /// The most that was live, as far as it was looked at.
@@ -48,6 +50,7 @@ impl Central {
             pending: Pending::default(),
             sites: HashMap::new(),
             maps: 0,
+            exchanges: 0,
             moved: 0,
             peak_backed: 0,
             peak_live_seen: 0,
@@ -76,6 +79,7 @@ impl Central {
         reservations: &mut Vec<Reservation>,
     ) -> Result<(), DeviceError> {
         self.maps += 1;
+        self.exchanges += u64::from(!growth.give_back.is_empty());
         for range in &growth.give_back {
             self.unback(device, range)?;
         }
@@ -117,6 +121,7 @@ impl Central {
         let mut result = Ok(());
         if !ranges.is_empty() {
             self.maps += 1;
+            self.exchanges += 1;
         }
         for range in &ranges {
             result = self.unback(device, range);

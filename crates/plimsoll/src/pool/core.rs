@@ -315,6 +315,7 @@ impl PoolCore {
             leases: tally.leases(),
             hits: tally.hits(),
             maps: central.maps,
+            exchanges: central.exchanges,
             moved: central.moved,
             largest_free: Bytes::new(central.arena.largest_free()),
             tags,

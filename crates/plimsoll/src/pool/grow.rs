@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use plimsoll_device::{Bytes, DeviceError};
 
+use super::arena::GrowthMode;
 use super::block::Block;
 use super::central::Central;
 use super::core::PoolCore;
@@ -52,46 +53,43 @@ impl PoolCore {
         self.place(central, need.bytes, need.align)
     }
 
+    /// Backs more. First with some to spare, if that much is free this moment: nobody gives anything up for our
+    /// comfort. Where it is not, only what is needed, paid with our own idle memory first.
     fn grow(self: &Arc<Self>, need: Need) -> Result<Box<Block>, LeaseError> {
-        let mut reservations: Vec<Reservation> = Vec::new();
-        let mut tried = Tried::default();
+        let mut paid: Vec<Reservation> = Vec::new();
+        let mut mode = GrowthMode::Spare;
+        let mut settled = false;
         for _ in 0..ROUNDS {
-            let missing = {
+            let step = {
                 let mut central = self.central();
                 if let Some(block) = self.search(&mut central, need) {
                     return Ok(block);
                 }
-                let Some(growth) = central.arena.growth(need.bytes, need.align) else {
-                    return Err(self.too_large(need));
-                };
-                let have = reservations
-                    .iter()
-                    .map(|reservation| reservation.bytes().get())
-                    .sum::<u64>();
-                match growth
-                    .back_bytes()
-                    .saturating_sub(growth.give_back_bytes() + have)
-                {
-                    0 => match central.apply(self.device().as_ref(), &growth, &mut reservations) {
-                        Ok(()) => continue,
-                        Err(error) if tried.again_after(&error) => None,
-                        Err(error) => return Err(error.into()),
-                    },
-                    missing => Some(Bytes::new(missing)),
-                }
+                self.grow_once(&mut central, need, mode, &mut paid)?
             };
-            let Some(missing) = missing else {
-                // The device had no room: what it still works on may give some.
-                self.flush(true);
-                self.settle()?;
-                continue;
-            };
-            match self.ask(missing, need.within) {
-                Ok(more) => reservations.push(more),
-                Err(refusal) => {
-                    reservations.clear();
-                    return self.last_resort(need, refusal);
+            match step {
+                Step::Grown => {}
+                Step::Unpaid(missing) if mode == GrowthMode::Spare => {
+                    match self.account.reserve(self.place, missing).quietly() {
+                        Ok(more) => paid.push(more),
+                        Err(_) => mode = GrowthMode::Exchange,
+                    }
                 }
+                Step::Unpaid(missing) => match self.ask(missing, need.within) {
+                    Ok(more) => paid.push(more),
+                    Err(refusal) => {
+                        paid.clear();
+                        return self.last_resort(need, refusal);
+                    }
+                },
+                Step::DeviceFull(_) if mode == GrowthMode::Spare => mode = GrowthMode::Exchange,
+                Step::DeviceFull(_) if !settled => {
+                    // What the device still works on may give some, and so may other threads' caches.
+                    settled = true;
+                    self.flush(true);
+                    self.settle()?;
+                }
+                Step::DeviceFull(error) => return Err(error.into()),
             }
         }
         Err(DeviceError::System {
@@ -99,6 +97,29 @@ impl PoolCore {
             why: format!("other threads took what was backed for this one {ROUNDS} times; ask again"),
         }
         .into())
+    }
+
+    /// Plans a growth and carries it out if it is paid for.
+    fn grow_once(
+        &self,
+        central: &mut Central,
+        need: Need,
+        mode: GrowthMode,
+        paid: &mut Vec<Reservation>,
+    ) -> Result<Step, LeaseError> {
+        let Some(growth) = central.arena.growth(need.bytes, need.align, mode) else {
+            return Err(LeaseError::TooLarge { asked: Bytes::new(need.bytes), limit: Bytes::new(self.largest) });
+        };
+        let have = paid.iter().map(|paid| paid.bytes().get()).sum::<u64>();
+        let missing = growth.back_bytes().saturating_sub(growth.give_back_bytes() + have);
+        if missing > 0 {
+            return Ok(Step::Unpaid(Bytes::new(missing)));
+        }
+        match central.apply(self.device().as_ref(), &growth, paid) {
+            Ok(()) => Ok(Step::Grown),
+            Err(error @ DeviceError::OutOfMemory { .. }) => Ok(Step::DeviceFull(error)),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn ask(&self, bytes: Bytes, within: Option<Duration>) -> Result<Reservation, Refusal> {
@@ -137,24 +158,14 @@ impl PoolCore {
             refusal: Box::new(refusal),
         })
     }
-
-    fn too_large(&self, need: Need) -> LeaseError {
-        LeaseError::TooLarge {
-            asked: Bytes::new(need.bytes),
-            limit: Bytes::new(self.largest),
-        }
-    }
 }
 
-/// What was done already about a device without room.
-#[derive(Default)]
-struct Tried {
-    settled: bool,
-}
-
-impl Tried {
-    /// Whether to wait for the device's fences and try once more.
-    fn again_after(&mut self, error: &DeviceError) -> bool {
-        matches!(error, DeviceError::OutOfMemory { .. }) && !std::mem::replace(&mut self.settled, true)
-    }
+/// How far one attempt to grow came.
+enum Step {
+    /// The device has backed it: the next search finds room, unless another thread was quicker.
+    Grown,
+    /// So much more must be reserved first.
+    Unpaid(Bytes),
+    /// The line has room and the device has not.
+    DeviceFull(DeviceError),
 }

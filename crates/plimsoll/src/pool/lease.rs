@@ -43,11 +43,6 @@ impl Lease {
         Self { block: Some(block) }
     }
 
-    /// Parts with the block without giving it back.
-    pub(super) fn into_block(mut self) -> Option<Box<Block>> {
-        self.block.take()
-    }
-
     /// How many bytes were asked for.
     pub fn bytes(&self) -> Bytes {
         self.block

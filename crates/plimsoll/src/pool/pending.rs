@@ -104,17 +104,6 @@ impl Pending {
         }
     }
 
-    /// The fence that has been waited for longest on each stream.
-    pub(super) fn fronts(&self) -> Vec<Fence> {
-        let front = |queue: &Queue| {
-            queue.waiting.front().map(|(seq, _)| Fence {
-                stream: queue.stream,
-                seq: *seq,
-            })
-        };
-        self.queues.iter().filter_map(front).collect()
-    }
-
     /// The last fence on each stream: when all are signalled nothing waits.
     pub(super) fn backs(&self) -> Vec<Fence> {
         let back = |queue: &Queue| {

@@ -243,6 +243,7 @@ impl Pool {
         let mut block = core.obtain(need)?;
         block.requested = request.bytes.get();
         block.tag = request.tag;
+        block.align_log2 = u8::try_from(need.align.ilog2()).unwrap_or(u8::MAX);
         core.count(|tally| tally.miss(block.bytes, block.requested, block.tag));
         Ok(Lease::of(block))
     }

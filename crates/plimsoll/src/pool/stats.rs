@@ -30,8 +30,10 @@ pub struct PoolStats {
     pub leases: u64,
     /// How many of them came from a thread's cache.
     pub hits: u64,
-    /// Times that the device backed or gave back memory for this pool.
+    /// Leases and trims that made the device back or give back memory.
     pub maps: u64,
+    /// Those among them that gave memory back: the price of staying small. The rest is growth, paid once.
+    pub exchanges: u64,
     /// Blocks moved by compaction.
     pub moved: u64,
     /// The largest free run in what is backed.

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::{ReplayError, Replayer};
-use crate::pool::arena::{Arena, ArenaSettings, Growth, NodeId};
+use crate::pool::arena::{Arena, ArenaSettings, Growth, GrowthMode, NodeId};
 
 /// How much freed memory the stand-in for a thread's cache keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,7 +164,7 @@ impl BareArena {
         {
             return Some(placed.node);
         }
-        let growth = self.arena.growth(bytes, self.align)?;
+        let growth = self.arena.growth(bytes, self.align, GrowthMode::Spare)?;
         self.apply(growth);
         self.arena.place(bytes, self.align).map(|placed| placed.node)
     }

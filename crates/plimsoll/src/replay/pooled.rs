@@ -155,6 +155,10 @@ impl Replayer for PooledReplay {
     fn map_events(&self) -> u64 {
         self.pool.stats().maps
     }
+
+    fn exchange_events(&self) -> u64 {
+        self.pool.stats().exchanges
+    }
 }
 
 fn refused(pool: &Pool, bytes: u64, error: &LeaseError) -> ReplayError {

@@ -28,11 +28,11 @@ pub struct Placed {
 ///
 /// # Example
 /// ```
-/// use plimsoll::pool::arena::{Arena, ArenaSettings};
+/// use plimsoll::pool::arena::{Arena, ArenaSettings, GrowthMode};
 ///
 /// let mut arena = Arena::new(ArenaSettings::pages(512, 2 << 20, 1 << 40));
 /// assert!(arena.place(1000, 512).is_none());
-/// let growth = arena.growth(1000, 512).expect("the range is large enough");
+/// let growth = arena.growth(1000, 512, GrowthMode::Spare).expect("the range is large enough");
 /// for range in growth.back {
 ///     arena.backed(range);                       // after the device did it
 /// }

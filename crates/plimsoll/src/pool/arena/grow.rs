@@ -37,6 +37,15 @@ impl Growth {
     }
 }
 
+/// How freely an arena grows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GrowthMode {
+    /// Memory is there for the asking: back some to spare, so that the device is called rarely.
+    Spare,
+    /// Memory is short: back what is needed and no more, and pay with all that is idle before taking more.
+    Exchange,
+}
+
 /// A place for a request in a run that is free or not backed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Window {
@@ -53,15 +62,15 @@ impl Arena {
     /// The answer holds for the arena as it is now: the caller applies it (or gives up) before it lets anybody
     /// else place or release. It calls [`given_back`](Self::given_back) and [`backed`](Self::backed) for what
     /// it did; after that [`place`](Self::place) succeeds.
-    pub fn growth(&mut self, bytes: u64, align: u64) -> Option<Growth> {
+    pub fn growth(&mut self, bytes: u64, align: u64, mode: GrowthMode) -> Option<Growth> {
         let want = self.want(bytes, align)?;
         if !self.nodes.has_room(8) {
             return None;
         }
         self.need_high = self.need_high.max(self.taken_bytes + want.bytes);
         match self.settings.backing {
-            Backing::Pages { granule, .. } => self.grow_pages(&want, granule),
-            Backing::Slabs { align, largest } => self.grow_slab(&want, align, largest),
+            Backing::Pages { granule, .. } => self.grow_pages(&want, granule, mode),
+            Backing::Slabs { align, largest } => self.grow_slab(&want, align, largest, mode),
         }
     }
 
@@ -196,9 +205,12 @@ impl Arena {
             .max(self.settings.first_bytes / granule * granule)
     }
 
-    fn grow_pages(&mut self, want: &Want, granule: u64) -> Option<Growth> {
+    fn grow_pages(&mut self, want: &Want, granule: u64, mode: GrowthMode) -> Option<Growth> {
         let window = self.cheapest_window(want, granule)?;
-        let limit = self.limit(granule);
+        let limit = match mode {
+            GrowthMode::Spare => self.limit(granule),
+            GrowthMode::Exchange => self.backed_bytes,
+        };
         let after = self.backed_bytes.saturating_add(window.new);
         let mut growth = Growth::default();
         let mut covered = window.offset / granule * granule..window.end.checked_next_multiple_of(granule)?;
@@ -381,9 +393,10 @@ impl Arena {
         ranges
     }
 
-    fn grow_slab(&self, want: &Want, align: u64, largest: u64) -> Option<Growth> {
-        let slab = SizeClass::of(want.bytes).slab_bytes(want.bytes)?;
-        let slab = if slab > largest { want.bytes } else { slab };
+    fn grow_slab(&self, want: &Want, align: u64, largest: u64, mode: GrowthMode) -> Option<Growth> {
+        let usual = SizeClass::of(want.bytes).slab_bytes(want.bytes)?;
+        let spare = mode == GrowthMode::Spare && usual <= largest;
+        let slab = if spare { usual } else { want.bytes.checked_next_multiple_of(align)? };
         let zone = self.zone_of(want);
         let fit = Want {
             bytes: slab,
@@ -396,7 +409,7 @@ impl Arena {
             (hole.zone() == zone && offset.checked_add(slab)? <= hole.end()).then_some(offset)
         })?;
         let after = self.backed_bytes.saturating_add(slab);
-        let limit = self.limit(1);
+        let limit = if spare { self.limit(1) } else { self.backed_bytes };
         Some(Growth {
             back: std::iter::once(offset..offset + slab).collect(),
             give_back: if after > limit {

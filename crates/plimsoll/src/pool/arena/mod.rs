@@ -24,6 +24,6 @@ mod settings;
 
 pub use arena::{Arena, Placed};
 pub use compact::Move;
-pub use grow::Growth;
+pub use grow::{Growth, GrowthMode};
 pub use node::NodeId;
 pub use settings::{ArenaSettings, Backing, SizeClass, Slack};
