@@ -76,7 +76,6 @@ fn a_ring_of_leases_gives_back_what_is_empty() {
 }
 
 #[test]
-#[ignore = "a pool at its limit asks to grow back to its peak, so the ladder evicts every lease for the sake of one"]
 fn cached_leases_are_charged_once_and_make_room_for_each_other() {
     let yard = Yard::of(LINE);
     let pool = pool(&yard);
