@@ -3,6 +3,9 @@
 
 mod engine;
 pub mod governor;
+// Holdings start threads and read files, which loom and shuttle do not model.
+#[cfg(not(any(loom, shuttle)))]
+pub mod holding;
 pub mod ledger;
 pub mod machine;
 pub mod pool;
