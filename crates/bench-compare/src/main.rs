@@ -3,9 +3,9 @@
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use plimsoll_cli::bench::harness::{self, Plan, Row};
 use bench_compare::peers;
 use clap::Parser;
+use plimsoll_cli::bench::harness::{self, Plan, Row};
 
 /// Time how long other people's allocators take to hand out a block and take it back.
 #[derive(Parser)]
@@ -39,15 +39,8 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> io::Result<bool> {
     let mut engines = peers::all();
     let known: Vec<_> = engines.iter().map(|engine| engine.name()).collect();
-    if let Some(unknown) = arguments
-        .engines
-        .iter()
-        .find(|name| !known.contains(&name.as_str()))
-    {
-        eprintln!(
-            "error: no engine is called {unknown:?}; there are {}",
-            known.join(", ")
-        );
+    if let Some(unknown) = arguments.engines.iter().find(|name| !known.contains(&name.as_str())) {
+        eprintln!("error: no engine is called {unknown:?}; there are {}", known.join(", "));
         return Ok(false);
     }
     engines.retain(|engine| {
@@ -85,13 +78,7 @@ fn run(arguments: &Arguments) -> io::Result<bool> {
 fn explain(rows: &[Row]) {
     for row in rows {
         if let Err(gap) = row.ns_median {
-            let Row {
-                engine,
-                size_bytes,
-                threads,
-                live,
-                ..
-            } = row;
+            let Row { engine, size_bytes, threads, live, .. } = row;
             eprintln!("{engine}: no figure for {size_bytes} bytes, {threads} threads, {live} live: {gap}");
         }
     }
@@ -100,16 +87,8 @@ fn explain(rows: &[Row]) {
 fn table(rows: &[Row]) -> String {
     let line = |row: &Row| {
         let ns = row.ns_median.ok()?;
-        let Row {
-            engine,
-            size_bytes,
-            threads,
-            live,
-            ..
-        } = row;
-        Some(format!(
-            "{engine:<18} {size_bytes:>12} {threads:>8} {live:>9} {ns:>12.1}\n"
-        ))
+        let Row { engine, size_bytes, threads, live, .. } = row;
+        Some(format!("{engine:<18} {size_bytes:>12} {threads:>8} {live:>9} {ns:>12.1}\n"))
     };
     rows.iter().filter_map(line).collect()
 }
@@ -118,13 +97,7 @@ fn table(rows: &[Row]) -> String {
 fn json(rows: &[Row]) -> String {
     let object = |row: &Row| {
         let ns = row.ns_median.ok()?;
-        let Row {
-            engine,
-            size_bytes,
-            threads,
-            live,
-            ..
-        } = row;
+        let Row { engine, size_bytes, threads, live, .. } = row;
         Some(format!(
             "  {{\"engine\": \"{engine}\", \"size_bytes\": {size_bytes}, \"threads\": {threads}, \"live\": {live}, \
              \"ns_median\": {ns:.2}}}"

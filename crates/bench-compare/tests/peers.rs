@@ -1,7 +1,7 @@
 //! Every peer of this build runs the short plan, gives a figure for each case, and again with its memory touched.
 
-use plimsoll_cli::bench::harness::{Gap, Plan, measure};
 use bench_compare::peers;
+use plimsoll_cli::bench::harness::{Gap, Plan, measure};
 
 #[test]
 fn every_peer_gives_a_figure_for_every_case() {
@@ -16,21 +16,10 @@ fn every_peer_gives_a_figure_for_every_case() {
 
 #[test]
 fn touching_leaves_out_only_those_who_keep_books() {
-    let plan = Plan {
-        touch: true,
-        ..Plan::smoke()
-    };
+    let plan = Plan { touch: true, ..Plan::smoke() };
     for row in measure(&peers::all(), &plan, |_| {}) {
-        let expected = if row.engine == "offset-allocator" {
-            row.ns_median.err()
-        } else {
-            None
-        };
-        assert_eq!(
-            expected,
-            (row.engine == "offset-allocator").then_some(Gap::NoMemory),
-            "{row:?}"
-        );
+        let expected = if row.engine == "offset-allocator" { row.ns_median.err() } else { None };
+        assert_eq!(expected, (row.engine == "offset-allocator").then_some(Gap::NoMemory), "{row:?}");
         assert!(row.ns_median.is_ok() || expected.is_some(), "{row:?}");
     }
 }

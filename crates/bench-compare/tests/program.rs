@@ -8,10 +8,7 @@ use plimsoll_cli::bench::harness::Plan;
 use serde_json::Value;
 
 fn run(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_bench-compare"))
-        .args(arguments)
-        .output()
-        .unwrap()
+    Command::new(env!("CARGO_BIN_EXE_bench-compare")).args(arguments).output().unwrap()
 }
 
 #[test]

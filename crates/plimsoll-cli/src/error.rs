@@ -82,8 +82,12 @@ impl CliError {
             Self::Trace { .. } => {
                 "a trace has the columns device,seq,action,addr,size,stream, as .csv or .csv.gz".to_owned()
             }
-            Self::Replay(_) => "replay a shorter trace, or one whose blocks fit this machine's addresses".to_owned(),
-            Self::Bench(_) => "this is a mistake in plimsoll; please report it with the output above".to_owned(),
+            Self::Replay(_) => {
+                "replay a shorter trace, or one whose blocks fit this machine's addresses".to_owned()
+            }
+            Self::Bench(_) => {
+                "this is a mistake in plimsoll; please report it with the output above".to_owned()
+            }
             Self::Output(_) => "check that the disk has room and the target is writable".to_owned(),
             Self::Json(_) => "this is a mistake in plimsoll; please report it".to_owned(),
         }
@@ -95,11 +99,7 @@ impl CliError {
             (true, false) => GraphicalTheme::unicode_nocolor(),
             (false, color) => GraphicalTheme {
                 characters: miette::ThemeCharacters::ascii(),
-                styles: if color {
-                    miette::ThemeStyles::ansi()
-                } else {
-                    miette::ThemeStyles::none()
-                },
+                styles: if color { miette::ThemeStyles::ansi() } else { miette::ThemeStyles::none() },
             },
         };
         let handler = GraphicalReportHandler::new_themed(theme)
@@ -156,20 +156,9 @@ pub struct ShownSettingsError {
 
 impl ShownSettingsError {
     fn new(error: SettingsError) -> Self {
-        let source = error
-            .text
-            .as_deref()
-            .map(|text| NamedSource::new(&error.file, text.to_owned()));
-        let offset = error
-            .text
-            .as_deref()
-            .zip(error.at)
-            .map(|(text, at)| span(text, at));
-        Self {
-            error,
-            source,
-            offset,
-        }
+        let source = error.text.as_deref().map(|text| NamedSource::new(&error.file, text.to_owned()));
+        let offset = error.text.as_deref().zip(error.at).map(|(text, at)| span(text, at));
+        Self { error, source, offset }
     }
 }
 
@@ -191,10 +180,7 @@ impl std::error::Error for ShownSettingsError {}
 fn span(text: &str, at: Position) -> (usize, usize) {
     let before: usize = text.split_inclusive('\n').take(at.line - 1).map(str::len).sum();
     let line = text[before..].lines().next().unwrap_or_default();
-    let column = line
-        .char_indices()
-        .nth(at.column - 1)
-        .map_or(line.len(), |(index, _)| index);
+    let column = line.char_indices().nth(at.column - 1).map_or(line.len(), |(index, _)| index);
     let rest = &line[column..];
     let end = match rest.chars().next() {
         Some(quote @ ('"' | '\'')) => rest[1..].find(quote).map(|end| end + 2),

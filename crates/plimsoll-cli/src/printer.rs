@@ -40,16 +40,8 @@ impl Printer {
         let unicode = unicode(|name| std::env::var(name).ok());
         Self {
             json,
-            out: Pen {
-                color: wanted(color, io::stdout().is_terminal()),
-                unicode,
-                width: width(),
-            },
-            err: Pen {
-                color: wanted(color, io::stderr().is_terminal()),
-                unicode,
-                width: width(),
-            },
+            out: Pen { color: wanted(color, io::stdout().is_terminal()), unicode, width: width() },
+            err: Pen { color: wanted(color, io::stderr().is_terminal()), unicode, width: width() },
         }
     }
 
@@ -109,17 +101,9 @@ pub(crate) fn color_among(args: impl IntoIterator<Item = OsString>) -> Color {
         "never" => Color::Never,
         _ => Color::Auto,
     };
-    let args: Vec<_> = args
-        .into_iter()
-        .map(|arg| arg.to_string_lossy().into_owned())
-        .collect();
+    let args: Vec<_> = args.into_iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
     let joined = args.iter().find_map(|arg| arg.strip_prefix("--color="));
-    let apart = || {
-        args.iter()
-            .skip_while(|arg| *arg != "--color")
-            .nth(1)
-            .map(String::as_str)
-    };
+    let apart = || args.iter().skip_while(|arg| *arg != "--color").nth(1).map(String::as_str);
     joined.or_else(apart).map_or(Color::Auto, parse)
 }
 
@@ -147,9 +131,7 @@ fn unicode(variable: impl Fn(&str) -> Option<String>) -> bool {
 
 fn width() -> usize {
     let columns = || std::env::var("COLUMNS").ok()?.parse().ok();
-    terminal_width()
-        .or_else(columns)
-        .map_or(USUAL_WIDTH, |width: usize| width.clamp(LEAST_WIDTH, MOST_WIDTH))
+    terminal_width().or_else(columns).map_or(USUAL_WIDTH, |width: usize| width.clamp(LEAST_WIDTH, MOST_WIDTH))
 }
 
 #[cfg(unix)]
@@ -178,11 +160,7 @@ mod tests {
     #[test]
     fn the_first_locale_that_is_set_decides() {
         let with = |set: &'static [(&str, &str)]| {
-            unicode(|name| {
-                set.iter()
-                    .find(|(key, _)| *key == name)
-                    .map(|(_, value)| (*value).to_owned())
-            })
+            unicode(|name| set.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
         };
         assert!(with(&[]));
         assert!(with(&[("LANG", "en_GB.UTF-8")]));

@@ -45,19 +45,12 @@ fn version_and_help_are_data_and_done() {
         assert!(output.stderr.is_empty());
         assert!(text(&output.stdout).contains("plimsoll"));
     }
-    for args in [
-        &["machine", "--help"][..],
-        &["config", "check", "--help"],
-        &["help", "config"],
-    ] {
+    for args in [&["machine", "--help"][..], &["config", "check", "--help"], &["help", "config"]] {
         let output = run(args);
         assert_eq!(output.status.code(), Some(0), "{args:?}");
     }
     let check = text(&run(&["config", "check", "--help"]).stdout);
-    assert!(
-        check.contains("Examples:") && check.contains("--assume"),
-        "{check}"
-    );
+    assert!(check.contains("Examples:") && check.contains("--assume"), "{check}");
 }
 
 #[test]
@@ -86,9 +79,7 @@ fn machine_for_programs() {
     let output = run(&["machine", "--json"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let report = json(&output);
-    for name in [
-        "version", "os", "cpu", "memory", "pages", "limits", "places", "pressure", "disk",
-    ] {
+    for name in ["version", "os", "cpu", "memory", "pages", "limits", "places", "pressure", "disk"] {
         assert!(report.get(name).is_some(), "{name} is part of the schema");
     }
     if cfg!(any(target_os = "linux", target_os = "macos")) {
@@ -109,10 +100,7 @@ fn machine_for_people_fits_a_screen_and_has_no_colours_in_a_pipe() {
     assert_eq!(output.status.code(), Some(0));
     let shown = text(&output.stdout);
     assert!(!shown.contains('\u{1b}'), "no colours in a pipe");
-    assert!(
-        shown.contains("pressure") && shown.contains("limited by"),
-        "{shown}"
-    );
+    assert!(shown.contains("pressure") && shown.contains("limited by"), "{shown}");
     let wide: Vec<_> = shown.lines().filter(|line| line.trim_end() != *line).collect();
     assert!(wide.is_empty(), "blanks at the end of {wide:?}");
     assert!(text(&run(&["machine", "--color", "always"]).stdout).contains('\u{1b}'));
@@ -124,19 +112,10 @@ fn machine_for_people_fits_a_screen_and_has_no_colours_in_a_pipe() {
 #[test]
 fn a_reader_that_goes_away_is_no_failure() {
     for args in [&["machine"][..], &["machine", "--json"], &["--help"]] {
-        let mut child = plimsoll(args)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = plimsoll(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         drop(child.stdout.take());
         let mut complaint = String::new();
-        child
-            .stderr
-            .take()
-            .unwrap()
-            .read_to_string(&mut complaint)
-            .unwrap();
+        child.stderr.take().unwrap().read_to_string(&mut complaint).unwrap();
         let status = child.wait().unwrap();
         assert_eq!(status.code(), Some(0), "{args:?}: {complaint}");
         assert!(complaint.is_empty(), "{args:?}: {complaint}");
@@ -159,10 +138,7 @@ fn a_good_configuration_is_shown() {
     let output = run(&["config", "check", &path]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let shown = text(&output.stdout);
-    assert!(
-        shown.contains("adds up") && shown.contains("kv") && shown.contains("not promised"),
-        "{shown}"
-    );
+    assert!(shown.contains("adds up") && shown.contains("kv") && shown.contains("not promised"), "{shown}");
     let report = json(&run(&["config", "check", &path, "--json"]));
     assert_eq!(report["ok"], true);
     assert_eq!(report["places"][0]["accounts"][0]["account"], "kv");
@@ -172,21 +148,10 @@ fn a_good_configuration_is_shown() {
 fn the_shipped_profiles_fit_the_machine_that_they_are_for() {
     for name in ["examples/production-128g.toml", "examples/development-128g.toml"] {
         let path = workspace(name);
-        let assume = [
-            "--assume",
-            "host=128GiB",
-            "--assume",
-            "gpu:0=96GiB",
-            "--assume",
-            "disk=1TB",
-        ];
+        let assume = ["--assume", "host=128GiB", "--assume", "gpu:0=96GiB", "--assume", "disk=1TB"];
         let output = run(&[&["config", "check", &path][..], &assume].concat());
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-        assert!(
-            text(&output.stdout)
-                .lines()
-                .all(|line| line.chars().count() <= 80 || line.contains(name))
-        );
+        assert!(text(&output.stdout).lines().all(|line| line.chars().count() <= 80 || line.contains(name)));
     }
 }
 
@@ -197,13 +162,9 @@ fn a_profile_that_promises_too_much_is_refused_with_the_arithmetic() {
     assert_eq!(output.status.code(), Some(1));
     assert!(output.stdout.is_empty());
     let shown = text(&output.stderr);
-    for part in [
-        "the guarantees do not fit",
-        "45.00 GB  models",
-        "3.00 GB  too much",
-        "help:",
-        "line = \"120GB\"",
-    ] {
+    for part in
+        ["the guarantees do not fit", "45.00 GB  models", "3.00 GB  too much", "help:", "line = \"120GB\""]
+    {
         assert!(shown.contains(part), "{part:?} is not in\n{shown}");
     }
     let refused = run(&["config", "check", &path, "--json"]);

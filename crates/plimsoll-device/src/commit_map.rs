@@ -48,12 +48,7 @@ impl CommitMap {
         let shift = granule.trailing_zeros();
         assert!(bytes.is_multiple_of(granule), "{bytes} bytes of {granule}");
         assert!(bytes >> shift <= Self::GRANULES_MAX, "{bytes} bytes of {granule}");
-        Self {
-            shift,
-            bytes,
-            words: Vec::new(),
-            backed: 0,
-        }
+        Self { shift, bytes, words: Vec::new(), backed: 0 }
     }
 
     /// How much of the range is backed.
@@ -73,10 +68,7 @@ impl CommitMap {
     /// The granules of `range`, when all of them are backed.
     pub fn backed(&self, range: &Range<u64>) -> Result<Granules, DeviceError> {
         let granules = self.granules(range, "given back")?;
-        if self
-            .words_of(&granules.0)
-            .any(|(_, word, mask)| word & mask != mask)
-        {
+        if self.words_of(&granules.0).any(|(_, word, mask)| word & mask != mask) {
             return Err(self.bad(range, "given back", "a part of it is not backed"));
         }
         Ok(granules)
@@ -106,11 +98,7 @@ impl CommitMap {
         }
         for (index, mask) in masks(&granules.0) {
             let word = &mut self.words[index];
-            assert_eq!(
-                *word & mask,
-                if backed { 0 } else { mask },
-                "a granule marked twice"
-            );
+            assert_eq!(*word & mask, if backed { 0 } else { mask }, "a granule marked twice");
             *word ^= mask;
         }
         if backed {
@@ -122,13 +110,7 @@ impl CommitMap {
 
     /// Why `range` cannot be `what` ("backed" or "given back").
     pub fn bad(&self, range: &Range<u64>, what: &'static str, why: &'static str) -> DeviceError {
-        DeviceError::BadRange {
-            start: range.start,
-            end: range.end,
-            what,
-            why,
-            granule: 1 << self.shift,
-        }
+        DeviceError::BadRange { start: range.start, end: range.end, what, why, granule: 1 << self.shift }
     }
 
     fn granules(&self, range: &Range<u64>, what: &'static str) -> Result<Granules, DeviceError> {

@@ -20,11 +20,7 @@ pub struct Request {
 impl Request {
     /// So many bytes at the device's own alignment.
     pub const fn new(bytes: Bytes, mode: StorageMode) -> Self {
-        Self {
-            bytes,
-            align: 1,
-            mode,
-        }
+        Self { bytes, align: 1, mode }
     }
 
     /// The same at a stricter alignment.

@@ -24,26 +24,18 @@ impl<L> Lanes<L> {
     pub(crate) fn new(first: L) -> Self {
         let slots: Box<[OnceLock<L>]> = (0..LIMIT).map(|_| OnceLock::new()).collect();
         let _ = slots[0].set(first);
-        Self {
-            slots,
-            next: AtomicU32::new(1),
-        }
+        Self { slots, next: AtomicU32::new(1) }
     }
 
     pub(crate) fn get(&self, stream: Stream) -> Result<&L, DeviceError> {
-        self.slots
-            .get(stream.0 as usize)
-            .and_then(OnceLock::get)
-            .ok_or(DeviceError::UnknownStream(stream))
+        self.slots.get(stream.0 as usize).and_then(OnceLock::get).ok_or(DeviceError::UnknownStream(stream))
     }
 
     /// Adds a stream.
     pub(crate) fn open(&self, device: &str, lane: L) -> Result<Stream, DeviceError> {
         let number = self
             .next
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| {
-                (n < LIMIT).then(|| n + 1)
-            })
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < LIMIT).then(|| n + 1))
             .map_err(|_| DeviceError::Unsupported {
                 device: device.to_owned(),
                 what: "have more than 1,024 streams; keep streams and use them again",

@@ -22,10 +22,7 @@ impl Lost {
     pub(crate) fn check(&self, device: &str) -> Result<(), DeviceError> {
         match self.0.get() {
             None => Ok(()),
-            Some(why) => Err(DeviceError::Lost {
-                device: device.to_owned(),
-                why: why.clone(),
-            }),
+            Some(why) => Err(DeviceError::Lost { device: device.to_owned(), why: why.clone() }),
         }
     }
 }

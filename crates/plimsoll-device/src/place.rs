@@ -75,16 +75,7 @@ mod tests {
         for place in [Host, Pinned, Cuda(0), Cuda(65_535), Gpu(1), Disk, Remote, Sim(3)] {
             assert_eq!(place.to_string().parse(), Ok(place));
         }
-        for text in [
-            "",
-            "hosts",
-            "cuda",
-            "cuda:",
-            "cuda:x",
-            "cuda:65536",
-            "host:0",
-            "gpu:-1",
-        ] {
+        for text in ["", "hosts", "cuda", "cuda:", "cuda:x", "cuda:65536", "host:0", "gpu:-1"] {
             assert_eq!(text.parse::<Place>(), Err(ParsePlaceError(text.into())));
         }
     }

@@ -80,16 +80,7 @@ impl Region {
         host: NonNull<u8>,
         backing: Arc<dyn Any + Send + Sync>,
     ) -> Self {
-        Self {
-            device,
-            id,
-            bytes,
-            mode,
-            start: host.as_ptr(),
-            host_visible: true,
-            writable: true,
-            backing,
-        }
+        Self { device, id, bytes, mode, start: host.as_ptr(), host_visible: true, writable: true, backing }
     }
 
     /// The same region, refused to every write (a mapped file).
@@ -142,26 +133,14 @@ impl Region {
     /// The part `range` of this region, or an error that names both sizes.
     pub fn span(&self, range: Range<u64>) -> Result<Span<'_>, DeviceError> {
         if range.start > range.end || range.end > self.bytes.get() {
-            return Err(DeviceError::OutOfBounds {
-                start: range.start,
-                end: range.end,
-                region: self.bytes,
-            });
+            return Err(DeviceError::OutOfBounds { start: range.start, end: range.end, region: self.bytes });
         }
-        Ok(Span {
-            region: self,
-            offset: range.start,
-            bytes: Bytes::new(range.end - range.start),
-        })
+        Ok(Span { region: self, offset: range.start, bytes: Bytes::new(range.end - range.start) })
     }
 
     /// All of it.
     pub const fn whole(&self) -> Span<'_> {
-        Span {
-            region: self,
-            offset: 0,
-            bytes: self.bytes,
-        }
+        Span { region: self, offset: 0, bytes: self.bytes }
     }
 }
 

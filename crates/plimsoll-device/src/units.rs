@@ -134,11 +134,7 @@ impl Bytes {
         reason = "ratios are for people and policies, not for book-keeping"
     )]
     pub fn ratio(self, whole: Self) -> f64 {
-        if whole.0 == 0 {
-            0.0
-        } else {
-            self.0 as f64 / whole.0 as f64
-        }
+        if whole.0 == 0 { 0.0 } else { self.0 as f64 / whole.0 as f64 }
     }
 }
 
@@ -237,9 +233,8 @@ impl FromStr for Bytes {
         if trimmed.starts_with('-') {
             return Err(ParseBytesError::Negative(given()));
         }
-        let digits_end = trimmed
-            .find(|c: char| !c.is_ascii_digit() && c != '.' && c != '_')
-            .unwrap_or(trimmed.len());
+        let digits_end =
+            trimmed.find(|c: char| !c.is_ascii_digit() && c != '.' && c != '_').unwrap_or(trimmed.len());
         let (number, unit) = trimmed.split_at(digits_end);
         let unit = unit.trim();
         let number = number.replace('_', "");
@@ -253,10 +248,7 @@ impl FromStr for Bytes {
             .iter()
             .find(|(name, _)| unit.eq_ignore_ascii_case(name))
             .map(|&(_, scale)| scale)
-            .ok_or_else(|| ParseBytesError::UnknownUnit {
-                text: given(),
-                unit: unit.to_owned(),
-            })?;
+            .ok_or_else(|| ParseBytesError::UnknownUnit { text: given(), unit: unit.to_owned() })?;
         scaled(&number, scale, trimmed)
     }
 }
@@ -274,9 +266,8 @@ fn scaled(number: &str, scale: u64, text: &str) -> Result<Bytes, ParseBytesError
     let mut total = whole.checked_mul(u128::from(scale)).ok_or_else(overflow)?;
     if !decimals.is_empty() {
         let digits = u32::try_from(decimals.len()).unwrap_or(u32::MAX);
-        let divisor = 10_u128
-            .checked_pow(digits)
-            .ok_or_else(|| ParseBytesError::Fraction(text.to_owned()))?;
+        let divisor =
+            10_u128.checked_pow(digits).ok_or_else(|| ParseBytesError::Fraction(text.to_owned()))?;
         let parts = decimals.parse::<u128>().map_err(|_| not_a_number())?;
         let scaled = parts.checked_mul(u128::from(scale)).ok_or_else(overflow)?;
         // A fraction of a large unit need not be whole ("0.33GiB"); it is rounded down to a byte. A fraction
@@ -320,10 +311,7 @@ mod tests {
         assert_eq!(parse("1.2.3GiB"), E::NotANumber("1.2.3GiB".into()));
         assert_eq!(parse("0.5B"), E::Fraction("0.5B".into()));
         assert_eq!(parse("16777216TiB"), E::Overflow("16777216TiB".into()));
-        assert!(matches!(
-            parse("99999999999999999999999999999999999999999GiB"),
-            E::Overflow(_)
-        ));
+        assert!(matches!(parse("99999999999999999999999999999999999999999GiB"), E::Overflow(_)));
         assert!(matches!(parse("3GiBs"), E::UnknownUnit { unit, .. } if unit == "GiBs"));
     }
 

@@ -18,10 +18,7 @@ fn passed(report: &Report, skipped: usize) {
 }
 
 fn sim(skipped: usize, change: impl FnOnce(&mut SimSettings)) {
-    let mut settings = SimSettings {
-        total: Bytes::mib(32),
-        ..SimSettings::default()
-    };
+    let mut settings = SimSettings { total: Bytes::mib(32), ..SimSettings::default() };
     change(&mut settings);
     let contents = settings.contents == Contents::Real;
     let sim = Arc::new(SimDevice::new(settings).unwrap());
@@ -61,10 +58,7 @@ fn sim_slow() {
 #[test]
 fn sim_with_slabs_only() {
     sim(9, |s| {
-        s.capabilities = Capabilities {
-            growable_ranges: false,
-            ..s.capabilities
-        };
+        s.capabilities = Capabilities { growable_ranges: false, ..s.capabilities };
     });
 }
 
@@ -93,11 +87,8 @@ mod host {
     fn host(skipped: usize, settings: HostSettings) {
         let limited = settings.limit.is_some();
         let device: Arc<dyn Device> = Arc::new(HostDevice::open(settings).unwrap());
-        let options = Options {
-            exhaust: limited,
-            bytes_max: Bytes::mib(2),
-            ..Options::suited(device.facts())
-        };
+        let options =
+            Options { exhaust: limited, bytes_max: Bytes::mib(2), ..Options::suited(device.facts()) };
         passed(&run(&device, &options), skipped);
     }
 
@@ -121,12 +112,6 @@ mod host {
 
     #[test]
     fn with_a_worker_for_everything() {
-        host(
-            5,
-            HostSettings {
-                inline: Bytes::ZERO,
-                ..HostSettings::default()
-            },
-        );
+        host(5, HostSettings { inline: Bytes::ZERO, ..HostSettings::default() });
     }
 }

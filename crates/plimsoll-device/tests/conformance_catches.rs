@@ -51,11 +51,7 @@ impl Broken {
     }
 
     fn stream_for(&self, stream: Stream) -> Stream {
-        if self.is(Flaw::StreamsAreMixedUp) && stream.0 < 1000 {
-            Stream(0)
-        } else {
-            stream
-        }
+        if self.is(Flaw::StreamsAreMixedUp) && stream.0 < 1000 { Stream(0) } else { stream }
     }
 }
 
@@ -150,11 +146,7 @@ impl Device for Broken {
     }
 
     fn fill(&self, stream: Stream, target: Span<'_>, value: u8) -> Result<(), DeviceError> {
-        let target = if self.is(Flaw::FillLosesLastByte) {
-            shorter(target)
-        } else {
-            target
-        };
+        let target = if self.is(Flaw::FillLosesLastByte) { shorter(target) } else { target };
         self.inner.fill(self.stream_for(stream), target, value)
     }
 
@@ -204,11 +196,7 @@ fn failures(flaw: Flaw) -> Vec<&'static str> {
         ..SimSettings::default()
     };
     let inner = Arc::new(SimDevice::new(settings).unwrap());
-    let broken = Arc::new(Broken {
-        inner: Arc::clone(&inner),
-        flaw,
-        lost: AtomicBool::new(false),
-    });
+    let broken = Arc::new(Broken { inner: Arc::clone(&inner), flaw, lost: AtomicBool::new(false) });
     let device: Arc<dyn Device> = Arc::clone(&broken) as _;
     let options = Options {
         bytes_max: Bytes::kib(256),
@@ -225,52 +213,28 @@ fn failures(flaw: Flaw) -> Vec<&'static str> {
 #[test]
 fn each_flaw_is_caught_by_the_check_that_is_about_it() {
     for (flaw, check) in [
-        (
-            Flaw::CopyIgnoresOffsets,
-            "copies move what they are asked and nothing else",
-        ),
+        (Flaw::CopyIgnoresOffsets, "copies move what they are asked and nothing else"),
         (Flaw::CopyAllowsOverlap, "overlapping copies are refused"),
-        (
-            Flaw::CopyLosesLastByte,
-            "copies move what they are asked and nothing else",
-        ),
-        (
-            Flaw::FillLosesLastByte,
-            "fills write what they are asked and nothing else",
-        ),
+        (Flaw::CopyLosesLastByte, "copies move what they are asked and nothing else"),
+        (Flaw::FillLosesLastByte, "fills write what they are asked and nothing else"),
         (Flaw::FencesAreEarly, "a fence is not early"),
         (Flaw::WaitDoesNotWait, "a fence is not early"),
         (Flaw::StreamsAreMixedUp, "a fence is not early"),
-        (
-            Flaw::FencesAreNeverRefused,
-            "a fence that was never issued is refused",
-        ),
+        (Flaw::FencesAreNeverRefused, "a fence that was never issued is refused"),
         (Flaw::PrivateIsReadable, "private memory is not for the host"),
-        (
-            Flaw::SyncDoesNothing,
-            "managed memory is brought into step both ways",
-        ),
+        (Flaw::SyncDoesNothing, "managed memory is brought into step both ways"),
         (Flaw::ZeroIsAllocated, "zero bytes are refused"),
         (Flaw::AlignmentIsIgnored, "alignment is kept"),
         (Flaw::FreeForgets, "free memory follows allocations"),
-        (
-            Flaw::ForeignIsFreed,
-            "another device's region is refused and comes back",
-        ),
+        (Flaw::ForeignIsFreed, "another device's region is refused and comes back"),
         (Flaw::BackedTwice, "a granule is backed once and given back once"),
-        (
-            Flaw::UnbackedReadsAsZeros,
-            "bytes that are not backed are refused",
-        ),
+        (Flaw::UnbackedReadsAsZeros, "bytes that are not backed are refused"),
         (Flaw::DecommitKeeps, "free memory follows what is backed"),
         (Flaw::LossIsHidden, "a lost device says so and takes regions back"),
         (Flaw::Panics, "memory is told"),
     ] {
         let found = failures(flaw);
-        assert!(
-            found.contains(&check),
-            "{flaw:?} was found by {found:?}, not by {check:?}"
-        );
+        assert!(found.contains(&check), "{flaw:?} was found by {found:?}, not by {check:?}");
     }
 }
 

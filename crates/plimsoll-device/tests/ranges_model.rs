@@ -48,11 +48,7 @@ struct Model {
 impl Model {
     fn new(granule: u64) -> Self {
         let bytes = usize::try_from(GRANULES * granule).unwrap();
-        Self {
-            granule,
-            backed: vec![false; usize::try_from(GRANULES).unwrap()],
-            bytes: vec![None; bytes],
-        }
+        Self { granule, backed: vec![false; usize::try_from(GRANULES).unwrap()], bytes: vec![None; bytes] }
     }
 
     /// The granules of a part, when it is one and they are all in this state.
@@ -65,8 +61,7 @@ impl Model {
     }
 
     fn readable(&self, part: &Range<u64>) -> bool {
-        part.clone()
-            .all(|at| self.backed[usize::try_from(at / self.granule).unwrap()])
+        part.clone().all(|at| self.backed[usize::try_from(at / self.granule).unwrap()])
     }
 
     fn change(&mut self, part: &Range<u64>, to: bool) -> bool {

@@ -65,13 +65,7 @@ fn run(seed: u64) -> Trace {
         sim.read(region.span(0..64).unwrap(), &mut some).unwrap();
         bytes.extend(some);
     }
-    Trace {
-        counts: sim.counts(),
-        clock: sim.clock(),
-        used: sim.used(),
-        said,
-        bytes,
-    }
+    Trace { counts: sim.counts(), clock: sim.clock(), used: sim.used(), said, bytes }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use plimsoll::pool::arena::{Arena, ArenaSettings, Placed, GrowthMode};
+use plimsoll::pool::arena::{Arena, ArenaSettings, GrowthMode, Placed};
 
 const ROUNDS: u32 = 2_000_000;
 

@@ -22,11 +22,7 @@ fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         places: vec![LineSettings::new(Place::Host, Bytes::gib(8))],
         accounts: ["a", "b", "c/d/e/f"].map(share).into(),
     })?;
-    let [a, b, deep] = [
-        governor.account("a")?,
-        governor.account("b")?,
-        governor.account("c/d/e/f")?,
-    ];
+    let [a, b, deep] = [governor.account("a")?, governor.account("b")?, governor.account("c/d/e/f")?];
     churn(&a)?;
     println!("charge + release, one thread:           {:6.1} ns", churn(&a)?);
     println!("charge + release, one thread, 4 levels: {:6.1} ns", churn(&deep)?);
@@ -35,9 +31,6 @@ fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         (churn(&a), other.join())
     });
     let second = second.map_err(|_| "a thread panicked")??;
-    println!(
-        "charge + release, two threads, each:    {:6.1} ns",
-        first?.max(second)
-    );
+    println!("charge + release, two threads, each:    {:6.1} ns", first?.max(second));
     Ok(())
 }

@@ -6,15 +6,8 @@ use plimsoll::governor::stress::{StressSettings, run};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let seconds = std::env::args().nth(1).map_or(Ok(60), |text| text.parse())?;
-    let settings = StressSettings {
-        duration: Duration::from_secs(seconds),
-        ..StressSettings::default()
-    };
+    let settings = StressSettings { duration: Duration::from_secs(seconds), ..StressSettings::default() };
     let report = run(&settings)?;
     println!("{report:#?}");
-    if report.passed() {
-        Ok(())
-    } else {
-        Err("the governor broke a promise; see the report".into())
-    }
+    if report.passed() { Ok(()) } else { Err("the governor broke a promise; see the report".into()) }
 }

@@ -45,10 +45,7 @@ fn line(path: &Path, asked: &Asked) -> Result<bool, Box<dyn std::error::Error>> 
         live / MIB,
         pool.peak_reserved_bytes() as f64 / MIB,
         best.peak_reserved_bytes as f64 / live,
-        trace
-            .facts
-            .recorded_reserved_bytes
-            .map_or(f64::NAN, |bytes| bytes as f64 / live),
+        trace.facts.recorded_reserved_bytes.map_or(f64::NAN, |bytes| bytes as f64 / live),
         pool.backs,
         pool.give_backs,
         share(pool.exchange_events()),
@@ -92,17 +89,8 @@ fn ask(arguments: impl Iterator<Item = String>) -> Result<Asked, String> {
     if slabs {
         settings = ArenaSettings::slabs(settings.unit, 4096, 1 << 40);
     }
-    let limits = CacheLimits {
-        bytes: cache,
-        blocks: 1024,
-        large_from: large_from << 10,
-        hot_share,
-    };
-    Ok(Asked {
-        settings,
-        cache: (cache > 0).then_some(limits),
-        only,
-    })
+    let limits = CacheLimits { bytes: cache, blocks: 1024, large_from: large_from << 10, hot_share };
+    Ok(Asked { settings, cache: (cache > 0).then_some(limits), only })
 }
 
 fn main() -> ExitCode {
@@ -136,10 +124,7 @@ fn main() -> ExitCode {
         "ns"
     );
     let mut misses = 0;
-    for path in paths
-        .iter()
-        .filter(|path| path.to_string_lossy().contains(&asked.only))
-    {
+    for path in paths.iter().filter(|path| path.to_string_lossy().contains(&asked.only)) {
         match line(path, &asked) {
             Ok(good) => misses += u32::from(!good),
             Err(error) => eprintln!("{}: {error}", path.display()),

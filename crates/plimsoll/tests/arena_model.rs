@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use plimsoll::pool::arena::{Arena, ArenaSettings, Backing, NodeId, Placed, SizeClass, GrowthMode};
+use plimsoll::pool::arena::{Arena, ArenaSettings, Backing, GrowthMode, NodeId, Placed, SizeClass};
 use proptest::prelude::*;
 
 const GRANULE: u64 = 64 << 10;
@@ -65,21 +65,11 @@ impl Model {
             Backing::Slabs { .. } => 0,
         };
         let (backed, live) = (Vec::new(), Vec::new());
-        Self {
-            arena: Arena::new(settings),
-            base,
-            unit: settings.unit,
-            backed,
-            live,
-        }
+        Self { arena: Arena::new(settings), base, unit: settings.unit, backed, live }
     }
 
     fn back(&mut self, range: Range<u64>) {
-        assert!(
-            self.backed
-                .iter()
-                .all(|other| range.end <= other.start || other.end <= range.start)
-        );
+        assert!(self.backed.iter().all(|other| range.end <= other.start || other.end <= range.start));
         self.arena.backed(range.clone());
         self.backed.push(range);
     }
@@ -87,10 +77,7 @@ impl Model {
     fn give_back(&mut self, range: &Range<u64>) {
         assert!(range.start < range.end);
         for block in &self.live {
-            assert!(
-                block.offset + block.bytes <= range.start || range.end <= block.offset,
-                "in use"
-            );
+            assert!(block.offset + block.bytes <= range.start || range.end <= block.offset, "in use");
         }
         let mut gone = 0;
         let mut left = Vec::new();
@@ -119,19 +106,11 @@ impl Model {
         let inside: u64 = self
             .backed
             .iter()
-            .map(|backed| {
-                backed
-                    .end
-                    .min(range.end)
-                    .saturating_sub(backed.start.max(range.start))
-            })
+            .map(|backed| backed.end.min(range.end).saturating_sub(backed.start.max(range.start)))
             .sum();
         assert_eq!(inside, placed.bytes, "placed where nothing is backed");
         for other in &self.live {
-            assert!(
-                other.offset + other.bytes <= range.start || range.end <= other.offset,
-                "overlap"
-            );
+            assert!(other.offset + other.bytes <= range.start || range.end <= other.offset, "overlap");
         }
         self.live.push(placed);
     }
@@ -155,10 +134,7 @@ impl Model {
         for range in &growth.back {
             self.back(range.clone());
         }
-        let placed = self
-            .arena
-            .place(bytes, align)
-            .expect("the growth was made for this");
+        let placed = self.arena.place(bytes, align).expect("the growth was made for this");
         self.accept(placed, bytes, align);
     }
 
@@ -173,24 +149,13 @@ impl Model {
         for (step, placed) in moves.iter().zip(claimed) {
             assert!(movable(step.node), "moved what must stay");
             assert_eq!((placed.offset, placed.bytes), (step.to, step.bytes));
-            let at = self
-                .live
-                .iter()
-                .position(|block| block.node == step.node)
-                .expect("a live block");
-            assert_eq!(
-                (self.live[at].offset, self.live[at].bytes),
-                (step.from, step.bytes)
-            );
+            let at = self.live.iter().position(|block| block.node == step.node).expect("a live block");
+            assert_eq!((self.live[at].offset, self.live[at].bytes), (step.from, step.bytes));
             self.accept(placed, step.bytes, 1);
             old.push(step.node);
         }
         for node in old {
-            let at = self
-                .live
-                .iter()
-                .position(|block| block.node == node)
-                .expect("a live block");
+            let at = self.live.iter().position(|block| block.node == node).expect("a live block");
             self.live.swap_remove(at);
             self.arena.release(node);
         }
@@ -271,15 +236,9 @@ proptest! {
 #[test]
 fn what_can_never_fit_is_refused() {
     let mut arena = Arena::new(ArenaSettings::pages(64, GRANULE, SPAN));
-    for (bytes, align) in [
-        (0, 64),
-        (u64::MAX, 64),
-        (SPAN + 1, 64),
-        (64, 3),
-        (64, 0),
-        (64, SPAN * 2),
-        (u64::MAX - 1, 1 << 63),
-    ] {
+    for (bytes, align) in
+        [(0, 64), (u64::MAX, 64), (SPAN + 1, 64), (64, 3), (64, 0), (64, SPAN * 2), (u64::MAX - 1, 1 << 63)]
+    {
         assert_eq!(arena.place(bytes, align), None);
         assert_eq!(arena.growth(bytes, align, GrowthMode::Spare), None);
     }
@@ -305,12 +264,7 @@ fn releasing_twice_is_caught() {
 
 #[test]
 fn slab_sizes_are_the_classes() {
-    for (bytes, slab) in [
-        (1, 2 << 20),
-        (3 << 20, 20 << 20),
-        (11 << 20, 12 << 20),
-        (101 << 20, 102 << 20),
-    ] {
+    for (bytes, slab) in [(1, 2 << 20), (3 << 20, 20 << 20), (11 << 20, 12 << 20), (101 << 20, 102 << 20)] {
         let mut arena = Arena::new(ArenaSettings::slabs(256, 4096, 1 << 40));
         assert_eq!(
             arena.growth(bytes, 256, GrowthMode::Spare).unwrap().slab,
@@ -324,10 +278,7 @@ fn slab_sizes_are_the_classes() {
 #[test]
 fn compaction_moves_what_is_in_the_way_and_no_more() {
     let settings = ArenaSettings::pages(64, GRANULE, SPAN);
-    let mut model = Model::new(ArenaSettings {
-        small_below: 0,
-        ..settings
-    });
+    let mut model = Model::new(ArenaSettings { small_below: 0, ..settings });
     model.back(0..8 * GRANULE);
     for _ in 0..16 {
         model.place(GRANULE / 2, 64, false);

@@ -59,10 +59,7 @@ fn a_panicking_computation_frees_those_who_wait() {
                 barrier.wait();
                 let made = catch_unwind(AssertUnwindSafe(|| {
                     cache.get_or_insert_with(&1, || {
-                        assert!(
-                            computed.fetch_add(1, Ordering::SeqCst) != 0,
-                            "the first one fails"
-                        );
+                        assert!(computed.fetch_add(1, Ordering::SeqCst) != 0, "the first one fails");
                         vec![7; 100]
                     })
                 }));
@@ -72,11 +69,7 @@ fn a_panicking_computation_frees_those_who_wait() {
             });
         }
     });
-    assert_eq!(
-        computed.load(Ordering::SeqCst),
-        2,
-        "one failed, one computed, the rest waited"
-    );
+    assert_eq!(computed.load(Ordering::SeqCst), 2, "one failed, one computed, the rest waited");
     drop(cache);
     yard.balances_to_zero(&["work"]);
 }
@@ -194,10 +187,7 @@ fn a_hook_may_use_the_cache() {
 #[test]
 fn under_many_threads_the_book_and_the_ledger_agree() {
     const LINE: Bytes = Bytes::kib(64);
-    let yard = Yard::with(
-        LINE,
-        &[("work", Bytes::ZERO, LINE), ("other", Bytes::kib(32), LINE)],
-    );
+    let yard = Yard::with(LINE, &[("work", Bytes::ZERO, LINE), ("other", Bytes::kib(32), LINE)]);
     let cache: Cached<u32, Vec<u8>> = Cached::open(&yard.work(), "cache");
     let other = yard.governor.account("other").unwrap();
     thread::scope(|scope| {

@@ -39,12 +39,8 @@ fn the_cheapest_per_byte_goes_first() {
 fn what_is_in_use_stays_and_the_value_comes_back() {
     let yard = Yard::of(Bytes::kib(10));
     let cache: Cached<u32, String> = Cached::open(&yard.work(), "cache");
-    let held = cache
-        .insert(1, "held".into(), Bytes::kib(8), Duration::ZERO)
-        .unwrap();
-    let refused = cache
-        .insert(2, "mine".into(), Bytes::kib(4), 100 * SECOND)
-        .unwrap_err();
+    let held = cache.insert(1, "held".into(), Bytes::kib(8), Duration::ZERO).unwrap();
+    let refused = cache.insert(2, "mine".into(), Bytes::kib(4), 100 * SECOND).unwrap_err();
     let CachedError::Refused { value, refusal } = refused else {
         panic!("{refused}");
     };
@@ -53,11 +49,7 @@ fn what_is_in_use_stays_and_the_value_comes_back() {
     assert_eq!(&*held, "held");
     assert_eq!(cache.stats().refusals, 1);
     drop(held);
-    drop(
-        cache
-            .insert(2, "mine".into(), Bytes::kib(4), 100 * SECOND)
-            .unwrap(),
-    );
+    drop(cache.insert(2, "mine".into(), Bytes::kib(4), 100 * SECOND).unwrap());
     assert!(cache.get(&1).is_none(), "it was free to go once nobody used it");
     drop(cache);
     yard.balances_to_zero(&["work"]);
@@ -80,10 +72,7 @@ fn a_refusal_that_eviction_could_not_help_evicts_nothing() {
 fn another_account_gets_its_guarantee_back() {
     let yard = Yard::with(
         Bytes::kib(100),
-        &[
-            ("features", Bytes::kib(20), Bytes::kib(100)),
-            ("kv", Bytes::kib(60), Bytes::kib(60)),
-        ],
+        &[("features", Bytes::kib(20), Bytes::kib(100)), ("kv", Bytes::kib(60), Bytes::kib(60))],
     );
     let cache: Cached<u32, ()> = Cached::open(&yard.site("features"), "features");
     for key in 0..100 {
@@ -93,11 +82,7 @@ fn another_account_gets_its_guarantee_back() {
     let kv = yard.governor.account("kv").unwrap();
     let seat = kv.reserve(Place::Host, Bytes::kib(60)).now().unwrap();
     assert!(yard.charged("features") <= Bytes::kib(40));
-    assert_eq!(
-        cache.stats().bytes,
-        yard.charged("features"),
-        "the book and the ledger agree"
-    );
+    assert_eq!(cache.stats().bytes, yard.charged("features"), "the book and the ledger agree");
     // At its guarantee, with the line full, the cache still works by making room among its own.
     for key in 1_000..1_100 {
         drop(cache.insert(key, (), KIB, SECOND).unwrap());
@@ -166,20 +151,13 @@ fn values_over_leases_are_not_charged_twice() {
     let account = yard.governor.account("work").unwrap();
     let kept = Arc::new(Mutex::new(Vec::new()));
     let lease = || {
-        account
-            .reserve(Place::Host, Bytes::kib(5))
-            .now()
-            .map(|r| Lease(Some(r.back()), Arc::clone(&kept)))
+        account.reserve(Place::Host, Bytes::kib(5)).now().map(|r| Lease(Some(r.back()), Arc::clone(&kept)))
     };
     let trimmed = Arc::clone(&kept);
     let site = yard.work().over_leases(move || trimmed.lock().unwrap().clear());
     let cache: Cached<u32, Lease> = Cached::open(&site, "blocks");
     for key in 0..6 {
-        drop(
-            cache
-                .insert(key, lease().unwrap(), Bytes::kib(5), SECOND)
-                .unwrap(),
-        );
+        drop(cache.insert(key, lease().unwrap(), Bytes::kib(5), SECOND).unwrap());
         assert!(yard.charged("work") <= Bytes::kib(10));
     }
     assert_eq!(cache.stats().entries, 2);

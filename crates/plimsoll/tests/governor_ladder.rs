@@ -18,9 +18,7 @@ fn b(bytes: u64) -> Bytes {
 /// A line of 100 beside an emergency reserve of 10; accounts (path, priority, guaranteed, limit).
 fn governor(accounts: &[(&str, u8, u64, u64)]) -> Governor {
     let account = |&(path, priority, guaranteed, limit): &(&str, u8, u64, u64)| {
-        AccountSettings::new(path)
-            .priority(priority)
-            .share(HOST, b(guaranteed), b(limit))
+        AccountSettings::new(path).priority(priority).share(HOST, b(guaranteed), b(limit))
     };
     Governor::open(&LedgerSettings {
         places: vec![LineSettings::new(HOST, b(110)).emergency(b(10))],
@@ -67,10 +65,7 @@ impl Shrink for Cache {
 
     fn offer(&self) -> Offer {
         let bytes = self.held.lock().unwrap().iter().map(Charge::bytes).sum();
-        Offer {
-            bytes,
-            worth: self.worth,
-        }
+        Offer { bytes, worth: self.worth }
     }
 
     fn shrink(&self, want: Bytes, _emergency: &Emergency) -> Bytes {
@@ -84,12 +79,8 @@ impl Shrink for Cache {
             Manner::NeedsMemory => {
                 let needed = self.account.reserve(HOST, b(3)).now().unwrap();
                 assert!(needed.is_emergency());
-                let refused = self
-                    .account
-                    .reserve(HOST, b(8))
-                    .within(std::time::Duration::MAX)
-                    .wait()
-                    .unwrap_err();
+                let refused =
+                    self.account.reserve(HOST, b(8)).within(std::time::Duration::MAX).wait().unwrap_err();
                 assert_eq!(refused.why, Why::EmergencySpent { left: b(7) });
                 want
             }
@@ -120,11 +111,7 @@ struct World {
 
 impl World {
     fn new(accounts: &[(&str, u8, u64, u64)]) -> Self {
-        Self {
-            governor: governor(accounts),
-            log: Log::default(),
-            caches: Vec::new(),
-        }
+        Self { governor: governor(accounts), log: Log::default(), caches: Vec::new() }
     }
 
     fn cache(
@@ -173,12 +160,7 @@ use HolderKind::{Holder, Idle, Pending};
 
 #[test]
 fn idle_then_pending_then_the_least_valuable_above_its_guarantee() {
-    let mut world = World::new(&[
-        ("a", 1, 0, 100),
-        ("b", 1, 30, 100),
-        ("c", 2, 0, 100),
-        ("n", 3, 0, 100),
-    ]);
+    let mut world = World::new(&[("a", 1, 0, 100), ("b", 1, 30, 100), ("c", 2, 0, 100), ("n", 3, 0, 100)]);
     world.cache("a", "dear", Holder, 9.0, 10, Manner::Honest);
     world.cache("a", "cheap", Holder, 1.0, 10, Manner::Honest);
     world.cache("b", "guaranteed", Holder, 0.1, 30, Manner::Honest);
@@ -186,16 +168,7 @@ fn idle_then_pending_then_the_least_valuable_above_its_guarantee() {
     world.cache("a", "fenced", Pending, 0.0, 10, Manner::Honest);
     world.cache("a", "idle", Idle, 0.0, 20, Manner::Honest);
     let all = world.account("n").reserve(HOST, b(60)).now().unwrap();
-    assert_eq!(
-        world.asked(),
-        [
-            ("idle", 60),
-            ("fenced", 40),
-            ("cheap", 20),
-            ("dear", 10),
-            ("important", 10)
-        ]
-    );
+    assert_eq!(world.asked(), [("idle", 60), ("fenced", 40), ("cheap", 20), ("dear", 10), ("important", 10)]);
     let refused = world.account("n").reserve(HOST, b(20)).now().unwrap_err();
     assert_eq!(
         world.asked(),
@@ -233,12 +206,7 @@ fn several_holders_of_one_account_together_keep_its_guarantee() {
 
 #[test]
 fn only_those_under_the_full_account_are_asked() {
-    let mut world = World::new(&[
-        ("m", 1, 0, 50),
-        ("m/a", 1, 0, 50),
-        ("m/b", 1, 0, 50),
-        ("x", 0, 0, 100),
-    ]);
+    let mut world = World::new(&[("m", 1, 0, 50), ("m/a", 1, 0, 50), ("m/b", 1, 0, 50), ("x", 0, 0, 100)]);
     world.cache("x", "elsewhere", Idle, 0.0, 10, Manner::Honest);
     world.cache("m/a", "sibling", Holder, 1.0, 50, Manner::Honest);
     let held = world.account("m/b").reserve(HOST, b(5)).now().unwrap();
@@ -255,44 +223,14 @@ fn holders_that_lie_or_panic_are_named_and_the_ledger_stays_right() {
     world.cache("a", "half", Holder, 3.0, 40, Manner::Half);
     let held = world.account("n").reserve(HOST, b(40)).now().unwrap();
     let refused = world.account("n").reserve(HOST, b(60)).now().unwrap_err();
-    let called = [
-        ("panics", 60),
-        ("nothing", 60),
-        ("half", 60),
-        ("nothing", 30),
-        ("half", 30),
-        ("nothing", 20),
-    ];
+    let called =
+        [("panics", 60), ("nothing", 60), ("half", 60), ("nothing", 30), ("half", 30), ("nothing", 20)];
     assert_eq!(world.asked(), called, "one that panicked is not called again");
     let named = |holder: &str| holder.to_owned();
-    assert_eq!(
-        refused.faults[0],
-        Fault::Panicked {
-            holder: named("panics")
-        }
-    );
-    assert_eq!(
-        refused.faults[1],
-        Fault::GaveLess {
-            holder: named("nothing"),
-            said: b(60),
-            gave: b(0)
-        }
-    );
-    assert_eq!(
-        refused.faults[2],
-        Fault::GaveLess {
-            holder: named("half"),
-            said: b(60),
-            gave: b(30)
-        }
-    );
-    assert!(
-        refused
-            .to_string()
-            .contains("holder panics panicked and is set aside"),
-        "{refused}"
-    );
+    assert_eq!(refused.faults[0], Fault::Panicked { holder: named("panics") });
+    assert_eq!(refused.faults[1], Fault::GaveLess { holder: named("nothing"), said: b(60), gave: b(0) });
+    assert_eq!(refused.faults[2], Fault::GaveLess { holder: named("half"), said: b(60), gave: b(30) });
+    assert!(refused.to_string().contains("holder panics panicked and is set aside"), "{refused}");
     drop(held);
     world.ends_balanced();
 }
@@ -313,10 +251,7 @@ fn one_that_needs_memory_to_give_memory_back_has_the_emergency_reserve() {
     world.cache("a", "spills", Holder, 1.0, 100, Manner::NeedsMemory);
     let held = world.account("n").reserve(HOST, b(10)).now().unwrap();
     let snapshot = world.governor.snapshot();
-    assert_eq!(
-        (snapshot.places[0].emergency_used, snapshot.places[0].peak),
-        (b(0), b(103))
-    );
+    assert_eq!((snapshot.places[0].emergency_used, snapshot.places[0].peak), (b(0), b(103)));
     drop(held);
     world.ends_balanced();
 }

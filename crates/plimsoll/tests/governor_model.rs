@@ -10,10 +10,11 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use plimsoll::governor::{
-    Account, AskFuture, Charge, Emergency, Governor, HolderKind, Offer, Pressure, PressureSettings,
-    Registration, Reservation, Shrink,
+    Account, AskFuture, Charge, Emergency, Governor, HolderKind, Offer, PressureSettings, Registration,
+    Reservation, Shrink,
 };
 use plimsoll::ledger::{AccountSettings, LedgerSettings, LineSettings};
+use plimsoll::pressure::Pressure;
 use plimsoll::{Bytes, Place};
 use proptest::prelude::*;
 
@@ -93,26 +94,13 @@ impl Shrink for Cache {
     }
 
     fn offer(&self) -> Offer {
-        let bytes = self
-            .held
-            .lock()
-            .unwrap()
-            .as_ref()
-            .map_or(0, |held| held.facts().2);
-        Offer {
-            bytes: Bytes::new(bytes),
-            worth: f64::from(self.manner),
-        }
+        let bytes = self.held.lock().unwrap().as_ref().map_or(0, |held| held.facts().2);
+        Offer { bytes: Bytes::new(bytes), worth: f64::from(self.manner) }
     }
 
     fn shrink(&self, want: Bytes, emergency: &Emergency) -> Bytes {
         // Both ways of reserving while shrinking: neither waits, whatever is full.
-        drop(
-            self.account
-                .reserve(self.place, Bytes::new(2))
-                .within(Duration::MAX)
-                .wait(),
-        );
+        drop(self.account.reserve(self.place, Bytes::new(2)).within(Duration::MAX).wait());
         let spill = emergency.reserve(self.place, Bytes::new(2));
         let held = self.held.lock().unwrap().take();
         let part = match self.manner {
@@ -159,9 +147,7 @@ impl World {
         };
         let account = |(path, (g, l)): (&&str, (u64, u64))| {
             let on = |account: AccountSettings, place| account.share(place, Bytes::new(g), Bytes::new(l));
-            PLACES
-                .into_iter()
-                .fold(AccountSettings::new(*path).lend(*path != "k"), on)
+            PLACES.into_iter().fold(AccountSettings::new(*path).lend(*path != "k"), on)
         };
         let governor = Governor::open(&LedgerSettings {
             places: PLACES.map(line).into(),
@@ -170,13 +156,7 @@ impl World {
         .unwrap();
         for place in PLACES {
             let calm = Duration::from_secs(1);
-            governor.set_pressure(
-                place,
-                PressureSettings {
-                    calm,
-                    ..PressureSettings::default()
-                },
-            );
+            governor.set_pressure(place, PressureSettings { calm, ..PressureSettings::default() });
         }
         Self {
             accounts: PATHS.map(|path| governor.account(path).unwrap()).into(),
@@ -196,9 +176,7 @@ impl World {
                 self.granted(self.accounts[a].reserve(PLACES[p], Bytes::new(b)).quietly());
             }
             Op::Wait(a, p, b) => {
-                let ask = self.accounts[a]
-                    .reserve(PLACES[p], Bytes::new(b))
-                    .within(Duration::from_hours(1));
+                let ask = self.accounts[a].reserve(PLACES[p], Bytes::new(b)).within(Duration::from_hours(1));
                 self.waits.push(Box::pin(ask.into_future()));
             }
             Op::Cancel(i) => drop(pick(i, self.waits.len()).map(|i| self.waits.swap_remove(i))),
@@ -245,12 +223,7 @@ impl World {
                     let (path, place, ..) = held.facts();
                     let account = self.governor.account(&path).unwrap();
                     let held = Mutex::new(Some(held));
-                    let cache = Arc::new(Cache {
-                        manner,
-                        account: account.clone(),
-                        place,
-                        held,
-                    });
+                    let cache = Arc::new(Cache { manner, account: account.clone(), place, held });
                     let holder: Arc<dyn Shrink> = Arc::clone(&cache) as _;
                     let registration = self.governor.hold(&account, place, &holder);
                     self.caches.push((cache, registration));
@@ -319,10 +292,7 @@ impl World {
     fn check(&self) {
         let snapshot = self.governor.snapshot();
         let mut own: BTreeMap<(String, Place), (u64, u64)> = BTreeMap::new();
-        let cached = self
-            .caches
-            .iter()
-            .filter_map(|(c, _)| Some(c.held.lock().unwrap().as_ref()?.facts()));
+        let cached = self.caches.iter().filter_map(|(c, _)| Some(c.held.lock().unwrap().as_ref()?.facts()));
         for (path, place, bytes, unbacked) in self.held.iter().map(Held::facts).chain(cached) {
             let sums = own.entry((path, place)).or_default();
             sums.0 += bytes;
@@ -332,10 +302,7 @@ impl World {
             let mut total = 0;
             let mut kept = 0;
             for (share, (guaranteed, limit)) in place.shares.iter().zip(sorted_shares()) {
-                let model = own
-                    .get(&(share.path.clone(), place.place))
-                    .copied()
-                    .unwrap_or_default();
+                let model = own.get(&(share.path.clone(), place.place)).copied().unwrap_or_default();
                 assert_eq!(
                     (share.own.get(), share.unbacked.get()),
                     model,
@@ -344,9 +311,8 @@ impl World {
                     place.place
                 );
                 let below = format!("{}/", share.path);
-                let under = own
-                    .iter()
-                    .filter(|((path, at), _)| *at == place.place && path.starts_with(&below));
+                let under =
+                    own.iter().filter(|((path, at), _)| *at == place.place && path.starts_with(&below));
                 let charged = model.0 + under.map(|(_, sums)| sums.0).sum::<u64>();
                 assert_eq!(share.charged.get(), charged);
                 assert!(charged <= limit && share.peak.get() >= charged);
@@ -355,16 +321,8 @@ impl World {
                 }
                 total += model.0;
             }
-            assert_eq!(
-                place.charged.get(),
-                total,
-                "nothing is in the emergency reserve at rest"
-            );
-            assert!(
-                total + kept <= LINE - RESERVE - EMERGENCY,
-                "{total} and {kept} kept on {}",
-                place.place
-            );
+            assert_eq!(place.charged.get(), total, "nothing is in the emergency reserve at rest");
+            assert!(total + kept <= LINE - RESERVE - EMERGENCY, "{total} and {kept} kept on {}", place.place);
             assert!(place.peak.get() <= LINE - RESERVE);
         }
         assert_eq!(self.waiting(), self.waits.len());

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use plimsoll::governor::{Charge, Emergency, Governor, HolderKind, Offer, PressureLevel, Shrink, Why};
-use plimsoll::pressure::{Pressure, PressureError, PressureSource};
 use plimsoll::ledger::{AccountSettings, LedgerSettings, LineSettings};
+use plimsoll::pressure::{Pressure, PressureError, PressureSource};
 use plimsoll::{Bytes, Place};
 
 const HOST: Place = Place::Host;
@@ -26,11 +26,7 @@ fn governor() -> Governor {
 }
 
 fn used(used: f64) -> Pressure {
-    Pressure {
-        used,
-        total: Some(b(2_000)),
-        ..Pressure::default()
-    }
+    Pressure { used, total: Some(b(2_000)), ..Pressure::default() }
 }
 
 struct Cache(HolderKind, Mutex<Vec<Charge>>);
@@ -45,17 +41,12 @@ impl Shrink for Cache {
     }
 
     fn offer(&self) -> Offer {
-        Offer {
-            bytes: self.1.lock().unwrap().iter().map(Charge::bytes).sum(),
-            worth: 1.0,
-        }
+        Offer { bytes: self.1.lock().unwrap().iter().map(Charge::bytes).sum(), worth: 1.0 }
     }
 
     fn shrink(&self, want: Bytes, _emergency: &Emergency) -> Bytes {
         let mut held = self.1.lock().unwrap();
-        let Some(part) = held
-            .first_mut()
-            .and_then(|charge| charge.split(want.min(charge.bytes())).ok())
+        let Some(part) = held.first_mut().and_then(|charge| charge.split(want.min(charge.bytes())).ok())
         else {
             return Bytes::ZERO;
         };
@@ -69,12 +60,7 @@ fn critical_pressure_stops_borrowers_not_owners_and_lets_them_in_when_it_eases()
     let [owner, borrower] = ["owner", "borrower"].map(|path| governor.account(path).unwrap());
     assert_eq!(governor.press(HOST, &used(0.96), start), PressureLevel::Critical);
     let refused = borrower.reserve(HOST, b(1)).now().unwrap_err();
-    assert_eq!(
-        refused.why,
-        Why::Pressure {
-            level: PressureLevel::Critical
-        }
-    );
+    assert_eq!(refused.why, Why::Pressure { level: PressureLevel::Critical });
     drop(owner.reserve(HOST, b(300)).now().unwrap());
     assert!(owner.reserve(HOST, b(301)).now().is_err());
 
@@ -84,10 +70,7 @@ fn critical_pressure_stops_borrowers_not_owners_and_lets_them_in_when_it_eases()
         std::thread::yield_now();
     }
     governor.press(HOST, &used(0.1), start + Duration::from_secs(1));
-    assert_eq!(
-        governor.press(HOST, &used(0.1), start + Duration::from_secs(7)),
-        PressureLevel::Normal
-    );
+    assert_eq!(governor.press(HOST, &used(0.1), start + Duration::from_secs(7)), PressureLevel::Normal);
     drop(waits.join().unwrap().unwrap());
     assert!(governor.snapshot().is_balanced());
 }
@@ -107,10 +90,7 @@ fn warning_trims_idle_memory_and_critical_shrinks_holders_by_what_is_too_much() 
     assert_eq!(borrower.charged(HOST), b(400), "only the idle memory went");
     governor.press(HOST, &used(0.95), start);
     let left = borrower.charged(HOST).get();
-    assert!(
-        (200..=201).contains(&left),
-        "a tenth of 2,000 is too much: {left}"
-    );
+    assert!((200..=201).contains(&left), "a tenth of 2,000 is too much: {left}");
     drop(kept);
     assert!(governor.snapshot().is_balanced());
 }
@@ -120,16 +100,10 @@ fn the_line_is_lower_while_the_system_has_less_than_the_plan_thought() {
     let (governor, start) = (governor(), Instant::now());
     let owner = governor.account("owner").unwrap();
     let held = owner.reserve(HOST, b(100)).now().unwrap().back();
-    let reading = |available| Pressure {
-        available: Some(b(available)),
-        ..used(0.5)
-    };
+    let reading = |available| Pressure { available: Some(b(available)), ..used(0.5) };
     governor.press(HOST, &reading(50), start);
     let refused = owner.reserve(HOST, b(51)).now().unwrap_err();
-    assert_eq!(
-        (refused.fits_now, &refused.why),
-        (b(50), &Why::Line { short: b(1) })
-    );
+    assert_eq!((refused.fits_now, &refused.why), (b(50), &Why::Line { short: b(1) }));
     governor.press(HOST, &reading(5_000), start + Duration::from_secs(1));
     governor.press(HOST, &reading(5_000), start + Duration::from_secs(7));
     drop(owner.reserve(HOST, b(900)).now().unwrap());

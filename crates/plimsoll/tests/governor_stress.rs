@@ -17,8 +17,5 @@ fn never_over_the_line_nobody_starves_and_every_refusal_is_explained() {
     })
     .unwrap();
     assert!(report.passed(), "{report:#?}");
-    assert!(
-        report.refusals > 0 && report.granted > Bytes::mib(64),
-        "it was not tight: {report:#?}"
-    );
+    assert!(report.refusals > 0 && report.granted > Bytes::mib(64), "it was not tight: {report:#?}");
 }

@@ -24,10 +24,7 @@ fn b(bytes: u64) -> Bytes {
 fn governor(accounts: &[(&str, u64, u64)]) -> Governor {
     Governor::open(&LedgerSettings {
         places: vec![LineSettings::new(HOST, b(100))],
-        accounts: accounts
-            .iter()
-            .map(|&(p, g, l)| AccountSettings::new(p).share(HOST, b(g), b(l)))
-            .collect(),
+        accounts: accounts.iter().map(|&(p, g, l)| AccountSettings::new(p).share(HOST, b(g), b(l))).collect(),
     })
     .unwrap()
 }
@@ -65,10 +62,7 @@ fn a_small_request_does_not_pass_a_large_one_that_came_first() {
     until_waiting(&governor, 1);
     let small = waits(&c, 10, "small", &done);
     until_waiting(&governor, 2);
-    assert!(matches!(
-        c.reserve(HOST, b(1)).quietly().unwrap_err().why,
-        Why::Behind { account: None }
-    ));
+    assert!(matches!(c.reserve(HOST, b(1)).quietly().unwrap_err().why, Why::Behind { account: None }));
     drop(held.split(b(30)).unwrap());
     assert_eq!(governor.waiting(HOST), 2, "40 are free and 60 are first");
     drop(held.split(b(20)).unwrap());
@@ -126,11 +120,7 @@ fn one_that_comes_under_its_guarantee_while_it_waits_moves_up() {
     let second = waits(&owner, 40, "owner", &done);
     until_waiting(&governor, 2);
     drop(own);
-    assert_eq!(
-        granted.recv_timeout(LONG),
-        Ok("owner"),
-        "the owner gave 40 back and wants 40"
-    );
+    assert_eq!(granted.recv_timeout(LONG), Ok("owner"), "the owner gave 40 back and wants 40");
     second.join().unwrap();
     drop(held.split(b(60)).unwrap());
     assert_eq!(granted.recv_timeout(LONG), Ok("borrower"));
@@ -144,25 +134,14 @@ fn a_deadline_ends_a_wait_with_the_reason() {
     let governor = governor(&[("a", 0, 100), ("b", 0, 100)]);
     let [a, b_] = ["a", "b"].map(|path| governor.account(path).unwrap());
     let held = a.reserve(HOST, b(70)).now().unwrap();
-    let refused = b_
-        .reserve(HOST, b(31))
-        .within(Duration::from_millis(20))
-        .wait()
-        .unwrap_err();
+    let refused = b_.reserve(HOST, b(31)).within(Duration::from_millis(20)).wait().unwrap_err();
     assert!(refused.waited.unwrap() >= Duration::from_millis(20));
-    assert_eq!(
-        (&refused.why, refused.fits_now, refused.free),
-        (&Why::Line { short: b(1) }, b(30), b(30))
-    );
+    assert_eq!((&refused.why, refused.fits_now, refused.free), (&Why::Line { short: b(1) }, b(30), b(30)));
     assert_eq!(refused.top_holders, [("a".to_owned(), b(70))]);
     let text = refused.to_string();
-    for part in [
-        "b asked for 31 B on host",
-        "after waiting",
-        "(1 B short)",
-        "held by a 70 B",
-        "30 B would fit now",
-    ] {
+    for part in
+        ["b asked for 31 B on host", "after waiting", "(1 B short)", "held by a 70 B", "30 B would fit now"]
+    {
         assert!(text.contains(part), "{part:?} is missing in {text}");
     }
     drop(held);
@@ -216,12 +195,8 @@ fn a_future_ends_at_its_deadline_without_a_runtime() {
     let governor = governor(&[("a", 0, 100)]);
     let a = governor.account("a").unwrap();
     let held = a.reserve(HOST, b(100)).now().unwrap();
-    let refused = block_on(
-        a.reserve(HOST, b(1))
-            .within(Duration::from_millis(20))
-            .into_future(),
-    )
-    .unwrap_err();
+    let refused =
+        block_on(a.reserve(HOST, b(1)).within(Duration::from_millis(20)).into_future()).unwrap_err();
     assert!(refused.waited.is_some());
     drop(held);
     assert!(governor.snapshot().is_balanced());

@@ -19,17 +19,9 @@ const LINE: Bytes = Bytes::mib(64);
 const BLOCK: Bytes = Bytes::mib(8);
 
 fn pool(yard: &Yard) -> Pool {
-    let settings = HostSettings {
-        granule: Some(Bytes::kib(64)),
-        ..HostSettings::default()
-    };
+    let settings = HostSettings { granule: Some(Bytes::kib(64)), ..HostSettings::default() };
     let device = Arc::new(HostDevice::open(settings).unwrap());
-    Pool::new(
-        &yard.governor.account("work").unwrap(),
-        device,
-        PoolSettings::default(),
-    )
-    .unwrap()
+    Pool::new(&yard.governor.account("work").unwrap(), device, PoolSettings::default()).unwrap()
 }
 
 #[test]
@@ -40,15 +32,9 @@ fn a_file_streams_through_leases() {
     std::fs::write(&path, &text).unwrap();
     let yard = Yard::of(LINE);
     let pool = pool(&yard);
-    let streaming = Streaming::pooled(&pool, "documents", Duration::ZERO)
-        .slots(4)
-        .direct();
+    let streaming = Streaming::pooled(&pool, "documents", Duration::ZERO).slots(4).direct();
     let mut read = Vec::new();
-    for chunk in streaming
-        .file(&path)
-        .unwrap()
-        .chunks(Bytes::kib(256), Align::Record(b'\n'))
-    {
+    for chunk in streaming.file(&path).unwrap().chunks(Bytes::kib(256), Align::Record(b'\n')) {
         let chunk = chunk.unwrap();
         assert!(chunk.ends_with(b"\n"));
         read.extend_from_slice(&chunk);

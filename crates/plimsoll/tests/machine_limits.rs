@@ -26,10 +26,7 @@ fn cgroup_v2_the_lowest_of_all_ancestors_wins() {
             "anon 4294967296\ninactive_file 2147483648\nactive_file 1\n",
         ),
         ("/sys/fs/cgroup/user.slice/job.scope/memory.max", "max\n"),
-        (
-            "/sys/fs/cgroup/user.slice/job.scope/part/memory.max",
-            "34359738368\n",
-        ),
+        ("/sys/fs/cgroup/user.slice/job.scope/part/memory.max", "34359738368\n"),
         ("/sys/fs/cgroup/user.slice/job.scope/part/memory.high", "max\n"),
         ("/sys/fs/cgroup/user.slice/cpu.max", "150000 100000\n"),
         ("/sys/fs/cgroup/user.slice/job.scope/cpu.max", "max 100000\n"),
@@ -40,11 +37,7 @@ fn cgroup_v2_the_lowest_of_all_ancestors_wins() {
     let limit = machine.limited_by().unwrap();
     assert_eq!(limit.kind, LimitKind::CgroupMax);
     assert_eq!(limit.source, "/sys/fs/cgroup/user.slice/memory.max");
-    assert_eq!(
-        limit.used,
-        Some(Bytes::gib(6)),
-        "inactive file pages are not counted"
-    );
+    assert_eq!(limit.used, Some(Bytes::gib(6)), "inactive file pages are not counted");
     assert_eq!(machine.free(), Some(Bytes::gib(10)));
     assert_eq!(machine.limits.len(), 2);
     assert_eq!(machine.cpu.cores, Some(8));
@@ -97,10 +90,7 @@ fn cgroup_v1_in_a_container_sees_the_limit_of_hidden_ancestors() {
             "/proc/self/mountinfo",
             "35 31 0:32 /docker/abc /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n",
         ),
-        (
-            "/proc/self/cgroup",
-            "4:memory:/docker/abc\n1:cpu,cpuacct:/docker/abc\n",
-        ),
+        ("/proc/self/cgroup", "4:memory:/docker/abc\n1:cpu,cpuacct:/docker/abc\n"),
         ("/sys/fs/cgroup/memory/memory.limit_in_bytes", UNLIMITED_V1),
         ("/sys/fs/cgroup/memory/memory.usage_in_bytes", "3221225472\n"),
         (
@@ -118,31 +108,17 @@ fn hybrid_the_memory_controller_is_where_it_is_mounted() {
     let machine = read(&[
         MEMINFO_64G,
         HYBRID_MOUNTS,
-        (
-            "/proc/self/cgroup",
-            "4:memory:/job/one\n1:cpu,cpuacct:/job\n0::/job\n",
-        ),
+        ("/proc/self/cgroup", "4:memory:/job/one\n1:cpu,cpuacct:/job\n0::/job\n"),
         ("/sys/fs/cgroup/memory/memory.limit_in_bytes", UNLIMITED_V1),
         ("/sys/fs/cgroup/memory/job/memory.limit_in_bytes", "12884901888\n"),
         ("/sys/fs/cgroup/memory/job/memory.usage_in_bytes", "2147483648\n"),
-        (
-            "/sys/fs/cgroup/memory/job/one/memory.limit_in_bytes",
-            UNLIMITED_V1,
-        ),
-        (
-            "/sys/fs/cgroup/memory/job/one/memory.stat",
-            "hierarchical_memory_limit 12884901888\n",
-        ),
+        ("/sys/fs/cgroup/memory/job/one/memory.limit_in_bytes", UNLIMITED_V1),
+        ("/sys/fs/cgroup/memory/job/one/memory.stat", "hierarchical_memory_limit 12884901888\n"),
         ("/sys/fs/cgroup/cpu,cpuacct/job/cpu.cfs_quota_us", "-1\n"),
         ("/sys/fs/cgroup/cpu,cpuacct/job/cpu.cfs_period_us", "100000\n"),
         ("/sys/fs/cgroup/unified/job/cgroup.procs", ""),
     ]);
-    assert_eq!(
-        machine.limits.len(),
-        1,
-        "one limit, told once: {:?}",
-        machine.limits
-    );
+    assert_eq!(machine.limits.len(), 1, "one limit, told once: {:?}", machine.limits);
     let limit = machine.limited_by().unwrap();
     assert_eq!(limit.source, "/sys/fs/cgroup/memory/job/memory.limit_in_bytes");
     assert_eq!(machine.free(), Some(Bytes::gib(10)));
@@ -206,10 +182,7 @@ fn caches_pages_and_huge_pages() {
         ("/proc/cpuinfo", "processor\t: 0\nmodel name\t: A Fine CPU\n"),
         ("/etc/os-release", "NAME=x\nPRETTY_NAME=\"A Fine System 1\"\n"),
         ("/proc/sys/kernel/osrelease", "6.1.0\n"),
-        (
-            "/sys/kernel/mm/transparent_hugepage/enabled",
-            "always [madvise] never\n",
-        ),
+        ("/sys/kernel/mm/transparent_hugepage/enabled", "always [madvise] never\n"),
         ("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", "2097152\n"),
         ("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", "16\n"),
         ("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "4\n"),
@@ -222,15 +195,9 @@ fn caches_pages_and_huge_pages() {
     assert_eq!(machine.cpu.name.as_deref(), Some("A Fine CPU"));
     assert_eq!(machine.os.name.as_deref(), Some("A Fine System 1"));
     assert_eq!(machine.pages.cache_line, Some(Bytes::new(128)));
-    assert_eq!(
-        machine.pages.transparent,
-        Some(plimsoll::machine::Transparent::OnRequest)
-    );
+    assert_eq!(machine.pages.transparent, Some(plimsoll::machine::Transparent::OnRequest));
     assert_eq!(machine.pages.huge.len(), 1);
-    assert_eq!(
-        (machine.pages.huge[0].size, machine.pages.huge[0].free),
-        (Bytes::mib(2), 4)
-    );
+    assert_eq!((machine.pages.huge[0].size, machine.pages.huge[0].free), (Bytes::mib(2), 4));
     assert_eq!(machine.cpu.caches.len(), 1);
     assert_eq!(machine.cpu.caches[0].shared_by, Some(2));
 }
@@ -247,17 +214,7 @@ fn nothing_at_all_is_unknown_and_never_zero() {
 
 #[test]
 fn garbage_in_every_file_is_unknown_and_never_a_panic() {
-    for garbage in [
-        "",
-        "\n",
-        "\0\0",
-        "-1",
-        "99999999999999999999999",
-        "::::",
-        "a b c - d",
-        "[",
-        "é\u{0}",
-    ] {
+    for garbage in ["", "\n", "\0\0", "-1", "99999999999999999999999", "::::", "a b c - d", "[", "é\u{0}"] {
         let paths = [
             "/proc/meminfo",
             "/proc/self/cgroup",

@@ -1,5 +1,7 @@
 //! Movable leases are moved together when the line carries no more, and only those that nobody has pinned.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a scenario fails by panicking")]
+
 mod common;
 
 use common::Bench;

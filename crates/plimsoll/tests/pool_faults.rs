@@ -1,5 +1,7 @@
 //! A device that fails at every possible call: each failure is an error, nothing is lost, the books balance.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a scenario fails by panicking")]
+
 mod common;
 
 use common::Bench;
@@ -10,16 +12,8 @@ use plimsoll_device::sim::{Call, Contents, SimSettings};
 
 /// A device without bytes, so that hundreds of them cost nothing.
 fn hollow(growable_ranges: bool) -> Bench {
-    let capabilities = Capabilities {
-        growable_ranges,
-        private: true,
-        managed: true,
-    };
-    let settings = SimSettings {
-        contents: Contents::Hollow,
-        capabilities,
-        ..SimSettings::default()
-    };
+    let capabilities = Capabilities { growable_ranges, private: true, managed: true };
+    let settings = SimSettings { contents: Contents::Hollow, capabilities, ..SimSettings::default() };
     Bench::with(Bytes::mib(64), settings)
 }
 
@@ -64,10 +58,7 @@ fn a_device_smaller_than_the_line_says_so_and_stays_usable() {
     let small = pool.lease(Bytes::mib(4)).unwrap();
     let error = pool.lease(Bytes::mib(16)).unwrap_err();
     assert!(matches!(error, LeaseError::Device(_)), "{error}");
-    assert!(
-        bench.charged() <= Bytes::mib(8),
-        "what the device did not give is not charged"
-    );
+    assert!(bench.charged() <= Bytes::mib(8), "what the device did not give is not charged");
     bench.device.set_outside(Bytes::ZERO);
     drop(pool.lease(Bytes::mib(16)).expect("the other program is gone"));
     drop((small, pool));

@@ -1,5 +1,7 @@
 //! Leases that the device still uses when they are dropped.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a scenario fails by panicking")]
+
 mod common;
 
 use common::Bench;
@@ -34,19 +36,10 @@ fn pending_memory_is_searched_again_before_a_refusal() {
     let fence = lease.fill(Stream(0), 1).unwrap().unwrap();
     drop(lease);
     let refused = pool.lease(Bytes::mib(12)).unwrap_err();
-    let LeaseError::Refused { pending, .. } = refused else {
-        panic!("{refused}")
-    };
-    assert_eq!(
-        pending,
-        Bytes::mib(12),
-        "the refusal says what waits for the device"
-    );
+    let LeaseError::Refused { pending, .. } = refused else { panic!("{refused}") };
+    assert_eq!(pending, Bytes::mib(12), "the refusal says what waits for the device");
     bench.device.signal(fence).unwrap();
-    drop(
-        pool.lease(Bytes::mib(12))
-            .expect("a fence that signalled frees its block"),
-    );
+    drop(pool.lease(Bytes::mib(12)).expect("a fence that signalled frees its block"));
     drop(pool);
     bench.assert_balanced();
 }
@@ -60,18 +53,12 @@ fn a_fence_that_never_signals_poisons_its_lease_until_it_does() {
     let fence = lease.fill(Stream(0), 1).unwrap().unwrap();
     drop(lease);
     let error = pool.settle().unwrap_err();
-    assert!(
-        matches!(error, LeaseError::Poisoned { bytes, .. } if bytes == Bytes::mib(4)),
-        "{error}"
-    );
+    assert!(matches!(error, LeaseError::Poisoned { bytes, .. } if bytes == Bytes::mib(4)), "{error}");
     assert_eq!(pool.stats().poisoned, Bytes::mib(4));
     assert!(bench.charged() >= Bytes::mib(4), "poisoned memory stays charged");
     bench.device.signal(fence).unwrap();
     pool.settle().unwrap();
-    assert_eq!(
-        (pool.stats().poisoned, pool.stats().pending),
-        (Bytes::ZERO, Bytes::ZERO)
-    );
+    assert_eq!((pool.stats().poisoned, pool.stats().pending), (Bytes::ZERO, Bytes::ZERO));
     drop(pool);
     bench.assert_balanced();
 }
@@ -84,10 +71,7 @@ fn a_poisoned_lease_stays_charged_after_its_pool_is_gone() {
     let mut lease = pool.lease(Bytes::mib(4)).unwrap();
     lease.fill(Stream(0), 1).unwrap();
     drop((lease, pool));
-    assert!(
-        bench.charged() >= Bytes::mib(4),
-        "the device may still write there"
-    );
+    assert!(bench.charged() >= Bytes::mib(4), "the device may still write there");
 }
 
 #[test]
@@ -116,19 +100,12 @@ fn what_waits_on_a_lost_device_is_released() {
     let alive = pool.lease(Bytes::mib(1)).unwrap();
     drop(lease);
     bench.device.lose();
-    assert!(matches!(
-        pool.lease(Bytes::mib(15)),
-        Err(LeaseError::Device(_) | LeaseError::Refused { .. })
-    ));
+    assert!(matches!(pool.lease(Bytes::mib(15)), Err(LeaseError::Device(_) | LeaseError::Refused { .. })));
     drop(alive);
     pool.settle().unwrap();
     assert_eq!(pool.stats().pending, Bytes::ZERO);
     drop(pool);
-    assert_eq!(
-        bench.charged(),
-        Bytes::ZERO,
-        "the ledger balances though the device is gone"
-    );
+    assert_eq!(bench.charged(), Bytes::ZERO, "the ledger balances though the device is gone");
 }
 
 #[test]
@@ -139,14 +116,8 @@ fn copies_between_leases_keep_both() {
     let mut to = pool.lease(Bytes::new(1000)).unwrap();
     from.write(10, b"payload").unwrap();
     bench.device.hold_fences();
-    let fence = to
-        .copy_from(Stream(0), 20, &mut from, 10, Bytes::new(7))
-        .unwrap()
-        .unwrap();
-    assert!(
-        matches!(from.write(0, b"x"), Err(LeaseError::InUse(_))),
-        "the source is still being read"
-    );
+    let fence = to.copy_from(Stream(0), 20, &mut from, 10, Bytes::new(7)).unwrap().unwrap();
+    assert!(matches!(from.write(0, b"x"), Err(LeaseError::InUse(_))), "the source is still being read");
     bench.device.signal(fence).unwrap();
     let mut seven = [0; 7];
     to.read(20, &mut seven).unwrap();

@@ -1,5 +1,7 @@
 //! Leases as a user meets them: odd sizes, other threads, threads that end or die, pools that are closed.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a scenario fails by panicking")]
+
 mod common;
 
 use std::sync::mpsc;
@@ -13,27 +15,13 @@ use plimsoll_device::DeviceError;
 fn what_is_leased_can_be_written_and_read_and_comes_back() {
     for bench in [Bench::new(Bytes::mib(64)), Bench::slabs(Bytes::mib(64))] {
         let pool = bench.pool();
-        for size in [
-            1_u64,
-            255,
-            256,
-            257,
-            4096,
-            100_000,
-            1 << 20,
-            (10 << 20) + 1,
-            33 << 20,
-        ] {
+        for size in [1_u64, 255, 256, 257, 4096, 100_000, 1 << 20, (10 << 20) + 1, 33 << 20] {
             let mut lease = pool.lease(Bytes::new(size)).unwrap();
             assert_eq!(lease.bytes(), Bytes::new(size));
             lease.write(size - 1, &[7]).unwrap();
             assert_eq!(lease.as_slice().unwrap().len() as u64, size);
             assert_eq!(lease.as_slice().unwrap().last(), Some(&7));
-            assert_eq!(
-                bench.charged(),
-                pool.stats().backed,
-                "what is backed is what is charged"
-            );
+            assert_eq!(bench.charged(), pool.stats().backed, "what is backed is what is charged");
         }
         assert_eq!(pool.stats().live, Bytes::ZERO);
         drop(pool);
@@ -46,10 +34,7 @@ fn zero_over_sized_and_over_aligned_requests_are_defined() {
     let bench = Bench::new(Bytes::mib(64));
     let pool = bench.pool();
     let mut nothing = pool.lease(Bytes::ZERO).unwrap();
-    assert_eq!(
-        (nothing.bytes(), nothing.as_mut_slice().unwrap().len()),
-        (Bytes::ZERO, 0)
-    );
+    assert_eq!((nothing.bytes(), nothing.as_mut_slice().unwrap().len()), (Bytes::ZERO, 0));
     nothing.write(0, &[]).unwrap();
     assert!(matches!(nothing.write(0, &[1]), Err(LeaseError::Device(_))));
     assert_eq!(bench.charged(), Bytes::ZERO, "no bytes are not charged");
@@ -62,17 +47,12 @@ fn zero_over_sized_and_over_aligned_requests_are_defined() {
     assert!(matches!(refused, LeaseError::Refused { .. }), "{refused}");
 
     for align in [512, 4096, 1 << 16, 1 << 20, 1 << 21] {
-        let lease = pool
-            .lease_with(LeaseRequest::new(Bytes::new(100)).align(align))
-            .unwrap();
+        let lease = pool.lease_with(LeaseRequest::new(Bytes::new(100)).align(align)).unwrap();
         assert_eq!(lease.address() % align, 0);
     }
     for align in [0, 3, 1 << 63] {
         let request = LeaseRequest::new(Bytes::new(100)).align(align);
-        assert!(
-            matches!(pool.lease_with(request), Err(LeaseError::BadAlignment { .. })),
-            "{align}"
-        );
+        assert!(matches!(pool.lease_with(request), Err(LeaseError::BadAlignment { .. })), "{align}");
     }
     drop(pool);
     bench.assert_balanced();
@@ -84,9 +64,7 @@ fn a_refusal_says_what_is_held_and_loses_nothing() {
     let pool = bench.pool();
     let kept = pool.lease(Bytes::mib(10)).unwrap();
     let error = pool.lease(Bytes::mib(10)).unwrap_err();
-    let LeaseError::Refused { asked, pending, .. } = &error else {
-        panic!("{error}")
-    };
+    let LeaseError::Refused { asked, pending, .. } = &error else { panic!("{error}") };
     assert_eq!((*asked, *pending), (Bytes::mib(10), Bytes::ZERO));
     let text = error.to_string();
     for part in ["10.00 MiB", "work", "largest free run"] {
@@ -114,14 +92,10 @@ fn the_host_cannot_look_into_private_memory() {
     let pool = bench.pool();
     let mut lease = pool.lease(Bytes::new(4096)).unwrap();
     for error in [lease.as_slice().map(drop), lease.write(0, &[1])] {
-        let Err(LeaseError::Device(error)) = error else {
-            panic!("private memory was readable")
-        };
+        let Err(LeaseError::Device(error)) = error else { panic!("private memory was readable") };
         assert!(matches!(*error, DeviceError::NotHostVisible { .. }));
     }
-    lease
-        .upload(plimsoll_device::Stream(0), 0, b"through a copy")
-        .unwrap();
+    lease.upload(plimsoll_device::Stream(0), 0, b"through a copy").unwrap();
     let mut back = [0; 14];
     lease.download(plimsoll_device::Stream(0), 0, &mut back).unwrap();
     assert_eq!(&back, b"through a copy");
@@ -166,10 +140,7 @@ fn a_thread_that_dies_gives_back_its_leases_and_its_cache() {
 #[test]
 fn memory_that_idles_with_another_thread_is_called_in_before_a_refusal() {
     let bench = Bench::new(Bytes::mib(16));
-    let settings = PoolSettings {
-        thread_cache: Some(Bytes::mib(64)),
-        ..Bench::settings()
-    };
+    let settings = PoolSettings { thread_cache: Some(Bytes::mib(64)), ..Bench::settings() };
     let pool = bench.pool_with(settings);
     let (parked, release) = (mpsc::channel(), mpsc::channel::<()>());
     let theirs = pool.clone();
@@ -180,9 +151,7 @@ fn memory_that_idles_with_another_thread_is_called_in_before_a_refusal() {
     });
     parked.1.recv().unwrap();
     assert_eq!(pool.stats().thread_cached, Bytes::mib(12));
-    let lease = pool
-        .lease(Bytes::mib(14))
-        .expect("the idle thread's cache is called in");
+    let lease = pool.lease(Bytes::mib(14)).expect("the idle thread's cache is called in");
     assert_eq!(pool.stats().thread_cached, Bytes::ZERO);
     drop((lease, release.0));
     idle.join().unwrap();
@@ -198,10 +167,7 @@ fn idle_memory_of_one_pool_serves_another_account() {
     drop(pool.lease(Bytes::mib(12)).unwrap());
     assert!(bench.charged() >= Bytes::mib(12));
     let other = bench.governor.account("other").unwrap();
-    let taken = other
-        .reserve(PLACE, Bytes::mib(15))
-        .now()
-        .expect("idle memory goes back first");
+    let taken = other.reserve(PLACE, Bytes::mib(15)).now().expect("idle memory goes back first");
     assert_eq!(bench.charged(), Bytes::ZERO);
     drop(taken);
 }
@@ -210,10 +176,7 @@ fn idle_memory_of_one_pool_serves_another_account() {
 fn leases_outlive_the_pools_last_handle() {
     // Without growable ranges what cannot be split goes back when its last lease does.
     let slab = Bytes::mib(20 + 2);
-    for (bench, most) in [
-        (Bench::new(Bytes::mib(64)), Bytes::mib(4)),
-        (Bench::slabs(Bytes::mib(64)), slab),
-    ] {
+    for (bench, most) in [(Bench::new(Bytes::mib(64)), Bytes::mib(4)), (Bench::slabs(Bytes::mib(64)), slab)] {
         let pool = bench.pool();
         let mut lease = pool.lease(Bytes::mib(1)).unwrap();
         drop(pool.lease(Bytes::mib(30)).unwrap());
@@ -233,33 +196,21 @@ fn statistics_tell_live_cached_and_tags_apart() {
     let bench = Bench::new(Bytes::mib(64));
     let pool = bench.pool();
     let tag = Tag::new("attention");
-    let tagged = pool
-        .lease_with(LeaseRequest::new(Bytes::new(1000)).tag(tag))
-        .unwrap();
+    let tagged = pool.lease_with(LeaseRequest::new(Bytes::new(1000)).tag(tag)).unwrap();
     let plain = pool.lease(Bytes::mib(2)).unwrap();
     let stats = pool.stats();
     assert_eq!(stats.live, Bytes::mib(2) + Bytes::new(1024));
     assert_eq!(stats.requested, Bytes::mib(2) + Bytes::new(1000));
     assert!(stats.internal_fragmentation() > 0.0 && stats.internal_fragmentation() < 0.001);
     assert_eq!(stats.live + stats.cached + stats.pending, stats.backed);
-    let of = |tag| {
-        pool.stats()
-            .tags
-            .iter()
-            .find(|t| t.tag == tag)
-            .map(|t| (t.live, t.leases))
-    };
+    let of = |tag| pool.stats().tags.iter().find(|t| t.tag == tag).map(|t| (t.live, t.leases));
     assert_eq!(of(tag), Some((Bytes::new(1024), 1)));
     assert_eq!(of(Tag::NONE), Some((Bytes::mib(2), 1)));
     drop((tagged, plain));
     assert_eq!(of(tag), Some((Bytes::ZERO, 1)));
     let again = pool.lease(Bytes::mib(2)).unwrap();
     let stats = pool.stats();
-    assert_eq!(
-        (stats.leases, stats.hits),
-        (3, 1),
-        "the same size comes from the thread's cache"
-    );
+    assert_eq!((stats.leases, stats.hits), (3, 1), "the same size comes from the thread's cache");
     assert_eq!(stats.peak_live, Bytes::mib(2) + Bytes::new(1024));
     drop(again);
 }

@@ -1,6 +1,8 @@
 //! The pool against a naive model: random leases, drops, fences, trims and compactions; every live lease keeps
 //! its bytes, no two overlap, and what is charged is what is backed and never over the line.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a scenario fails by panicking")]
+
 mod common;
 
 use common::Bench;
@@ -76,13 +78,7 @@ impl Run {
     fn new(bench: Bench) -> Self {
         bench.device.hold_fences();
         let pool = bench.pool();
-        Self {
-            bench,
-            pool,
-            live: Vec::new(),
-            fences: Vec::new(),
-            next: 1,
-        }
+        Self { bench, pool, live: Vec::new(), fences: Vec::new(), next: 1 }
     }
 
     fn keep(&mut self, held: Result<Held, LeaseError>) {
@@ -141,25 +137,14 @@ impl Run {
 
     fn check(&self) {
         let stats = self.pool.stats();
-        assert_eq!(
-            self.bench.charged(),
-            stats.backed,
-            "what is backed is charged once"
-        );
+        assert_eq!(self.bench.charged(), stats.backed, "what is backed is charged once");
         assert!(stats.backed <= LINE, "over the line");
         assert_eq!(stats.live + stats.cached + stats.pending, stats.backed);
-        let asked: u64 = self
-            .live
-            .iter()
-            .map(|known| known.span().1 - known.span().0)
-            .sum();
+        let asked: u64 = self.live.iter().map(|known| known.span().1 - known.span().0).sum();
         assert_eq!(stats.requested, Bytes::new(asked));
         let mut spans: Vec<_> = self.live.iter().map(Known::span).collect();
         spans.sort_unstable();
-        assert!(
-            spans.windows(2).all(|pair| pair[0].1 <= pair[1].0),
-            "two leases share bytes"
-        );
+        assert!(spans.windows(2).all(|pair| pair[0].1 <= pair[1].0), "two leases share bytes");
     }
 }
 
@@ -171,9 +156,7 @@ fn run(bench: Bench, ops: &[Op]) {
     }
     run.live.iter().for_each(Known::check);
     run.bench.device.signal_all();
-    let Run {
-        bench, pool, live, ..
-    } = run;
+    let Run { bench, pool, live, .. } = run;
     drop((live, pool));
     bench.assert_balanced();
 }

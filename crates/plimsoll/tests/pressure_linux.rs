@@ -19,10 +19,7 @@ fn a_machine_without_groups_or_psi() {
     let pressure = read(&[MEMINFO_64G]).unwrap();
     assert!(close(pressure.used, 0.5));
     assert_eq!(pressure.available, Some(Bytes::gib(32)));
-    assert_eq!(
-        (pressure.some_avg10, pressure.full_avg10, pressure.level),
-        (None, None, None)
-    );
+    assert_eq!((pressure.some_avg10, pressure.full_avg10, pressure.level), (None, None, None));
 }
 
 #[test]
@@ -47,10 +44,7 @@ fn the_fullest_group_is_told_and_the_worst_stall() {
     ])
     .unwrap();
     assert!(close(pressure.used, 0.875));
-    assert_eq!(
-        (pressure.total, pressure.available),
-        (Some(Bytes::gib(8)), Some(Bytes::gib(1)))
-    );
+    assert_eq!((pressure.total, pressure.available), (Some(Bytes::gib(8)), Some(Bytes::gib(1))));
     assert!(close(pressure.some_avg10.unwrap(), 2.0) && close(pressure.full_avg10.unwrap(), 0.9));
 }
 
@@ -83,14 +77,8 @@ fn hybrid_usage_from_v1_and_stalls_from_v2() {
         ("/proc/self/cgroup", "4:memory:/job\n0::/\n"),
         ("/sys/fs/cgroup/memory/job/memory.limit_in_bytes", "4294967296\n"),
         ("/sys/fs/cgroup/memory/job/memory.usage_in_bytes", "4294967296\n"),
-        (
-            "/sys/fs/cgroup/memory/job/memory.stat",
-            "total_inactive_file 1073741824\n",
-        ),
-        (
-            "/sys/fs/cgroup/unified/memory.pressure",
-            "some avg10=7.50 avg60=0 avg300=0 total=1\n",
-        ),
+        ("/sys/fs/cgroup/memory/job/memory.stat", "total_inactive_file 1073741824\n"),
+        ("/sys/fs/cgroup/unified/memory.pressure", "some avg10=7.50 avg60=0 avg300=0 total=1\n"),
     ])
     .unwrap();
     assert!(close(pressure.used, 0.75));
@@ -114,10 +102,7 @@ fn a_group_with_a_limit_of_nothing_is_full() {
 fn a_system_that_tells_nothing_says_so() {
     assert!(matches!(read(&[]), Err(PressureError::NotTold { .. })));
     assert!(matches!(
-        read(&[
-            ("/proc/meminfo", "MemTotal: 5 kB\n"),
-            ("/proc/pressure/memory", "junk")
-        ]),
+        read(&[("/proc/meminfo", "MemTotal: 5 kB\n"), ("/proc/pressure/memory", "junk")]),
         Err(PressureError::NotTold { .. })
     ));
 }

@@ -19,11 +19,7 @@ fn blocks_are_numbered_and_numbers_used_again() {
          0,3,free_requested,7f00,512,0\n0,4,free_completed,7f00,512,0\n\n0,5,alloc,9000,100,0\n",
     )
     .unwrap();
-    let blocks: Vec<(Action, u32)> = trace
-        .events
-        .iter()
-        .map(|event| (event.action, event.block))
-        .collect();
+    let blocks: Vec<(Action, u32)> = trace.events.iter().map(|event| (event.action, event.block)).collect();
     assert_eq!(
         blocks,
         [
@@ -50,14 +46,7 @@ fn a_requested_free_is_not_a_free() {
     assert_eq!(trace.facts.peak_live_bytes, 1024);
     assert_eq!(trace.facts.recorded_reserved_bytes, None);
     let report = report(&trace, &outcome, &outcome);
-    assert_eq!(
-        (
-            report.events,
-            report.peak_live_bytes,
-            report.recorded_reserved_bytes
-        ),
-        (3, 1024, None)
-    );
+    assert_eq!((report.events, report.peak_live_bytes, report.recorded_reserved_bytes), (3, 1024, None));
     assert!((report.overhead - 1.0).abs() < 1e-9);
 }
 
@@ -81,19 +70,13 @@ fn every_mistake_is_told_with_its_line() {
     for (rows, says) in [
         ("0,0,alloc,1,512\n", "line 2 has 5 fields"),
         ("0,0,alloc,1,512,0,9\n", "line 2 has 7 fields"),
-        (
-            "0,0,alloc,1,512,0\n0,1,grow,1,512,0\n",
-            "line 3 has the action \"grow\"",
-        ),
+        ("0,0,alloc,1,512,0\n0,1,grow,1,512,0\n", "line 3 has the action \"grow\""),
         ("0,0,alloc,xyz,512,0\n", "addr is \"xyz\""),
         ("0,0,alloc,1ffffffffffffffff,512,0\n", "addr is"),
         ("0,0,alloc,+1,512,0\n", "addr is \"+1\""),
         ("0,0,alloc,1,-512,0\n", "size is \"-512\""),
         ("0,0,alloc,1,18446744073709551616,0\n", "size is"),
-        (
-            "0,0,alloc,1,18446744073709551615,0\n0,1,alloc,2,1,0\n",
-            "line 3: the sizes",
-        ),
+        ("0,0,alloc,1,18446744073709551615,0\n0,1,alloc,2,1,0\n", "line 3: the sizes"),
         ("0,zero,alloc,1,1,0\n", "seq is \"zero\""),
         (",0,alloc,1,1,0\n", "device is \"\""),
     ] {
@@ -101,14 +84,8 @@ fn every_mistake_is_told_with_its_line() {
         assert!(error.contains(says), "{rows:?} says {error:?}");
     }
     assert!(matches!(Trace::read(&b""[..]), Err(TraceError::Empty)));
-    assert!(matches!(
-        Trace::read(&b"a,b\n"[..]),
-        Err(TraceError::Header { .. })
-    ));
-    assert!(matches!(
-        Trace::read(&[0xff, 0xfe, b'\n'][..]),
-        Err(TraceError::Read { line: 0, .. })
-    ));
+    assert!(matches!(Trace::read(&b"a,b\n"[..]), Err(TraceError::Header { .. })));
+    assert!(matches!(Trace::read(&[0xff, 0xfe, b'\n'][..]), Err(TraceError::Read { line: 0, .. })));
 }
 
 #[test]
@@ -116,13 +93,8 @@ fn gzip_is_read_and_a_truncated_one_refused() {
     let mut whole = GzEncoder::new(Vec::new(), Compression::default());
     whole.write_all(HEADER.as_bytes()).unwrap();
     for seq in 0..2_000_u32 {
-        writeln!(
-            whole,
-            "0,{seq},alloc,{:x},{},0",
-            seq * 4096,
-            seq.wrapping_mul(2_654_435_761) % 9_973 + 1
-        )
-        .unwrap();
+        writeln!(whole, "0,{seq},alloc,{:x},{},0", seq * 4096, seq.wrapping_mul(2_654_435_761) % 9_973 + 1)
+            .unwrap();
     }
     let whole = whole.finish().unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -130,14 +102,8 @@ fn gzip_is_read_and_a_truncated_one_refused() {
     std::fs::write(&path, &whole).unwrap();
     assert_eq!(Trace::open(&path).unwrap().facts.allocs, 2_000);
     std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
-    assert!(matches!(
-        Trace::open(&path),
-        Err(TraceError::Read { line: 1.., .. })
-    ));
-    assert!(matches!(
-        Trace::open(&folder.path().join("none")),
-        Err(TraceError::Open { .. })
-    ));
+    assert!(matches!(Trace::open(&path), Err(TraceError::Read { line: 1.., .. })));
+    assert!(matches!(Trace::open(&folder.path().join("none")), Err(TraceError::Open { .. })));
 }
 
 #[test]

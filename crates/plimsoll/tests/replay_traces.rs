@@ -23,10 +23,7 @@ fn traces() -> Vec<PathBuf> {
 
 #[expect(clippy::cast_precision_loss, reason = "a ratio")]
 fn bar(live: u64, reserved: u64) -> (f64, f64) {
-    (
-        reserved as f64 / live as f64,
-        if live > GIB { 1.03 } else { 1.10 },
-    )
+    (reserved as f64 / live as f64, if live > GIB { 1.03 } else { 1.10 })
 }
 
 /// The one recording that misses its bar with a granule of 2 MiB: 34 MiB live at its peak, seventeen granules, of which a
@@ -35,12 +32,7 @@ fn too_coarse(path: &Path) -> bool {
     path.to_string_lossy().contains("medium_128_inference")
 }
 
-const CACHE: CacheLimits = CacheLimits {
-    bytes: 64 * MIB,
-    blocks: 1024,
-    large_from: 64 << 10,
-    hot_share: 64,
-};
+const CACHE: CacheLimits = CacheLimits { bytes: 64 * MIB, blocks: 1024, large_from: 64 << 10, hot_share: 64 };
 
 #[test]
 fn reserved_stays_close_to_live() {

@@ -96,11 +96,7 @@ fn the_quickest_to_reload_goes_first_and_comes_back() {
     assert_eq!(clock.now(), before, "both were still there");
     drop(seat);
     assert_eq!(*quick.get().unwrap(), "quick");
-    assert_eq!(
-        clock.now().saturating_sub(before),
-        Duration::from_secs(2),
-        "it was loaded again"
-    );
+    assert_eq!(clock.now().saturating_sub(before), Duration::from_secs(2), "it was loaded again");
     assert!(!pinned.evict(), "a pin holds");
     pinned.unpin();
     assert!(pinned.evict());
@@ -135,9 +131,7 @@ fn files_are_mapped_or_copied_and_charged_in_full() {
     let device = Arc::new(HostDevice::open(HostSettings::default()).unwrap());
     let yard = Yard::of(Bytes::mib(1));
     let weights: Resident<Block> = Resident::open(&yard.work(), "weights");
-    let mapped = weights
-        .file("mapped", &path, Keep::Mapped(Arc::clone(&device)))
-        .unwrap();
+    let mapped = weights.file("mapped", &path, Keep::Mapped(Arc::clone(&device))).unwrap();
     let copied = weights.file("copied", &path, Keep::Copied).unwrap();
     assert_eq!(yard.charged("work"), Bytes::ZERO, "nothing before the first use");
     let block = mapped.get().unwrap();

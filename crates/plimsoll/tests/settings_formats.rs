@@ -4,10 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use plimsoll::governor::Governor;
 use plimsoll::ledger::{AccountSettings, LedgerSettings, LineSettings, ShareSettings};
-use plimsoll::settings::{
-    Capacities, Format, parse,
-    to_toml, to_yaml,
-};
+use plimsoll::settings::{Capacities, Format, parse, to_toml, to_yaml};
 use plimsoll::{Bytes, Place};
 use proptest::prelude::*;
 
@@ -32,23 +29,10 @@ fn account(places: Vec<LineSettings>) -> impl Strategy<Value = AccountSettings> 
         let shares = shares.map(|(line, (_, small, large))| {
             // So small that any number of them fits the smallest line.
             let guaranteed = Bytes::new(u64::from(small));
-            let limit = Bytes::new(large)
-                .min(line.line)
-                .max(Bytes::mib(64))
-                .max(guaranteed);
-            ShareSettings {
-                place: line.place,
-                guaranteed,
-                limit,
-            }
+            let limit = Bytes::new(large).min(line.line).max(Bytes::mib(64)).max(guaranteed);
+            ShareSettings { place: line.place, guaranteed, limit }
         });
-        AccountSettings {
-            path,
-            priority,
-            tags,
-            lend,
-            shares: shares.collect(),
-        }
+        AccountSettings { path, priority, tags, lend, shares: shares.collect() }
     })
 }
 
@@ -69,10 +53,7 @@ fn settings() -> impl Strategy<Value = LedgerSettings> {
             let mut seen = BTreeSet::new();
             accounts.retain(|account| seen.insert(account.path.clone()));
             accounts.sort_by(|a, b| a.path.cmp(&b.path));
-            LedgerSettings {
-                places: places.clone(),
-                accounts,
-            }
+            LedgerSettings { places: places.clone(), accounts }
         })
     })
 }

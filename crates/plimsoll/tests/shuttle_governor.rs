@@ -25,10 +25,7 @@ fn b(bytes: u64) -> Bytes {
 fn governor(accounts: &[(&str, u64, u64)]) -> Governor {
     Governor::open(&LedgerSettings {
         places: vec![LineSettings::new(HOST, b(10))],
-        accounts: accounts
-            .iter()
-            .map(|&(p, g, l)| AccountSettings::new(p).share(HOST, b(g), b(l)))
-            .collect(),
+        accounts: accounts.iter().map(|&(p, g, l)| AccountSettings::new(p).share(HOST, b(g), b(l))).collect(),
     })
     .unwrap()
 }
@@ -129,21 +126,14 @@ impl Shrink for Cache {
     }
 
     fn offer(&self) -> Offer {
-        Offer {
-            bytes: self.held.lock().unwrap().iter().map(Charge::bytes).sum(),
-            worth: 1.0,
-        }
+        Offer { bytes: self.held.lock().unwrap().iter().map(Charge::bytes).sum(), worth: 1.0 }
     }
 
     fn shrink(&self, _want: Bytes, _emergency: &Emergency) -> Bytes {
         assert!(self.account.reserve(HOST, b(10)).within(LONG).wait().is_err());
         let oldest = {
             let mut held = self.held.lock().unwrap();
-            if held.is_empty() {
-                None
-            } else {
-                Some(held.remove(0))
-            }
+            if held.is_empty() { None } else { Some(held.remove(0)) }
         };
         oldest.map_or(Bytes::ZERO, |charge| charge.bytes())
     }
@@ -154,13 +144,8 @@ fn those_who_ask_holders_take_turns_and_all_are_served() {
     explore(|| {
         let governor = governor(&[("cache", 0, 10), ("a", 0, 10), ("b", 0, 10)]);
         let account = governor.account("cache").unwrap();
-        let held = (0..5)
-            .map(|_| account.reserve(HOST, b(2)).now().unwrap().back())
-            .collect();
-        let cache = Arc::new(Cache {
-            account: account.clone(),
-            held: Mutex::new(held),
-        });
+        let held = (0..5).map(|_| account.reserve(HOST, b(2)).now().unwrap().back()).collect();
+        let cache = Arc::new(Cache { account: account.clone(), held: Mutex::new(held) });
         let holder: Arc<dyn Shrink> = Arc::clone(&cache) as _;
         let registration = governor.hold(&account, HOST, &holder);
         let threads = ["a", "b", "b"].map(|path| {

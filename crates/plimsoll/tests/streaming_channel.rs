@@ -18,10 +18,7 @@ const CHUNK: Bytes = Bytes::new(64);
 #[test]
 fn each_producers_chunks_arrive_in_its_order() {
     let yard = Yard::of(Bytes::kib(4));
-    let (producer, consumer) = Streaming::open(&yard.work(), "c")
-        .slots(4)
-        .channel(CHUNK)
-        .unwrap();
+    let (producer, consumer) = Streaming::open(&yard.work(), "c").slots(4).channel(CHUNK).unwrap();
     let senders: Vec<_> = (0..5_u8)
         .map(|who| {
             let producer = producer.clone();
@@ -55,10 +52,7 @@ fn each_producers_chunks_arrive_in_its_order() {
 #[test]
 fn a_full_ring_holds_the_producer_back() {
     let yard = Yard::of(Bytes::kib(4));
-    let (producer, mut consumer) = Streaming::open(&yard.work(), "c")
-        .slots(3)
-        .channel(CHUNK)
-        .unwrap();
+    let (producer, mut consumer) = Streaming::open(&yard.work(), "c").slots(3).channel(CHUNK).unwrap();
     let (sent, progress) = mpsc::channel();
     let sender = thread::spawn(move || {
         for n in 0..10_u8 {
@@ -104,10 +98,7 @@ fn a_producer_that_dies_is_told_and_the_others_go_on() {
 #[test]
 fn a_consumer_that_leaves_is_told_to_the_producers() {
     let yard = Yard::of(Bytes::kib(4));
-    let (producer, consumer) = Streaming::open(&yard.work(), "c")
-        .slots(2)
-        .channel(CHUNK)
-        .unwrap();
+    let (producer, consumer) = Streaming::open(&yard.work(), "c").slots(2).channel(CHUNK).unwrap();
     let draft = producer.draft().unwrap();
     producer.send(b"unread").unwrap();
     let waiting = producer.clone();

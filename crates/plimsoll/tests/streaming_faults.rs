@@ -37,12 +37,7 @@ struct Faulty {
 
 impl Faulty {
     fn new(at: u64, fault: Fault) -> Arc<Self> {
-        Arc::new(Self {
-            bytes: 100 * CHUNK.get(),
-            reads: AtomicU64::new(0),
-            at,
-            fault,
-        })
+        Arc::new(Self { bytes: 100 * CHUNK.get(), reads: AtomicU64::new(0), at, fault })
     }
 }
 
@@ -113,11 +108,7 @@ fn interrupted_and_short_reads_are_completed() {
     let streaming = Streaming::open(&yard.work(), "s");
     assert_eq!(chunks(&streaming, Faulty::new(3, Fault::Interrupts)).count(), 100);
     let dribbled = chunks(&streaming, Faulty::new(0, Fault::Dribbles)).take(3);
-    assert!(
-        dribbled
-            .flatten()
-            .all(|chunk| chunk.len() == 4096 && chunk.iter().all(|&byte| byte == 1))
-    );
+    assert!(dribbled.flatten().all(|chunk| chunk.len() == 4096 && chunk.iter().all(|&byte| byte == 1)));
     yard.balances_to_zero(&["work"]);
 }
 
@@ -126,9 +117,7 @@ fn a_consumer_may_stop_early_or_panic() {
     let yard = Yard::of(Bytes::mib(1));
     let streaming = Streaming::open(&yard.work(), "s").slots(8).readers(2);
     for stop_at in [0, 1, 5] {
-        let taken = chunks(&streaming, Faulty::new(0, Fault::None))
-            .take(stop_at)
-            .count();
+        let taken = chunks(&streaming, Faulty::new(0, Fault::None)).take(stop_at).count();
         assert_eq!(taken, stop_at);
         yard.balances_to_zero(&["work"]);
     }
@@ -146,10 +135,7 @@ fn a_consumer_may_stop_early_or_panic() {
 fn a_chunk_outlives_its_stream() {
     let yard = Yard::of(Bytes::mib(1));
     let streaming = Streaming::open(&yard.work(), "s");
-    let chunk = chunks(&streaming, Faulty::new(0, Fault::None))
-        .next()
-        .unwrap()
-        .unwrap();
+    let chunk = chunks(&streaming, Faulty::new(0, Fault::None)).next().unwrap().unwrap();
     drop(streaming);
     assert_eq!(yard.charged("work"), CHUNK);
     assert_eq!(chunk[7], 1);
@@ -168,20 +154,14 @@ fn a_thread_that_dies_holding_chunks_returns_them() {
         panic!("with chunks in hand");
     });
     assert!(died.join().is_err());
-    assert_eq!(
-        stream.count(),
-        96,
-        "the stream goes on with the slots that came back"
-    );
+    assert_eq!(stream.count(), 96, "the stream goes on with the slots that came back");
     yard.balances_to_zero(&["work"]);
 }
 
 #[test]
 fn whoever_holds_everything_is_told_and_can_go_on() {
     let yard = Yard::of(Bytes::kib(16));
-    let streaming = Streaming::open(&yard.work(), "s")
-        .slots(4)
-        .stall(Duration::from_millis(20));
+    let streaming = Streaming::open(&yard.work(), "s").slots(4).stall(Duration::from_millis(20));
     let mut stream = chunks(&streaming, Faulty::new(0, Fault::None));
     let mut held = Vec::new();
     let error = loop {
@@ -208,10 +188,7 @@ impl SlotSource for Scarce {
         let spend = |left: u64| left.checked_sub(1);
         match self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, spend) {
             Ok(_) => self.inner.slot(bytes, align, want),
-            Err(_) => Err(StreamError::NoMemory {
-                bytes,
-                why: "injected".to_owned(),
-            }),
+            Err(_) => Err(StreamError::NoMemory { bytes, why: "injected".to_owned() }),
         }
     }
 }
@@ -220,10 +197,7 @@ impl SlotSource for Scarce {
 fn a_refusal_in_the_middle_slows_the_stream_and_does_not_end_it() {
     for given in 0..6 {
         let yard = Yard::of(Bytes::mib(1));
-        let scarce = Scarce {
-            inner: Arc::new(HostSlots::new(&yard.work())),
-            left: AtomicU64::new(given),
-        };
+        let scarce = Scarce { inner: Arc::new(HostSlots::new(&yard.work())), left: AtomicU64::new(given) };
         let streaming = Streaming::over(&yard.work(), "s", Arc::new(scarce)).slots(5);
         let mut stream = chunks(&streaming, Faulty::new(0, Fault::None));
         if given < 2 {

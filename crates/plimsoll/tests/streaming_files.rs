@@ -89,10 +89,7 @@ fn text_is_cut_between_characters_and_lines() {
     let (folder, yard) = (Folder::new(), Yard::of(Bytes::mib(8)));
     let text = "Ein Wörtchen, 二言三言, 😀\r\n".repeat(2_000);
     let path = folder.file("text", text.as_bytes());
-    for streaming in [
-        Streaming::open(&yard.work(), "s"),
-        Streaming::open(&yard.work(), "s").direct(),
-    ] {
+    for streaming in [Streaming::open(&yard.work(), "s"), Streaming::open(&yard.work(), "s").direct()] {
         for piece in read(&streaming, &path, 5_000, Align::Utf8).unwrap() {
             assert!(std::str::from_utf8(&piece).is_ok());
         }
@@ -105,9 +102,7 @@ fn text_is_cut_between_characters_and_lines() {
 #[test]
 fn bytes_that_are_no_text_are_passed_on() {
     let (folder, yard) = (Folder::new(), Yard::of(Bytes::mib(8)));
-    let content = [&[0x80, 0xBF, 0xFF, 0xC3][..], "ü".as_bytes(), &[0xF0, 0x9F]]
-        .concat()
-        .repeat(500);
+    let content = [&[0x80, 0xBF, 0xFF, 0xC3][..], "ü".as_bytes(), &[0xF0, 0x9F]].concat().repeat(500);
     let path = folder.file("bad", &content);
     let pieces = read(&Streaming::open(&yard.work(), "s"), &path, 100, Align::Utf8).unwrap();
     assert_eq!(pieces.concat(), content);
@@ -121,15 +116,7 @@ fn an_empty_file_has_no_chunks_and_takes_no_memory() {
     for align in [Align::None, Align::Utf8, Align::Record(0), Align::Bytes(8)] {
         assert!(read(&streaming, &path, 1 << 20, align).unwrap().is_empty());
     }
-    assert_eq!(
-        streaming
-            .file(&path)
-            .unwrap()
-            .indexed(Bytes::mib(1))
-            .unwrap()
-            .chunks(),
-        0
-    );
+    assert_eq!(streaming.file(&path).unwrap().indexed(Bytes::mib(1)).unwrap().chunks(), 0);
     yard.balances_to_zero(&["work"]);
 }
 
@@ -138,10 +125,7 @@ fn a_small_file_takes_little() {
     let (folder, yard) = (Folder::new(), Yard::of(Bytes::mib(64)));
     let path = folder.file("small", b"a line\n");
     let streaming = Streaming::open(&yard.work(), "s");
-    let mut chunks = streaming
-        .file(&path)
-        .unwrap()
-        .chunks(Bytes::mib(8), Align::Record(b'\n'));
+    let mut chunks = streaming.file(&path).unwrap().chunks(Bytes::mib(8), Align::Record(b'\n'));
     let chunk = chunks.next().unwrap().unwrap();
     assert_eq!(&*chunk, b"a line\n");
     assert!(yard.charged("work") < Bytes::kib(1));
@@ -175,10 +159,7 @@ fn a_file_that_is_followed_may_begin_empty() {
     let path = folder.file("log", b"");
     let feed = Streaming::open(&yard.work(), "s").file(&path).unwrap().follow();
     fs::write(&path, b"late").unwrap();
-    let chunks: Vec<_> = feed
-        .chunks(Bytes::kib(1), Align::Utf8)
-        .map(|c| c.unwrap().to_vec())
-        .collect();
+    let chunks: Vec<_> = feed.chunks(Bytes::kib(1), Align::Utf8).map(|c| c.unwrap().to_vec()).collect();
     assert_eq!(chunks, [b"late"]);
 }
 
@@ -190,12 +171,7 @@ fn a_file_that_is_cut_is_an_error_that_says_so() {
         let streaming = Streaming::open(&yard.work(), "s").slots(2);
         let streaming = if direct { streaming.direct() } else { streaming };
         let feed = streaming.file(&path).unwrap();
-        File::options()
-            .write(true)
-            .open(&path)
-            .unwrap()
-            .set_len(42_000)
-            .unwrap();
+        File::options().write(true).open(&path).unwrap().set_len(42_000).unwrap();
         for feed in [feed.clone(), feed.follow()] {
             let last = feed.chunks(Bytes::new(1_000), Align::None).last().unwrap();
             let error = last.unwrap_err();
@@ -212,24 +188,13 @@ fn a_record_longer_than_a_chunk_is_named() {
     let content = [b"short\n".as_slice(), &[b'x'; 500], b"\nshort\n"].concat();
     let path = folder.file("records", &content);
     let streaming = Streaming::open(&yard.work(), "s");
-    let mut chunks = streaming
-        .file(&path)
-        .unwrap()
-        .chunks(Bytes::new(100), Align::Record(b'\n'));
+    let mut chunks = streaming.file(&path).unwrap().chunks(Bytes::new(100), Align::Record(b'\n'));
     assert_eq!(&*chunks.next().unwrap().unwrap(), b"short\n");
     let error = chunks.next().unwrap().unwrap_err();
-    assert!(
-        matches!(error, StreamError::RecordTooLong { offset: 6, .. }),
-        "{error}"
-    );
+    assert!(matches!(error, StreamError::RecordTooLong { offset: 6, .. }), "{error}");
     assert!(error.to_string().contains("ask for larger chunks"));
     assert!(chunks.next().is_none());
-    assert_eq!(
-        read(&streaming, &path, 507, Align::Record(b'\n'))
-            .unwrap()
-            .concat(),
-        content
-    );
+    assert_eq!(read(&streaming, &path, 507, Align::Record(b'\n')).unwrap().concat(), content);
 }
 
 #[test]
@@ -240,26 +205,14 @@ fn a_file_that_ends_within_a_row_is_an_error_after_the_whole_rows() {
         let streaming = Streaming::open(&yard.work(), "s").readers(readers);
         let mut whole = 0;
         let mut wrong = None;
-        for chunk in streaming
-            .file(&path)
-            .unwrap()
-            .chunks(Bytes::new(100), Align::Bytes(10))
-        {
+        for chunk in streaming.file(&path).unwrap().chunks(Bytes::new(100), Align::Bytes(10)) {
             match chunk {
                 Ok(chunk) => whole += chunk.len(),
                 Err(error) => wrong = Some(error),
             }
         }
         assert_eq!(whole, 1_000);
-        let expected = matches!(
-            wrong,
-            Some(StreamError::PartialRow {
-                offset: 1_000,
-                left: 3,
-                row: 10,
-                ..
-            })
-        );
+        let expected = matches!(wrong, Some(StreamError::PartialRow { offset: 1_000, left: 3, row: 10, .. }));
         assert!(expected, "{wrong:?}");
     }
 }
@@ -268,32 +221,12 @@ fn a_file_that_ends_within_a_row_is_an_error_after_the_whole_rows() {
 fn what_cannot_be_streamed_is_refused_in_words() {
     let (folder, yard) = (Folder::new(), Yard::of(Bytes::mib(8)));
     let streaming = Streaming::open(&yard.work(), "s");
-    assert!(matches!(
-        streaming.file(folder.0.path()),
-        Err(StreamError::NotAFile { .. })
-    ));
-    assert!(matches!(
-        streaming.file("/no/such/file"),
-        Err(StreamError::Read { .. })
-    ));
+    assert!(matches!(streaming.file(folder.0.path()), Err(StreamError::NotAFile { .. })));
+    assert!(matches!(streaming.file("/no/such/file"), Err(StreamError::Read { .. })));
     let path = folder.file("f", b"abc");
-    let chunk = |bytes, align| {
-        streaming
-            .file(&path)
-            .unwrap()
-            .chunks(Bytes::new(bytes), align)
-            .next()
-            .unwrap()
-    };
-    for (bytes, align) in [
-        (0, Align::None),
-        (3, Align::Utf8),
-        (7, Align::Bytes(8)),
-        (7, Align::Bytes(0)),
-    ] {
-        assert!(
-            matches!(chunk(bytes, align), Err(StreamError::ChunkTooSmall { .. })),
-            "{bytes} {align:?}"
-        );
+    let chunk =
+        |bytes, align| streaming.file(&path).unwrap().chunks(Bytes::new(bytes), align).next().unwrap();
+    for (bytes, align) in [(0, Align::None), (3, Align::Utf8), (7, Align::Bytes(8)), (7, Align::Bytes(0))] {
+        assert!(matches!(chunk(bytes, align), Err(StreamError::ChunkTooSmall { .. })), "{bytes} {align:?}");
     }
 }

@@ -45,25 +45,16 @@ impl Source for Numbers {
 }
 
 fn open(yard: &Yard, slots: usize, source: Arc<Numbers>) -> Indexed {
-    let streaming = Streaming::open(&yard.work(), "i")
-        .slots(slots)
-        .stall(Duration::from_millis(20));
+    let streaming = Streaming::open(&yard.work(), "i").slots(slots).stall(Duration::from_millis(20));
     streaming.source(source).unwrap().indexed(CHUNK).unwrap()
 }
 
 #[track_caller]
 fn check(indexed: &Indexed, index: u64) {
     let page = indexed.at(index).unwrap();
-    let expected = if index == CHUNKS - 1 {
-        CHUNK.get() - 100
-    } else {
-        CHUNK.get()
-    };
+    let expected = if index == CHUNKS - 1 { CHUNK.get() - 100 } else { CHUNK.get() };
     assert_eq!(page.len() as u64, expected);
-    assert!(
-        page.iter().all(|&byte| byte == index.to_le_bytes()[0]),
-        "chunk {index} holds another's bytes"
-    );
+    assert!(page.iter().all(|&byte| byte == index.to_le_bytes()[0]), "chunk {index} holds another's bytes");
 }
 
 fn run(
@@ -85,11 +76,8 @@ fn run(
 
 #[test]
 fn scans_and_strides_are_read_ahead() {
-    let orders: [Box<dyn Iterator<Item = u64>>; 3] = [
-        Box::new(0..CHUNKS),
-        Box::new((0..CHUNKS).rev()),
-        Box::new((0..CHUNKS).step_by(3)),
-    ];
+    let orders: [Box<dyn Iterator<Item = u64>>; 3] =
+        [Box::new(0..CHUNKS), Box::new((0..CHUNKS).rev()), Box::new((0..CHUNKS).step_by(3))];
     for order in orders {
         let (stats, reads) = run(order, 6);
         assert_eq!(stats.mispredicted, 0, "{stats:?}");
@@ -160,10 +148,7 @@ fn it_shrinks_to_two_chunks_and_works_on() {
 #[test]
 fn a_bad_chunk_is_told_to_whoever_asks_for_it() {
     let yard = Yard::of(Bytes::kib(64));
-    let source = Numbers {
-        bad: Some(12),
-        ..Numbers::default()
-    };
+    let source = Numbers { bad: Some(12), ..Numbers::default() };
     let indexed = open(&yard, 4, Arc::new(source));
     for index in 0..30 {
         if index == 12 {
@@ -180,11 +165,7 @@ fn a_bad_chunk_is_told_to_whoever_asks_for_it() {
 #[test]
 fn a_panicking_source_leaves_nobody_waiting() {
     let yard = Yard::of(Bytes::kib(64));
-    let source = Numbers {
-        bad: Some(12),
-        panics: true,
-        ..Numbers::default()
-    };
+    let source = Numbers { bad: Some(12), panics: true, ..Numbers::default() };
     let indexed = open(&yard, 4, Arc::new(source));
     for index in 0..12 {
         check(&indexed, index);

@@ -45,10 +45,7 @@ fn charges_do_not_grow_with_the_file() {
             chunk.unwrap();
             peak = peak.max(yard.charged("work"));
         }
-        assert!(
-            peak >= Bytes::kib(128) && peak <= Bytes::kib(256),
-            "{peak} for {size}"
-        );
+        assert!(peak >= Bytes::kib(128) && peak <= Bytes::kib(256), "{peak} for {size}");
         yard.balances_to_zero(&["work"]);
     }
 }
@@ -88,10 +85,7 @@ fn empty_slots_are_given_back_when_somebody_needs_them() {
     let account = yard.governor.account("work").unwrap();
     let seat = account.reserve(Place::Host, Bytes::kib(64 * 6)).now().unwrap();
     assert_eq!(consumer.slots(), 2);
-    assert!(
-        account.reserve(Place::Host, Bytes::new(1)).now().is_err(),
-        "two stay"
-    );
+    assert!(account.reserve(Place::Host, Bytes::new(1)).now().is_err(), "two stay");
     // The ring works on, and does not take back what was taken from it.
     for round in 0..100_u8 {
         producer.send(&[round; 10]).unwrap();
@@ -115,10 +109,7 @@ fn slots_in_use_are_given_back_when_they_return() {
         producer.send(b"data").unwrap();
     }
     let account = yard.governor.account("work").unwrap();
-    assert!(
-        account.reserve(Place::Host, CHUNK).now().is_err(),
-        "what is being used stays"
-    );
+    assert!(account.reserve(Place::Host, CHUNK).now().is_err(), "what is being used stays");
     for _ in 0..4 {
         assert_eq!(&*consumer.next().unwrap().unwrap(), b"data");
     }

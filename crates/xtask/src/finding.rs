@@ -16,20 +16,12 @@ pub struct Finding {
 impl Finding {
     /// About a file as a whole.
     pub fn file(path: impl Into<String>, what: impl Into<String>) -> Self {
-        Self {
-            path: path.into(),
-            line: None,
-            what: what.into(),
-        }
+        Self { path: path.into(), line: None, what: what.into() }
     }
 
     /// About a line; `index` counts from zero.
     pub fn line(path: impl Into<String>, index: usize, what: impl Into<String>) -> Self {
-        Self {
-            path: path.into(),
-            line: Some(index + 1),
-            what: what.into(),
-        }
+        Self { path: path.into(), line: Some(index + 1), what: what.into() }
     }
 }
 

@@ -29,9 +29,5 @@ fn check(tree: &Tree) -> ExitCode {
         broken += findings.len();
     }
     eprintln!("{broken} findings in {} files", tree.files().count());
-    if broken == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

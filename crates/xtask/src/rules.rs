@@ -34,70 +34,25 @@ pub const RULES: Rules = Rules {
             "crates/plimsoll-device/src/conformance/mod.rs",
             "the suite's entry and what it may assume, read together",
         ),
-        (
-            "crates/plimsoll-device/src/host/mod.rs",
-            "the host device itself stands before its parts",
-        ),
-        (
-            "crates/plimsoll-device/src/sim/mod.rs",
-            "the simulation's settings stand before its parts",
-        ),
+        ("crates/plimsoll-device/src/host/mod.rs", "the host device itself stands before its parts"),
+        ("crates/plimsoll-device/src/sim/mod.rs", "the simulation's settings stand before its parts"),
     ],
     unsafe_files: &[
-        (
-            "crates/bench-compare/src/peers/malloc.rs",
-            "calls the system's allocator",
-        ),
+        ("crates/bench-compare/src/peers/malloc.rs", "calls the system's allocator"),
         ("crates/bench-compare/src/peers/mimalloc.rs", "calls a C library"),
-        (
-            "crates/plimsoll-device/src/host/backing.rs",
-            "maps, backs and gives back the memory of regions",
-        ),
-        (
-            "crates/plimsoll-device/src/host/mapping.rs",
-            "owns mappings of the system",
-        ),
-        (
-            "crates/plimsoll-device/src/host/mod.rs",
-            "vouches for the addresses of the regions it makes",
-        ),
+        ("crates/plimsoll-device/src/host/backing.rs", "maps, backs and gives back the memory of regions"),
+        ("crates/plimsoll-device/src/host/mapping.rs", "owns mappings of the system"),
+        ("crates/plimsoll-device/src/host/mod.rs", "vouches for the addresses of the regions it makes"),
         ("crates/plimsoll-device/src/host/system.rs", "calls the system"),
-        (
-            "crates/plimsoll-device/src/host/tests.rs",
-            "lends its own memory to a device",
-        ),
-        (
-            "crates/plimsoll-device/src/sim/device.rs",
-            "vouches for the addresses of the regions it makes",
-        ),
-        (
-            "crates/plimsoll-device/src/sim/slab.rs",
-            "memory that device and host share",
-        ),
-        (
-            "crates/plimsoll/src/pool/biased.rs",
-            "a lock that its owner takes without a locked instruction",
-        ),
-        (
-            "crates/plimsoll/src/pool/block.rs",
-            "blocks are reached by address from the leases",
-        ),
-        (
-            "crates/plimsoll/src/pool/chain.rs",
-            "blocks are linked through each other",
-        ),
-        (
-            "crates/plimsoll/src/pool/lease.rs",
-            "a lease is one pointer to its block",
-        ),
-        (
-            "crates/plimsoll/src/pool/local.rs",
-            "each thread reaches its cache without a lock",
-        ),
-        (
-            "crates/plimsoll/src/pool/work.rs",
-            "who takes a span out of a lease vouches for the work on it",
-        ),
+        ("crates/plimsoll-device/src/host/tests.rs", "lends its own memory to a device"),
+        ("crates/plimsoll-device/src/sim/device.rs", "vouches for the addresses of the regions it makes"),
+        ("crates/plimsoll-device/src/sim/slab.rs", "memory that device and host share"),
+        ("crates/plimsoll/src/pool/biased.rs", "a lock that its owner takes without a locked instruction"),
+        ("crates/plimsoll/src/pool/block.rs", "blocks are reached by address from the leases"),
+        ("crates/plimsoll/src/pool/chain.rs", "blocks are linked through each other"),
+        ("crates/plimsoll/src/pool/lease.rs", "a lease is one pointer to its block"),
+        ("crates/plimsoll/src/pool/local.rs", "each thread reaches its cache without a lock"),
+        ("crates/plimsoll/src/pool/work.rs", "who takes a span out of a lease vouches for the work on it"),
         (
             "crates/plimsoll-device/src/region.rs",
             "its maker vouches for the address, and a region crosses threads",
@@ -112,10 +67,7 @@ pub const RULES: Rules = Rules {
         ("plimsoll-kv", &["plimsoll", "plimsoll-device"]),
         ("plimsoll-vec", &["plimsoll", "plimsoll-device"]),
         ("plimsoll-tensor", &["plimsoll", "plimsoll-device"]),
-        (
-            "plimsoll-llm",
-            &["plimsoll", "plimsoll-device", "plimsoll-kv", "plimsoll-tensor"],
-        ),
+        ("plimsoll-llm", &["plimsoll", "plimsoll-device", "plimsoll-kv", "plimsoll-tensor"]),
         (
             "plimsoll-serve",
             &[
@@ -146,10 +98,7 @@ pub const RULES: Rules = Rules {
         ("bench-compare", &["plimsoll", "plimsoll-cli", "plimsoll-device"]),
         ("xtask", &[]),
     ],
-    confined: &[(
-        "bench-compare",
-        &["cubecl", "libmimalloc-sys", "mimalloc", "offset-allocator"],
-    )],
+    confined: &[("bench-compare", &["cubecl", "libmimalloc-sys", "mimalloc", "offset-allocator"])],
     papers: &[
         ".ci/run",
         "ARCHITECTURE.md",

@@ -76,9 +76,7 @@ fn character(text: &str) -> Option<usize> {
 
 /// `r"…"`, `r#"…"#` and their byte and C forms.
 fn raw_string(text: &str) -> Option<usize> {
-    let body = ["r", "br", "cr"]
-        .iter()
-        .find_map(|prefix| text.strip_prefix(prefix))?;
+    let body = ["r", "br", "cr"].iter().find_map(|prefix| text.strip_prefix(prefix))?;
     let hashes = body.len() - body.trim_start_matches('#').len();
     let inner = body[hashes..].strip_prefix('"')?;
     let end = format!("\"{}", "#".repeat(hashes));

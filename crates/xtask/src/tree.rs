@@ -20,10 +20,7 @@ impl Tree {
         let mut files = Vec::new();
         collect(root, "", &mut files)?;
         files.sort();
-        Ok(Self {
-            root: root.to_owned(),
-            files,
-        })
+        Ok(Self { root: root.to_owned(), files })
     }
 
     /// Where it was read.
@@ -33,9 +30,7 @@ impl Tree {
 
     /// All files: path and text.
     pub fn files(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.files
-            .iter()
-            .map(|(path, text)| (path.as_str(), text.as_str()))
+        self.files.iter().map(|(path, text)| (path.as_str(), text.as_str()))
     }
 
     /// The files whose name ends so.
@@ -45,10 +40,7 @@ impl Tree {
 
     /// The text of one file.
     pub fn text(&self, path: &str) -> Option<&str> {
-        let at = self
-            .files
-            .binary_search_by(|(known, _)| known.as_str().cmp(path))
-            .ok()?;
+        let at = self.files.binary_search_by(|(known, _)| known.as_str().cmp(path)).ok()?;
         Some(&self.files[at].1)
     }
 

@@ -45,14 +45,8 @@ impl Engine for CubeclMemory {
             Arc::new(ServerLogger::default()),
             MemoryManagementOptions::new("bench"),
         );
-        let manager = Manager {
-            memory,
-            failures: ErrorGraph::default(),
-        };
-        Shared::among(threads, manager)
-            .into_iter()
-            .map(CubeclSeat)
-            .collect()
+        let manager = Manager { memory, failures: ErrorGraph::default() };
+        Shared::among(threads, manager).into_iter().map(CubeclSeat).collect()
     }
 }
 
@@ -61,12 +55,7 @@ impl Seat for CubeclSeat {
 
     #[inline]
     fn take(&mut self, bytes: u64) -> Option<ManagedMemoryHandle> {
-        self.0.with(|manager| {
-            manager
-                .memory
-                .reserve(bytes, PageUpdate::Allow, &mut manager.failures)
-                .ok()
-        })
+        self.0.with(|manager| manager.memory.reserve(bytes, PageUpdate::Allow, &mut manager.failures).ok())
     }
 
     #[inline]

@@ -27,10 +27,7 @@ impl Engine for OffsetAllocator {
 
     fn seats(&self, threads: usize) -> Vec<OffsetSeat> {
         let allocator = Allocator::with_max_allocs(u32::MAX, MOST_BLOCKS);
-        Shared::among(threads, allocator)
-            .into_iter()
-            .map(OffsetSeat)
-            .collect()
+        Shared::among(threads, allocator).into_iter().map(OffsetSeat).collect()
     }
 }
 

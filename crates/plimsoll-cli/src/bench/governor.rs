@@ -110,17 +110,17 @@ pub fn run(args: &GovernorArgs, printer: &Printer) -> Result<(), CliError> {
         left_charged_bytes: stress.left_over.get(),
     };
     printer.report(&report, view)?;
-    if report.holds() { Ok(()) } else { Err(CliError::Bench("the line or a promise did not hold; see above".to_owned())) }
+    if report.holds() {
+        Ok(())
+    } else {
+        Err(CliError::Bench("the line or a promise did not hold; see above".to_owned()))
+    }
 }
 
 /// Draws the report.
 pub fn view(report: &GovernorReport, pen: &Pen) -> String {
     let verdict = |held: bool| {
-        if held {
-            pen.paint(Style::Good, "yes")
-        } else {
-            pen.paint(Style::Bad, "NO")
-        }
+        if held { pen.paint(Style::Good, "yes") } else { pen.paint(Style::Bad, "NO") }
     };
     let line = Bytes::new(report.line_bytes);
     let peak = Bytes::new(report.peak_charged_bytes);
@@ -155,10 +155,7 @@ pub fn view(report: &GovernorReport, pen: &Pen) -> String {
                 Bytes::new(report.left_charged_bytes)
             ),
         ),
-        (
-            "nobody starves",
-            format!("{}  ({} waited in vain)", verdict(report.starved == 0), report.starved),
-        ),
+        ("nobody starves", format!("{}  ({} waited in vain)", verdict(report.starved == 0), report.starved)),
         ("granted", format!("{}", report.granted)),
         (
             "waiting",
@@ -169,9 +166,7 @@ pub fn view(report: &GovernorReport, pen: &Pen) -> String {
             .replace('µ', pen.either("µ", "u")),
         ),
     ];
-    let lines = facts
-        .iter()
-        .map(|(label, value)| format!("  {label:<24}{value}\n"));
+    let lines = facts.iter().map(|(label, value)| format!("  {label:<24}{value}\n"));
     pen.paint(Style::Bold, &heading) + "\n" + &lines.collect::<String>()
 }
 
@@ -200,21 +195,11 @@ mod tests {
             wait_us_max: 1200,
             left_charged_bytes: 0,
         };
-        let pen = Pen {
-            color: false,
-            unicode: false,
-            width: 80,
-        };
+        let pen = Pen { color: false, unicode: false, width: 80 };
         assert!(report.holds() && !view(&report, &pen).contains("NO"));
         report.samples_over_line = 1;
         let text = view(&report, &pen);
-        assert!(
-            !report.holds() && text.contains("NO  (1 of 6000 samples over"),
-            "{text}"
-        );
-        assert!(
-            text.is_ascii() && text.lines().all(|line| line.len() <= 80),
-            "{text}"
-        );
+        assert!(!report.holds() && text.contains("NO  (1 of 6000 samples over"), "{text}");
+        assert!(text.is_ascii() && text.lines().all(|line| line.len() <= 80), "{text}");
     }
 }

@@ -85,11 +85,7 @@ pub fn view(rows: &[PoolRow], pen: &Pen) -> String {
         groups.entry((row.threads, row.live)).or_default().push(row);
     }
     let tables = groups.iter().map(|((threads, live), rows)| {
-        let threads = if *threads == 1 {
-            "1 thread".to_owned()
-        } else {
-            format!("{threads} threads")
-        };
+        let threads = if *threads == 1 { "1 thread".to_owned() } else { format!("{threads} threads") };
         let heading = format!("{threads}, {live} live; ns for a lease and its drop");
         pen.paint(Style::Bold, &heading) + "\n" + &group(rows, pen)
     });
@@ -112,15 +108,10 @@ fn group(rows: &[&PoolRow], pen: &Pen) -> String {
     let mut table = Table::new(std::iter::once(("size", Align::Right)).chain(columns));
     for size in sizes {
         let time = |engine: &str| {
-            let found = rows
-                .iter()
-                .find(|row| row.engine == engine && row.size_bytes == size);
+            let found = rows.iter().find(|row| row.engine == engine && row.size_bytes == size);
             found.map(|row| row.ns_median)
         };
-        let best = engines
-            .iter()
-            .filter_map(|engine| time(engine))
-            .min_by(f64::total_cmp);
+        let best = engines.iter().filter_map(|engine| time(engine)).min_by(f64::total_cmp);
         let cells = engines.iter().map(|engine| match time(engine) {
             Some(ns) if Some(ns) == best => Cell::new(Style::Good, format!("{}{}", figure(ns), "*")),
             Some(ns) => format!("{} ", figure(ns)).into(),
@@ -154,16 +145,8 @@ mod tests {
             live: 10,
             ns_median,
         };
-        let rows = [
-            row("plimsoll", 4096, 12.34),
-            row("malloc", 4096, 45.6),
-            row("plimsoll", 1 << 20, 15.0),
-        ];
-        let pen = Pen {
-            color: false,
-            unicode: true,
-            width: 80,
-        };
+        let rows = [row("plimsoll", 4096, 12.34), row("malloc", 4096, 45.6), row("plimsoll", 1 << 20, 15.0)];
+        let pen = Pen { color: false, unicode: true, width: 80 };
         let text = view(&rows, &pen);
         assert_eq!(
             text,

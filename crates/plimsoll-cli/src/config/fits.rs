@@ -1,7 +1,7 @@
 //! Whether lines fit a machine.
 
-use plimsoll::machine::Machine;
 use plimsoll::ledger::LedgerSettings;
+use plimsoll::machine::Machine;
 use plimsoll::settings::Capacities;
 use plimsoll::{Bytes, Place};
 
@@ -36,16 +36,10 @@ pub fn check_fits(
         matches!(place, Place::Host | Place::Pinned) || facts.is_some_and(|facts| facts.shares_host)
     };
     let sharing: Vec<_> = settings.places.iter().filter(|line| shares(line.place)).collect();
-    let sum = sharing
-        .iter()
-        .fold(Bytes::ZERO, |sum, line| sum.saturating_add(line.line));
+    let sum = sharing.iter().fold(Bytes::ZERO, |sum, line| sum.saturating_add(line.line));
     match capacities.of(Place::Host) {
         Some(usable) if sum > usable && sharing.len() > 1 => Err(CliError::SharedLines {
-            places: sharing
-                .iter()
-                .map(|line| line.place.to_string())
-                .collect::<Vec<_>>()
-                .join(", "),
+            places: sharing.iter().map(|line| line.place.to_string()).collect::<Vec<_>>().join(", "),
             sum,
             usable,
         }),
@@ -55,8 +49,8 @@ pub fn check_fits(
 
 #[cfg(test)]
 mod tests {
-    use plimsoll::machine::Memory;
     use plimsoll::ledger::LineSettings;
+    use plimsoll::machine::Memory;
 
     use super::*;
 
@@ -67,20 +61,13 @@ mod tests {
             reserve: Bytes::ZERO,
             emergency: Bytes::ZERO,
         };
-        LedgerSettings {
-            places: lines.iter().map(line).collect(),
-            accounts: Vec::new(),
-        }
+        LedgerSettings { places: lines.iter().map(line).collect(), accounts: Vec::new() }
     }
 
     #[test]
     fn lines_that_share_one_memory_are_added() {
         let mac = Machine {
-            memory: Memory {
-                total: Some(Bytes::gib(128)),
-                unified: Some(true),
-                ..Memory::default()
-            },
+            memory: Memory { total: Some(Bytes::gib(128)), unified: Some(true), ..Memory::default() },
             ..Machine::default()
         };
         let check = |lines: &[(Place, u64)]| check_fits(&settings(lines), &Capacities::from(&mac), &[], &mac);
@@ -88,13 +75,7 @@ mod tests {
         let shared = check(&[(Place::Host, 40), (Place::Gpu(0), 96)]);
         assert!(matches!(shared, Err(CliError::SharedLines { sum, .. }) if sum == Bytes::gib(136)));
         let high = check(&[(Place::Gpu(0), 97)]);
-        assert!(matches!(
-            high,
-            Err(CliError::LineTooHigh {
-                place: Place::Gpu(0),
-                ..
-            })
-        ));
+        assert!(matches!(high, Err(CliError::LineTooHigh { place: Place::Gpu(0), .. })));
         assert!(check(&[(Place::Cuda(0), 999)]).is_ok(), "its driver knows");
     }
 }

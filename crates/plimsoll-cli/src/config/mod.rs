@@ -37,15 +37,10 @@ pub struct CheckArgs {
 }
 
 fn assumption(text: &str) -> Result<(Place, Bytes), String> {
-    let (place, size) = text
-        .split_once('=')
-        .ok_or_else(|| "write a place and a size, for example host=128GiB".to_owned())?;
-    let place = place
-        .parse()
-        .map_err(|error: plimsoll::ParsePlaceError| error.to_string())?;
-    let size = size
-        .parse()
-        .map_err(|error: plimsoll::ParseBytesError| error.to_string())?;
+    let (place, size) =
+        text.split_once('=').ok_or_else(|| "write a place and a size, for example host=128GiB".to_owned())?;
+    let place = place.parse().map_err(|error: plimsoll::ParsePlaceError| error.to_string())?;
+    let size = size.parse().map_err(|error: plimsoll::ParseBytesError| error.to_string())?;
     Ok((place, size))
 }
 
@@ -65,11 +60,8 @@ pub fn run(args: &CheckArgs, printer: &Printer) -> Result<(), CliError> {
 
 /// The same without printing: the report, or why the file is refused.
 pub fn check(file: &Path, assume: &[(Place, Bytes)], machine: &Machine) -> Result<CheckReport, CliError> {
-    let capacities = assume
-        .iter()
-        .fold(Capacities::from(machine), |all, &(place, size)| {
-            all.with(place, size)
-        });
+    let capacities =
+        assume.iter().fold(Capacities::from(machine), |all, &(place, size)| all.with(place, size));
     let settings = load(file, &capacities)?;
     check_fits(&settings, &capacities, assume, machine)?;
     Ok(CheckReport::new(file, &settings, &capacities))

@@ -171,11 +171,7 @@ impl RefusalReport {
                 promised_bytes: over.sum.get(),
                 line_bytes: over.line.get(),
                 excess_bytes: over.excess().get(),
-                parts: over
-                    .summands
-                    .iter()
-                    .map(|part| (part.name.clone(), part.bytes.get()))
-                    .collect(),
+                parts: over.summands.iter().map(|part| (part.name.clone(), part.bytes.get())).collect(),
             }),
             _ => None,
         });
@@ -184,9 +180,7 @@ impl RefusalReport {
             ok: false,
             line: at.map(|at| at.line),
             column: at.map(|at| at.column),
-            key: settings
-                .map(|error| error.key.clone())
-                .filter(|key| !key.is_empty()),
+            key: settings.map(|error| error.key.clone()).filter(|key| !key.is_empty()),
             problem: settings.map_or_else(|| error.to_string(), |error| error.problem.to_string()),
             help: error.next_step(),
             sum,

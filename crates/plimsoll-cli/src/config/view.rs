@@ -45,29 +45,20 @@ fn draw_line(report: &CheckReport, line: &LineReport, pen: &Pen) -> String {
     };
     for share in &line.accounts {
         let depth = share.account.matches('/').count();
-        let account = report
-            .accounts
-            .iter()
-            .find(|account| account.account == share.account);
+        let account = report.accounts.iter().find(|account| account.account == share.account);
         let name = share.account.rsplit('/').next().unwrap_or_default();
         let below = report.accounts.iter().any(|parent| {
             let rest = share.account.strip_prefix(parent.account.as_str());
             rest.is_some_and(|rest| rest.starts_with('/'))
         });
-        let name = if below {
-            format!("{}  /{name}", "  ".repeat(depth))
-        } else {
-            format!("  {}", share.account)
-        };
+        let name =
+            if below { format!("{}  /{name}", "  ".repeat(depth)) } else { format!("  {}", share.account) };
         table.row([
             name.into(),
             amount(share.guaranteed_bytes).into(),
             amount(share.limit_bytes).into(),
             drawn(share.guaranteed_bytes, share.limit_bytes),
-            account
-                .map(|account| account.priority.to_string())
-                .unwrap_or_default()
-                .into(),
+            account.map(|account| account.priority.to_string()).unwrap_or_default().into(),
         ]);
     }
     let aside = [
@@ -82,9 +73,5 @@ fn draw_line(report: &CheckReport, line: &LineReport, pen: &Pen) -> String {
 }
 
 fn amount(bytes: u64) -> String {
-    if bytes == 0 {
-        "-".to_owned()
-    } else {
-        Bytes::new(bytes).to_string()
-    }
+    if bytes == 0 { "-".to_owned() } else { Bytes::new(bytes).to_string() }
 }

@@ -50,32 +50,13 @@ fn held(share: f64, steps: usize) -> usize {
 mod tests {
     use super::*;
 
-    const ASCII: Pen = Pen {
-        color: false,
-        unicode: false,
-        width: 80,
-    };
+    const ASCII: Pen = Pen { color: false, unicode: false, width: 80 };
 
     #[test]
     fn bars_are_as_wide_as_asked() {
-        let unicode = Pen {
-            unicode: true,
-            ..ASCII
-        };
+        let unicode = Pen { unicode: true, ..ASCII };
         for pen in [ASCII, unicode] {
-            for share in [
-                -1.0,
-                0.0,
-                1e-9,
-                0.01,
-                0.33,
-                0.5,
-                0.99,
-                1.0,
-                7.0,
-                f64::NAN,
-                f64::INFINITY,
-            ] {
+            for share in [-1.0, 0.0, 1e-9, 0.01, 0.33, 0.5, 0.99, 1.0, 7.0, f64::NAN, f64::INFINITY] {
                 for columns in [0, 1, 2, 20] {
                     assert_eq!(bar(&pen, columns, share, Style::Good).chars().count(), columns);
                     assert_eq!(share_bar(&pen, columns, share, 0.5).chars().count(), columns);

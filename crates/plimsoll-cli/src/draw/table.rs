@@ -23,20 +23,12 @@ pub struct Cell {
 impl Cell {
     /// Text in a style.
     pub fn new(style: Style, text: impl Into<String>) -> Self {
-        Self {
-            text: text.into(),
-            style,
-            drawn_width: None,
-        }
+        Self { text: text.into(), style, drawn_width: None }
     }
 
     /// Something that is drawn already.
     pub fn drawn(text: String, width: usize) -> Self {
-        Self {
-            text,
-            style: Style::Plain,
-            drawn_width: Some(width),
-        }
+        Self { text, style: Style::Plain, drawn_width: Some(width) }
     }
 
     fn width(&self) -> usize {
@@ -67,13 +59,8 @@ enum Row {
 impl Table {
     /// A table with these columns.
     pub fn new<'t>(columns: impl IntoIterator<Item = (&'t str, Align)>) -> Self {
-        let columns = columns
-            .into_iter()
-            .map(|(title, align)| (title.to_owned(), align));
-        Self {
-            columns: columns.collect(),
-            rows: Vec::new(),
-        }
+        let columns = columns.into_iter().map(|(title, align)| (title.to_owned(), align));
+        Self { columns: columns.collect(), rows: Vec::new() }
     }
 
     /// One more row.
@@ -88,13 +75,8 @@ impl Table {
 
     /// The table as lines, each with a line end and no blanks before it.
     pub fn draw(&self, pen: &Pen) -> String {
-        let widths: Vec<usize> = (0..self.columns.len())
-            .map(|column| self.column_width(column))
-            .collect();
-        let heading = self
-            .columns
-            .iter()
-            .map(|(title, _)| Cell::new(Style::Dim, title.as_str()));
+        let widths: Vec<usize> = (0..self.columns.len()).map(|column| self.column_width(column)).collect();
+        let heading = self.columns.iter().map(|(title, _)| Cell::new(Style::Dim, title.as_str()));
         let mut out = self.line(&heading.collect::<Vec<_>>(), &widths, pen);
         for row in &self.rows {
             match row {
@@ -141,18 +123,11 @@ mod tests {
 
     #[test]
     fn columns_line_up_and_nothing_trails() {
-        let pen = Pen {
-            color: false,
-            unicode: true,
-            width: 80,
-        };
+        let pen = Pen { color: false, unicode: true, width: 80 };
         let mut table = Table::new([("place", Align::Left), ("free", Align::Right), ("", Align::Left)]);
         table.row(["host".into(), "9".into(), Cell::drawn("██".into(), 2)]);
         table.note("remark");
         table.row(["gpu:0".into(), "10.00".into(), "".into()]);
-        assert_eq!(
-            table.draw(&pen),
-            "place   free\nhost       9  ██\n  remark\ngpu:0  10.00\n"
-        );
+        assert_eq!(table.draw(&pen), "place   free\nhost       9  ██\n  remark\ngpu:0  10.00\n");
     }
 }

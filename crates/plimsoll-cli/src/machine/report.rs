@@ -194,11 +194,7 @@ impl MachineReport {
         let Machine { os, cpu, memory, .. } = machine;
         Self {
             version: env!("CARGO_PKG_VERSION"),
-            os: OsReport {
-                name: os.name.clone(),
-                kernel: os.kernel.clone(),
-                arch: os.arch,
-            },
+            os: OsReport { name: os.name.clone(), kernel: os.kernel.clone(), arch: os.arch },
             cpu: CpuReport {
                 name: cpu.name.clone(),
                 cores: cpu.cores,
@@ -225,11 +221,7 @@ impl MachineReport {
 
 impl CacheReport {
     fn new(cache: &plimsoll::machine::Cache) -> Self {
-        Self {
-            level: cache.level,
-            bytes: cache.bytes.get(),
-            shared_by: cache.shared_by,
-        }
+        Self { level: cache.level, bytes: cache.bytes.get(), shared_by: cache.shared_by }
     }
 }
 

@@ -37,9 +37,7 @@ fn places(report: &MachineReport, pen: &Pen) -> String {
     ]);
     for place in &report.places {
         let usable = Bytes::new(place.usable_bytes);
-        let used = place
-            .free_bytes
-            .map(|free| usable.saturating_sub(Bytes::new(free)).ratio(usable));
+        let used = place.free_bytes.map(|free| usable.saturating_sub(Bytes::new(free)).ratio(usable));
         table.row([
             Cell::new(Style::Bold, place.place.as_str()),
             Bytes::new(place.total_bytes).to_string().into(),
@@ -66,10 +64,7 @@ fn pressure(report: &MachineReport, pen: &Pen) -> String {
         facts.add("unknown", &why.unwrap_or_default());
         return facts.out;
     };
-    let stall = pressure
-        .some_avg10
-        .unwrap_or(0.0)
-        .max(pressure.full_avg10.unwrap_or(0.0));
+    let stall = pressure.some_avg10.unwrap_or(0.0).max(pressure.full_avg10.unwrap_or(0.0));
     let (word, style) = match pressure.level {
         Some("critical") => ("critical", Style::Bad),
         Some("warning") => ("raised", Style::Warn),
@@ -77,39 +72,24 @@ fn pressure(report: &MachineReport, pen: &Pen) -> String {
         _ if pressure.used >= 0.85 || stall >= 1.0 => ("raised", Style::Warn),
         _ => ("low", Style::Good),
     };
-    let of = pressure
-        .total_bytes
-        .map(|total| format!(" of {}", Bytes::new(total)));
+    let of = pressure.total_bytes.map(|total| format!(" of {}", Bytes::new(total)));
     let used = percent(pressure.used);
     let used = used.trim_start();
-    facts.add(
-        "now",
-        &format!(
-            "{}, {used}{} in use",
-            pen.paint(style, word),
-            of.unwrap_or_default()
-        ),
-    );
+    facts.add("now", &format!("{}, {used}{} in use", pen.paint(style, word), of.unwrap_or_default()));
     facts.add(
         "waiting",
         &match (pressure.some_avg10, pressure.full_avg10) {
             (None, None) => "not told by this system".to_owned(),
-            (some, full) => format!(
-                "some task {}, all tasks {} of the last 10 s",
-                stalled(some),
-                stalled(full)
-            ),
+            (some, full) => {
+                format!("some task {}, all tasks {} of the last 10 s", stalled(some), stalled(full))
+            }
         },
     );
     facts.out
 }
 
 fn limits(report: &MachineReport, pen: &Pen) -> String {
-    let mut table = Table::new([
-        ("limits", Align::Left),
-        ("at most", Align::Right),
-        ("used", Align::Right),
-    ]);
+    let mut table = Table::new([("limits", Align::Left), ("at most", Align::Right), ("used", Align::Right)]);
     for limit in &report.limits {
         table.row([
             limit.title.as_str().into(),
@@ -127,60 +107,32 @@ fn system(report: &MachineReport, pen: &Pen) -> String {
     let os = &report.os;
     let kernel = os.kernel.as_ref().map(|kernel| format!("kernel {kernel}"));
     let system = [os.name.clone(), kernel, Some(os.arch.to_owned())];
-    facts.add(
-        "system",
-        &system.into_iter().flatten().collect::<Vec<_>>().join(dot),
-    );
+    facts.add("system", &system.into_iter().flatten().collect::<Vec<_>>().join(dot));
     let cpu = &report.cpu;
     facts.add("processor", cpu.name.as_deref().unwrap_or("unknown"));
     facts.add("cores", &cores(report));
-    let caches: Vec<_> = cpu
-        .caches
-        .iter()
-        .map(|cache| format!("L{} {}", cache.level, round(cache.bytes)))
-        .collect();
-    let line = report
-        .pages
-        .cache_line_bytes
-        .map(|line| format!("line {}", round(line)));
-    facts.add(
-        "caches",
-        &caches.into_iter().chain(line).collect::<Vec<_>>().join(dot),
-    );
+    let caches: Vec<_> =
+        cpu.caches.iter().map(|cache| format!("L{} {}", cache.level, round(cache.bytes))).collect();
+    let line = report.pages.cache_line_bytes.map(|line| format!("line {}", round(line)));
+    facts.add("caches", &caches.into_iter().chain(line).collect::<Vec<_>>().join(dot));
     let memory = &report.memory;
-    let unified = if memory.unified == Some(true) {
-        ", shared with the GPU"
-    } else {
-        ""
-    };
+    let unified = if memory.unified == Some(true) { ", shared with the GPU" } else { "" };
     facts.add(
         "memory",
-        &format!(
-            "{}, {} available{unified}",
-            size(memory.total_bytes),
-            size(memory.available_bytes)
-        ),
+        &format!("{}, {} available{unified}", size(memory.total_bytes), size(memory.available_bytes)),
     );
     facts.add(
         "swap",
         &match memory.swap_total_bytes {
             Some(0) => "none".to_owned(),
-            Some(_) => format!(
-                "{}, {} free",
-                size(memory.swap_total_bytes),
-                size(memory.swap_free_bytes)
-            ),
+            Some(_) => format!("{}, {} free", size(memory.swap_total_bytes), size(memory.swap_free_bytes)),
             None => "unknown".to_owned(),
         },
     );
     facts.add("pages", &pages(report, dot));
     if let Some(disk) = &report.disk {
         let kind = disk.file_system.as_deref().unwrap_or("unknown file system");
-        let at = disk
-            .mounted_at
-            .as_ref()
-            .map(|at| format!(" at {at}"))
-            .unwrap_or_default();
+        let at = disk.mounted_at.as_ref().map(|at| format!(" at {at}")).unwrap_or_default();
         facts.add("data", &disk.folder);
         facts.add("", &format!("on {kind}{at}"));
     }
@@ -194,22 +146,14 @@ fn cores(report: &MachineReport) -> String {
     if cpu.cores_usable == cpu.cores {
         return count(cpu.cores);
     }
-    format!(
-        "{} of {}{}",
-        count(cpu.cores_usable),
-        count(cpu.cores),
-        quota.unwrap_or_default()
-    )
+    format!("{} of {}{}", count(cpu.cores_usable), count(cpu.cores), quota.unwrap_or_default())
 }
 
 fn pages(report: &MachineReport, dot: &str) -> String {
     let pages = &report.pages;
     let mut parts: Vec<String> = pages.page_bytes.map(round).into_iter().collect();
     parts.extend(pages.transparent.map(|when| {
-        let size = pages
-            .transparent_bytes
-            .map(|bytes| format!("{} ", round(bytes)))
-            .unwrap_or_default();
+        let size = pages.transparent_bytes.map(|bytes| format!("{} ", round(bytes))).unwrap_or_default();
         match when {
             "always" => format!("large {size}always"),
             "on-request" => format!("large {size}on request"),
@@ -217,14 +161,10 @@ fn pages(report: &MachineReport, dot: &str) -> String {
         }
     }));
     let pools = pages.huge.iter().filter(|pool| pool.total > 0);
-    parts.extend(pools.map(|pool| {
-        format!(
-            "{} of {} {} set aside free",
-            pool.free,
-            pool.total,
-            round(pool.size_bytes)
-        )
-    }));
+    parts
+        .extend(pools.map(|pool| {
+            format!("{} of {} {} set aside free", pool.free, pool.total, round(pool.size_bytes))
+        }));
     parts.join(dot)
 }
 

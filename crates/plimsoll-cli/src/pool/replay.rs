@@ -23,13 +23,23 @@ pub struct ReplayArgs {
     /// The trace, as .csv or .csv.gz
     #[arg(value_name = "TRACE")]
     pub trace: PathBuf,
+
+    /// What the simulated device backs memory in, as a host can; GPUs do 2MiB
+    #[arg(long, value_name = "SIZE", default_value = "512KiB", value_parser = granule)]
+    pub granule: Bytes,
+}
+
+fn granule(text: &str) -> Result<Bytes, String> {
+    let granule: Bytes = text.parse().map_err(|error: plimsoll::ParseBytesError| error.to_string())?;
+    let fits = granule.get().is_power_of_two() && (Bytes::kib(4)..=Bytes::gib(1)).contains(&granule);
+    if fits { Ok(granule) } else { Err("a granule is a power of two from 4KiB to 1GiB".to_owned()) }
 }
 
 /// Replays and prints; the JSON is a [`Report`].
 pub fn run(args: &ReplayArgs, printer: &Printer) -> Result<(), CliError> {
-    let trace = Trace::open(&args.trace)
-        .map_err(|source| CliError::Trace { path: args.trace.clone(), source })?;
-    printer.report(&through_pool(&trace, RUNS)?, view)
+    let trace =
+        Trace::open(&args.trace).map_err(|source| CliError::Trace { path: args.trace.clone(), source })?;
+    printer.report(&through_pool(&trace, args.granule, RUNS)?, view)
 }
 
 /// A trace is replayed so often; the median is what an event costs.
@@ -47,12 +57,7 @@ pub fn view(report: &Report, pen: &Pen) -> String {
         ("plain best fit", Some(report.best_fit_reserved_bytes)),
         ("as recorded", report.recorded_reserved_bytes),
     ];
-    let most = all
-        .iter()
-        .filter_map(|(_, bytes)| *bytes)
-        .max()
-        .unwrap_or(0)
-        .max(live.get());
+    let most = all.iter().filter_map(|(_, bytes)| *bytes).max().unwrap_or(0).max(live.get());
     let mut table = Table::new([
         ("", Align::Left),
         ("peak reserved", Align::Right),
@@ -65,17 +70,11 @@ pub fn view(report: &Report, pen: &Pen) -> String {
         let Some(bytes) = bytes.map(Bytes::new) else {
             continue;
         };
-        let style = if name == "plimsoll" {
-            Style::Accent
-        } else {
-            Style::Plain
-        };
+        let style = if name == "plimsoll" { Style::Accent } else { Style::Plain };
         table.row([
             Cell::new(style, name),
             bytes.to_string().into(),
-            format!("{:.3} ×", bytes.ratio(live))
-                .replace('×', pen.either("×", "x"))
-                .into(),
+            format!("{:.3} ×", bytes.ratio(live)).replace('×', pen.either("×", "x")).into(),
             drawn(bytes, style),
         ]);
     }
@@ -112,16 +111,9 @@ mod tests {
             exchange_events: 2,
             ns_per_event: 81.4,
         };
-        let pen = Pen {
-            color: false,
-            unicode: true,
-            width: 80,
-        };
+        let pen = Pen { color: false, unicode: true, width: 80 };
         let text = view(&report, &pen);
-        assert!(
-            text.contains("1.031 ×") && text.contains("1.250 ×") && !text.contains("recorded"),
-            "{text}"
-        );
+        assert!(text.contains("1.031 ×") && text.contains("1.250 ×") && !text.contains("recorded"), "{text}");
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         let json = serde_json::to_value(&report).unwrap();
         for name in [

@@ -5,42 +5,15 @@ use super::trial::{Stop, Trial, failed, must, pattern, refused, so, was};
 use crate::{Bytes, DeviceError, Request, StorageMode};
 
 pub(super) const CHECKS: &[Check] = &[
-    Check {
-        name: "facts are sane",
-        run: facts,
-    },
-    Check {
-        name: "memory is told",
-        run: memory,
-    },
-    Check {
-        name: "an allocation has the size and mode that were asked for",
-        run: sizes,
-    },
-    Check {
-        name: "alignment is kept",
-        run: alignment,
-    },
-    Check {
-        name: "an alignment that cannot be is refused",
-        run: bad_alignment,
-    },
-    Check {
-        name: "zero bytes are refused",
-        run: zero,
-    },
-    Check {
-        name: "more than there can be is refused",
-        run: too_large,
-    },
-    Check {
-        name: "regions share no bytes",
-        run: apart,
-    },
-    Check {
-        name: "out of memory leaves the device usable",
-        run: exhausted,
-    },
+    Check { name: "facts are sane", run: facts },
+    Check { name: "memory is told", run: memory },
+    Check { name: "an allocation has the size and mode that were asked for", run: sizes },
+    Check { name: "alignment is kept", run: alignment },
+    Check { name: "an alignment that cannot be is refused", run: bad_alignment },
+    Check { name: "zero bytes are refused", run: zero },
+    Check { name: "more than there can be is refused", run: too_large },
+    Check { name: "regions share no bytes", run: apart },
+    Check { name: "out of memory leaves the device usable", run: exhausted },
 ];
 
 fn facts(trial: &Trial<'_>) -> Result<(), Stop> {
@@ -57,16 +30,8 @@ fn facts(trial: &Trial<'_>) -> Result<(), Stop> {
     let nested = facts.granule.is_multiple_of(facts.min_align) && facts.page.is_multiple_of(facts.min_align);
     so("granule and page over the smallest alignment", nested, was(facts))?;
     let most = facts.max_allocation;
-    so(
-        "the largest allocation",
-        !most.is_zero() && most <= facts.total,
-        was(most),
-    )?;
-    so(
-        "facts asked twice",
-        facts == trial.device.facts(),
-        was(trial.device.facts()),
-    )
+    so("the largest allocation", !most.is_zero() && most <= facts.total, was(most))?;
+    so("facts asked twice", facts == trial.device.facts(), was(trial.device.facts()))
 }
 
 fn memory(trial: &Trial<'_>) -> Result<(), Stop> {
@@ -80,11 +45,7 @@ fn sizes(trial: &Trial<'_>) -> Result<(), Stop> {
         let most = trial.options.bytes_max.get();
         for bytes in [1, 2, 255, 256, 4095, 4096, 4097, (1 << 20) + 3, most] {
             let region = trial.allocate(bytes.min(most), mode)?;
-            so(
-                "the size",
-                region.bytes().get() == bytes.min(most),
-                was(region.bytes()),
-            )?;
+            so("the size", region.bytes().get() == bytes.min(most), was(region.bytes()))?;
             so("the mode", region.mode() == mode, was(region.mode()))?;
             so("writable", region.writable(), was(false))?;
             let other = trial.allocate(1, mode)?;
@@ -132,11 +93,7 @@ fn bad_alignment(trial: &Trial<'_>) -> Result<(), Stop> {
 fn zero(trial: &Trial<'_>) -> Result<(), Stop> {
     for mode in trial.modes()? {
         let request = Request::new(Bytes::ZERO, mode);
-        refused!(
-            "allocating nothing",
-            trial.device.allocate(request),
-            DeviceError::ZeroSize
-        );
+        refused!("allocating nothing", trial.device.allocate(request), DeviceError::ZeroSize);
     }
     Ok(())
 }
@@ -158,9 +115,8 @@ fn too_large(trial: &Trial<'_>) -> Result<(), Stop> {
 
 fn apart(trial: &Trial<'_>) -> Result<(), Stop> {
     for mode in trial.modes()? {
-        let regions = (0..16_u64)
-            .map(|n| trial.allocate(1000 + n * 317, mode))
-            .collect::<Result<Vec<_>, _>>()?;
+        let regions =
+            (0..16_u64).map(|n| trial.allocate(1000 + n * 317, mode)).collect::<Result<Vec<_>, _>>()?;
         for (region, seed) in regions.iter().zip(0..) {
             trial.put(region.whole(), &pattern(region.bytes().as_usize(), seed))?;
         }
@@ -176,11 +132,7 @@ fn exhausted(trial: &Trial<'_>) -> Result<(), Stop> {
     if !trial.options.exhaust {
         return Err(Stop::Skipped("the options leave it out"));
     }
-    for mode in trial
-        .modes()?
-        .into_iter()
-        .filter(|&mode| mode != StorageMode::Managed)
-    {
+    for mode in trial.modes()?.into_iter().filter(|&mode| mode != StorageMode::Managed) {
         let piece = (trial.facts().total.get() / 16).min(trial.facts().max_allocation.get());
         let request = Request::new(Bytes::new(piece.max(1)), mode);
         let mut regions = Vec::new();
@@ -194,11 +146,7 @@ fn exhausted(trial: &Trial<'_>) -> Result<(), Stop> {
             })?;
         };
         so("allocating too much", !regions.is_empty(), was(&error))?;
-        refused!(
-            "allocating too much",
-            Err::<(), _>(error),
-            DeviceError::OutOfMemory { .. }
-        );
+        refused!("allocating too much", Err::<(), _>(error), DeviceError::OutOfMemory { .. });
         drop(regions);
         let again = trial.allocate(piece.max(1), mode)?;
         again.give_back()?;

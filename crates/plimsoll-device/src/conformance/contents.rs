@@ -5,61 +5,21 @@ use super::trial::{Stop, Trial, must, pattern, refused};
 use crate::{DeviceError, Stream};
 
 pub(super) const CHECKS: &[Check] = &[
-    Check {
-        name: "the host reads and writes at any offset",
-        run: host_access,
-    },
-    Check {
-        name: "upload and download move any size at any offset",
-        run: transfers,
-    },
-    Check {
-        name: "copies move what they are asked and nothing else",
-        run: copies,
-    },
-    Check {
-        name: "copies within one region",
-        run: within,
-    },
-    Check {
-        name: "overlapping copies are refused",
-        run: overlap,
-    },
-    Check {
-        name: "fills write what they are asked and nothing else",
-        run: fills,
-    },
-    Check {
-        name: "large transfers arrive whole",
-        run: large,
-    },
-    Check {
-        name: "sizes that differ are refused",
-        run: mismatch,
-    },
-    Check {
-        name: "no bytes are no work",
-        run: nothing,
-    },
-    Check {
-        name: "bytes outside a region are refused",
-        run: bounds,
-    },
+    Check { name: "the host reads and writes at any offset", run: host_access },
+    Check { name: "upload and download move any size at any offset", run: transfers },
+    Check { name: "copies move what they are asked and nothing else", run: copies },
+    Check { name: "copies within one region", run: within },
+    Check { name: "overlapping copies are refused", run: overlap },
+    Check { name: "fills write what they are asked and nothing else", run: fills },
+    Check { name: "large transfers arrive whole", run: large },
+    Check { name: "sizes that differ are refused", run: mismatch },
+    Check { name: "no bytes are no work", run: nothing },
+    Check { name: "bytes outside a region are refused", run: bounds },
 ];
 
 /// Offsets and sizes that trip code which works in words, lines or pages.
-const PLACES: [(u64, u64); 10] = [
-    (0, 1),
-    (1, 1),
-    (3, 7),
-    (0, 4096),
-    (1, 4095),
-    (63, 65),
-    (255, 258),
-    (4093, 11),
-    (5000, 3191),
-    (1, 8190),
-];
+const PLACES: [(u64, u64); 10] =
+    [(0, 1), (1, 1), (3, 7), (0, 4096), (1, 4095), (63, 65), (255, 258), (4093, 11), (5000, 3191), (1, 8190)];
 const SIZE: u64 = 8192;
 
 fn index(n: u64) -> usize {
@@ -136,10 +96,7 @@ fn within(trial: &Trial<'_>) -> Result<(), Stop> {
     // Apart, then side by side in both directions.
     for (from, to, bytes) in [(0, 5000, 1001), (1000, 2000, 1000), (3000, 2500, 500)] {
         let (source, target) = (region.part(from, from + bytes)?, region.part(to, to + bytes)?);
-        must(
-            "copying within a region",
-            trial.device.copy(Stream(0), source, target),
-        )?;
+        must("copying within a region", trial.device.copy(Stream(0), source, target))?;
         wanted.copy_within(index(from)..index(from + bytes), index(to));
     }
     trial.holds("after copies within a region", region.whole(), &wanted)
@@ -169,11 +126,7 @@ fn fills(trial: &Trial<'_>) -> Result<(), Stop> {
             let part = region.part(start, start + bytes)?;
             must("filling a part", trial.device.fill(Stream(0), part, value))?;
             wanted[index(start)..index(start + bytes)].fill(value);
-            trial.holds(
-                &format!("after filling {bytes} bytes at {start}"),
-                region.whole(),
-                &wanted,
-            )?;
+            trial.holds(&format!("after filling {bytes} bytes at {start}"), region.whole(), &wanted)?;
         }
     }
     Ok(())
@@ -186,10 +139,7 @@ fn large(trial: &Trial<'_>) -> Result<(), Stop> {
         let wanted = pattern(index(bytes), 60);
         trial.put(source.whole(), &wanted)?;
         must("filling", trial.device.fill(Stream(0), target.whole(), 0))?;
-        must(
-            "copying",
-            trial.device.copy(Stream(0), source.whole(), target.whole()),
-        )?;
+        must("copying", trial.device.copy(Stream(0), source.whole(), target.whole()))?;
         trial.holds("after a large copy", target.whole(), &wanted)?;
     }
     Ok(())
@@ -199,16 +149,8 @@ fn mismatch(trial: &Trial<'_>) -> Result<(), Stop> {
     let (device, stream) = (trial.device, Stream(0));
     let region = trial.allocate(SIZE, trial.any_mode()?)?;
     let (eight, nine) = (region.part(0, 8)?, region.part(100, 109)?);
-    refused!(
-        "copying 8 bytes to 9",
-        device.copy(stream, eight, nine),
-        DeviceError::SizeMismatch { .. }
-    );
-    refused!(
-        "copying 9 bytes to 8",
-        device.copy(stream, nine, eight),
-        DeviceError::SizeMismatch { .. }
-    );
+    refused!("copying 8 bytes to 9", device.copy(stream, eight, nine), DeviceError::SizeMismatch { .. });
+    refused!("copying 9 bytes to 8", device.copy(stream, nine, eight), DeviceError::SizeMismatch { .. });
     refused!(
         "uploading 9 bytes to 8",
         device.upload(stream, &[0; 9], eight),
@@ -221,16 +163,8 @@ fn mismatch(trial: &Trial<'_>) -> Result<(), Stop> {
     );
     let region = trial.allocate(SIZE, trial.shared()?)?;
     let eight = region.part(0, 8)?;
-    refused!(
-        "reading 8 bytes to 9",
-        device.read(eight, &mut [0; 9]),
-        DeviceError::SizeMismatch { .. }
-    );
-    refused!(
-        "writing 7 bytes to 8",
-        device.write(eight, &[0; 7]),
-        DeviceError::SizeMismatch { .. }
-    );
+    refused!("reading 8 bytes to 9", device.read(eight, &mut [0; 9]), DeviceError::SizeMismatch { .. });
+    refused!("writing 7 bytes to 8", device.write(eight, &[0; 7]), DeviceError::SizeMismatch { .. });
     Ok(())
 }
 
@@ -265,10 +199,6 @@ fn bounds(trial: &Trial<'_>) -> Result<(), Stop> {
     }
     #[expect(clippy::reversed_empty_ranges, reason = "it is to be refused")]
     let backwards = 5..3;
-    refused!(
-        "taking bytes 5..3",
-        region.span(backwards),
-        DeviceError::OutOfBounds { .. }
-    );
+    refused!("taking bytes 5..3", region.span(backwards), DeviceError::OutOfBounds { .. });
     Ok(())
 }

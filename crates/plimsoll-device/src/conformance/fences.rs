@@ -7,42 +7,15 @@ use super::trial::{Stop, Trial, must, pattern, refused, so, was};
 use crate::{DeviceError, Fence, StorageMode, Stream};
 
 pub(super) const CHECKS: &[Check] = &[
-    Check {
-        name: "work on one stream runs in order",
-        run: in_order,
-    },
-    Check {
-        name: "streams are counted apart",
-        run: apart,
-    },
-    Check {
-        name: "fences count up and imply those before",
-        run: monotone,
-    },
-    Check {
-        name: "a fence is not early",
-        run: not_early,
-    },
-    Check {
-        name: "a fence orders one stream before another",
-        run: across,
-    },
-    Check {
-        name: "waiting no time tells whether it is signalled",
-        run: no_time,
-    },
-    Check {
-        name: "a fence that was never issued is refused",
-        run: unknown_fence,
-    },
-    Check {
-        name: "a stream that does not exist is refused",
-        run: unknown_stream,
-    },
-    Check {
-        name: "what is freed under a copy is still copied",
-        run: freed_under_copy,
-    },
+    Check { name: "work on one stream runs in order", run: in_order },
+    Check { name: "streams are counted apart", run: apart },
+    Check { name: "fences count up and imply those before", run: monotone },
+    Check { name: "a fence is not early", run: not_early },
+    Check { name: "a fence orders one stream before another", run: across },
+    Check { name: "waiting no time tells whether it is signalled", run: no_time },
+    Check { name: "a fence that was never issued is refused", run: unknown_fence },
+    Check { name: "a stream that does not exist is refused", run: unknown_stream },
+    Check { name: "what is freed under a copy is still copied", run: freed_under_copy },
 ];
 
 fn in_order(trial: &Trial<'_>) -> Result<(), Stop> {
@@ -55,27 +28,17 @@ fn in_order(trial: &Trial<'_>) -> Result<(), Stop> {
         for n in 0..64_u8 {
             let at = u64::from(n) * STEP;
             must("filling", device.fill(stream, scratch.whole(), n))?;
-            must(
-                "copying",
-                device.copy(stream, scratch.whole(), log.part(at, at + STEP)?),
-            )?;
+            must("copying", device.copy(stream, scratch.whole(), log.part(at, at + STEP)?))?;
             if n % 8 == 7 {
                 let from = pattern(usize::try_from(STEP).unwrap_or(0), u64::from(n));
                 must("uploading", device.upload(stream, &from, scratch.whole()))?;
-                must(
-                    "copying",
-                    device.copy(stream, scratch.whole(), log.part(at, at + STEP)?),
-                )?;
+                must("copying", device.copy(stream, scratch.whole(), log.part(at, at + STEP)?))?;
             }
         }
         trial.settle(stream)?;
         let found = trial.get(log.whole())?;
         for (n, found) in (0..64_u8).zip(found.chunks(100)) {
-            let wanted = if n % 8 == 7 {
-                pattern(100, u64::from(n))
-            } else {
-                vec![n; 100]
-            };
+            let wanted = if n % 8 == 7 { pattern(100, u64::from(n)) } else { vec![n; 100] };
             trial.same(&format!("step {n} of a long queue"), found, &wanted)?;
         }
     }
@@ -86,11 +49,7 @@ fn apart(trial: &Trial<'_>) -> Result<(), Stop> {
     let open = || must("opening a stream", trial.device.stream());
     let fence = |stream| must("putting a fence on a stream", trial.device.fence(stream));
     let (a, b) = (open()?, open()?);
-    so(
-        "two streams",
-        a != b && a != Stream(0) && b != Stream(0),
-        was((a, b)),
-    )?;
+    so("two streams", a != b && a != Stream(0) && b != Stream(0), was((a, b)))?;
     let (first, second, other) = (fence(a)?, fence(a)?, fence(b)?);
     for (what, fence, stream, seq) in [
         ("the first fence of a stream", first, a, 1),
@@ -134,10 +93,7 @@ fn not_early(trial: &Trial<'_>) -> Result<(), Stop> {
     let device = trial.device;
     let stream = must("opening a stream", device.stream())?;
     let size = trial.options.bytes_max.get() / 2;
-    let (source, target) = (
-        trial.allocate(size, trial.any_mode()?)?,
-        trial.allocate(size, trial.shared()?)?,
-    );
+    let (source, target) = (trial.allocate(size, trial.any_mode()?)?, trial.allocate(size, trial.shared()?)?);
     let mut tail = [0; 64];
     for value in 1..=8 {
         must("filling", device.fill(stream, source.whole(), value))?;
@@ -160,10 +116,8 @@ fn not_early(trial: &Trial<'_>) -> Result<(), Stop> {
 
 fn across(trial: &Trial<'_>) -> Result<(), Stop> {
     let device = trial.device;
-    let (first, second) = (
-        must("opening a stream", device.stream())?,
-        must("opening a stream", device.stream())?,
-    );
+    let (first, second) =
+        (must("opening a stream", device.stream())?, must("opening a stream", device.stream())?);
     let size = trial.options.bytes_max.get() / 4;
     let mode = *trial.modes()?.last().unwrap_or(&StorageMode::Shared);
     let (a, b) = (trial.allocate(size, mode)?, trial.allocate(size, mode)?);
@@ -198,16 +152,8 @@ fn no_time(trial: &Trial<'_>) -> Result<(), Stop> {
 fn unknown_fence(trial: &Trial<'_>) -> Result<(), Stop> {
     let stream = must("opening a stream", trial.device.stream())?;
     let fence = Fence { stream, seq: 1000 };
-    refused!(
-        "asking",
-        trial.device.signalled(fence),
-        DeviceError::UnknownFence(_)
-    );
-    refused!(
-        "waiting",
-        trial.device.wait(fence, Duration::from_millis(1)),
-        DeviceError::UnknownFence(_)
-    );
+    refused!("asking", trial.device.signalled(fence), DeviceError::UnknownFence(_));
+    refused!("waiting", trial.device.wait(fence, Duration::from_millis(1)), DeviceError::UnknownFence(_));
     Ok(())
 }
 
@@ -218,27 +164,11 @@ fn unknown_stream(trial: &Trial<'_>) -> Result<(), Stop> {
     let fence = Fence { stream: none, seq: 1 };
     refused!("copying", device.copy(none, a, b), DeviceError::UnknownStream(_));
     refused!("filling", device.fill(none, a, 0), DeviceError::UnknownStream(_));
-    refused!(
-        "uploading",
-        device.upload(none, &[0; 8], a),
-        DeviceError::UnknownStream(_)
-    );
-    refused!(
-        "downloading",
-        device.download(none, a, &mut [0; 8]),
-        DeviceError::UnknownStream(_)
-    );
-    refused!(
-        "putting a fence",
-        device.fence(none),
-        DeviceError::UnknownStream(_)
-    );
+    refused!("uploading", device.upload(none, &[0; 8], a), DeviceError::UnknownStream(_));
+    refused!("downloading", device.download(none, a, &mut [0; 8]), DeviceError::UnknownStream(_));
+    refused!("putting a fence", device.fence(none), DeviceError::UnknownStream(_));
     refused!("asking", device.signalled(fence), DeviceError::UnknownStream(_));
-    refused!(
-        "waiting",
-        device.wait(fence, Duration::ZERO),
-        DeviceError::UnknownStream(_)
-    );
+    refused!("waiting", device.wait(fence, Duration::ZERO), DeviceError::UnknownStream(_));
     Ok(())
 }
 
@@ -246,10 +176,8 @@ fn unknown_stream(trial: &Trial<'_>) -> Result<(), Stop> {
 fn freed_under_copy(trial: &Trial<'_>) -> Result<(), Stop> {
     let device = trial.device;
     let size = trial.options.bytes_max.get() / 4;
-    let (work, other) = (
-        must("opening a stream", device.stream())?,
-        must("opening a stream", device.stream())?,
-    );
+    let (work, other) =
+        (must("opening a stream", device.stream())?, must("opening a stream", device.stream())?);
     for mode in trial.modes()? {
         for seed in 0..3 {
             let (source, target) = (trial.allocate(size, mode)?, trial.allocate(size, mode)?);
@@ -258,10 +186,7 @@ fn freed_under_copy(trial: &Trial<'_>) -> Result<(), Stop> {
             must("copying", device.copy(work, source.whole(), target.whole()))?;
             source.give_back()?;
             let next = trial.allocate(size, mode)?;
-            must(
-                "filling what may be the same memory",
-                device.fill(other, next.whole(), 0),
-            )?;
+            must("filling what may be the same memory", device.fill(other, next.whole(), 0))?;
             trial.settle(other)?;
             trial.settle(work)?;
             trial.holds("what was copied from freed memory", target.whole(), &wanted)?;

@@ -7,10 +7,8 @@ use super::trial::{Stop, Trial, must, refused, so, was};
 use crate::{Bytes, DeviceError, Request, Stream, SyncTo};
 
 /// Last of all: the device is of no use afterwards.
-pub(super) const CHECKS: &[Check] = &[Check {
-    name: "a lost device says so and takes regions back",
-    run: lost,
-}];
+pub(super) const CHECKS: &[Check] =
+    &[Check { name: "a lost device says so and takes regions back", run: lost }];
 
 fn lost(trial: &Trial<'_>) -> Result<(), Stop> {
     let Some(lose) = &trial.options.lose else {
@@ -32,53 +30,21 @@ fn lost(trial: &Trial<'_>) -> Result<(), Stop> {
     let request = Request::new(Bytes::kib(4), mode);
     refused!("asking for memory", device.memory(), DeviceError::Lost { .. });
     refused!("allocating", device.allocate(request), DeviceError::Lost { .. });
-    refused!(
-        "reserving",
-        device.reserve(Bytes::kib(4), mode),
-        DeviceError::Lost { .. }
-    );
+    refused!("reserving", device.reserve(Bytes::kib(4), mode), DeviceError::Lost { .. });
     refused!("reading", device.read(a, &mut into), DeviceError::Lost { .. });
     refused!("writing", device.write(a, &into), DeviceError::Lost { .. });
     refused!("opening a stream", device.stream(), DeviceError::Lost { .. });
     refused!("copying", device.copy(stream, a, b), DeviceError::Lost { .. });
     refused!("filling", device.fill(stream, a, 0), DeviceError::Lost { .. });
-    refused!(
-        "uploading",
-        device.upload(stream, &into, a),
-        DeviceError::Lost { .. }
-    );
-    refused!(
-        "downloading",
-        device.download(stream, a, &mut into),
-        DeviceError::Lost { .. }
-    );
-    refused!(
-        "syncing",
-        device.sync(stream, a, SyncTo::Host),
-        DeviceError::Lost { .. }
-    );
+    refused!("uploading", device.upload(stream, &into, a), DeviceError::Lost { .. });
+    refused!("downloading", device.download(stream, a, &mut into), DeviceError::Lost { .. });
+    refused!("syncing", device.sync(stream, a, SyncTo::Host), DeviceError::Lost { .. });
     refused!("putting a fence", device.fence(stream), DeviceError::Lost { .. });
-    refused!(
-        "asking for a fence",
-        device.signalled(fence),
-        DeviceError::Lost { .. }
-    );
-    refused!(
-        "waiting",
-        device.wait(fence, Duration::from_secs(1)),
-        DeviceError::Lost { .. }
-    );
+    refused!("asking for a fence", device.signalled(fence), DeviceError::Lost { .. });
+    refused!("waiting", device.wait(fence, Duration::from_secs(1)), DeviceError::Lost { .. });
     if let Some(range) = range {
-        refused!(
-            "backing",
-            device.commit(&range, 0..granule),
-            DeviceError::Lost { .. }
-        );
-        refused!(
-            "giving a part back",
-            device.decommit(&range, 0..granule),
-            DeviceError::Lost { .. }
-        );
+        refused!("backing", device.commit(&range, 0..granule), DeviceError::Lost { .. });
+        refused!("giving a part back", device.decommit(&range, 0..granule), DeviceError::Lost { .. });
         range.give_back()?;
     }
     so("the facts", !device.facts().name.is_empty(), was(device.facts()))?;

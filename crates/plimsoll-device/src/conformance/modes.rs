@@ -5,43 +5,22 @@ use super::trial::{Stop, Trial, must, pattern, refused, so, was};
 use crate::{DeviceError, StorageMode, Stream, SyncTo};
 
 pub(super) const CHECKS: &[Check] = &[
-    Check {
-        name: "shared memory is one memory for host and device",
-        run: shared,
-    },
-    Check {
-        name: "private memory is not for the host",
-        run: private,
-    },
-    Check {
-        name: "managed memory is brought into step both ways",
-        run: managed,
-    },
-    Check {
-        name: "sync of other memory does nothing",
-        run: no_sync,
-    },
-    Check {
-        name: "copies go between all modes",
-        run: between,
-    },
+    Check { name: "shared memory is one memory for host and device", run: shared },
+    Check { name: "private memory is not for the host", run: private },
+    Check { name: "managed memory is brought into step both ways", run: managed },
+    Check { name: "sync of other memory does nothing", run: no_sync },
+    Check { name: "copies go between all modes", run: between },
 ];
 
 fn shared(trial: &Trial<'_>) -> Result<(), Stop> {
     let region = trial.allocate(5000, trial.shared()?)?;
     let wanted = pattern(5000, 1);
-    must(
-        "writing shared memory",
-        trial.device.write(region.whole(), &wanted),
-    )?;
+    must("writing shared memory", trial.device.write(region.whole(), &wanted))?;
     trial.holds("downloading what was written", region.whole(), &wanted)?;
     let wanted = pattern(5000, 2);
     trial.put(region.whole(), &wanted)?;
     let mut found = vec![0; 5000];
-    must(
-        "reading shared memory",
-        trial.device.read(region.whole(), &mut found),
-    )?;
+    must("reading shared memory", trial.device.read(region.whole(), &mut found))?;
     trial.same("reading what was uploaded", &found, &wanted)
 }
 
@@ -57,16 +36,12 @@ fn private(trial: &Trial<'_>) -> Result<(), Stop> {
     refused!(
         "reading private memory",
         trial.device.read(part, &mut [0; 100]),
-        DeviceError::NotHostVisible {
-            mode: StorageMode::Private
-        }
+        DeviceError::NotHostVisible { mode: StorageMode::Private }
     );
     refused!(
         "writing private memory",
         trial.device.write(part, &[0; 100]),
-        DeviceError::NotHostVisible {
-            mode: StorageMode::Private
-        }
+        DeviceError::NotHostVisible { mode: StorageMode::Private }
     );
     trial.holds("after what was refused", region.whole(), &wanted)
 }
@@ -79,10 +54,7 @@ fn managed(trial: &Trial<'_>) -> Result<(), Stop> {
     let region = trial.allocate(5000, StorageMode::Managed)?;
     let written = pattern(5000, 4);
     must("writing managed memory", device.write(region.whole(), &written))?;
-    must(
-        "syncing to the device",
-        device.sync(stream, region.whole(), SyncTo::Device),
-    )?;
+    must("syncing to the device", device.sync(stream, region.whole(), SyncTo::Device))?;
     trial.holds("downloading after a sync", region.whole(), &written)?;
     let part = region.part(1001, 2003)?;
     must("filling managed memory", device.fill(stream, part, 0x5c))?;
@@ -96,11 +68,7 @@ fn managed(trial: &Trial<'_>) -> Result<(), Stop> {
 }
 
 fn no_sync(trial: &Trial<'_>) -> Result<(), Stop> {
-    for mode in trial
-        .modes()?
-        .into_iter()
-        .filter(|&mode| mode != StorageMode::Managed)
-    {
+    for mode in trial.modes()?.into_iter().filter(|&mode| mode != StorageMode::Managed) {
         let region = trial.allocate(300, mode)?;
         let wanted = pattern(300, 5);
         trial.put(region.whole(), &wanted)?;

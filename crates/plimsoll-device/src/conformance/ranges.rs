@@ -7,38 +7,14 @@ use super::trial::{Held, Stop, Trial, must, pattern, refused, so, was};
 use crate::{Bytes, DeviceError, StorageMode, Stream};
 
 pub(super) const CHECKS: &[Check] = &[
-    Check {
-        name: "a range is whole granules, or unsupported",
-        run: reserve,
-    },
-    Check {
-        name: "a range is used, given back and used again",
-        run: cycle,
-    },
-    Check {
-        name: "a granule is backed once and given back once",
-        run: twice,
-    },
-    Check {
-        name: "parts that are not whole granules are refused",
-        run: unaligned,
-    },
-    Check {
-        name: "bytes that are not backed are refused",
-        run: unbacked,
-    },
-    Check {
-        name: "neighbours that are backed are one memory",
-        run: joined,
-    },
-    Check {
-        name: "an allocation is not a range",
-        run: not_a_range,
-    },
-    Check {
-        name: "running out while backing leaves the range usable",
-        run: exhausted,
-    },
+    Check { name: "a range is whole granules, or unsupported", run: reserve },
+    Check { name: "a range is used, given back and used again", run: cycle },
+    Check { name: "a granule is backed once and given back once", run: twice },
+    Check { name: "parts that are not whole granules are refused", run: unaligned },
+    Check { name: "bytes that are not backed are refused", run: unbacked },
+    Check { name: "neighbours that are backed are one memory", run: joined },
+    Check { name: "an allocation is not a range", run: not_a_range },
+    Check { name: "running out while backing leaves the range usable", run: exhausted },
 ];
 
 fn offered(trial: &Trial<'_>) -> Result<u64, Stop> {
@@ -81,11 +57,7 @@ fn reserve(trial: &Trial<'_>) -> Result<(), Stop> {
         return Ok(());
     };
     for mode in modes(trial)? {
-        refused!(
-            "reserving nothing",
-            device.reserve(Bytes::ZERO, mode),
-            DeviceError::ZeroSize
-        );
+        refused!("reserving nothing", device.reserve(Bytes::ZERO, mode), DeviceError::ZeroSize);
         refused!(
             "reserving all there could be",
             device.reserve(Bytes::MAX, mode),
@@ -148,11 +120,7 @@ fn twice(trial: &Trial<'_>) -> Result<(), Stop> {
     }
     trial.holds("after what was refused", bytes, &wanted)?;
     must("giving back", device.decommit(&range, part(2..4)))?;
-    refused!(
-        "giving back again",
-        device.decommit(&range, part(2..4)),
-        DeviceError::BadRange { .. }
-    );
+    refused!("giving back again", device.decommit(&range, part(2..4)), DeviceError::BadRange { .. });
     Ok(())
 }
 
@@ -231,10 +199,7 @@ fn joined(trial: &Trial<'_>) -> Result<(), Stop> {
         let wanted = pattern(across.bytes().as_usize(), 9);
         trial.put(across, &wanted)?;
         trial.holds("across granules", across, &wanted)?;
-        must(
-            "giving the middle back",
-            device.decommit(&range, granule..2 * granule),
-        )?;
+        must("giving the middle back", device.decommit(&range, granule..2 * granule))?;
         let left = range.part(granule - 333, granule)?;
         trial.holds("beside what was given back", left, &wanted[..333])?;
         let right = range.part(2 * granule, 2 * granule + 333)?;
@@ -249,16 +214,10 @@ fn joined(trial: &Trial<'_>) -> Result<(), Stop> {
 fn not_a_range(trial: &Trial<'_>) -> Result<(), Stop> {
     let granule = offered(trial)?;
     let region = trial.allocate(granule, trial.any_mode()?)?;
-    let (commit, decommit) = (
-        trial.device.commit(&region, 0..granule),
-        trial.device.decommit(&region, 0..granule),
-    );
+    let (commit, decommit) =
+        (trial.device.commit(&region, 0..granule), trial.device.decommit(&region, 0..granule));
     refused!("backing an allocation", commit, DeviceError::BadRange { .. });
-    refused!(
-        "giving a part of an allocation back",
-        decommit,
-        DeviceError::BadRange { .. }
-    );
+    refused!("giving a part of an allocation back", decommit, DeviceError::BadRange { .. });
     Ok(())
 }
 
@@ -278,11 +237,7 @@ fn exhausted(trial: &Trial<'_>) -> Result<(), Stop> {
             }
             so("backing for ever", end < range.bytes().get(), was(end))?;
         };
-        refused!(
-            "backing too much",
-            Err::<(), _>(error),
-            DeviceError::OutOfMemory { .. }
-        );
+        refused!("backing too much", Err::<(), _>(error), DeviceError::OutOfMemory { .. });
         so("backing", end > 0, was(end))?;
         must("giving back", device.decommit(&range, 0..step))?;
         must("backing the rest", device.commit(&range, end..end + step))?;

@@ -7,14 +7,8 @@ use super::trial::{Held, Stop, Trial, failed, must, pattern};
 use crate::{Bytes, Stream};
 
 pub(super) const CHECKS: &[Check] = &[
-    Check {
-        name: "many threads use one device",
-        run: regions,
-    },
-    Check {
-        name: "many threads share one range",
-        run: range,
-    },
+    Check { name: "many threads use one device", run: regions },
+    Check { name: "many threads share one range", run: range },
 ];
 
 const ROUNDS: u64 = 12;
@@ -68,10 +62,8 @@ fn range(trial: &Trial<'_>) -> Result<(), Stop> {
     let (device, granule) = (trial.device, facts.granule);
     let threads = trial.options.threads.max(2) as u64;
     let mode = trial.any_mode()?;
-    let range: Held<'_> = trial.hold(must(
-        "reserving",
-        device.reserve(Bytes::new(2 * threads * granule), mode),
-    )?);
+    let range: Held<'_> =
+        trial.hold(must("reserving", device.reserve(Bytes::new(2 * threads * granule), mode))?);
     together(trial, |n| {
         let stream = must("opening a stream", device.stream())?;
         // Neighbouring threads have neighbouring granules.

@@ -20,10 +20,7 @@ pub enum Stop {
 
 /// A failure at `step`.
 pub(super) fn failed(step: impl Into<String>, why: impl Into<String>) -> Stop {
-    Stop::Failed(Failure {
-        step: step.into(),
-        why: why.into(),
-    })
+    Stop::Failed(Failure { step: step.into(), why: why.into() })
 }
 
 /// What must work.
@@ -54,10 +51,7 @@ pub(super) fn refusal<T>(
 ) -> Result<(), Stop> {
     match result {
         Err(error) if fits(&error) => Ok(()),
-        Err(error) => Err(failed(
-            step,
-            format!("expected {expected}, and it says {error:?}"),
-        )),
+        Err(error) => Err(failed(step, format!("expected {expected}, and it says {error:?}"))),
         Ok(_) => Err(failed(step, format!("expected {expected}, and it was accepted"))),
     }
 }
@@ -93,19 +87,13 @@ impl<'d> Trial<'d> {
     /// An allocation that must work.
     pub(super) fn allocate(&self, bytes: u64, mode: StorageMode) -> Result<Held<'_>, Stop> {
         let request = Request::new(Bytes::new(bytes), mode);
-        let region = must(
-            &format!("allocating {bytes} bytes as {mode:?}"),
-            self.device.allocate(request),
-        )?;
+        let region = must(&format!("allocating {bytes} bytes as {mode:?}"), self.device.allocate(request))?;
         Ok(self.hold(region))
     }
 
     /// A region that is given back when the check ends, however it ends.
     pub(super) fn hold(&self, region: Region) -> Held<'_> {
-        Held {
-            device: self.device.as_ref(),
-            region: Some(region),
-        }
+        Held { device: self.device.as_ref(), region: Some(region) }
     }
 
     /// The modes that the device offers. What its facts promise must be among them.
@@ -124,16 +112,11 @@ impl<'d> Trial<'d> {
                 }
                 Err(DeviceError::Unsupported { .. }) if !promised => {}
                 Err(error) => {
-                    return Err(failed(
-                        format!("allocating 64 bytes as {mode:?}"),
-                        error.to_string(),
-                    ));
+                    return Err(failed(format!("allocating 64 bytes as {mode:?}"), error.to_string()));
                 }
             }
         }
-        so("looking for a storage mode", !offered.is_empty(), || {
-            "the device offers none".to_owned()
-        })?;
+        so("looking for a storage mode", !offered.is_empty(), || "the device offers none".to_owned())?;
         Ok(offered)
     }
 
@@ -145,18 +128,13 @@ impl<'d> Trial<'d> {
     /// A mode in which the host can read what the device wrote without asking a stream.
     pub(super) fn shared(&self) -> Result<StorageMode, Stop> {
         let offered = self.modes()?.contains(&StorageMode::Shared);
-        offered
-            .then_some(StorageMode::Shared)
-            .ok_or(Stop::Skipped("the device has no shared memory"))
+        offered.then_some(StorageMode::Shared).ok_or(Stop::Skipped("the device has no shared memory"))
     }
 
     /// Waits for all that is on a stream.
     pub(super) fn settle(&self, stream: Stream) -> Result<(), Stop> {
         let fence = must("putting a fence on a stream", self.device.fence(stream))?;
-        must(
-            "waiting for a fence",
-            self.device.wait(fence, self.options.patience),
-        )
+        must("waiting for a fence", self.device.wait(fence, self.options.patience))
     }
 
     /// Puts bytes somewhere, in every mode, and waits until they are there.
@@ -177,22 +155,14 @@ impl<'d> Trial<'d> {
         if !self.options.contents {
             return Ok(());
         }
-        let differs = found
-            .iter()
-            .zip(wanted)
-            .position(|(found, wanted)| found != wanted);
+        let differs = found.iter().zip(wanted).position(|(found, wanted)| found != wanted);
         match differs {
             None => so(step, found.len() == wanted.len(), || {
                 format!("{} bytes instead of {}", found.len(), wanted.len())
             }),
             Some(at) => Err(failed(
                 step,
-                format!(
-                    "byte {at} of {} is {:#04x} instead of {:#04x}",
-                    wanted.len(),
-                    found[at],
-                    wanted[at]
-                ),
+                format!("byte {at} of {} is {:#04x} instead of {:#04x}", wanted.len(), found[at], wanted[at]),
             )),
         }
     }
@@ -220,19 +190,15 @@ pub struct Held<'d> {
 impl Held<'_> {
     /// A part of it, which must be within.
     pub(super) fn part(&self, start: u64, end: u64) -> Result<Span<'_>, Stop> {
-        must(
-            &format!("taking bytes {start}..{end} of a region"),
-            self.span(start..end),
-        )
+        must(&format!("taking bytes {start}..{end} of a region"), self.span(start..end))
     }
 
     /// Gives it back now, which must work.
     pub(super) fn give_back(mut self) -> Result<(), Stop> {
         match self.region.take() {
-            Some(region) => must(
-                "giving a region back",
-                self.device.free(region).map_err(|refused| refused.error),
-            ),
+            Some(region) => {
+                must("giving a region back", self.device.free(region).map_err(|refused| refused.error))
+            }
             None => Ok(()),
         }
     }

@@ -130,14 +130,7 @@ unsafe impl Sync for Backing {}
 impl Backing {
     /// `counted` bytes are on the tally already, and leave it when this is dropped.
     pub(super) fn plain(mapping: Mapping, bytes: u64, counted: u64, tally: Arc<Tally>) -> Self {
-        Self {
-            base: mapping.base(),
-            bytes,
-            kind: Kind::Plain(mapping),
-            writable: true,
-            counted,
-            tally,
-        }
+        Self { base: mapping.base(), bytes, kind: Kind::Plain(mapping), writable: true, counted, tally }
     }
 
     pub(super) fn growable(mapping: Mapping, granule: u64, tally: Arc<Tally>) -> Self {
@@ -159,26 +152,12 @@ impl Backing {
     /// # Safety
     /// `owner` keeps `bytes` at `base` valid for reads, and for writes if `writable`, and untouched by others.
     pub(super) unsafe fn adopted(owner: Owner, base: NonNull<u8>, bytes: u64, writable: bool) -> Self {
-        Self {
-            base,
-            bytes,
-            kind: Kind::Adopted(owner),
-            writable,
-            counted: 0,
-            tally: Arc::default(),
-        }
+        Self { base, bytes, kind: Kind::Adopted(owner), writable, counted: 0, tally: Arc::default() }
     }
 
     /// `base` is where the part starts, within its mapping.
     pub(super) fn file(part: FilePart, base: NonNull<u8>, bytes: u64) -> Self {
-        Self {
-            base,
-            bytes,
-            kind: Kind::File(part),
-            writable: false,
-            counted: 0,
-            tally: Arc::default(),
-        }
+        Self { base, bytes, kind: Kind::File(part), writable: false, counted: 0, tally: Arc::default() }
     }
 
     pub(super) const fn base(&self) -> NonNull<u8> {
@@ -241,17 +220,11 @@ impl Backing {
         // With the map held for writing nobody reads or writes; what will is pinned.
         let mut map = growable.map.write().unwrap_or_else(PoisonError::into_inner);
         let granules = map.backed(part)?;
-        let used = growable
-            .pins()
-            .iter()
-            .any(|pin| pin.start < part.end && part.start < pin.end);
+        let used = growable.pins().iter().any(|pin| pin.start < part.end && part.start < pin.end);
         if used {
             return Err(map.bad(part, "given back", "work on a stream still uses it"));
         }
-        growable
-            .mapping
-            .decommit(&indices(part))
-            .map_err(|error| refused("giving memory back", &error))?;
+        growable.mapping.decommit(&indices(part)).map_err(|error| refused("giving memory back", &error))?;
         map.mark(&granules, false);
         self.tally.sub(part.end - part.start);
         Ok(())
@@ -289,18 +262,11 @@ impl Backing {
                 growable.pins().push(part.clone());
             }
         }
-        Ok(Pin {
-            backing: Arc::clone(self),
-            part,
-        })
+        Ok(Pin { backing: Arc::clone(self), part })
     }
 
     pub(super) fn may_write(&self) -> Result<(), DeviceError> {
-        if self.writable {
-            Ok(())
-        } else {
-            Err(DeviceError::ReadOnly)
-        }
+        if self.writable { Ok(()) } else { Err(DeviceError::ReadOnly) }
     }
 
     fn part(&self, offset: u64, bytes: u64) -> Result<Range<u64>, DeviceError> {
@@ -405,11 +371,7 @@ impl Pin {
 
     /// Copies from another part of the same size, which shares no byte with this one.
     pub(super) fn copy_from(&self, source: &Self) {
-        assert_eq!(
-            self.bytes(),
-            source.bytes(),
-            "sizes are checked when work is put on a stream"
-        );
+        assert_eq!(self.bytes(), source.bytes(), "sizes are checked when work is put on a stream");
         let bytes = indices(&self.part).len();
         // SAFETY: both parts are mapped and backed while pinned, and `copy` allows any overlap.
         unsafe { ptr::copy(source.start().cast_const(), self.start(), bytes) };

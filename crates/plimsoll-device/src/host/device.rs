@@ -28,10 +28,7 @@ impl Device for HostDevice {
         self.lost.check(&self.facts.name)?;
         let machine = system::memory()?;
         let left = Bytes::new(self.limit).saturating_sub(self.tally.get());
-        Ok(MemoryNow {
-            total: self.facts.total,
-            free: machine.free.min(left).min(self.facts.total),
-        })
+        Ok(MemoryNow { total: self.facts.total, free: machine.free.min(left).min(self.facts.total) })
     }
 
     fn allocate(&self, request: Request) -> Result<Region, DeviceError> {
@@ -41,26 +38,17 @@ impl Device for HostDevice {
             return Err(DeviceError::ZeroSize);
         }
         if !align.is_power_of_two() || align > ALIGN_MAX {
-            return Err(DeviceError::BadAlignment {
-                align,
-                limit: ALIGN_MAX,
-            });
+            return Err(DeviceError::BadAlignment { align, limit: ALIGN_MAX });
         }
         let mapped = bytes
             .checked_round_up(self.facts.page)
             .filter(|_| bytes <= self.facts.max_allocation)
             .ok_or_else(|| self.too_large(bytes, self.facts.max_allocation))?;
-        self.tally
-            .add(mapped.get(), self.limit)
-            .map_err(|free| self.out_of_memory(bytes, free))?;
+        self.tally.add(mapped.get(), self.limit).map_err(|free| self.out_of_memory(bytes, free))?;
         let mapping = self.map(mapped, align, Access::Both).inspect_err(|_| {
             self.tally.sub(mapped.get());
         })?;
-        let locked = if self.settings.lock {
-            mapping.lock(&(0..mapping.bytes()))
-        } else {
-            Ok(())
-        };
+        let locked = if self.settings.lock { mapping.lock(&(0..mapping.bytes())) } else { Ok(()) };
         let backing = Backing::plain(mapping, bytes.get(), mapped.get(), Arc::clone(&self.tally));
         locked.map_err(|error| refused("locking memory into RAM (the limit is `ulimit -l`)", &error))?;
         Ok(self.region(backing, bytes, mode))
@@ -84,17 +72,15 @@ impl Device for HostDevice {
 
     fn commit(&self, region: &Region, range: Range<u64>) -> Result<(), DeviceError> {
         let backing = self.backing(region)?;
-        backing
-            .commit(&range, self.limit, self.settings.lock)
-            .map_err(|error| match error {
-                CommitError::Full(free) => {
-                    self.out_of_memory(Bytes::new(range.end.saturating_sub(range.start)), free)
-                }
-                CommitError::System(error) => {
-                    self.system_error("backing memory", &error, Bytes::new(range.end - range.start))
-                }
-                CommitError::Device(error) => error,
-            })
+        backing.commit(&range, self.limit, self.settings.lock).map_err(|error| match error {
+            CommitError::Full(free) => {
+                self.out_of_memory(Bytes::new(range.end.saturating_sub(range.start)), free)
+            }
+            CommitError::System(error) => {
+                self.system_error("backing memory", &error, Bytes::new(range.end - range.start))
+            }
+            CommitError::Device(error) => error,
+        })
     }
 
     fn decommit(&self, region: &Region, range: Range<u64>) -> Result<(), DeviceError> {
@@ -126,8 +112,7 @@ impl Device for HostDevice {
 
     fn stream(&self) -> Result<Stream, DeviceError> {
         self.lost.check(&self.facts.name)?;
-        self.lanes
-            .open(&self.facts.name, super::Lane::new(&self.facts.name, &self.lost))
+        self.lanes.open(&self.facts.name, super::Lane::new(&self.facts.name, &self.lost))
     }
 
     fn copy(&self, stream: Stream, source: Span<'_>, target: Span<'_>) -> Result<(), DeviceError> {
@@ -142,19 +127,13 @@ impl Device for HostDevice {
             let _turn = lane.turn()?;
             return target_pin.copy_from_file(&source_pin);
         }
-        let job = Job::Copy {
-            source: source_pin,
-            target: target_pin,
-        };
+        let job = Job::Copy { source: source_pin, target: target_pin };
         lane.submit(job, source.bytes() <= self.settings.inline)
     }
 
     fn fill(&self, stream: Stream, target: Span<'_>, value: u8) -> Result<(), DeviceError> {
         let lane = self.lanes.get(stream)?;
-        let job = Job::Fill {
-            target: self.pin_target(&target)?,
-            value,
-        };
+        let job = Job::Fill { target: self.pin_target(&target)?, value };
         lane.submit(job, target.bytes() <= self.settings.inline)
     }
 
@@ -206,9 +185,7 @@ impl HostDevice {
     fn visible<'r>(&self, span: &Span<'r>) -> Result<&'r Backing, DeviceError> {
         let backing = self.backing(span.region())?;
         match span.region().mode() {
-            StorageMode::Private => Err(DeviceError::NotHostVisible {
-                mode: StorageMode::Private,
-            }),
+            StorageMode::Private => Err(DeviceError::NotHostVisible { mode: StorageMode::Private }),
             StorageMode::Shared | StorageMode::Managed => Ok(backing),
         }
     }
@@ -216,9 +193,7 @@ impl HostDevice {
     fn pin(&self, span: &Span<'_>) -> Result<Pin, DeviceError> {
         self.backing(span.region())?;
         let backing = Arc::clone(span.region().backing());
-        let backing = backing
-            .downcast::<Backing>()
-            .map_err(|_| DeviceError::UnknownRegion)?;
+        let backing = backing.downcast::<Backing>().map_err(|_| DeviceError::UnknownRegion)?;
         backing.pin(span.offset(), span.bytes().get())
     }
 
@@ -253,19 +228,11 @@ impl HostDevice {
     }
 
     fn out_of_memory(&self, asked: Bytes, free: Bytes) -> DeviceError {
-        DeviceError::OutOfMemory {
-            device: self.facts.name.clone(),
-            asked,
-            free,
-        }
+        DeviceError::OutOfMemory { device: self.facts.name.clone(), asked, free }
     }
 
     fn too_large(&self, asked: Bytes, limit: Bytes) -> DeviceError {
-        DeviceError::TooLarge {
-            device: self.facts.name.clone(),
-            asked,
-            limit,
-        }
+        DeviceError::TooLarge { device: self.facts.name.clone(), asked, limit }
     }
 }
 
@@ -273,8 +240,5 @@ fn same_size(source: u64, target: u64) -> Result<(), DeviceError> {
     if source == target {
         return Ok(());
     }
-    Err(DeviceError::SizeMismatch {
-        source_bytes: Bytes::new(source),
-        target_bytes: Bytes::new(target),
-    })
+    Err(DeviceError::SizeMismatch { source_bytes: Bytes::new(source), target_bytes: Bytes::new(target) })
 }

@@ -82,9 +82,7 @@ pub(super) struct Lane {
 
 impl std::fmt::Debug for Lane {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Lane")
-            .field("signalled", &self.signalled)
-            .finish_non_exhaustive()
+        f.debug_struct("Lane").field("signalled", &self.signalled).finish_non_exhaustive()
     }
 }
 
@@ -178,16 +176,9 @@ impl Lane {
             }
             let left = at_most.saturating_sub(start.elapsed());
             if left.is_zero() {
-                return Err(DeviceError::FenceTimeout {
-                    fence,
-                    waited: at_most,
-                });
+                return Err(DeviceError::FenceTimeout { fence, waited: at_most });
             }
-            book = self
-                .done
-                .wait_timeout(book, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            book = self.done.wait_timeout(book, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
@@ -200,10 +191,7 @@ impl Lane {
     /// Whether somebody waits for a turn.
     #[cfg(test)]
     pub(super) fn waits(&self) -> bool {
-        self.book()
-            .queue
-            .iter()
-            .any(|entry| matches!(entry, Entry::Turn(_)))
+        self.book().queue.iter().any(|entry| matches!(entry, Entry::Turn(_)))
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
@@ -214,9 +202,8 @@ impl Lane {
         book.queue.push_back(entry);
         if !book.worker {
             let lane = Arc::clone(self);
-            let started = thread::Builder::new()
-                .name("plimsoll-stream".to_owned())
-                .spawn(move || lane.work());
+            let started =
+                thread::Builder::new().name("plimsoll-stream".to_owned()).spawn(move || lane.work());
             if let Err(error) = started {
                 // Without a worker everything queued would wait for ever; the one that has the turn settles
                 // what was there before.

@@ -36,9 +36,7 @@ impl Mapping {
     /// Anonymous memory that starts at a multiple of `align` (a power of two). `bytes` are whole pages.
     pub(super) fn anonymous(bytes: usize, align: usize, page: usize, access: Access) -> io::Result<Self> {
         let slack = align.saturating_sub(page);
-        let asked = bytes
-            .checked_add(slack)
-            .ok_or_else(|| io::Error::from_raw_os_error(libc::ENOMEM))?;
+        let asked = bytes.checked_add(slack).ok_or_else(|| io::Error::from_raw_os_error(libc::ENOMEM))?;
         let (protection, reserve) = match access {
             Access::Both => (libc::PROT_READ | libc::PROT_WRITE, 0),
             Access::Nothing => (libc::PROT_NONE, libc::MAP_NORESERVE),
@@ -51,14 +49,7 @@ impl Mapping {
     /// `bytes` of a file from `offset` (a whole number of pages), read only.
     pub(super) fn file(file: &File, offset: u64, bytes: usize) -> io::Result<Self> {
         let offset = libc::off_t::try_from(offset).map_err(io::Error::other)?;
-        Self::map(
-            ptr::null_mut(),
-            bytes,
-            libc::PROT_READ,
-            libc::MAP_SHARED,
-            file.as_raw_fd(),
-            offset,
-        )
+        Self::map(ptr::null_mut(), bytes, libc::PROT_READ, libc::MAP_SHARED, file.as_raw_fd(), offset)
     }
 
     pub(super) const fn base(&self) -> NonNull<u8> {
@@ -197,9 +188,5 @@ impl Drop for Mapping {
 }
 
 fn said(status: c_int) -> io::Result<()> {
-    if status == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    if status == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

@@ -83,6 +83,9 @@ pub struct HostDevice {
     lanes: Lanes<Arc<Lane>>,
 }
 
+/// What growable ranges are backed in unless it is said.
+const GRANULE: u64 = 512 << 10;
+
 impl HostDevice {
     /// Opens the machine's memory.
     pub fn open(settings: HostSettings) -> Result<Self, DeviceError> {
@@ -91,7 +94,7 @@ impl HostDevice {
         let huge_page = system.huge_page.filter(|_| settings.huge_pages);
         let granule = match settings.granule {
             Some(granule) => granule.get(),
-            None => huge_page.unwrap_or(1 << 16).max(system.page),
+            None => GRANULE.max(system.page),
         };
         if !granule.is_power_of_two() || granule < system.page || granule > ALIGN_MAX {
             return Err(DeviceError::BadSetting {
@@ -114,11 +117,7 @@ impl HostDevice {
                 page: system.page,
                 granule,
                 max_allocation: total,
-                capabilities: Capabilities {
-                    growable_ranges: true,
-                    private: true,
-                    managed: true,
-                },
+                capabilities: Capabilities { growable_ranges: true, private: true, managed: true },
             },
             huge_page,
             limit: settings.limit.map_or(u64::MAX, Bytes::get),
@@ -169,10 +168,7 @@ impl HostDevice {
     pub fn map_file(&self, path: &Path, range: impl RangeBounds<u64>) -> Result<Region, DeviceError> {
         self.lost.check(&self.facts.name)?;
         let file = File::open(path).map_err(|error| refused("opening a file to map it", &error))?;
-        let length = file
-            .metadata()
-            .map_err(|error| refused("reading a file's length", &error))?
-            .len();
+        let length = file.metadata().map_err(|error| refused("reading a file's length", &error))?.len();
         let start = match range.start_bound() {
             Bound::Included(&n) => n,
             Bound::Excluded(&n) => n.saturating_add(1),
@@ -194,25 +190,14 @@ impl HostDevice {
         let skipped = start % self.facts.page;
         let bytes = Bytes::new(end - start);
         let mapping = (start < end)
-            .then(|| {
-                Mapping::file(
-                    &file,
-                    start - skipped,
-                    Bytes::new(skipped + bytes.get()).as_usize(),
-                )
-            })
+            .then(|| Mapping::file(&file, start - skipped, Bytes::new(skipped + bytes.get()).as_usize()))
             .transpose()
             .map_err(|error| refused("mapping a file", &error))?;
         let base = mapping.as_ref().map_or(NonNull::dangling(), |mapping| {
             // SAFETY: less than a page, and the mapping has at least one byte after it.
             unsafe { mapping.base().add(Bytes::new(skipped).as_usize()) }
         });
-        let part = FilePart {
-            file,
-            path: path.to_owned(),
-            start,
-            _mapping: mapping,
-        };
+        let part = FilePart { file, path: path.to_owned(), start, _mapping: mapping };
         let backing = Backing::file(part, base, bytes.get());
         Ok(self.region(backing, bytes, StorageMode::Shared).read_only())
     }
@@ -231,9 +216,7 @@ impl HostDevice {
     pub fn unlock(&self, span: Span<'_>) -> Result<(), DeviceError> {
         let backing = self.backing(span.region())?;
         let (mapping, pages, _kept) = backing.pages(span.offset(), span.bytes().get(), self.facts.page)?;
-        mapping
-            .unlock(&pages)
-            .map_err(|error| refused("unlocking memory", &error))
+        mapping.unlock(&pages).map_err(|error| refused("unlocking memory", &error))
     }
 
     /// How much of a span's pages is in RAM now.
@@ -261,10 +244,7 @@ impl HostDevice {
         } else if bytes == 0 {
             Some(DeviceError::ZeroSize)
         } else if !address.is_multiple_of(self.facts.page) {
-            Some(DeviceError::Unaligned {
-                address,
-                page: self.facts.page,
-            })
+            Some(DeviceError::Unaligned { address, page: self.facts.page })
         } else {
             None
         };
@@ -299,10 +279,7 @@ impl HostDevice {
         if region.device() != self.id {
             return Err(DeviceError::WrongDevice);
         }
-        region
-            .backing()
-            .downcast_ref::<Backing>()
-            .ok_or(DeviceError::UnknownRegion)
+        region.backing().downcast_ref::<Backing>().ok_or(DeviceError::UnknownRegion)
     }
 }
 
@@ -328,8 +305,6 @@ pub struct AdoptError<O> {
 // Not derived: an owner need not be printable for its refusal to be unwrapped.
 impl<O> fmt::Debug for AdoptError<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AdoptError")
-            .field("error", &self.error)
-            .finish_non_exhaustive()
+        f.debug_struct("AdoptError").field("error", &self.error).finish_non_exhaustive()
     }
 }

@@ -5,12 +5,12 @@ use crate::Bytes;
 /// Settings of a [`HostDevice`](super::HostDevice). The defaults suit a machine that is shared with others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostSettings {
-    /// What growable ranges are backed and given back in: a power of two, at least a page. `None` takes the
-    /// size of a transparent huge page where the system offers them, and 64 KiB where it does not.
+    /// What growable ranges are backed and given back in: a power of two, at least a page. `None` takes
+    /// 512 KiB.
     ///
-    /// Giving back less than a huge page makes the kernel split it, and what is left is served by small pages
-    /// from then on; so where huge pages exist, nothing smaller is worth giving back. Without them a smaller
-    /// granule follows the need more closely, and 64 KiB is still 16 times fewer system calls than pages.
+    /// A pool that lives in tens of MiB keeps a fifth more than it needs in granules of 2 MiB, and a tenth in
+    /// these (recorded traces; docs/measurements.md). A pool grows by many granules at a time, so huge pages form
+    /// all the same; giving back less than one makes the kernel split it.
     pub granule: Option<Bytes>,
     /// Ask for transparent huge pages behind mappings that are large enough to hold one. Fewer page faults and
     /// TLB misses; up to one huge page more per mapping when it is touched sparsely.
@@ -27,12 +27,6 @@ pub struct HostSettings {
 
 impl Default for HostSettings {
     fn default() -> Self {
-        Self {
-            granule: None,
-            huge_pages: true,
-            lock: false,
-            limit: None,
-            inline: Bytes::kib(256),
-        }
+        Self { granule: None, huge_pages: true, lock: false, limit: None, inline: Bytes::kib(256) }
     }
 }

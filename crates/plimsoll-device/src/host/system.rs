@@ -21,16 +21,9 @@ impl System {
         // SAFETY: sysconf has no preconditions.
         let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
         Self {
-            page: u64::try_from(page)
-                .ok()
-                .filter(|p| p.is_power_of_two())
-                .unwrap_or(4096),
+            page: u64::try_from(page).ok().filter(|p| p.is_power_of_two()).unwrap_or(4096),
             cache_line: os::cache_line().filter(|c| c.is_power_of_two()).unwrap_or(
-                if cfg!(all(target_arch = "aarch64", target_vendor = "apple")) {
-                    128
-                } else {
-                    64
-                },
+                if cfg!(all(target_arch = "aarch64", target_vendor = "apple")) { 128 } else { 64 },
             ),
             huge_page: os::huge_page().filter(|h| h.is_power_of_two()),
         }
@@ -39,10 +32,7 @@ impl System {
 
 /// What the system said, as a [`DeviceError`].
 pub(super) fn refused(what: &'static str, error: &io::Error) -> DeviceError {
-    DeviceError::System {
-        what,
-        why: error.to_string(),
-    }
+    DeviceError::System { what, why: error.to_string() }
 }
 
 /// All memory of the machine and what of it could be had now.
@@ -67,11 +57,7 @@ mod os {
         if enabled.contains("[never]") {
             return None;
         }
-        fs::read_to_string(format!("{root}/hpage_pmd_size"))
-            .ok()?
-            .trim()
-            .parse()
-            .ok()
+        fs::read_to_string(format!("{root}/hpage_pmd_size")).ok()?.trim().parse().ok()
     }
 
     pub(super) fn memory() -> io::Result<MemoryNow> {
@@ -83,10 +69,7 @@ mod os {
                 .map(Bytes::kib)
                 .ok_or_else(|| io::Error::other(format!("/proc/meminfo has no line {name} in kB")))
         };
-        Ok(MemoryNow {
-            total: field("MemTotal")?,
-            free: field("MemAvailable")?,
-        })
+        Ok(MemoryNow { total: field("MemTotal")?, free: field("MemAvailable")? })
     }
 }
 
@@ -103,13 +86,7 @@ mod os {
         let mut bytes = mem::size_of::<u64>();
         // SAFETY: the name ends in a zero byte, and `bytes` says how much room `value` has.
         let status = unsafe {
-            libc::sysctlbyname(
-                name.as_ptr(),
-                (&raw mut value).cast(),
-                &raw mut bytes,
-                ptr::null_mut(),
-                0,
-            )
+            libc::sysctlbyname(name.as_ptr(), (&raw mut value).cast(), &raw mut bytes, ptr::null_mut(), 0)
         };
         // A 32-bit answer fills the low half: the targets are little-endian.
         (status == 0 && value > 0).then_some(value)
@@ -128,20 +105,12 @@ mod os {
         // SAFETY: plain numbers, for which zero is a value.
         let mut stats: libc::vm_statistics64 = unsafe { mem::zeroed() };
         let mut count = libc::HOST_VM_INFO64_COUNT;
-        #[expect(
-            deprecated,
-            reason = "one call does not earn a dependency on a crate for Mach"
-        )]
+        #[expect(deprecated, reason = "one call does not earn a dependency on a crate for Mach")]
         // SAFETY: no preconditions; the port is the task's own and needs no release for one-time use.
         let host = unsafe { libc::mach_host_self() };
         // SAFETY: `count` says how many words `stats` has room for.
         let status = unsafe {
-            libc::host_statistics64(
-                host,
-                libc::HOST_VM_INFO64,
-                (&raw mut stats).cast(),
-                &raw mut count,
-            )
+            libc::host_statistics64(host, libc::HOST_VM_INFO64, (&raw mut stats).cast(), &raw mut count)
         };
         if status != libc::KERN_SUCCESS {
             return Err(io::Error::other(format!("host_statistics64 said {status}")));
@@ -151,10 +120,7 @@ mod os {
             u64::from(stats.free_count) + u64::from(stats.inactive_count) + u64::from(stats.purgeable_count);
         // SAFETY: sysconf has no preconditions.
         let page = u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(16_384);
-        Ok(MemoryNow {
-            total: Bytes::new(total),
-            free: Bytes::new(pages.saturating_mul(page).min(total)),
-        })
+        Ok(MemoryNow { total: Bytes::new(total), free: Bytes::new(pages.saturating_mul(page).min(total)) })
     }
 }
 
@@ -172,16 +138,9 @@ mod os {
 
     pub(super) fn memory() -> io::Result<MemoryNow> {
         // SAFETY: sysconf has no preconditions.
-        let (pages, page) = unsafe {
-            (
-                libc::sysconf(libc::_SC_PHYS_PAGES),
-                libc::sysconf(libc::_SC_PAGESIZE),
-            )
-        };
+        let (pages, page) =
+            unsafe { (libc::sysconf(libc::_SC_PHYS_PAGES), libc::sysconf(libc::_SC_PAGESIZE)) };
         let total = u64::try_from(pages.saturating_mul(page)).map_err(io::Error::other)?;
-        Ok(MemoryNow {
-            total: Bytes::new(total),
-            free: Bytes::new(total),
-        })
+        Ok(MemoryNow { total: Bytes::new(total), free: Bytes::new(total) })
     }
 }

@@ -31,16 +31,10 @@ fn facts_are_read_from_the_system() {
 #[test]
 fn settings_that_cannot_be_are_refused() {
     for granule in [0, 1, 3 << 20, 1 << 40] {
-        let settings = HostSettings {
-            granule: Some(Bytes::new(granule)),
-            ..HostSettings::default()
-        };
+        let settings = HostSettings { granule: Some(Bytes::new(granule)), ..HostSettings::default() };
         assert!(matches!(
             HostDevice::open(settings),
-            Err(DeviceError::BadSetting {
-                setting: "granule",
-                ..
-            })
+            Err(DeviceError::BadSetting { setting: "granule", .. })
         ));
     }
 }
@@ -63,8 +57,7 @@ fn what_is_decommitted_really_goes_back() {
     let middle = range.span(granule..3 * granule).unwrap();
     assert_eq!(host.resident(middle).unwrap(), Bytes::ZERO);
     let mut back = vec![1; 16];
-    host.read(range.span(granule..granule + 16).unwrap(), &mut back)
-        .unwrap();
+    host.read(range.span(granule..granule + 16).unwrap(), &mut back).unwrap();
     assert_eq!(back, [0; 16]);
     host.free(range).unwrap();
     assert_eq!(host.allocated(), Bytes::ZERO);
@@ -72,10 +65,7 @@ fn what_is_decommitted_really_goes_back() {
 
 #[test]
 fn a_limit_is_kept() {
-    let settings = HostSettings {
-        limit: Some(Bytes::mib(8)),
-        ..HostSettings::default()
-    };
+    let settings = HostSettings { limit: Some(Bytes::mib(8)), ..HostSettings::default() };
     let host = HostDevice::open(settings).unwrap();
     let first = shared(&host, Bytes::mib(6));
     let again = host.allocate(Request::new(Bytes::mib(3), StorageMode::Shared));
@@ -103,15 +93,11 @@ fn memory_stays_while_work_uses_it() {
     host.write(source.whole(), &[9; 8192]).unwrap();
     let range = host.reserve(Bytes::new(granule), StorageMode::Shared).unwrap();
     host.commit(&range, 0..granule).unwrap();
-    host.copy(Stream(0), source.whole(), range.span(0..8192).unwrap())
-        .unwrap();
+    host.copy(Stream(0), source.whole(), range.span(0..8192).unwrap()).unwrap();
     host.free(source).unwrap();
     let fence = host.fence(Stream(0)).unwrap();
     assert!(!host.signalled(fence).unwrap());
-    assert!(matches!(
-        host.wait(fence, Duration::from_millis(1)),
-        Err(DeviceError::FenceTimeout { .. })
-    ));
+    assert!(matches!(host.wait(fence, Duration::from_millis(1)), Err(DeviceError::FenceTimeout { .. })));
     let why = host.decommit(&range, 0..granule).unwrap_err();
     assert!(why.to_string().contains("still uses it"), "{why}");
     assert_eq!(host.allocated().get(), granule + 8192);
@@ -130,8 +116,7 @@ fn order_is_kept_behind_work_that_is_slow() {
     let region = shared(&host, Bytes::kib(256));
     let gate = block(&host);
     host.fill(Stream(0), region.whole(), 1).unwrap();
-    host.upload(Stream(0), &[2; 100], region.span(0..100).unwrap())
-        .unwrap();
+    host.upload(Stream(0), &[2; 100], region.span(0..100).unwrap()).unwrap();
     let other = host.stream().unwrap();
     let free = host.fence(other).unwrap();
     assert!(host.signalled(free).unwrap(), "another stream does not wait");
@@ -216,14 +201,8 @@ fn a_users_pages_are_adopted_without_a_copy() {
     host.free(region).unwrap();
 
     let region = host.adopt_read_only(Pages([6; 16384])).unwrap();
-    assert_eq!(
-        host.write(region.whole(), &[0; 16384]),
-        Err(DeviceError::ReadOnly)
-    );
-    assert_eq!(
-        host.fill(Stream(0), region.whole(), 0),
-        Err(DeviceError::ReadOnly)
-    );
+    assert_eq!(host.write(region.whole(), &[0; 16384]), Err(DeviceError::ReadOnly));
+    assert_eq!(host.fill(Stream(0), region.whole(), 0), Err(DeviceError::ReadOnly));
     host.free(region).unwrap();
 }
 
@@ -267,18 +246,13 @@ fn files_are_mapped_and_never_kill() {
     let mut all = vec![0; 100_000];
     host.read(target.whole(), &mut all).unwrap();
     assert_eq!(all, bytes);
-    assert_eq!(
-        host.write(region.whole(), &vec![0; 55_000]),
-        Err(DeviceError::ReadOnly)
-    );
+    assert_eq!(host.write(region.whole(), &vec![0; 55_000]), Err(DeviceError::ReadOnly));
     let past = host.map_file(&path, 99_999..100_001).unwrap_err();
     assert!(matches!(past, DeviceError::FileTooShort { length, .. } if length.get() == 100_000));
 
     file.as_file().set_len(6000).unwrap();
     host.read(region.span(0..1000).unwrap(), &mut back).unwrap();
-    let cut = host
-        .read(region.span(1000..2000).unwrap(), &mut back)
-        .unwrap_err();
+    let cut = host.read(region.span(1000..2000).unwrap(), &mut back).unwrap_err();
     assert!(
         matches!(&cut, DeviceError::FileTooShort { length, end: 7000, .. } if length.get() == 6000),
         "{cut}"
@@ -299,11 +273,6 @@ fn locking_is_only_on_request() {
         Err(DeviceError::System { what, .. }) => assert!(what.contains("ulimit")),
         Err(error) => panic!("{error}"),
     }
-    let range = host
-        .reserve(Bytes::new(host.facts().granule), StorageMode::Shared)
-        .unwrap();
-    assert!(matches!(
-        host.lock(range.whole()),
-        Err(DeviceError::NotBacked { .. })
-    ));
+    let range = host.reserve(Bytes::new(host.facts().granule), StorageMode::Shared).unwrap();
+    assert!(matches!(host.lock(range.whole()), Err(DeviceError::NotBacked { .. })));
 }

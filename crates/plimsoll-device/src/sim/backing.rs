@@ -17,11 +17,7 @@ pub(super) struct Capacity {
 
 impl Capacity {
     pub(super) fn new(total: Bytes) -> Self {
-        Self {
-            total: total.get(),
-            used: AtomicU64::new(0),
-            outside: AtomicU64::new(0),
-        }
+        Self { total: total.get(), used: AtomicU64::new(0), outside: AtomicU64::new(0) }
     }
 
     pub(super) fn used(&self) -> Bytes {
@@ -29,10 +25,7 @@ impl Capacity {
     }
 
     pub(super) fn free(&self) -> Bytes {
-        let taken = self
-            .used
-            .load(Ordering::Relaxed)
-            .saturating_add(self.outside.load(Ordering::Relaxed));
+        let taken = self.used.load(Ordering::Relaxed).saturating_add(self.outside.load(Ordering::Relaxed));
         Bytes::new(self.total.saturating_sub(taken))
     }
 
@@ -101,13 +94,7 @@ impl SimBacking {
         store: Store,
         capacity: Arc<Capacity>,
     ) -> Self {
-        let backing = Self {
-            bytes,
-            mode,
-            taken,
-            capacity,
-            book: Mutex::new(Book { map: None, store }),
-        };
+        let backing = Self { bytes, mode, taken, capacity, book: Mutex::new(Book { map: None, store }) };
         backing.book().store.undefine(&(0..bytes));
         backing
     }
@@ -124,10 +111,7 @@ impl SimBacking {
             mode,
             taken: 0,
             capacity,
-            book: Mutex::new(Book {
-                map: Some(CommitMap::new(bytes, granule)),
-                store,
-            }),
+            book: Mutex::new(Book { map: Some(CommitMap::new(bytes, granule)), store }),
         }
     }
 
@@ -149,10 +133,7 @@ impl SimBacking {
     /// `used` says whether pending work uses the part.
     pub(super) fn decommit(&self, part: &Range<u64>, used: bool) -> Result<(), DeviceError> {
         let mut book = self.book();
-        let map = book
-            .map
-            .as_mut()
-            .ok_or_else(|| not_growable(part, "given back"))?;
+        let map = book.map.as_mut().ok_or_else(|| not_growable(part, "given back"))?;
         let granules = map.backed(part)?;
         if used {
             return Err(map.bad(part, "given back", "work on a stream still uses it"));

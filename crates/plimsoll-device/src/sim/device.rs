@@ -26,10 +26,7 @@ impl Device for SimDevice {
 
     fn memory(&self) -> Result<MemoryNow, DeviceError> {
         self.here()?;
-        Ok(MemoryNow {
-            total: self.facts.total,
-            free: self.capacity.free(),
-        })
+        Ok(MemoryNow { total: self.facts.total, free: self.capacity.free() })
     }
 
     fn allocate(&self, request: Request) -> Result<Region, DeviceError> {
@@ -40,10 +37,7 @@ impl Device for SimDevice {
             return Err(DeviceError::ZeroSize);
         }
         if !align.is_power_of_two() || align > ALIGN_MAX {
-            return Err(DeviceError::BadAlignment {
-                align,
-                limit: ALIGN_MAX,
-            });
+            return Err(DeviceError::BadAlignment { align, limit: ALIGN_MAX });
         }
         let taken = bytes
             .checked_round_up(self.facts.min_align)
@@ -166,10 +160,7 @@ impl Device for SimDevice {
             return Err(DeviceError::Overlap);
         }
         self.strike(Call::Copy, "a copy")?;
-        let op = Op::Copy {
-            source: from,
-            target: to,
-        };
+        let op = Op::Copy { source: from, target: to };
         self.work.put(stream, op, self.takes(source.bytes()))?;
         self.counters.copies.add(1);
         self.counters.copied_bytes.add(source.bytes().get());
@@ -179,10 +170,7 @@ impl Device for SimDevice {
     fn fill(&self, stream: Stream, target: Span<'_>, value: u8) -> Result<(), DeviceError> {
         self.here()?;
         self.work.knows(stream)?;
-        let op = Op::Fill {
-            target: self.target(&target)?,
-            value,
-        };
+        let op = Op::Fill { target: self.target(&target)?, value };
         self.strike(Call::Fill, "a fill")?;
         self.work.put(stream, op, self.takes(target.bytes()))?;
         self.counters.fills.add(1);
@@ -196,14 +184,8 @@ impl Device for SimDevice {
         let piece = self.target(&target)?;
         self.strike(Call::Upload, "an upload")?;
         let op = match self.settings.contents {
-            Contents::Real => Op::Write {
-                bytes: from.into(),
-                target: piece,
-            },
-            Contents::Hollow => Op::Fill {
-                target: piece,
-                value: 0,
-            },
+            Contents::Real => Op::Write { bytes: from.into(), target: piece },
+            Contents::Hollow => Op::Fill { target: piece, value: 0 },
         };
         self.work.put(stream, op, self.takes(target.bytes()))?;
         self.counters.uploads.add(1);
@@ -235,11 +217,7 @@ impl Device for SimDevice {
             return Ok(());
         }
         self.strike(Call::Sync, "a sync")?;
-        let takes = if self.facts.unified {
-            0
-        } else {
-            self.takes(span.bytes())
-        };
+        let takes = if self.facts.unified { 0 } else { self.takes(span.bytes()) };
         self.work.put(stream, Op::Sync { piece, to }, takes)?;
         self.counters.syncs.add(1);
         Ok(())
@@ -314,10 +292,7 @@ impl SimDevice {
     fn piece(&self, span: &Span<'_>) -> Result<Piece, DeviceError> {
         self.backing(span.region())?.usable(&part(span))?;
         let backing = Arc::clone(span.region().backing());
-        Ok(Piece {
-            backing: backing.downcast().map_err(|_| DeviceError::UnknownRegion)?,
-            part: part(span),
-        })
+        Ok(Piece { backing: backing.downcast().map_err(|_| DeviceError::UnknownRegion)?, part: part(span) })
     }
 
     fn target(&self, span: &Span<'_>) -> Result<Piece, DeviceError> {
@@ -342,10 +317,7 @@ impl SimDevice {
         let first = slab()?;
         let host = (mode != StorageMode::Private).then_some(first.base());
         let store = if mode == StorageMode::Managed && !self.facts.unified {
-            Store::Two {
-                host: first,
-                device: slab()?,
-            }
+            Store::Two { host: first, device: slab()? }
         } else {
             Store::One(first)
         };
@@ -389,35 +361,21 @@ impl SimDevice {
 
     fn strike(&self, call: Call, what: &'static str) -> Result<(), DeviceError> {
         if self.strikes(call) {
-            return Err(DeviceError::System {
-                what,
-                why: "a failure was ordered".to_owned(),
-            });
+            return Err(DeviceError::System { what, why: "a failure was ordered".to_owned() });
         }
         Ok(())
     }
 
     fn full(&self, asked: Bytes, free: Bytes) -> DeviceError {
-        DeviceError::OutOfMemory {
-            device: self.facts.name.clone(),
-            asked,
-            free,
-        }
+        DeviceError::OutOfMemory { device: self.facts.name.clone(), asked, free }
     }
 
     fn too_large(&self, asked: Bytes, limit: Bytes) -> DeviceError {
-        DeviceError::TooLarge {
-            device: self.facts.name.clone(),
-            asked,
-            limit,
-        }
+        DeviceError::TooLarge { device: self.facts.name.clone(), asked, limit }
     }
 
     fn unsupported(&self, what: &'static str) -> DeviceError {
-        DeviceError::Unsupported {
-            device: self.facts.name.clone(),
-            what,
-        }
+        DeviceError::Unsupported { device: self.facts.name.clone(), what }
     }
 }
 
@@ -429,16 +387,9 @@ fn same_size(span: Bytes, host: u64) -> Result<(), DeviceError> {
     if span.get() == host {
         return Ok(());
     }
-    Err(DeviceError::SizeMismatch {
-        source_bytes: span,
-        target_bytes: Bytes::new(host),
-    })
+    Err(DeviceError::SizeMismatch { source_bytes: span, target_bytes: Bytes::new(host) })
 }
 
 fn writable(span: &Span<'_>) -> Result<(), DeviceError> {
-    if span.region().writable() {
-        Ok(())
-    } else {
-        Err(DeviceError::ReadOnly)
-    }
+    if span.region().writable() { Ok(()) } else { Err(DeviceError::ReadOnly) }
 }

@@ -56,13 +56,7 @@ pub(super) struct Faults {
 
 impl Faults {
     pub(super) fn new(seed: u64) -> Self {
-        Self {
-            armed: AtomicBool::new(false),
-            plan: Mutex::new(Plan {
-                orders: Vec::new(),
-                random: seed,
-            }),
-        }
+        Self { armed: AtomicBool::new(false), plan: Mutex::new(Plan { orders: Vec::new(), random: seed }) }
     }
 
     pub(super) fn nth(&self, call: Call, n: u64) {
@@ -132,10 +126,7 @@ impl Faults {
 }
 
 /// The next number in `0.0..1.0` of a Weyl sequence with a mixed output: small, and the same everywhere.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "53 bits are kept, as many as an f64 has"
-)]
+#[expect(clippy::cast_precision_loss, reason = "53 bits are kept, as many as an f64 has")]
 fn chance(state: &mut u64) -> f64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut mixed = *state;

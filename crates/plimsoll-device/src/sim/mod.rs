@@ -84,10 +84,7 @@ impl SimDevice {
                 min_align: settings.min_align,
                 page: settings.page,
                 granule: settings.granule,
-                max_allocation: settings
-                    .max_allocation
-                    .unwrap_or(settings.total)
-                    .min(settings.total),
+                max_allocation: settings.max_allocation.unwrap_or(settings.total).min(settings.total),
                 capabilities: settings.capabilities,
             },
             capacity: Arc::new(Capacity::new(settings.total)),

@@ -71,11 +71,7 @@ impl Default for SimSettings {
             fence_delay: Duration::ZERO,
             seed: 0,
             contents: Contents::Real,
-            capabilities: Capabilities {
-                growable_ranges: true,
-                private: true,
-                managed: true,
-            },
+            capabilities: Capabilities { growable_ranges: true, private: true, managed: true },
         }
     }
 }
@@ -85,21 +81,13 @@ impl SimSettings {
     pub(super) fn check(&self) -> Result<(), DeviceError> {
         let bad = |setting, value, why| Err(DeviceError::BadSetting { setting, value, why });
         if !self.min_align.is_power_of_two() || self.min_align > self.page {
-            return bad(
-                "min_align",
-                self.min_align,
-                "it must be a power of two and at most a page",
-            );
+            return bad("min_align", self.min_align, "it must be a power of two and at most a page");
         }
         if !self.page.is_power_of_two() {
             return bad("page", self.page, "it must be a power of two");
         }
         if !self.granule.is_power_of_two() || self.granule < self.page || self.granule > 1 << 30 {
-            return bad(
-                "granule",
-                self.granule,
-                "it must be a power of two from one page to 1 GiB",
-            );
+            return bad("granule", self.granule, "it must be a power of two from one page to 1 GiB");
         }
         if self.bandwidth.is_some_and(Bytes::is_zero) {
             return bad("bandwidth", 0, "it must be at least one byte a second");

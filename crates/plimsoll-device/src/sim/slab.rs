@@ -77,10 +77,7 @@ impl Slab {
             self.layout.size()
         );
         // SAFETY: asserted to lie within the slab.
-        (
-            unsafe { self.base.add(part.start) }.as_ptr(),
-            part.end - part.start,
-        )
+        (unsafe { self.base.add(part.start) }.as_ptr(), part.end - part.start)
     }
 }
 

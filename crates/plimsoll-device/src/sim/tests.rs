@@ -8,10 +8,7 @@ use crate::{Capabilities, Device, Region, Request, StorageMode, SyncTo};
 const MS: Duration = Duration::from_millis(1);
 
 fn sim(change: impl FnOnce(&mut SimSettings)) -> SimDevice {
-    let mut settings = SimSettings {
-        total: Bytes::mib(16),
-        ..SimSettings::default()
-    };
+    let mut settings = SimSettings { total: Bytes::mib(16), ..SimSettings::default() };
     change(&mut settings);
     SimDevice::new(settings).unwrap()
 }
@@ -31,10 +28,7 @@ fn settings_that_cannot_be_are_refused() {
     for change in bad {
         let mut settings = SimSettings::default();
         change(&mut settings);
-        assert!(matches!(
-            SimDevice::new(settings),
-            Err(DeviceError::BadSetting { .. })
-        ));
+        assert!(matches!(SimDevice::new(settings), Err(DeviceError::BadSetting { .. })));
     }
 }
 
@@ -61,10 +55,7 @@ fn copies_take_their_time_on_the_virtual_clock() {
     assert_eq!((look(0), look(4000)), (1, 1), "nothing moves before its time");
     sim.advance(5 * MS);
     assert_eq!((look(0), look(4000)), (2, 1));
-    assert!(matches!(
-        sim.wait(fence, MS),
-        Err(DeviceError::FenceTimeout { .. })
-    ));
+    assert!(matches!(sim.wait(fence, MS), Err(DeviceError::FenceTimeout { .. })));
     assert_eq!(sim.clock(), 6 * MS, "a wait that times out took its time");
     sim.wait(fence, Duration::MAX).unwrap();
     assert_eq!(sim.clock(), 15 * MS);
@@ -92,10 +83,7 @@ fn held_fences_wait_for_a_hand() {
     assert!(state(again));
     sim.hold_stream(other).unwrap();
     assert!(!state(sim.fence(other).unwrap()) && state(sim.fence(Stream(0)).unwrap()));
-    let unknown = Fence {
-        stream: other,
-        seq: 99,
-    };
+    let unknown = Fence { stream: other, seq: 99 };
     assert_eq!(sim.signalled(unknown), Err(DeviceError::UnknownFence(unknown)));
 }
 
@@ -171,11 +159,7 @@ fn failures_come_when_ordered() {
     let failed = sim.commit(&range, 0..1 << 16);
     assert!(matches!(failed, Err(DeviceError::OutOfMemory { .. })));
     sim.commit(&range, 0..1 << 16).unwrap();
-    for (call, what) in [
-        (Call::Copy, "copy"),
-        (Call::Fence, "fence"),
-        (Call::Stream, "stream"),
-    ] {
+    for (call, what) in [(Call::Copy, "copy"), (Call::Fence, "fence"), (Call::Stream, "stream")] {
         sim.fail_nth(call, 1);
         let (a, b) = (range.span(0..8).unwrap(), range.span(8..16).unwrap());
         let error = match call {
@@ -192,9 +176,7 @@ fn chances_are_the_same_for_the_same_seed() {
     let run = |seed| {
         let sim = sim(|s| s.seed = seed);
         sim.fail_by_chance(Call::Fence, 0.3);
-        (0..200)
-            .map(|_| sim.fence(Stream(0)).is_err())
-            .collect::<Vec<_>>()
+        (0..200).map(|_| sim.fence(Stream(0)).is_err()).collect::<Vec<_>>()
     };
     assert_eq!(run(1), run(1));
     assert_ne!(run(1), run(2));
@@ -249,8 +231,7 @@ fn a_hollow_device_carries_what_no_machine_has() {
     sim.commit(&range, 0..1000 << 30).unwrap();
     assert_eq!(sim.used(), Bytes::gib(1000));
     let mut back = [9; 4];
-    sim.download(Stream(0), range.span(7..11).unwrap(), &mut back)
-        .unwrap();
+    sim.download(Stream(0), range.span(7..11).unwrap(), &mut back).unwrap();
     assert_eq!(back, [0; 4]);
     sim.free(range).unwrap();
     assert_eq!(sim.used(), Bytes::ZERO);

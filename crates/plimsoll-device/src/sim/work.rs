@@ -128,10 +128,7 @@ impl Work {
         Self {
             now: AtomicU64::new(0),
             pending: AtomicU64::new(0),
-            book: Mutex::new(Book {
-                lanes: vec![LaneBook::default()],
-                ..Book::default()
-            }),
+            book: Mutex::new(Book { lanes: vec![LaneBook::default()], ..Book::default() }),
             glances: Lanes::new(LaneGlance::default()),
         }
     }
@@ -145,10 +142,7 @@ impl Work {
         let mut book = self.book();
         let stream = self.glances.open(device, LaneGlance::default())?;
         let held = book.held;
-        book.lanes.push(LaneBook {
-            held,
-            ..LaneBook::default()
-        });
+        book.lanes.push(LaneBook { held, ..LaneBook::default() });
         Ok(stream)
     }
 
@@ -227,10 +221,7 @@ impl Work {
         if gone || book.lanes[fence.stream.0 as usize].signalled >= fence.seq {
             return Ok(gone);
         }
-        Err(DeviceError::FenceTimeout {
-            fence,
-            waited: at_most,
-        })
+        Err(DeviceError::FenceTimeout { fence, waited: at_most })
     }
 
     pub(super) fn advance(&self, by: Duration) -> Gone {
@@ -275,12 +266,7 @@ impl Work {
     pub(super) fn issued(&self) -> Vec<Fence> {
         let book = self.book();
         let lanes = book.lanes.iter().zip(0_u32..);
-        lanes
-            .map(|(lane, number)| Fence {
-                stream: Stream(number),
-                seq: lane.issued,
-            })
-            .collect()
+        lanes.map(|(lane, number)| Fence { stream: Stream(number), seq: lane.issued }).collect()
     }
 
     /// Whether work that is not done uses a part of what is behind a region.
@@ -359,9 +345,7 @@ impl LaneBook {
     /// Signals what is due and shows it to those who look without a lock.
     fn look(&mut self, glance: &LaneGlance, now: u64) {
         let (held, done) = (self.held, self.done);
-        while let Some(mark) = self
-            .fences
-            .pop_front_if(|mark| !held && mark.due <= now && mark.after <= done)
+        while let Some(mark) = self.fences.pop_front_if(|mark| !held && mark.due <= now && mark.after <= done)
         {
             self.signalled = mark.seq;
         }

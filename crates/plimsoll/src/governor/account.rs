@@ -38,10 +38,7 @@ impl Governor {
     /// An account by its path.
     pub fn account(&self, path: &str) -> Result<Account, LedgerError> {
         let number = self.inner.charter.find(path)?;
-        Ok(Account {
-            inner: Arc::clone(&self.inner),
-            number,
-        })
+        Ok(Account { inner: Arc::clone(&self.inner), number })
     }
 
     /// Everything, at one instant.
@@ -62,17 +59,14 @@ impl Governor {
     /// and forgets the holder when the registration is dropped. An account without a share there holds nothing,
     /// and is never asked.
     pub fn hold(&self, account: &Account, place: Place, holder: &Arc<dyn Shrink>) -> Registration {
-        let entry = account
-            .node(place)
-            .filter(|_| Arc::ptr_eq(&self.inner, &account.inner))
-            .map(|node| {
-                self.inner.with(|state| {
-                    let id = state.next_holder;
-                    state.next_holder += 1;
-                    state.holders.push(Entry::new(id, account.number, node, holder));
-                    id
-                })
-            });
+        let entry = account.node(place).filter(|_| Arc::ptr_eq(&self.inner, &account.inner)).map(|node| {
+            self.inner.with(|state| {
+                let id = state.next_holder;
+                state.next_holder += 1;
+                state.holders.push(Entry::new(id, account.number, node, holder));
+                id
+            })
+        });
         Registration::new(Arc::clone(&self.inner), entry)
     }
 
@@ -151,19 +145,10 @@ fn families(state: &super::state::State, settings: SharesSettings) -> Vec<(NodeI
             let kid = state.books.node(kid);
             (Bytes::new(kid.guaranteed), Bytes::new(kid.limit))
         });
-        let shares = Shares::new(
-            settings,
-            Bytes::new(nodes[index].limit),
-            &bounds.collect::<Vec<_>>(),
-        );
+        let shares = Shares::new(settings, Bytes::new(nodes[index].limit), &bounds.collect::<Vec<_>>());
         (NodeId::new(index), kids, shares)
     };
-    children
-        .into_iter()
-        .enumerate()
-        .filter(|(_, kids)| !kids.is_empty())
-        .map(family)
-        .collect()
+    children.into_iter().enumerate().filter(|(_, kids)| !kids.is_empty()).map(family).collect()
 }
 
 impl Account {
@@ -174,9 +159,7 @@ impl Account {
 
     /// The governor it is with.
     pub fn governor(&self) -> Governor {
-        Governor {
-            inner: Arc::clone(&self.inner),
-        }
+        Governor { inner: Arc::clone(&self.inner) }
     }
 
     /// Asks for bytes on a place. Nothing happens until [`Ask::now`], [`Ask::within`] or [`Ask::quietly`].

@@ -36,11 +36,7 @@ enum Entered {
 
 impl Ask {
     pub(crate) const fn new(account: Account, place: Place, bytes: Bytes) -> Self {
-        Self {
-            account,
-            place,
-            bytes: bytes.get(),
-        }
+        Self { account, place, bytes: bytes.get() }
     }
 
     /// Grants it, asking holders to shrink if need be, or refuses. Waits for nobody, except for the turn to ask
@@ -99,12 +95,7 @@ impl Ask {
             Some((most, account)) if self.bytes > most => {
                 let account = account.map(|account| inner.charter.members[account as usize].path.clone());
                 let most = Bytes::new(most);
-                Err(refuse(
-                    &self.account,
-                    self.place,
-                    self.bytes,
-                    Why::Never { most, account },
-                ))
+                Err(refuse(&self.account, self.place, self.bytes, Why::Never { most, account }))
             }
             _ => Ok(()),
         }
@@ -117,9 +108,7 @@ impl Ask {
         }
         self.check()?;
         if let Some(emergency) = ladder::emergency_of_this_thread(&self.account) {
-            return emergency
-                .reserve(self.place, Bytes::new(self.bytes))
-                .map(Entered::Granted);
+            return emergency.reserve(self.place, Bytes::new(self.bytes)).map(Entered::Granted);
         }
         Waiting::enter(&self.account, self.place, self.bytes).map(Entered::Waiting)
     }
@@ -133,12 +122,7 @@ impl Ask {
             })
         });
         let short = Bytes::new(self.bytes);
-        refuse(
-            &self.account,
-            self.place,
-            self.bytes,
-            hindrance.unwrap_or(Why::Line { short }),
-        )
+        refuse(&self.account, self.place, self.bytes, hindrance.unwrap_or(Why::Line { short }))
     }
 }
 

@@ -36,8 +36,7 @@ impl Drop for Hold {
         match self.pot {
             Pot::Share(node) => self.inner().release(node, self.bytes, self.unbacked),
             Pot::Emergency(place) => {
-                self.inner()
-                    .with(|state| state.books.release_emergency(place, self.bytes));
+                self.inner().with(|state| state.books.release_emergency(place, self.bytes));
             }
         }
     }
@@ -50,17 +49,10 @@ impl Hold {
 
     fn split(&mut self, bytes: Bytes) -> Result<Self, TooMuch> {
         let Some(rest) = self.bytes.checked_sub(bytes.get()) else {
-            return Err(TooMuch {
-                asked: bytes,
-                held: Bytes::new(self.bytes),
-            });
+            return Err(TooMuch { asked: bytes, held: Bytes::new(self.bytes) });
         };
         self.bytes = rest;
-        Ok(Self {
-            account: self.account.clone(),
-            bytes: bytes.get(),
-            ..*self
-        })
+        Ok(Self { account: self.account.clone(), bytes: bytes.get(), ..*self })
     }
 
     /// Takes the other's bytes over, or says no and leaves both as they are.
@@ -123,11 +115,7 @@ impl Hold {
 impl fmt::Debug for Hold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (account, place) = (self.account.path(), self.place);
-        let from = if matches!(self.pot, Pot::Emergency(_)) {
-            " from the emergency reserve"
-        } else {
-            ""
-        };
+        let from = if matches!(self.pot, Pot::Emergency(_)) { " from the emergency reserve" } else { "" };
         write!(f, "{} of {account} on {place}{from}", Bytes::new(self.bytes))
     }
 }
@@ -187,11 +175,7 @@ macro_rules! held {
 
             /// Takes over another of the same account and place. Nothing is charged or released.
             pub fn merge(&mut self, mut other: Self) -> Result<(), Mismatch<Self>> {
-                if self.0.merge(&mut other.0) {
-                    Ok(())
-                } else {
-                    Err(Mismatch(other))
-                }
+                if self.0.merge(&mut other.0) { Ok(()) } else { Err(Mismatch(other)) }
             }
 
             /// Moves all of it to another place, for an account that has a share there. Where it fits, that is one
@@ -219,13 +203,7 @@ held!(Charge);
 
 impl Reservation {
     pub(crate) fn new(account: Account, place: Place, pot: Pot, bytes: u64) -> Self {
-        Self(Hold {
-            account,
-            place,
-            pot,
-            bytes,
-            unbacked: true,
-        })
+        Self(Hold { account, place, pot, bytes, unbacked: true })
     }
 
     /// The memory is there now.

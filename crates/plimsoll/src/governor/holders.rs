@@ -90,12 +90,7 @@ impl Emergency {
             }
             Err(left) => {
                 let left = Bytes::new(left);
-                Err(refuse(
-                    &self.account,
-                    place,
-                    bytes.get(),
-                    Why::EmergencySpent { left },
-                ))
+                Err(refuse(&self.account, place, bytes.get(), Why::EmergencySpent { left }))
             }
         }
     }
@@ -119,13 +114,7 @@ pub(crate) struct Entry {
 
 impl Entry {
     pub fn new(id: u64, account: u32, node: NodeId, holder: &Arc<dyn Shrink>) -> Self {
-        Self {
-            id,
-            account,
-            node,
-            quarantined: false,
-            holder: Arc::downgrade(holder),
-        }
+        Self { id, account, node, quarantined: false, holder: Arc::downgrade(holder) }
     }
 }
 

@@ -79,9 +79,7 @@ struct Candidate {
 /// The emergency reserve, if this thread is giving memory back.
 pub(crate) fn emergency_of_this_thread(account: &Account) -> Option<Emergency> {
     let here = Arc::as_ptr(&account.inner).addr();
-    SHRINKING
-        .with(|governor| governor.get() == here)
-        .then(|| Emergency::new(account.clone()))
+    SHRINKING.with(|governor| governor.get() == here).then(|| Emergency::new(account.clone()))
 }
 
 /// The right to ask holders of one place; passed on when dropped.
@@ -203,19 +201,12 @@ fn candidates(
                 over_share: node.charged > node.soft,
             })
         };
-        state
-            .holders
-            .iter()
-            .filter(here)
-            .filter_map(candidate)
-            .collect::<Vec<_>>()
+        state.holders.iter().filter(here).filter_map(candidate).collect::<Vec<_>>()
     });
     let mut chosen = Vec::new();
     for mut candidate in found {
         let holder = &candidate.holder;
-        match catch_unwind(AssertUnwindSafe(|| {
-            (holder.kind() == kind).then(|| holder.offer())
-        })) {
+        match catch_unwind(AssertUnwindSafe(|| (holder.kind() == kind).then(|| holder.offer()))) {
             Ok(Some(offer)) if kind == HolderKind::Pending || !offer.bytes.is_zero() => {
                 candidate.offer = offer;
                 chosen.push(candidate);
@@ -251,30 +242,18 @@ fn takeable(inner: &Inner, holder: NodeId, full: NodeId) -> u64 {
 /// Asks one holder, with no lock held; what the ledger shows it gave.
 fn ask(inner: &Arc<Inner>, candidate: &Candidate, want: u64, faults: &mut Vec<Fault>) -> u64 {
     let charged = || inner.with(|state| state.books.node(candidate.node).own);
-    let account = Account {
-        inner: Arc::clone(inner),
-        number: candidate.account,
-    };
+    let account = Account { inner: Arc::clone(inner), number: candidate.account };
     let emergency = Emergency::new(account);
     let before = charged();
     let here = Arc::as_ptr(inner).addr();
     let outer = SHRINKING.with(|governor| governor.replace(here));
-    let said = catch_unwind(AssertUnwindSafe(|| {
-        candidate.holder.shrink(Bytes::new(want), &emergency)
-    }));
+    let said = catch_unwind(AssertUnwindSafe(|| candidate.holder.shrink(Bytes::new(want), &emergency)));
     SHRINKING.with(|governor| governor.replace(outer));
     let gave = before.saturating_sub(charged());
     match said {
         Err(_) => quarantine(inner, candidate, faults),
         Ok(said) if said.get() > gave && candidate.offer.bytes.get() > 0 => {
-            note(
-                faults,
-                Fault::GaveLess {
-                    holder: name(&candidate.holder),
-                    said,
-                    gave: Bytes::new(gave),
-                },
-            );
+            note(faults, Fault::GaveLess { holder: name(&candidate.holder), said, gave: Bytes::new(gave) });
         }
         Ok(_) => {}
     }
@@ -310,12 +289,8 @@ pub(crate) fn tell(inner: &Arc<Inner>, place: usize, node: NodeId) -> Told {
         told.pending = told.pending.saturating_add(pending.offer.bytes);
     }
     let under = |state: &mut State| {
-        let here = state
-            .holders
-            .iter()
-            .filter(|entry| !entry.quarantined && entry.node == node);
-        here.filter_map(|entry| entry.holder.upgrade())
-            .collect::<Vec<_>>()
+        let here = state.holders.iter().filter(|entry| !entry.quarantined && entry.node == node);
+        here.filter_map(|entry| entry.holder.upgrade()).collect::<Vec<_>>()
     };
     for holder in inner.with(under) {
         let run = catch_unwind(AssertUnwindSafe(|| holder.largest_free_run())).unwrap_or(None);
@@ -332,13 +307,8 @@ pub(crate) fn relieve(inner: &Arc<Inner>, place: usize, change: PressureChange) 
     }
     let _turn = TurnGuard { inner, place };
     let root = inner.with(|state| state.books.place(place).root);
-    let over = inner.with(|state| {
-        state
-            .books
-            .node(root)
-            .committed
-            .saturating_sub(state.books.node(root).limit)
-    });
+    let over =
+        inner.with(|state| state.books.node(root).committed.saturating_sub(state.books.node(root).limit));
     let (mut left, mut faults) = (change.excess.get().max(over), Vec::new());
     for kind in RUNGS {
         if kind != HolderKind::Idle && (change.level < PressureLevel::Critical || left == 0) {
@@ -376,8 +346,5 @@ pub(crate) fn worths(inner: &Arc<Inner>) -> Vec<f64> {
             }
         }
     });
-    least
-        .into_iter()
-        .map(|worth| if worth.is_finite() { worth } else { 0.0 })
-        .collect()
+    least.into_iter().map(|worth| if worth.is_finite() { worth } else { 0.0 }).collect()
 }

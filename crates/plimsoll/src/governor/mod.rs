@@ -57,9 +57,7 @@ pub use account::{Account, Governor};
 pub use ask::{Ask, AskFuture, AskWithin};
 pub use hold::{Charge, Mismatch, Reservation, TooMuch};
 pub use holders::{Emergency, HolderKind, Offer, Registration, Shrink};
-pub use pressure::{
-    Gauge, PressureChange, PressureLevel, PressureSettings,
-};
+pub use pressure::{Gauge, PressureChange, PressureLevel, PressureSettings};
 pub use refusal::{Fault, Refusal, RefusalFacts, Why};
 pub use shares::{Claimant, Shares, SharesSettings, Shift};
 pub use watch::Watch;

@@ -124,30 +124,14 @@ impl Gauge {
             PressureLevel::Critical => reading.total.map_or(Bytes::ZERO, |total| total.fraction(over)),
             _ => Bytes::ZERO,
         };
-        PressureChange {
-            before,
-            level: self.level,
-            carry: self.carry,
-            excess,
-        }
+        PressureChange { before, level: self.level, carry: self.carry, excess }
     }
 
     fn read_level(&mut self, reading: &Pressure, now: Instant) {
         let s = self.settings;
-        let rises_to = level_at(
-            reading,
-            s.warning_enter,
-            s.critical_enter,
-            s.some_warning,
-            s.full_critical,
-        );
-        let falls_to = level_at(
-            reading,
-            s.warning_leave,
-            s.critical_leave,
-            s.some_warning / 2.0,
-            s.full_critical / 2.0,
-        );
+        let rises_to = level_at(reading, s.warning_enter, s.critical_enter, s.some_warning, s.full_critical);
+        let falls_to =
+            level_at(reading, s.warning_leave, s.critical_leave, s.some_warning / 2.0, s.full_critical / 2.0);
         if rises_to > self.level {
             self.level = rises_to;
             self.calmer_since = None;
@@ -166,10 +150,7 @@ impl Gauge {
         let Some(available) = reading.available else {
             return;
         };
-        let target = backed
-            .saturating_add(available)
-            .saturating_sub(reserve)
-            .min(self.most);
+        let target = backed.saturating_add(available).saturating_sub(reserve).min(self.most);
         // A sixty-fourth of the line is noise.
         let band = Bytes::new(self.most.get() / 64);
         if target.saturating_add(band) < self.carry {
@@ -212,24 +193,13 @@ mod tests {
     const MOST: Bytes = Bytes::new(6_400);
 
     fn used(used: f64) -> Pressure {
-        Pressure {
-            used,
-            total: Some(Bytes::new(10_000)),
-            ..Pressure::default()
-        }
+        Pressure { used, total: Some(Bytes::new(10_000)), ..Pressure::default() }
     }
 
     fn levels(readings: &[(u64, f64)]) -> Vec<PressureLevel> {
         let (mut gauge, start) = (Gauge::new(PressureSettings::default(), MOST), Instant::now());
         let read = |&(at, fraction): &(u64, f64)| {
-            gauge
-                .read(
-                    &used(fraction),
-                    Bytes::ZERO,
-                    Bytes::ZERO,
-                    start + Duration::from_secs(at),
-                )
-                .level
+            gauge.read(&used(fraction), Bytes::ZERO, Bytes::ZERO, start + Duration::from_secs(at)).level
         };
         readings.iter().map(read).collect()
     }
@@ -237,21 +207,11 @@ mod tests {
     #[test]
     fn levels_rise_at_once_and_fall_after_calm_below_the_lower_threshold() {
         use PressureLevel::{Critical, Normal, Warning};
-        let readings = [
-            (0, 0.84),
-            (1, 0.85),
-            (2, 0.76),
-            (99, 0.76),
-            (100, 0.74),
-            (104, 0.74),
-            (105, 0.74),
-            (106, 0.96),
-        ];
+        let readings =
+            [(0, 0.84), (1, 0.85), (2, 0.76), (99, 0.76), (100, 0.74), (104, 0.74), (105, 0.74), (106, 0.96)];
         assert_eq!(
             levels(&readings),
-            [
-                Normal, Warning, Warning, Warning, Warning, Warning, Normal, Critical
-            ]
+            [Normal, Warning, Warning, Warning, Warning, Warning, Normal, Critical]
         );
         assert_eq!(
             levels(&[(0, 0.97), (1, 0.80), (5, 0.80), (6, 0.80)]),
@@ -261,33 +221,17 @@ mod tests {
 
     #[test]
     fn a_reading_that_hovers_does_not_make_the_level_flap() {
-        let noisy = (0..200)
-            .map(|i| (i, if i % 2 == 0 { 0.86 } else { 0.74 }))
-            .collect::<Vec<_>>();
-        assert!(
-            levels(&noisy)
-                .iter()
-                .all(|&level| level == PressureLevel::Warning)
-        );
+        let noisy = (0..200).map(|i| (i, if i % 2 == 0 { 0.86 } else { 0.74 })).collect::<Vec<_>>();
+        assert!(levels(&noisy).iter().all(|&level| level == PressureLevel::Warning));
     }
 
     #[test]
     fn stalls_and_the_systems_own_word_count() {
         let mut gauge = Gauge::new(PressureSettings::default(), MOST);
-        let mut level = |reading| {
-            gauge
-                .read(&reading, Bytes::ZERO, Bytes::ZERO, Instant::now())
-                .level
-        };
-        let some = Pressure {
-            some_avg10: Some(12.0),
-            ..used(0.1)
-        };
+        let mut level = |reading| gauge.read(&reading, Bytes::ZERO, Bytes::ZERO, Instant::now()).level;
+        let some = Pressure { some_avg10: Some(12.0), ..used(0.1) };
         assert_eq!(level(some), PressureLevel::Warning);
-        let os = Pressure {
-            level: Some(OsLevel::Critical),
-            ..used(0.1)
-        };
+        let os = Pressure { level: Some(OsLevel::Critical), ..used(0.1) };
         assert_eq!(level(os), PressureLevel::Critical);
     }
 
@@ -295,15 +239,9 @@ mod tests {
     fn the_line_follows_what_the_system_has_left_and_returns_after_calm() {
         let (mut gauge, start) = (Gauge::new(PressureSettings::default(), MOST), Instant::now());
         let mut carry = |at, available| {
-            let reading = Pressure {
-                available: Some(Bytes::new(available)),
-                ..used(0.5)
-            };
+            let reading = Pressure { available: Some(Bytes::new(available)), ..used(0.5) };
             let (backed, reserve) = (Bytes::new(1_000), Bytes::new(500));
-            gauge
-                .read(&reading, backed, reserve, start + Duration::from_secs(at))
-                .carry
-                .get()
+            gauge.read(&reading, backed, reserve, start + Duration::from_secs(at)).carry.get()
         };
         assert_eq!(carry(0, 9_000), 6_400);
         assert_eq!(carry(1, 5_850), 6_400, "within the noise");

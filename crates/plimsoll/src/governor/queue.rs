@@ -168,14 +168,10 @@ impl Queues {
     /// are not concerned: nothing changes there.
     pub fn admits_move(&self, books: &Books, from: NodeId, to: NodeId, bytes: u64) -> Result<(), Hindrance> {
         let cover = self.cover(books, to, bytes);
-        for (node, delta) in books
-            .steps(to, bytes)
-            .take_while(|&(node, _)| !books.is_under(from, node))
-        {
+        for (node, delta) in books.steps(to, bytes).take_while(|&(node, _)| !books.is_under(from, node)) {
             let lane = self.lane(books, node, to, bytes, cover);
             if delta > 0 {
-                self.hindrance(books, node, delta, lane, NEWCOMER)
-                    .map_or(Ok(()), Err)?;
+                self.hindrance(books, node, delta, lane, NEWCOMER).map_or(Ok(()), Err)?;
             }
         }
         Ok(())
@@ -196,14 +192,7 @@ impl Queues {
         }
         let lane = self.lane(books, leaf, leaf, bytes, cover);
         self.desks[leaf.index()].lanes[lane].insert(ticket);
-        let waiter = Waiter {
-            leaf,
-            bytes,
-            at: leaf,
-            lane,
-            cover,
-            claims: [0; MAX_DEPTH],
-        };
+        let waiter = Waiter { leaf, bytes, at: leaf, lane, cover, claims: [0; MAX_DEPTH] };
         self.waiters.insert(ticket, waiter);
         self.waiting[usize::from(books.node(leaf).place)] += 1;
         let mut served = Served::default();
@@ -232,17 +221,13 @@ impl Queues {
 
     /// Whether a waiter is the first where it stands: only then can freeing memory help it next.
     pub fn is_first(&self, ticket: Ticket) -> bool {
-        self.waiters
-            .get(&ticket)
-            .is_some_and(|w| self.desks[w.at.index()].head() == Some(ticket))
+        self.waiters.get(&ticket).is_some_and(|w| self.desks[w.at.index()].head() == Some(ticket))
     }
 
     /// What holds a waiter up now.
     pub fn held_up_by(&self, books: &Books, ticket: Ticket) -> Option<Hindrance> {
         let waiter = self.waiters.get(&ticket)?;
-        let (node, delta) = books
-            .steps(waiter.leaf, waiter.bytes)
-            .find(|&(node, _)| node == waiter.at)?;
+        let (node, delta) = books.steps(waiter.leaf, waiter.bytes).find(|&(node, _)| node == waiter.at)?;
         self.hindrance(books, node, delta, waiter.lane, ticket)
     }
 
@@ -404,10 +389,7 @@ impl Queues {
             let taken = node.charged.saturating_add(desk.promised).saturating_add(bytes);
             node.guaranteed > 0 && taken <= node.guaranteed
         };
-        books
-            .path(leaf)
-            .filter(covers)
-            .fold(0, |mask, node| mask | bit(books, node))
+        books.path(leaf).filter(covers).fold(0, |mask, node| mask | bit(books, node))
     }
 
     /// Withdraws cover that is no longer there.
@@ -484,16 +466,10 @@ impl Queues {
             let node = NodeId::new(index);
             let through = || self.waiters.values().filter(|w| books.is_under(w.leaf, node));
             let claimed: u64 = through().map(|w| w.claims[depth(books, node)]).sum();
-            let promised: u64 = through()
-                .filter(|w| w.cover & bit(books, node) != 0)
-                .map(|w| w.bytes)
-                .sum();
+            let promised: u64 = through().filter(|w| w.cover & bit(books, node) != 0).map(|w| w.bytes).sum();
             assert_eq!((desk.claimed, desk.promised), (claimed, promised));
             if let Some(head) = desk.head() {
-                assert!(
-                    self.held_up_by(books, head).is_some(),
-                    "the head of node {index} could go"
-                );
+                assert!(self.held_up_by(books, head).is_some(), "the head of node {index} could go");
             }
         }
         for (ticket, waiter) in &self.waiters {

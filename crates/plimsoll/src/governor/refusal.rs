@@ -160,18 +160,12 @@ impl RefusalFacts {
             }
             Why::Behind { .. } => "wait in line with within(…), or ask for less under a guarantee".to_owned(),
             Why::Pressure { .. } => {
-                format!(
-                    "wait with within(…) until it eases, or raise what {} is guaranteed",
-                    self.account
-                )
+                format!("wait with within(…) until it eases, or raise what {} is guaranteed", self.account)
             }
             Why::Never { most, .. } => format!("ask for {most} or less at a time, or change the plan"),
             Why::NoShare => format!("give {} a share of {} in the plan", self.account, self.place),
             Why::EmergencySpent { .. } => {
-                format!(
-                    "shrink with less memory at a time, or raise the emergency reserve of {}",
-                    self.place
-                )
+                format!("shrink with less memory at a time, or raise the emergency reserve of {}", self.place)
             }
             Why::OtherGovernor => "use accounts of one governor".to_owned(),
         }
@@ -179,37 +173,23 @@ impl RefusalFacts {
 
     fn write_why(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let at = |account: &Option<String>| {
-            account
-                .as_ref()
-                .map_or("the line".to_owned(), |a| format!("account {a}"))
+            account.as_ref().map_or("the line".to_owned(), |a| format!("account {a}"))
         };
         match &self.why {
             Why::Line { short } => write!(f, "the line is full ({short} short)"),
-            Why::Limit {
-                account,
-                limit,
-                charged,
-                short,
-            } => {
-                write!(
-                    f,
-                    "account {account} has {charged} of its limit of {limit} ({short} short)"
-                )
+            Why::Limit { account, limit, charged, short } => {
+                write!(f, "account {account} has {charged} of its limit of {limit} ({short} short)")
             }
             Why::SetAside { kept_for, short } => {
                 write!(f, "what is free is set aside ({short} short) for ")?;
                 list(f, kept_for)
             }
-            Why::Behind { account } => write!(
-                f,
-                "{} requests wait there, and those at {} came first",
-                self.waiting,
-                at(account)
-            ),
-            Why::Pressure { level } => write!(
-                f,
-                "memory is under pressure ({level:?}) and this goes beyond its guarantee"
-            ),
+            Why::Behind { account } => {
+                write!(f, "{} requests wait there, and those at {} came first", self.waiting, at(account))
+            }
+            Why::Pressure { level } => {
+                write!(f, "memory is under pressure ({level:?}) and this goes beyond its guarantee")
+            }
             Why::Never { most, account } => write!(f, "{} allows {most} at most", at(account)),
             Why::NoShare => write!(f, "the account has no share of {}", self.place),
             Why::EmergencySpent { left } => {
@@ -225,11 +205,7 @@ impl RefusalFacts {
 
 impl fmt::Display for RefusalFacts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} asked for {} on {} and was refused",
-            self.account, self.asked, self.place
-        )?;
+        write!(f, "{} asked for {} on {} and was refused", self.account, self.asked, self.place)?;
         if let Some(waited) = self.waited {
             write!(f, " after waiting {waited:.1?}")?;
         }
@@ -279,9 +255,7 @@ pub(crate) struct Told {
 
 /// A refusal of a request that asked no holder.
 pub(crate) fn refuse(account: &Account, place: Place, bytes: u64, why: Why) -> Refusal {
-    account
-        .inner
-        .with(|state| draw_up(state, account, place, bytes, why, Told::default(), None))
+    account.inner.with(|state| draw_up(state, account, place, bytes, why, Told::default(), None))
 }
 
 /// Puts a refusal together under the lock, so that its figures are of one instant.
@@ -302,10 +276,7 @@ pub(crate) fn draw_up(
         root.limit.saturating_sub(root.charged)
     });
     let passing = !matches!(why, Why::Behind { .. } | Why::Pressure { .. });
-    let room = account
-        .node(place)
-        .filter(|_| passing)
-        .map_or(0, |node| state.books.room(node));
+    let room = account.node(place).filter(|_| passing).map_or(0, |node| state.books.room(node));
     Refusal(Box::new(RefusalFacts {
         asked: Bytes::new(bytes),
         account: account.path().to_owned(),
@@ -328,18 +299,11 @@ pub(crate) fn draw_up(
 /// What holds a request up, in the terms of accounts.
 pub(crate) fn why(state: &State, charter: &Charter, hindrance: Hindrance) -> Why {
     let node = state.books.node(hindrance.node());
-    let name = |node: NodeId| {
-        state
-            .books
-            .node(node)
-            .account
-            .map(|a| charter.members[a as usize].path.clone())
-    };
+    let name =
+        |node: NodeId| state.books.node(node).account.map(|a| charter.members[a as usize].path.clone());
     match hindrance {
         Hindrance::Behind(node) => Why::Behind { account: name(node) },
-        Hindrance::Gated(_) => Why::Pressure {
-            level: state.gauges[usize::from(node.place)].level(),
-        },
+        Hindrance::Gated(_) => Why::Pressure { level: state.gauges[usize::from(node.place)].level() },
         Hindrance::Short(block) => {
             let short = Bytes::new(block.short);
             let kept_for = kept_at(state, charter, block.node);
@@ -360,18 +324,11 @@ pub(crate) fn why(state: &State, charter: &Charter, hindrance: Hindrance) -> Why
 
 /// What a node's children neither use nor lend, most first.
 fn kept_at(state: &State, charter: &Charter, parent: NodeId) -> Vec<(String, Bytes)> {
-    let children = state
-        .books
-        .nodes()
-        .iter()
-        .filter(|node| node.parent == Some(parent));
+    let children = state.books.nodes().iter().filter(|node| node.parent == Some(parent));
     let mut kept = children
         .filter_map(|node| {
             let kept = node.hold() - node.charged.min(node.hold());
-            Some((
-                charter.members[node.account? as usize].path.clone(),
-                Bytes::new(kept),
-            ))
+            Some((charter.members[node.account? as usize].path.clone(), Bytes::new(kept)))
         })
         .filter(|(_, kept)| !kept.is_zero())
         .collect::<Vec<_>>();
@@ -381,14 +338,8 @@ fn kept_at(state: &State, charter: &Charter, parent: NodeId) -> Vec<(String, Byt
 }
 
 fn top_holders(state: &State, charter: &Charter, place: usize) -> Vec<(String, Bytes)> {
-    let here = state
-        .books
-        .nodes()
-        .iter()
-        .filter(|node| usize::from(node.place) == place && node.own > 0);
-    let mut top = here
-        .filter_map(|node| Some((node.own, node.account?)))
-        .collect::<Vec<_>>();
+    let here = state.books.nodes().iter().filter(|node| usize::from(node.place) == place && node.own > 0);
+    let mut top = here.filter_map(|node| Some((node.own, node.account?))).collect::<Vec<_>>();
     top.sort_unstable_by_key(|&(own, account)| (std::cmp::Reverse(own), account));
     top.truncate(TOP);
     let named =

@@ -27,12 +27,7 @@ pub struct SharesSettings {
 
 impl Default for SharesSettings {
     fn default() -> Self {
-        Self {
-            quantum: 1.0 / 32.0,
-            ratio: 1.5,
-            cool_down: Duration::from_secs(1),
-            smoothing: 0.25,
-        }
+        Self { quantum: 1.0 / 32.0, ratio: 1.5, cool_down: Duration::from_secs(1), smoothing: 0.25 }
     }
 }
 
@@ -77,17 +72,9 @@ impl Shares {
         let room = |&(g, l): &(Bytes, Bytes)| u128::from(l.saturating_sub(g).get());
         let rooms: u128 = bounds.iter().map(room).sum();
         let claimant = |bound: &(Bytes, Bytes)| {
-            let wide = (rest * room(bound))
-                .checked_div(rooms)
-                .unwrap_or(0)
-                .min(room(bound));
+            let wide = (rest * room(bound)).checked_div(rooms).unwrap_or(0).min(room(bound));
             let extra = Bytes::new(u64::try_from(wide).unwrap_or(u64::MAX));
-            Claimant {
-                guaranteed: bound.0,
-                limit: bound.1,
-                share: bound.0.saturating_add(extra),
-                worth: 0.0,
-            }
+            Claimant { guaranteed: bound.0, limit: bound.1, share: bound.0.saturating_add(extra), worth: 0.0 }
         };
         Self {
             settings,
@@ -117,9 +104,7 @@ impl Shares {
         let numbered = || self.claimants.iter().enumerate();
         let by_worth = |a: &(usize, &Claimant), b: &(usize, &Claimant)| a.1.worth.total_cmp(&b.1.worth);
         let wants = |index: usize| readings.get(index).is_some_and(|(_, unmet)| !unmet.is_zero());
-        let (to, receiver) = numbered()
-            .filter(|&(i, c)| wants(i) && c.share < c.limit)
-            .max_by(by_worth)?;
+        let (to, receiver) = numbered().filter(|&(i, c)| wants(i) && c.share < c.limit).max_by(by_worth)?;
         let donors = numbered().filter(|&(i, c)| i != to && c.share > c.guaranteed);
         let (from, donor) = donors.min_by(by_worth)?;
         if receiver.worth <= donor.worth * self.settings.ratio || receiver.worth <= 0.0 {
@@ -160,24 +145,11 @@ mod tests {
         let (sum, mut shifts) = (total(&shares), 0);
         for second in 0..500 {
             let readings = [(1.0, b(10)), (5.0, b(10)), (0.1, b(10))];
-            shifts += usize::from(
-                shares
-                    .step(&readings, start + Duration::from_secs(second))
-                    .is_some(),
-            );
+            shifts += usize::from(shares.step(&readings, start + Duration::from_secs(second)).is_some());
             assert_eq!(total(&shares), sum);
-            assert!(
-                shares
-                    .claimants()
-                    .iter()
-                    .all(|c| c.guaranteed <= c.share && c.share <= c.limit)
-            );
+            assert!(shares.claimants().iter().all(|c| c.guaranteed <= c.share && c.share <= c.limit));
         }
-        let at = shares
-            .claimants()
-            .iter()
-            .map(|c| c.share.get())
-            .collect::<Vec<_>>();
+        let at = shares.claimants().iter().map(|c| c.share.get()).collect::<Vec<_>>();
         assert_eq!((at[0], at[2]), (200, 0), "down to their guarantees: {at:?}");
         assert!(at[1] >= 2_990 && shifts < 60, "{at:?} in {shifts} moves");
     }
@@ -199,11 +171,7 @@ mod tests {
     fn who_wants_nothing_gets_nothing_and_moves_wait_for_the_cool_down() {
         let (mut shares, now) = (shares(), Instant::now());
         assert_eq!(shares.step(&[(1.0, b(0)), (9.0, b(0)), (1.0, b(0))], now), None);
-        assert!(
-            shares
-                .step(&[(1.0, b(0)), (9.0, b(1)), (1.0, b(0))], now)
-                .is_some()
-        );
+        assert!(shares.step(&[(1.0, b(0)), (9.0, b(1)), (1.0, b(0))], now).is_some());
         assert_eq!(shares.step(&[(1.0, b(0)), (9.0, b(1)), (1.0, b(0))], now), None);
     }
 }

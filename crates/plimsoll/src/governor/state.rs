@@ -81,10 +81,7 @@ impl Inner {
             to_wake: Vec::new(),
             books,
         };
-        Ok(Self {
-            charter,
-            state: Mutex::new(state),
-        })
+        Ok(Self { charter, state: Mutex::new(state) })
     }
 
     /// Does something under the lock, then wakes whoever it concerns.
@@ -109,15 +106,10 @@ impl Inner {
             }
             let condvar = Arc::clone(&seat.condvar);
             state = match until.map(|until| until.saturating_duration_since(Instant::now())) {
-                None => condvar
-                    .wait(state)
-                    .unwrap_or_else(crate::sync::PoisonError::into_inner),
+                None => condvar.wait(state).unwrap_or_else(crate::sync::PoisonError::into_inner),
                 Some(left) if left.is_zero() => return false,
                 Some(left) => {
-                    condvar
-                        .wait_timeout(state, left)
-                        .unwrap_or_else(crate::sync::PoisonError::into_inner)
-                        .0
+                    condvar.wait_timeout(state, left).unwrap_or_else(crate::sync::PoisonError::into_inner).0
                 }
             };
         }
@@ -135,12 +127,7 @@ impl State {
     /// Puts a request into the queues.
     pub fn enqueue(&mut self, node: NodeId, bytes: u64) -> Ticket {
         let (ticket, served) = self.queues.enqueue(&mut self.books, node, bytes);
-        let seat = Seat {
-            granted: false,
-            nudged: false,
-            condvar: Arc::new(Condvar::new()),
-            waker: None,
-        };
+        let seat = Seat { granted: false, nudged: false, condvar: Arc::new(Condvar::new()), waker: None };
         self.seats.insert(ticket, seat);
         self.tell(&served);
         ticket
@@ -161,10 +148,7 @@ impl State {
 
     /// Takes a granted waiter's seat away: the bytes are the caller's now. `None` while it still waits.
     pub fn collect(&mut self, ticket: Ticket) -> Option<Seat> {
-        self.seats
-            .get(&ticket)?
-            .granted
-            .then(|| self.seats.remove(&ticket))?
+        self.seats.get(&ticket)?.granted.then(|| self.seats.remove(&ticket))?
     }
 
     /// Ends a wait. Bytes that were granted and not collected go back, so that a cancellation which crosses a
@@ -201,9 +185,7 @@ impl State {
     }
 
     pub fn has_holders(&self, place: usize) -> bool {
-        self.holders
-            .iter()
-            .any(|entry| usize::from(self.books.node(entry.node).place) == place)
+        self.holders.iter().any(|entry| usize::from(self.books.node(entry.node).place) == place)
     }
 
     /// Gives the right to run a place's ladder to the next who wants it and still waits.

@@ -108,10 +108,7 @@ impl Shrink for Tenant {
     }
 
     fn offer(&self) -> Offer {
-        Offer {
-            bytes: Bytes::new(self.bytes.load(Ordering::Relaxed)),
-            worth: self.worth,
-        }
+        Offer { bytes: Bytes::new(self.bytes.load(Ordering::Relaxed)), worth: self.worth }
     }
 
     fn shrink(&self, want: Bytes, _emergency: &Emergency) -> Bytes {
@@ -212,9 +209,11 @@ fn set_up(settings: &StressSettings) -> Result<(Governor, Vec<Tenancy>), LedgerE
     let path = |number: u64| format!("tenants/{number:05}");
     let account = |number: u64| {
         let guaranteed = Bytes::new(if number.is_multiple_of(2) { each } else { 0 });
-        AccountSettings::new(path(number))
-            .priority(u8::try_from(number % 3).unwrap_or(0))
-            .share(PLACE, guaranteed, Bytes::new((line / 8).max(each)))
+        AccountSettings::new(path(number)).priority(u8::try_from(number % 3).unwrap_or(0)).share(
+            PLACE,
+            guaranteed,
+            Bytes::new((line / 8).max(each)),
+        )
     };
     let governor = Governor::open(&LedgerSettings {
         places: vec![LineSettings::new(PLACE, settings.line)],
@@ -239,11 +238,7 @@ fn set_up(settings: &StressSettings) -> Result<(Governor, Vec<Tenancy>), LedgerE
 }
 
 fn work(settings: &StressSettings, number: usize, tenants: &[Tenancy], stop: &AtomicBool) -> Seen {
-    let mut random = settings
-        .seed
-        .wrapping_add(number as u64)
-        .wrapping_mul(0x9E37_79B9_7F4A_7C15)
-        | 1;
+    let mut random = settings.seed.wrapping_add(number as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let mut next = move |below: u64| {
         random ^= random << 13;
         random ^= random >> 7;
@@ -269,8 +264,7 @@ fn work(settings: &StressSettings, number: usize, tenants: &[Tenancy], stop: &At
                 seen.grants += 1;
                 seen.granted = seen.granted.saturating_add(bytes.get());
                 if kind > 1 {
-                    seen.waits_us
-                        .push(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
+                    seen.waits_us.push(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
                 }
                 let charge = reservation.back();
                 if next(4) == 0 {

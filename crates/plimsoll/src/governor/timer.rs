@@ -38,11 +38,7 @@ mod real {
         let timer = TIMER.get_or_init(|| {
             let timer: &'static Timer = Box::leak(Box::default());
             // Without the thread, futures still end by grants; only their deadlines come late.
-            drop(
-                thread::Builder::new()
-                    .name("plimsoll-timer".to_owned())
-                    .spawn(move || timer.run()),
-            );
+            drop(thread::Builder::new().name("plimsoll-timer".to_owned()).spawn(move || timer.run()));
             timer
         });
         let at = at.min(Instant::now() + FURTHEST);
@@ -72,11 +68,7 @@ mod real {
                     }
                     Some(entry) => {
                         let left = entry.key().0 - now;
-                        due = self
-                            .changed
-                            .wait_timeout(due, left)
-                            .unwrap_or_else(PoisonError::into_inner)
-                            .0;
+                        due = self.changed.wait_timeout(due, left).unwrap_or_else(PoisonError::into_inner).0;
                     }
                 }
             }

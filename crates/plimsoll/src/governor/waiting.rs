@@ -58,12 +58,7 @@ impl Waiting {
     pub fn collect(&mut self) -> Option<Reservation> {
         self.account.inner.with(|state| state.collect(self.ticket))?;
         self.collected = true;
-        Some(Reservation::new(
-            self.account.clone(),
-            self.place,
-            Pot::Share(self.node),
-            self.bytes,
-        ))
+        Some(Reservation::new(self.account.clone(), self.place, Pot::Share(self.node), self.bytes))
     }
 
     pub fn take_nudge(&self) -> bool {
@@ -76,10 +71,7 @@ impl Waiting {
     pub fn wake_with(&self, waker: &Waker) {
         let waker = waker.clone();
         // The one that was there is foreign code: it goes after the lock.
-        let before = self
-            .account
-            .inner
-            .with(|state| state.seat(self.ticket)?.waker.replace(waker));
+        let before = self.account.inner.with(|state| state.seat(self.ticket)?.waker.replace(waker));
         drop(before);
     }
 
@@ -96,24 +88,11 @@ impl Waiting {
                 Some(Standing::Granted) | None => {
                     state.collect(self.ticket);
                     let pot = Pot::Share(self.node);
-                    return Ok(Reservation::new(
-                        self.account.clone(),
-                        self.place,
-                        pot,
-                        self.bytes,
-                    ));
+                    return Ok(Reservation::new(self.account.clone(), self.place, pot, self.bytes));
                 }
             };
             state.cancel(self.ticket, self.node, self.bytes);
-            Err(draw_up(
-                state,
-                &self.account,
-                self.place,
-                self.bytes,
-                found,
-                told,
-                waited,
-            ))
+            Err(draw_up(state, &self.account, self.place, self.bytes, found, told, waited))
         })
     }
 }
@@ -121,9 +100,7 @@ impl Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         if !self.collected {
-            self.account
-                .inner
-                .with(|state| state.cancel(self.ticket, self.node, self.bytes));
+            self.account.inner.with(|state| state.cancel(self.ticket, self.node, self.bytes));
         }
     }
 }

@@ -34,13 +34,8 @@ impl Governor {
                 governor.rebalance(Instant::now());
             }
         };
-        let thread = thread::Builder::new()
-            .name("plimsoll-watch".to_owned())
-            .spawn(run)?;
-        Ok(Watch {
-            stop,
-            thread: Some(thread),
-        })
+        let thread = thread::Builder::new().name("plimsoll-watch".to_owned()).spawn(run)?;
+        Ok(Watch { stop, thread: Some(thread) })
     }
 }
 
@@ -53,11 +48,7 @@ fn stopped(stop: &(Mutex<bool>, Condvar), interval: Duration) -> bool {
         if left.is_zero() {
             return false;
         }
-        told = stop
-            .1
-            .wait_timeout(told, left)
-            .unwrap_or_else(PoisonError::into_inner)
-            .0;
+        told = stop.1.wait_timeout(told, left).unwrap_or_else(PoisonError::into_inner).0;
     }
     true
 }

@@ -12,21 +12,12 @@ impl Engine {
         let account = self.account(path)?;
         let snapshot = self.snapshot();
         let has_share = |place: &&PlaceSnapshot| place.share(path).is_some();
-        let places: Vec<Place> = snapshot
-            .places
-            .iter()
-            .filter(has_share)
-            .map(|place| place.place)
-            .collect();
+        let places: Vec<Place> = snapshot.places.iter().filter(has_share).map(|place| place.place).collect();
         match places.as_slice() {
             [place] => Ok(Site::new(&account, *place)),
             several => Err(EngineError::WhichPlace {
                 account: path.to_owned(),
-                have: several
-                    .iter()
-                    .map(ToString::to_string)
-                    .collect::<Vec<_>>()
-                    .join(", "),
+                have: several.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
             }),
         }
     }
@@ -90,21 +81,13 @@ mod tests {
     #[test]
     fn an_account_in_several_places_must_say_which() {
         let mib = Bytes::mib(1);
-        let both = AccountSettings::new("both")
-            .share(Place::Host, mib, mib)
-            .share(Place::Disk, mib, mib);
+        let both = AccountSettings::new("both").share(Place::Host, mib, mib).share(Place::Disk, mib, mib);
         let plan = LedgerSettings {
-            places: vec![
-                LineSettings::new(Place::Host, mib),
-                LineSettings::new(Place::Disk, mib),
-            ],
+            places: vec![LineSettings::new(Place::Host, mib), LineSettings::new(Place::Disk, mib)],
             accounts: vec![both],
         };
         let engine = Engine::with(&plan, Vec::new()).unwrap();
-        assert!(matches!(
-            engine.streaming("both"),
-            Err(EngineError::WhichPlace { .. })
-        ));
+        assert!(matches!(engine.streaming("both"), Err(EngineError::WhichPlace { .. })));
         assert!(matches!(engine.streaming("other"), Err(EngineError::Ledger(_))));
     }
 }

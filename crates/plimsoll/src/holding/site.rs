@@ -28,12 +28,7 @@ pub struct Site {
 impl Site {
     /// Charges this account on this place, and never waits for memory.
     pub fn new(account: &Account, place: Place) -> Self {
-        Self {
-            account: account.clone(),
-            place,
-            patience: Duration::ZERO,
-            trim: None,
-        }
+        Self { account: account.clone(), place, patience: Duration::ZERO, trim: None }
     }
 
     /// The same, waiting so long for memory where a holding would otherwise be refused.
@@ -83,11 +78,7 @@ impl Site {
     /// Bytes, with all that the governor can do to find them.
     pub(super) fn reserve(&self, bytes: Bytes) -> Result<Reservation, Refusal> {
         let ask = self.account.reserve(self.place, bytes);
-        if self.never_waits() {
-            ask.now()
-        } else {
-            ask.within(self.patience).wait()
-        }
+        if self.never_waits() { ask.now() } else { ask.within(self.patience).wait() }
     }
 
     /// Bytes, with all that the governor can do at once.
@@ -97,11 +88,7 @@ impl Site {
 
     /// Bytes, if they are free at this moment and nobody need be asked.
     pub(super) fn reserve_quietly(&self, bytes: Bytes) -> Option<Charge> {
-        self.account
-            .reserve(self.place, bytes)
-            .quietly()
-            .ok()
-            .map(Reservation::back)
+        self.account.reserve(self.place, bytes).quietly().ok().map(Reservation::back)
     }
 
     /// So many bytes were dropped on the ledger's behalf; how many of them it sees, as far as can be told.

@@ -26,10 +26,7 @@ pub(crate) struct NodeId(u32);
 
 impl NodeId {
     pub fn new(index: usize) -> Self {
-        assert!(
-            u32::try_from(index).is_ok(),
-            "the charter bounds the number of nodes"
-        );
+        assert!(u32::try_from(index).is_ok(), "the charter bounds the number of nodes");
         #[expect(clippy::cast_possible_truncation, reason = "asserted above")]
         Self(index as u32)
     }
@@ -141,9 +138,7 @@ impl Books {
                 nodes[parent.index()].committed += hold;
             }
         }
-        let roots = (0..nodes.len())
-            .filter(|&i| nodes[i].parent.is_none())
-            .map(NodeId::new);
+        let roots = (0..nodes.len()).filter(|&i| nodes[i].parent.is_none()).map(NodeId::new);
         let places = roots
             .zip(lines)
             .map(|(root, line)| PlaceBook {
@@ -187,11 +182,10 @@ impl Books {
 
     /// Whether `bytes` more fit everywhere from `id` to the root; the lowest node where they do not.
     pub fn fit(&self, id: NodeId, bytes: u64) -> Result<(), Block> {
-        self.steps(id, bytes)
-            .try_for_each(|(node, delta)| match self.short_at(node, delta) {
-                0 => Ok(()),
-                short => Err(Block { node, short }),
-            })
+        self.steps(id, bytes).try_for_each(|(node, delta)| match self.short_at(node, delta) {
+            0 => Ok(()),
+            short => Err(Block { node, short }),
+        })
     }
 
     /// The most that could be charged to a node now.
@@ -208,9 +202,7 @@ impl Books {
     /// From a node up to the root: by how much each node's `committed` grows when `bytes` are charged to `id`.
     pub fn steps(&self, id: NodeId, bytes: u64) -> impl Iterator<Item = (NodeId, u64)> + '_ {
         std::iter::successors(Some((id, bytes)), |&(id, delta)| {
-            self.node(id)
-                .parent
-                .map(|parent| (parent, self.grows_parent_by(id, delta)))
+            self.node(id).parent.map(|parent| (parent, self.grows_parent_by(id, delta)))
         })
     }
 
@@ -271,10 +263,7 @@ impl Books {
 
     /// Gives back `bytes`, of which `unbacked` never had anything behind them.
     pub fn release(&mut self, id: NodeId, bytes: u64, unbacked: bool) {
-        assert!(
-            !unbacked || self.node(id).unbacked >= bytes,
-            "released more reservations than there were"
-        );
+        assert!(!unbacked || self.node(id).unbacked >= bytes, "released more reservations than there were");
         self.take(id, bytes);
         if unbacked {
             self.nodes[id.index()].unbacked -= bytes;
@@ -317,10 +306,7 @@ impl Books {
 
     pub fn release_emergency(&mut self, place: usize, bytes: u64) {
         let book = &mut self.places[place];
-        assert!(
-            book.emergency_used >= bytes,
-            "released more of the emergency reserve than was taken"
-        );
+        assert!(book.emergency_used >= bytes, "released more of the emergency reserve than was taken");
         book.emergency_used -= bytes;
     }
 
@@ -332,11 +318,7 @@ impl Books {
 
     /// What is charged on a place and has nothing behind it yet.
     pub fn unbacked(&self, place: usize) -> u64 {
-        self.nodes
-            .iter()
-            .filter(|node| usize::from(node.place) == place)
-            .map(|node| node.unbacked)
-            .sum()
+        self.nodes.iter().filter(|node| usize::from(node.place) == place).map(|node| node.unbacked).sum()
     }
 
     /// The system has less (or again as much) than the plan thought: what may be charged from now on.
@@ -365,12 +347,7 @@ impl Books {
             assert_eq!(node.charged, node.own + charged, "own + children = charged");
             assert_eq!(node.committed, node.own + holds, "own + holds = committed");
             assert!(node.unbacked <= node.own && node.peak >= node.charged);
-            assert!(
-                node.committed <= node.limit,
-                "node {index}: {} > {}",
-                node.committed,
-                node.limit
-            );
+            assert!(node.committed <= node.limit, "node {index}: {} > {}", node.committed, node.limit);
         }
         for book in &self.places {
             assert!(book.emergency_used <= book.emergency);
@@ -385,18 +362,12 @@ mod tests {
     use crate::{Bytes, Place};
 
     fn account(path: &str, guaranteed: u64, limit: u64, lend: bool) -> AccountSettings {
-        AccountSettings::new(path)
-            .share(Place::Host, Bytes::new(guaranteed), Bytes::new(limit))
-            .lend(lend)
+        AccountSettings::new(path).share(Place::Host, Bytes::new(guaranteed), Bytes::new(limit)).lend(lend)
     }
 
     fn books(accounts: Vec<AccountSettings>) -> (Charter, Books) {
         let line = LineSettings::new(Place::Host, Bytes::new(110)).emergency(Bytes::new(10));
-        Charter::draw_up(&LedgerSettings {
-            places: vec![line],
-            accounts,
-        })
-        .unwrap()
+        Charter::draw_up(&LedgerSettings { places: vec![line], accounts }).unwrap()
     }
 
     fn at(charter: &Charter, path: &str) -> NodeId {
@@ -411,13 +382,7 @@ mod tests {
             account("k", 0, 100, true),
         ]);
         let (q, k) = (at(&charter, "m/q"), at(&charter, "k"));
-        assert_eq!(
-            books.fit(k, 71).unwrap_err(),
-            Block {
-                node: NodeId::new(0),
-                short: 1
-            }
-        );
+        assert_eq!(books.fit(k, 71).unwrap_err(), Block { node: NodeId::new(0), short: 1 });
         books.charge(k, 70).unwrap();
         books.charge(q, 30).unwrap();
         books.check();
@@ -441,14 +406,8 @@ mod tests {
         let (a, b) = (at(&charter, "a"), at(&charter, "b"));
         books.charge(a, 100).unwrap();
         books.transfer(a, b, 60, true).unwrap();
-        assert_eq!(
-            books.transfer(a, b, 1, true).unwrap_err(),
-            Block { node: b, short: 1 }
-        );
-        assert_eq!(
-            (books.node(a).own, books.node(b).own, books.place(0).peak),
-            (40, 60, 100)
-        );
+        assert_eq!(books.transfer(a, b, 1, true).unwrap_err(), Block { node: b, short: 1 });
+        assert_eq!((books.node(a).own, books.node(b).own, books.place(0).peak), (40, 60, 100));
         books.check();
     }
 

@@ -38,28 +38,19 @@ struct Draft {
 impl Charter {
     /// Checks the settings and draws up the tree: the fixed part, and books with nothing charged.
     pub fn draw_up(settings: &LedgerSettings) -> Result<(Self, Books), LedgerError> {
-        let count = settings
-            .accounts
-            .len()
-            .saturating_mul(MAX_DEPTH)
-            .saturating_add(settings.places.len());
+        let count = settings.accounts.len().saturating_mul(MAX_DEPTH).saturating_add(settings.places.len());
         if count > 1 << 20 || settings.places.len() > 1 << 12 {
             return Err(LedgerError::TooMany(count));
         }
         check_lines(&settings.places)?;
         let (members, by_path) = enrol(&settings.accounts)?;
-        let mut charter = Self {
-            lines: settings.places.clone(),
-            members,
-            by_path,
-            shares: Vec::new(),
-        };
+        let mut charter = Self { lines: settings.places.clone(), members, by_path, shares: Vec::new() };
         charter.check_shares(&settings.accounts)?;
         check_sums(settings).map_err(|over| LedgerError::Overcommitted(Box::new(over)))?;
         charter.shares = vec![None; charter.members.len() * charter.lines.len()];
         let mut nodes = Vec::new();
         for place in 0..charter.lines.len() {
-            charter.plant(place, &settings.accounts, &mut nodes)?;
+            charter.plant(place, &settings.accounts, &mut nodes);
         }
         let books = Books::new(nodes, &charter.lines);
         Ok((charter, books))
@@ -70,10 +61,7 @@ impl Charter {
         self.by_path
             .get(path)
             .copied()
-            .ok_or_else(|| LedgerError::UnknownAccount {
-                path: path.to_owned(),
-                known: self.some_names(),
-            })
+            .ok_or_else(|| LedgerError::UnknownAccount { path: path.to_owned(), known: self.some_names() })
     }
 
     /// The number of a place.
@@ -95,13 +83,7 @@ impl Charter {
         if self.by_path.is_empty() {
             return "none".to_owned();
         }
-        let mut text = self
-            .by_path
-            .keys()
-            .take(SHOWN)
-            .map(String::as_str)
-            .collect::<Vec<_>>()
-            .join(", ");
+        let mut text = self.by_path.keys().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
         if self.by_path.len() > SHOWN {
             text = format!("{text} and {} more", self.by_path.len() - SHOWN);
         }
@@ -128,12 +110,7 @@ impl Charter {
                 }
                 let line = self.lines[number].line;
                 if share.limit > line {
-                    return Err(LedgerError::LimitOverLine {
-                        account,
-                        place,
-                        limit: share.limit,
-                        line,
-                    });
+                    return Err(LedgerError::LimitOverLine { account, place, limit: share.limit, line });
                 }
             }
         }
@@ -141,12 +118,7 @@ impl Charter {
     }
 
     /// Draws up one place's tree and appends its nodes: the root first, parents before children.
-    fn plant(
-        &mut self,
-        place: usize,
-        accounts: &[AccountSettings],
-        nodes: &mut Vec<Node>,
-    ) -> Result<(), LedgerError> {
+    fn plant(&mut self, place: usize, accounts: &[AccountSettings], nodes: &mut Vec<Node>) {
         let line = self.lines[place];
         let carry = line.line.get() - line.reserve.get() - line.emergency.get();
         let mut drafts = self.drafts(line.place, accounts);
@@ -168,7 +140,6 @@ impl Charter {
             let cell = self.cell(account, place);
             self.shares[cell] = Some(id);
         }
-        Ok(())
     }
 
     /// Declared shares of a place and those of the parents they imply, by account; accounts are numbered by path,
@@ -182,20 +153,14 @@ impl Charter {
             let mut path = Some(account.path.as_str());
             while let Some(at) = path {
                 if let Some(&number) = self.by_path.get(at) {
-                    drafts.entry(number).or_insert(Draft {
-                        guaranteed: 0,
-                        limit: None,
-                    });
+                    drafts.entry(number).or_insert(Draft { guaranteed: 0, limit: None });
                 }
                 path = parent_of(at);
             }
             if let Some(&number) = self.by_path.get(&account.path) {
                 drafts.insert(
                     number,
-                    Draft {
-                        guaranteed: share.guaranteed.get(),
-                        limit: Some(share.limit.get()),
-                    },
+                    Draft { guaranteed: share.guaranteed.get(), limit: Some(share.limit.get()) },
                 );
             }
         }
@@ -240,10 +205,7 @@ fn check_lines(lines: &[LineSettings]) -> Result<(), LedgerError> {
         if lines[..index].iter().any(|earlier| earlier.place == line.place) {
             return Err(LedgerError::DuplicatePlace(line.place));
         }
-        let carried = line
-            .reserve
-            .checked_add(line.emergency)
-            .and_then(|kept| line.line.checked_sub(kept));
+        let carried = line.reserve.checked_add(line.emergency).and_then(|kept| line.line.checked_sub(kept));
         if carried.is_none_or(Bytes::is_zero) {
             return Err(LedgerError::NothingToCarry {
                 place: line.place,
@@ -292,12 +254,7 @@ fn parent_of(path: &str) -> Option<&str> {
 }
 
 fn check_path(path: &str) -> Result<(), LedgerError> {
-    let bad = |why| {
-        Err(LedgerError::BadPath {
-            path: path.to_owned(),
-            why,
-        })
-    };
+    let bad = |why| Err(LedgerError::BadPath { path: path.to_owned(), why });
     if path.is_empty() {
         return bad("it is empty");
     }
@@ -350,17 +307,9 @@ mod tests {
 
     #[test]
     fn children_must_fit_in_what_their_parent_is_guaranteed() {
-        let refused = refusal(
-            110,
-            vec![
-                account("m", 50, 80),
-                account("m/a", 30, 40),
-                account("m/b", 21, 40),
-            ],
-        );
-        let LedgerError::Overcommitted(why) = refused else {
-            panic!("{refused}")
-        };
+        let refused =
+            refusal(110, vec![account("m", 50, 80), account("m/a", 30, 40), account("m/b", 21, 40)]);
+        let LedgerError::Overcommitted(why) = refused else { panic!("{refused}") };
         assert_eq!(
             (why.bound, why.sum, why.line),
             (Bound::Guarantee("m".to_owned()), Bytes::new(51), Bytes::new(50))
@@ -369,17 +318,11 @@ mod tests {
 
     #[test]
     fn a_parent_without_a_guarantee_takes_on_its_childrens_sum() {
-        let accounts = vec![
-            account("m", 0, 80),
-            account("m/a", 30, 40),
-            account("x/y/z", 70, 90),
-        ];
+        let accounts = vec![account("m", 0, 80), account("m/a", 30, 40), account("x/y/z", 70, 90)];
         assert!(open(110, accounts.clone()).is_ok());
         let mut more = accounts;
         more.push(account("m/b", 1, 1));
-        let LedgerError::Overcommitted(why) = refusal(110, more) else {
-            panic!("not refused")
-        };
+        let LedgerError::Overcommitted(why) = refusal(110, more) else { panic!("not refused") };
         assert_eq!((why.bound, why.sum), (Bound::Line, Bytes::new(111)));
     }
 
@@ -396,23 +339,11 @@ mod tests {
     fn malformed_settings_are_refused() {
         use LedgerError as E;
         for path in ["", "/", "a/", "/a", "a//b", "a b", "a/b/c/d/e/f/g/h", "a\n"] {
-            assert!(
-                matches!(refusal(110, vec![account(path, 0, 1)]), E::BadPath { .. }),
-                "{path:?}"
-            );
+            assert!(matches!(refusal(110, vec![account(path, 0, 1)]), E::BadPath { .. }), "{path:?}");
         }
-        assert!(matches!(
-            refusal(110, vec![account("a", 0, 1), account("a", 0, 1)]),
-            E::DuplicateAccount(_)
-        ));
-        assert!(matches!(
-            refusal(110, vec![account("a", 2, 1)]),
-            E::GuaranteeOverLimit { .. }
-        ));
-        assert!(matches!(
-            refusal(110, vec![account("a", 0, 111)]),
-            E::LimitOverLine { .. }
-        ));
+        assert!(matches!(refusal(110, vec![account("a", 0, 1), account("a", 0, 1)]), E::DuplicateAccount(_)));
+        assert!(matches!(refusal(110, vec![account("a", 2, 1)]), E::GuaranteeOverLimit { .. }));
+        assert!(matches!(refusal(110, vec![account("a", 0, 111)]), E::LimitOverLine { .. }));
         assert!(matches!(refusal(10, vec![]), E::NothingToCarry { .. }));
         let twice = account("a", 0, 1).share(Place::Host, Bytes::ZERO, Bytes::ZERO);
         assert!(matches!(refusal(110, vec![twice]), E::DuplicateShare { .. }));

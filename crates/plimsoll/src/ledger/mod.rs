@@ -21,6 +21,6 @@ pub(crate) use books::{Block, Books, MAX_DEPTH, NodeId};
 pub(crate) use charter::Charter;
 pub use error::LedgerError;
 pub use settings::{AccountSettings, LedgerSettings, LineSettings, ShareSettings};
+pub use snapshot::{LedgerSnapshot, PlaceSnapshot, ShareSnapshot};
 pub(crate) use sums::check_sums;
 pub use sums::{Bound, Overcommit, Summand};
-pub use snapshot::{LedgerSnapshot, PlaceSnapshot, ShareSnapshot};

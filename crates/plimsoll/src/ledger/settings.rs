@@ -27,12 +27,7 @@ pub struct LineSettings {
 impl LineSettings {
     /// A line without reserves.
     pub const fn new(place: Place, line: Bytes) -> Self {
-        Self {
-            place,
-            line,
-            reserve: Bytes::ZERO,
-            emergency: Bytes::ZERO,
-        }
+        Self { place, line, reserve: Bytes::ZERO, emergency: Bytes::ZERO }
     }
 
     /// What accounts may share: the line less both reserves.
@@ -74,23 +69,13 @@ pub struct AccountSettings {
 impl AccountSettings {
     /// An account that lends, has priority 1 and no shares yet.
     pub fn new(path: impl Into<String>) -> Self {
-        Self {
-            path: path.into(),
-            priority: 1,
-            tags: Vec::new(),
-            lend: true,
-            shares: Vec::new(),
-        }
+        Self { path: path.into(), priority: 1, tags: Vec::new(), lend: true, shares: Vec::new() }
     }
 
     /// The same with a share of a place.
     #[must_use]
     pub fn share(mut self, place: Place, guaranteed: Bytes, limit: Bytes) -> Self {
-        self.shares.push(ShareSettings {
-            place,
-            guaranteed,
-            limit,
-        });
+        self.shares.push(ShareSettings { place, guaranteed, limit });
         self
     }
 

@@ -70,9 +70,7 @@ impl LedgerSnapshot {
 
     /// Whether nothing at all is charged.
     pub fn is_balanced(&self) -> bool {
-        self.places
-            .iter()
-            .all(|place| place.charged.is_zero() && place.unbacked.is_zero())
+        self.places.iter().all(|place| place.charged.is_zero() && place.unbacked.is_zero())
     }
 
     pub(crate) fn new(charter: &Charter, books: &Books) -> Self {
@@ -91,16 +89,11 @@ impl LedgerSnapshot {
                 shares: Self::shares(charter, books, number),
             }
         });
-        Self {
-            places: places.collect(),
-        }
+        Self { places: places.collect() }
     }
 
     fn shares(charter: &Charter, books: &Books, place: usize) -> Vec<ShareSnapshot> {
-        let here = books
-            .nodes()
-            .iter()
-            .filter(|node| usize::from(node.place) == place);
+        let here = books.nodes().iter().filter(|node| usize::from(node.place) == place);
         here.filter_map(|node| {
             let member = &charter.members[node.account? as usize];
             Some(ShareSnapshot {
@@ -124,8 +117,7 @@ impl LedgerSnapshot {
 impl PlaceSnapshot {
     /// What may still be charged.
     pub fn free(&self) -> Bytes {
-        self.carry
-            .saturating_sub(self.charged.saturating_sub(self.emergency_used))
+        self.carry.saturating_sub(self.charged.saturating_sub(self.emergency_used))
     }
 
     /// One account's share.

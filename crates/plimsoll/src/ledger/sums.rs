@@ -55,18 +55,10 @@ impl Overcommit {
     /// the sum, not for 111.76.
     pub fn size(&self, bytes: Bytes) -> String {
         const MEGA: u64 = 1_000_000;
-        let sizes = self
-            .summands
-            .iter()
-            .map(|summand| summand.bytes)
-            .chain([self.line]);
+        let sizes = self.summands.iter().map(|summand| summand.bytes).chain([self.line]);
         let decimal = sizes.into_iter().all(|size| size.get().is_multiple_of(MEGA));
         let hundredths = bytes.get() / (MEGA * 10);
-        if decimal {
-            format!("{}.{:02} GB", hundredths / 100, hundredths % 100)
-        } else {
-            bytes.to_string()
-        }
+        if decimal { format!("{}.{:02} GB", hundredths / 100, hundredths % 100) } else { bytes.to_string() }
     }
 }
 
@@ -92,10 +84,7 @@ impl std::error::Error for Overcommit {}
 
 /// Checks every line, and every guarantee or limit above children.
 pub(crate) fn check_sums(settings: &LedgerSettings) -> Result<(), Overcommit> {
-    settings
-        .places
-        .iter()
-        .try_for_each(|line| check_line(settings, line))
+    settings.places.iter().try_for_each(|line| check_line(settings, line))
 }
 
 impl LedgerSettings {
@@ -103,9 +92,7 @@ impl LedgerSettings {
     pub fn promised(&self, place: Place) -> Bytes {
         let needs = needs(self, place);
         let parts = summands(&needs, None);
-        parts
-            .iter()
-            .fold(Bytes::ZERO, |sum, part| sum.saturating_add(part.bytes))
+        parts.iter().fold(Bytes::ZERO, |sum, part| sum.saturating_add(part.bytes))
     }
 }
 
@@ -119,11 +106,7 @@ struct Need {
 
 impl Need {
     fn bytes(&self) -> Bytes {
-        if self.own.is_zero() {
-            self.children
-        } else {
-            self.own
-        }
+        if self.own.is_zero() { self.children } else { self.own }
     }
 }
 
@@ -143,10 +126,7 @@ fn check_line(settings: &LedgerSettings, line: &LineSettings) -> Result<(), Over
     }
     let mut parts = summands(&needs, None);
     for (name, bytes) in [("(reserve)", line.reserve), ("(emergency)", line.emergency)] {
-        parts.push(Summand {
-            name: name.to_owned(),
-            bytes,
-        });
+        parts.push(Summand { name: name.to_owned(), bytes });
     }
     let sum: u128 = parts.iter().map(|part| u128::from(part.bytes.get())).sum();
     if sum > u128::from(line.line.get()) {
@@ -203,14 +183,6 @@ fn summands(needs: &BTreeMap<&str, Need>, parent: Option<&str>) -> Vec<Summand> 
 /// The sum as a report. It saturates: what is beyond 2⁶⁴ bytes is too much in any case.
 fn overcommit(place: Place, bound: Bound, mut parts: Vec<Summand>, line: Bytes) -> Overcommit {
     parts.retain(|part| !part.bytes.is_zero());
-    let sum = parts
-        .iter()
-        .fold(Bytes::ZERO, |sum, part| sum.saturating_add(part.bytes));
-    Overcommit {
-        place,
-        bound,
-        summands: parts,
-        sum,
-        line,
-    }
+    let sum = parts.iter().fold(Bytes::ZERO, |sum, part| sum.saturating_add(part.bytes));
+    Overcommit { place, bound, summands: parts, sum, line }
 }

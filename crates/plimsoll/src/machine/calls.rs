@@ -16,10 +16,7 @@ pub(super) struct Space {
 pub(super) fn page() -> Option<Bytes> {
     // SAFETY: sysconf takes a number and reads no memory of ours.
     let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    u64::try_from(size)
-        .ok()
-        .filter(|size| size.is_power_of_two())
-        .map(Bytes::new)
+    u64::try_from(size).ok().filter(|size| size.is_power_of_two()).map(Bytes::new)
 }
 
 /// Size and free space (for this user) of the file system that holds `path`.
@@ -35,11 +32,7 @@ pub(super) fn space(path: &Path) -> Option<Space> {
     // SAFETY: the call said that it filled it.
     let told = unsafe { told.assume_init() };
     let bytes = |blocks: u64| blocks.checked_mul(told.f_frsize).map(Bytes::new);
-    Some(Space {
-        total: bytes(told.f_blocks)?,
-        free: bytes(told.f_bavail)?,
-        file_system: None,
-    })
+    Some(Space { total: bytes(told.f_blocks)?, free: bytes(told.f_bavail)?, file_system: None })
 }
 
 /// Size and free space (for this user) of the file system that holds `path`.
@@ -58,20 +51,13 @@ pub(super) fn space(path: &Path) -> Option<Space> {
     let bytes = |blocks: u64| blocks.checked_mul(u64::from(told.f_bsize)).map(Bytes::new);
     let name = told.f_fstypename.iter().take_while(|&&letter| letter != 0);
     let name = name.map(|&letter| char::from(letter.cast_unsigned())).collect();
-    Some(Space {
-        total: bytes(told.f_blocks)?,
-        free: bytes(told.f_bavail)?,
-        file_system: Some(name),
-    })
+    Some(Space { total: bytes(told.f_blocks)?, free: bytes(told.f_bavail)?, file_system: Some(name) })
 }
 
 /// A resource limit of this process; no limit is `None`.
 #[cfg(target_os = "macos")]
 pub(super) fn resource_limit(resource: libc::c_int) -> Option<Bytes> {
-    let mut told = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
+    let mut told = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: `told` is a valid rlimit that the call may write.
     let done = unsafe { libc::getrlimit(resource, &raw mut told) } == 0;
     (done && told.rlim_cur != libc::RLIM_INFINITY).then(|| Bytes::new(told.rlim_cur))

@@ -54,12 +54,7 @@ impl Machine {
     /// that does not tell how much of it is used leaves at most itself; alone it tells nothing of what is free.
     pub fn free(&self) -> Option<Bytes> {
         let left = |limit: &Limit| Some(limit.bytes.saturating_sub(limit.used?));
-        let told = self
-            .limits
-            .iter()
-            .filter_map(left)
-            .chain(self.memory.available)
-            .min()?;
+        let told = self.limits.iter().filter_map(left).chain(self.memory.available).min()?;
         Some(self.usable().map_or(told, |usable| told.min(usable)))
     }
 
@@ -145,11 +140,7 @@ impl Machine {
 /// A round number of bytes near a share of what is usable.
 fn suggested(usable: Bytes, share: f64) -> Bytes {
     let line = usable.fraction(share);
-    let step = if line >= Bytes::gib(8) {
-        Bytes::gib(1)
-    } else {
-        Bytes::mib(64)
-    };
+    let step = if line >= Bytes::gib(8) { Bytes::gib(1) } else { Bytes::mib(64) };
     let rounded = line.get() - line.get() % step.get();
     if rounded == 0 { line } else { Bytes::new(rounded) }
 }
@@ -186,10 +177,7 @@ mod tests {
         assert_eq!(limited.free(), Some(Bytes::gib(10)));
         let loose = machine(64, Some((128, 0)));
         assert_eq!(loose.usable(), Some(Bytes::gib(64)));
-        assert_eq!(
-            loose.limited_by().map(|limit| limit.kind),
-            Some(LimitKind::Memory)
-        );
+        assert_eq!(loose.limited_by().map(|limit| limit.kind), Some(LimitKind::Memory));
         assert_eq!(loose.free(), Some(Bytes::gib(32)));
     }
 

@@ -98,9 +98,7 @@ pub(crate) fn unescape(field: &str) -> String {
     let mut rest = field;
     while let Some(start) = rest.find('\\') {
         out.push_str(&rest[..start]);
-        let code = rest
-            .get(start + 1..start + 4)
-            .and_then(|digits| u8::from_str_radix(digits, 8).ok());
+        let code = rest.get(start + 1..start + 4).and_then(|digits| u8::from_str_radix(digits, 8).ok());
         if let Some(code) = code.filter(u8::is_ascii) {
             out.push(char::from(code));
             rest = &rest[start + 4..];
@@ -136,10 +134,7 @@ fn find(root: &Root, mounts: &[Mount], version: Version, controller: &str) -> Op
 
 fn ancestors(root: &Root, version: Version, mount: &Mount, path: &Path) -> Vec<Group> {
     let inside = path.strip_prefix(&mount.shown).unwrap_or(path);
-    let inside: PathBuf = inside
-        .components()
-        .filter(|part| matches!(part, Component::Normal(_)))
-        .collect();
+    let inside: PathBuf = inside.components().filter(|part| matches!(part, Component::Normal(_))).collect();
     let escapes = path.components().any(|part| part == Component::ParentDir);
     let mut folder = mount.at.join(&inside);
     if escapes || !root.has_folder(&folder) {
@@ -154,10 +149,7 @@ fn ancestors(root: &Root, version: Version, mount: &Mount, path: &Path) -> Vec<G
         if parent_only {
             break;
         }
-        groups.push(Group {
-            version,
-            folder: ancestor.to_owned(),
-        });
+        groups.push(Group { version, folder: ancestor.to_owned() });
         if ancestor == mount.at {
             break;
         }
@@ -204,9 +196,7 @@ impl Group {
         };
         let used: u64 = root.value(self.folder.join(usage))?;
         let stat = root.text(self.folder.join("memory.stat")).unwrap_or_default();
-        Some(Bytes::new(
-            used.saturating_sub(field(&stat, inactive).unwrap_or(0)),
-        ))
+        Some(Bytes::new(used.saturating_sub(field(&stat, inactive).unwrap_or(0))))
     }
 }
 

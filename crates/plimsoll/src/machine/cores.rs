@@ -10,9 +10,7 @@ const CPUS: &str = "/sys/devices/system/cpu";
 
 pub(super) fn read(root: &Root) -> Cpu {
     let status = root.text("/proc/self/status").unwrap_or_default();
-    let allowed = status
-        .lines()
-        .find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+    let allowed = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
     let online = root.text(format!("{CPUS}/online"));
     Cpu {
         name: name(root),
@@ -84,9 +82,7 @@ fn quota(root: &Root) -> Option<f64> {
 fn index_folders(root: &Root) -> impl Iterator<Item = String> + '_ {
     let caches = format!("{CPUS}/cpu0/cache");
     let names = root.names(Path::new(&caches)).into_iter();
-    names
-        .filter(|name| name.starts_with("index"))
-        .map(move |name| format!("{caches}/{name}"))
+    names.filter(|name| name.starts_with("index")).map(move |name| format!("{caches}/{name}"))
 }
 
 fn caches(root: &Root) -> Vec<Cache> {
@@ -100,10 +96,7 @@ fn caches(root: &Root) -> Vec<Cache> {
         Some(Cache {
             level: root.value(format!("{folder}/level"))?,
             bytes: Bytes::new(kib.checked_mul(1024)?),
-            shared_by: root
-                .text(format!("{folder}/shared_cpu_list"))
-                .as_deref()
-                .and_then(count),
+            shared_by: root.text(format!("{folder}/shared_cpu_list")).as_deref().and_then(count),
         })
     };
     let mut caches: Vec<_> = index_folders(root).filter_map(cache).collect();

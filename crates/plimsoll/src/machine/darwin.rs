@@ -66,17 +66,10 @@ pub(crate) fn available() -> Option<Bytes> {
 fn caches() -> Vec<Cache> {
     let cache = |level, name: &str| {
         let bytes = raw::number(name).filter(|&bytes| bytes > 0)?;
-        Some(Cache {
-            level,
-            bytes: Bytes::new(bytes),
-            shared_by: None,
-        })
+        Some(Cache { level, bytes: Bytes::new(bytes), shared_by: None })
     };
     // The performance cores' caches; the plain names are those of the efficiency cores on Apple silicon.
     let l1 = cache(1, "hw.perflevel0.l1dcachesize").or_else(|| cache(1, "hw.l1dcachesize"));
     let l2 = cache(2, "hw.perflevel0.l2cachesize").or_else(|| cache(2, "hw.l2cachesize"));
-    [l1, l2, cache(3, "hw.l3cachesize")]
-        .into_iter()
-        .flatten()
-        .collect()
+    [l1, l2, cache(3, "hw.l3cachesize")].into_iter().flatten().collect()
 }

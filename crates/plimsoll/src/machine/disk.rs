@@ -32,10 +32,7 @@ fn mounted(mountinfo: &str, folder: &Path) -> Option<(PathBuf, String)> {
         let kind = after.split(' ').next()?.to_owned();
         folder.starts_with(&at).then_some((at, kind))
     };
-    mountinfo
-        .lines()
-        .filter_map(parse)
-        .max_by_key(|(at, _)| at.components().count())
+    mountinfo.lines().filter_map(parse).max_by_key(|(at, _)| at.components().count())
 }
 
 #[cfg(test)]

@@ -13,10 +13,7 @@ pub(super) fn read(root: &Root) -> Vec<Limit> {
             Version::V1 => LimitKind::CgroupV1,
             Version::V2 => LimitKind::CgroupMax,
         };
-        let found = [
-            (own, group.limit(root)),
-            (LimitKind::CgroupHigh, group.high(root)),
-        ];
+        let found = [(own, group.limit(root)), (LimitKind::CgroupHigh, group.high(root))];
         for (kind, found) in found {
             limits.extend(found.map(|(bytes, file)| Limit {
                 kind,
@@ -39,10 +36,7 @@ pub(super) fn read(root: &Root) -> Vec<Limit> {
     }
     drop_repeated_inherited(&mut limits);
     let text = root.text("/proc/self/limits").unwrap_or_default();
-    for (name, kind) in [
-        ("Max address space", LimitKind::AddressSpace),
-        ("Max data size", LimitKind::Data),
-    ] {
+    for (name, kind) in [("Max address space", LimitKind::AddressSpace), ("Max data size", LimitKind::Data)] {
         limits.extend(soft_limit(&text, name).map(|bytes| Limit {
             kind,
             bytes,

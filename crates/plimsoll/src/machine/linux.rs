@@ -17,10 +17,7 @@ impl Machine {
         let facts = super::darwin::read();
         #[cfg(not(target_os = "macos"))]
         let facts = Self::read_linux(&Root::system());
-        Self {
-            disk: disk::read(&Root::system(), data),
-            ..facts
-        }
+        Self { disk: disk::read(&Root::system(), data), ..facts }
     }
 
     /// A Linux machine whose files lie under `root`. Page size and disk come from calls, so the page size is

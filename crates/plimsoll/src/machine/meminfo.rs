@@ -14,16 +14,12 @@ pub(crate) struct MemInfo {
 
 impl MemInfo {
     pub(crate) fn read(root: &Root) -> Self {
-        root.text("/proc/meminfo")
-            .map(|text| Self::parse(&text))
-            .unwrap_or_default()
+        root.text("/proc/meminfo").map(|text| Self::parse(&text)).unwrap_or_default()
     }
 
     fn parse(text: &str) -> Self {
         let field = |name: &str| {
-            let rest = text
-                .lines()
-                .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+            let rest = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
             let mut words = rest.split_whitespace();
             let number: u64 = words.next()?.parse().ok()?;
             // The kernel writes "kB" and means KiB. Any other unit is not understood, so not guessed.
@@ -52,10 +48,7 @@ mod tests {
         assert_eq!(info.available, None);
         assert_eq!(info.swap_total, Some(Bytes::ZERO));
         assert_eq!(info.swap_free, None);
-        assert_eq!(
-            MemInfo::parse("MemTotal: 18446744073709551615 kB"),
-            MemInfo::default()
-        );
+        assert_eq!(MemInfo::parse("MemTotal: 18446744073709551615 kB"), MemInfo::default());
         assert_eq!(MemInfo::parse("MemTotal: 12 pages"), MemInfo::default());
     }
 }

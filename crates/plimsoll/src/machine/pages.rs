@@ -13,13 +13,8 @@ pub(super) fn read(root: &Root) -> Pages {
     Pages {
         page: calls::page(),
         cache_line: cores::cache_line(root),
-        transparent: root
-            .text(format!("{TRANSPARENT}/enabled"))
-            .as_deref()
-            .and_then(chosen),
-        transparent_size: root
-            .value(format!("{TRANSPARENT}/hpage_pmd_size"))
-            .map(Bytes::new),
+        transparent: root.text(format!("{TRANSPARENT}/enabled")).as_deref().and_then(chosen),
+        transparent_size: root.value(format!("{TRANSPARENT}/hpage_pmd_size")).map(Bytes::new),
         huge,
     }
 }
@@ -37,11 +32,7 @@ fn chosen(text: &str) -> Option<Transparent> {
 
 /// "hugepages-2048kB"
 fn pool(root: &Root, name: &str) -> Option<HugePages> {
-    let kib: u64 = name
-        .strip_prefix("hugepages-")?
-        .strip_suffix("kB")?
-        .parse()
-        .ok()?;
+    let kib: u64 = name.strip_prefix("hugepages-")?.strip_suffix("kB")?.parse().ok()?;
     Some(HugePages {
         size: Bytes::new(kib.checked_mul(1024)?),
         total: root.value(format!("{POOLS}/{name}/nr_hugepages"))?,

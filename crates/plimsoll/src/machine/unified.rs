@@ -19,21 +19,11 @@ pub struct GpuShare {
 /// 128 GiB this is the 96 GiB that every macOS version grants; macOS 26 grants more.
 pub fn gpu_share(total: Bytes, wired_limit: Option<Bytes>) -> GpuShare {
     if let Some(bytes) = wired_limit.filter(|limit| !limit.is_zero()) {
-        return GpuShare {
-            bytes: bytes.min(total),
-            source: "iogpu.wired_limit_mb",
-        };
+        return GpuShare { bytes: bytes.min(total), source: "iogpu.wired_limit_mb" };
     }
     let thirds = total <= Bytes::gib(32);
-    let bytes = if thirds {
-        total.get() / 3 * 2
-    } else {
-        total.get() / 4 * 3
-    };
-    GpuShare {
-        bytes: Bytes::new(bytes),
-        source: "macOS's usual share for the GPU; Metal tells exactly",
-    }
+    let bytes = if thirds { total.get() / 3 * 2 } else { total.get() / 4 * 3 };
+    GpuShare { bytes: Bytes::new(bytes), source: "macOS's usual share for the GPU; Metal tells exactly" }
 }
 
 #[cfg(test)]
@@ -47,14 +37,8 @@ mod tests {
         assert_eq!(share(96), Bytes::gib(72));
         assert_eq!(share(128), Bytes::gib(96));
         assert_eq!(share(24), Bytes::gib(16));
-        assert_eq!(
-            gpu_share(Bytes::gib(64), Some(Bytes::gib(56))).bytes,
-            Bytes::gib(56)
-        );
+        assert_eq!(gpu_share(Bytes::gib(64), Some(Bytes::gib(56))).bytes, Bytes::gib(56));
         assert_eq!(gpu_share(Bytes::gib(64), Some(Bytes::ZERO)).bytes, Bytes::gib(48));
-        assert_eq!(
-            gpu_share(Bytes::gib(64), Some(Bytes::gib(999))).bytes,
-            Bytes::gib(64)
-        );
+        assert_eq!(gpu_share(Bytes::gib(64), Some(Bytes::gib(999))).bytes, Bytes::gib(64));
     }
 }

@@ -32,13 +32,7 @@ struct Bin {
 }
 
 impl Bin {
-    const EMPTY: Self = Self {
-        bytes: 0,
-        blocks: Chain::new(),
-        pops: 0,
-        pushes: 0,
-        room: 0,
-    };
+    const EMPTY: Self = Self { bytes: 0, blocks: Chain::new(), pops: 0, pushes: 0, room: 0 };
 
     const fn len(&self) -> u64 {
         self.pushes - self.pops
@@ -53,7 +47,7 @@ pub(crate) struct Limits {
 }
 
 pub(crate) struct Bins {
-    bins: [Bin; SETS * WAYS],
+    table: [Bin; SETS * WAYS],
     limits: Limits,
     /// Bytes that the bins' rooms add up to: written by whoever is inside, read by anybody.
     room: Arc<AtomicU64>,
@@ -76,7 +70,7 @@ pub(crate) enum Kept {
 impl Bins {
     pub(crate) fn new(limits: Limits) -> Self {
         Self {
-            bins: [const { Bin::EMPTY }; SETS * WAYS],
+            table: [const { Bin::EMPTY }; SETS * WAYS],
             limits,
             room: Arc::default(),
             tally: Tally::default(),
@@ -84,6 +78,7 @@ impl Bins {
         }
     }
 
+    #[expect(clippy::cast_possible_truncation, reason = "six bits")]
     #[inline]
     fn set_of(bytes: u64) -> usize {
         // Sizes are multiples of the alignment and often of powers of two: the high bits of the product mix
@@ -100,7 +95,7 @@ impl Bins {
     #[inline(always)]
     pub(crate) fn pop(&mut self, bytes: u64, requested: u64, tag: Tag) -> Option<Box<Block>> {
         let set = Self::set_of(bytes);
-        for bin in &mut self.bins[set..set + WAYS] {
+        for bin in &mut self.table[set..set + WAYS] {
             if bin.bytes == bytes
                 && let Some(block) = bin.blocks.pop()
             {
@@ -122,7 +117,7 @@ impl Bins {
         let bytes = block.bytes;
         self.tally.give_back(bytes, block.requested, block.tag);
         let set = Self::set_of(bytes);
-        for bin in &mut self.bins[set..set + WAYS] {
+        for bin in &mut self.table[set..set + WAYS] {
             if bin.bytes == bytes && bin.len() < bin.room {
                 bin.pushes += 1;
                 bin.blocks.push(block);
@@ -140,16 +135,16 @@ impl Bins {
             return Kept::Not(block);
         }
         let mut displaced = Chain::new();
-        let way = if let Some(way) = (set..set + WAYS).find(|&way| self.bins[way].bytes == bytes) {
+        let way = if let Some(way) = (set..set + WAYS).find(|&way| self.table[way].bytes == bytes) {
             way
         } else {
-            let held = |way: usize| self.bins[way].len() * self.bins[way].bytes;
+            let held = |way: usize| self.table[way].len() * self.table[way].bytes;
             let way = if held(set) <= held(set + 1) { set } else { set + 1 };
             self.clear(way, |block| displaced.push(block));
-            self.bins[way].bytes = bytes;
+            self.table[way].bytes = bytes;
             way
         };
-        let bin = &mut self.bins[way];
+        let bin = &mut self.table[way];
         let most = (self.limits.per_size / bytes).max(1);
         // Room grows by doubling, so that a size that comes once does not take the limit from others.
         let wanted = bin.room.max(1).min(most.saturating_sub(bin.room));
@@ -167,16 +162,12 @@ impl Bins {
         self.room.store(room + more * bytes, Ordering::Relaxed);
         bin.pushes += 1;
         bin.blocks.push(block);
-        if displaced.is_empty() {
-            Kept::All
-        } else {
-            Kept::Displaced(displaced)
-        }
+        if displaced.is_empty() { Kept::All } else { Kept::Displaced(displaced) }
     }
 
     /// Empties one bin and forgets its size.
     fn clear(&mut self, way: usize, to: impl FnMut(Box<Block>)) {
-        let bin = std::mem::replace(&mut self.bins[way], Bin::EMPTY);
+        let bin = std::mem::replace(&mut self.table[way], Bin::EMPTY);
         let room = self.room.load(Ordering::Relaxed) - bin.room * bin.bytes;
         self.room.store(room, Ordering::Relaxed);
         self.tally.fold_hits(bin.pops);
@@ -185,7 +176,7 @@ impl Bins {
 
     /// Takes every free block out.
     pub(crate) fn drain(&mut self, mut to: impl FnMut(Box<Block>)) {
-        for way in 0..self.bins.len() {
+        for way in 0..self.table.len() {
             self.clear(way, &mut to);
         }
     }
@@ -197,7 +188,7 @@ impl Bins {
 
     /// Bytes of free blocks that are kept.
     pub(crate) fn idle(&self) -> u64 {
-        self.bins.iter().map(|bin| bin.len() * bin.bytes).sum()
+        self.table.iter().map(|bin| bin.len() * bin.bytes).sum()
     }
 
     /// The most that could be kept as things stand: what others may read of it without coming in.
@@ -208,7 +199,7 @@ impl Bins {
     /// Counts, with those that the bins keep for themselves.
     pub(crate) fn tally(&self) -> Tally {
         let mut tally = self.tally.clone();
-        for bin in &self.bins {
+        for bin in &self.table {
             tally.fold_hits(bin.pops);
         }
         tally

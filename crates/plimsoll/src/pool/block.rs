@@ -29,6 +29,10 @@ pub(crate) struct Block {
     /// The strictest alignment that was asked of it, as a power of two: it keeps that when it is moved.
     pub(super) align_log2: u8,
     /// Work on the device that may still use it.
+    #[expect(
+        clippy::box_collection,
+        reason = "rarely there, and a word wide when it is not: a block is a cache line"
+    )]
     pub(super) fences: Option<Box<Vec<Fence>>>,
 }
 
@@ -47,9 +51,9 @@ unsafe impl Linked for Block {
 }
 
 impl Block {
-    pub(super) fn new(core: Arc<PoolCore>, region: Arc<Region>, placed: Position) -> Box<Self> {
-        let Position { node, offset, bytes } = placed;
-        Box::new(Self {
+    pub(super) fn new(core: Arc<PoolCore>, region: Arc<Region>, placed: &Position) -> Self {
+        let &Position { node, offset, bytes } = placed;
+        Self {
             link: ptr::null_mut(),
             core,
             region,
@@ -60,7 +64,7 @@ impl Block {
             tag: Tag::NONE,
             align_log2: 0,
             fences: None,
-        })
+        }
     }
 }
 

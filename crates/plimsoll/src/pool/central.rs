@@ -96,10 +96,7 @@ impl Central {
         reservations: &mut Vec<Reservation>,
     ) -> Result<(), DeviceError> {
         let wanted = growth.back_bytes();
-        self.pay(
-            (self.arena.backed_bytes() + wanted).saturating_sub(self.charged()),
-            reservations,
-        );
+        self.pay((self.arena.backed_bytes() + wanted).saturating_sub(self.charged()), reservations);
         for range in &growth.back {
             match &mut self.backing {
                 Backing::Range(region) => device.commit(region, range.clone())?,
@@ -146,11 +143,11 @@ impl Central {
                 };
                 match Arc::try_unwrap(region) {
                     Ok(region) => {
-                        if let Err(failed) = device.free(region) {
-                            if !matches!(failed.error, DeviceError::Lost { .. }) {
-                                slabs.insert(range.start, Arc::new(failed.region));
-                                return Err(failed.error);
-                            }
+                        if let Err(failed) = device.free(region)
+                            && !matches!(failed.error, DeviceError::Lost { .. })
+                        {
+                            slabs.insert(range.start, Arc::new(failed.region));
+                            return Err(failed.error);
                         }
                     }
                     Err(_) => unreachable!("a wholly free slab is still used by a lease"),
@@ -177,9 +174,7 @@ impl Central {
             if whole.bytes() > Bytes::ZERO {
                 reservations.push(whole);
             }
-            let Ok(mut paid) = paid else {
-                unreachable!("a part is at most the whole")
-            };
+            let Ok(mut paid) = paid else { unreachable!("a part is at most the whole") };
             due -= part;
             for charge in &mut self.charges {
                 match charge.merge(paid) {
@@ -204,10 +199,6 @@ impl Central {
                 self.charges.push(charge);
             }
         }
-        debug_assert_eq!(
-            self.charged(),
-            self.arena.backed_bytes(),
-            "backed memory is charged exactly once"
-        );
+        debug_assert_eq!(self.charged(), self.arena.backed_bytes(), "backed memory is charged exactly once");
     }
 }

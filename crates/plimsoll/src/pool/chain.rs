@@ -26,9 +26,7 @@ unsafe impl<T: Linked + Send> Send for Chain<T> {}
 
 impl<T: Linked> Chain<T> {
     pub(crate) const fn new() -> Self {
-        Self {
-            head: ptr::null_mut(),
-        }
+        Self { head: ptr::null_mut() }
     }
 
     #[inline]
@@ -82,16 +80,12 @@ pub(crate) struct ReturnQueue<T: Linked> {
 impl<T: Linked> ReturnQueue<T> {
     #[cfg(not(loom))]
     pub(crate) const fn new() -> Self {
-        Self {
-            head: AtomicPtr::new(ptr::null_mut()),
-        }
+        Self { head: AtomicPtr::new(ptr::null_mut()) }
     }
 
     #[cfg(loom)]
     pub(crate) fn new() -> Self {
-        Self {
-            head: AtomicPtr::new(ptr::null_mut()),
-        }
+        Self { head: AtomicPtr::new(ptr::null_mut()) }
     }
 
     pub(crate) fn push(&self, value: Box<T>) {
@@ -100,10 +94,7 @@ impl<T: Linked> ReturnQueue<T> {
         loop {
             // SAFETY: `value` came from Box::into_raw above and is not yet visible to another thread.
             unsafe { *(*value).link() = head };
-            match self
-                .head
-                .compare_exchange_weak(head, value, Ordering::Release, Ordering::Relaxed)
-            {
+            match self.head.compare_exchange_weak(head, value, Ordering::Release, Ordering::Relaxed) {
                 Ok(_) => return,
                 Err(now) => head = now,
             }
@@ -115,9 +106,7 @@ impl<T: Linked> ReturnQueue<T> {
         if self.head.load(Ordering::Relaxed).is_null() {
             return Chain::new();
         }
-        Chain {
-            head: self.head.swap(ptr::null_mut(), Ordering::Acquire),
-        }
+        Chain { head: self.head.swap(ptr::null_mut(), Ordering::Acquire) }
     }
 }
 
@@ -160,11 +149,7 @@ mod tests {
                 std::thread::spawn(move || {
                     for i in 0..each {
                         let alive = Arc::clone(&alive);
-                        queue.push(Box::new(Node {
-                            link: ptr::null_mut(),
-                            value: t * each + i,
-                            alive,
-                        }));
+                        queue.push(Box::new(Node { link: ptr::null_mut(), value: t * each + i, alive }));
                     }
                 })
             })
@@ -185,24 +170,11 @@ mod tests {
         let alive = Arc::new(());
         let queue = ReturnQueue::new();
         for value in 0..3 {
-            queue.push(Box::new(Node {
-                link: ptr::null_mut(),
-                value,
-                alive: Arc::clone(&alive),
-            }));
+            queue.push(Box::new(Node { link: ptr::null_mut(), value, alive: Arc::clone(&alive) }));
         }
         let mut chain = queue.take();
-        assert_eq!(
-            chain
-                .pop()
-                .map(|node| (node.value, Arc::strong_count(&node.alive))),
-            Some((2, 4))
-        );
-        queue.push(Box::new(Node {
-            link: ptr::null_mut(),
-            value: 9,
-            alive: Arc::clone(&alive),
-        }));
+        assert_eq!(chain.pop().map(|node| (node.value, Arc::strong_count(&node.alive))), Some((2, 4)));
+        queue.push(Box::new(Node { link: ptr::null_mut(), value: 9, alive: Arc::clone(&alive) }));
         drop(queue);
         drop(chain);
         assert_eq!(Arc::strong_count(&alive), 1);

@@ -28,8 +28,9 @@ impl PoolCore {
     pub(super) fn compact_for(self: &Arc<Self>, need: Need) -> Result<Option<Box<Block>>, LeaseError> {
         // Handles are looked up first and let go last, both without the pool's lock: one of them may be the
         // last reference to its lease, whose drop comes back to the pool.
-        let sites: Vec<Arc<Site>> = self.central().sites.values().filter_map(std::sync::Weak::upgrade).collect();
-        let mut held: Held<'_> = sites.iter().filter_map(|site| unpinned(site)).collect();
+        let sites: Vec<Arc<Site>> =
+            self.central().sites.values().filter_map(std::sync::Weak::upgrade).collect();
+        let mut held: Held<'_> = sites.iter().filter_map(unpinned).collect();
         if held.is_empty() {
             return Ok(None);
         }
@@ -41,7 +42,7 @@ impl PoolCore {
         let copied = self.copy_all(&central, &moves);
         for (step, target) in moves.iter().zip(targets) {
             match (&copied, held.remove(&step.node)) {
-                (Ok(()), Some(lease)) => self.settle_move(&mut central, step, &target, lease),
+                (Ok(()), Some(lease)) => settle_move(&mut central, step, &target, lease),
                 // Nothing has moved: the copies' targets are free again.
                 _ => central.arena.release(target.node),
             }
@@ -62,25 +63,19 @@ impl PoolCore {
         }
         device.wait(device.fence(stream)?, self.settings.fence_deadline)
     }
+}
 
-    fn settle_move(
-        &self,
-        central: &mut Central,
-        step: &Move,
-        target: &Placed,
-        mut lease: RwLockWriteGuard<'_, Lease>,
-    ) {
-        let Some(block) = lease.block.as_mut() else {
-            unreachable!("a lease of no bytes has no place to move from")
-        };
-        central.arena.release(step.node);
-        let (region, offset) = central.locate(target.offset);
-        (block.region, block.offset, block.node) = (region, offset, target.node);
-        if let Some(site) = central.sites.remove(&step.node) {
-            central.sites.insert(target.node, site);
-        }
-        central.moved += 1;
+fn settle_move(central: &mut Central, step: &Move, target: &Placed, mut lease: RwLockWriteGuard<'_, Lease>) {
+    let Some(block) = lease.block.as_mut() else {
+        unreachable!("a lease of no bytes has no place to move from")
+    };
+    central.arena.release(step.node);
+    let (region, offset) = central.locate(target.offset);
+    (block.region, block.offset, block.node) = (region, offset, target.node);
+    if let Some(site) = central.sites.remove(&step.node) {
+        central.sites.insert(target.node, site);
     }
+    central.moved += 1;
 }
 
 /// The lease at a site with its block's node, if it is not pinned and the device does not use it.

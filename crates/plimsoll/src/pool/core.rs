@@ -88,10 +88,7 @@ impl PoolCore {
     /// Looks how far the device has come, and puts what it has finished with back into the arena.
     pub(super) fn poll(&self, central: &mut Central) {
         let Central { pending, arena, .. } = central;
-        pending.poll(
-            |fence| self.device.signalled(fence),
-            |block| arena.release(block.node),
-        );
+        pending.poll(|fence| self.device.signalled(fence), |block| arena.release(block.node));
     }
 
     /// A block in what is backed already.
@@ -103,12 +100,8 @@ impl PoolCore {
     ) -> Option<Box<Block>> {
         let placed = central.arena.place(bytes, align)?;
         let (region, offset) = central.locate(placed.offset);
-        let position = Position {
-            node: placed.node,
-            offset,
-            bytes: placed.bytes,
-        };
-        Some(Block::new(Arc::clone(self), region, position))
+        let position = Position { node: placed.node, offset, bytes: placed.bytes };
+        Some(Box::new(Block::new(Arc::clone(self), region, &position)))
     }
 
     /// A free block comes home from a thread's cache that does not keep it.
@@ -151,15 +144,9 @@ impl PoolCore {
 
     pub(super) fn new_thread_cache(&self) -> Arc<ThreadCache> {
         let total = self.settings.thread_cache_for(self.device.facts().total).get();
-        let limits = Limits {
-            total,
-            per_size: total / 4,
-        };
+        let limits = Limits { total, per_size: total / 4 };
         let bins = Bins::new(limits);
-        let cache = Arc::new(ThreadCache {
-            room: bins.room(),
-            bins: Biased::new(bins),
-        });
+        let cache = Arc::new(ThreadCache { room: bins.room(), bins: Biased::new(bins) });
         lock(&self.caches).push(Arc::clone(&cache));
         cache
     }
@@ -182,22 +169,14 @@ impl PoolCore {
             return;
         }
         let caches = lock(&self.caches).clone();
-        for cache in caches
-            .iter()
-            .filter(|cache| cache.room.load(Ordering::Relaxed) > 0)
-        {
-            cache
-                .bins
-                .visit(|bins| bins.drain(|block| self.returns.push(block)));
+        for cache in caches.iter().filter(|cache| cache.room.load(Ordering::Relaxed) > 0) {
+            cache.bins.visit(|bins| bins.drain(|block| self.returns.push(block)));
         }
     }
 
     /// The most that threads' caches keep, read without stopping them.
     pub(super) fn thread_cached(&self) -> u64 {
-        lock(&self.caches)
-            .iter()
-            .map(|cache| cache.room.load(Ordering::Relaxed))
-            .sum()
+        lock(&self.caches).iter().map(|cache| cache.room.load(Ordering::Relaxed)).sum()
     }
 
     /// Gives back to the device what is idle, until no more than `keep` is.
@@ -223,21 +202,14 @@ impl PoolCore {
                 Err(DeviceError::FenceTimeout { .. }) => {
                     let mut central = self.central();
                     central.pending.mark_stuck(fence);
-                    result = Err(LeaseError::Poisoned {
-                        bytes: central.pending.bytes(),
-                        fence,
-                    });
+                    result = Err(LeaseError::Poisoned { bytes: central.pending.bytes(), fence });
                 }
                 Err(error) => result = Err(error.into()),
             }
         }
         let mut central = self.central();
         self.poll(&mut central);
-        if central.pending.is_empty() {
-            Ok(())
-        } else {
-            result
-        }
+        if central.pending.is_empty() { Ok(()) } else { result }
     }
 
     /// The last handle is gone: nothing is kept idle any more, and each lease that still lives gives its
@@ -295,11 +267,7 @@ impl PoolCore {
         let mut tags: Vec<_> = tally
             .tags()
             .into_iter()
-            .map(|(tag, leases, live)| TagStats {
-                tag,
-                live: Bytes::new(live),
-                leases,
-            })
+            .map(|(tag, leases, live)| TagStats { tag, live: Bytes::new(live), leases })
             .collect();
         tags.sort_by_key(|tag| std::cmp::Reverse(tag.live));
         PoolStats {

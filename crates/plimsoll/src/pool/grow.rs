@@ -71,12 +71,12 @@ impl PoolCore {
                 Step::Grown => {}
                 Step::Unpaid(missing) if mode == GrowthMode::Spare => {
                     match self.account.reserve(self.place, missing).quietly() {
-                        Ok(more) => paid.push(more),
+                        Ok(reserved) => paid.push(reserved),
                         Err(_) => mode = GrowthMode::Exchange,
                     }
                 }
                 Step::Unpaid(missing) => match self.ask(missing, need.within) {
-                    Ok(more) => paid.push(more),
+                    Ok(reserved) => paid.push(reserved),
                     Err(refusal) => {
                         paid.clear();
                         return self.last_resort(need, refusal);
@@ -108,7 +108,10 @@ impl PoolCore {
         paid: &mut Vec<Reservation>,
     ) -> Result<Step, LeaseError> {
         let Some(growth) = central.arena.growth(need.bytes, need.align, mode) else {
-            return Err(LeaseError::TooLarge { asked: Bytes::new(need.bytes), limit: Bytes::new(self.largest) });
+            return Err(LeaseError::TooLarge {
+                asked: Bytes::new(need.bytes),
+                limit: Bytes::new(self.largest),
+            });
         };
         let have = paid.iter().map(|paid| paid.bytes().get()).sum::<u64>();
         let missing = growth.back_bytes().saturating_sub(growth.give_back_bytes() + have);

@@ -20,28 +20,18 @@ impl Shrink for Idle {
     }
 
     fn offer(&self) -> Offer {
-        let bytes = self
-            .0
-            .upgrade()
-            .map_or(0, |core| core.thread_cached() + core.central().arena.free_bytes());
-        Offer {
-            bytes: Bytes::new(bytes),
-            worth: 0.0,
-        }
+        let bytes =
+            self.0.upgrade().map_or(0, |core| core.thread_cached() + core.central().arena.free_bytes());
+        Offer { bytes: Bytes::new(bytes), worth: 0.0 }
     }
 
     fn shrink(&self, _want: Bytes, _emergency: &Emergency) -> Bytes {
         // All of it: whoever asks is about to evict something of worth instead.
-        self.0
-            .upgrade()
-            .and_then(|core| core.trim(Bytes::ZERO).ok())
-            .unwrap_or(Bytes::ZERO)
+        self.0.upgrade().and_then(|core| core.trim(Bytes::ZERO).ok()).unwrap_or(Bytes::ZERO)
     }
 
     fn largest_free_run(&self) -> Option<Bytes> {
-        self.0
-            .upgrade()
-            .map(|core| Bytes::new(core.central().arena.largest_free()))
+        self.0.upgrade().map(|core| Bytes::new(core.central().arena.largest_free()))
     }
 }
 
@@ -58,10 +48,7 @@ impl Shrink for Fenced {
     }
 
     fn offer(&self) -> Offer {
-        let bytes = self
-            .0
-            .upgrade()
-            .map_or(Bytes::ZERO, |core| core.central().pending.bytes());
+        let bytes = self.0.upgrade().map_or(Bytes::ZERO, |core| core.central().pending.bytes());
         Offer { bytes, worth: 0.0 }
     }
 
@@ -75,8 +62,5 @@ impl Shrink for Fenced {
 
 /// Both of a pool's holders, to be registered with the governor.
 pub(super) fn of(core: &Arc<PoolCore>) -> [Arc<dyn Shrink>; 2] {
-    [
-        Arc::new(Idle(Arc::downgrade(core))),
-        Arc::new(Fenced(Arc::downgrade(core))),
-    ]
+    [Arc::new(Idle(Arc::downgrade(core))), Arc::new(Fenced(Arc::downgrade(core)))]
 }

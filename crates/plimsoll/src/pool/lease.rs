@@ -32,6 +32,9 @@ pub struct Lease {
     pub(super) block: Option<Box<Block>>,
 }
 
+/// A part of a lease and the device that it is on.
+pub(super) type Part<'l> = (&'l Arc<dyn Device>, Span<'l>);
+
 impl Lease {
     /// The lease of no bytes: always granted, never charged.
     pub(super) const fn empty() -> Self {
@@ -45,9 +48,7 @@ impl Lease {
 
     /// How many bytes were asked for.
     pub fn bytes(&self) -> Bytes {
-        self.block
-            .as_ref()
-            .map_or(Bytes::ZERO, |block| Bytes::new(block.requested))
+        self.block.as_ref().map_or(Bytes::ZERO, |block| Bytes::new(block.requested))
     }
 
     /// What it is used for.
@@ -57,9 +58,7 @@ impl Lease {
 
     /// Its address on the device; 0 for a lease of no bytes.
     pub fn address(&self) -> u64 {
-        self.block
-            .as_ref()
-            .map_or(0, |block| block.region.address() + block.offset)
+        self.block.as_ref().map_or(0, |block| block.region.address() + block.offset)
     }
 
     /// Work on the device may use these bytes until `fence`: dropping the lease waits for it (without
@@ -125,19 +124,10 @@ impl Lease {
         }
     }
 
-    pub(super) fn part(
-        &self,
-        offset: u64,
-        len: usize,
-    ) -> Result<Option<(&Arc<dyn Device>, Span<'_>)>, LeaseError> {
+    pub(super) fn part(&self, offset: u64, len: usize) -> Result<Option<Part<'_>>, LeaseError> {
         let end = offset.saturating_add(len as u64);
         if end > self.bytes().get() {
-            return Err(DeviceError::OutOfBounds {
-                start: offset,
-                end,
-                region: self.bytes(),
-            }
-            .into());
+            return Err(DeviceError::OutOfBounds { start: offset, end, region: self.bytes() }.into());
         }
         let Some(block) = self.block.as_ref().filter(|_| len > 0) else {
             return Ok(None);
@@ -193,10 +183,7 @@ impl Drop for Lease {
     }
 }
 
-#[expect(
-    clippy::inline_always,
-    reason = "the hot path: a call between its parts costs as much as a part"
-)]
+#[expect(clippy::inline_always, reason = "the hot path: a call between its parts costs as much as a part")]
 #[inline(always)]
 fn give_back(block: Box<Block>) {
     if block.fences.is_some() {

@@ -37,10 +37,7 @@ struct FreeSlots {
     next: u32,
 }
 
-static SLOTS: Mutex<FreeSlots> = Mutex::new(FreeSlots {
-    free: Vec::new(),
-    next: 0,
-});
+static SLOTS: Mutex<FreeSlots> = Mutex::new(FreeSlots { free: Vec::new(), next: 0 });
 
 impl PoolKey {
     pub(crate) fn claim() -> Self {
@@ -50,18 +47,11 @@ impl PoolKey {
             slots.next += 1;
             slots.next - 1
         });
-        Self {
-            slot,
-            serial: SERIAL.fetch_add(1, Ordering::Relaxed),
-        }
+        Self { slot, serial: SERIAL.fetch_add(1, Ordering::Relaxed) }
     }
 
     pub(crate) fn give_up(self) {
-        SLOTS
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .free
-            .push(self.slot);
+        SLOTS.lock().unwrap_or_else(PoisonError::into_inner).free.push(self.slot);
     }
 }
 
@@ -78,10 +68,7 @@ struct View {
     len: usize,
 }
 
-const NOTHING: View = View {
-    entries: ptr::null(),
-    len: 0,
-};
+const NOTHING: View = View { entries: ptr::null(), len: 0 };
 
 thread_local! {
     static VIEW: Cell<View> = const { Cell::new(NOTHING) };
@@ -112,10 +99,7 @@ impl Drop for Table {
 }
 
 /// Runs `f` on this thread's cache of the pool, if it has one.
-#[expect(
-    clippy::inline_always,
-    reason = "the hot path: a call between its parts costs as much as a part"
-)]
+#[expect(clippy::inline_always, reason = "the hot path: a call between its parts costs as much as a part")]
 #[inline(always)]
 pub(crate) fn with<R>(key: PoolKey, f: impl FnOnce(&mut Bins) -> R) -> Option<R> {
     let view = VIEW.get();
@@ -149,27 +133,12 @@ pub(crate) fn join(core: &Arc<PoolCore>) -> bool {
             let slot = key.slot as usize;
             let cache = core.new_thread_cache();
             if table.entries.len() <= slot {
-                table.entries.resize(
-                    slot + 1,
-                    Entry {
-                        serial: 0,
-                        cache: ptr::null(),
-                    },
-                );
+                table.entries.resize(slot + 1, Entry { serial: 0, cache: ptr::null() });
                 table.caches.resize_with(slot + 1, || None);
             }
-            table.entries[slot] = Entry {
-                serial: key.serial,
-                cache: Arc::as_ptr(&cache),
-            };
-            table.caches[slot] = Some(Owned {
-                cache,
-                core: Arc::downgrade(core),
-            });
-            VIEW.set(View {
-                entries: table.entries.as_ptr(),
-                len: table.entries.len(),
-            });
+            table.entries[slot] = Entry { serial: key.serial, cache: Arc::as_ptr(&cache) };
+            table.caches[slot] = Some(Owned { cache, core: Arc::downgrade(core) });
+            VIEW.set(View { entries: table.entries.as_ptr(), len: table.entries.len() });
             true
         })
         .unwrap_or(false)

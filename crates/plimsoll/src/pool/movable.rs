@@ -52,10 +52,7 @@ impl Pool {
         if let Some(node) = node_of(&site) {
             self.core().central().sites.insert(node, Arc::downgrade(&site));
         }
-        Ok(Movable {
-            pool: self.clone(),
-            site: Some(site),
-        })
+        Ok(Movable { pool: self.clone(), site: Some(site) })
     }
 }
 
@@ -121,8 +118,6 @@ impl DerefMut for PinnedMut<'_> {
 
 impl fmt::Debug for Movable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Movable")
-            .field("bytes", &self.bytes())
-            .finish_non_exhaustive()
+        f.debug_struct("Movable").field("bytes", &self.bytes()).finish_non_exhaustive()
     }
 }

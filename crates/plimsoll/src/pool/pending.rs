@@ -31,17 +31,11 @@ impl Pending {
             return Some(block);
         };
         self.bytes += block.bytes;
-        let index = match self.queues.iter().position(|queue| queue.stream == fence.stream) {
-            Some(index) => index,
-            None => {
-                self.queues.push(Queue {
-                    stream: fence.stream,
-                    waiting: VecDeque::new(),
-                    stuck: false,
-                });
-                self.queues.len() - 1
-            }
-        };
+        let known = self.queues.iter().position(|queue| queue.stream == fence.stream);
+        let index = known.unwrap_or_else(|| {
+            self.queues.push(Queue { stream: fence.stream, waiting: VecDeque::new(), stuck: false });
+            self.queues.len() - 1
+        });
         let queue = &mut self.queues[index];
         if queue.stuck {
             self.poisoned += block.bytes;
@@ -70,10 +64,7 @@ impl Pending {
         let mut again = Vec::new();
         for queue in &mut self.queues {
             while let Some((seq, _)) = queue.waiting.front() {
-                let fence = Fence {
-                    stream: queue.stream,
-                    seq: *seq,
-                };
+                let fence = Fence { stream: queue.stream, seq: *seq };
                 match signalled(fence) {
                     Ok(true) | Err(DeviceError::Lost { .. }) => {}
                     Ok(false) | Err(_) => break,
@@ -91,9 +82,7 @@ impl Pending {
                 queue.stuck = false;
             }
         }
-        let waits_on = again
-            .iter()
-            .any(|block| block.fences.as_ref().is_some_and(|f| !f.is_empty()));
+        let waits_on = again.iter().any(|block| block.fences.as_ref().is_some_and(|f| !f.is_empty()));
         for block in again {
             if let Some(block) = self.push(block) {
                 ready(block);
@@ -106,22 +95,14 @@ impl Pending {
 
     /// The last fence on each stream: when all are signalled nothing waits.
     pub(super) fn backs(&self) -> Vec<Fence> {
-        let back = |queue: &Queue| {
-            queue.waiting.back().map(|(seq, _)| Fence {
-                stream: queue.stream,
-                seq: *seq,
-            })
-        };
+        let back =
+            |queue: &Queue| queue.waiting.back().map(|(seq, _)| Fence { stream: queue.stream, seq: *seq });
         self.queues.iter().filter_map(back).collect()
     }
 
     /// A wait for this fence's stream ran out.
     pub(super) fn mark_stuck(&mut self, fence: Fence) {
-        for queue in self
-            .queues
-            .iter_mut()
-            .filter(|queue| queue.stream == fence.stream && !queue.stuck)
-        {
+        for queue in self.queues.iter_mut().filter(|queue| queue.stream == fence.stream && !queue.stuck) {
             queue.stuck = true;
             self.poisoned += queue.waiting.iter().map(|(_, block)| block.bytes).sum::<u64>();
         }

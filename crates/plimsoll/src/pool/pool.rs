@@ -79,12 +79,7 @@ pub struct LeaseRequest {
 impl LeaseRequest {
     /// So many bytes, at the device's alignment, untagged, now or not at all.
     pub const fn new(bytes: Bytes) -> Self {
-        Self {
-            bytes,
-            align: 1,
-            tag: Tag::NONE,
-            within: None,
-        }
+        Self { bytes, align: 1, tag: Tag::NONE, within: None }
     }
 
     /// At a stricter alignment: a power of two.
@@ -124,11 +119,7 @@ impl Pool {
     ) -> Result<Self, LeaseError> {
         let facts = device.facts();
         let (place, unit) = (facts.place, facts.min_align.next_power_of_two());
-        let usual = if facts.unified {
-            StorageMode::Shared
-        } else {
-            StorageMode::Private
-        };
+        let usual = if facts.unified { StorageMode::Shared } else { StorageMode::Private };
         let mode = settings.mode.unwrap_or(usual);
         let (mut layout, backing, bounds) = if facts.capabilities.growable_ranges {
             let span = settings.span.unwrap_or_else(|| span_for(facts.total));
@@ -139,33 +130,17 @@ impl Pool {
         } else {
             let largest = facts.max_allocation.get();
             let layout = ArenaSettings::slabs(unit, facts.page, largest);
-            (
-                layout,
-                Backing::Slabs(std::collections::BTreeMap::new()),
-                (largest, facts.page),
-            )
+            (layout, Backing::Slabs(std::collections::BTreeMap::new()), (largest, facts.page))
         };
         layout.slack = settings.slack;
+        // The first growth is generous, yet no small device's many pools take it over.
+        layout.first_bytes = layout.first_bytes.min(facts.total.get() / 256);
         let central = Central::new(Arena::new(layout), backing, mode);
-        let core = Arc::new(PoolCore::new(
-            account.clone(),
-            place,
-            device,
-            settings,
-            bounds,
-            central,
-        ));
+        let core = Arc::new(PoolCore::new(account.clone(), place, device, settings, bounds, central));
         let holders = holders::of(&core);
         let governor = account.governor();
-        let registrations = holders
-            .iter()
-            .map(|holder| governor.hold(account, place, holder))
-            .collect();
-        let handle = Arc::new(Handle {
-            core: Arc::clone(&core),
-            registrations,
-            _holders: holders,
-        });
+        let registrations = holders.iter().map(|holder| governor.hold(account, place, holder)).collect();
+        let handle = Arc::new(Handle { core: Arc::clone(&core), registrations, _holders: holders });
         Ok(Self { core, handle })
     }
 
@@ -182,9 +157,8 @@ impl Pool {
         let rounded = (bytes.get().wrapping_add(align - 1)) & !(align - 1);
         // Zero, and sizes that wrap, round to zero; over-sized ones miss the cache. All take the slow road.
         if rounded != 0
-            && let Some(Some(mut block)) = local::with(self.core.key(), move |bins| {
-                bins.pop(rounded, bytes.get(), Tag::NONE)
-            })
+            && let Some(Some(mut block)) =
+                local::with(self.core.key(), move |bins| bins.pop(rounded, bytes.get(), Tag::NONE))
         {
             block.requested = bytes.get();
             block.tag = Tag::NONE;
@@ -201,9 +175,8 @@ impl Pool {
         if rounded != 0
             && request.align <= align
             && request.align.is_power_of_two()
-            && let Some(Some(mut block)) = local::with(self.core.key(), move |bins| {
-                bins.pop(rounded, request.bytes.get(), request.tag)
-            })
+            && let Some(Some(mut block)) =
+                local::with(self.core.key(), move |bins| bins.pop(rounded, request.bytes.get(), request.tag))
         {
             block.requested = request.bytes.get();
             block.tag = request.tag;
@@ -216,18 +189,12 @@ impl Pool {
     fn lease_missed(&self, request: &LeaseRequest) -> Result<Lease, LeaseError> {
         let core = &self.core;
         if !request.align.is_power_of_two() || request.align > core.strictest {
-            return Err(LeaseError::BadAlignment {
-                align: request.align,
-                limit: core.strictest,
-            });
+            return Err(LeaseError::BadAlignment { align: request.align, limit: core.strictest });
         }
         if request.bytes.is_zero() {
             return Ok(Lease::empty());
         }
-        let too_large = || LeaseError::TooLarge {
-            asked: request.bytes,
-            limit: Bytes::new(core.largest),
-        };
+        let too_large = || LeaseError::TooLarge { asked: request.bytes, limit: Bytes::new(core.largest) };
         let bytes = request.bytes.checked_round_up(core.align).ok_or_else(too_large)?;
         if bytes.get() > core.largest {
             return Err(too_large());
@@ -235,11 +202,7 @@ impl Pool {
         if !local::has(core.key()) {
             local::join(core);
         }
-        let need = Need {
-            bytes: bytes.get(),
-            align: request.align.max(core.align),
-            within: request.within,
-        };
+        let need = Need { bytes: bytes.get(), align: request.align.max(core.align), within: request.within };
         let mut block = core.obtain(need)?;
         block.requested = request.bytes.get();
         block.tag = request.tag;

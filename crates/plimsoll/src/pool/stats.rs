@@ -56,29 +56,17 @@ pub struct TagStats {
 impl PoolStats {
     /// 1 − requested/allocated: what rounding costs.
     pub fn internal_fragmentation(&self) -> f64 {
-        if self.live.is_zero() {
-            0.0
-        } else {
-            1.0 - self.requested.ratio(self.live)
-        }
+        if self.live.is_zero() { 0.0 } else { 1.0 - self.requested.ratio(self.live) }
     }
 
     /// 1 − largest free/free: how scattered the free memory is. What threads' caches hold counts as free.
     pub fn external_fragmentation(&self) -> f64 {
-        if self.cached.is_zero() {
-            0.0
-        } else {
-            1.0 - self.largest_free.ratio(self.cached)
-        }
+        if self.cached.is_zero() { 0.0 } else { 1.0 - self.largest_free.ratio(self.cached) }
     }
 
     /// The share of leases that threads' caches served.
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
     pub fn hit_rate(&self) -> f64 {
-        if self.leases == 0 {
-            0.0
-        } else {
-            self.hits as f64 / self.leases as f64
-        }
+        if self.leases == 0 { 0.0 } else { self.hits as f64 / self.leases as f64 }
     }
 }

@@ -69,8 +69,7 @@ impl Tally {
 
     fn tag(&mut self, index: usize) -> &mut TagTally {
         if index >= self.tags.len() {
-            self.tags
-                .resize((index + 1).next_power_of_two(), TagTally::default());
+            self.tags.resize((index + 1).next_power_of_two(), TagTally::default());
         }
         &mut self.tags[index]
     }
@@ -83,12 +82,7 @@ impl Tally {
         self.hits += other.hits;
         self.misses += other.misses;
         self.peak = self.peak.max(other.peak);
-        for (index, more) in other
-            .tags
-            .iter()
-            .enumerate()
-            .filter(|(_, more)| **more != TagTally::default())
-        {
+        for (index, more) in other.tags.iter().enumerate().filter(|(_, more)| **more != TagTally::default()) {
             let slot = self.tag(index);
             slot.leases += more.leases;
             slot.live += more.live;
@@ -121,19 +115,12 @@ impl Tally {
     /// Each tag that was used: leases so far, and bytes live now. What carries no tag comes as
     /// [`Tag::NONE`].
     pub(crate) fn tags(&self) -> Vec<(Tag, u64, u64)> {
-        let mut untagged = TagTally {
-            leases: self.leases(),
-            live: self.live,
-        };
+        let mut untagged = TagTally { leases: self.leases(), live: self.live };
         let mut tags = Vec::new();
         for (index, tag) in self.tags.iter().enumerate().filter(|(_, tag)| tag.leases > 0) {
             untagged.leases -= tag.leases;
             untagged.live -= tag.live;
-            tags.push((
-                Tag::from_index(index),
-                tag.leases,
-                tag.live.max(0).cast_unsigned(),
-            ));
+            tags.push((Tag::from_index(index), tag.leases, tag.live.max(0).cast_unsigned()));
         }
         if untagged.leases > 0 {
             tags.push((Tag::NONE, untagged.leases, untagged.live.max(0).cast_unsigned()));
@@ -156,10 +143,7 @@ mod tests {
         let mut sum = Tally::default();
         sum.merge(&there);
         sum.merge(&here);
-        assert_eq!(
-            (sum.live(), sum.requested(), sum.peak(), sum.leases()),
-            (256, 256, 768, 2)
-        );
+        assert_eq!((sum.live(), sum.requested(), sum.peak(), sum.leases()), (256, 256, 768, 2));
         assert_eq!(sum.tags(), [(tag, 1, 0), (Tag::NONE, 1, 256)]);
     }
 }

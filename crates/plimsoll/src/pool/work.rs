@@ -22,10 +22,7 @@ impl Lease {
 
     fn all(&self) -> Option<Span<'_>> {
         let block = self.block.as_ref()?;
-        block
-            .region
-            .span(block.offset..block.offset + block.requested)
-            .ok()
+        block.region.span(block.offset..block.offset + block.requested).ok()
     }
 
     /// Puts a copy from `source` on a stream: `bytes` from `from` on arrive at `to`. Both leases are kept
@@ -39,10 +36,9 @@ impl Lease {
         bytes: Bytes,
     ) -> Result<Option<Fence>, LeaseError> {
         let fence = {
-            let (Some((device, target)), Some((_, source))) = (
-                self.part(to, bytes.as_usize())?,
-                source.part(from, bytes.as_usize())?,
-            ) else {
+            let (Some((device, target)), Some((_, source))) =
+                (self.part(to, bytes.as_usize())?, source.part(from, bytes.as_usize())?)
+            else {
                 return Ok(None);
             };
             device.copy(stream, source, target)?;
@@ -55,16 +51,12 @@ impl Lease {
 
     /// Puts on a stream: `from` arrives at `to`. Returns when `from` has been read.
     pub fn upload(&mut self, stream: Stream, to: u64, from: &[u8]) -> Result<Option<Fence>, LeaseError> {
-        self.work(stream, to, from.len(), |device, target| {
-            device.upload(stream, from, target)
-        })
+        self.work(stream, to, from.len(), |device, target| device.upload(stream, from, target))
     }
 
     /// Puts on a stream: every byte becomes `value`.
     pub fn fill(&mut self, stream: Stream, value: u8) -> Result<Option<Fence>, LeaseError> {
-        self.work(stream, 0, self.bytes().as_usize(), |device, target| {
-            device.fill(stream, target, value)
-        })
+        self.work(stream, 0, self.bytes().as_usize(), |device, target| device.fill(stream, target, value))
     }
 
     fn work(
@@ -88,10 +80,7 @@ impl Lease {
     /// Waits for the work already on `stream`, then copies from `from` on into host memory.
     pub fn download(&self, stream: Stream, from: u64, into: &mut [u8]) -> Result<(), LeaseError> {
         for fence in self.fences().iter().filter(|fence| fence.stream != stream) {
-            if self
-                .device()
-                .is_some_and(|device| !device.signalled(*fence).unwrap_or(false))
-            {
+            if self.device().is_some_and(|device| !device.signalled(*fence).unwrap_or(false)) {
                 return Err(LeaseError::InUse(*fence));
             }
         }
@@ -102,10 +91,7 @@ impl Lease {
     }
 
     fn fences(&self) -> &[Fence] {
-        self.block
-            .as_ref()
-            .and_then(|block| block.fences.as_ref())
-            .map_or(&[], |fences| fences.as_slice())
+        self.block.as_ref().and_then(|block| block.fences.as_ref()).map_or(&[], |fences| fences.as_slice())
     }
 
     fn device(&self) -> Option<&std::sync::Arc<dyn Device>> {

@@ -45,21 +45,13 @@ impl LinuxSource {
     /// new source.
     pub fn new(root: Root) -> Self {
         let groups = cgroup::lineage(&root, "memory");
-        Self {
-            root,
-            groups,
-            events: None,
-        }
+        Self { root, groups, events: None }
     }
 
     fn machine(&self) -> Option<Fill> {
         let info = MemInfo::read(&self.root);
         let (total, available) = (info.total?, info.available?);
-        Some(Fill {
-            used: total.saturating_sub(available).ratio(total),
-            available,
-            total,
-        })
+        Some(Fill { used: total.saturating_sub(available).ratio(total), available, total })
     }
 
     fn group(&self, group: &Group) -> Option<Fill> {
@@ -70,11 +62,7 @@ impl LinuxSource {
         let used = group.working_set(&self.root)?;
         Some(Fill {
             // A limit of zero is full, not empty.
-            used: if limit.is_zero() {
-                1.0
-            } else {
-                used.ratio(limit).min(1.0)
-            },
+            used: if limit.is_zero() { 1.0 } else { used.ratio(limit).min(1.0) },
             available: limit.saturating_sub(used),
             total: limit,
         })
@@ -95,11 +83,8 @@ impl LinuxSource {
     fn level(&mut self) -> Option<OsLevel> {
         let text = self.root.text(self.own()?.folder.join("memory.events"))?;
         let count = |name| cgroup::field(&text, name).unwrap_or(0);
-        let now = Events {
-            high: count("high"),
-            max: count("max"),
-            killed: count("oom_kill").max(count("oom")),
-        };
+        let now =
+            Events { high: count("high"), max: count("max"), killed: count("oom_kill").max(count("oom")) };
         // What happened before the first reading is not news.
         let before = self.events.replace(now).unwrap_or(now);
         Some(if now.max > before.max || now.killed > before.killed {
@@ -115,9 +100,7 @@ impl LinuxSource {
 impl PressureSource for LinuxSource {
     fn read(&mut self) -> Result<Pressure, PressureError> {
         let groups = self.groups.iter().filter_map(|group| self.group(group));
-        let fullest = groups
-            .chain(self.machine())
-            .max_by(|a, b| a.used.total_cmp(&b.used));
+        let fullest = groups.chain(self.machine()).max_by(|a, b| a.used.total_cmp(&b.used));
         let fullest = fullest.ok_or(PressureError::NotTold {
             asked: "MemAvailable in /proc/meminfo, and the cgroup's limit",
         })?;

@@ -20,9 +20,7 @@ impl PressureSource for MacSource {
         let total = darwin::raw::number("hw.memsize").map(Bytes::new);
         let available = darwin::available();
         let (Some(total), Some(available)) = (total, available) else {
-            return Err(PressureError::NotTold {
-                asked: "hw.memsize and host_statistics64",
-            });
+            return Err(PressureError::NotTold { asked: "hw.memsize and host_statistics64" });
         };
         // The kernel counts 1, 2, 4; a level of zero, or one that is new to us, is not told.
         let level = match darwin::raw::number("kern.memorystatus_vm_pressure_level") {

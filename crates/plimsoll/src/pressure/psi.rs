@@ -31,14 +31,8 @@ impl Psi {
     /// Reads "some avg10=0.12 avg60=… avg300=… total=microseconds" and the same for "full". A line that is not
     /// of this form is left out.
     pub fn parse(text: &str) -> Self {
-        let line = |name: &str| {
-            text.lines()
-                .find_map(|line| Averages::parse(line.strip_prefix(name)?))
-        };
-        Self {
-            some: line("some "),
-            full: line("full "),
-        }
+        let line = |name: &str| text.lines().find_map(|line| Averages::parse(line.strip_prefix(name)?));
+        Self { some: line("some "), full: line("full ") }
     }
 }
 
@@ -74,17 +68,12 @@ mod tests {
         assert!((some.avg10 - 1.53).abs() < 1e-9);
         assert_eq!(some.total, Duration::from_micros(5_123_456));
         assert!((psi.full.unwrap().avg10 - 0.4).abs() < 1e-9);
-        for garbage in [
-            "",
-            "some",
-            "some avg10=x avg60=1 avg300=1 total=1",
-            "some avg10=NaN avg60=0 avg300=0 total=0",
-        ] {
+        for garbage in
+            ["", "some", "some avg10=x avg60=1 avg300=1 total=1", "some avg10=NaN avg60=0 avg300=0 total=0"]
+        {
             assert_eq!(Psi::parse(garbage), Psi::default(), "{garbage}");
         }
-        let wild = Psi::parse("some avg10=900 avg60=-3 avg300=0 total=0")
-            .some
-            .unwrap();
+        let wild = Psi::parse("some avg10=900 avg60=-3 avg300=0 total=0").some.unwrap();
         assert_eq!((wild.avg10, wild.avg60), (100.0, 0.0));
     }
 }

@@ -28,11 +28,7 @@ impl Scripted {
 
     /// The same with failures among them.
     pub fn with_failures(readings: impl IntoIterator<Item = Result<Pressure, PressureError>>) -> Self {
-        Self {
-            readings: readings.into_iter().collect(),
-            given: 0,
-            repeat_last: false,
-        }
+        Self { readings: readings.into_iter().collect(), given: 0, repeat_last: false }
     }
 
     /// The last reading again and again, instead of an end.

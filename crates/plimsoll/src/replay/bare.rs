@@ -97,12 +97,7 @@ impl BareArena {
     /// The same with freed blocks kept for requests of exactly their size, until the arena has to grow.
     #[must_use]
     pub fn cached(mut self, limits: CacheLimits) -> Self {
-        self.cache = Some(Cache {
-            limits,
-            bytes: 0,
-            bins: HashMap::new(),
-            hot: None,
-        });
+        self.cache = Some(Cache { limits, bytes: 0, bins: HashMap::new(), hot: None });
         self
     }
 
@@ -178,15 +173,12 @@ impl Replayer for BareArena {
             self.sizes.resize(index + 1, 0);
         }
         let refused = |reserved| ReplayError::refused(bytes, reserved, "it can never fit the range");
-        let rounded = bytes
-            .checked_next_multiple_of(self.align)
-            .ok_or_else(|| refused(self.arena.backed_bytes()))?;
+        let rounded =
+            bytes.checked_next_multiple_of(self.align).ok_or_else(|| refused(self.arena.backed_bytes()))?;
         let cached = self.cache.as_mut().and_then(|cache| cache.take(rounded));
         let node = match cached {
             Some(node) => node,
-            None => self
-                .place(bytes)
-                .ok_or_else(|| refused(self.arena.backed_bytes()))?,
+            None => self.place(bytes).ok_or_else(|| refused(self.arena.backed_bytes()))?,
         };
         self.blocks[index] = node;
         self.sizes[index] = rounded;
@@ -206,10 +198,7 @@ impl Replayer for BareArena {
             }
             return;
         }
-        if self
-            .cache
-            .as_mut()
-            .is_some_and(|cache| bytes < cache.limits.large_from && cache.keep(bytes, node))
+        if self.cache.as_mut().is_some_and(|cache| bytes < cache.limits.large_from && cache.keep(bytes, node))
         {
             return;
         }

@@ -46,10 +46,7 @@ impl BestFit {
             }
             return Some(offset);
         }
-        let last = self
-            .by_offset
-            .last_key_value()
-            .map(|(&offset, &bytes)| (offset, bytes));
+        let last = self.by_offset.last_key_value().map(|(&offset, &bytes)| (offset, bytes));
         let offset = match last {
             Some((offset, free)) if offset + free == self.end => {
                 self.remove(offset, free);
@@ -65,9 +62,7 @@ impl BestFit {
 impl Replayer for BestFit {
     fn alloc(&mut self, block: u32, bytes: u64, _stream: u16) -> Result<(), ReplayError> {
         let refused = ReplayError::refused(bytes, self.end, "the range is at its end");
-        let rounded = bytes
-            .checked_next_multiple_of(self.unit)
-            .ok_or_else(|| refused.clone())?;
+        let rounded = bytes.checked_next_multiple_of(self.unit).ok_or_else(|| refused.clone())?;
         let offset = self.find(rounded).ok_or(refused)?;
         let index = block as usize;
         if self.blocks.len() <= index {

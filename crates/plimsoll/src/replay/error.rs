@@ -32,10 +32,7 @@ pub enum TraceError {
         found: String,
     },
     /// A line with too few or too many fields.
-    #[error(
-        "line {line} has {found} fields where 6 are needed ({})",
-        super::trace::HEADER
-    )]
+    #[error("line {line} has {found} fields where 6 are needed ({})", super::trace::HEADER)]
     Fields {
         /// Which line, from 1.
         line: u64,
@@ -96,11 +93,6 @@ pub struct ReplayError {
 impl ReplayError {
     /// A refusal of so many bytes, with the pool's own words.
     pub fn refused(bytes: u64, reserved: u64, why: impl Into<String>) -> Self {
-        Self {
-            event: 0,
-            bytes,
-            reserved,
-            why: why.into(),
-        }
+        Self { event: 0, bytes, reserved, why: why.into() }
     }
 }

@@ -41,14 +41,7 @@ impl PooledReplay {
     /// Serves from this pool, whose device is `device` with its fences held.
     pub fn new(pool: Pool, device: Arc<SimDevice>) -> Self {
         device.hold_fences();
-        Self {
-            pool,
-            device,
-            leases: Vec::new(),
-            requested: None,
-            lanes: Vec::new(),
-            waits: Vec::new(),
-        }
+        Self { pool, device, leases: Vec::new(), requested: None, lanes: Vec::new(), waits: Vec::new() }
     }
 
     /// The pool, to ask for its numbers.
@@ -59,11 +52,7 @@ impl PooledReplay {
     fn lane(&mut self, stream: u16) -> Option<usize> {
         while self.lanes.len() <= usize::from(stream) {
             let stream = self.device.stream().ok()?;
-            self.lanes.push(Lane {
-                stream,
-                first: 0,
-                done: std::collections::VecDeque::new(),
-            });
+            self.lanes.push(Lane { stream, first: 0, done: std::collections::VecDeque::new() });
         }
         Some(usize::from(stream))
     }
@@ -96,19 +85,15 @@ impl PooledReplay {
 impl Lane {
     /// Marks one fence complete; the last one that may now signal, if any.
     fn complete(&mut self, seq: u64) -> Option<Fence> {
-        if let Some(done) = seq
-            .checked_sub(self.first)
-            .and_then(|at| self.done.get_mut(usize::try_from(at).ok()?))
+        if let Some(done) =
+            seq.checked_sub(self.first).and_then(|at| self.done.get_mut(usize::try_from(at).ok()?))
         {
             *done = true;
         }
         let ready = self.done.iter().take_while(|done| **done).count();
         self.done.drain(..ready);
         self.first += ready as u64;
-        (ready > 0).then(|| Fence {
-            stream: self.stream,
-            seq: self.first - 1,
-        })
+        (ready > 0).then(|| Fence { stream: self.stream, seq: self.first - 1 })
     }
 }
 
@@ -119,10 +104,7 @@ impl Replayer for PooledReplay {
         if self.leases.len() <= index {
             self.leases.resize_with(index + 1, || None);
         }
-        let lease = self
-            .pool
-            .lease(Bytes::new(bytes))
-            .map_err(|error| refused(&self.pool, bytes, &error))?;
+        let lease = self.pool.lease(Bytes::new(bytes)).map_err(|error| refused(&self.pool, bytes, &error))?;
         self.leases[index] = Some(lease);
         Ok(())
     }
@@ -162,21 +144,20 @@ impl Replayer for PooledReplay {
 }
 
 fn refused(pool: &Pool, bytes: u64, error: &LeaseError) -> ReplayError {
-    ReplayError::refused(bytes, pool.stats().backed.get(), &error.to_string())
+    ReplayError::refused(bytes, pool.stats().backed.get(), error.to_string())
 }
 
-/// What the pools of a replay have: CUDA's granule and alignment, on a device large enough for any trace that a
-/// single machine can record.
-const GRANULE: u64 = 2 << 20;
+/// What the pools of a replay have: CUDA's alignment, on a device large enough for any trace that a single machine
+/// can record.
 const UNIT: u64 = 256;
 const DEVICE: Bytes = Bytes::gib(1024);
 
-/// Replays a trace through a real pool on a simulated device without bytes, `runs` times (the median counts), and
-/// through a plain best fit.
-pub fn through_pool(trace: &Trace, runs: usize) -> Result<Report, ReplayError> {
+/// Replays a trace through a real pool on a simulated device without bytes that backs memory in such granules,
+/// `runs` times (the median counts), and through a plain best fit.
+pub fn through_pool(trace: &Trace, granule: Bytes, runs: usize) -> Result<Report, ReplayError> {
     let mut outcomes = Vec::new();
     for _ in 0..runs.max(1) {
-        let mut pooled = PooledReplay::open()?;
+        let mut pooled = PooledReplay::open(granule)?;
         outcomes.push(replay(trace, &mut pooled)?);
     }
     outcomes.sort_by(|one, other| one.ns_per_event.total_cmp(&other.ns_per_event));
@@ -186,11 +167,11 @@ pub fn through_pool(trace: &Trace, runs: usize) -> Result<Report, ReplayError> {
 
 impl PooledReplay {
     /// Serves from a fresh pool of a fresh simulated device, all of whose memory one account may have.
-    pub fn open() -> Result<Self, ReplayError> {
-        let failed = |error: &dyn std::error::Error| ReplayError::refused(0, 0, &error.to_string());
+    pub fn open(granule: Bytes) -> Result<Self, ReplayError> {
+        let failed = |error: &dyn std::error::Error| ReplayError::refused(0, 0, error.to_string());
         let settings = SimSettings {
             total: DEVICE,
-            granule: GRANULE,
+            granule: granule.get(),
             min_align: UNIT,
             contents: Contents::Hollow,
             ..SimSettings::default()

@@ -73,20 +73,14 @@ pub struct Report {
 }
 
 /// Drives a trace through a pool. Only the events are timed; reading the trace was done before.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "nanoseconds per event are a measurement"
-)]
+#[expect(clippy::cast_precision_loss, reason = "nanoseconds per event are a measurement")]
 pub fn replay(trace: &Trace, pool: &mut dyn Replayer) -> Result<Outcome, ReplayError> {
     let start = Instant::now();
     for (index, event) in trace.events.iter().enumerate() {
         match event.action {
             Action::Alloc => pool
                 .alloc(event.block, event.bytes, event.stream)
-                .map_err(|error| ReplayError {
-                    event: index,
-                    ..error
-                })?,
+                .map_err(|error| ReplayError { event: index, ..error })?,
             Action::FreeRequested => pool.free_requested(event.block, event.stream),
             Action::FreeCompleted => pool.free_completed(event.block),
             Action::Segment => {}
@@ -123,9 +117,5 @@ pub fn report(trace: &Trace, ours: &Outcome, best_fit: &Outcome) -> Report {
 
 #[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
 fn over(reserved: u64, live: u64) -> f64 {
-    if live == 0 {
-        1.0
-    } else {
-        reserved as f64 / live as f64
-    }
+    if live == 0 { 1.0 } else { reserved as f64 / live as f64 }
 }

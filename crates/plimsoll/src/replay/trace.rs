@@ -89,17 +89,10 @@ pub struct Trace {
 impl Trace {
     /// Reads a file; gzip is told by its first bytes, not by its name.
     pub fn open(path: &Path) -> Result<Self, TraceError> {
-        let cannot_open = |source| TraceError::Open {
-            path: path.to_owned(),
-            source,
-        };
+        let cannot_open = |source| TraceError::Open { path: path.to_owned(), source };
         let mut file = BufReader::new(File::open(path).map_err(cannot_open)?);
         let gzip = file.fill_buf().map_err(cannot_open)?.starts_with(&[0x1f, 0x8b]);
-        if gzip {
-            Self::read(MultiGzDecoder::new(file))
-        } else {
-            Self::read(file)
-        }
+        if gzip { Self::read(MultiGzDecoder::new(file)) } else { Self::read(file) }
     }
 
     /// Reads plain CSV.
@@ -110,9 +103,7 @@ impl Trace {
         let mut line = 0;
         loop {
             text.clear();
-            let got = from
-                .read_line(&mut text)
-                .map_err(|source| TraceError::Read { line, source })?;
+            let got = from.read_line(&mut text).map_err(|source| TraceError::Read { line, source })?;
             if got == 0 {
                 break;
             }
@@ -121,9 +112,7 @@ impl Trace {
             match (line, row) {
                 (1, row) if row.eq_ignore_ascii_case(HEADER) => {}
                 (1, found) => {
-                    return Err(TraceError::Header {
-                        found: found.to_owned(),
-                    });
+                    return Err(TraceError::Header { found: found.to_owned() });
                 }
                 (_, "") => {}
                 (_, row) => reading.row(row, line)?,
@@ -170,12 +159,7 @@ impl Row {
         let number = |field: &'static str, found: &str, must: &'static str| {
             let plain = !found.is_empty() && found.bytes().all(|byte| byte.is_ascii_digit());
             let parsed = if plain { found.parse::<u64>().ok() } else { None };
-            parsed.ok_or_else(|| TraceError::Number {
-                line,
-                field,
-                found: found.to_owned(),
-                must,
-            })
+            parsed.ok_or_else(|| TraceError::Number { line, field, found: found.to_owned(), must })
         };
         number("seq", seq, "a whole number")?;
         let action = match action {
@@ -185,19 +169,12 @@ impl Row {
             "segment_alloc" | "segment_map" => RowAction::SegmentMore,
             "segment_free" | "segment_unmap" => RowAction::SegmentLess,
             found => {
-                return Err(TraceError::UnknownAction {
-                    line,
-                    found: found.to_owned(),
-                });
+                return Err(TraceError::UnknownAction { line, found: found.to_owned() });
             }
         };
         let hex = address.strip_prefix("0x").unwrap_or(address);
         let hexadecimal = !hex.is_empty() && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let parsed = if hexadecimal {
-            u64::from_str_radix(hex, 16).ok()
-        } else {
-            None
-        };
+        let parsed = if hexadecimal { u64::from_str_radix(hex, 16).ok() } else { None };
         Ok(Self {
             device: number("device", device, "a whole number")?,
             action,
@@ -246,8 +223,7 @@ impl Reading {
         }
         let next_stream = u16::try_from(self.streams.len()).unwrap_or(u16::MAX);
         let stream = *self.streams.entry(row.stream).or_insert(next_stream);
-        self.from_empty
-            .get_or_insert(row.action == RowAction::SegmentMore);
+        self.from_empty.get_or_insert(row.action == RowAction::SegmentMore);
         match row.action {
             RowAction::Block(Action::Alloc) => self.alloc(&row, stream, line),
             RowAction::Block(action) => {
@@ -255,10 +231,7 @@ impl Reading {
                 Ok(())
             }
             RowAction::SegmentMore => {
-                self.segments = self
-                    .segments
-                    .checked_add(row.bytes)
-                    .ok_or(TraceError::Overflow { line })?;
+                self.segments = self.segments.checked_add(row.bytes).ok_or(TraceError::Overflow { line })?;
                 self.segments_peak = self.segments_peak.max(self.segments);
                 self.push(row.bytes, 0, stream, Action::Segment);
                 Ok(())
@@ -272,12 +245,7 @@ impl Reading {
     }
 
     fn push(&mut self, bytes: u64, block: u32, stream: u16, action: Action) {
-        self.trace.events.push(Event {
-            bytes,
-            block,
-            stream,
-            action,
-        });
+        self.trace.events.push(Event { bytes, block, stream, action });
     }
 
     fn alloc(&mut self, row: &Row, stream: u16, line: u64) -> Result<(), TraceError> {
@@ -296,17 +264,8 @@ impl Reading {
             self.blocks = block.checked_add(1).ok_or(TraceError::TooManyBlocks { line })?;
             block
         };
-        self.live.insert(
-            row.address,
-            Live {
-                block,
-                bytes: row.bytes,
-            },
-        );
-        self.live_bytes = self
-            .live_bytes
-            .checked_add(row.bytes)
-            .ok_or(TraceError::Overflow { line })?;
+        self.live.insert(row.address, Live { block, bytes: row.bytes });
+        self.live_bytes = self.live_bytes.checked_add(row.bytes).ok_or(TraceError::Overflow { line })?;
         let facts = &mut self.trace.facts;
         facts.allocs += 1;
         facts.peak_live_bytes = facts.peak_live_bytes.max(self.live_bytes);

@@ -44,13 +44,7 @@ pub struct SettingsError {
 
 impl SettingsError {
     pub(super) fn of_file(file: String, problem: Problem) -> Self {
-        Self {
-            file,
-            at: None,
-            key: String::new(),
-            problem: Box::new(problem),
-            text: None,
-        }
+        Self { file, at: None, key: String::new(), problem: Box::new(problem), text: None }
     }
 
     /// What to do about it.
@@ -90,11 +84,7 @@ pub(super) struct Wrong {
 
 impl Wrong {
     pub(super) fn new(at: Position, key: impl Into<String>, problem: Problem) -> Self {
-        Self {
-            at,
-            key: key.into(),
-            problem: Box::new(problem),
-        }
+        Self { at, key: key.into(), problem: Box::new(problem) }
     }
 
     pub(super) fn in_file(self, file: &str, text: &str) -> SettingsError {

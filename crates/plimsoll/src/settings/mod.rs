@@ -78,10 +78,7 @@ pub fn load(path: &Path, capacities: &Capacities) -> Result<LedgerSettings, Sett
     };
     match std::fs::read_to_string(path) {
         Ok(text) => parse(&name, &text, format, capacities),
-        Err(error) => Err(SettingsError::of_file(
-            name,
-            Problem::Unreadable(error.to_string()),
-        )),
+        Err(error) => Err(SettingsError::of_file(name, Problem::Unreadable(error.to_string()))),
     }
 }
 
@@ -96,6 +93,5 @@ pub fn parse(
         Format::Toml => toml_tree::parse(text),
         Format::Yaml => yaml_tree::parse(text),
     };
-    tree.and_then(|tree| read::settings(&tree, capacities))
-        .map_err(|wrong| wrong.in_file(name, text))
+    tree.and_then(|tree| read::settings(&tree, capacities)).map_err(|wrong| wrong.in_file(name, text))
 }

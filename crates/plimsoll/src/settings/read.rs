@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use super::Capacities;
 use super::error::{Problem, Wrong};
 use super::node::{Entry, Node, Value, join};
 use super::size::{Whole, size};
-use super::Capacities;
 use crate::ledger::{AccountSettings, LedgerSettings, LineSettings, ShareSettings, check_sums};
 use crate::{Bytes, Place};
 
@@ -37,19 +37,12 @@ pub(super) fn settings(root: &Node, capacities: &Capacities) -> Result<LedgerSet
             accounts.push(read_account(account, &lines)?);
         }
     }
-    let mut settings = LedgerSettings {
-        places: lines,
-        accounts,
-    };
+    let mut settings = LedgerSettings { places: lines, accounts };
     settings.places.sort_by_key(|line| line.place);
     settings.accounts.sort_by(|a, b| a.path.cmp(&b.path));
     if let Err(over) = check_sums(&settings) {
         let key = join("places", &over.place.to_string());
-        let place = places
-            .node
-            .table("places", "")?
-            .iter()
-            .find(|entry| entry.key.parse() == Ok(over.place));
+        let place = places.node.table("places", "")?.iter().find(|entry| entry.key.parse() == Ok(over.place));
         let line = place.and_then(|entry| find(entry.node.table(&key, "").ok()?, "line"));
         let at = line.map_or(root.at, |line| line.node.at);
         return Err(Wrong::new(at, join(&key, "line"), Problem::Overcommitted(over)));
@@ -69,21 +62,15 @@ fn lines(node: &Node, capacities: &Capacities) -> Result<Vec<LineSettings>, Wron
         lines.push(line);
     }
     if lines.is_empty() {
-        return Err(Wrong::new(
-            node.at,
-            "places",
-            Problem::Missing("places.host.line"),
-        ));
+        return Err(Wrong::new(node.at, "places", Problem::Missing("places.host.line")));
     }
     Ok(lines)
 }
 
 fn read_line(entry: &Entry, capacities: &Capacities) -> Result<LineSettings, Wrong> {
     let key = join("places", &entry.key);
-    let place: Place = entry
-        .key
-        .parse()
-        .map_err(|error| Wrong::new(entry.at, &key, Problem::UnknownPlace(error)))?;
+    let place: Place =
+        entry.key.parse().map_err(|error| Wrong::new(entry.at, &key, Problem::UnknownPlace(error)))?;
     let fields = entry.node.table(&key, "a table such as { line = \"75%\" }")?;
     for field in fields {
         if !PLACE.contains(&field.key.as_str()) {
@@ -102,24 +89,13 @@ fn read_line(entry: &Entry, capacities: &Capacities) -> Result<LineSettings, Wro
         Some(size(&field.node, &join(&key, name), Whole::Known(bytes)))
     };
     let reserve = part("reserve").transpose()?.unwrap_or(Bytes::ZERO);
-    let emergency = part("emergency")
-        .transpose()?
-        .unwrap_or_else(|| usual_emergency(place, bytes));
+    let emergency = part("emergency").transpose()?.unwrap_or_else(|| usual_emergency(place, bytes));
     let set_aside = reserve.checked_add(emergency);
     if set_aside.is_none_or(|aside| aside >= bytes) {
-        let problem = Problem::ReservedAll {
-            line: bytes,
-            reserve,
-            emergency,
-        };
+        let problem = Problem::ReservedAll { line: bytes, reserve, emergency };
         return Err(Wrong::new(line.node.at, key, problem));
     }
-    Ok(LineSettings {
-        place,
-        line: bytes,
-        reserve,
-        emergency,
-    })
+    Ok(LineSettings { place, line: bytes, reserve, emergency })
 }
 
 /// Storage is not needed to shrink, so nothing of it is kept back.
@@ -171,10 +147,7 @@ fn share(field: &Entry, key: &str, place: Place, lines: &[LineSettings]) -> Resu
     let Some(line) = lines.iter().find(|line| line.place == place) else {
         return Err(Wrong::new(field.at, key, Problem::NoLine { place }));
     };
-    let fields = field.node.table(
-        key,
-        "a table such as { guaranteed = \"8GiB\", limit = \"15GiB\" }",
-    )?;
+    let fields = field.node.table(key, "a table such as { guaranteed = \"8GiB\", limit = \"15GiB\" }")?;
     for field in fields {
         if !SHARE.contains(&field.key.as_str()) {
             return Err(unknown(field, key, &SHARE, "`guaranteed` and `limit`"));
@@ -191,11 +164,7 @@ fn share(field: &Entry, key: &str, place: Place, lines: &[LineSettings]) -> Resu
         return Err(Wrong::new(field.at, key, problem));
     }
     if let Some(limit) = limit.filter(|&limit| limit > line.line) {
-        let problem = Problem::LimitOverLine {
-            place,
-            limit,
-            line: line.line,
-        };
+        let problem = Problem::LimitOverLine { place, limit, line: line.line };
         return Err(Wrong::new(field.at, key, problem));
     }
     Ok(ShareSettings {
@@ -250,14 +219,8 @@ fn find<'e>(entries: &'e [Entry], key: &str) -> Option<&'e Entry> {
 
 fn unknown(entry: &Entry, parent: &str, known: &[&'static str], allowed: &'static str) -> Wrong {
     let near = |name: &&&'static str| distance(name, &entry.key) <= 2;
-    let meant = known
-        .iter()
-        .filter(near)
-        .min_by_key(|name| distance(name, &entry.key));
-    let problem = Problem::UnknownKey {
-        allowed,
-        meant: meant.copied(),
-    };
+    let meant = known.iter().filter(near).min_by_key(|name| distance(name, &entry.key));
+    let problem = Problem::UnknownKey { allowed, meant: meant.copied() };
     Wrong::new(entry.at, join(parent, &entry.key), problem)
 }
 

@@ -42,9 +42,7 @@ fn percent(number: &str, text: &str, whole: Whole) -> Result<Bytes, Problem> {
         return Err(malformed());
     }
     let over = || Problem::PercentOver(text.to_owned());
-    let share: u128 = format!("{units}{decimals:0<MOST_DECIMALS$}")
-        .parse()
-        .map_err(|_| over())?;
+    let share: u128 = format!("{units}{decimals:0<MOST_DECIMALS$}").parse().map_err(|_| over())?;
     let hundred = 100 * 10_u128.pow(9);
     if share > hundred {
         return Err(over());
@@ -54,10 +52,7 @@ fn percent(number: &str, text: &str, whole: Whole) -> Result<Bytes, Problem> {
             let part = u128::from(bytes.get()) * share / hundred;
             u64::try_from(part).map(Bytes::new).map_err(|_| malformed())
         }
-        Whole::Unknown(place) => Err(Problem::PercentOfUnknown {
-            found: text.to_owned(),
-            place,
-        }),
+        Whole::Unknown(place) => Err(Problem::PercentOfUnknown { found: text.to_owned(), place }),
     }
 }
 
@@ -76,24 +71,10 @@ mod tests {
         assert_eq!(of("12.5%"), Ok(Bytes::new(125)));
         assert_eq!(of("0.1%"), Ok(Bytes::new(1)));
         assert_eq!(percent("100", "100%", Whole::Known(Bytes::MAX)), Ok(Bytes::MAX));
-        for over in [
-            "100.000000001%",
-            "101%",
-            "99999999999999999999999999999999999999999999%",
-        ] {
+        for over in ["100.000000001%", "101%", "99999999999999999999999999999999999999999999%"] {
             assert_eq!(of(over), Err(Problem::PercentOver(over.into())), "{over}");
         }
-        for odd in [
-            "%",
-            "-5%",
-            "1e1%",
-            "+5%",
-            "5.%",
-            ".5%",
-            "NaN%",
-            "1.0000000001%",
-            "７%",
-        ] {
+        for odd in ["%", "-5%", "1e1%", "+5%", "5.%", ".5%", "NaN%", "1.0000000001%", "７%"] {
             assert_eq!(of(odd), Err(Problem::Percent(odd.into())), "{odd}");
         }
     }

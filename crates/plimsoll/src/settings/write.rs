@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::node;
-use crate::ledger::LedgerSettings;
 use crate::Bytes;
+use crate::ledger::LedgerSettings;
 
 /// As TOML.
 pub fn to_toml(settings: &LedgerSettings) -> String {
@@ -12,11 +12,7 @@ pub fn to_toml(settings: &LedgerSettings) -> String {
     for line in &settings.places {
         let key = node::join("places", &line.place.to_string());
         let _ = writeln!(out, "[{key}]");
-        for (name, bytes) in [
-            ("line", line.line),
-            ("reserve", line.reserve),
-            ("emergency", line.emergency),
-        ] {
+        for (name, bytes) in [("line", line.line), ("reserve", line.reserve), ("emergency", line.emergency)] {
             let _ = writeln!(out, "{name} = \"{}\"", exact(bytes));
         }
         out.push('\n');
@@ -31,10 +27,7 @@ pub fn to_toml(settings: &LedgerSettings) -> String {
         for share in &account.shares {
             let key = node::join("", &share.place.to_string());
             let (guaranteed, limit) = (exact(share.guaranteed), exact(share.limit));
-            let _ = writeln!(
-                out,
-                "{key} = {{ guaranteed = \"{guaranteed}\", limit = \"{limit}\" }}"
-            );
+            let _ = writeln!(out, "{key} = {{ guaranteed = \"{guaranteed}\", limit = \"{limit}\" }}");
         }
         out.push('\n');
     }
@@ -46,11 +39,7 @@ pub fn to_yaml(settings: &LedgerSettings) -> String {
     let mut out = String::from("places:\n");
     for line in &settings.places {
         let _ = writeln!(out, "  {}:", quoted(&line.place.to_string()));
-        for (name, bytes) in [
-            ("line", line.line),
-            ("reserve", line.reserve),
-            ("emergency", line.emergency),
-        ] {
+        for (name, bytes) in [("line", line.line), ("reserve", line.reserve), ("emergency", line.emergency)] {
             let _ = writeln!(out, "    {name}: {}", exact(bytes));
         }
     }
@@ -76,9 +65,7 @@ pub fn to_yaml(settings: &LedgerSettings) -> String {
 fn exact(bytes: Bytes) -> String {
     let units = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)];
     let number = bytes.get();
-    let fits = units
-        .iter()
-        .find(|(_, shift)| number != 0 && number.trailing_zeros() >= *shift);
+    let fits = units.iter().find(|(_, shift)| number != 0 && number.trailing_zeros() >= *shift);
     match fits {
         Some((unit, shift)) => format!("{}{unit}", number >> shift),
         None => format!("{number}B"),

@@ -24,17 +24,11 @@ pub(super) fn parse(text: &str) -> Result<Node, Wrong> {
 
 fn position(location: Location) -> Position {
     let number = |n: u64| usize::try_from(n).unwrap_or(usize::MAX).max(1);
-    Position {
-        line: number(location.line()),
-        column: number(location.column()),
-    }
+    Position { line: number(location.line()), column: number(location.column()) }
 }
 
 fn node(spanned: Spanned<Value>) -> Node {
-    Node {
-        at: position(spanned.referenced),
-        value: spanned.value,
-    }
+    Node { at: position(spanned.referenced), value: spanned.value }
 }
 
 impl<'de> Deserialize<'de> for Value {

@@ -24,38 +24,18 @@ pub struct Bench {
 impl Bench {
     /// A line of so much on a device of twice that, unified, with real bytes and growable ranges.
     pub fn new(line: Bytes) -> Self {
-        Self::with(
-            line,
-            SimSettings {
-                unified: true,
-                ..SimSettings::default()
-            },
-        )
+        Self::with(line, SimSettings { unified: true, ..SimSettings::default() })
     }
 
     /// The same on a device without growable ranges.
     pub fn slabs(line: Bytes) -> Self {
-        let capabilities = Capabilities {
-            growable_ranges: false,
-            private: true,
-            managed: true,
-        };
-        Self::with(
-            line,
-            SimSettings {
-                unified: true,
-                capabilities,
-                ..SimSettings::default()
-            },
-        )
+        let capabilities = Capabilities { growable_ranges: false, private: true, managed: true };
+        Self::with(line, SimSettings { unified: true, capabilities, ..SimSettings::default() })
     }
 
-    pub fn with(line: Bytes, settings: SimSettings) -> Self {
-        let settings = SimSettings {
-            total: Bytes::new(line.get() * 2),
-            place: PLACE,
-            ..settings
-        };
+    pub fn with(line: Bytes, mut settings: SimSettings) -> Self {
+        settings.total = Bytes::new(line.get() * 2);
+        settings.place = PLACE;
         let device = Arc::new(SimDevice::new(settings).expect("the settings are sound"));
         let governor = Governor::open(&LedgerSettings {
             places: vec![LineSettings::new(PLACE, line)],
@@ -66,18 +46,11 @@ impl Bench {
         })
         .expect("the accounts add up");
         let account = governor.account("work").expect("it was just made");
-        Self {
-            governor,
-            account,
-            device,
-        }
+        Self { governor, account, device }
     }
 
     pub fn pool(&self) -> Pool {
-        self.pool_with(PoolSettings {
-            fence_deadline: Duration::from_millis(20),
-            ..Self::settings()
-        })
+        self.pool_with(PoolSettings { fence_deadline: Duration::from_millis(20), ..Self::settings() })
     }
 
     pub fn pool_with(&self, settings: PoolSettings) -> Pool {
@@ -86,10 +59,7 @@ impl Bench {
 
     /// A simulated device with real bytes has real addresses, so the range is kept modest.
     pub fn settings() -> PoolSettings {
-        PoolSettings {
-            span: Some(Bytes::mib(160)),
-            ..PoolSettings::default()
-        }
+        PoolSettings { span: Some(Bytes::mib(160)), ..PoolSettings::default() }
     }
 
     pub fn charged(&self) -> Bytes {

@@ -1,9 +1,5 @@
 //! A small ledger for the scenarios of the holdings.
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    reason = "each scenario uses its part, and cannot go on without it"
-)]
+#![allow(dead_code, clippy::unwrap_used, reason = "each scenario uses its part, and cannot go on without it")]
 
 use plimsoll::governor::Governor;
 use plimsoll::holding::Site;
@@ -28,10 +24,7 @@ impl Yard {
                 AccountSettings::new(path).share(Place::Host, guaranteed, limit)
             })
             .collect();
-        let settings = LedgerSettings {
-            places: vec![LineSettings::new(Place::Host, line)],
-            accounts,
-        };
+        let settings = LedgerSettings { places: vec![LineSettings::new(Place::Host, line)], accounts };
         let governor = Governor::open(&settings).unwrap();
         Self { governor }
     }

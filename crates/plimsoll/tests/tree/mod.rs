@@ -1,8 +1,5 @@
 //! Fixture trees: a machine's files, written by the test that reads them.
-#![allow(
-    clippy::unwrap_used,
-    reason = "a fixture that cannot be written fails its test"
-)]
+#![allow(clippy::unwrap_used, reason = "a fixture that cannot be written fails its test")]
 #![allow(dead_code, reason = "each test file uses a part of this")]
 
 use std::fs;

@@ -25,22 +25,13 @@ pub fn find(tree: &Tree, _: &Rules) -> Vec<Finding> {
 
 fn wrong(tree: &Tree, crates: &BTreeSet<&str>, line: &str) -> Option<String> {
     let line = line.trim();
-    let words: Vec<&str> = line
-        .strip_prefix("$ ")
-        .unwrap_or(line)
-        .split_whitespace()
-        .collect();
+    let words: Vec<&str> = line.strip_prefix("$ ").unwrap_or(line).split_whitespace().collect();
     let (first, rest) = words.split_first()?;
     if *first == "cargo" {
         let own = rest.split(|word| *word == "--").next().unwrap_or_default();
-        let named = own
-            .windows(2)
-            .filter(|pair| matches!(pair[0], "-p" | "--package"))
-            .map(|pair| pair[1]);
+        let named = own.windows(2).filter(|pair| matches!(pair[0], "-p" | "--package")).map(|pair| pair[1]);
         let unknown = named.into_iter().find(|name| !crates.contains(name))?;
-        return Some(format!(
-            "this command names crate {unknown:?}, which is not in this workspace"
-        ));
+        return Some(format!("this command names crate {unknown:?}, which is not in this workspace"));
     }
     let script = first.strip_prefix("./").unwrap_or(first);
     let ours = first.starts_with("./") || first.starts_with(".ci/");

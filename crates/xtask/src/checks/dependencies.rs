@@ -9,12 +9,8 @@ const DECISIONS: &str = "docs/decisions.md";
 pub fn decided(tree: &Tree, _: &Rules) -> Vec<Finding> {
     let decisions = tree.text(DECISIONS).unwrap_or_default();
     let undecided = |one: &&Dependency| !one.ours && !decisions.contains(&format!("`{}`", one.name));
-    let what = |one: &Dependency| {
-        format!(
-            "depends on {:?}, which {DECISIONS} does not give a reason for",
-            one.name
-        )
-    };
+    let what =
+        |one: &Dependency| format!("depends on {:?}, which {DECISIONS} does not give a reason for", one.name);
     let (manifests, mut findings) = manifest::all(tree);
     match manifest::of_workspace(tree) {
         Ok(shared) => {
@@ -33,10 +29,7 @@ pub fn decided(tree: &Tree, _: &Rules) -> Vec<Finding> {
 /// Crates of the workspace that depend on what lies above them, and peers outside their one crate.
 pub fn direction(tree: &Tree, rules: &Rules) -> Vec<Finding> {
     let (manifests, mut findings) = manifest::all(tree);
-    for manifest in manifests
-        .iter()
-        .filter(|manifest| manifest.path.starts_with("crates/"))
-    {
+    for manifest in manifests.iter().filter(|manifest| manifest.path.starts_with("crates/")) {
         let Some((_, below)) = rules.directions.iter().find(|(name, _)| *name == manifest.name) else {
             let what = "has no row in the table of directions (crates/xtask/src/rules.rs); add it with what it may use";
             findings.push(Finding::file(manifest.path.clone(), what));

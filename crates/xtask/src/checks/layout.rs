@@ -8,18 +8,13 @@ use crate::{Finding, Rules, Tree};
 pub fn crate_folders(tree: &Tree, _: &Rules) -> Vec<Finding> {
     let (manifests, mut findings) = manifest::all(tree);
     for manifest in manifests {
-        let Some(folder) = manifest
-            .path
-            .strip_prefix("crates/")
-            .and_then(|path| path.strip_suffix("/Cargo.toml"))
+        let Some(folder) =
+            manifest.path.strip_prefix("crates/").and_then(|path| path.strip_suffix("/Cargo.toml"))
         else {
             continue;
         };
         if folder != manifest.name {
-            let what = format!(
-                "is crate {:?} in folder {folder:?}; they have one name",
-                manifest.name
-            );
+            let what = format!("is crate {:?} in folder {folder:?}; they have one name", manifest.name);
             findings.push(Finding::file(manifest.path, what));
         }
     }
@@ -30,9 +25,8 @@ pub fn crate_folders(tree: &Tree, _: &Rules) -> Vec<Finding> {
 pub fn contents(tree: &Tree, rules: &Rules) -> Vec<Finding> {
     let most = rules.contents_lines;
     let tables = tree.files().filter(|(path, _)| {
-        let in_src = path
-            .split_once("/src/")
-            .is_some_and(|(crate_folder, _)| crate_folder.starts_with("crates/"));
+        let in_src =
+            path.split_once("/src/").is_some_and(|(crate_folder, _)| crate_folder.starts_with("crates/"));
         in_src && (path.ends_with("/lib.rs") || path.ends_with("/mod.rs"))
     });
     let mut findings = Vec::new();
@@ -40,10 +34,7 @@ pub fn contents(tree: &Tree, rules: &Rules) -> Vec<Finding> {
     for (path, text) in tables {
         let code = code_only(text);
         let before_tests = code.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
-        let lines = before_tests
-            .lines()
-            .filter(|line| !line.trim().is_empty())
-            .count();
+        let lines = before_tests.lines().filter(|line| !line.trim().is_empty()).count();
         if lines <= most {
             continue;
         }
@@ -55,10 +46,7 @@ pub fn contents(tree: &Tree, rules: &Rules) -> Vec<Finding> {
             findings.push(Finding::file(path, what));
         }
     }
-    let stale = rules
-        .long_contents
-        .iter()
-        .filter(|(path, _)| !needed.contains(path));
+    let stale = rules.long_contents.iter().filter(|(path, _)| !needed.contains(path));
     let what = "is excepted as a long table of contents and is none; drop the exception";
     findings.extend(stale.map(|(path, _)| Finding::file(*path, what)));
     findings

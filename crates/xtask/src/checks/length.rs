@@ -14,12 +14,8 @@ pub fn find(tree: &Tree, rules: &Rules) -> Vec<Finding> {
     });
     let stale = rules.long_files.iter().filter_map(|(path, _)| {
         let lines = tree.text(path).map_or(0, |text| text.lines().count());
-        (lines <= most).then(|| {
-            Finding::file(
-                *path,
-                "is excepted as a long file and is none; drop the exception",
-            )
-        })
+        (lines <= most)
+            .then(|| Finding::file(*path, "is excepted as a long file and is none; drop the exception"))
     });
     long.chain(stale).collect()
 }

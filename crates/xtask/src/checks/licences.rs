@@ -16,10 +16,7 @@ pub fn find(tree: &Tree, _: &Rules) -> Vec<Finding> {
         return vec![Finding::file(LIST, "has no list licenses.allow")];
     };
     match packages(tree.root()) {
-        Ok(packages) => packages
-            .iter()
-            .filter_map(|package| refused(package, &allowed))
-            .collect(),
+        Ok(packages) => packages.iter().filter_map(|package| refused(package, &allowed)).collect(),
         Err(what) => vec![Finding::file("Cargo.lock", what)],
     }
 }
@@ -36,11 +33,7 @@ impl Allowed {
         let licenses = table.get("licenses")?;
         let list = |of: &toml::Value| {
             let list = of.get("allow")?.as_array()?.iter();
-            Some(
-                list.filter_map(toml::Value::as_str)
-                    .map(str::to_owned)
-                    .collect::<Vec<_>>(),
-            )
+            Some(list.filter_map(toml::Value::as_str).map(str::to_owned).collect::<Vec<_>>())
         };
         let exception = |one: &toml::Value| Some((one.get("crate")?.as_str()?.to_owned(), list(one)?));
         let exceptions = licenses.get("exceptions").and_then(toml::Value::as_array);
@@ -51,11 +44,7 @@ impl Allowed {
     }
 
     fn to(&self, package: &str) -> Vec<String> {
-        let own = self
-            .exceptions
-            .iter()
-            .filter(|(name, _)| name == package)
-            .flat_map(|(_, list)| list);
+        let own = self.exceptions.iter().filter(|(name, _)| name == package).flat_map(|(_, list)| list);
         self.all.iter().chain(own).cloned().collect()
     }
 }
@@ -83,10 +72,7 @@ fn packages(root: &Path) -> Result<Vec<Package>, String> {
         output = ask(&[])?;
     }
     if !output.status.success() {
-        return Err(format!(
-            "cargo metadata failed: {}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        ));
+        return Err(format!("cargo metadata failed: {}", String::from_utf8_lossy(&output.stderr).trim()));
     }
     let facts: Value =
         serde_json::from_slice(&output.stdout).map_err(|error| format!("cargo metadata: {error}"))?;
@@ -98,20 +84,11 @@ fn packages(root: &Path) -> Result<Vec<Package>, String> {
             licence: text(package, "license"),
         })
     };
-    Ok(facts["packages"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(package)
-        .collect())
+    Ok(facts["packages"].as_array().into_iter().flatten().filter_map(package).collect())
 }
 
 fn refused(package: &Package, allowed: &Allowed) -> Option<Finding> {
-    let Package {
-        name,
-        version,
-        licence,
-    } = package;
+    let Package { name, version, licence } = package;
     let what = match licence {
         None => format!("{name} {version} states no licence"),
         Some(licence) if satisfied(licence, &allowed.to(name)) => return None,
@@ -122,10 +99,7 @@ fn refused(package: &Package, allowed: &Allowed) -> Option<Finding> {
 
 /// Whether an SPDX expression can be met with allowed licences. `A/B` is how older packages write `A OR B`.
 fn satisfied(expression: &str, allowed: &[String]) -> bool {
-    let spaced = expression
-        .replace('(', " ( ")
-        .replace(')', " ) ")
-        .replace('/', " OR ");
+    let spaced = expression.replace('(', " ( ").replace(')', " ) ").replace('/', " OR ");
     let words: Vec<&str> = spaced.split_whitespace().collect();
     let mut at = 0;
     let met = either(&words, &mut at, allowed);
@@ -175,13 +149,8 @@ mod tests {
 
     #[test]
     fn an_expression_is_met_by_what_is_allowed() {
-        let allowed = [
-            "MIT",
-            "Apache-2.0",
-            "Apache-2.0 WITH LLVM-exception",
-            "Unicode-3.0",
-        ]
-        .map(str::to_owned);
+        let allowed =
+            ["MIT", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "Unicode-3.0"].map(str::to_owned);
         for (expression, met) in [
             ("MIT", true),
             ("GPL-3.0", false),

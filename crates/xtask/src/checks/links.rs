@@ -54,21 +54,11 @@ fn broken(tree: &Tree, from: &str, text: &str, target: &str) -> Option<String> {
         return None;
     }
     let (file, heading) = target.split_once('#').unwrap_or((target, ""));
-    let path = if file.is_empty() {
-        from.to_owned()
-    } else {
-        resolve(from, file)?
-    };
+    let path = if file.is_empty() { from.to_owned() } else { resolve(from, file)? };
     if !tree.exists(&path) {
-        return Some(format!(
-            "the link to {target:?} leads to {path:?}, which is not there"
-        ));
+        return Some(format!("the link to {target:?} leads to {path:?}, which is not there"));
     }
-    let text = if path == from {
-        text
-    } else {
-        tree.text(&path).unwrap_or_default()
-    };
+    let text = if path == from { text } else { tree.text(&path).unwrap_or_default() };
     let known = |heading: &str| prose(text).any(|(_, line)| line.starts_with('#') && anchor(line) == heading);
     let document = Path::new(&path).extension().is_some_and(|end| end == "md");
     let missing = document && !heading.is_empty() && !known(heading);

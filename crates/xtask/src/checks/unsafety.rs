@@ -12,10 +12,7 @@ pub fn find(tree: &Tree, rules: &Rules) -> Vec<Finding> {
             continue;
         }
         let code = code_only(text);
-        let mut lines = code
-            .lines()
-            .enumerate()
-            .filter(|(_, line)| has_word(line, "unsafe"));
+        let mut lines = code.lines().enumerate().filter(|(_, line)| has_word(line, "unsafe"));
         if let Some((first, _)) = lines.next() {
             let more = lines.count();
             let what = format!(
@@ -25,14 +22,10 @@ pub fn find(tree: &Tree, rules: &Rules) -> Vec<Finding> {
         }
     }
     for (path, _) in rules.unsafe_files {
-        let needed = tree
-            .text(path)
-            .is_some_and(|text| has_word(&code_only(text), "unsafe"));
+        let needed = tree.text(path).is_some_and(|text| has_word(&code_only(text), "unsafe"));
         if !needed {
-            findings.push(Finding::file(
-                *path,
-                "is listed for unsafe code and has none; drop it from the list",
-            ));
+            findings
+                .push(Finding::file(*path, "is listed for unsafe code and has none; drop it from the list"));
         }
     }
     findings

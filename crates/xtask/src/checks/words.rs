@@ -17,9 +17,7 @@ const SELF: &str = "crates/xtask/src/checks/words.rs";
 pub fn find(tree: &Tree, _: &Rules) -> Vec<Finding> {
     let ours = |path: &str| {
         path != SELF
-            && [".rs", ".md", ".toml", ".sh", ".yml", ".yaml", "/run"]
-                .iter()
-                .any(|end| path.ends_with(end))
+            && [".rs", ".md", ".toml", ".sh", ".yml", ".yaml", "/run"].iter().any(|end| path.ends_with(end))
     };
     let mut findings = Vec::new();
     for (path, text) in tree.files().filter(|(path, _)| ours(path)) {
@@ -32,11 +30,7 @@ pub fn find(tree: &Tree, _: &Rules) -> Vec<Finding> {
                 findings.push(Finding::line(path, at, what));
             }
             if let Some(home) = HOMES.into_iter().find(|home| line.contains(home)) {
-                findings.push(Finding::line(
-                    path,
-                    at,
-                    format!("{home:?}: a path that only one machine has"),
-                ));
+                findings.push(Finding::line(path, at, format!("{home:?}: a path that only one machine has")));
             }
         }
     }

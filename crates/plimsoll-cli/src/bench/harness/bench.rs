@@ -25,12 +25,7 @@ impl<E: Engine> Peer for E {
     }
 
     fn open(&self, threads: usize) -> Vec<Box<dyn Bench>> {
-        let occupied = |seat| {
-            Box::new(Occupied {
-                seat,
-                held: Vec::new(),
-            }) as Box<dyn Bench>
-        };
+        let occupied = |seat| Box::new(Occupied { seat, held: Vec::new() }) as Box<dyn Bench>;
         self.seats(threads).into_iter().map(occupied).collect()
     }
 }
@@ -105,11 +100,7 @@ impl<S: Seat> Bench for Occupied<S> {
         let mut outcome = Ok(());
         for (at, &bytes) in (0..live).zip(HELD_SIZES.iter().cycle()) {
             let kept = self.seat.take(bytes);
-            let hole = if at % every == 0 {
-                self.seat.take(bytes)
-            } else {
-                None
-            };
+            let hole = if at % every == 0 { self.seat.take(bytes) } else { None };
             if kept.is_none() {
                 outcome = Err(Gap::Full);
             } else if at % 256 == 0 && began.elapsed() > HOLD_AT_MOST {
@@ -128,11 +119,7 @@ impl<S: Seat> Bench for Occupied<S> {
     }
 
     fn batch(&mut self, bytes: u64, pairs: u32, touch: bool) -> Result<Duration, Gap> {
-        if touch {
-            self.pairs::<true>(bytes, pairs)
-        } else {
-            self.pairs::<false>(bytes, pairs)
-        }
+        if touch { self.pairs::<true>(bytes, pairs) } else { self.pairs::<false>(bytes, pairs) }
     }
 }
 

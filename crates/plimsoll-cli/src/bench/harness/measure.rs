@@ -58,9 +58,7 @@ fn measure_case(engines: &[Box<dyn Peer>], case: Case, plan: &Plan) -> Vec<Figur
             .collect();
         // A worker that panicked is a defect of an engine: its panic goes on here.
         let join = |worker: thread::ScopedJoinHandle<'_, _>| {
-            worker
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         };
         workers.into_iter().map(join).collect()
     });
@@ -82,10 +80,7 @@ fn work(
 ) -> Vec<Result<Vec<f64>, Gap>> {
     let _leaving = Leaving(rendezvous);
     let live = case.live / case.threads.max(1);
-    let mut samples: Vec<_> = benches
-        .iter_mut()
-        .map(|bench| bench.hold(live).map(|()| Vec::new()))
-        .collect();
+    let mut samples: Vec<_> = benches.iter_mut().map(|bench| bench.hold(live).map(|()| Vec::new())).collect();
     let mut pairs = vec![plan.pairs.div_ceil(20); benches.len()];
     // The first two rounds warm up, and tell how many pairs fill a batch.
     for round in 0..plan.batches + 2 {
@@ -120,10 +115,7 @@ fn pairs_for(each: f64, asked: u32, threads: usize) -> u32 {
     const FEWEST: f64 = 5.0;
     let fill_ns = if threads > 1 { 400e3 } else { 50e3 };
     let each = each.max(1.0);
-    let wanted = (fill_ns / each)
-        .max(f64::from(asked))
-        .min(BATCH_AT_MOST_NS / each)
-        .max(FEWEST);
+    let wanted = (fill_ns / each).max(f64::from(asked)).min(BATCH_AT_MOST_NS / each).max(FEWEST);
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -174,10 +166,7 @@ mod tests {
             "counting"
         }
         fn seats(&self, threads: usize) -> Vec<CountingSeat> {
-            let seat = |_| CountingSeat {
-                out: self.out.clone(),
-                most: self.most,
-            };
+            let seat = |_| CountingSeat { out: self.out.clone(), most: self.most };
             (0..threads).map(seat).collect()
         }
     }
@@ -201,10 +190,7 @@ mod tests {
 
     fn counting(most: usize) -> (Arc<AtomicUsize>, Vec<Box<dyn Peer>>) {
         let out = Arc::new(AtomicUsize::new(0));
-        let engine = Counting {
-            out: out.clone(),
-            most,
-        };
+        let engine = Counting { out: out.clone(), most };
         (out, vec![Box::new(engine)])
     }
 
@@ -224,10 +210,7 @@ mod tests {
         let rows = measure(&engines, &Plan::smoke(), |_| {});
         assert!(rows.iter().all(|row| row.ns_median == Err(Gap::Full)));
         let (_, engines) = counting(usize::MAX);
-        let touching = Plan {
-            touch: true,
-            ..Plan::smoke()
-        };
+        let touching = Plan { touch: true, ..Plan::smoke() };
         let rows = measure(&engines, &touching, |_| {});
         assert!(rows.iter().all(|row| row.ns_median == Err(Gap::NoMemory)));
         assert_eq!(out.load(Ordering::Relaxed), 0);

@@ -46,18 +46,8 @@ pub struct Plan {
 impl Plan {
     /// Every size with ten other live blocks, on one thread and on two; then a growing number of live blocks.
     pub fn full() -> Self {
-        let sizes = |threads| {
-            SIZES.map(|size_bytes| Case {
-                size_bytes,
-                threads,
-                live: 10,
-            })
-        };
-        let lives = LIVES.map(|live| Case {
-            size_bytes: 1 << 12,
-            threads: 1,
-            live,
-        });
+        let sizes = |threads| SIZES.map(|size_bytes| Case { size_bytes, threads, live: 10 });
+        let lives = LIVES.map(|live| Case { size_bytes: 1 << 12, threads: 1, live });
         Self {
             cases: [&sizes(1)[..], &sizes(2), &lives[1..]].concat(),
             batches: 31,
@@ -68,26 +58,14 @@ impl Plan {
 
     /// The same with each block touched, over fewer pairs: writing to the memory is most of the work.
     pub fn touching() -> Self {
-        Self {
-            touch: true,
-            pairs: 50,
-            ..Self::full()
-        }
+        Self { touch: true, pairs: 50, ..Self::full() }
     }
 
     /// A few short cases: whether everything runs, not how fast.
     pub fn smoke() -> Self {
-        let case = |size_bytes, threads, live| Case {
-            size_bytes,
-            threads,
-            live,
-        };
+        let case = |size_bytes, threads, live| Case { size_bytes, threads, live };
         Self {
-            cases: vec![
-                case(1 << 10, 1, 10),
-                case(100_000, 2, 10),
-                case(1 << 12, 1, 1_000),
-            ],
+            cases: vec![case(1 << 10, 1, 10), case(100_000, 2, 10), case(1 << 12, 1, 1_000)],
             batches: 3,
             pairs: 20,
             touch: false,

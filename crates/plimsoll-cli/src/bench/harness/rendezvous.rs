@@ -24,11 +24,7 @@ impl Drop for Leaving<'_> {
 
 impl Rendezvous {
     pub(super) const fn new(threads: usize) -> Self {
-        Self {
-            threads,
-            arrived: AtomicUsize::new(0),
-            broken: AtomicBool::new(false),
-        }
+        Self { threads, arrived: AtomicUsize::new(0), broken: AtomicBool::new(false) }
     }
 
     pub(super) fn meet(&self) {

@@ -41,9 +41,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let account = |(path, (g, l)): (&&str, (u64, u64))| {
-            AccountSettings::new(*path)
-                .share(Place::Host, Bytes::new(g), Bytes::new(l))
-                .lend(*path != "k")
+            AccountSettings::new(*path).share(Place::Host, Bytes::new(g), Bytes::new(l)).lend(*path != "k")
         };
         let (charter, books) = Charter::draw_up(&LedgerSettings {
             places: vec![LineSettings::new(Place::Host, Bytes::new(100))],
@@ -65,11 +63,7 @@ impl World {
         for ticket in served.granted {
             self.held.extend(self.waiting.remove(&ticket));
         }
-        assert_eq!(
-            self.queues.waiting(0),
-            self.waiting.len(),
-            "each grant is told once"
-        );
+        assert_eq!(self.queues.waiting(0), self.waiting.len(), "each grant is told once");
     }
 
     fn apply(&mut self, op: &Op) {
@@ -78,17 +72,11 @@ impl World {
                 let leaf = self.leaves[account];
                 if self.queues.admit(&mut self.books, leaf, bytes).is_ok() {
                     let same = self.waiting.values().any(|&waiting| waiting == (leaf, bytes));
-                    assert!(
-                        !same,
-                        "one that came earlier and asks for the same was passed over"
-                    );
+                    assert!(!same, "one that came earlier and asks for the same was passed over");
                     self.held.push((leaf, bytes));
                 } else {
                     let (ticket, served) = self.queues.enqueue(&mut self.books, leaf, bytes);
-                    assert!(
-                        served.granted.is_empty(),
-                        "what was not admitted was granted at once"
-                    );
+                    assert!(served.granted.is_empty(), "what was not admitted was granted at once");
                     self.waiting.insert(ticket, (leaf, bytes));
                 }
             }
@@ -111,14 +99,8 @@ impl World {
                 self.settle_place();
             }
             Op::Gate(gate) => {
-                self.gate = [
-                    Gate::Open,
-                    Gate::Open,
-                    Gate::Open,
-                    Gate::Open,
-                    Gate::Shares,
-                    Gate::Guarantees,
-                ][usize::from(gate)];
+                self.gate = [Gate::Open, Gate::Open, Gate::Open, Gate::Open, Gate::Shares, Gate::Guarantees]
+                    [usize::from(gate)];
                 self.settle_place();
             }
         }
@@ -132,14 +114,9 @@ impl World {
     /// Whether every account on the way up guarantees it: then only others with a guarantee may go before it.
     fn is_wholly_guaranteed(&self, ticket: Ticket) -> bool {
         let waiter = &self.queues.waiters[&ticket];
-        let accounts = self
-            .books
-            .path(waiter.leaf)
-            .filter(|&node| self.books.node(node).parent.is_some());
+        let accounts = self.books.path(waiter.leaf).filter(|&node| self.books.node(node).parent.is_some());
         waiter.at == self.books.place(0).root
-            && accounts
-                .into_iter()
-                .all(|node| waiter.cover & bit(&self.books, node) != 0)
+            && accounts.into_iter().all(|node| waiter.cover & bit(&self.books, node) != 0)
     }
 
     fn check(&self) {
@@ -159,10 +136,7 @@ impl World {
                 older || other_waiter.cover != 0 || has_passed
             };
             let others = self.waiting.keys().filter(|other| *other != ticket);
-            assert!(
-                !fits || others.into_iter().any(better),
-                "{ticket} fits, is oldest, and waits"
-            );
+            assert!(!fits || others.into_iter().any(better), "{ticket} fits, is oldest, and waits");
         }
     }
 }

@@ -72,13 +72,8 @@ impl<K: Key, V: Send + Sync + 'static> Cached<K, V> {
     pub fn with_clock(site: &Site, name: impl Into<String>, clock: Arc<dyn Clock>) -> Self {
         let shared = Arc::new(Shared::new(name.into(), site.clone(), clock));
         let holder: Arc<dyn Shrink> = shared.clone();
-        let owner = Owner {
-            _registration: site.register(&holder),
-            shared,
-        };
-        Self {
-            owner: Arc::new(owner),
-        }
+        let owner = Owner { _registration: site.register(&holder), shared };
+        Self { owner: Arc::new(owner) }
     }
 
     /// Calls this with every key and value that is evicted, before it is dropped; not with what its owner removes.
@@ -151,9 +146,7 @@ impl<K: Key, V: Send + Sync + 'static> Cached<K, V> {
             Sought::Found(hit) => return Ok(hit),
             Sought::Compute(landing) => landing,
         };
-        let paid = self
-            .pay(bytes)
-            .map_err(|refusal| CachedError::Refused { value: None, refusal })?;
+        let paid = self.pay(bytes).map_err(|refusal| CachedError::Refused { value: None, refusal })?;
         let (value, cost) = self.timed(compute)?;
         Ok(self.shared().put(key.clone(), value, paid, bytes, cost)?)
     }
@@ -210,10 +203,7 @@ impl<K: Key, V: Send + Sync + 'static> Cached<K, V> {
     fn keep(&self, key: K, value: V, bytes: Bytes, cost: Duration) -> Result<Hit<V>, CachedError<V>> {
         match self.pay(bytes) {
             Ok(paid) => self.shared().put(key, value, paid, bytes, cost),
-            Err(refusal) => Err(CachedError::Refused {
-                value: Some(value),
-                refusal,
-            }),
+            Err(refusal) => Err(CachedError::Refused { value: Some(value), refusal }),
         }
     }
 }
@@ -227,17 +217,12 @@ fn no_failure<V>(result: Result<Hit<V>, TryCachedError<V, Infallible>>) -> Resul
 
 impl<K: Key, V: Send + Sync + 'static> Clone for Cached<K, V> {
     fn clone(&self) -> Self {
-        Self {
-            owner: Arc::clone(&self.owner),
-        }
+        Self { owner: Arc::clone(&self.owner) }
     }
 }
 
 impl<K: Key, V: Send + Sync + 'static> fmt::Debug for Cached<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cached")
-            .field("name", &self.name())
-            .field("stats", &self.stats())
-            .finish()
+        f.debug_struct("Cached").field("name", &self.name()).field("stats", &self.stats()).finish()
     }
 }

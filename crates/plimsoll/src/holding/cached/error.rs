@@ -49,10 +49,9 @@ impl<V> fmt::Display for CachedError<V> {
 impl<V> fmt::Debug for CachedError<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused { refusal, .. } => f
-                .debug_struct("Refused")
-                .field("refusal", refusal)
-                .finish_non_exhaustive(),
+            Self::Refused { refusal, .. } => {
+                f.debug_struct("Refused").field("refusal", refusal).finish_non_exhaustive()
+            }
             Self::Circle => f.write_str("Circle"),
             Self::Closed { .. } => f.write_str("Closed"),
         }

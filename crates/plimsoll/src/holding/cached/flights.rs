@@ -33,10 +33,7 @@ pub enum Board {
 impl<K: Eq + Hash + Clone> Flights<K> {
     /// None under way.
     pub fn new() -> Self {
-        Self {
-            computing: HashMap::new(),
-            waiting: HashMap::new(),
-        }
+        Self { computing: HashMap::new(), waiting: HashMap::new() }
     }
 
     /// A thread misses a value.

@@ -35,10 +35,7 @@ pub struct Hit<V> {
 
 impl<V> Hit<V> {
     pub(super) fn new(stored: Arc<Stored<V>>, keeper: Arc<dyn Keeper>, id: Id) -> Self {
-        Self {
-            stored,
-            pin: Pin { keeper, id },
-        }
+        Self { stored, pin: Pin { keeper, id } }
     }
 
     /// What the value counts as.
@@ -50,11 +47,7 @@ impl<V> Hit<V> {
 impl<V> Clone for Hit<V> {
     fn clone(&self) -> Self {
         self.pin.keeper.pin_again(self.pin.id);
-        Self::new(
-            Arc::clone(&self.stored),
-            Arc::clone(&self.pin.keeper),
-            self.pin.id,
-        )
+        Self::new(Arc::clone(&self.stored), Arc::clone(&self.pin.keeper), self.pin.id)
     }
 }
 

@@ -81,9 +81,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
                     return Ok(Sought::Compute(Landing { shared, key }));
                 }
                 Board::Wait(landed) => {
-                    state = landed
-                        .wait(state)
-                        .unwrap_or_else(std::sync::PoisonError::into_inner);
+                    state = landed.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner);
                     state.flights.awake(me);
                 }
                 Board::Circle => return Err(CachedError::Circle),
@@ -105,11 +103,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
             return Err(CachedError::Closed { value: Some(value) });
         }
         let charge = paid.map(Reservation::back);
-        let stored = Arc::new(Stored {
-            value,
-            bytes,
-            _charge: charge,
-        });
+        let stored = Arc::new(Stored { value, bytes, _charge: charge });
         let (id, displaced) = state.shelf.insert(key, Arc::clone(&stored), bytes, cost);
         drop(state);
         drop(displaced);
@@ -242,9 +236,7 @@ impl<K: Key, V: Send + Sync + 'static> Shrink for Shared<K, V> {
 
 impl<K, V> fmt::Debug for Shared<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cached")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
+        f.debug_struct("Cached").field("name", &self.name).finish_non_exhaustive()
     }
 }
 

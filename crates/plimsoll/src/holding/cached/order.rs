@@ -113,10 +113,7 @@ impl Order {
         self.note(at);
     }
 
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "there are at most as many entries as ids"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "there are at most as many entries as ids")]
     fn note(&mut self, at: usize) {
         self.stands[self.heap[at].id as usize] = at as u32;
     }

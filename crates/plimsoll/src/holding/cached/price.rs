@@ -17,10 +17,7 @@ use crate::Bytes;
 
 /// Seconds per byte that it costs to get something back. An entry of no bytes is priced as one byte: keeping it
 /// is free, so it should go last, yet the number must stay finite.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "a price orders entries; it does not count bytes"
-)]
+#[expect(clippy::cast_precision_loss, reason = "a price orders entries; it does not count bytes")]
 pub fn worth(cost: Duration, bytes: Bytes) -> f64 {
     cost.as_secs_f64() / bytes.get().max(1) as f64
 }
@@ -66,9 +63,6 @@ mod tests {
         ageing.evicted(5.0);
         ageing.evicted(2.0);
         assert!((ageing.price(1.0, 1) - 6.0).abs() < f64::EPSILON);
-        assert!(
-            ageing.price(1.0, 1) > before,
-            "one fresh use outranks three uses of long ago"
-        );
+        assert!(ageing.price(1.0, 1) > before, "one fresh use outranks three uses of long ago");
     }
 }

@@ -111,16 +111,8 @@ impl<K: Eq + Hash + Clone, S> Shelf<K, S> {
     pub fn insert(&mut self, key: K, stored: S, bytes: Bytes, cost: Duration) -> (Id, Removal<K, S>) {
         let displaced = self.remove(&key);
         let worth = worth(cost, bytes);
-        let entry = Entry {
-            key: key.clone(),
-            stored,
-            bytes,
-            worth,
-            price: 0.0,
-            uses: 1,
-            pins: 1,
-            withdrawn: false,
-        };
+        let entry =
+            Entry { key: key.clone(), stored, bytes, worth, price: 0.0, uses: 1, pins: 1, withdrawn: false };
         let id = if let Some(id) = self.vacant.pop() {
             self.entries[id as usize] = Some(entry);
             id
@@ -223,11 +215,7 @@ impl<K: Eq + Hash + Clone, S> Shelf<K, S> {
         };
         self.vacant.push(id);
         self.totals.bytes -= entry.bytes;
-        Taken {
-            key: entry.key,
-            stored: entry.stored,
-            bytes: entry.bytes,
-        }
+        Taken { key: entry.key, stored: entry.stored, bytes: entry.bytes }
     }
 
     fn entry_in(entries: &mut [Option<Entry<K, S>>], id: Id) -> &mut Entry<K, S> {

@@ -83,28 +83,16 @@ impl Lru {
 fn seconds_saved_per_byte_beat_lru_on_mixed_sizes() {
     const ROOM: u64 = 100_000;
     let facts = |key: u32| {
-        if key < 40 {
-            (1_000_u64, Duration::from_millis(500))
-        } else {
-            (10_000, Duration::from_millis(5))
-        }
+        if key < 40 { (1_000_u64, Duration::from_millis(500)) } else { (10_000, Duration::from_millis(5)) }
     };
     let mut shelf: Shelf<u32, ()> = Shelf::new();
-    let mut lru = Lru {
-        room: ROOM,
-        used: 0,
-        entries: Vec::new(),
-    };
+    let mut lru = Lru { room: ROOM, used: 0, entries: Vec::new() };
     let (mut priced_cost, mut lru_cost) = (Duration::ZERO, Duration::ZERO);
     let mut state = 7_u32;
     for _ in 0..20_000 {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         let draw = state >> 8;
-        let key = if draw.is_multiple_of(4) {
-            (draw / 4) % 40
-        } else {
-            40 + (draw / 4) % 400
-        };
+        let key = if draw.is_multiple_of(4) { (draw / 4) % 40 } else { 40 + (draw / 4) % 400 };
         let (bytes, cost) = facts(key);
         if !lru.get(key, bytes) {
             lru_cost += cost;
@@ -170,9 +158,7 @@ struct Model {
 
 impl Model {
     fn listed(&mut self, key: u8) -> Option<usize> {
-        self.entries
-            .iter()
-            .position(|entry| entry.key == key && !entry.withdrawn)
+        self.entries.iter().position(|entry| entry.key == key && !entry.withdrawn)
     }
 
     fn remove(&mut self, key: u8) {
@@ -186,11 +172,7 @@ impl Model {
     }
 
     fn unpin(&mut self, stamp: u64) {
-        let at = self
-            .entries
-            .iter()
-            .position(|entry| entry.stamp == stamp)
-            .unwrap();
+        let at = self.entries.iter().position(|entry| entry.stamp == stamp).unwrap();
         let entry = &mut self.entries[at];
         entry.pins -= 1;
         if entry.pins == 0 {
@@ -205,12 +187,10 @@ impl Model {
     }
 
     fn evict(&mut self) -> Option<u64> {
-        let at = (0..self.entries.len())
-            .filter(|&at| self.entries[at].pins == 0)
-            .min_by(|&a, &b| {
-                let (a, b) = (&self.entries[a], &self.entries[b]);
-                a.price.total_cmp(&b.price).then(a.idle_since.cmp(&b.idle_since))
-            })?;
+        let at = (0..self.entries.len()).filter(|&at| self.entries[at].pins == 0).min_by(|&a, &b| {
+            let (a, b) = (&self.entries[a], &self.entries[b]);
+            a.price.total_cmp(&b.price).then(a.idle_since.cmp(&b.idle_since))
+        })?;
         let gone = self.entries.remove(at);
         self.floor = self.floor.max(gone.price);
         Some(gone.stamp)

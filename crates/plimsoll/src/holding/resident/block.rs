@@ -62,10 +62,7 @@ impl Block {
 
     fn map(path: &Path, length: u64, device: &Arc<HostDevice>, locked: bool) -> Result<Self, LoadError> {
         let region = device.map_file(path, 0..length)?;
-        let block = Self(Kind::Mapped {
-            region: Some(region),
-            device: Arc::clone(device),
-        });
+        let block = Self(Kind::Mapped { region: Some(region), device: Arc::clone(device) });
         if let Some(span) = block.span().filter(|_| locked && length > 0) {
             device.lock(span)?;
         }
@@ -120,10 +117,7 @@ impl Block {
     pub fn read(&self, offset: u64, into: &mut [u8]) -> Result<(), DeviceError> {
         let end = offset.saturating_add(into.len() as u64);
         match &self.0 {
-            Kind::Mapped {
-                region: Some(region),
-                device,
-            } => device.read(region.span(offset..end)?, into),
+            Kind::Mapped { region: Some(region), device } => device.read(region.span(offset..end)?, into),
             Kind::Mapped { region: None, .. } => Err(DeviceError::UnknownRegion),
             Kind::Copied(buffer) => {
                 let range = Bytes::new(offset).as_usize()..Bytes::new(end).as_usize();
@@ -159,14 +153,7 @@ impl Drop for Block {
 
 impl fmt::Debug for Block {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kept = if self.mapped().is_some() {
-            "mapped"
-        } else {
-            "copied"
-        };
-        f.debug_struct("Block")
-            .field("bytes", &self.bytes())
-            .field("kept", &kept)
-            .finish()
+        let kept = if self.mapped().is_some() { "mapped" } else { "copied" };
+        f.debug_struct("Block").field("bytes", &self.bytes()).field("kept", &kept).finish()
     }
 }

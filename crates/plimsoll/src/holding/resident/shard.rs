@@ -28,9 +28,7 @@ impl<T: Send + Sync + 'static> Shard<T> {
     /// The content, loaded now if it is not here. It stays while the result lives; however many ask, it is loaded once.
     pub fn get(&self) -> Result<Hit<T>, ResidentError> {
         let core = &*self.core;
-        let loaded = core
-            .cache
-            .try_get_or_insert_sized(&core.name, core.bytes, || (core.load)());
+        let loaded = core.cache.try_get_or_insert_sized(&core.name, core.bytes, || (core.load)());
         loaded.map_err(|error| ResidentError::of(&core.name, error))
     }
 
@@ -73,9 +71,7 @@ impl<T: Send + Sync + 'static> Shard<T> {
 
 impl<T: Send + Sync + 'static> Clone for Shard<T> {
     fn clone(&self) -> Self {
-        Self {
-            core: Arc::clone(&self.core),
-        }
+        Self { core: Arc::clone(&self.core) }
     }
 }
 

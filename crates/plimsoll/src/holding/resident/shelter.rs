@@ -129,9 +129,7 @@ impl Resident<Block> {
 
 impl<T: Send + Sync + 'static> Clone for Resident<T> {
     fn clone(&self) -> Self {
-        Self {
-            inner: Arc::clone(&self.inner),
-        }
+        Self { inner: Arc::clone(&self.inner) }
     }
 }
 

@@ -82,11 +82,7 @@ fn character_end(data: &[u8]) -> usize {
             _ => 1,
         };
         // A chunk that is nothing but the beginning of a character is passed on: it cannot grow.
-        return if wants > back && len > back {
-            len - back
-        } else {
-            len
-        };
+        return if wants > back && len > back { len - back } else { len };
     }
     len
 }
@@ -125,19 +121,13 @@ mod tests {
         let text = b"one\r\ntwo\r\n\r\nthree\r\nfour";
         let pieces = pieces(Align::Record(b'\n'), text, 9).unwrap();
         assert_eq!(pieces, [&b"one\r\n"[..], b"two\r\n\r\n", b"three\r\n", b"four"]);
-        assert_eq!(
-            Align::Record(b'\n').cut(b"no end here", false),
-            Err(CutError::RecordTooLong)
-        );
+        assert_eq!(Align::Record(b'\n').cut(b"no end here", false), Err(CutError::RecordTooLong));
         assert_eq!(Align::Record(b'\n').cut(b"no end here", true), Ok(11));
     }
 
     #[test]
     fn rows_stay_whole() {
-        assert_eq!(
-            Align::Bytes(12).chunk_bytes(Bytes::new(100)),
-            Some(Bytes::new(96))
-        );
+        assert_eq!(Align::Bytes(12).chunk_bytes(Bytes::new(100)), Some(Bytes::new(96)));
         assert_eq!(Align::Bytes(12).chunk_bytes(Bytes::new(11)), None);
         assert_eq!(Align::Bytes(0).chunk_bytes(Bytes::new(11)), None);
         assert_eq!(Align::Utf8.chunk_bytes(Bytes::new(3)), None);

@@ -45,8 +45,6 @@ impl Clone for Producer {
 
 impl fmt::Debug for Producer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Producer")
-            .field("to", &self.seat.ring().shape.name)
-            .finish_non_exhaustive()
+        f.debug_struct("Producer").field("to", &self.seat.ring().shape.name).finish_non_exhaustive()
     }
 }

@@ -20,13 +20,7 @@ pub struct Chunk {
 
 impl Chunk {
     pub(super) fn new(filled: Filled, ring: Arc<Ring>) -> Self {
-        Self {
-            slot: Some(filled.slot),
-            start: filled.start,
-            len: filled.len,
-            offset: filled.offset,
-            ring,
-        }
+        Self { slot: Some(filled.slot), start: filled.start, len: filled.len, offset: filled.offset, ring }
     }
 
     /// Where in its file the chunk begins; for a channel, what its producer said.
@@ -91,12 +85,7 @@ impl Draft {
             });
         }
         match self.slot.take() {
-            Some(slot) => self.ring.send(Filled {
-                slot,
-                start: 0,
-                len,
-                offset,
-            }),
+            Some(slot) => self.ring.send(Filled { slot, start: 0, len, offset }),
             None => Ok(()),
         }
     }
@@ -129,9 +118,7 @@ impl Drop for Draft {
 
 impl fmt::Debug for Draft {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Draft")
-            .field("bytes", &self.len())
-            .finish_non_exhaustive()
+        f.debug_struct("Draft").field("bytes", &self.len()).finish_non_exhaustive()
     }
 }
 

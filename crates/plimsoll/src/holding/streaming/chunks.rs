@@ -37,31 +37,18 @@ impl Drop for Open {
 
 impl Chunks {
     pub(super) fn open(ring: Arc<Ring>, readers: Vec<JoinHandle<()>>, registration: Registration) -> Self {
-        let open = Open {
-            ring,
-            readers,
-            _registration: registration,
-        };
-        Self {
-            open: Some(open),
-            failed: None,
-        }
+        let open = Open { ring, readers, _registration: registration };
+        Self { open: Some(open), failed: None }
     }
 
     /// A stream whose first and only item is this error.
     pub(super) fn failed(error: StreamError) -> Self {
-        Self {
-            open: None,
-            failed: Some(error),
-        }
+        Self { open: None, failed: Some(error) }
     }
 
     /// A stream without chunks.
     pub(super) fn none() -> Self {
-        Self {
-            open: None,
-            failed: None,
-        }
+        Self { open: None, failed: None }
     }
 
     /// How many slots the ring has now; zero when the stream has ended.
@@ -107,9 +94,6 @@ impl FusedIterator for Chunks {}
 impl fmt::Debug for Chunks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.open.as_ref().map(|open| &open.ring.shape.name);
-        f.debug_struct("Chunks")
-            .field("of", &name)
-            .field("slots", &self.slots())
-            .finish_non_exhaustive()
+        f.debug_struct("Chunks").field("of", &name).field("slots", &self.slots()).finish_non_exhaustive()
     }
 }

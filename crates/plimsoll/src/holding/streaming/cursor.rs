@@ -39,14 +39,7 @@ pub struct Cursor {
 impl Cursor {
     /// At the start of a source that is `end` bytes long now.
     pub fn new(end: u64, chunk: Bytes, align: Align, follow: bool) -> Self {
-        Self {
-            at: 0,
-            end,
-            chunk: chunk.get(),
-            align,
-            follow,
-            done: false,
-        }
+        Self { at: 0, end, chunk: chunk.get(), align, follow, done: false }
     }
 
     /// Whether pieces are known before they are read.
@@ -64,11 +57,7 @@ impl Cursor {
             self.look_again(source)?;
         }
         let left = self.end - self.at;
-        let mut piece = Piece {
-            offset: self.at,
-            len: left.min(self.chunk),
-            end: self.end,
-        };
+        let mut piece = Piece { offset: self.at, len: left.min(self.chunk), end: self.end };
         if piece.len == 0 {
             self.done = true;
             return Ok(None);
@@ -94,11 +83,7 @@ impl Cursor {
 
     /// So much of a piece made its chunk. Needed only where the size is not fixed.
     pub fn cut(&mut self, piece: Piece, len: u64) {
-        assert!(
-            len > 0 && len <= piece.len,
-            "a chunk of {len} from a piece of {}",
-            piece.len
-        );
+        assert!(len > 0 && len <= piece.len, "a chunk of {len} from a piece of {}", piece.len);
         self.at = piece.offset + len;
         self.done = piece.is_last() && len == piece.len;
     }

@@ -125,12 +125,7 @@ impl Streaming {
             offset: 0,
             source: error,
         })?;
-        Ok(Feed {
-            streaming: self.clone(),
-            source,
-            end,
-            follow: false,
-        })
+        Ok(Feed { streaming: self.clone(), source, end, follow: false })
     }
 
     /// A ring between producers and one consumer: chunks of at most so many bytes, in the order they are sent.
@@ -147,13 +142,7 @@ impl Streaming {
     }
 
     fn shape(&self, name: String, slot_bytes: Bytes, align: u64) -> Shape {
-        Shape {
-            name,
-            slot_bytes,
-            align,
-            most: self.most,
-            stall: self.stall,
-        }
+        Shape { name, slot_bytes, align, most: self.most, stall: self.stall }
     }
 }
 
@@ -199,9 +188,7 @@ impl Feed {
     }
 
     fn try_chunks(self, chunk: Bytes, align: Align) -> Result<Chunks, StreamError> {
-        let whole = align
-            .chunk_bytes(chunk)
-            .ok_or(StreamError::ChunkTooSmall { chunk, align })?;
+        let whole = align.chunk_bytes(chunk).ok_or(StreamError::ChunkTooSmall { chunk, align })?;
         if self.end == 0 && !self.follow {
             return Ok(Chunks::none());
         }
@@ -217,10 +204,7 @@ impl Feed {
             reader::slot_bytes(whole, grain).ok_or(StreamError::ChunkTooSmall { chunk, align })?;
         let streaming = &self.streaming;
         let name = format!("{}: {}", streaming.name, self.source.name());
-        let ring = Ring::open(
-            streaming.shape(name, slot_bytes, grain),
-            Arc::clone(&streaming.slots),
-        )?;
+        let ring = Ring::open(streaming.shape(name, slot_bytes, grain), Arc::clone(&streaming.slots))?;
         let registration = streaming.register(&ring);
         let reading = Arc::new(Reading {
             cursor: Mutex::new(Cursor::new(self.end, whole, align, self.follow)),
@@ -240,14 +224,7 @@ impl Feed {
         let slot_bytes = reader::slot_bytes(whole, self.source.grain()).ok_or_else(too_small)?;
         let name = format!("{}: {}", self.streaming.name, self.source.name());
         let shape = self.streaming.shape(name, slot_bytes, self.source.grain());
-        Indexed::open(
-            &self.streaming.site,
-            shape,
-            self.streaming.slots,
-            self.source,
-            self.end,
-            whole,
-        )
+        Indexed::open(&self.streaming.site, shape, self.streaming.slots, self.source, self.end, whole)
     }
 }
 

@@ -50,13 +50,7 @@ pub struct Frames<S> {
 impl<S: Clone> Frames<S> {
     /// None of so many chunks.
     pub fn new(chunks: u64) -> Self {
-        Self {
-            held: HashMap::new(),
-            wishes: VecDeque::new(),
-            learner: Learner::new(),
-            chunks,
-            tick: 0,
-        }
+        Self { held: HashMap::new(), wishes: VecDeque::new(), learner: Learner::new(), chunks, tick: 0 }
     }
 
     /// A chunk is asked for: the order is learnt from it, and what should be read ahead becomes a wish. `ahead` is the
@@ -65,10 +59,7 @@ impl<S: Clone> Frames<S> {
         self.learner.access(chunk);
         self.wishes.clear();
         let (held, chunks) = (&self.held, self.chunks);
-        let wanted = self
-            .learner
-            .predict(ahead)
-            .filter(|next| *next < chunks && *next != chunk);
+        let wanted = self.learner.predict(ahead).filter(|next| *next < chunks && *next != chunk);
         self.wishes.extend(wanted.filter(|next| !held.contains_key(next)));
     }
 
@@ -78,12 +69,7 @@ impl<S: Clone> Frames<S> {
         match self.held.get_mut(&chunk) {
             None => Found::Absent,
             Some(Frame::Loading) => Found::Coming,
-            Some(Frame::Ready {
-                stored,
-                pins,
-                used,
-                ahead,
-            }) => {
+            Some(Frame::Ready { stored, pins, used, ahead }) => {
                 *pins += 1;
                 *used = self.tick;
                 Found::Here(stored.clone(), std::mem::take(ahead))
@@ -105,12 +91,7 @@ impl<S: Clone> Frames<S> {
     /// It was read: ahead of any request, or for one, which then has it pinned.
     pub fn loaded(&mut self, chunk: u64, stored: S, ahead: bool) {
         self.tick += 1;
-        let frame = Frame::Ready {
-            stored,
-            pins: u32::from(!ahead),
-            used: self.tick,
-            ahead,
-        };
+        let frame = Frame::Ready { stored, pins: u32::from(!ahead), used: self.tick, ahead };
         self.held.insert(chunk, frame);
     }
 
@@ -153,10 +134,7 @@ impl<S: Clone> Frames<S> {
 
     /// Chunks that are here and not in use.
     pub fn idle(&self) -> usize {
-        self.held
-            .values()
-            .filter(|frame| matches!(frame, Frame::Ready { pins: 0, .. }))
-            .count()
+        self.held.values().filter(|frame| matches!(frame, Frame::Ready { pins: 0, .. })).count()
     }
 
     /// Predictions of the next chunk that were right, and that were wrong.

@@ -62,11 +62,7 @@ impl Indexed {
             .spawn(move || ahead.read_ahead())
             // Without a thread nothing is read ahead; everything else works.
             .ok();
-        Ok(Self {
-            shared,
-            reader,
-            _registration: registration,
-        })
+        Ok(Self { shared, reader, _registration: registration })
     }
 
     /// How many chunks the file has; the last may be shorter.
@@ -84,13 +80,7 @@ impl Indexed {
             });
         }
         let loaded = self.shared.at(index)?;
-        Ok(Page {
-            loaded,
-            _pin: Pin {
-                shared: Arc::clone(&self.shared),
-                index,
-            },
-        })
+        Ok(Page { loaded, _pin: Pin { shared: Arc::clone(&self.shared), index } })
     }
 
     /// What it has done.
@@ -146,8 +136,6 @@ impl Deref for Page {
 
 impl fmt::Debug for Page {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Page")
-            .field("bytes", &self.len())
-            .finish_non_exhaustive()
+        f.debug_struct("Page").field("bytes", &self.len()).finish_non_exhaustive()
     }
 }

@@ -19,10 +19,7 @@ pub struct LeasedSlots {
 impl LeasedSlots {
     /// Slots of this pool, waiting so long for those that a ring cannot do without.
     pub fn new(pool: &Pool, patience: Duration) -> Self {
-        Self {
-            pool: pool.clone(),
-            patience,
-        }
+        Self { pool: pool.clone(), patience }
     }
 
     /// Whether the pool can give this without asking anybody to shrink: from what it has, or from what is free.
@@ -40,11 +37,7 @@ impl SlotSource for LeasedSlots {
         }
         let request = LeaseRequest::new(bytes).align(align);
         let patient = want == Want::Needed && !self.patience.is_zero();
-        let request = if patient {
-            request.within(self.patience)
-        } else {
-            request
-        };
+        let request = if patient { request.within(self.patience) } else { request };
         let leased = self.pool.lease_with(request).and_then(|mut lease| {
             // Memory that the host cannot see is no slot; better said now than at the first read.
             lease.as_mut_slice()?;
@@ -53,10 +46,7 @@ impl SlotSource for LeasedSlots {
         match leased {
             Ok(lease) => Ok(Some(Box::new(LeasedSlot(lease)))),
             Err(LeaseError::Refused { refusal, .. }) => Err(StreamError::Refused(*refusal)),
-            Err(error) => Err(StreamError::NoMemory {
-                bytes,
-                why: error.to_string(),
-            }),
+            Err(error) => Err(StreamError::NoMemory { bytes, why: error.to_string() }),
         }
     }
 

@@ -115,11 +115,7 @@ impl Shared {
     pub(super) fn stats(&self) -> IndexedStats {
         let state = lock(&self.state);
         let (predicted, mispredicted) = state.frames.score();
-        IndexedStats {
-            predicted,
-            mispredicted,
-            ..state.stats
-        }
+        IndexedStats { predicted, mispredicted, ..state.stats }
     }
 
     pub(super) fn at(&self, index: u64) -> Result<Arc<Loaded>, StreamError> {
@@ -143,10 +139,7 @@ impl Shared {
                 }
                 Found::Coming => {
                     waited = true;
-                    state = self
-                        .moved
-                        .wait(state)
-                        .unwrap_or_else(std::sync::PoisonError::into_inner);
+                    state = self.moved.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner);
                     continue;
                 }
                 Found::Absent => {}
@@ -165,12 +158,7 @@ impl Shared {
             state.frames.failed(index);
             // Every slot is with the user, or is just being read into.
             let waited = stalled_since.get_or_insert_with(Instant::now).elapsed();
-            let Some(left) = self
-                .shape
-                .stall
-                .checked_sub(waited)
-                .filter(|left| !left.is_zero())
-            else {
+            let Some(left) = self.shape.stall.checked_sub(waited).filter(|left| !left.is_zero()) else {
                 let (name, slots) = (self.shape.name.clone(), state.slots);
                 return Err(StreamError::AllHeld { name, slots, waited });
             };
@@ -192,9 +180,7 @@ impl Shared {
             state.slots += 1;
             state.hoped += 1;
             drop(state);
-            let asked = self
-                .slots
-                .slot(self.shape.slot_bytes, self.shape.align, Want::Spare);
+            let asked = self.slots.slot(self.shape.slot_bytes, self.shape.align, Want::Spare);
             state = lock(&self.state);
             state.hoped -= 1;
             if let Ok(Some(slot)) = asked {
@@ -257,10 +243,7 @@ impl Shared {
                 return;
             }
             let Some(wish) = state.frames.next_wish() else {
-                state = self
-                    .wished
-                    .wait(state)
-                    .unwrap_or_else(std::sync::PoisonError::into_inner);
+                state = self.wished.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner);
                 continue;
             };
             state.frames.loading(wish);
@@ -285,11 +268,8 @@ impl Shared {
     pub(super) fn unpin(&self, index: u64) {
         let mut state = lock(&self.state);
         state.frames.unpin(index);
-        let excess = if state.closed || state.slots > state.target {
-            Self::take_idle(&mut state)
-        } else {
-            None
-        };
+        let excess =
+            if state.closed || state.slots > state.target { Self::take_idle(&mut state) } else { None };
         drop(state);
         drop(excess);
         self.moved.notify_all();
@@ -316,9 +296,7 @@ impl Shared {
     }
 
     fn closed_error(&self) -> StreamError {
-        StreamError::Closed {
-            name: self.shape.name.clone(),
-        }
+        StreamError::Closed { name: self.shape.name.clone() }
     }
 }
 
@@ -353,11 +331,7 @@ impl Shrink for Shared {
         let spare = idle.min(state.spare());
         #[expect(clippy::cast_precision_loss, reason = "a mean for comparing holders")]
         let worth = state.read.0 / state.read.1.max(1) as f64;
-        let bytes = self
-            .shape
-            .slot_bytes
-            .checked_mul(spare as u64)
-            .unwrap_or(Bytes::ZERO);
+        let bytes = self.shape.slot_bytes.checked_mul(spare as u64).unwrap_or(Bytes::ZERO);
         Offer { bytes, worth }
     }
 
@@ -374,11 +348,7 @@ impl Shrink for Shared {
             drop(slot);
             state = lock(&self.state);
         }
-        state.target = if released < want {
-            FEWEST_SLOTS
-        } else {
-            state.slots.max(FEWEST_SLOTS)
-        };
+        state.target = if released < want { FEWEST_SLOTS } else { state.slots.max(FEWEST_SLOTS) };
         drop(state);
         if released.is_zero() {
             return released;

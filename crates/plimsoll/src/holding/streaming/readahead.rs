@@ -84,9 +84,7 @@ impl Learner {
             Order::Unknown => 0,
             Order::Stride(_) | Order::Cycle(_) => 1_usize << self.depth,
         };
-        (1_u64..)
-            .map_while(|ahead| self.ahead(ahead))
-            .take(depth.min(most))
+        (1_u64..).map_while(|ahead| self.ahead(ahead)).take(depth.min(most))
     }
 
     /// How many accesses from now a chunk is expected, looking at most `horizon` ahead. A cache keeps what is
@@ -290,10 +288,7 @@ mod tests {
         }
         assert_eq!(learner.order(), Order::Stride(1));
         assert_eq!(learner.predict(64).next(), Some(1_004));
-        assert!(
-            learner.predict(64).count() < 64,
-            "confidence is earned again step by step"
-        );
+        assert!(learner.predict(64).count() < 64, "confidence is earned again step by step");
         assert_eq!(learner.score().1, 1);
     }
 

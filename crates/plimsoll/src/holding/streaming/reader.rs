@@ -33,11 +33,7 @@ pub(super) fn start(
     reading: &Arc<Reading>,
     readers: usize,
 ) -> Result<Vec<std::thread::JoinHandle<()>>, StreamError> {
-    let readers = if lock(&reading.cursor).is_fixed() {
-        readers.max(1)
-    } else {
-        1
-    };
+    let readers = if lock(&reading.cursor).is_fixed() { readers.max(1) } else { 1 };
     let mut threads = Vec::with_capacity(readers);
     for _ in 0..readers {
         let (seat, reading) = (Seat::at(ring), Arc::clone(reading));
@@ -48,10 +44,7 @@ pub(super) fn start(
             Ok(thread) => threads.push(thread),
             Err(_) if !threads.is_empty() => break,
             Err(error) => {
-                return Err(StreamError::NoThread {
-                    name: reading_name(ring),
-                    why: error.to_string(),
-                });
+                return Err(StreamError::NoThread { name: reading_name(ring), why: error.to_string() });
             }
         }
     }
@@ -75,11 +68,7 @@ fn run(seat: &Seat, reading: &Reading) {
             }
             (claimed, ring.place())
         };
-        let promise = Promise {
-            ring,
-            place,
-            kept: false,
-        };
+        let promise = Promise { ring, place, kept: false };
         let read = claimed.and_then(|piece| match piece {
             Some(piece) => fill(reading, piece, &mut draft),
             None => Ok((0, 0, 0)),
@@ -87,12 +76,7 @@ fn run(seat: &Seat, reading: &Reading) {
         match read {
             Ok((start, len, offset)) => {
                 if let Some(slot) = draft.into_slot() {
-                    promise.keep(Ok(Filled {
-                        slot,
-                        start,
-                        len,
-                        offset,
-                    }));
+                    promise.keep(Ok(Filled { slot, start, len, offset }));
                 }
             }
             Err(error) => {
@@ -122,8 +106,7 @@ impl Drop for Promise<'_> {
     fn drop(&mut self) {
         if !self.kept {
             let name = reading_name(self.ring);
-            self.ring
-                .fill(self.place, Err(StreamError::ProducerDied { name }));
+            self.ring.fill(self.place, Err(StreamError::ProducerDied { name }));
         }
     }
 }
@@ -133,22 +116,19 @@ fn fill(reading: &Reading, piece: Piece, slot: &mut [u8]) -> Result<(usize, usiz
     let source = &*reading.source;
     let (start, len) = read_piece(source, piece, slot)?;
     let data = &slot[start..start + len];
-    let cut = reading
-        .align
-        .cut(data, piece.is_last())
-        .map_err(|error| match (error, reading.align) {
-            (CutError::PartialRow, Align::Bytes(row)) => StreamError::PartialRow {
-                name: source.name().to_owned(),
-                offset: piece.offset,
-                left: len as u64,
-                row,
-            },
-            _ => StreamError::RecordTooLong {
-                name: source.name().to_owned(),
-                offset: piece.offset,
-                chunk: reading.chunk,
-            },
-        })?;
+    let cut = reading.align.cut(data, piece.is_last()).map_err(|error| match (error, reading.align) {
+        (CutError::PartialRow, Align::Bytes(row)) => StreamError::PartialRow {
+            name: source.name().to_owned(),
+            offset: piece.offset,
+            left: len as u64,
+            row,
+        },
+        _ => StreamError::RecordTooLong {
+            name: source.name().to_owned(),
+            offset: piece.offset,
+            chunk: reading.chunk,
+        },
+    })?;
     let mut cursor = lock(&reading.cursor);
     if !cursor.is_fixed() {
         cursor.cut(piece, cut as u64);

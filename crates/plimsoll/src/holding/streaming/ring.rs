@@ -88,12 +88,7 @@ impl Ring {
         let mut empty = source.first(FEWEST_SLOTS, shape.slot_bytes, shape.align)?;
         // Room for what comes later is made here: giving a slot back must not allocate.
         empty.reserve(most);
-        let state = State {
-            target: most,
-            slots: empty.len(),
-            empty,
-            ..State::default()
-        };
+        let state = State { target: most, slots: empty.len(), empty, ..State::default() };
         Ok(Arc::new(Self {
             shape,
             source,
@@ -104,9 +99,7 @@ impl Ring {
     }
 
     pub(super) fn closed_error(&self) -> StreamError {
-        StreamError::Closed {
-            name: self.shape.name.clone(),
-        }
+        StreamError::Closed { name: self.shape.name.clone() }
     }
 
     /// One producer more.
@@ -121,9 +114,7 @@ impl Ring {
         state.producers -= 1;
         if died && !state.closed {
             let name = self.shape.name.clone();
-            state
-                .order
-                .push_back(Some(Err(StreamError::ProducerDied { name })));
+            state.order.push_back(Some(Err(StreamError::ProducerDied { name })));
         }
         drop(state);
         self.filled.notify_all();
@@ -150,10 +141,7 @@ impl Ring {
                 may_ask = false;
                 continue;
             }
-            state = self
-                .room
-                .wait(state)
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            state = self.room.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner);
             may_ask = true;
         }
     }
@@ -166,9 +154,7 @@ impl Ring {
         state.slots += 1;
         state.hoped += 1;
         drop(state);
-        let asked = self
-            .source
-            .slot(self.shape.slot_bytes, self.shape.align, Want::Spare);
+        let asked = self.source.slot(self.shape.slot_bytes, self.shape.align, Want::Spare);
         let mut state = lock(&self.state);
         let slot = asked.ok().flatten();
         state.hoped -= 1;
@@ -238,10 +224,7 @@ impl Ring {
             }
             if state.held < state.slots {
                 stalled_since = None;
-                state = self
-                    .filled
-                    .wait(state)
-                    .unwrap_or_else(std::sync::PoisonError::into_inner);
+                state = self.filled.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner);
                 continue;
             }
             let waited = stalled_since
@@ -251,12 +234,7 @@ impl Ring {
                     Instant::now()
                 })
                 .elapsed();
-            let Some(left) = self
-                .shape
-                .stall
-                .checked_sub(waited)
-                .filter(|left| !left.is_zero())
-            else {
+            let Some(left) = self.shape.stall.checked_sub(waited).filter(|left| !left.is_zero()) else {
                 let (name, slots) = (self.shape.name.clone(), state.held);
                 return Some(Err(StreamError::AllHeld { name, slots, waited }));
             };
@@ -336,11 +314,7 @@ impl Shrink for Ring {
             state = lock(&self.state);
         }
         // What could not be given now is given when it comes back.
-        state.target = if released < want {
-            FEWEST_SLOTS
-        } else {
-            state.slots.max(FEWEST_SLOTS)
-        };
+        state.target = if released < want { FEWEST_SLOTS } else { state.slots.max(FEWEST_SLOTS) };
         drop(state);
         if released.is_zero() {
             return released;

@@ -33,13 +33,9 @@ pub trait SlotSource: Send + Sync {
     /// The slots that a ring begins with. Taken in one step where the source can: two rings that each have one of
     /// their two slots and wait for the other would wait for each other.
     fn first(&self, count: usize, bytes: Bytes, align: u64) -> Result<Vec<Box<dyn Slot>>, StreamError> {
-        let missing = || StreamError::NoMemory {
-            bytes,
-            why: "a slot that was needed was not given".to_owned(),
-        };
-        (0..count)
-            .map(|_| self.slot(bytes, align, Want::Needed)?.ok_or_else(missing))
-            .collect()
+        let missing =
+            || StreamError::NoMemory { bytes, why: "a slot that was needed was not given".to_owned() };
+        (0..count).map(|_| self.slot(bytes, align, Want::Needed)?.ok_or_else(missing)).collect()
     }
 
     /// So many bytes of slots were dropped because the governor asked for them; how many of them the ledger sees. A
@@ -64,10 +60,8 @@ impl HostSlots {
 
 impl HostSlots {
     fn backed(bytes: Bytes, align: u64, charge: Charge) -> Result<Box<dyn Slot>, StreamError> {
-        let buffer = Buffer::zeroed(bytes, align).map_err(|error| StreamError::NoMemory {
-            bytes,
-            why: error.to_string(),
-        })?;
+        let buffer = Buffer::zeroed(bytes, align)
+            .map_err(|error| StreamError::NoMemory { bytes, why: error.to_string() })?;
         Ok(Box::new(HostSlot { buffer, charge }))
     }
 }
@@ -94,10 +88,9 @@ impl SlotSource for HostSlots {
         let mut charge = self.site.reserve(all)?.back();
         let mut slots = Vec::with_capacity(count);
         for _ in 0..count {
-            let part = charge.split(room).map_err(|error| StreamError::NoMemory {
-                bytes: room,
-                why: error.to_string(),
-            })?;
+            let part = charge
+                .split(room)
+                .map_err(|error| StreamError::NoMemory { bytes: room, why: error.to_string() })?;
             slots.push(Self::backed(bytes, align, part)?);
         }
         Ok(slots)

@@ -45,11 +45,7 @@ impl FileSource {
     /// Opens a file. Anything but a regular file is refused.
     pub fn open(path: &Path, direct: bool) -> Result<Self, StreamError> {
         let name = path.display().to_string();
-        let failed = |source| StreamError::Read {
-            name: name.clone(),
-            offset: 0,
-            source,
-        };
+        let failed = |source| StreamError::Read { name: name.clone(), offset: 0, source };
         // Asked before opening: opening a pipe would wait for its other end.
         if !std::fs::metadata(path).map_err(failed)?.is_file() {
             return Err(StreamError::NotAFile { name });
@@ -57,12 +53,7 @@ impl FileSource {
         let file = File::open(path).map_err(failed)?;
         let direct = if direct { open_direct(path) } else { None };
         let direct_works = AtomicBool::new(direct.is_some());
-        Ok(Self {
-            name,
-            file,
-            direct,
-            direct_works,
-        })
+        Ok(Self { name, file, direct, direct_works })
     }
 
     /// Whether reads go past the page cache, as far as is known now.
@@ -116,11 +107,7 @@ fn read_file_at(file: &File, offset: u64, into: &mut [u8]) -> io::Result<usize> 
 #[cfg(target_os = "linux")]
 fn open_direct(path: &Path) -> Option<File> {
     use std::os::unix::fs::OpenOptionsExt;
-    File::options()
-        .read(true)
-        .custom_flags(libc::O_DIRECT)
-        .open(path)
-        .ok()
+    File::options().read(true).custom_flags(libc::O_DIRECT).open(path).ok()
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -25,13 +25,7 @@ fn read(name: &str, into: &mut [u8]) -> Option<usize> {
     let mut length = into.len();
     // SAFETY: `name` ends in a zero byte, `into` is writable for `length` bytes, and nothing is set.
     let done = unsafe {
-        libc::sysctlbyname(
-            name.as_ptr(),
-            into.as_mut_ptr().cast(),
-            &raw mut length,
-            ptr::null_mut(),
-            0,
-        )
+        libc::sysctlbyname(name.as_ptr(), into.as_mut_ptr().cast(), &raw mut length, ptr::null_mut(), 0)
     };
     (done == 0 && length <= into.len()).then_some(length)
 }
@@ -70,10 +64,7 @@ pub(crate) fn swap() -> Option<(Bytes, Bytes)> {
 }
 
 /// The Mach host's port. Each question for it adds a reference that nothing takes back, so it is asked once.
-#[expect(
-    deprecated,
-    reason = "the crate that libc points to instead is one more dependency for one call"
-)]
+#[expect(deprecated, reason = "the crate that libc points to instead is one more dependency for one call")]
 fn host() -> libc::mach_port_t {
     static HOST: OnceLock<libc::mach_port_t> = OnceLock::new();
     // SAFETY: the call takes nothing and returns a number.
@@ -86,12 +77,7 @@ pub(crate) fn memory_counts() -> Option<MemoryCounts> {
     let mut count = libc::HOST_VM_INFO64_COUNT;
     // SAFETY: `told` has room for `count` integers, which the constant says.
     let done = unsafe {
-        libc::host_statistics64(
-            host(),
-            libc::HOST_VM_INFO64,
-            told.as_mut_ptr().cast(),
-            &raw mut count,
-        )
+        libc::host_statistics64(host(), libc::HOST_VM_INFO64, told.as_mut_ptr().cast(), &raw mut count)
     };
     if done != libc::KERN_SUCCESS {
         return None;

@@ -125,10 +125,7 @@ impl Arena {
         }
         let zone = self.zone_of(&want);
         let fit = if zone == Zone::Small && self.pages() {
-            let quick = Want {
-                effort: self.settings.small_effort,
-                ..want
-            };
+            let quick = Want { effort: self.settings.small_effort, ..want };
             match self.free[Zone::Small as usize].find(&self.nodes, &quick, false) {
                 Some(fit) => fit,
                 None => self.carve(&want)?,
@@ -147,14 +144,8 @@ impl Arena {
     #[inline]
     pub fn release(&mut self, node: NodeId) {
         let id = node.0;
-        let known = self
-            .nodes
-            .get(id)
-            .is_some_and(|node| node.state() == State::Taken);
-        assert!(
-            known,
-            "block {id} is not taken: released twice, or of another arena"
-        );
+        let known = self.nodes.get(id).is_some_and(|node| node.state() == State::Taken);
+        assert!(known, "block {id} is not taken: released twice, or of another arena");
         self.taken_bytes -= self.nodes.at(id).bytes();
         self.taken_blocks -= 1;
         self.nodes.at_mut(id).set_state(State::Free);
@@ -167,10 +158,7 @@ impl Arena {
     /// When the block is not taken.
     pub fn shrink_in_place(&mut self, node: NodeId, bytes: u64) -> u64 {
         let id = node.0;
-        let known = self
-            .nodes
-            .get(id)
-            .is_some_and(|node| node.state() == State::Taken);
+        let known = self.nodes.get(id).is_some_and(|node| node.state() == State::Taken);
         assert!(known, "block {id} is not taken: it cannot be made shorter");
         let Some(keep) = bytes.max(1).checked_next_multiple_of(self.settings.unit) else {
             return 0;
@@ -208,11 +196,7 @@ impl Arena {
 
     /// The largest free backed run.
     pub fn largest_free(&self) -> u64 {
-        self.free
-            .iter()
-            .map(|bins| bins.largest(&self.nodes))
-            .max()
-            .unwrap_or(0)
+        self.free.iter().map(|bins| bins.largest(&self.nodes)).max().unwrap_or(0)
     }
 
     /// 1 − largest free ÷ free; zero when nothing is free.
@@ -284,9 +268,7 @@ impl Arena {
     fn carve(&mut self, want: &Want) -> Option<Fit> {
         let large = &self.free[Zone::Large as usize];
         let fit = self.slab_sizes(want.bytes).find_map(|bytes| {
-            large
-                .find(&self.nodes, &Want { bytes, ..*want }, true)
-                .map(|fit| (fit, bytes))
+            large.find(&self.nodes, &Want { bytes, ..*want }, true).map(|fit| (fit, bytes))
         });
         let (fit, bytes) = fit?;
         let id = self.cut(fit, bytes);
@@ -295,10 +277,7 @@ impl Arena {
         slab.set_zone(Zone::Small);
         slab.set_borders(true, true);
         self.free[Zone::Small as usize].insert(&mut self.nodes, id);
-        Some(Fit {
-            node: id,
-            offset: fit.offset,
-        })
+        Some(Fit { node: id, offset: fit.offset })
     }
 
     /// Takes `bytes` at `fit`.
@@ -311,11 +290,7 @@ impl Arena {
         }
         self.taken_bytes += bytes;
         self.taken_blocks += 1;
-        Placed {
-            node: NodeId(id),
-            offset: fit.offset,
-            bytes,
-        }
+        Placed { node: NodeId(id), offset: fit.offset, bytes }
     }
 
     /// Cuts `bytes` at `fit` out of a free block and out of its index; what is left on both sides stays free.

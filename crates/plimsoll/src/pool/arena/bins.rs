@@ -71,10 +71,7 @@ impl Bins {
     }
 
     #[inline]
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "both casts are of numbers below 32"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "both casts are of numbers below 32")]
     fn bin(unit_shift: u32, bytes: u64) -> u32 {
         let units = bytes >> unit_shift;
         if units < u64::from(STEPS) {
@@ -197,10 +194,7 @@ impl Bins {
         }
         let level = self.levels.ilog2();
         let step = self.steps[level as usize].ilog2();
-        self.list(nodes, level * STEPS + step)
-            .map(|id| nodes.at(id).bytes())
-            .max()
-            .unwrap_or(0)
+        self.list(nodes, level * STEPS + step).map(|id| nodes.at(id).bytes()).max().unwrap_or(0)
     }
 
     fn list<'a>(&'a self, nodes: &'a Nodes, bin: u32) -> impl Iterator<Item = u32> + 'a {

@@ -18,11 +18,7 @@ impl Arena {
         let mut last: Option<(State, u8, bool)> = None;
         while id != NIL {
             let node = self.nodes.at(id);
-            assert_eq!(
-                (node.prev, node.offset),
-                (before, at),
-                "the address list is broken at {id}"
-            );
+            assert_eq!((node.prev, node.offset), (before, at), "the address list is broken at {id}");
             assert!(node.bytes() > 0 && node.bytes().is_multiple_of(self.settings.unit));
             match node.state() {
                 State::Vacant => panic!("a vacant record is in the address list"),
@@ -51,10 +47,7 @@ impl Arena {
             (before, at, id) = (id, node.end(), node.next);
         }
         assert_eq!(at, span, "the address list has gaps");
-        assert_eq!(
-            (backed, taken, taken_blocks),
-            (self.backed_bytes, self.taken_bytes, self.taken_blocks)
-        );
+        assert_eq!((backed, taken, taken_blocks), (self.backed_bytes, self.taken_bytes, self.taken_blocks));
         assert_eq!(self.holes.ascending(&self.nodes, 0).count(), holes);
         for (bins, count) in self.free.iter().zip(free_blocks) {
             assert_eq!(bins.ascending(&self.nodes, 0).count(), count);

@@ -84,13 +84,7 @@ impl Arena {
                 }
                 return None;
             };
-            claimed.push(self.take(
-                Fit {
-                    node,
-                    offset: step.to,
-                },
-                step.bytes,
-            ));
+            claimed.push(self.take(Fit { node, offset: step.to }, step.bytes));
         }
         Some(claimed)
     }
@@ -146,11 +140,7 @@ impl Arena {
 
     fn taken_in(&self, id: u32) -> u64 {
         let node = self.nodes.at(id);
-        if node.state() == State::Taken {
-            node.bytes()
-        } else {
-            0
-        }
+        if node.state() == State::Taken { node.bytes() } else { 0 }
     }
 
     /// These records as a stretch, when the request fits within.
@@ -158,13 +148,7 @@ impl Arena {
         let (&first, &last) = (records.first()?, records.last()?);
         let (start, end) = (self.nodes.at(first).offset, self.nodes.at(last).end());
         let offset = want.aligned(start)?;
-        (offset.checked_add(want.bytes)? <= end).then_some(Stretch {
-            start,
-            end,
-            first,
-            last,
-            moved,
-        })
+        (offset.checked_add(want.bytes)? <= end).then_some(Stretch { start, end, first, last, moved })
     }
 
     /// Moves for every taken block of a stretch into free places outside of it, large blocks first, best fit.
@@ -198,10 +182,7 @@ impl Arena {
             .filter(|node| node.end() <= stretch.start || node.offset >= stretch.end)
             .map(|node| (node.bytes(), node.offset, node.zone()))
             .collect();
-        blocks
-            .into_iter()
-            .map(|id| self.target_of(id, &mut free))
-            .collect()
+        blocks.into_iter().map(|id| self.target_of(id, &mut free)).collect()
     }
 
     /// The tightest free place for a block, which is then used up.
@@ -225,11 +206,6 @@ impl Arena {
         if rest > 0 {
             free.insert((rest, to + bytes, zone));
         }
-        Some(Move {
-            node: NodeId(id),
-            from: node.offset,
-            to,
-            bytes,
-        })
+        Some(Move { node: NodeId(id), from: node.offset, to, bytes })
     }
 }

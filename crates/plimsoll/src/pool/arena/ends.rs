@@ -53,10 +53,7 @@ impl Arena {
             return fit;
         }
         let address = (want.base + node.end() - want.bytes) & !(want.align - 1);
-        Fit {
-            node: fit.node,
-            offset: address - want.base,
-        }
+        Fit { node: fit.node, offset: address - want.base }
     }
 
     fn lain(&self, id: u32) -> u32 {
@@ -67,10 +64,6 @@ impl Arena {
     }
 
     fn unlike(&self, id: u32, bytes: u64) -> u64 {
-        if id == NIL {
-            u64::MAX
-        } else {
-            self.nodes.at(id).bytes().abs_diff(bytes)
-        }
+        if id == NIL { u64::MAX } else { self.nodes.at(id).bytes().abs_diff(bytes) }
     }
 }

@@ -104,12 +104,10 @@ impl Arena {
     pub fn given_back(&mut self, range: Range<u64>) {
         let bytes = range.end - range.start;
         let zone = self.zone_at(range.start);
-        let found = self.free[zone as usize]
-            .descending(&self.nodes, bytes)
-            .find(|&id| {
-                let node = self.nodes.at(id);
-                node.offset <= range.start && range.end <= node.end()
-            });
+        let found = self.free[zone as usize].descending(&self.nodes, bytes).find(|&id| {
+            let node = self.nodes.at(id);
+            node.offset <= range.start && range.end <= node.end()
+        });
         assert!(found.is_some(), "{range:?} is not wholly free");
         let found = found.unwrap_or(NIL);
         self.free[zone as usize].remove(&mut self.nodes, found);
@@ -129,10 +127,7 @@ impl Arena {
 
     /// Bytes of granules or slabs that are wholly free.
     pub fn idle_bytes(&self) -> u64 {
-        self.idle(u64::MAX, &(0..0))
-            .iter()
-            .map(|range| range.end - range.start)
-            .sum()
+        self.idle(u64::MAX, &(0..0)).iter().map(|range| range.end - range.start).sum()
     }
 
     /// Forgets the highest need so far, so that later growth stays close to what is needed from now on.
@@ -193,16 +188,9 @@ impl Arena {
 
     /// The most that may be backed before idle granules are exchanged.
     fn limit(&self, granule: u64) -> u64 {
-        let least = self
-            .need_high
-            .checked_next_multiple_of(granule)
-            .unwrap_or(u64::MAX);
-        let limit = self
-            .need_high
-            .saturating_add(self.settings.slack.of(self.need_high));
-        least
-            .max(limit / granule * granule)
-            .max(self.settings.first_bytes / granule * granule)
+        let least = self.need_high.checked_next_multiple_of(granule).unwrap_or(u64::MAX);
+        let limit = self.need_high.saturating_add(self.settings.slack.of(self.need_high));
+        least.max(limit / granule * granule).max(self.settings.first_bytes / granule * granule)
     }
 
     fn grow_pages(&mut self, want: &Want, granule: u64, mode: GrowthMode) -> Option<Growth> {
@@ -313,14 +301,9 @@ impl Arena {
                 if start < run_start || end > run_end {
                     continue;
                 }
-                let window = Window {
-                    new: self.newly_backed(run, start..end, granule),
-                    offset: start,
-                    end,
-                };
-                let better = best
-                    .as_ref()
-                    .is_none_or(|best| (window.new, window.offset) < (best.new, best.offset));
+                let window = Window { new: self.newly_backed(run, start..end, granule), offset: start, end };
+                let better =
+                    best.as_ref().is_none_or(|best| (window.new, window.offset) < (best.new, best.offset));
                 if better {
                     *best = Some(window);
                 }
@@ -345,11 +328,7 @@ impl Arena {
         let mut left = at_least;
         let mut add = |range: Range<u64>, cut: bool, granule: u64| {
             let bytes = range.end - range.start;
-            let keep = if cut {
-                left.div_ceil(granule).saturating_mul(granule).min(bytes)
-            } else {
-                bytes
-            };
+            let keep = if cut { left.div_ceil(granule).saturating_mul(granule).min(bytes) } else { bytes };
             ranges.push(range.start..range.start + keep);
             left = left.saturating_sub(keep);
             left == 0
@@ -363,15 +342,9 @@ impl Arena {
                     let node = self.nodes.at(id);
                     let start = node.offset.div_ceil(granule) * granule;
                     let end = node.end() / granule * granule;
-                    let parts = [
-                        start..end.min(except.start.max(start)),
-                        start.max(except.end)..end,
-                    ];
-                    let parts = if except.end <= start || except.start >= end {
-                        [start..end, 0..0]
-                    } else {
-                        parts
-                    };
+                    let parts = [start..end.min(except.start.max(start)), start.max(except.end)..end];
+                    let parts =
+                        if except.end <= start || except.start >= end { [start..end, 0..0] } else { parts };
                     for part in parts {
                         if part.start < part.end && add(part, true, granule) {
                             return ranges;
@@ -398,11 +371,7 @@ impl Arena {
         let spare = mode == GrowthMode::Spare && usual <= largest;
         let slab = if spare { usual } else { want.bytes.checked_next_multiple_of(align)? };
         let zone = self.zone_of(want);
-        let fit = Want {
-            bytes: slab,
-            align: align.max(self.settings.unit),
-            ..*want
-        };
+        let fit = Want { bytes: slab, align: align.max(self.settings.unit), ..*want };
         let offset = self.holes.ascending(&self.nodes, slab).find_map(|id| {
             let hole = self.nodes.at(id);
             let offset = fit.aligned(hole.offset)?;
@@ -412,11 +381,7 @@ impl Arena {
         let limit = if spare { self.limit(1) } else { self.backed_bytes };
         Some(Growth {
             back: std::iter::once(offset..offset + slab).collect(),
-            give_back: if after > limit {
-                self.idle(after - limit, &(0..0))
-            } else {
-                Vec::new()
-            },
+            give_back: if after > limit { self.idle(after - limit, &(0..0)) } else { Vec::new() },
             slab: Some(slab),
         })
     }

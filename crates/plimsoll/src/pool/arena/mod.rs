@@ -9,10 +9,7 @@
 //! The slack and the first growth were chosen on fourteen recorded traces, and the smallest pools react strongly to
 //! either: a pool of seventeen granules has room for one that is wasted.
 
-#[expect(
-    clippy::module_inception,
-    reason = "one noun, one file; the noun is the arena"
-)]
+#[expect(clippy::module_inception, reason = "one noun, one file; the noun is the arena")]
 mod arena;
 mod bins;
 mod check;

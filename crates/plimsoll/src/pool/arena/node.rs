@@ -155,12 +155,7 @@ pub(super) struct Nodes {
 
 impl Nodes {
     pub(super) const fn new() -> Self {
-        Self {
-            slots: Vec::new(),
-            touched: Vec::new(),
-            clock: 0,
-            vacant: NIL,
-        }
+        Self { slots: Vec::new(), touched: Vec::new(), clock: 0, vacant: NIL }
     }
 
     #[inline]

@@ -65,11 +65,7 @@ pub struct Slack {
 
 impl Slack {
     /// What held on recorded traces from 30 MiB to 18 GiB.
-    pub const MEASURED: Self = Self {
-        permille: 28,
-        bytes: 28 * MIB,
-        permille_most: 90,
-    };
+    pub const MEASURED: Self = Self { permille: 28, bytes: 28 * MIB, permille_most: 90 };
 
     /// For so many bytes of need.
     pub fn of(&self, need: u64) -> u64 {
@@ -77,9 +73,7 @@ impl Slack {
             let share = u128::from(need) * u128::from(permille) / 1000;
             u64::try_from(share).unwrap_or(u64::MAX)
         };
-        share(self.permille)
-            .max(self.bytes)
-            .min(share(self.permille_most))
+        share(self.permille).max(self.bytes).min(share(self.permille_most))
     }
 }
 
@@ -88,11 +82,7 @@ impl ArenaSettings {
     pub const fn pages(unit: u64, granule: u64, span: u64) -> Self {
         Self {
             unit: if unit < MIN_UNIT { MIN_UNIT } else { unit },
-            backing: Backing::Pages {
-                granule,
-                span,
-                base: 0,
-            },
+            backing: Backing::Pages { granule, span, base: 0 },
             small_below: MIB / 4,
             small_slab: MIB / 2,
             slack: Slack::MEASURED,
@@ -121,11 +111,7 @@ impl ArenaSettings {
     #[must_use]
     pub const fn based_at(mut self, address: u64) -> Self {
         if let Backing::Pages { granule, span, .. } = self.backing {
-            self.backing = Backing::Pages {
-                granule,
-                span,
-                base: address,
-            };
+            self.backing = Backing::Pages { granule, span, base: address };
         }
         self
     }
