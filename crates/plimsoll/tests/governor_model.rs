@@ -168,6 +168,7 @@ impl World {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each operation")]
     fn apply(&mut self, op: &Op) {
         let pick = |index: usize, len: usize| (len > 0).then(|| index % len);
         match *op {

@@ -38,7 +38,7 @@ pub const RULES: Rules = Rules {
         ("crates/plimsoll-device/src/sim/mod.rs", "the simulation's settings stand before its parts"),
     ],
     unsafe_files: &[
-        ("crates/bench-compare/src/peers/malloc.rs", "calls the system's allocator"),
+        ("crates/plimsoll-cli/src/bench/engines/malloc.rs", "calls the system's allocator"),
         ("crates/bench-compare/src/peers/mimalloc.rs", "calls a C library"),
         ("crates/plimsoll-device/src/host/backing.rs", "maps, backs and gives back the memory of regions"),
         ("crates/plimsoll-device/src/host/mapping.rs", "owns mappings of the system"),
@@ -48,9 +48,10 @@ pub const RULES: Rules = Rules {
         ("crates/plimsoll-device/src/sim/device.rs", "vouches for the addresses of the regions it makes"),
         ("crates/plimsoll-device/src/sim/slab.rs", "memory that device and host share"),
         ("crates/plimsoll/src/pool/biased.rs", "a lock that its owner takes without a locked instruction"),
-        ("crates/plimsoll/src/pool/block.rs", "blocks are reached by address from the leases"),
+        ("crates/plimsoll/src/pool/block.rs", "its link belongs to whoever owns the chain that it is in"),
         ("crates/plimsoll/src/pool/chain.rs", "blocks are linked through each other"),
-        ("crates/plimsoll/src/pool/lease.rs", "a lease is one pointer to its block"),
+        ("crates/plimsoll/src/pool/lease.rs", "lends the host memory that a lease owns as a slice"),
+        ("crates/plimsoll/src/holding/resident/in_place.rs", "lends a mapped file as a slice"),
         ("crates/plimsoll/src/pool/local.rs", "each thread reaches its cache without a lock"),
         ("crates/plimsoll/src/pool/work.rs", "who takes a span out of a lease vouches for the work on it"),
         (

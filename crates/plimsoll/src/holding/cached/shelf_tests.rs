@@ -78,7 +78,7 @@ impl Lru {
     }
 }
 
-/// Small dear entries that are asked for now and then, among large cheap ones that pass through.
+/// Small dear entries that are asked for time and again, among large cheap ones that pass through.
 #[test]
 fn seconds_saved_per_byte_beat_lru_on_mixed_sizes() {
     const ROOM: u64 = 100_000;
