@@ -14,8 +14,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let seat = engine.reserve("work", Bytes::mib(32))?.within(Duration::from_secs(1)).wait()?;
     println!("{} charged, of which {} reserved", work.charged(Place::Host), seat.bytes());
 
-    let refusal = engine.reserve("work", Bytes::mib(48))?.now().unwrap_err();
-    println!("{refusal}"); // what was asked, what is free, who holds the rest, and what to do
+    if let Err(refusal) = engine.reserve("work", Bytes::mib(48))?.now() {
+        println!("{refusal}"); // what was asked, what is free, who holds the rest, and what to do
+    }
     drop((rows, seat)); // what was leased and reserved goes back
     Ok(())
 }
