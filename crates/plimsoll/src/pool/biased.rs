@@ -64,16 +64,17 @@ impl<T> Biased<T> {
         }
     }
 
-    /// Runs `f` on the value, as the owner.
+    /// Runs `f` on the value, as the owner, unless somebody else wants in: then `input` comes back unused, and
+    /// the caller goes the long way round by [`owner`](Self::owner). Made so that nothing in it is a call.
     ///
     /// # Safety
-    /// All calls on one `Biased` come from one thread, and `f` does not call `owner` or `visit` on it again.
+    /// As for [`owner`](Self::owner).
     #[expect(
         clippy::inline_always,
         reason = "the hot path: a call between its parts costs as much as a part"
     )]
     #[inline(always)]
-    pub(crate) unsafe fn owner<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+    pub(crate) unsafe fn try_owner<I, R>(&self, input: I, f: impl FnOnce(&mut T, I) -> R) -> Result<R, I> {
         self.held.store(true, Ordering::Relaxed);
         if self.light {
             std::sync::atomic::compiler_fence(Ordering::SeqCst);
@@ -82,14 +83,25 @@ impl<T> Biased<T> {
         }
         let held = Held(&self.held);
         if self.wanted.load(Ordering::Acquire) {
-            drop(held);
-            return self.owner_beside_visitor(f);
+            return Err(input);
         }
         // SAFETY: `held` is set and no visitor wanted in after the barrier, so a visitor that comes now waits
         // for `held` to clear; the caller promises that no other owner call is active.
-        let result = self.value.with_mut(|value| f(unsafe { &mut *value }));
+        let result = self.value.with_mut(|value| f(unsafe { &mut *value }, input));
         drop(held);
-        result
+        Ok(result)
+    }
+
+    /// Runs `f` on the value, as the owner.
+    ///
+    /// # Safety
+    /// All calls on one `Biased` come from one thread, and `f` does not call `owner` or `visit` on it again.
+    pub(crate) unsafe fn owner<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+        // SAFETY: the caller's promise.
+        match unsafe { self.try_owner(f, |value, f| f(value)) } {
+            Ok(result) => result,
+            Err(f) => self.owner_beside_visitor(f),
+        }
     }
 
     #[cold]

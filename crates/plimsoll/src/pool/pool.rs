@@ -157,8 +157,9 @@ impl Pool {
         let rounded = (bytes.get().wrapping_add(align - 1)) & !(align - 1);
         // Zero, and sizes that wrap, round to zero; over-sized ones miss the cache. All take the slow road.
         if rounded != 0
-            && let Some(Some(mut block)) =
-                local::with(self.core.key(), move |bins| bins.pop(rounded, bytes.get(), Tag::NONE))
+            && let Ok(Some(mut block)) = local::try_with(self.core.key(), (), move |bins, ()| {
+                bins.pop(rounded, bytes.get(), Tag::NONE)
+            })
         {
             block.requested = bytes.get();
             block.tag = Tag::NONE;
@@ -175,8 +176,9 @@ impl Pool {
         if rounded != 0
             && request.align <= align
             && request.align.is_power_of_two()
-            && let Some(Some(mut block)) =
-                local::with(self.core.key(), move |bins| bins.pop(rounded, request.bytes.get(), request.tag))
+            && let Ok(Some(mut block)) = local::try_with(self.core.key(), (), move |bins, ()| {
+                bins.pop(rounded, request.bytes.get(), request.tag)
+            })
         {
             block.requested = request.bytes.get();
             block.tag = request.tag;
