@@ -13,8 +13,9 @@ use super::biased::Biased;
 use super::bins::Bins;
 use super::core::PoolCore;
 
-/// What a thread keeps of one pool.
+/// What a thread keeps of one pool, on cache lines that no other thread's cache shares.
 #[derive(Debug)]
+#[repr(align(128))]
 pub(crate) struct ThreadCache {
     pub(super) bins: Biased<Bins>,
     /// The most that `bins` may keep, for others to read without coming in.

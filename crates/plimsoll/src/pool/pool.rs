@@ -153,7 +153,7 @@ impl Pool {
     )]
     #[inline(always)]
     pub fn lease(&self, bytes: Bytes) -> Result<Lease, LeaseError> {
-        let align = self.core.align;
+        let align = self.core.align();
         let rounded = (bytes.get().wrapping_add(align - 1)) & !(align - 1);
         // Zero, and sizes that wrap, round to zero; over-sized ones miss the cache. All take the slow road.
         if rounded != 0
@@ -171,7 +171,7 @@ impl Pool {
     /// As [`lease`](Self::lease), with an alignment, a tag, or time to wait.
     pub fn lease_with(&self, request: impl Into<LeaseRequest>) -> Result<Lease, LeaseError> {
         let request = request.into();
-        let align = self.core.align;
+        let align = self.core.align();
         let rounded = request.bytes.get().wrapping_add(align - 1) & !(align - 1);
         if rounded != 0
             && request.align <= align
@@ -197,14 +197,15 @@ impl Pool {
             return Ok(Lease::empty());
         }
         let too_large = || LeaseError::TooLarge { asked: request.bytes, limit: Bytes::new(core.largest) };
-        let bytes = request.bytes.checked_round_up(core.align).ok_or_else(too_large)?;
+        let bytes = request.bytes.checked_round_up(core.align()).ok_or_else(too_large)?;
         if bytes.get() > core.largest {
             return Err(too_large());
         }
         if !local::has(core.key()) {
             local::join(core);
         }
-        let need = Need { bytes: bytes.get(), align: request.align.max(core.align), within: request.within };
+        let need =
+            Need { bytes: bytes.get(), align: request.align.max(core.align()), within: request.within };
         let mut block = core.obtain(need)?;
         block.requested = request.bytes.get();
         block.tag = request.tag;
