@@ -10,6 +10,7 @@ use super::block::Block;
 use super::core::PoolCore;
 use super::error::LeaseError;
 use super::local;
+use super::pending::UNFENCED;
 use super::tag::Tag;
 
 /// Some bytes of a pool, until it is dropped.
@@ -82,7 +83,7 @@ impl Lease {
             return Ok(());
         };
         while let Some(&fence) = fences.last() {
-            if !block.core.device().signalled(fence)? {
+            if !is_done(block.core.device().as_ref(), fence)? {
                 return Err(LeaseError::InUse(fence));
             }
             fences.pop();
@@ -97,7 +98,7 @@ impl Lease {
             return Ok(());
         };
         for &fence in block.fences.iter().flat_map(|fences| fences.iter()) {
-            if !block.core.device().signalled(fence)? {
+            if !is_done(block.core.device().as_ref(), fence)? {
                 return Err(LeaseError::InUse(fence));
             }
         }
@@ -172,6 +173,11 @@ impl Lease {
         let start = unsafe { host.as_ptr().add(offset) };
         Ok(Some((start, Bytes::new(block.requested).as_usize())))
     }
+}
+
+/// Whether the device is done with what a fence stands for.
+fn is_done(device: &dyn Device, fence: Fence) -> Result<bool, DeviceError> {
+    if fence.seq == UNFENCED { Ok(false) } else { device.signalled(fence) }
 }
 
 impl Drop for Lease {
