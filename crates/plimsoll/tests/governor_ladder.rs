@@ -152,7 +152,7 @@ impl World {
             drop(registration);
             cache.held.lock().unwrap().clear();
         }
-        assert!(self.governor.snapshot().is_balanced());
+        assert!(self.governor.snapshot().is_clear());
     }
 }
 

@@ -353,7 +353,7 @@ proptest! {
         }
         world.waits.clear();
         world.held.clear();
-        prop_assert!(governor.snapshot().is_balanced());
+        prop_assert!(governor.snapshot().is_clear());
         prop_assert_eq!(PLACES.map(|place| governor.waiting(place)), [0, 0]);
     }
 }

@@ -72,7 +72,7 @@ fn critical_pressure_stops_borrowers_not_owners_and_lets_them_in_when_it_eases()
     governor.press(HOST, &used(0.1), start + Duration::from_secs(1));
     assert_eq!(governor.press(HOST, &used(0.1), start + Duration::from_secs(7)), PressureLevel::Normal);
     drop(waits.join().unwrap().unwrap());
-    assert!(governor.snapshot().is_balanced());
+    assert!(governor.snapshot().is_clear());
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn warning_trims_idle_memory_and_critical_shrinks_holders_by_what_is_too_much() 
     let left = borrower.charged(HOST).get();
     assert!((200..=201).contains(&left), "a tenth of 2,000 is too much: {left}");
     drop(kept);
-    assert!(governor.snapshot().is_balanced());
+    assert!(governor.snapshot().is_clear());
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn the_line_is_lower_while_the_system_has_less_than_the_plan_thought() {
     governor.press(HOST, &reading(5_000), start + Duration::from_secs(7));
     drop(owner.reserve(HOST, b(900)).now().unwrap());
     drop(held);
-    assert!(governor.snapshot().is_balanced());
+    assert!(governor.snapshot().is_clear());
 }
 
 struct Readings(Arc<AtomicUsize>);

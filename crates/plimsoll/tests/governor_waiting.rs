@@ -71,7 +71,7 @@ fn a_small_request_does_not_pass_a_large_one_that_came_first() {
     large.join().unwrap();
     small.join().unwrap();
     drop(held);
-    assert!(governor.snapshot().is_balanced());
+    assert!(governor.snapshot().is_clear());
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn one_that_waits_for_its_own_limit_holds_up_nobody_else() {
     drop(held);
     assert_eq!(granted.recv_timeout(LONG), Ok("a"));
     waiter.join().unwrap();
-    assert!(governor.snapshot().is_balanced());
+    assert!(governor.snapshot().is_clear());
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn what_is_guaranteed_goes_before_what_is_borrowed() {
     assert_eq!(granted.recv_timeout(LONG), Ok("borrower"));
     first.join().unwrap();
     second.join().unwrap();
-    assert!(governor.snapshot().is_balanced());
+    assert!(governor.snapshot().is_clear());
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn one_that_comes_under_its_guarantee_while_it_waits_moves_up() {
     assert_eq!(granted.recv_timeout(LONG), Ok("borrower"));
     first.join().unwrap();
     drop(held);
-    assert!(governor.snapshot().is_balanced());
+    assert!(governor.snapshot().is_clear());
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn a_deadline_ends_a_wait_with_the_reason() {
     }
     drop(held);
     assert_eq!(governor.waiting(HOST), 0);
-    assert!(governor.snapshot().is_balanced());
+    assert!(governor.snapshot().is_clear());
 }
 
 /// Counts how often a task was woken, and wakes the thread that polls.
@@ -187,7 +187,7 @@ fn a_future_is_granted_when_memory_comes_free() {
     assert_eq!(granted.bytes(), b(60));
     later.join().unwrap();
     drop(granted);
-    assert!(governor.snapshot().is_balanced());
+    assert!(governor.snapshot().is_clear());
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn a_future_ends_at_its_deadline_without_a_runtime() {
         block_on(a.reserve(HOST, b(1)).within(Duration::from_millis(20)).into_future()).unwrap_err();
     assert!(refused.waited.is_some());
     drop(held);
-    assert!(governor.snapshot().is_balanced());
+    assert!(governor.snapshot().is_clear());
 }
 
 #[test]
@@ -221,7 +221,7 @@ fn a_dropped_future_leaves_the_queue_and_gives_back_what_it_was_granted() {
             assert_eq!(governor.waiting(HOST), 0);
             drop(held);
         }
-        assert!(governor.snapshot().is_balanced());
+        assert!(governor.snapshot().is_clear());
     }
 }
 
@@ -235,5 +235,5 @@ fn a_thread_that_dies_gives_back_what_it_held() {
         panic!("a thread that dies, on purpose");
     });
     assert!(died.join().is_err());
-    assert!(governor.snapshot().is_balanced());
+    assert!(governor.snapshot().is_clear());
 }

@@ -31,7 +31,7 @@ fn governor(accounts: &[(&str, u64, u64)]) -> Governor {
 }
 
 fn ends_balanced(governor: &Governor) {
-    assert!(governor.snapshot().is_balanced());
+    assert!(governor.snapshot().is_clear());
     assert_eq!(governor.waiting(HOST), 0);
 }
 

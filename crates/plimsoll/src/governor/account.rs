@@ -70,6 +70,13 @@ impl Governor {
         Registration::new(Arc::clone(&self.inner), entry)
     }
 
+    /// Asks all who keep idle memory on a place for it, on the calling thread.
+    pub(crate) fn call_in(&self, place: Place) {
+        if let Some(place) = self.inner.charter.place(place) {
+            ladder::call_in(&self.inner, place);
+        }
+    }
+
     /// Replaces the thresholds of a place's pressure gauge.
     pub fn set_pressure(&self, place: Place, settings: PressureSettings) {
         let Some(place) = self.inner.charter.place(place) else {

@@ -234,11 +234,14 @@ impl Future for AskFuture {
             this.look_at = wake_at;
         }
         // Leaves the waker first and looks afterwards: a grant in between is seen by one or the other.
-        waiting.wake_with(context.waker());
+        let nudged = waiting.wake_with(context.waker());
         let answer = match waiting.collect() {
             Some(reservation) => Ok(reservation),
             None if this.deadline.is_some_and(|deadline| Instant::now() >= deadline) => waiting.finish(true),
             None => {
+                if nudged {
+                    context.waker().wake_by_ref();
+                }
                 if let Some(at) = wake_at {
                     timer::wake_at(at, context.waker().clone());
                 }

@@ -165,7 +165,7 @@ fn rung(
             HolderKind::Idle | HolderKind::Pending => now.short,
         };
         if want > 0 {
-            given += ask(inner, &candidate, want, faults);
+            given += ask(inner, &candidate, kind, want, faults);
         }
     }
     lacks(inner, ticket).map(|_| given)
@@ -240,7 +240,16 @@ fn takeable(inner: &Inner, holder: NodeId, full: NodeId) -> u64 {
 }
 
 /// Asks one holder, with no lock held; what the ledger shows it gave.
-fn ask(inner: &Arc<Inner>, candidate: &Candidate, want: u64, faults: &mut Vec<Fault>) -> u64 {
+///
+/// What a holder of leases drops goes to its pool's idle memory and not to the ledger, so those who are idle on the
+/// same node are asked again before a holder is judged.
+fn ask(
+    inner: &Arc<Inner>,
+    candidate: &Candidate,
+    kind: HolderKind,
+    want: u64,
+    faults: &mut Vec<Fault>,
+) -> u64 {
     let charged = || inner.with(|state| state.books.node(candidate.node).own);
     let account = Account { inner: Arc::clone(inner), number: candidate.account };
     let emergency = Emergency::new(account);
@@ -249,7 +258,17 @@ fn ask(inner: &Arc<Inner>, candidate: &Candidate, want: u64, faults: &mut Vec<Fa
     let outer = SHRINKING.with(|governor| governor.replace(here));
     let said = catch_unwind(AssertUnwindSafe(|| candidate.holder.shrink(Bytes::new(want), &emergency)));
     SHRINKING.with(|governor| governor.replace(outer));
-    let gave = before.saturating_sub(charged());
+    let gave = || before.saturating_sub(charged());
+    if kind == HolderKind::Holder && gave() < want {
+        let place = inner.with(|state| usize::from(state.books.node(candidate.node).place));
+        for idle in candidates(inner, place, candidate.node, HolderKind::Idle, faults) {
+            let left = want.saturating_sub(gave());
+            if left > 0 && idle.node == candidate.node {
+                ask(inner, &idle, HolderKind::Idle, left, faults);
+            }
+        }
+    }
+    let gave = gave();
     match said {
         Err(_) => quarantine(inner, candidate, faults),
         Ok(said) if said.get() > gave && candidate.offer.bytes.get() > 0 => {
@@ -299,6 +318,20 @@ pub(crate) fn tell(inner: &Arc<Inner>, place: usize, node: NodeId) -> Told {
     told
 }
 
+/// A device is full though its line is not: what nobody uses on the place goes back, whoever has it.
+pub(crate) fn call_in(inner: &Arc<Inner>, place: usize) {
+    if SHRINKING.with(Cell::get) == Arc::as_ptr(inner).addr() {
+        // Whoever gives memory back is being asked already.
+        return;
+    }
+    let root = inner.with(|state| state.books.place(place).root);
+    for kind in [HolderKind::Idle, HolderKind::Pending] {
+        for candidate in candidates(inner, place, root, kind, &mut Vec::new()) {
+            ask(inner, &candidate, kind, candidate.offer.bytes.get(), &mut Vec::new());
+        }
+    }
+}
+
 /// The system is under pressure: idle memory goes back, and at the critical level as much else as is too much.
 pub(crate) fn relieve(inner: &Arc<Inner>, place: usize, change: PressureChange) {
     let taken = inner.with(|state| !std::mem::replace(&mut state.turns[place].taken, true));
@@ -321,7 +354,7 @@ pub(crate) fn relieve(inner: &Arc<Inner>, place: usize, change: PressureChange) 
                 HolderKind::Holder => left.min(takeable(inner, candidate.node, root)),
             };
             if want > 0 {
-                left = left.saturating_sub(ask(inner, &candidate, want, &mut faults));
+                left = left.saturating_sub(ask(inner, &candidate, kind, want, &mut faults));
             }
         }
     }

@@ -34,7 +34,7 @@
 //! let refused = kv.reserve(Place::Host, Bytes::gib(2)).now().unwrap_err();
 //! assert_eq!(refused.fits_now, Bytes::gib(1));
 //! drop(seat);
-//! assert!(governor.snapshot().is_balanced());
+//! assert!(governor.snapshot().is_clear());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

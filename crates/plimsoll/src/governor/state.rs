@@ -192,7 +192,8 @@ impl State {
     pub fn pass_turn(&mut self, place: usize) {
         self.turns[place].taken = false;
         while let Some(ticket) = self.turns[place].next.pop_front() {
-            if self.nudge(ticket) {
+            // One that was granted meanwhile has no use for the turn.
+            if self.seats.get(&ticket).is_some_and(|seat| !seat.granted) && self.nudge(ticket) {
                 return;
             }
         }

@@ -56,7 +56,12 @@ impl Waiting {
 
     /// The reservation, once granted.
     pub fn collect(&mut self) -> Option<Reservation> {
-        self.account.inner.with(|state| state.collect(self.ticket))?;
+        self.account.inner.with(|state| {
+            let seat = state.collect(self.ticket)?;
+            // It may have been told of a turn that it has no use for.
+            state.offer_turn(self.number);
+            Some(seat)
+        })?;
         self.collected = true;
         Some(Reservation::new(self.account.clone(), self.place, Pot::Share(self.node), self.bytes))
     }
@@ -67,12 +72,15 @@ impl Waiting {
         self.account.inner.with(nudged).unwrap_or(false)
     }
 
-    /// From now on this task is woken, and only this one.
-    pub fn wake_with(&self, waker: &Waker) {
+    /// From now on this task is woken, and only this one. Whether it was nudged before, when nobody could be woken.
+    pub fn wake_with(&self, waker: &Waker) -> bool {
         let waker = waker.clone();
+        let replaced = self.account.inner.with(|state| {
+            let seat = state.seat(self.ticket)?;
+            Some((seat.waker.replace(waker), seat.nudged))
+        });
         // The one that was there is foreign code: it goes after the lock.
-        let before = self.account.inner.with(|state| state.seat(self.ticket)?.waker.replace(waker));
-        drop(before);
+        replaced.is_some_and(|(_before, nudged)| nudged)
     }
 
     /// Leaves the queues: with the reservation if it was granted in the meantime, else saying why not.
@@ -87,6 +95,7 @@ impl Waiting {
                 Some(Standing::HeldUp(hindrance, _)) => why(state, &inner.charter, hindrance),
                 Some(Standing::Granted) | None => {
                     state.collect(self.ticket);
+                    state.offer_turn(self.number);
                     let pot = Pot::Share(self.node);
                     return Ok(Reservation::new(self.account.clone(), self.place, pot, self.bytes));
                 }

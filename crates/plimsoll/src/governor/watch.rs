@@ -41,10 +41,10 @@ impl Governor {
 
 /// Waits for the interval or until told to stop; whether it was told.
 fn stopped(stop: &(Mutex<bool>, Condvar), interval: Duration) -> bool {
-    let until = Instant::now() + interval;
+    let until = Instant::now().checked_add(interval);
     let mut told = lock(&stop.0);
     while !*told {
-        let left = until.saturating_duration_since(Instant::now());
+        let left = until.map_or(interval, |until| until.saturating_duration_since(Instant::now()));
         if left.is_zero() {
             return false;
         }
@@ -57,7 +57,8 @@ impl Drop for Watch {
     fn drop(&mut self) {
         *lock(&self.stop.0) = true;
         self.stop.1.notify_all();
-        if let Some(thread) = self.thread.take() {
+        // Dropped on its own thread, by a holder that it asked, it ends when it gets back.
+        if let Some(thread) = self.thread.take().filter(|own| own.thread().id() != thread::current().id()) {
             // It ends by itself; that it panicked is no reason to panic here.
             drop(thread.join());
         }

@@ -68,8 +68,8 @@ impl LedgerSnapshot {
         self.places.iter().find(|snapshot| snapshot.place == place)
     }
 
-    /// Whether nothing at all is charged.
-    pub fn is_balanced(&self) -> bool {
+    /// Whether nothing at all is charged, as it must be when everybody has gone.
+    pub fn is_clear(&self) -> bool {
         self.places.iter().all(|place| place.charged.is_zero() && place.unbacked.is_zero())
     }
 

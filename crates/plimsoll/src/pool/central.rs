@@ -1,7 +1,8 @@
 //! What a pool's threads share: the arena, what is behind it, and the charge for it.
 //!
-//! Everything here runs under the pool's one mutex. It may drop charges (the governor's lock comes after the
-//! pool's); it never asks for new ones, because the governor may then come back to this pool for idle memory.
+//! Everything here runs under the pool's one mutex. It never asks for charges, because the governor may then come
+//! back to this pool for idle memory, and it releases none, because that wakes whoever waits for memory: what is no
+//! longer charged is set aside and released when the lock is let go.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
@@ -28,6 +29,8 @@ pub(super) struct Central {
     pub(super) mode: StorageMode,
     /// In all for exactly what is backed. One, but for what was paid from the emergency reserve.
     charges: Vec<Charge>,
+    /// No longer ours. Releasing it wakes whoever waits for memory, so it is done after the lock is let go.
+    pub(super) spent: Vec<Charge>,
     pub(super) pending: Pending,
     /// Leases that may be moved, by the block that they have now.
     pub(super) sites: HashMap<NodeId, Weak<Site>>,
@@ -47,6 +50,7 @@ impl Central {
             backing,
             mode,
             charges: Vec::new(),
+            spent: Vec::new(),
             pending: Pending::default(),
             sites: HashMap::new(),
             maps: 0,
@@ -80,10 +84,8 @@ impl Central {
     ) -> Result<(), DeviceError> {
         self.maps += 1;
         self.exchanges += u64::from(!growth.give_back.is_empty());
-        for range in &growth.give_back {
-            self.unback(device, range)?;
-        }
-        let result = self.back(device, growth, reservations);
+        let given_back = growth.give_back.iter().try_for_each(|range| self.unback(device, range));
+        let result = given_back.and_then(|()| self.back(device, growth, reservations));
         self.settle_charge();
         self.peak_backed = self.peak_backed.max(self.arena.backed_bytes());
         result
@@ -194,7 +196,7 @@ impl Central {
         {
             let part = charge.bytes().get().min(over);
             over -= part;
-            drop(charge.split(Bytes::new(part)));
+            self.spent.extend(charge.split(Bytes::new(part)));
             if charge.bytes() > Bytes::ZERO {
                 self.charges.push(charge);
             }

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, RwLockWriteGuard, TryLockError};
 
-use plimsoll_device::{Device, DeviceError, Stream};
+use plimsoll_device::{Device, DeviceError, Fence, Stream};
 
 use super::arena::{Move, NodeId, Placed};
 use super::block::Block;
@@ -16,6 +16,7 @@ use super::error::LeaseError;
 use super::grow::Need;
 use super::lease::Lease;
 use super::movable::Site;
+use super::pending::UNFENCED;
 
 /// A compaction keeps alignments up to a page; leases that asked for more stay where they are.
 const KEPT_ALIGN_LOG2: u8 = 12;
@@ -30,7 +31,7 @@ impl PoolCore {
         // last reference to its lease, whose drop comes back to the pool.
         let sites: Vec<Arc<Site>> =
             self.central().sites.values().filter_map(std::sync::Weak::upgrade).collect();
-        let mut held: Held<'_> = sites.iter().filter_map(unpinned).collect();
+        let mut held: Held<'_> = sites.iter().filter_map(|site| self.unpinned(site)).collect();
         if held.is_empty() {
             return Ok(None);
         }
@@ -43,26 +44,73 @@ impl PoolCore {
         for (step, target) in moves.iter().zip(targets) {
             match (&copied, held.remove(&step.node)) {
                 (Ok(()), Some(lease)) => settle_move(&mut central, step, &target, lease),
-                // Nothing has moved: the copies' targets are free again.
-                _ => central.arena.release(target.node),
+                (Err(failed), Some(mut lease)) => match failed.until {
+                    // The device may still read here and write there.
+                    Some(fence) => {
+                        lease.keep_until(fence);
+                        let mut block = self.block_at(&central, &target);
+                        block.fences = Some(Box::new(vec![fence]));
+                        drop(central.pending.push(block));
+                    }
+                    None => central.arena.release(target.node),
+                },
+                (_, None) => unreachable!("only leases that are held are moved"),
             }
         }
-        copied?;
-        Ok(self.place(&mut central, need.bytes, need.align))
+        match copied {
+            Ok(()) => Ok(self.place_anywhere(&mut central, need)),
+            Err(failed) => Err(failed.error.into()),
+        }
     }
 
     /// Copies every block of a plan and waits until the device has done so.
-    fn copy_all(&self, central: &Central, moves: &[Move]) -> Result<(), DeviceError> {
+    fn copy_all(&self, central: &Central, moves: &[Move]) -> Result<(), Failed> {
         let device: &dyn Device = self.device().as_ref();
         let stream = Stream::default();
-        for step in moves {
+        for (started, step) in moves.iter().enumerate() {
             let (from, from_at) = central.locate(step.from);
             let (to, to_at) = central.locate(step.to);
-            let source = from.span(from_at..from_at + step.bytes)?;
-            device.copy(stream, source, to.span(to_at..to_at + step.bytes)?)?;
+            let copied = from
+                .span(from_at..from_at + step.bytes)
+                .and_then(|source| device.copy(stream, source, to.span(to_at..to_at + step.bytes)?));
+            copied.map_err(|error| Failed {
+                until: (started > 0).then(|| fence_or_none(device, stream)),
+                error,
+            })?;
         }
-        device.wait(device.fence(stream)?, self.settings.fence_deadline)
+        let fence = fence_or_none(device, stream);
+        device.wait(fence, self.settings.fence_deadline).map_err(|error| match error {
+            // Nothing runs on a device that is lost.
+            DeviceError::Lost { .. } => Failed { until: None, error },
+            error => Failed { until: Some(fence), error },
+        })
     }
+
+    /// The lease at a site with its block's node, if it is this pool's (a handle's content can be exchanged for
+    /// that of another's), not pinned, and not used by the device.
+    fn unpinned<'s>(&self, site: &'s Arc<Site>) -> Option<(NodeId, RwLockWriteGuard<'s, Lease>)> {
+        let lease = match site.try_write() {
+            Ok(lease) => lease,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        let block = lease.block.as_ref().filter(|block| std::ptr::eq(Arc::as_ptr(&block.core), self))?;
+        let node = block.node;
+        let may = block.align_log2 <= KEPT_ALIGN_LOG2 && lease.check_quiet().is_ok();
+        may.then_some((node, lease))
+    }
+}
+
+/// Copies that were not made, or not in time.
+struct Failed {
+    error: DeviceError,
+    /// Until then the device may still make some of them.
+    until: Option<Fence>,
+}
+
+/// A fence for what was put on a stream, to be had later when the device gives none now.
+fn fence_or_none(device: &dyn Device, stream: Stream) -> Fence {
+    device.fence(stream).unwrap_or(Fence { stream, seq: UNFENCED })
 }
 
 fn settle_move(central: &mut Central, step: &Move, target: &Placed, mut lease: RwLockWriteGuard<'_, Lease>) {
@@ -76,17 +124,4 @@ fn settle_move(central: &mut Central, step: &Move, target: &Placed, mut lease: R
         central.sites.insert(target.node, site);
     }
     central.moved += 1;
-}
-
-/// The lease at a site with its block's node, if it is not pinned and the device does not use it.
-fn unpinned(site: &Arc<Site>) -> Option<(NodeId, RwLockWriteGuard<'_, Lease>)> {
-    let lease = match site.try_write() {
-        Ok(lease) => lease,
-        Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-        Err(TryLockError::WouldBlock) => return None,
-    };
-    let block = lease.block.as_ref()?;
-    let node = block.node;
-    let may = block.align_log2 <= KEPT_ALIGN_LOG2 && lease.check_quiet().is_ok();
-    may.then_some((node, lease))
 }

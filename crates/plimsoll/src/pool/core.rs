@@ -1,31 +1,43 @@
 //! A pool's shared part: who owns it, how blocks come home, and how it is closed.
 
-use std::sync::Arc;
+use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::{Arc, OnceLock};
 
 use plimsoll_device::{Bytes, Device, DeviceError, Place};
 
+use super::arena::Placed;
 use super::biased::Biased;
 use super::bins::{Bins, Limits};
 use super::block::{Block, Position};
 use super::central::Central;
 use super::chain::ReturnQueue;
-use super::error::LeaseError;
+use super::grow::Need;
+use super::holders;
 use super::local::{self, PoolKey, ThreadCache};
 use super::settings::PoolSettings;
 use super::stats::{PoolStats, TagStats};
 use super::tally::Tally;
-use crate::governor::Account;
+use super::turn::Turn;
+use crate::governor::{Account, Registration, Shrink};
 use crate::sync::{Mutex, MutexGuard, lock};
 
-pub(crate) struct PoolCore {
+/// What every lease and drop reads and nobody writes, on a cache line (a pair of them, as fetched) of its own, so
+/// that whoever holds the pool's lock does not slow the others' hot path.
+#[derive(Clone, Copy)]
+#[repr(align(128))]
+struct Fixed {
     key: PoolKey,
+    /// Requests are rounded up to this power of two.
+    align: u64,
+}
+
+pub(crate) struct PoolCore {
+    fixed: Fixed,
     device: Arc<dyn Device>,
     pub(super) account: Account,
     pub(super) place: Place,
     pub(super) settings: PoolSettings,
-    /// Requests are rounded up to this power of two.
-    pub(super) align: u64,
     /// The most that could ever be had in one piece.
     pub(super) largest: u64,
     /// The strictest alignment that could.
@@ -36,6 +48,47 @@ pub(crate) struct PoolCore {
     /// Counts of threads that are gone, and of those that have no cache.
     others: Mutex<Tally>,
     closed: AtomicBool,
+    /// How the governor finds the pool's idle and pending memory; it keeps weak references itself.
+    known: OnceLock<[Known; 2]>,
+    /// Whether somebody is taking several leases at once.
+    pub(super) several: Turn,
+}
+
+/// A holder, and its registration.
+type Known = (Registration, Arc<dyn Shrink>);
+
+/// The pool's shared part, locked.
+pub(super) struct Locked<'c>(Option<MutexGuard<'c, Central>>);
+
+impl Deref for Locked<'_> {
+    type Target = Central;
+
+    fn deref(&self) -> &Central {
+        match &self.0 {
+            Some(central) => central,
+            None => unreachable!("the guard is taken only when this is dropped"),
+        }
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    fn deref_mut(&mut self) -> &mut Central {
+        match &mut self.0 {
+            Some(central) => central,
+            None => unreachable!("the guard is taken only when this is dropped"),
+        }
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        if let Some(mut central) = self.0.take() {
+            let spent = std::mem::take(&mut central.spent);
+            drop(central);
+            // Releasing charges wakes tasks, and wakers are foreign code that may come back to this pool.
+            drop(spent);
+        }
+    }
 }
 
 impl PoolCore {
@@ -48,8 +101,7 @@ impl PoolCore {
         central: Central,
     ) -> Self {
         Self {
-            key: PoolKey::claim(),
-            align: device.facts().min_align.next_power_of_two(),
+            fixed: Fixed { key: PoolKey::claim(), align: device.facts().min_align.next_power_of_two() },
             device,
             account,
             place,
@@ -61,12 +113,19 @@ impl PoolCore {
             caches: Mutex::new(Vec::new()),
             others: Mutex::new(Tally::default()),
             closed: AtomicBool::new(false),
+            known: OnceLock::new(),
+            several: Turn::default(),
         }
     }
 
     #[inline]
     pub(super) const fn key(&self) -> PoolKey {
-        self.key
+        self.fixed.key
+    }
+
+    #[inline]
+    pub(super) const fn align(&self) -> u64 {
+        self.fixed.align
     }
 
     #[inline]
@@ -74,8 +133,17 @@ impl PoolCore {
         &self.device
     }
 
-    pub(super) fn central(&self) -> MutexGuard<'_, Central> {
-        lock(&self.central)
+    pub(super) fn central(&self) -> Locked<'_> {
+        Locked(Some(lock(&self.central)))
+    }
+
+    /// Keeps the pool known to the governor until its last byte is gone, which may be long after its last handle:
+    /// what waits for a device then is found by whoever needs memory.
+    pub(super) fn watch(self: &Arc<Self>) {
+        let holders = holders::of(self);
+        let governor = self.account.governor();
+        let known = holders.map(|holder| (governor.hold(&self.account, self.place, &holder), holder));
+        drop(self.known.set(known));
     }
 
     /// Puts what came home since last time back into the arena.
@@ -88,6 +156,7 @@ impl PoolCore {
     /// Looks how far the device has come, and puts what it has finished with back into the arena.
     pub(super) fn poll(&self, central: &mut Central) {
         let Central { pending, arena, .. } = central;
+        pending.fence_late(|stream| self.device.fence(stream).ok());
         pending.poll(|fence| self.device.signalled(fence), |block| arena.release(block.node));
     }
 
@@ -99,9 +168,19 @@ impl PoolCore {
         align: u64,
     ) -> Option<Box<Block>> {
         let placed = central.arena.place(bytes, align)?;
+        Some(self.block_at(central, &placed))
+    }
+
+    /// The same also where blocks of that size do not usually go: for when memory is short.
+    pub(super) fn place_anywhere(self: &Arc<Self>, central: &mut Central, need: Need) -> Option<Box<Block>> {
+        let placed = central.arena.place_anywhere(need.bytes, need.align)?;
+        Some(self.block_at(central, &placed))
+    }
+
+    pub(super) fn block_at(self: &Arc<Self>, central: &Central, placed: &Placed) -> Box<Block> {
         let (region, offset) = central.locate(placed.offset);
         let position = Position { node: placed.node, offset, bytes: placed.bytes };
-        Some(Box::new(Block::new(Arc::clone(self), region, &position)))
+        Box::new(Block::new(Arc::clone(self), region, &position))
     }
 
     /// A free block comes home from a thread's cache that does not keep it.
@@ -134,7 +213,7 @@ impl PoolCore {
     /// Counts on this thread's tally, or on the one for strangers.
     pub(super) fn count(&self, f: impl FnOnce(&mut Tally)) {
         let mut f = Some(f);
-        let counted = local::with(self.key, |bins| f.take().map(|f| f(bins.tally_mut()))).flatten();
+        let counted = local::with(self.key(), |bins| f.take().map(|f| f(bins.tally_mut()))).flatten();
         if counted.is_none()
             && let Some(f) = f
         {
@@ -164,7 +243,7 @@ impl PoolCore {
 
     /// Calls in what threads' caches keep: this thread's always, the others' when `all` is set.
     pub(super) fn flush(&self, all: bool) {
-        let drained = local::with(self.key, |bins| bins.drain(|block| self.returns.push(block)));
+        let drained = local::with(self.key(), |bins| bins.drain(|block| self.returns.push(block)));
         if !all && drained.is_some() {
             return;
         }
@@ -190,26 +269,6 @@ impl PoolCore {
             0 => Ok(Bytes::ZERO),
             excess => central.give_back(self.device.as_ref(), excess),
         }
-    }
-
-    /// Waits until the device is done with everything that was dropped so far.
-    pub(super) fn settle(&self) -> Result<(), LeaseError> {
-        let fences = self.central().pending.backs();
-        let mut result = Ok(());
-        for fence in fences {
-            match self.device.wait(fence, self.settings.fence_deadline) {
-                Ok(()) | Err(DeviceError::Lost { .. }) => {}
-                Err(DeviceError::FenceTimeout { .. }) => {
-                    let mut central = self.central();
-                    central.pending.mark_stuck(fence);
-                    result = Err(LeaseError::Poisoned { bytes: central.pending.bytes(), fence });
-                }
-                Err(error) => result = Err(error.into()),
-            }
-        }
-        let mut central = self.central();
-        self.poll(&mut central);
-        if central.pending.is_empty() { Ok(()) } else { result }
     }
 
     /// The last handle is gone: nothing is kept idle any more, and each lease that still lives gives its
@@ -241,7 +300,7 @@ impl PoolCore {
 
     fn clear(&self) {
         // What is poisoned keeps the pool, and with it the charge, alive: its memory is not ours to give.
-        let _poisoned = self.settle();
+        let _poisoned = self.settle(false);
         let mut central = self.central();
         self.absorb(&mut central);
         // A device that fails here keeps its memory, so the charge for it stays with the pool.
@@ -293,7 +352,7 @@ impl PoolCore {
 
 impl Drop for PoolCore {
     fn drop(&mut self) {
-        self.key.give_up();
+        self.key().give_up();
     }
 }
 

@@ -35,6 +35,15 @@ pub enum LeaseError {
         /// The most that could be had.
         limit: Bytes,
     },
+    /// The pool's address range is taken up by leases that lie apart.
+    #[error(
+        "no run of {asked} is left in this pool's address range, which its leases cut up; drop some, or give the \
+         pool a longer range (PoolSettings::span)"
+    )]
+    NoRange {
+        /// What was asked.
+        asked: Bytes,
+    },
     /// Not a power of two, or stricter than the pool can do.
     #[error("an alignment of {align} was asked for; it must be a power of two of at most {limit}")]
     BadAlignment {

@@ -25,7 +25,18 @@ const ROUNDS: u32 = 16;
 pub(super) struct Need {
     pub(super) bytes: u64,
     pub(super) align: u64,
-    pub(super) within: Option<Duration>,
+    pub(super) effort: Effort,
+}
+
+/// How much may be done to find it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Effort {
+    /// Nothing that anybody else would notice.
+    Quiet,
+    /// Everything but waiting in line.
+    Now,
+    /// Waiting in line so long, too.
+    Within(Duration),
 }
 
 impl PoolCore {
@@ -58,38 +69,41 @@ impl PoolCore {
     fn grow(self: &Arc<Self>, need: Need) -> Result<Box<Block>, LeaseError> {
         let mut paid: Vec<Reservation> = Vec::new();
         let mut mode = GrowthMode::Spare;
-        let mut settled = false;
+        let mut called_in = false;
         for _ in 0..ROUNDS {
-            let step = {
-                let mut central = self.central();
-                if let Some(block) = self.search(&mut central, need) {
-                    return Ok(block);
-                }
-                self.grow_once(&mut central, need, mode, &mut paid)?
+            let step = match self.attempt(need, mode, &mut paid)? {
+                Step::Grown(block) => return Ok(block),
+                step => step,
             };
             match step {
-                Step::Grown => {}
                 Step::Unpaid(missing) if mode == GrowthMode::Spare => {
                     match self.account.reserve(self.place, missing).quietly() {
                         Ok(reserved) => paid.push(reserved),
                         Err(_) => mode = GrowthMode::Exchange,
                     }
                 }
-                Step::Unpaid(missing) => match self.ask(missing, need.within) {
+                Step::Unpaid(missing) => match self.ask(missing, need.effort) {
                     Ok(reserved) => paid.push(reserved),
                     Err(refusal) => {
                         paid.clear();
-                        return self.last_resort(need, refusal);
+                        return self.last_resort(need)?.ok_or_else(|| self.refused(need, refusal));
                     }
                 },
                 Step::DeviceFull(_) if mode == GrowthMode::Spare => mode = GrowthMode::Exchange,
-                Step::DeviceFull(_) if !settled => {
-                    // What the device still works on may give some, and so may other threads' caches.
-                    settled = true;
-                    self.flush(true);
-                    self.settle()?;
+                Step::DeviceFull(_) if !called_in => {
+                    called_in = true;
+                    self.call_in(need.effort);
                 }
-                Step::DeviceFull(error) => return Err(error.into()),
+                Step::DeviceFull(error) => {
+                    paid.clear();
+                    return self.last_resort(need)?.ok_or_else(|| error.into());
+                }
+                Step::NoRange => {
+                    paid.clear();
+                    let asked = Bytes::new(need.bytes);
+                    return self.last_resort(need)?.ok_or(LeaseError::NoRange { asked });
+                }
+                Step::Lost | Step::Grown(_) => {}
             }
         }
         Err(DeviceError::System {
@@ -99,76 +113,116 @@ impl PoolCore {
         .into())
     }
 
-    /// Plans a growth and carries it out if it is paid for.
-    fn grow_once(
-        &self,
-        central: &mut Central,
+    /// Looks once more, and else grows once, all under one lock so that no other thread takes what was backed.
+    fn attempt(
+        self: &Arc<Self>,
         need: Need,
         mode: GrowthMode,
         paid: &mut Vec<Reservation>,
     ) -> Result<Step, LeaseError> {
+        let mut central = self.central();
+        if let Some(block) = self.search(&mut central, need) {
+            return Ok(Step::Grown(block));
+        }
         let Some(growth) = central.arena.growth(need.bytes, need.align, mode) else {
-            return Err(LeaseError::TooLarge {
-                asked: Bytes::new(need.bytes),
-                limit: Bytes::new(self.largest),
-            });
+            return Ok(self.place_anywhere(&mut central, need).map_or(Step::NoRange, Step::Grown));
         };
         let have = paid.iter().map(|paid| paid.bytes().get()).sum::<u64>();
         let missing = growth.back_bytes().saturating_sub(growth.give_back_bytes() + have);
-        if missing > 0 {
-            return Ok(Step::Unpaid(Bytes::new(missing)));
+        let step = if missing > 0 {
+            Step::Unpaid(Bytes::new(missing))
+        } else {
+            match central.apply(self.device().as_ref(), &growth, paid) {
+                Ok(()) => {
+                    let placed = self.place(&mut central, need.bytes, need.align);
+                    return Ok(placed.map_or(Step::Lost, Step::Grown));
+                }
+                Err(error @ DeviceError::OutOfMemory { .. }) => Step::DeviceFull(error),
+                Err(error) => return Err(error.into()),
+            }
+        };
+        if mode == GrowthMode::Exchange
+            && let Some(block) = self.place_anywhere(&mut central, need)
+        {
+            // Before anybody is asked to give something up.
+            return Ok(Step::Grown(block));
         }
-        match central.apply(self.device().as_ref(), &growth, paid) {
-            Ok(()) => Ok(Step::Grown),
-            Err(error @ DeviceError::OutOfMemory { .. }) => Ok(Step::DeviceFull(error)),
-            Err(error) => Err(error.into()),
-        }
+        Ok(step)
     }
 
-    fn ask(&self, bytes: Bytes, within: Option<Duration>) -> Result<Reservation, Refusal> {
+    fn ask(&self, bytes: Bytes, effort: Effort) -> Result<Reservation, Refusal> {
         let ask = self.account.reserve(self.place, bytes);
-        match within {
-            Some(within) => ask.within(within).wait(),
-            None => ask.now(),
+        match effort {
+            Effort::Quiet => ask.quietly(),
+            Effort::Now => ask.now(),
+            Effort::Within(at_most) => ask.within(at_most).wait(),
         }
     }
 
-    /// The line does not carry more. Something may still be had from what the pool holds already.
-    fn last_resort(self: &Arc<Self>, need: Need, refusal: Refusal) -> Result<Box<Block>, LeaseError> {
+    /// The device is full though the line is not: what is idle anywhere on it, and what it still works on, may give
+    /// some.
+    fn call_in(&self, effort: Effort) {
         self.flush(true);
-        if let Some(block) = self.search(&mut self.central(), need) {
-            return Ok(block);
+        if effort != Effort::Quiet {
+            // A fence that is stuck is not this caller's fault.
+            let _poisoned = self.settle(false);
+            self.account.governor().call_in(self.place);
+        }
+    }
+
+    /// No more can be had. Something may still be found in what the pool holds already.
+    fn last_resort(self: &Arc<Self>, need: Need) -> Result<Option<Box<Block>>, LeaseError> {
+        self.flush(true);
+        if let Some(block) = self.recover(need)? {
+            return Ok(Some(block));
+        }
+        if need.effort == Effort::Quiet {
+            return Ok(None);
         }
         if let Some(block) = self.compact_for(need)? {
-            return Ok(block);
+            return Ok(Some(block));
         }
         let waiting = !self.central().pending.is_empty();
         if waiting {
-            // A poisoned lease is not this caller's fault: the refusal below says what is pending.
-            let _poisoned = self.settle();
-            if let Some(block) = self.search(&mut self.central(), need) {
-                return Ok(block);
+            // A poisoned lease is not this caller's fault: the refusal says what is pending.
+            let _poisoned = self.settle(false);
+            if let Some(block) = self.recover(need)? {
+                return Ok(Some(block));
             }
-            if let Some(block) = self.compact_for(need)? {
-                return Ok(block);
-            }
+            return self.compact_for(need);
         }
+        Ok(None)
+    }
+
+    /// What is idle may be enough: as it lies, or exchanged for memory that lies right, which takes no charge.
+    fn recover(self: &Arc<Self>, need: Need) -> Result<Option<Box<Block>>, LeaseError> {
+        match self.attempt(need, GrowthMode::Exchange, &mut Vec::new())? {
+            Step::Grown(block) => Ok(Some(block)),
+            Step::Unpaid(_) | Step::DeviceFull(_) | Step::NoRange | Step::Lost => Ok(None),
+        }
+    }
+
+    fn refused(&self, need: Need, refusal: Refusal) -> LeaseError {
         let central = self.central();
-        Err(LeaseError::Refused {
+        LeaseError::Refused {
             asked: Bytes::new(need.bytes),
             largest_free: Bytes::new(central.arena.largest_free()),
             pending: central.pending.bytes(),
             refusal: Box::new(refusal),
-        })
+        }
     }
 }
 
-/// How far one attempt to grow came.
+/// How far one attempt came.
 enum Step {
-    /// The device has backed it: the next search finds room, unless another thread was quicker.
-    Grown,
+    /// Here it is.
+    Grown(Box<Block>),
     /// So much more must be reserved first.
     Unpaid(Bytes),
     /// The line has room and the device has not.
     DeviceFull(DeviceError),
+    /// There is no address range left that is long enough.
+    NoRange,
+    /// It was backed and is not where it was meant to be: look again.
+    Lost,
 }

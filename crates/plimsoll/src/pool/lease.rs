@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use plimsoll_device::{Bytes, Device, DeviceError, Fence, Span, StorageMode};
 
-use super::bins::Kept;
+use super::bins::{Bins, Kept};
 use super::block::Block;
 use super::core::PoolCore;
 use super::error::LeaseError;
 use super::local;
+use super::pending::UNFENCED;
 use super::tag::Tag;
 
 /// Some bytes of a pool, until it is dropped.
@@ -83,7 +84,7 @@ impl Lease {
             return Ok(());
         };
         while let Some(&fence) = fences.last() {
-            if !block.core.device().signalled(fence)? {
+            if !is_done(block.core.device().as_ref(), fence)? {
                 return Err(LeaseError::InUse(fence));
             }
             fences.pop();
@@ -98,7 +99,7 @@ impl Lease {
             return Ok(());
         };
         for &fence in block.fences.iter().flat_map(|fences| fences.iter()) {
-            if !block.core.device().signalled(fence)? {
+            if !is_done(block.core.device().as_ref(), fence)? {
                 return Err(LeaseError::InUse(fence));
             }
         }
@@ -175,6 +176,11 @@ impl Lease {
     }
 }
 
+/// Whether the device is done with what a fence stands for.
+fn is_done(device: &dyn Device, fence: Fence) -> Result<bool, DeviceError> {
+    if fence.seq == UNFENCED { Ok(false) } else { device.signalled(fence) }
+}
+
 impl Drop for Lease {
     #[inline]
     fn drop(&mut self) {
@@ -190,14 +196,24 @@ fn give_back(block: Box<Block>) {
     if block.fences.is_some() {
         return PoolCore::retire(block);
     }
-    let key = block.core.key();
+    match local::try_with(block.core.key(), block, Bins::try_push) {
+        Ok(Ok(())) => {}
+        Ok(Err(block)) | Err(block) => give_back_slowly(block),
+    }
+}
+
+/// The cache has no room yet, or another thread is calling it in, or this thread has none.
+#[cold]
+#[inline(never)]
+fn give_back_slowly(block: Box<Block>) {
     let mut block = Some(block);
-    let kept = local::with(key, |bins| block.take().map(|block| bins.push(block)));
-    match kept.flatten() {
+    let key = block.as_ref().map(|block| block.core.key());
+    let kept =
+        key.and_then(|key| local::with(key, |bins| block.take().map(|block| bins.push(block)))).flatten();
+    match kept {
         Some(Kept::All) => {}
         Some(Kept::Not(block)) => PoolCore::take_back(block),
         Some(Kept::Displaced(chain)) => chain.for_each(PoolCore::take_back),
-        // This thread has no cache of the pool (yet, or any more).
         None => {
             if let Some(block) = block {
                 PoolCore::take_back_from_stranger(block);

@@ -23,9 +23,11 @@ mod pending;
 #[expect(clippy::module_inception, reason = "one noun, one file; the noun is the pool")]
 mod pool;
 mod settings;
+mod settle;
 mod stats;
 mod tag;
 mod tally;
+mod turn;
 mod work;
 
 pub use error::LeaseError;

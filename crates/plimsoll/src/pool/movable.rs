@@ -33,7 +33,8 @@ pub(super) type Site = RwLock<Lease>;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Movable {
-    pool: Pool,
+    /// Keeps the pool open.
+    _pool: Pool,
     site: Option<Arc<Site>>,
 }
 
@@ -52,7 +53,7 @@ impl Pool {
         if let Some(node) = node_of(&site) {
             self.core().central().sites.insert(node, Arc::downgrade(&site));
         }
-        Ok(Movable { pool: self.clone(), site: Some(site) })
+        Ok(Movable { _pool: self.clone(), site: Some(site) })
     }
 }
 
@@ -88,8 +89,13 @@ impl Movable {
 impl Drop for Movable {
     fn drop(&mut self) {
         let Some(site) = self.site.take() else { return };
-        if let Some(node) = node_of(&site) {
-            self.pool.core().central().sites.remove(&node);
+        {
+            // Held until it is off the list, so that no compaction moves it, and lists it anew, in between.
+            let lease = site.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(block) = &lease.block {
+                let core = Arc::clone(&block.core);
+                core.central().sites.remove(&block.node);
+            }
         }
         // The lease is given back here, or by a compaction that is looking at it just now, in either case
         // without the pool's lock held.

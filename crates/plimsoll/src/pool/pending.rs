@@ -9,6 +9,9 @@ use plimsoll_device::{Bytes, DeviceError, Fence, Stream};
 
 use super::block::Block;
 
+/// Stands for a fence that the device did not give, on a stream where work was started all the same.
+pub(super) const UNFENCED: u64 = u64::MAX;
+
 #[derive(Default)]
 pub(super) struct Pending {
     queues: Vec<Queue>,
@@ -72,14 +75,13 @@ impl Pending {
                 let Some((_, block)) = queue.waiting.pop_front() else {
                     break;
                 };
-                self.bytes -= block.bytes;
-                if queue.stuck {
-                    self.poisoned -= block.bytes;
+                if std::mem::take(&mut queue.stuck) {
+                    // It moves again.
+                    let waiting = queue.waiting.iter().map(|(_, block)| block.bytes).sum::<u64>();
+                    self.poisoned -= block.bytes + waiting;
                 }
+                self.bytes -= block.bytes;
                 again.push(block);
-            }
-            if queue.waiting.is_empty() {
-                queue.stuck = false;
             }
         }
         let waits_on = again.iter().any(|block| block.fences.as_ref().is_some_and(|f| !f.is_empty()));
@@ -93,11 +95,24 @@ impl Pending {
         }
     }
 
-    /// The last fence on each stream: when all are signalled nothing waits.
-    pub(super) fn backs(&self) -> Vec<Fence> {
+    /// Where work has no fence: asks for one now, which says as much and a little later.
+    pub(super) fn fence_late(&mut self, mut fence: impl FnMut(Stream) -> Option<Fence>) {
+        for queue in &mut self.queues {
+            if queue.waiting.back().is_some_and(|(seq, _)| *seq == UNFENCED)
+                && let Some(fence) = fence(queue.stream)
+            {
+                let unfenced = queue.waiting.iter_mut().rev().take_while(|(seq, _)| *seq == UNFENCED);
+                unfenced.for_each(|(seq, _)| *seq = fence.seq);
+            }
+        }
+    }
+
+    /// The last fence on each stream, of those that are stuck only when `all` is set: when all are signalled
+    /// nothing waits.
+    pub(super) fn backs(&self, all: bool) -> Vec<Fence> {
         let back =
             |queue: &Queue| queue.waiting.back().map(|(seq, _)| Fence { stream: queue.stream, seq: *seq });
-        self.queues.iter().filter_map(back).collect()
+        self.queues.iter().filter(|queue| all || !queue.stuck).filter_map(back).collect()
     }
 
     /// A wait for this fence's stream ran out.

@@ -10,14 +10,13 @@ use super::arena::{Arena, ArenaSettings};
 use super::central::{Backing, Central};
 use super::core::PoolCore;
 use super::error::LeaseError;
-use super::grow::Need;
-use super::holders;
+use super::grow::{Effort, Need};
 use super::lease::Lease;
 use super::local;
 use super::settings::PoolSettings;
 use super::stats::PoolStats;
 use super::tag::Tag;
-use crate::governor::{Account, Registration, Shrink};
+use crate::governor::Account;
 
 /// Turns few big device allocations into many small leases, for one account at one place.
 ///
@@ -55,14 +54,10 @@ pub struct Pool {
 /// Closes the pool when the last handle goes.
 struct Handle {
     core: Arc<PoolCore>,
-    /// How the governor finds the pool's idle and pending memory; it keeps weak references itself.
-    registrations: Vec<Registration>,
-    _holders: [Arc<dyn Shrink>; 2],
 }
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.registrations.clear();
         self.core.close();
     }
 }
@@ -137,10 +132,8 @@ impl Pool {
         layout.first_bytes = layout.first_bytes.min(facts.total.get() / 256);
         let central = Central::new(Arena::new(layout), backing, mode);
         let core = Arc::new(PoolCore::new(account.clone(), place, device, settings, bounds, central));
-        let holders = holders::of(&core);
-        let governor = account.governor();
-        let registrations = holders.iter().map(|holder| governor.hold(account, place, holder)).collect();
-        let handle = Arc::new(Handle { core: Arc::clone(&core), registrations, _holders: holders });
+        core.watch();
+        let handle = Arc::new(Handle { core: Arc::clone(&core) });
         Ok(Self { core, handle })
     }
 
@@ -153,40 +146,62 @@ impl Pool {
     )]
     #[inline(always)]
     pub fn lease(&self, bytes: Bytes) -> Result<Lease, LeaseError> {
-        let align = self.core.align;
+        let align = self.core.align();
         let rounded = (bytes.get().wrapping_add(align - 1)) & !(align - 1);
         // Zero, and sizes that wrap, round to zero; over-sized ones miss the cache. All take the slow road.
         if rounded != 0
-            && let Some(Some(mut block)) =
-                local::with(self.core.key(), move |bins| bins.pop(rounded, bytes.get(), Tag::NONE))
+            && let Ok(Some(mut block)) = local::try_with(self.core.key(), (), move |bins, ()| {
+                bins.pop(rounded, bytes.get(), Tag::NONE)
+            })
         {
             block.requested = bytes.get();
             block.tag = Tag::NONE;
             return Ok(Lease::of(block));
         }
-        self.lease_missed(&LeaseRequest::new(bytes))
+        self.lease_missed(&LeaseRequest::new(bytes), Effort::Now)
     }
 
     /// As [`lease`](Self::lease), with an alignment, a tag, or time to wait.
     pub fn lease_with(&self, request: impl Into<LeaseRequest>) -> Result<Lease, LeaseError> {
         let request = request.into();
-        let align = self.core.align;
+        let effort = request.within.map_or(Effort::Now, Effort::Within);
+        self.lease_by(&request, effort)
+    }
+
+    /// From what the pool has or the line has free at this moment, or not at all: nobody is asked to give anything
+    /// up, nothing is moved, and nothing is waited for. For what would be nice to have.
+    pub fn lease_quietly(&self, request: impl Into<LeaseRequest>) -> Result<Lease, LeaseError> {
+        self.lease_by(&request.into(), Effort::Quiet)
+    }
+
+    /// Several leases, all or none. While one caller takes several, others who want several wait their turn, so
+    /// that two who cannot both have all do not each hold a part and wait for the rest.
+    pub fn lease_all(&self, requests: &[LeaseRequest]) -> Result<Vec<Lease>, LeaseError> {
+        let patience = requests.iter().filter_map(|request| request.within).max().unwrap_or_default();
+        let _turn = self.core.several.take(patience);
+        requests.iter().map(|request| self.lease_with(*request)).collect()
+    }
+
+    fn lease_by(&self, request: &LeaseRequest, effort: Effort) -> Result<Lease, LeaseError> {
+        let request = *request;
+        let align = self.core.align();
         let rounded = request.bytes.get().wrapping_add(align - 1) & !(align - 1);
         if rounded != 0
             && request.align <= align
             && request.align.is_power_of_two()
-            && let Some(Some(mut block)) =
-                local::with(self.core.key(), move |bins| bins.pop(rounded, request.bytes.get(), request.tag))
+            && let Ok(Some(mut block)) = local::try_with(self.core.key(), (), move |bins, ()| {
+                bins.pop(rounded, request.bytes.get(), request.tag)
+            })
         {
             block.requested = request.bytes.get();
             block.tag = request.tag;
             return Ok(Lease::of(block));
         }
-        self.lease_missed(&request)
+        self.lease_missed(&request, effort)
     }
 
     #[cold]
-    fn lease_missed(&self, request: &LeaseRequest) -> Result<Lease, LeaseError> {
+    fn lease_missed(&self, request: &LeaseRequest, effort: Effort) -> Result<Lease, LeaseError> {
         let core = &self.core;
         if !request.align.is_power_of_two() || request.align > core.strictest {
             return Err(LeaseError::BadAlignment { align: request.align, limit: core.strictest });
@@ -195,14 +210,14 @@ impl Pool {
             return Ok(Lease::empty());
         }
         let too_large = || LeaseError::TooLarge { asked: request.bytes, limit: Bytes::new(core.largest) };
-        let bytes = request.bytes.checked_round_up(core.align).ok_or_else(too_large)?;
+        let bytes = request.bytes.checked_round_up(core.align()).ok_or_else(too_large)?;
         if bytes.get() > core.largest {
             return Err(too_large());
         }
         if !local::has(core.key()) {
             local::join(core);
         }
-        let need = Need { bytes: bytes.get(), align: request.align.max(core.align), within: request.within };
+        let need = Need { bytes: bytes.get(), align: request.align.max(core.align()), effort };
         let mut block = core.obtain(need)?;
         block.requested = request.bytes.get();
         block.tag = request.tag;
@@ -234,7 +249,7 @@ impl Pool {
     /// Waits until the device is done with all that was dropped so far. What does not come within
     /// [`PoolSettings::fence_deadline`] is poisoned: it stays charged until its fence signals after all.
     pub fn settle(&self) -> Result<(), LeaseError> {
-        self.core.settle()
+        self.core.settle(true)
     }
 
     /// Its numbers now. Stops each thread that has a cache for some nanoseconds.

@@ -8,6 +8,7 @@ use plimsoll_device::{Bytes, Device, DeviceError, Fence, Span, Stream};
 
 use super::error::LeaseError;
 use super::lease::Lease;
+use super::pending::UNFENCED;
 
 impl Lease {
     /// The lease's bytes as the device knows them; `None` for a lease of no bytes.
@@ -42,11 +43,11 @@ impl Lease {
                 return Ok(None);
             };
             device.copy(stream, source, target)?;
-            device.fence(stream)?
+            device.fence(stream)
         };
-        source.keep_until(fence);
-        self.keep_until(fence);
-        Ok(Some(fence))
+        source.started(stream, &fence);
+        self.started(stream, &fence);
+        Ok(Some(fence?))
     }
 
     /// Puts on a stream: `from` arrives at `to`. Returns when `from` has been read.
@@ -71,10 +72,17 @@ impl Lease {
                 return Ok(None);
             };
             start(device.as_ref(), target)?;
-            device.fence(stream)?
+            device.fence(stream)
         };
-        self.keep_until(fence);
-        Ok(Some(fence))
+        self.started(stream, &fence);
+        Ok(Some(fence?))
+    }
+
+    /// Work was started. When the device gave no fence for it, the lease stays in use for as long as it lives, and
+    /// the pool asks for a fence when it is dropped.
+    fn started(&mut self, stream: Stream, fence: &Result<Fence, DeviceError>) {
+        let unfenced = Fence { stream, seq: UNFENCED };
+        self.keep_until(fence.as_ref().map_or(unfenced, |fence| *fence));
     }
 
     /// Waits for the work already on `stream`, then copies from `from` on into host memory.

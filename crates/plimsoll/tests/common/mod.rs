@@ -70,6 +70,6 @@ impl Bench {
     pub fn assert_balanced(&self) {
         assert_eq!(self.charged(), Bytes::ZERO, "the ledger balances");
         assert_eq!(self.device.used(), Bytes::ZERO, "the device has everything back");
-        assert!(self.governor.snapshot().is_balanced());
+        assert!(self.governor.snapshot().is_clear());
     }
 }

@@ -44,7 +44,7 @@ impl Yard {
     /// Everything came back.
     #[track_caller]
     pub fn balances_to_zero(&self, paths: &[&str]) {
-        assert!(self.governor.snapshot().is_balanced());
+        assert!(self.governor.snapshot().is_clear());
         for path in paths {
             assert_eq!(self.charged(path), Bytes::ZERO, "{path} still has something");
         }

@@ -22,32 +22,42 @@ impl LeasedSlots {
         Self { pool: pool.clone(), patience }
     }
 
-    /// Whether the pool can give this without asking anybody to shrink: from what it has, or from what is free.
-    fn has_spare(&self, bytes: Bytes) -> bool {
-        let cached = self.pool.stats().cached >= bytes;
-        let place = self.pool.place();
-        cached || self.pool.account().reserve(place, bytes).quietly().is_ok()
+    fn request(&self, bytes: Bytes, align: u64) -> LeaseRequest {
+        let request = LeaseRequest::new(bytes).align(align);
+        if self.patience.is_zero() { request } else { request.within(self.patience) }
+    }
+}
+
+/// Memory that the host cannot see is no slot; better said now than at the first read.
+fn slot_of(mut lease: Lease) -> Result<Box<dyn Slot>, LeaseError> {
+    lease.as_mut_slice()?;
+    Ok(Box::new(LeasedSlot(lease)))
+}
+
+fn said(bytes: Bytes, error: LeaseError) -> StreamError {
+    match error {
+        LeaseError::Refused { refusal, .. } => StreamError::Refused(*refusal),
+        error => StreamError::NoMemory { bytes, why: error.to_string() },
     }
 }
 
 impl SlotSource for LeasedSlots {
     fn slot(&self, bytes: Bytes, align: u64, want: Want) -> Result<Option<Box<dyn Slot>>, StreamError> {
-        if want == Want::Spare && !self.has_spare(bytes) {
-            return Ok(None);
-        }
-        let request = LeaseRequest::new(bytes).align(align);
-        let patient = want == Want::Needed && !self.patience.is_zero();
-        let request = if patient { request.within(self.patience) } else { request };
-        let leased = self.pool.lease_with(request).and_then(|mut lease| {
-            // Memory that the host cannot see is no slot; better said now than at the first read.
-            lease.as_mut_slice()?;
-            Ok(lease)
-        });
-        match leased {
-            Ok(lease) => Ok(Some(Box::new(LeasedSlot(lease)))),
-            Err(LeaseError::Refused { refusal, .. }) => Err(StreamError::Refused(*refusal)),
-            Err(error) => Err(StreamError::NoMemory { bytes, why: error.to_string() }),
-        }
+        let request = self.request(bytes, align);
+        let leased = match want {
+            Want::Needed => self.pool.lease_with(request),
+            Want::Spare => match self.pool.lease_quietly(request) {
+                Err(LeaseError::Refused { .. }) => return Ok(None),
+                leased => leased,
+            },
+        };
+        leased.and_then(slot_of).map(Some).map_err(|error| said(bytes, error))
+    }
+
+    fn first(&self, count: usize, bytes: Bytes, align: u64) -> Result<Vec<Box<dyn Slot>>, StreamError> {
+        let leased = self.pool.lease_all(&vec![self.request(bytes, align); count]);
+        let slots = leased.and_then(|leases| leases.into_iter().map(slot_of).collect());
+        slots.map_err(|error| said(bytes, error))
     }
 
     fn settle(&self, _dropped: Bytes) -> Bytes {

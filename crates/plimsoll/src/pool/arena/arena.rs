@@ -137,6 +137,17 @@ impl Arena {
         Some(self.take(fit, want.bytes))
     }
 
+    /// As [`place`](Self::place), then also among blocks of other sizes: fragments more, and finds what there is.
+    pub fn place_anywhere(&mut self, bytes: u64, align: u64) -> Option<Placed> {
+        if let Some(placed) = self.place(bytes, align) {
+            return Some(placed);
+        }
+        let want = self.want(bytes, align).filter(|_| self.nodes.has_room(4))?;
+        let fit = self.free.iter().find_map(|bins| bins.find(&self.nodes, &want, true))?;
+        let fit = self.choose_end(fit, &want);
+        Some(self.take(fit, want.bytes))
+    }
+
     /// Gives a block back; it merges with its free neighbours. Allocates nothing.
     ///
     /// # Panics

@@ -103,16 +103,14 @@ impl Arena {
 
     /// The shortest stretch of movable records from each possible start that holds the request.
     fn stretches(&self, want: &Want, movable: &impl Fn(NodeId) -> bool) -> Vec<Stretch> {
-        let wanted = self.zone_of(want);
-        let zone = if self.pages() { Zone::Large } else { wanted };
         let mut open: Vec<u32> = Vec::new();
         let mut found = Vec::new();
         let (mut from, mut moved) = (0, 0);
         for id in self.records() {
             let node = self.nodes.at(id);
             let usable = match node.state() {
-                State::Free => self.pages() || node.zone() == zone,
-                State::Taken => (self.pages() || node.zone() == zone) && movable(NodeId(id)),
+                State::Free => true,
+                State::Taken => movable(NodeId(id)),
                 State::Hole | State::Vacant => false,
             };
             let wall = !self.pages() && node.first();
@@ -192,9 +190,9 @@ impl Arena {
         // What the block's owner was promised is not known here: its address's own alignment, up to a page, is
         // kept.
         let align = (1 << node.offset.trailing_zeros().min(12)).max(self.settings.unit);
-        let fits = |&&(size, offset, zone): &&(u64, u64, Zone)| {
+        let fits = |&&(size, offset, _): &&(u64, u64, Zone)| {
             let start = offset.next_multiple_of(align);
-            (self.pages() || zone == node.zone()) && start + bytes <= offset + size
+            start + bytes <= offset + size
         };
         let &(size, offset, zone) = free.range((bytes, 0, Zone::Small)..).find(fits)?;
         free.remove(&(size, offset, zone));
