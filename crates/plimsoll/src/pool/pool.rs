@@ -27,8 +27,8 @@ use crate::governor::Account;
 /// # Who owns what
 /// The pool owns what it has backed and the charge for it; each [`Lease`] owns its part until it is dropped.
 /// Handles are cheap to clone. When the last one is dropped, idle memory goes back to the device at once
-/// (after waiting for fences, at most [`PoolSettings::fence_deadline`] for each stream); leases that still live
-/// stay valid, and their memory goes back when they do.
+/// (after waiting for fences, at most [`PoolSettings::fence_deadline`]); leases that still live stay valid, and
+/// their memory goes back when they do.
 ///
 /// # Example
 /// ```
