@@ -63,7 +63,8 @@ impl Lease {
     }
 
     /// Work on the device may use these bytes until `fence`: dropping the lease waits for it (without
-    /// blocking), and until then the host may not look inside. Several fences add up.
+    /// blocking, unless the pool's last handle is gone), and until then the host may not look inside. Several
+    /// fences add up.
     pub fn keep_until(&mut self, fence: Fence) {
         let Some(block) = self.block.as_mut() else { return };
         let fences = block.fences.get_or_insert_default();
