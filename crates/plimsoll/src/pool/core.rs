@@ -177,6 +177,10 @@ impl PoolCore {
         Some(self.block_at(central, &placed))
     }
 
+    #[expect(
+        clippy::unnecessary_box_returns,
+        reason = "a block lives in a box from here until it is released"
+    )]
     pub(super) fn block_at(self: &Arc<Self>, central: &Central, placed: &Placed) -> Box<Block> {
         let (region, offset) = central.locate(placed.offset);
         let position = Position { node: placed.node, offset, bytes: placed.bytes };
