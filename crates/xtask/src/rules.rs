@@ -50,6 +50,7 @@ pub const RULES: Rules = Rules {
         ("crates/plimsoll/src/machine/calls.rs", "asks the system for its limits"),
         ("crates/plimsoll/src/machine/darwin/raw.rs", "asks macOS for its memory counts"),
         ("crates/plimsoll/tests/resident.rs", "checks what the lent slice holds"),
+        ("crates/plimsoll/tests/pool_hot_path.rs", "counts allocations as the global allocator"),
         ("crates/plimsoll/src/pool/biased.rs", "a lock that its owner takes without a locked instruction"),
         ("crates/plimsoll/src/pool/block.rs", "its link belongs to whoever owns the chain that it is in"),
         ("crates/plimsoll/src/pool/chain.rs", "blocks are linked through each other"),

@@ -261,6 +261,28 @@ fn files_are_mapped_and_never_kill() {
     assert!(matches!(cut, DeviceError::FileTooShort { .. }));
 }
 
+/// What the system counts as locked for this process.
+#[cfg(target_os = "linux")]
+fn locked_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmLck:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn nothing_is_locked_unless_asked() {
+    let before = locked_kib();
+    let host = host();
+    let region = shared(&host, Bytes::mib(3));
+    let range = host.reserve(Bytes::mib(8), StorageMode::Shared).unwrap();
+    host.commit(&range, 0..range.bytes().get()).unwrap();
+    host.write(range.whole(), &vec![1; range.bytes().as_usize()]).unwrap();
+    // Other tests of this process lock a little for a moment; none locks as much as this would.
+    assert!(locked_kib() < before + 3 * 1024, "memory was locked that nobody asked to lock");
+    drop((region, range));
+}
+
 #[test]
 fn locking_is_only_on_request() {
     let host = host();
