@@ -20,8 +20,8 @@ Exit codes: 0 done, 1 failed or refused, 2 not understood.";
 
 /// The memory engine for AI on one machine.
 ///
-/// Plimsoll plans how many bytes each workload may carry, holds them to that line while they run, and shows where
-/// every byte is.
+/// Plimsoll keeps one ledger for every byte that workloads are given, holds each of them to its line while they
+/// run, and shows where every byte is.
 #[derive(Debug, Parser)]
 #[command(name = "plimsoll", version, after_help = EXAMPLES, arg_required_else_help = true)]
 pub(crate) struct Args {

@@ -61,6 +61,17 @@ impl Central {
         }
     }
 
+    /// The pool is gone, and with it every block: the address range goes back to the device.
+    pub(super) fn close(&mut self, device: &dyn Device) {
+        let backing = std::mem::replace(&mut self.backing, Backing::Slabs(BTreeMap::new()));
+        if let Backing::Range(region) = backing
+            && let Ok(region) = Arc::try_unwrap(region)
+        {
+            // A device that refuses has lost the range, or its own books are wrong: either way it is not ours.
+            let _refused = device.free(region);
+        }
+    }
+
     /// The region behind an offset of the arena, and the offset within it.
     pub(super) fn locate(&self, offset: u64) -> (Arc<Region>, u64) {
         match &self.backing {

@@ -356,6 +356,7 @@ impl PoolCore {
 
 impl Drop for PoolCore {
     fn drop(&mut self) {
+        self.central().close(self.device.as_ref());
         self.key().give_up();
     }
 }
