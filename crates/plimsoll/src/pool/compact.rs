@@ -70,9 +70,9 @@ impl PoolCore {
         for (started, step) in moves.iter().enumerate() {
             let (from, from_at) = central.locate(step.from);
             let (to, to_at) = central.locate(step.to);
-            let copied = from.span(from_at..from_at + step.bytes).and_then(|source| {
-                device.copy(stream, source, to.span(to_at..to_at + step.bytes)?)
-            });
+            let copied = from
+                .span(from_at..from_at + step.bytes)
+                .and_then(|source| device.copy(stream, source, to.span(to_at..to_at + step.bytes)?));
             copied.map_err(|error| Failed {
                 until: (started > 0).then(|| fence_or_none(device, stream)),
                 error,
