@@ -1,5 +1,5 @@
-//! The memory engine for AI on one machine: it plans how many bytes each workload may carry, holds them to that
-//! line while they run, and shows where every byte is.
+//! The memory engine for AI on one machine: one ledger for every byte that is handed out, a governor that holds
+//! each workload to its share of a line while it runs, and pools, leases and holdings over both.
 
 mod engine;
 pub mod governor;

@@ -214,3 +214,23 @@ fn statistics_tell_live_cached_and_tags_apart() {
     assert_eq!(stats.peak_live, Bytes::mib(2) + Bytes::new(1024));
     drop(again);
 }
+
+/// A thread's cache follows what the program uses: sizes that it has stopped asking for make way.
+#[test]
+fn a_cache_full_of_old_sizes_takes_up_new_ones() {
+    let bench = Bench::new(Bytes::mib(64));
+    let settings = PoolSettings { thread_cache: Some(Bytes::mib(4)), ..Bench::settings() };
+    let pool = bench.pool_with(settings);
+    for size in 1..=64_u64 {
+        drop(pool.lease(Bytes::kib(64) + Bytes::new(size * 256)).unwrap());
+    }
+    let misses = |pool: &plimsoll::pool::Pool| pool.stats().leases - pool.stats().hits;
+    for _ in 0..300 {
+        drop(pool.lease(Bytes::mib(1)).unwrap());
+    }
+    let before = misses(&pool);
+    for _ in 0..100 {
+        drop(pool.lease(Bytes::mib(1)).unwrap());
+    }
+    assert_eq!(misses(&pool), before, "the size in use is served from the cache");
+}

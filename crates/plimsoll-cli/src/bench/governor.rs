@@ -66,6 +66,8 @@ pub struct GovernorReport {
     pub wait_us_p999: u64,
     /// The longest wait.
     pub wait_us_max: u64,
+    /// Grants that a device of exactly the line's size had no room for. Anything but zero is a failure.
+    pub device_full: u64,
     /// What was still charged after everyone had left. Anything but zero is a failure.
     pub left_charged_bytes: u64,
 }
@@ -76,6 +78,7 @@ impl GovernorReport {
         self.samples_over_line == 0
             && self.refused_unexplained == 0
             && self.starved == 0
+            && self.device_full == 0
             && self.left_charged_bytes == 0
     }
 }
@@ -103,6 +106,7 @@ pub fn run(args: &GovernorArgs, printer: &Printer) -> Result<(), CliError> {
         refused: stress.refusals,
         refused_unexplained: stress.refusals_unexplained,
         starved: stress.starved,
+        device_full: stress.device_full,
         wait_us_p50: stress.wait_us_p50,
         wait_us_p99: stress.wait_us_p99,
         wait_us_p999: stress.wait_us_p999,
@@ -137,6 +141,10 @@ pub fn view(report: &GovernorReport, pen: &Pen) -> String {
                 report.samples_over_line,
                 report.samples
             ),
+        ),
+        (
+            "the device had room",
+            format!("{}  ({} grants did not fit it)", verdict(report.device_full == 0), report.device_full),
         ),
         (
             "every refusal explained",
@@ -189,6 +197,7 @@ mod tests {
             refused: 2,
             refused_unexplained: 0,
             starved: 0,
+            device_full: 0,
             wait_us_p50: 3,
             wait_us_p99: 90,
             wait_us_p999: 900,

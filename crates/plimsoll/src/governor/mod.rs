@@ -17,8 +17,8 @@
 //! A charge touches every node up to the root, marks peaks, must not pass anyone who waits, and must be seen by a
 //! snapshot whole or not at all. With a counter per node each of these needs its own protocol, and the line would
 //! be crossed for a moment or refused wrongly between two of them. Under one short lock they are all trivial. The
-//! price is small because charges are made per slab and not per lease: `cargo run --release --example
-//! charge_cost` prints it.
+//! price is small because charges are made per granule and not per lease:
+//! `cargo run --release -p plimsoll --example charge_cost` prints it.
 //!
 //! ```
 //! use plimsoll::governor::Governor;

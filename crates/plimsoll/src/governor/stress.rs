@@ -3,9 +3,15 @@
 //! Every tenant keeps what it is granted in a cache that gives it back when asked, except for what a thread has in
 //! its hands at the moment. So the line is full all the time, almost every request runs the ladder or waits, and
 //! the only thing that keeps requests moving is the governor. A sampler takes snapshots all along.
+//!
+//! Every grant is allocated on a simulated device with exactly the line's capacity, and freed before its charge goes:
+//! if the governor ever granted a byte too many, the device would refuse it.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
+
+use plimsoll_device::sim::{Contents, SimSettings};
+use plimsoll_device::{Device as _, Region, Request, SimDevice, StorageMode};
 
 use super::{Account, Charge, Emergency, Governor, HolderKind, Offer, Registration, Shrink};
 use crate::ledger::{AccountSettings, LedgerError, LedgerSettings, LineSettings, PlaceSnapshot};
@@ -75,15 +81,35 @@ pub struct StressReport {
     pub wait_us_p99: u64,
     /// 999 of 1,000 waited less.
     pub wait_us_p999: u64,
-    /// What was still charged when all was dropped. Must be zero.
+    /// Grants that the device had no room for. Must be zero.
+    pub device_full: u64,
+    /// What was still charged when all was dropped, or held on the device. Must be zero.
     pub left_over: Bytes,
 }
 
 impl StressReport {
     /// Whether everything that must hold did.
     pub fn passed(&self) -> bool {
-        let wrong = self.samples_over_line + self.refusals_unexplained + self.starved + self.left_over.get();
+        let broken = self.samples_over_line + self.refusals_unexplained + self.starved + self.device_full;
+        let wrong = broken + self.left_over.get();
         wrong == 0 && self.grants > 0 && self.samples > 0
+    }
+}
+
+/// Granted bytes with memory of the device behind them.
+struct Piece {
+    region: Option<Region>,
+    device: Arc<SimDevice>,
+    charge: Charge,
+}
+
+impl Drop for Piece {
+    fn drop(&mut self) {
+        // Fields go after this: the memory is free before its charge is released.
+        if let Some(region) = self.region.take() {
+            let freed = self.device.free(region);
+            debug_assert!(freed.is_ok(), "the region is this device's own");
+        }
     }
 }
 
@@ -94,7 +120,8 @@ struct Tenant {
     worth: f64,
     /// What it would like to keep.
     target: u64,
-    kept: Mutex<VecDeque<Charge>>,
+    device: Arc<SimDevice>,
+    kept: Mutex<VecDeque<Piece>>,
     bytes: AtomicU64,
 }
 
@@ -116,10 +143,10 @@ impl Shrink for Tenant {
         let mut kept = lock(&self.kept);
         let mut sum = 0;
         while sum < want.get()
-            && let Some(charge) = kept.pop_front()
+            && let Some(piece) = kept.pop_front()
         {
-            sum += charge.bytes().get();
-            gone.push(charge);
+            sum += piece.charge.bytes().get();
+            gone.push(piece);
         }
         self.bytes.fetch_sub(sum, Ordering::Relaxed);
         drop(kept);
@@ -128,17 +155,22 @@ impl Shrink for Tenant {
 }
 
 impl Tenant {
-    fn keep(&self, charge: Charge) {
+    /// Keeps what was granted, on the device; whether the device had room.
+    fn keep(&self, charge: Charge) -> bool {
+        let request = Request::new(charge.bytes(), StorageMode::Private);
+        let Ok(region) = self.device.allocate(request) else { return false };
+        let piece = Piece { region: Some(region), device: Arc::clone(&self.device), charge };
         let mut kept = lock(&self.kept);
-        self.bytes.fetch_add(charge.bytes().get(), Ordering::Relaxed);
-        kept.push_back(charge);
+        self.bytes.fetch_add(piece.charge.bytes().get(), Ordering::Relaxed);
+        kept.push_back(piece);
         let over = self.bytes.load(Ordering::Relaxed) > self.target;
         let oldest = if over { kept.pop_front() } else { None };
         if let Some(oldest) = &oldest {
-            self.bytes.fetch_sub(oldest.bytes().get(), Ordering::Relaxed);
+            self.bytes.fetch_sub(oldest.charge.bytes().get(), Ordering::Relaxed);
         }
         drop(kept);
         drop(oldest);
+        true
     }
 }
 
@@ -153,12 +185,14 @@ struct Seen {
     refusals: u64,
     unexplained: u64,
     starved: u64,
+    device_full: u64,
     waits_us: Vec<u64>,
 }
 
 /// Runs it.
 pub fn run(settings: &StressSettings) -> Result<StressReport, LedgerError> {
-    let (governor, tenants) = set_up(settings)?;
+    let device = Arc::new(simulated(settings.line));
+    let (governor, tenants) = set_up(settings, &device)?;
     let stop = AtomicBool::new(false);
     let mut report = StressReport::default();
     let mut waits = Vec::new();
@@ -187,6 +221,7 @@ pub fn run(settings: &StressSettings) -> Result<StressReport, LedgerError> {
             report.refusals += seen.refusals;
             report.refusals_unexplained += seen.unexplained;
             report.starved += seen.starved;
+            report.device_full += seen.device_full;
             waits.extend(seen.waits_us);
         }
     });
@@ -198,11 +233,30 @@ pub fn run(settings: &StressSettings) -> Result<StressReport, LedgerError> {
     report.wait_us_p999 = part(999).copied().unwrap_or(0);
     report.wait_us_max = waits.last().copied().unwrap_or(0);
     drop(tenants);
-    report.left_over = governor.snapshot().places.iter().map(|place| place.charged).sum();
+    report.left_over =
+        governor.snapshot().places.iter().map(|place| place.charged).sum::<Bytes>() + device.used();
     Ok(report)
 }
 
-fn set_up(settings: &StressSettings) -> Result<(Governor, Vec<Tenancy>), LedgerError> {
+/// A device without bytes that holds exactly so much.
+fn simulated(total: Bytes) -> SimDevice {
+    let settings = SimSettings {
+        place: PLACE,
+        total,
+        min_align: 1,
+        contents: Contents::Hollow,
+        ..SimSettings::default()
+    };
+    match SimDevice::new(settings) {
+        Ok(device) => device,
+        Err(error) => unreachable!("the settings are sound: {error}"),
+    }
+}
+
+fn set_up(
+    settings: &StressSettings,
+    device: &Arc<SimDevice>,
+) -> Result<(Governor, Vec<Tenancy>), LedgerError> {
     let count = u64::try_from(settings.tenants.max(1)).unwrap_or(u64::MAX);
     let (line, each) = (settings.line.get(), settings.line.get() / count);
     // Half of the line is guaranteed, to every other tenant; nobody may have more than an eighth of it.
@@ -228,6 +282,7 @@ fn set_up(settings: &StressSettings) -> Result<(Governor, Vec<Tenancy>), LedgerE
             kept: Mutex::new(VecDeque::new()),
             bytes: AtomicU64::new(0),
             account: account.clone(),
+            device: Arc::clone(device),
         });
         let holder: Arc<dyn Shrink> = Arc::clone(&tenant) as _;
         let registration = governor.hold(&account, PLACE, &holder);
@@ -270,7 +325,7 @@ fn work(settings: &StressSettings, number: usize, tenants: &[Tenancy], stop: &At
                 if next(4) == 0 {
                     thread::yield_now();
                 }
-                tenant.keep(charge);
+                seen.device_full += u64::from(!tenant.keep(charge));
             }
             Err(refusal) => {
                 seen.refusals += 1;

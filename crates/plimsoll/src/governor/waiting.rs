@@ -115,6 +115,7 @@ impl Drop for Waiting {
 }
 
 #[cfg(all(test, not(any(loom, shuttle))))]
+#[allow(clippy::unwrap_used, reason = "in a test, a panic says what went wrong")]
 mod tests {
     use super::*;
     use crate::Bytes;

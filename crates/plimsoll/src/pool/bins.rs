@@ -29,10 +29,12 @@ struct Bin {
     pushes: u64,
     /// How many it may keep.
     room: u64,
+    /// `pops` when [`Bins::retire_a_stale_bin`] last looked.
+    seen: u64,
 }
 
 impl Bin {
-    const EMPTY: Self = Self { bytes: 0, blocks: Chain::new(), pops: 0, pushes: 0, room: 0 };
+    const EMPTY: Self = Self { bytes: 0, blocks: Chain::new(), pops: 0, pushes: 0, room: 0, seen: 0 };
 
     const fn len(&self) -> u64 {
         self.pushes - self.pops
@@ -52,6 +54,8 @@ pub(crate) struct Bins {
     /// Bytes that the bins' rooms add up to: written by whoever is inside, read by anybody.
     room: Arc<AtomicU64>,
     tally: Tally,
+    /// The bin that was last looked at for being stale.
+    hand: usize,
     /// The pool's last handle is gone: nothing is kept any more.
     closed: bool,
 }
@@ -74,6 +78,7 @@ impl Bins {
             limits,
             room: Arc::default(),
             tally: Tally::default(),
+            hand: 0,
             closed: false,
         }
     }
@@ -96,34 +101,43 @@ impl Bins {
     pub(crate) fn pop(&mut self, bytes: u64, requested: u64, tag: Tag) -> Option<Box<Block>> {
         let set = Self::set_of(bytes);
         for bin in &mut self.table[set..set + WAYS] {
-            if bin.bytes == bytes
-                && let Some(block) = bin.blocks.pop()
-            {
+            if bin.bytes == bytes && !bin.blocks.is_empty() {
+                if !self.tally.try_lease(bytes, requested, tag) {
+                    return None;
+                }
                 bin.pops += 1;
-                self.tally.lease(bytes, requested, tag);
-                return Some(block);
+                return bin.blocks.pop();
             }
         }
         None
     }
 
-    /// Keeps the free block of a lease that was dropped, if there is room.
+    /// Keeps the free block of a lease that was dropped, if that takes no more than pushing it.
     #[expect(
         clippy::inline_always,
         reason = "the hot path: a call between its parts costs as much as a part"
     )]
     #[inline(always)]
-    pub(crate) fn push(&mut self, block: Box<Block>) -> Kept {
+    pub(crate) fn try_push(&mut self, block: Box<Block>) -> Result<(), Box<Block>> {
         let bytes = block.bytes;
-        self.tally.give_back(bytes, block.requested, block.tag);
         let set = Self::set_of(bytes);
         for bin in &mut self.table[set..set + WAYS] {
             if bin.bytes == bytes && bin.len() < bin.room {
+                if !self.tally.try_give_back(bytes, block.requested, block.tag) {
+                    return Err(block);
+                }
                 bin.pushes += 1;
                 bin.blocks.push(block);
-                return Kept::All;
+                return Ok(());
             }
         }
+        Err(block)
+    }
+
+    /// Keeps the free block of a lease that was dropped, if there is or can be room.
+    pub(crate) fn push(&mut self, block: Box<Block>) -> Kept {
+        self.tally.give_back(block.bytes, block.requested, block.tag);
+        let set = Self::set_of(block.bytes);
         self.push_beyond_room(set, block)
     }
 
@@ -144,25 +158,51 @@ impl Bins {
             self.table[way].bytes = bytes;
             way
         };
+        if self.table[way].len() == self.table[way].room {
+            self.widen(way);
+        }
+        if self.table[way].len() == self.table[way].room {
+            self.retire_a_stale_bin(way, |block| displaced.push(block));
+            self.widen(way);
+        }
         let bin = &mut self.table[way];
-        let most = (self.limits.per_size / bytes).max(1);
-        // Room grows by doubling, so that a size that comes once does not take the limit from others.
+        if bin.len() < bin.room {
+            bin.pushes += 1;
+            bin.blocks.push(block);
+            return if displaced.is_empty() { Kept::All } else { Kept::Displaced(displaced) };
+        }
+        if displaced.is_empty() {
+            return Kept::Not(block);
+        }
+        displaced.push(block);
+        Kept::Displaced(displaced)
+    }
+
+    /// Doubles a bin's room while the limits last, so that a size that comes once does not take the limit from
+    /// others.
+    fn widen(&mut self, way: usize) {
+        let bin = &mut self.table[way];
+        let most = (self.limits.per_size / bin.bytes).max(1);
         let wanted = bin.room.max(1).min(most.saturating_sub(bin.room));
         let room = self.room.load(Ordering::Relaxed);
-        let more = wanted.min((self.limits.total - room) / bytes);
-        if more == 0 {
-            return if displaced.is_empty() {
-                Kept::Not(block)
-            } else {
-                displaced.push(block);
-                Kept::Displaced(displaced)
-            };
-        }
+        let more = wanted.min((self.limits.total - room) / bin.bytes);
         bin.room += more;
-        self.room.store(room + more * bytes, Ordering::Relaxed);
-        bin.pushes += 1;
-        bin.blocks.push(block);
-        if displaced.is_empty() { Kept::All } else { Kept::Displaced(displaced) }
+        self.room.store(room + more * bin.bytes, Ordering::Relaxed);
+    }
+
+    /// Looks at one other bin: gives up its blocks if nobody leased from it since the last look. Sizes that a
+    /// program has stopped using thus make way for those it uses now, and those it uses are left alone.
+    fn retire_a_stale_bin(&mut self, but: usize, to: impl FnMut(Box<Block>)) {
+        self.hand = (self.hand + 1) % self.table.len();
+        let bin = &mut self.table[self.hand];
+        if self.hand == but || bin.bytes == 0 {
+            return;
+        }
+        if bin.seen == bin.pops {
+            self.clear(self.hand, to);
+        } else {
+            bin.seen = bin.pops;
+        }
     }
 
     /// Empties one bin and forgets its size.

@@ -183,44 +183,81 @@ mod tests {
 
 #[cfg(all(test, loom))]
 mod explored {
+    use loom::alloc::Track;
+    use loom::cell::UnsafeCell;
     use loom::sync::Arc;
 
     use super::*;
 
-    struct Node(*mut Node, usize);
+    /// Its value is in a cell of loom's, which fails the test when it is read by one who has not synchronised
+    /// with its writer; its track fails the test when it is not dropped.
+    struct Node {
+        link: *mut Node,
+        value: UnsafeCell<usize>,
+        _alive: Track<()>,
+    }
 
-    // SAFETY: the first field is used by nothing else.
+    // SAFETY: `link` is used by nothing else.
     unsafe impl Linked for Node {
         fn link(&mut self) -> &mut *mut Self {
-            &mut self.0
+            &mut self.link
         }
     }
 
-    // SAFETY: the link is only followed by the owner of the chain.
+    // SAFETY: link and value are only followed by the owner of the chain.
     unsafe impl Send for Node {}
 
-    /// Two threads return while a third takes: nothing is lost, nothing comes twice, order a thread is kept.
+    fn node(value: usize) -> Box<Node> {
+        let node = Node { link: ptr::null_mut(), value: UnsafeCell::new(0), _alive: Track::new(()) };
+        // SAFETY: nobody else has it.
+        node.value.with_mut(|cell| unsafe { *cell = value });
+        Box::new(node)
+    }
+
+    fn values(chain: Chain<Node>) -> Vec<usize> {
+        // SAFETY: a taken chain is its taker's alone, which is what loom checks here.
+        chain.map(|node| node.value.with(|cell| unsafe { *cell })).collect()
+    }
+
+    fn pusher(queue: &Arc<ReturnQueue<Node>>, base: usize) -> loom::thread::JoinHandle<()> {
+        let queue = Arc::clone(queue);
+        loom::thread::spawn(move || {
+            queue.push(node(base));
+            queue.push(node(base + 1));
+        })
+    }
+
+    /// Two threads return while a third takes: nothing is lost, nothing comes twice, what was written before a
+    /// return is seen by the taker.
     #[test]
     fn loom_returns_are_neither_lost_nor_doubled() {
         loom::model(|| {
             let queue = Arc::new(ReturnQueue::new());
-            let pushers: Vec<_> = [10, 20]
-                .into_iter()
-                .map(|base| {
-                    let queue = Arc::clone(&queue);
-                    loom::thread::spawn(move || {
-                        queue.push(Box::new(Node(ptr::null_mut(), base)));
-                        queue.push(Box::new(Node(ptr::null_mut(), base + 1)));
-                    })
-                })
-                .collect();
-            let mut seen: Vec<usize> = queue.take().map(|node| node.1).collect();
+            let pushers = [pusher(&queue, 10), pusher(&queue, 20)];
+            let mut seen = values(queue.take());
             for pusher in pushers {
                 pusher.join().unwrap();
             }
-            seen.extend(queue.take().map(|node| node.1));
+            seen.extend(values(queue.take()));
             seen.sort_unstable();
             assert_eq!(seen, [10, 11, 20, 21]);
+        });
+    }
+
+    /// Two takers share what a third returns, and what neither took is dropped with the queue.
+    #[test]
+    fn loom_takers_never_get_the_same_value() {
+        loom::model(|| {
+            let queue = Arc::new(ReturnQueue::new());
+            let pusher = pusher(&queue, 10);
+            let taker = {
+                let queue = Arc::clone(&queue);
+                loom::thread::spawn(move || values(queue.take()))
+            };
+            let mine = values(queue.take());
+            let theirs = taker.join().unwrap();
+            assert!(mine.iter().all(|value| !theirs.contains(value)), "{mine:?} and {theirs:?}");
+            pusher.join().unwrap();
         });
     }
 }

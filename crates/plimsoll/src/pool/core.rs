@@ -22,14 +22,22 @@ use super::turn::Turn;
 use crate::governor::{Account, Registration, Shrink};
 use crate::sync::{Mutex, MutexGuard, lock};
 
-pub(crate) struct PoolCore {
+/// What every lease and drop reads and nobody writes, on a cache line (a pair of them, as fetched) of its own, so
+/// that whoever holds the pool's lock does not slow the others' hot path.
+#[derive(Clone, Copy)]
+#[repr(align(128))]
+struct Fixed {
     key: PoolKey,
+    /// Requests are rounded up to this power of two.
+    align: u64,
+}
+
+pub(crate) struct PoolCore {
+    fixed: Fixed,
     device: Arc<dyn Device>,
     pub(super) account: Account,
     pub(super) place: Place,
     pub(super) settings: PoolSettings,
-    /// Requests are rounded up to this power of two.
-    pub(super) align: u64,
     /// The most that could ever be had in one piece.
     pub(super) largest: u64,
     /// The strictest alignment that could.
@@ -93,8 +101,7 @@ impl PoolCore {
         central: Central,
     ) -> Self {
         Self {
-            key: PoolKey::claim(),
-            align: device.facts().min_align.next_power_of_two(),
+            fixed: Fixed { key: PoolKey::claim(), align: device.facts().min_align.next_power_of_two() },
             device,
             account,
             place,
@@ -113,7 +120,12 @@ impl PoolCore {
 
     #[inline]
     pub(super) const fn key(&self) -> PoolKey {
-        self.key
+        self.fixed.key
+    }
+
+    #[inline]
+    pub(super) const fn align(&self) -> u64 {
+        self.fixed.align
     }
 
     #[inline]
@@ -165,6 +177,10 @@ impl PoolCore {
         Some(self.block_at(central, &placed))
     }
 
+    #[expect(
+        clippy::unnecessary_box_returns,
+        reason = "a block lives in a box from here until it is released"
+    )]
     pub(super) fn block_at(self: &Arc<Self>, central: &Central, placed: &Placed) -> Box<Block> {
         let (region, offset) = central.locate(placed.offset);
         let position = Position { node: placed.node, offset, bytes: placed.bytes };
@@ -201,7 +217,7 @@ impl PoolCore {
     /// Counts on this thread's tally, or on the one for strangers.
     pub(super) fn count(&self, f: impl FnOnce(&mut Tally)) {
         let mut f = Some(f);
-        let counted = local::with(self.key, |bins| f.take().map(|f| f(bins.tally_mut()))).flatten();
+        let counted = local::with(self.key(), |bins| f.take().map(|f| f(bins.tally_mut()))).flatten();
         if counted.is_none()
             && let Some(f) = f
         {
@@ -231,7 +247,7 @@ impl PoolCore {
 
     /// Calls in what threads' caches keep: this thread's always, the others' when `all` is set.
     pub(super) fn flush(&self, all: bool) {
-        let drained = local::with(self.key, |bins| bins.drain(|block| self.returns.push(block)));
+        let drained = local::with(self.key(), |bins| bins.drain(|block| self.returns.push(block)));
         if !all && drained.is_some() {
             return;
         }
@@ -340,7 +356,7 @@ impl PoolCore {
 
 impl Drop for PoolCore {
     fn drop(&mut self) {
-        self.key.give_up();
+        self.key().give_up();
     }
 }
 

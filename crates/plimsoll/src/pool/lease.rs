@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use plimsoll_device::{Bytes, Device, DeviceError, Fence, Span, StorageMode};
 
-use super::bins::Kept;
+use super::bins::{Bins, Kept};
 use super::block::Block;
 use super::core::PoolCore;
 use super::error::LeaseError;
@@ -63,7 +63,8 @@ impl Lease {
     }
 
     /// Work on the device may use these bytes until `fence`: dropping the lease waits for it (without
-    /// blocking), and until then the host may not look inside. Several fences add up.
+    /// blocking, unless the pool's last handle is gone), and until then the host may not look inside. Several
+    /// fences add up.
     pub fn keep_until(&mut self, fence: Fence) {
         let Some(block) = self.block.as_mut() else { return };
         let fences = block.fences.get_or_insert_default();
@@ -195,14 +196,24 @@ fn give_back(block: Box<Block>) {
     if block.fences.is_some() {
         return PoolCore::retire(block);
     }
-    let key = block.core.key();
+    match local::try_with(block.core.key(), block, Bins::try_push) {
+        Ok(Ok(())) => {}
+        Ok(Err(block)) | Err(block) => give_back_slowly(block),
+    }
+}
+
+/// The cache has no room yet, or another thread is calling it in, or this thread has none.
+#[cold]
+#[inline(never)]
+fn give_back_slowly(block: Box<Block>) {
     let mut block = Some(block);
-    let kept = local::with(key, |bins| block.take().map(|block| bins.push(block)));
-    match kept.flatten() {
+    let key = block.as_ref().map(|block| block.core.key());
+    let kept =
+        key.and_then(|key| local::with(key, |bins| block.take().map(|block| bins.push(block)))).flatten();
+    match kept {
         Some(Kept::All) => {}
         Some(Kept::Not(block)) => PoolCore::take_back(block),
         Some(Kept::Displaced(chain)) => chain.for_each(PoolCore::take_back),
-        // This thread has no cache of the pool (yet, or any more).
         None => {
             if let Some(block) = block {
                 PoolCore::take_back_from_stranger(block);

@@ -13,8 +13,9 @@ use super::biased::Biased;
 use super::bins::Bins;
 use super::core::PoolCore;
 
-/// What a thread keeps of one pool.
+/// What a thread keeps of one pool, on cache lines that no other thread's cache shares.
 #[derive(Debug)]
+#[repr(align(128))]
 pub(crate) struct ThreadCache {
     pub(super) bins: Biased<Bins>,
     /// The most that `bins` may keep, for others to read without coming in.
@@ -98,10 +99,10 @@ impl Drop for Table {
     }
 }
 
-/// Runs `f` on this thread's cache of the pool, if it has one.
+/// This thread's cache of the pool, if it has one.
 #[expect(clippy::inline_always, reason = "the hot path: a call between its parts costs as much as a part")]
 #[inline(always)]
-pub(crate) fn with<R>(key: PoolKey, f: impl FnOnce(&mut Bins) -> R) -> Option<R> {
+fn find(key: PoolKey) -> Option<*const ThreadCache> {
     let view = VIEW.get();
     let slot = key.slot as usize;
     if slot >= view.len {
@@ -110,15 +111,26 @@ pub(crate) fn with<R>(key: PoolKey, f: impl FnOnce(&mut Bins) -> R) -> Option<R>
     // SAFETY: VIEW always describes this thread's live table (it is set whenever the table changes, and reset
     // before the table is dropped), and `slot` is within it.
     let entry = unsafe { *view.entries.add(slot) };
-    if entry.serial != key.serial {
-        return None;
-    }
+    (entry.serial == key.serial).then_some(entry.cache)
+}
+
+/// Runs `f` on this thread's cache of the pool; `input` comes back when there is no cache, or when another
+/// thread is calling it in just now.
+#[expect(clippy::inline_always, reason = "the hot path: a call between its parts costs as much as a part")]
+#[inline(always)]
+pub(crate) fn try_with<I, R>(key: PoolKey, input: I, f: impl FnOnce(&mut Bins, I) -> R) -> Result<R, I> {
+    let Some(cache) = find(key) else { return Err(input) };
     // SAFETY: the table holds an Arc on the cache of each entry for as long as the entry stands, and this
-    // thread is the one that changes its table.
-    let cache = unsafe { &*entry.cache };
-    // SAFETY: a cache stands in the table of one thread only, so all `owner` calls come from here; `f` comes
-    // from this module's callers, which do nothing but push, pop and count.
-    Some(unsafe { cache.bins.owner(f) })
+    // thread is the one that changes its table. A cache stands in the table of one thread only, so all
+    // `owner` calls come from here; `f` comes from this module's callers, which push, pop and count.
+    unsafe { (*cache).bins.try_owner(input, f) }
+}
+
+/// Runs `f` on this thread's cache of the pool, if it has one; waits for whoever is calling it in.
+pub(crate) fn with<R>(key: PoolKey, f: impl FnOnce(&mut Bins) -> R) -> Option<R> {
+    let cache = find(key)?;
+    // SAFETY: as in `try_with`.
+    Some(unsafe { (*cache).bins.owner(f) })
 }
 
 /// Makes a cache of the pool for this thread. `false` when the thread is ending and can have none.

@@ -146,12 +146,13 @@ impl Pool {
     )]
     #[inline(always)]
     pub fn lease(&self, bytes: Bytes) -> Result<Lease, LeaseError> {
-        let align = self.core.align;
+        let align = self.core.align();
         let rounded = (bytes.get().wrapping_add(align - 1)) & !(align - 1);
         // Zero, and sizes that wrap, round to zero; over-sized ones miss the cache. All take the slow road.
         if rounded != 0
-            && let Some(Some(mut block)) =
-                local::with(self.core.key(), move |bins| bins.pop(rounded, bytes.get(), Tag::NONE))
+            && let Ok(Some(mut block)) = local::try_with(self.core.key(), (), move |bins, ()| {
+                bins.pop(rounded, bytes.get(), Tag::NONE)
+            })
         {
             block.requested = bytes.get();
             block.tag = Tag::NONE;
@@ -183,13 +184,14 @@ impl Pool {
 
     fn lease_by(&self, request: &LeaseRequest, effort: Effort) -> Result<Lease, LeaseError> {
         let request = *request;
-        let align = self.core.align;
+        let align = self.core.align();
         let rounded = request.bytes.get().wrapping_add(align - 1) & !(align - 1);
         if rounded != 0
             && request.align <= align
             && request.align.is_power_of_two()
-            && let Some(Some(mut block)) =
-                local::with(self.core.key(), move |bins| bins.pop(rounded, request.bytes.get(), request.tag))
+            && let Ok(Some(mut block)) = local::try_with(self.core.key(), (), move |bins, ()| {
+                bins.pop(rounded, request.bytes.get(), request.tag)
+            })
         {
             block.requested = request.bytes.get();
             block.tag = request.tag;
@@ -208,14 +210,14 @@ impl Pool {
             return Ok(Lease::empty());
         }
         let too_large = || LeaseError::TooLarge { asked: request.bytes, limit: Bytes::new(core.largest) };
-        let bytes = request.bytes.checked_round_up(core.align).ok_or_else(too_large)?;
+        let bytes = request.bytes.checked_round_up(core.align()).ok_or_else(too_large)?;
         if bytes.get() > core.largest {
             return Err(too_large());
         }
         if !local::has(core.key()) {
             local::join(core);
         }
-        let need = Need { bytes: bytes.get(), align: request.align.max(core.align), effort };
+        let need = Need { bytes: bytes.get(), align: request.align.max(core.align()), effort };
         let mut block = core.obtain(need)?;
         block.requested = request.bytes.get();
         block.tag = request.tag;

@@ -24,7 +24,7 @@ pub struct PoolStats {
     /// The most that was backed at any moment.
     pub peak_backed: Bytes,
     /// The most that was live. Exact while one thread leases; with several it is the largest sum seen when
-    /// the pool grew or was asked, because leasing shares no counter.
+    /// these numbers were asked for, because leasing shares no counter.
     pub peak_live: Bytes,
     /// Leases given so far.
     pub leases: u64,

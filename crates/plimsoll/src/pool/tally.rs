@@ -29,8 +29,14 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
+    /// Counts a lease, unless that takes a call: the first use of a tag on a thread.
     #[inline]
-    pub(crate) fn lease(&mut self, bytes: u64, requested: u64, tag: Tag) {
+    pub(crate) fn try_lease(&mut self, bytes: u64, requested: u64, tag: Tag) -> bool {
+        if tag != Tag::NONE {
+            let Some(slot) = self.tags.get_mut(tag.index()) else { return false };
+            slot.leases += 1;
+            slot.live += bytes.cast_signed();
+        }
         self.live += bytes.cast_signed();
         if self.live > self.peak {
             self.peak = self.live;
@@ -38,28 +44,36 @@ impl Tally {
         if bytes != requested {
             self.waste += (bytes - requested).cast_signed();
         }
+        true
+    }
+
+    /// Counts a lease's end, unless that takes a call.
+    #[inline]
+    pub(crate) fn try_give_back(&mut self, bytes: u64, requested: u64, tag: Tag) -> bool {
         if tag != Tag::NONE {
-            let slot = self.tag(tag.index());
-            slot.leases += 1;
-            slot.live += bytes.cast_signed();
+            let Some(slot) = self.tags.get_mut(tag.index()) else { return false };
+            slot.live -= bytes.cast_signed();
         }
+        self.live -= bytes.cast_signed();
+        if bytes != requested {
+            self.waste -= (bytes - requested).cast_signed();
+        }
+        true
     }
 
     /// A lease that the thread's cache did not serve.
     pub(crate) fn miss(&mut self, bytes: u64, requested: u64, tag: Tag) {
         self.misses += 1;
-        self.lease(bytes, requested, tag);
+        self.make_room_for(tag);
+        let counted = self.try_lease(bytes, requested, tag);
+        debug_assert!(counted, "there is room for the tag");
     }
 
-    #[inline]
+    /// The end of a lease.
     pub(crate) fn give_back(&mut self, bytes: u64, requested: u64, tag: Tag) {
-        self.live -= bytes.cast_signed();
-        if bytes != requested {
-            self.waste -= (bytes - requested).cast_signed();
-        }
-        if tag != Tag::NONE {
-            self.tag(tag.index()).live -= bytes.cast_signed();
-        }
+        self.make_room_for(tag);
+        let counted = self.try_give_back(bytes, requested, tag);
+        debug_assert!(counted, "there is room for the tag");
     }
 
     /// Leases that a bin served.
@@ -67,11 +81,10 @@ impl Tally {
         self.hits += hits;
     }
 
-    fn tag(&mut self, index: usize) -> &mut TagTally {
-        if index >= self.tags.len() {
-            self.tags.resize((index + 1).next_power_of_two(), TagTally::default());
+    fn make_room_for(&mut self, tag: Tag) {
+        if tag.index() >= self.tags.len() {
+            self.tags.resize((tag.index() + 1).next_power_of_two(), TagTally::default());
         }
-        &mut self.tags[index]
     }
 
     /// Adds another thread's counts. Peaks of different threads were not at one time, so they do not add up:
@@ -83,7 +96,8 @@ impl Tally {
         self.misses += other.misses;
         self.peak = self.peak.max(other.peak);
         for (index, more) in other.tags.iter().enumerate().filter(|(_, more)| **more != TagTally::default()) {
-            let slot = self.tag(index);
+            self.make_room_for(Tag::from_index(index));
+            let slot = &mut self.tags[index];
             slot.leases += more.leases;
             slot.live += more.live;
         }

@@ -1,6 +1,8 @@
 //! Random charges, waits, cancellations and releases. After each, the sums are right, no head could go, and nobody
 //! who fits waits unless somebody with a better claim does.
 
+#![allow(clippy::unwrap_used, reason = "in a test, a panic says what went wrong")]
+
 use proptest::prelude::*;
 
 use super::*;
