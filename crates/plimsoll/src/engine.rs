@@ -86,6 +86,9 @@ pub enum EngineError {
         /// Where it has shares.
         have: String,
     },
+    /// An account that may carry nothing anywhere.
+    #[error("{0} has no share of any place; give it one in the plan")]
+    NoShares(String),
     /// The account's place must be named.
     #[error("{account} has shares at {have}; say which place is meant")]
     WhichPlace {
@@ -133,12 +136,8 @@ impl Engine {
 
     /// Asks for bytes on an account's only place. Nothing happens until [`Ask::now`] or [`Ask::within`].
     pub fn reserve(&self, path: &str, bytes: Bytes) -> Result<Ask, EngineError> {
-        let account = self.inner.governor.account(path)?;
-        let places = self.places_of(path);
-        match places.as_slice() {
-            [place] => Ok(account.reserve(*place, bytes)),
-            _ => Err(EngineError::WhichPlace { account: path.to_owned(), have: listed(&places) }),
-        }
+        let account = self.account(path)?;
+        Ok(account.reserve(account.place()?, bytes))
     }
 
     /// Everything that is charged, at one instant.
@@ -202,6 +201,17 @@ impl EngineAccount {
     /// The account's pool of temporaries at a place; the same one each time.
     pub fn scratch(&self, place: Place) -> Result<Pool, EngineError> {
         self.engine.pool(&self.account, place)
+    }
+
+    /// The only place that it has a share of.
+    pub fn place(&self) -> Result<Place, EngineError> {
+        let account = || self.account.path().to_owned();
+        let places = self.engine.places_of(self.account.path());
+        match places.as_slice() {
+            [place] => Ok(*place),
+            [] => Err(EngineError::NoShares(account())),
+            several => Err(EngineError::WhichPlace { account: account(), have: listed(several) }),
+        }
     }
 
     /// The engine.

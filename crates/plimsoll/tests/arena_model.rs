@@ -160,7 +160,7 @@ impl Model {
             self.arena.release(node);
         }
         self.arena.check();
-        let placed = self.arena.place(bytes, 64).expect("compaction was made for this");
+        let placed = self.arena.place_anywhere(bytes, 64).expect("compaction was made for this");
         self.accept(placed, bytes, 64);
     }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use common::{Bench, PLACE};
 use plimsoll::Bytes;
 use plimsoll::holding::{Cached, Site, Streaming};
-use plimsoll::pool::{Lease, LeaseError, Movable, Pool, PoolSettings};
+use plimsoll::pool::{Lease, LeaseError, LeaseRequest, Movable, Pool, PoolSettings};
 use plimsoll_device::sim::{Call, SimSettings};
 use plimsoll_device::{Device, Stream};
 
@@ -264,7 +264,7 @@ fn leases_that_a_holder_drops_count_as_given_though_their_pool_keeps_them() {
 
 #[test]
 fn of_two_rings_for_which_there_is_not_enough_one_opens() {
-    for _ in 0..50 {
+    for _ in 0..20 {
         let bench = Bench::new(Bytes::mib(3));
         let pool = bench.pool();
         let start = Barrier::new(2);
@@ -282,5 +282,65 @@ fn of_two_rings_for_which_there_is_not_enough_one_opens() {
             [open(), other.join().unwrap()]
         });
         assert!(opened.contains(&true), "each took one slot and was refused the second");
+    }
+}
+
+#[test]
+fn what_would_only_be_nice_to_have_evicts_nobody() {
+    let bench = Bench::new(Bytes::mib(16));
+    let pool = bench.pool();
+    let cache: Cached<u64, Lease> = Cached::open(&Site::of_pool(&pool), "blocks");
+    for key in 0..15 {
+        drop(cache.insert(key, pool.lease(MIB).unwrap(), MIB, Duration::from_secs(1)).unwrap());
+    }
+    let last = pool.lease_quietly(MIB).expect("one MiB is free on the line");
+    assert!(matches!(pool.lease_quietly(MIB), Err(LeaseError::Refused { .. })));
+    assert_eq!(cache.stats().evictions, 0);
+    cache.remove(&3);
+    cache.remove(&9);
+    drop(pool.lease_quietly(Bytes::mib(2)).expect("two MiB are idle, though apart"));
+    assert_eq!(cache.stats().evictions, 0);
+    drop((last, cache, pool));
+    bench.assert_balanced();
+}
+
+#[test]
+fn several_leases_are_all_given_or_none() {
+    let bench = Bench::new(Bytes::mib(16));
+    let pool = bench.pool();
+    let four = [LeaseRequest::new(Bytes::mib(5)); 4];
+    assert!(pool.lease_all(&four).is_err());
+    assert_eq!(pool.stats().live, Bytes::ZERO);
+    assert_eq!(pool.lease_all(&four[1..]).unwrap().len(), 3);
+}
+
+#[test]
+fn a_lease_may_be_dropped_by_a_thread_that_is_ending() {
+    struct AtExit(std::cell::RefCell<Option<(Lease, Pool)>>);
+    impl Drop for AtExit {
+        fn drop(&mut self) {
+            if let Some((lease, pool)) = self.0.take() {
+                drop(lease);
+                drop(pool.lease(MIB).expect("a pool serves a thread without a cache"));
+            }
+        }
+    }
+    thread_local! {
+        static LATE: AtExit = const { AtExit(std::cell::RefCell::new(None)) };
+    }
+    let bench = Bench::new(Bytes::mib(16));
+    for before in [true, false] {
+        let pool = bench.pool();
+        std::thread::spawn(move || {
+            // Destructors run in the reverse order of first use, or not: both orders must do.
+            let early = before.then(|| pool.lease(MIB).unwrap());
+            LATE.with(|_| ());
+            let lease = pool.lease(MIB).unwrap();
+            LATE.with(|late| *late.0.borrow_mut() = Some((lease, pool)));
+            drop(early);
+        })
+        .join()
+        .unwrap();
+        bench.assert_balanced();
     }
 }

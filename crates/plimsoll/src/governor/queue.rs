@@ -84,6 +84,9 @@ struct Waiter {
 #[derive(Debug, Default)]
 struct Desk {
     lanes: [BTreeSet<Ticket>; LANES],
+    /// The last that was first here and knows it: it asked when it came, or was told. Kept, because a head that
+    /// leaves is gone before anybody looks who comes after it.
+    knows: Option<Ticket>,
     /// Sum of what is claimed here by those who wait further up.
     claimed: u64,
     /// Sum of what waits under this node's guarantee.
@@ -198,6 +201,11 @@ impl Queues {
         let mut served = Served::default();
         if self.climb(books, ticket) {
             served.granted.push(ticket);
+        } else if let Some(waiter) = self.waiters.get(&ticket) {
+            let desk = &mut self.desks[waiter.at.index()];
+            if desk.head() == Some(ticket) {
+                desk.knows = Some(ticket);
+            }
         }
         (ticket, served)
     }
@@ -277,7 +285,6 @@ impl Queues {
 
     /// Serves the head of a node's queue until it stays.
     fn pump(&mut self, books: &mut Books, node: NodeId, served: &mut Served, leaves: &mut Vec<NodeId>) {
-        let before = self.desks[node.index()].head();
         let mut last = None;
         while let Some(head) = self.desks[node.index()].head() {
             if last == Some(head) {
@@ -292,8 +299,9 @@ impl Queues {
                 leaves.push(leaf);
             }
         }
-        if let Some(head) = self.desks[node.index()].head()
-            && before != Some(head)
+        let desk = &mut self.desks[node.index()];
+        if let Some(head) = desk.head()
+            && desk.knows.replace(head) != Some(head)
         {
             served.first.push(head);
         }

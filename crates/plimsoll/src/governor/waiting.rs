@@ -113,3 +113,50 @@ impl Drop for Waiting {
         }
     }
 }
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+#[allow(clippy::unwrap_used, reason = "in a test, a panic says what went wrong")]
+mod tests {
+    use super::*;
+    use crate::Bytes;
+    use crate::governor::Governor;
+    use crate::ledger::{AccountSettings, LedgerSettings, LineSettings};
+
+    fn account() -> Account {
+        let line = Bytes::new(100);
+        let settings = LedgerSettings {
+            places: vec![LineSettings::new(Place::Host, line)],
+            accounts: vec![AccountSettings::new("a").share(Place::Host, Bytes::ZERO, line)],
+        };
+        Governor::open(&settings).unwrap().account("a").unwrap()
+    }
+
+    #[test]
+    fn a_nudge_before_there_is_a_waker_is_told_with_the_waker() {
+        let account = account();
+        let _all = account.reserve(Place::Host, Bytes::new(100)).now().unwrap();
+        let first = Waiting::enter(&account, Place::Host, 10).unwrap();
+        let second = Waiting::enter(&account, Place::Host, 10).unwrap();
+        assert!(!second.wake_with(Waker::noop()));
+        let third = Waiting::enter(&account, Place::Host, 10).unwrap();
+        drop((first, second));
+        assert!(third.wake_with(Waker::noop()), "it is first now and would sleep for ever");
+    }
+
+    #[test]
+    fn a_turn_passes_over_one_that_was_granted_meanwhile() {
+        let account = account();
+        let mut all = account.reserve(Place::Host, Bytes::new(100)).now().unwrap();
+        let mut granted = Waiting::enter(&account, Place::Host, 10).unwrap();
+        let wants = Waiting::enter(&account, Place::Host, 50).unwrap();
+        account.inner.with(|state| {
+            state.turns[0].taken = true;
+            state.turns[0].next.extend([granted.ticket, wants.ticket]);
+        });
+        drop(all.split(Bytes::new(10)));
+        wants.take_nudge();
+        account.inner.with(|state| state.pass_turn(0));
+        assert!(wants.take_nudge(), "the turn was given to one that has no use for it");
+        drop(granted.collect().unwrap());
+    }
+}

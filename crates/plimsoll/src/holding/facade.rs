@@ -2,24 +2,14 @@
 
 use super::cached::{Cached, Key};
 use super::{Resident, Site, Streaming};
-use crate::ledger::PlaceSnapshot;
-use crate::{Engine, EngineError, Place};
+use crate::{Engine, EngineError};
 
 impl Engine {
     /// Where an account's holdings stand, for one that has a share of one place only. For others, and to wait for
     /// memory, make a [`Site`] of the account and the place.
     pub fn site(&self, path: &str) -> Result<Site, EngineError> {
         let account = self.account(path)?;
-        let snapshot = self.snapshot();
-        let has_share = |place: &&PlaceSnapshot| place.share(path).is_some();
-        let places: Vec<Place> = snapshot.places.iter().filter(has_share).map(|place| place.place).collect();
-        match places.as_slice() {
-            [place] => Ok(Site::new(&account, *place)),
-            several => Err(EngineError::WhichPlace {
-                account: path.to_owned(),
-                have: several.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
-            }),
-        }
+        Ok(Site::new(&account, account.place()?))
     }
 
     /// A cache over an account, known to the governor by the account's path.
@@ -75,8 +65,8 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Bytes;
     use crate::ledger::{AccountSettings, LedgerSettings, LineSettings};
+    use crate::{Bytes, Place};
 
     #[test]
     fn an_account_in_several_places_must_say_which() {
@@ -84,10 +74,11 @@ mod tests {
         let both = AccountSettings::new("both").share(Place::Host, mib, mib).share(Place::Disk, mib, mib);
         let plan = LedgerSettings {
             places: vec![LineSettings::new(Place::Host, mib), LineSettings::new(Place::Disk, mib)],
-            accounts: vec![both],
+            accounts: vec![both, AccountSettings::new("none")],
         };
         let engine = Engine::with(&plan, Vec::new()).unwrap();
         assert!(matches!(engine.streaming("both"), Err(EngineError::WhichPlace { .. })));
         assert!(matches!(engine.streaming("other"), Err(EngineError::Ledger(_))));
+        assert!(matches!(engine.streaming("none"), Err(EngineError::NoShares(name)) if name == "none"));
     }
 }

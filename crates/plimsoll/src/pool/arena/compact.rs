@@ -52,7 +52,8 @@ impl Arena {
     /// may move do not suffice. To free a granule so that it can be given back, ask for one granule aligned to
     /// its size. The caller claims the targets with [`claim`](Self::claim), copies, and releases the old blocks.
     ///
-    /// Small slabs move as a whole or not at all, and on a device of slabs a run lies within one slab.
+    /// Small slabs move as a whole or not at all, and on a device of slabs a run lies within one slab, of whatever
+    /// class: ask [`place_anywhere`](Self::place_anywhere) for it.
     pub fn plan_compaction(
         &self,
         bytes: u64,
