@@ -21,7 +21,8 @@ const ROUNDS: u8 = if cfg!(miri) { 2 } else { 50 };
 fn small(growable_ranges: bool) -> (Bench, Pool) {
     let capabilities = Capabilities { growable_ranges, private: true, managed: true };
     let granule = 1 << 14;
-    let bench = Bench::with(LINE, SimSettings { unified: true, granule, capabilities, ..SimSettings::default() });
+    let bench =
+        Bench::with(LINE, SimSettings { unified: true, granule, capabilities, ..SimSettings::default() });
     let settings = PoolSettings {
         span: Some(Bytes::kib(512)),
         thread_cache: Some(Bytes::kib(32)),
@@ -55,8 +56,9 @@ fn assert_marked(lease: &Lease, mark: u8) {
 #[test]
 fn bytes_are_kept_beside_other_leases_and_copies() {
     each_backing(|_, pool| {
-        let mut held: Vec<_> =
-            [(1, 1), (300, 2), (4096, 3), (20_000, 4)].map(|(bytes, mark)| (filled(&pool, bytes, mark), mark)).into();
+        let mut held: Vec<_> = [(1, 1), (300, 2), (4096, 3), (20_000, 4)]
+            .map(|(bytes, mark)| (filled(&pool, bytes, mark), mark))
+            .into();
         for (lease, mark) in &mut held {
             assert_marked(lease, *mark);
             let (mut one, last) = ([0], lease.bytes().get() - 1);

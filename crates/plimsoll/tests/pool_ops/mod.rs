@@ -34,8 +34,9 @@ impl Known {
     fn check(&self) {
         // A page at a time: comparing single bytes would take most of the run.
         let page = [self.mark; 4096];
-        let intact =
-            |lease: &Lease| lease.as_slice().unwrap().chunks(page.len()).all(|part| part == &page[..part.len()]);
+        let intact = |lease: &Lease| {
+            lease.as_slice().unwrap().chunks(page.len()).all(|part| part == &page[..part.len()])
+        };
         match &self.held {
             Held::Fixed(lease) => assert!(intact(lease), "a lease lost its bytes"),
             Held::Moves(movable) => assert!(intact(&movable.pin()), "a moved lease lost its bytes"),
