@@ -28,11 +28,7 @@ fn check(text: &str, format: Format) {
         [(Format::Toml, settings::to_toml(&read)), (Format::Yaml, settings::to_yaml(&read))]
     {
         let again = settings::parse("again", &written, format, &capacities);
-        assert_eq!(
-            again.as_ref(),
-            Ok(&read),
-            "{text:?} does not survive being written:\n{written}"
-        );
+        assert_eq!(again.as_ref(), Ok(&read), "{text:?} does not survive being written:\n{written}");
     }
     // What reads may still not add up, which is refused with a sentence.
     if let Err(error) = Governor::open(&read) {

@@ -134,6 +134,19 @@ impl Bins {
         Some(level * STEPS + self.steps[level as usize].trailing_zeros())
     }
 
+    /// The last occupied bin before `end`, which is at most one past the last bin.
+    fn occupied_before(&self, end: u32) -> Option<u32> {
+        let last = |level: u32, steps: u32| level * STEPS + steps.ilog2();
+        let level = end / STEPS;
+        let here = self.steps.get(level as usize).map_or(0, |steps| steps & !(u32::MAX << (end % STEPS)));
+        if here != 0 {
+            return Some(last(level, here));
+        }
+        let below = self.levels & !u64::MAX.checked_shl(level).unwrap_or(0);
+        let level = below.checked_ilog2()?;
+        Some(last(level, self.steps[level as usize]))
+    }
+
     /// The tightest fit among the first `effort` blocks of a bin, the lowest address among equals.
     #[inline]
     fn tightest(&self, nodes: &Nodes, bin: u32, want: &Want, effort: u32) -> Option<Fit> {
@@ -212,11 +225,12 @@ impl Bins {
     /// All blocks of bins that may hold at least `bytes`, from the largest bin down.
     pub(super) fn descending<'a>(&'a self, nodes: &'a Nodes, bytes: u64) -> impl Iterator<Item = u32> + 'a {
         let lowest = Self::bin(self.unit_shift, bytes);
-        let bins = u32::try_from(self.heads.len()).unwrap_or(u32::MAX);
-        (lowest..bins)
-            .rev()
-            .filter(|&bin| self.heads[bin as usize] != NIL)
-            .flat_map(move |bin| self.list(nodes, bin))
+        let mut end = u32::try_from(self.heads.len()).unwrap_or(u32::MAX);
+        std::iter::from_fn(move || {
+            end = self.occupied_before(end).filter(|&bin| bin >= lowest)?;
+            Some(end)
+        })
+        .flat_map(move |bin| self.list(nodes, bin))
     }
 
     /// All blocks of bins that may hold at least `bytes`, from the smallest bin up.
@@ -228,5 +242,25 @@ impl Bins {
             Some(here)
         })
         .flat_map(move |bin| self.list(nodes, bin))
+    }
+}
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn occupied_bins_are_found_from_either_side() {
+        let mut bins = Bins::new(256, 1 << 56);
+        let all = u32::try_from(bins.heads.len()).unwrap();
+        let occupied = [0, 31, 32, 95, 500, all - 1];
+        for bin in occupied {
+            bins.steps[(bin / STEPS) as usize] |= 1 << (bin % STEPS);
+            bins.levels |= 1 << (bin / STEPS);
+        }
+        for at in 0..=all {
+            assert_eq!(bins.occupied_from(at), occupied.into_iter().find(|bin| *bin >= at), "from {at}");
+            assert_eq!(bins.occupied_before(at), occupied.into_iter().rfind(|bin| *bin < at), "before {at}");
+        }
     }
 }
