@@ -4,7 +4,7 @@
 
 use plimsoll::Bytes;
 use plimsoll::pool::{Lease, LeaseError, LeaseRequest, Movable, Pool, PoolSettings};
-use plimsoll_device::{Fence, Stream};
+use plimsoll_device::{Device as _, Fence, Stream};
 
 use crate::common::{Bench, PLACE};
 
@@ -56,6 +56,7 @@ struct Run {
     bench: Bench,
     line: Bytes,
     pool: Pool,
+    stream: Stream,
     live: Vec<Known>,
     fences: Vec<Fence>,
     next: u8,
@@ -63,11 +64,13 @@ struct Run {
 
 impl Run {
     fn new(bench: Bench, settings: PoolSettings) -> Self {
-        bench.device.hold_fences();
+        // The stream of the work that leases are dropped under; compaction uses another, which runs freely.
+        let stream = bench.device.stream().unwrap();
+        bench.device.hold_stream(stream).unwrap();
         let pool = bench.pool_with(settings);
         let snapshot = bench.governor.snapshot();
         let line = snapshot.places.iter().find(|place| place.place == PLACE).unwrap().line;
-        Self { bench, line, pool, live: Vec::new(), fences: Vec::new(), next: 1 }
+        Self { bench, line, pool, stream, live: Vec::new(), fences: Vec::new(), next: 1 }
     }
 
     fn keep(&mut self, held: Result<Held, LeaseError>) {
@@ -106,7 +109,7 @@ impl Run {
             Op::DropFenced { which } if !self.live.is_empty() => {
                 let Known { held, .. } = self.live.swap_remove(which % self.live.len());
                 if let Held::Fixed(mut lease) = held {
-                    self.fences.extend(lease.fill(Stream(0), 0).unwrap());
+                    self.fences.extend(lease.fill(self.stream, 0).unwrap());
                 }
             }
             Op::Signal { which } if !self.fences.is_empty() => {
