@@ -78,7 +78,8 @@ fn bytes_are_kept_beside_other_leases_and_copies() {
 #[test]
 fn blocks_come_home_from_other_threads() {
     each_backing(|_, pool| {
-        let (sender, receiver) = mpsc::channel::<(Lease, u8)>();
+        // Bounded: what is on its way is live, and must fit the line.
+        let (sender, receiver) = mpsc::sync_channel::<(Lease, u8)>(2);
         let theirs = pool.clone();
         let other = thread::spawn(move || {
             for (lease, mark) in receiver {
