@@ -79,6 +79,7 @@ impl Run {
         let mut held = match held {
             Ok(held) => held,
             Err(LeaseError::Refused { .. } | LeaseError::BadAlignment { .. }) => return,
+            Err(LeaseError::TooLarge { asked, .. }) if asked > self.line => return,
             Err(other) => panic!("{other}"),
         };
         match &mut held {
