@@ -1,7 +1,7 @@
 //! Pools: few big device allocations turned into many small leases, for one account.
 //!
-//! A lease comes from this thread's cache ([`bins`]) when it can, without a lock, a locked instruction or a
-//! system call; else from the pool's arena under one mutex ([`grow`]); else from the device, after the account
+//! A lease comes from this thread's cache (`bins`) when it can, without a lock, a locked instruction or a
+//! system call; else from the pool's arena under one mutex (`grow`); else from the device, after the account
 //! was charged for what will be backed. What is charged is always what is backed: live, cached and pending
 //! bytes alike, so the ledger counts the pool's own free lists too.
 
