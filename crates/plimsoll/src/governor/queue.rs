@@ -494,5 +494,6 @@ fn bit(books: &Books, node: NodeId) -> u16 {
     1 << depth(books, node)
 }
 
-#[cfg(all(test, not(any(loom, shuttle))))]
+#[cfg(test)]
+#[cfg(not(any(loom, shuttle)))]
 mod tests;
