@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 use std::time::Duration;
 
-use crate::{Bytes, DeviceError, Facts, Fence, FreeError, Region, Span, StorageMode, Stream};
+use crate::{Bytes, DeviceError, Facts, Fence, FreeError, Kernels, Region, Span, StorageMode, Stream};
 
 /// What is asked of [`Device::allocate`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +86,19 @@ pub trait Device: fmt::Debug + Send + Sync {
     /// can tell refuses while there is such work.
     fn decommit(&self, region: &Region, range: Range<u64>) -> Result<(), DeviceError>;
 
+    /// The memory behind one granule-aligned part becomes the memory behind another of the same size, as if the
+    /// first were decommitted and the second committed: the content of both is undefined. A device that keeps
+    /// the physical memory saves taking it anew; this one does the two steps. When the second fails, the first
+    /// has been done.
+    fn remap(&self, region: &Region, from: Range<u64>, to: Range<u64>) -> Result<(), DeviceError> {
+        if from.end.wrapping_sub(from.start) != to.end.wrapping_sub(to.start) {
+            let bytes = |range: &Range<u64>| Bytes::new(range.end.saturating_sub(range.start));
+            return Err(DeviceError::SizeMismatch { source_bytes: bytes(&from), target_bytes: bytes(&to) });
+        }
+        self.decommit(region, from)?;
+        self.commit(region, to)
+    }
+
     /// Gives a region back. On an error the region comes back inside it.
     fn free(&self, region: Region) -> Result<(), FreeError>;
 
@@ -124,6 +137,11 @@ pub trait Device: fmt::Debug + Send + Sync {
 
     /// Waits for a fence, at most so long; [`DeviceError::FenceTimeout`] when it was not enough.
     fn wait(&self, fence: Fence, at_most: Duration) -> Result<(), DeviceError>;
+
+    /// The operations that this device does on memory beyond copying and filling, where it has them.
+    fn kernels(&self) -> Option<&dyn Kernels> {
+        None
+    }
 }
 
 /// Which copy of managed memory [`Device::sync`] makes current.

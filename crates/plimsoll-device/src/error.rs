@@ -144,6 +144,24 @@ pub enum DeviceError {
         /// What it cannot do.
         what: &'static str,
     },
+    /// An operation on memory whose arguments do not fit together.
+    #[error("{what} cannot be done: {why}")]
+    BadOperation {
+        /// Which operation.
+        what: &'static str,
+        /// What does not fit, and what would.
+        why: String,
+    },
+    /// A kernel that the device's compiler refuses.
+    #[error("kernel {kernel} does not compile for {device}; the compiler says:\n{log}")]
+    Compile {
+        /// Which device.
+        device: String,
+        /// Which kernel.
+        kernel: String,
+        /// What the compiler wrote.
+        log: String,
+    },
     /// A fence did not come in time. Memory that waits for it stays charged.
     #[error("{fence} did not signal within {waited:?}; what waits for it stays charged")]
     FenceTimeout {

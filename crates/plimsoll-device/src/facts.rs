@@ -32,6 +32,8 @@ pub enum StorageMode {
 pub struct Capabilities {
     /// Address ranges can be reserved first and backed later, granule by granule.
     pub growable_ranges: bool,
+    /// [`StorageMode::Shared`] is offered.
+    pub shared: bool,
     /// [`StorageMode::Private`] memory is honoured as such (on unified memory it may be the same bytes, yet
     /// the host is still refused).
     pub private: bool,

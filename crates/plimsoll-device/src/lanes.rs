@@ -12,27 +12,28 @@ use crate::{DeviceError, Stream};
 /// How many streams a device gives at most. They are meant to be kept, not made per operation.
 const LIMIT: u32 = 1024;
 
-/// A device's streams; `L` is what it keeps for each.
+/// A device's streams; `L` is what it keeps for each. Public for the back ends in other crates.
 #[derive(Debug)]
-pub(crate) struct Lanes<L> {
+pub struct Lanes<L> {
     slots: Box<[OnceLock<L>]>,
     next: AtomicU32,
 }
 
 impl<L> Lanes<L> {
     /// A table with stream 0 in it.
-    pub(crate) fn new(first: L) -> Self {
+    pub fn new(first: L) -> Self {
         let slots: Box<[OnceLock<L>]> = (0..LIMIT).map(|_| OnceLock::new()).collect();
         let _ = slots[0].set(first);
         Self { slots, next: AtomicU32::new(1) }
     }
 
-    pub(crate) fn get(&self, stream: Stream) -> Result<&L, DeviceError> {
+    /// What the device keeps for a stream.
+    pub fn get(&self, stream: Stream) -> Result<&L, DeviceError> {
         self.slots.get(stream.0 as usize).and_then(OnceLock::get).ok_or(DeviceError::UnknownStream(stream))
     }
 
     /// Adds a stream.
-    pub(crate) fn open(&self, device: &str, lane: L) -> Result<Stream, DeviceError> {
+    pub fn open(&self, device: &str, lane: L) -> Result<Stream, DeviceError> {
         let number = self
             .next
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < LIMIT).then(|| n + 1))
@@ -45,7 +46,7 @@ impl<L> Lanes<L> {
     }
 
     /// Those that are open.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &L> {
+    pub fn iter(&self) -> impl Iterator<Item = &L> {
         self.slots.iter().map_while(OnceLock::get)
     }
 }

@@ -18,8 +18,10 @@ mod facts;
 mod fence;
 #[cfg(unix)]
 pub mod host;
+pub mod kernels;
 mod lanes;
 mod lost;
+mod notice;
 mod place;
 mod region;
 pub mod sim;
@@ -32,6 +34,10 @@ pub use facts::{Capabilities, DeviceKind, Facts, StorageMode};
 pub use fence::{Fence, Stream};
 #[cfg(unix)]
 pub use host::{HostDevice, HostSettings};
+pub use kernels::Kernels;
+pub use lanes::Lanes;
+pub use lost::Lost;
+pub use notice::Notice;
 pub use place::{ParsePlaceError, Place};
 pub use region::{DeviceId, Region, Span};
 pub use sim::{SimDevice, SimSettings};

@@ -12,7 +12,7 @@ use plimsoll_device::sim::{Call, Contents, SimSettings};
 
 /// A device without bytes, so that hundreds of them cost nothing.
 fn hollow(growable_ranges: bool) -> Bench {
-    let capabilities = Capabilities { growable_ranges, private: true, managed: true };
+    let capabilities = Capabilities { growable_ranges, shared: true, private: true, managed: true };
     let settings = SimSettings { contents: Contents::Hollow, capabilities, ..SimSettings::default() };
     Bench::with(Bytes::mib(64), settings)
 }

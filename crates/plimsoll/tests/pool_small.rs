@@ -19,7 +19,7 @@ const LINE: Bytes = Bytes::kib(128);
 const ROUNDS: u8 = if cfg!(miri) { 2 } else { 50 };
 
 fn small(growable_ranges: bool) -> (Bench, Pool) {
-    let capabilities = Capabilities { growable_ranges, private: true, managed: true };
+    let capabilities = Capabilities { growable_ranges, shared: true, private: true, managed: true };
     let granule = 1 << 14;
     let bench =
         Bench::with(LINE, SimSettings { unified: true, granule, capabilities, ..SimSettings::default() });

@@ -101,7 +101,7 @@ impl<'d> Trial<'d> {
         let can = self.facts().capabilities;
         let mut offered = Vec::new();
         for (mode, promised) in [
-            (StorageMode::Shared, false),
+            (StorageMode::Shared, can.shared),
             (StorageMode::Private, can.private),
             (StorageMode::Managed, can.managed),
         ] {

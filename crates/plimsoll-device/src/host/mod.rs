@@ -117,7 +117,12 @@ impl HostDevice {
                 page: system.page,
                 granule,
                 max_allocation: total,
-                capabilities: Capabilities { growable_ranges: true, private: true, managed: true },
+                capabilities: Capabilities {
+                    growable_ranges: true,
+                    shared: true,
+                    private: true,
+                    managed: true,
+                },
             },
             huge_page,
             limit: settings.limit.map_or(u64::MAX, Bytes::get),

@@ -71,7 +71,7 @@ impl Default for SimSettings {
             fence_delay: Duration::ZERO,
             seed: 0,
             contents: Contents::Real,
-            capabilities: Capabilities { growable_ranges: true, private: true, managed: true },
+            capabilities: Capabilities { growable_ranges: true, shared: true, private: true, managed: true },
         }
     }
 }

@@ -29,7 +29,8 @@ impl Bench {
 
     /// The same on a device without growable ranges.
     pub fn slabs(line: Bytes) -> Self {
-        let capabilities = Capabilities { growable_ranges: false, private: true, managed: true };
+        let capabilities =
+            Capabilities { growable_ranges: false, shared: true, private: true, managed: true };
         Self::with(line, SimSettings { unified: true, capabilities, ..SimSettings::default() })
     }
 

@@ -1,0 +1,127 @@
+//! The few operations that every device does on memory itself, and the one reference they are held to.
+//!
+//! A kernel is written up to three times: for the host (std::arch, with a plain Rust path), in CUDA C and in WGSL.
+//! What it means is written once, in plain Rust, in [`reference`]; the conformance suite compares every back end
+//! with it, to the bit unless a tolerance is stated there. What its arguments must be is checked once, too, in
+//! [`check`]: a back end begins each operation with the check and works with what it returns.
+//!
+//! # Order and rules
+//! Operations are put on a stream like copies. Spans may belong to the device itself or to another device whose
+//! memory it reaches (page-locked host memory, from CUDA); anything else is [`DeviceError::WrongDevice`].
+//! Source and target must not overlap. Every operand starts at a multiple of [`OPERAND_ALIGN`] bytes, which
+//! every lease does; sizes may be odd where it is not said otherwise. Nothing outside the target is written.
+
+pub mod check;
+pub mod reference;
+
+use crate::{DeviceError, Span, Stream};
+
+/// Where operands start, and what blocks are multiples of: the width of the widest load.
+pub const OPERAND_ALIGN: u64 = 16;
+
+/// How numbers are stored. Little-endian everywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Number {
+    /// IEEE single.
+    F32,
+    /// IEEE half.
+    F16,
+    /// The upper half of a single.
+    Bf16,
+    /// −127..=127 times a scale.
+    Int8,
+    /// −7..=7 times a scale, two a byte, the first in the low four bits.
+    Int4,
+}
+
+impl Number {
+    /// Bits of one number.
+    pub const fn bits(self) -> u64 {
+        match self {
+            Self::F32 => 32,
+            Self::F16 | Self::Bf16 => 16,
+            Self::Int8 => 8,
+            Self::Int4 => 4,
+        }
+    }
+
+    /// Whether it is a small integer that needs a scale.
+    pub const fn scaled(self) -> bool {
+        matches!(self, Self::Int8 | Self::Int4)
+    }
+}
+
+/// Numbers in memory: as many as fill the span.
+#[derive(Clone, Copy, Debug)]
+pub struct Numbers<'r> {
+    /// Where they are.
+    pub span: Span<'r>,
+    /// How they are stored.
+    pub number: Number,
+    /// Their scales: present exactly for [`Number::Int8`] and [`Number::Int4`].
+    pub scales: Option<Scales<'r>>,
+}
+
+/// One [`Number::F32`] scale for each group of consecutive numbers.
+#[derive(Clone, Copy, Debug)]
+pub struct Scales<'r> {
+    /// Where the scales are: four bytes a group.
+    pub span: Span<'r>,
+    /// How many numbers share one scale: a multiple of 32 that divides their count.
+    pub group: u32,
+}
+
+/// Rows of bytes at a fixed distance.
+#[derive(Clone, Copy, Debug)]
+pub struct Rows<'r> {
+    /// From the first byte of the first row to the last byte of the last.
+    pub span: Span<'r>,
+    /// Bytes of one row.
+    pub row: u64,
+    /// From the start of a row to the start of the next: at least `row`.
+    pub pitch: u64,
+}
+
+/// Operations on memory, each put on a stream.
+pub trait Kernels: Send + Sync {
+    /// Copies rows from one pitch to another. Both sides have equally many rows of one size.
+    fn copy_rows(&self, stream: Stream, source: Rows<'_>, target: Rows<'_>) -> Result<(), DeviceError>;
+
+    /// Repeats a pattern of 1, 2, 4, 8 or 16 bytes through the target, whose size is a multiple of it.
+    fn fill_pattern(&self, stream: Stream, target: Span<'_>, pattern: &[u8]) -> Result<(), DeviceError>;
+
+    /// Converts numbers, rounding to nearest, ties to even. Between two scaled kinds is
+    /// [`DeviceError::BadOperation`]; go through floats.
+    ///
+    /// To a scaled kind: the scale of a group is its largest finite magnitude over 127 (or 7), and each number
+    /// is divided by it, rounded and clamped; infinities become the extremes, NaN becomes zero, and a group of
+    /// zeros has the scale zero. From one: each integer times its scale.
+    fn convert(&self, stream: Stream, source: Numbers<'_>, target: Numbers<'_>) -> Result<(), DeviceError>;
+
+    /// Collects blocks: block `n` of the target is block `index[n]` of the source. `block` is a multiple of
+    /// [`OPERAND_ALIGN`]; both spans are whole numbers of blocks. The index is read before this returns.
+    fn gather(
+        &self,
+        stream: Stream,
+        source: Span<'_>,
+        index: &[u32],
+        block: u64,
+        target: Span<'_>,
+    ) -> Result<(), DeviceError>;
+
+    /// Spreads blocks: block `index[n]` of the target becomes block `n` of the source. A block named twice is
+    /// [`DeviceError::BadOperation`]. Otherwise as [`gather`](Self::gather).
+    fn scatter(
+        &self,
+        stream: Stream,
+        source: Span<'_>,
+        index: &[u32],
+        block: u64,
+        target: Span<'_>,
+    ) -> Result<(), DeviceError>;
+
+    /// A sum for checking that bytes are where they should be, after all work already on the stream. Waits for
+    /// it. The bytes are taken as 32-bit words `w[0..]`, the last one filled up with zeros; the low half is
+    /// Σ w\[i\] and the high half Σ w\[i\]·(2i+1), both modulo 2³², so that exchanged words are seen too.
+    fn sum(&self, stream: Stream, source: Span<'_>) -> Result<u64, DeviceError>;
+}

@@ -1,0 +1,1 @@
+//! Metal and Vulkan memory as a Plimsoll device, through wgpu.
