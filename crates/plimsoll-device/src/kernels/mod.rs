@@ -17,6 +17,9 @@ pub mod check;
 pub mod reference;
 pub mod tolerance;
 
+#[cfg(test)]
+mod tests;
+
 use crate::{DeviceError, Span, Stream};
 
 /// Where operands start, and what blocks are multiples of: the width of the widest load.
