@@ -15,6 +15,8 @@
 
 pub mod check;
 pub mod reference;
+#[cfg(unix)]
+pub(crate) mod simd;
 pub mod tolerance;
 
 #[cfg(test)]
