@@ -88,8 +88,10 @@ impl Cache {
     fn try_put(&self, folder: &Path, key: &Key, code: &[u8]) -> io::Result<()> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         make_folder(folder)?;
+        // Containers share folders and count their processes alike, so the time is in the name too.
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let unfinished = folder.join(format!("{}-{number}.{UNFINISHED}", process::id()));
+        let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
+        let unfinished = folder.join(format!("{}-{time:x}-{number}.{UNFINISHED}", process::id()));
         let written = fs::write(&unfinished, pack(key, code))
             .and_then(|()| fs::rename(&unfinished, folder.join(key.file_name())));
         if written.is_err() {
@@ -175,4 +177,173 @@ fn unpack(file: &[u8], key: &Key) -> Option<Vec<u8>> {
 fn hash(parts: &[&[u8]]) -> u64 {
     let bytes = parts.iter().flat_map(|part| part.iter());
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+    use std::thread;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn cache(folder: &Path) -> Cache {
+        Cache::new(&CodeCache::Folder(folder.to_path_buf()), Notice::default())
+    }
+
+    fn key(text: &str) -> Key {
+        Key::of(&["NVRTC 13.0", "some.cu", text])
+    }
+
+    fn folder() -> TempDir {
+        tempfile::tempdir().unwrap()
+    }
+
+    fn files(folder: &Path) -> Vec<PathBuf> {
+        let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        files
+    }
+
+    fn age(path: &Path, age: Duration) {
+        let file = fs::File::options().write(true).open(path).unwrap();
+        file.set_modified(SystemTime::now() - age).unwrap();
+    }
+
+    #[test]
+    fn what_was_put_comes_back_under_its_key_alone() {
+        let folder = folder();
+        let nested = folder.path().join("plimsoll").join("kernels");
+        cache(&nested).put(&key("a"), b"code of a");
+        assert_eq!(cache(&nested).get(&key("a")).unwrap(), b"code of a");
+        assert_eq!(cache(&nested).get(&key("b")), None);
+        // The same letters in other parts are another key.
+        assert_ne!(Key::of(&["ab", "c"]).0, Key::of(&["a", "bc"]).0);
+        assert_eq!(Cache::new(&CodeCache::Off, Notice::default()).get(&key("a")), None);
+    }
+
+    #[test]
+    fn damage_anywhere_is_a_miss_and_the_next_put_mends_it() {
+        let folder = folder();
+        let cache = cache(folder.path());
+        cache.put(&key("a"), b"code of a");
+        let file = folder.path().join(key("a").file_name());
+        let whole = fs::read(&file).unwrap();
+        for at in 0..whole.len() {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 0x10;
+            fs::write(&file, &damaged).unwrap();
+            assert_eq!(cache.get(&key("a")), None, "byte {at}");
+            fs::write(&file, &whole[..at]).unwrap();
+            assert_eq!(cache.get(&key("a")), None, "cut at {at}");
+        }
+        fs::write(&file, [&whole[..], b"more"].concat()).unwrap();
+        assert_eq!(cache.get(&key("a")), None);
+        cache.put(&key("a"), b"code of a");
+        assert_eq!(cache.get(&key("a")).unwrap(), b"code of a");
+    }
+
+    #[test]
+    fn another_key_under_the_same_name_is_a_miss() {
+        let folder = folder();
+        let cache = cache(folder.path());
+        cache.put(&key("b"), b"code of b");
+        fs::rename(folder.path().join(key("b").file_name()), folder.path().join(key("a").file_name()))
+            .unwrap();
+        assert_eq!(cache.get(&key("a")), None);
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_is_told_of_once() {
+        let folder = folder();
+        // Below a file there can be no folder, whoever asks.
+        let file = folder.path().join("file");
+        fs::write(&file, "").unwrap();
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let sink = Arc::clone(&told);
+        let notice = Notice::to(move |text| sink.lock().unwrap().push(text.to_owned()));
+        let cache = Cache::new(&CodeCache::Folder(file.join("kernels")), notice);
+        for text in ["a", "b"] {
+            cache.put(&key(text), b"code");
+            assert_eq!(cache.get(&key(text)), None);
+        }
+        let told = told.lock().unwrap();
+        assert_eq!(told.len(), 1);
+        assert!(told[0].contains("file/kernels") && told[0].contains("every start"), "{}", told[0]);
+    }
+
+    #[test]
+    fn something_in_the_files_place_is_a_miss_and_nothing_is_left_behind() {
+        let folder = folder();
+        let cache = cache(folder.path());
+        fs::create_dir(folder.path().join(key("a").file_name())).unwrap();
+        assert_eq!(cache.get(&key("a")), None);
+        cache.put(&key("a"), b"code of a");
+        assert_eq!(files(folder.path()).len(), 1, "an unfinished file was left");
+    }
+
+    #[test]
+    fn writers_and_readers_at_once_see_whole_files() {
+        let folder = folder();
+        let code = vec![7; 50_000];
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let cache = cache(folder.path());
+                    for _ in 0..50 {
+                        cache.put(&key("a"), &code);
+                        // Once it is there it never goes away: a rename replaces it at once.
+                        assert_eq!(cache.get(&key("a")).as_ref(), Some(&code));
+                    }
+                });
+            }
+        });
+        assert_eq!(files(folder.path()).len(), 1);
+    }
+
+    #[test]
+    fn the_oldest_files_go_when_there_is_too_much() {
+        let folder = folder();
+        let mut cache = cache(folder.path());
+        let code = vec![1; 1000];
+        cache.limit_bytes = 3 * (pack(&key("0"), &code).len() as u64);
+        for (text, hours) in [("1", 1), ("2", 2), ("0", 3)] {
+            cache.put(&key(text), &code);
+            age(&folder.path().join(key(text).file_name()), Duration::from_hours(hours));
+        }
+        assert_eq!(files(folder.path()).len(), 3);
+        let foreign = folder.path().join("notes.txt");
+        fs::write(&foreign, vec![0; 9000]).unwrap();
+        cache.put(&key("3"), &code);
+        let there = |text| cache.get(&key(text)).is_some();
+        assert_eq!(["0", "1", "2", "3"].map(there), [false, true, true, true]);
+        assert!(foreign.exists(), "a file that is not ours was removed");
+    }
+
+    #[test]
+    fn what_a_dead_process_left_is_removed_and_what_is_being_written_is_not() {
+        let folder = folder();
+        let (old, young) = (folder.path().join("1-1-0.writing"), folder.path().join("2-1-0.writing"));
+        fs::write(&old, "half").unwrap();
+        fs::write(&young, "half").unwrap();
+        age(&old, UNFINISHED_FOR * 2);
+        cache(folder.path()).put(&key("a"), b"code");
+        assert!(!old.exists() && young.exists());
+    }
+
+    #[test]
+    fn the_users_folder_follows_the_environment() {
+        let folder = |variables: &[(&str, &str)]| {
+            user_folder(&|name| {
+                variables.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value))
+            })
+        };
+        let home = if cfg!(target_os = "macos") { "/home/me/Library/Caches" } else { "/home/me/.cache" };
+        let below = |root: &str| Some(Path::new(root).join("plimsoll/kernels"));
+        assert_eq!(folder(&[("XDG_CACHE_HOME", "/cache"), ("HOME", "/home/me")]), below("/cache"));
+        assert_eq!(folder(&[("XDG_CACHE_HOME", "cache"), ("HOME", "/home/me")]), below(home));
+        assert_eq!(folder(&[("HOME", "/home/me")]), below(home));
+        assert_eq!(folder(&[]), None);
+    }
 }

@@ -406,3 +406,59 @@ fn narrow(value: u64) -> u32 {
 fn driver(what: &'static str, status: sys::CUresult) -> Result<(), KernelError> {
     if status == sys::CUresult::CUDA_SUCCESS { Ok(()) } else { Err(KernelError::Driver(what, status)) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::program::HEADER;
+
+    #[test]
+    fn the_sources_have_the_same_numbers() {
+        for (text, number) in [("THREADS", THREADS), ("DEPTH", DEPTH)] {
+            assert!(HEADER.1.contains(&format!("constexpr u32 {text} = {number};")), "{text}");
+        }
+        let index = format!("constexpr u32 INDEX_LENGTH = {INDEX_LENGTH};");
+        assert!(Program::Blocks.source().contains(&index));
+        // Four KiB of parameters is what every version takes: the index, two addresses and three numbers.
+        assert!(size_of::<Index>() + 3 * 8 + 2 * 4 <= 4096);
+    }
+
+    #[test]
+    fn every_conversion_that_the_check_lets_pass_is_a_kernel() {
+        use Number::{Bf16, F16, F32, Int4, Int8};
+        let mut found = Vec::new();
+        for from in [F32, F16, Bf16, Int8, Int4] {
+            for to in [F32, F16, Bf16, Int8, Int4] {
+                let expected = from != to && !(from.scaled() && to.scaled());
+                let entry = conversion(from, to);
+                assert_eq!(entry.is_some(), expected, "{from:?} to {to:?}");
+                found.extend(entry);
+            }
+        }
+        found.sort_unstable();
+        let mut known = Program::Convert.entries().to_vec();
+        known.sort_unstable();
+        assert_eq!(found, known);
+    }
+
+    #[test]
+    fn teams_divide_their_groups() {
+        for group in (32..4096).step_by(32) {
+            let (fours, lanes) = (group / 4, team(group / 4));
+            assert!(lanes.is_power_of_two() && (8..=32).contains(&lanes) && fours % lanes == 0, "{group}");
+        }
+    }
+
+    #[test]
+    fn rows_of_every_length_fill_thread_blocks_within_the_limits() {
+        for row in [1, 15, 16, 17, 64, 100, 1000, 4096, 65_537, 1 << 20, 1 << 40] {
+            for rows in [1, 3, 1000, 1 << 20, 1 << 40] {
+                let Shape { grid, block } = rows_shape(row, rows);
+                assert_eq!(u64::from(block.0) * u64::from(block.1), THREADS);
+                assert!(grid.0 >= 1 && grid.1 >= 1 && u64::from(grid.1) <= HIGHEST_GRID, "{row} {rows}");
+                let windows = u64::from(grid.0) * u64::from(block.0) * DEPTH;
+                assert!(windows > row / UNIT_BYTES, "{row} {rows}");
+            }
+        }
+    }
+}

@@ -20,7 +20,6 @@ mod program;
 mod search;
 mod settings;
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test")]
 mod tests;
 
 #[allow(unused_imports, reason = "for the device that is written beside it")]

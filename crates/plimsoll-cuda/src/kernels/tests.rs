@@ -106,7 +106,7 @@ fn code_is_made_for_the_gpu_and_then_comes_from_the_cache() {
     let code = compiler(cache.path()).code(&job).unwrap();
     assert_eq!(code[..4], *b"\x7fELF");
 
-    // What is in the cache is what comes, as another process would get it: so change it there, by its own rules.
+    // Another compiler, as in another process.
     let file = fs::read_dir(cache.path()).unwrap().next().unwrap().unwrap().path();
     let written = fs::metadata(&file).unwrap().modified().unwrap();
     assert_eq!(compiler(cache.path()).code(&job).unwrap(), code);
