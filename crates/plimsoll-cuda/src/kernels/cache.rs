@@ -339,11 +339,11 @@ mod tests {
                 variables.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value))
             })
         };
-        let home = if cfg!(target_os = "macos") { "/home/me/Library/Caches" } else { "/home/me/.cache" };
+        let home = if cfg!(target_os = "macos") { "/users/me/Library/Caches" } else { "/users/me/.cache" };
         let below = |root: &str| Some(Path::new(root).join("plimsoll/kernels"));
-        assert_eq!(folder(&[("XDG_CACHE_HOME", "/cache"), ("HOME", "/home/me")]), below("/cache"));
-        assert_eq!(folder(&[("XDG_CACHE_HOME", "cache"), ("HOME", "/home/me")]), below(home));
-        assert_eq!(folder(&[("HOME", "/home/me")]), below(home));
+        assert_eq!(folder(&[("XDG_CACHE_HOME", "/cache"), ("HOME", "/users/me")]), below("/cache"));
+        assert_eq!(folder(&[("XDG_CACHE_HOME", "cache"), ("HOME", "/users/me")]), below(home));
+        assert_eq!(folder(&[("HOME", "/users/me")]), below(home));
         assert_eq!(folder(&[]), None);
     }
 }

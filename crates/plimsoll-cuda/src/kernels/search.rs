@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn the_environment_comes_before_the_loader_and_that_before_the_usual_folders() {
         let files =
-            ["/toolkit/lib64/libnvrtc.so.13", "/usr/local/cuda-12.8/lib64/libnvrtc.so.12", "/home/me/x"];
+            ["/toolkit/lib64/libnvrtc.so.13", "/usr/local/cuda-12.8/lib64/libnvrtc.so.12", "/users/me/x"];
         let found = search(None, 13, &files, &[("CUDA_HOME", "/toolkit")]);
         let loader = ["libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so.11.2", "libnvrtc.so"];
         assert_eq!(found[0], "/toolkit/lib64/libnvrtc.so.13");
@@ -213,9 +213,9 @@ mod tests {
 
     #[test]
     fn packages_of_python_are_found() {
-        let user = "/home/me/.local/lib/python3.12/site-packages/nvidia/cu13/lib/libnvrtc.so.13";
+        let user = "/users/me/.local/lib/python3.12/site-packages/nvidia/cu13/lib/libnvrtc.so.13";
         let venv = "/venv/lib/python3.11/site-packages/nvidia/cuda_nvrtc/lib/libnvrtc.so.12";
-        let variables = [("HOME", "/home/me"), ("VIRTUAL_ENV", "/venv")];
+        let variables = [("HOME", "/users/me"), ("VIRTUAL_ENV", "/venv")];
         let found = search(None, 13, &[user, venv], &variables);
         assert_eq!(found[4..], [venv, user]);
     }
