@@ -183,7 +183,7 @@ impl KernelSet {
             };
         }
         let (groups, fours) = (count / u64::from(group), group / 4);
-        let lanes = team(fours);
+        let lanes = team(group / if to.scaled() { 8 } else { 4 });
         let shape = self.filling(groups.saturating_mul(u64::from(lanes)), 1);
         let parameters = parameters![source, target, scales, groups, fours, lanes];
         // SAFETY: the caller's promise; the parameters are the kernel's, in order.
@@ -366,9 +366,9 @@ fn flat(thread_blocks: u64) -> Shape {
     Shape { grid: (narrow(thread_blocks), 1), block: (narrow(THREADS), 1) }
 }
 
-/// How many lanes share a group of so many fours: the largest power of two that divides it, at most a warp.
-const fn team(fours: u32) -> u32 {
-    let power = 1 << fours.trailing_zeros();
+/// How many lanes share a group of so many units: the largest power of two that divides it, at most a warp.
+const fn team(units: u32) -> u32 {
+    let power = 1 << units.trailing_zeros();
     if power < 32 { power } else { 32 }
 }
 
@@ -444,8 +444,11 @@ mod tests {
     #[test]
     fn teams_divide_their_groups() {
         for group in (32..4096).step_by(32) {
-            let (fours, lanes) = (group / 4, team(group / 4));
-            assert!(lanes.is_power_of_two() && (8..=32).contains(&lanes) && fours % lanes == 0, "{group}");
+            for units in [group / 8, group / 4] {
+                let lanes = team(units);
+                assert!(lanes.is_power_of_two() && (4..=32).contains(&lanes), "{group}");
+                assert_eq!(units % lanes, 0, "{group}");
+            }
         }
     }
 

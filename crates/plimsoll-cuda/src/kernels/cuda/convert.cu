@@ -125,8 +125,21 @@ template <class From, class To> void convert(const void *source, void *target, u
     }
 }
 
+// Eight numbers, which lie together: what a lane quantizes at once, so that it loads 16 bytes and stores whole words.
+template <class Four> struct Eight {
+    Four low, high;
+};
+
+inline Eight<uint4> load_eight(const uint4 *from) { return {from[0], from[1]}; }
+inline Eight<uint2> load_eight(const uint2 *from) {
+    const uint4 both = *(const uint4 *)from;
+    return {make_uint2(both.x, both.y), make_uint2(both.z, both.w)};
+}
+inline void store_eight(u32 *to, Eight<u32> eight) { store_once((uint2 *)to, make_uint2(eight.low, eight.high)); }
+inline void store_eight(u16 *to, Eight<u16> eight) { store_once((u32 *)to, eight.low | (u32)eight.high << 16); }
+
 // The lanes that share one group: a power of two, at most a warp, chosen by the launcher so that it divides the
-// group's fours. A warp may hold several teams, which leave the loop at different times, so each names its own lanes.
+// group's eights. A warp may hold several teams, which leave the loop at different times, so each names its own lanes.
 struct Team {
     u32 lanes, lane, mask;
     u64 number, count;
@@ -173,48 +186,65 @@ template <class To> typename To::Four quanta(float4 four, float scale) {
                       quantum<To>(four.w, scale));
 }
 
-// The first fours of a lane stay in registers; groups that have more of them are read a second time, from the cache.
+template <class From> u32 magnitude(Eight<typename From::Four> eight) {
+    const u32 low = magnitude(From::widen(eight.low)), high = magnitude(From::widen(eight.high));
+    return low > high ? low : high;
+}
+
+template <class From, class To> Eight<typename To::Four> quanta(Eight<typename From::Four> eight, float scale) {
+    return {quanta<To>(From::widen(eight.low), scale), quanta<To>(From::widen(eight.high), scale)};
+}
+
+// The first eight of a lane stays in registers; a group that has more of them than lanes is read a second time, from
+// the cache.
 template <class From, class To>
 void quantize(const void *source, void *target, float *scales, u64 groups, u32 fours, u32 lanes) {
-    constexpr u32 KEPT = 2;
     const Team team(lanes);
     for (u64 group = team.number; group < groups; group += team.count) {
         const typename From::Four *from = (const typename From::Four *)source + group * fours;
         typename To::Four *to = (typename To::Four *)target + group * fours;
-        typename From::Four held[KEPT];
-#pragma unroll
-        for (u32 k = 0; k < KEPT; k++)
-            if (team.lane + k * lanes < fours)
-                held[k] = from[team.lane + k * lanes];
-        u32 largest = 0;
-#pragma unroll
-        for (u32 k = 0; k < KEPT; k++)
-            if (team.lane + k * lanes < fours)
-                largest = max(largest, magnitude(From::widen(held[k])));
-        for (u32 at = team.lane + KEPT * lanes; at < fours; at += lanes)
-            largest = max(largest, magnitude(From::widen(from[at])));
+        const u32 first = team.lane * 2, step = lanes * 2;
+        const Eight<typename From::Four> held = load_eight(from + first);
+        u32 largest = magnitude<From>(held);
+        for (u32 at = first + step; at < fours; at += step) {
+            const u32 other = magnitude<From>(load_eight(from + at));
+            largest = largest > other ? largest : other;
+        }
         const float scale = __uint_as_float(team.largest(largest)) / To::EXTREME;
         if (team.lane == 0)
             scales[group] = scale;
-#pragma unroll
-        for (u32 k = 0; k < KEPT; k++)
-            if (team.lane + k * lanes < fours)
-                store_once(to + team.lane + k * lanes, quanta<To>(From::widen(held[k]), scale));
-        for (u32 at = team.lane + KEPT * lanes; at < fours; at += lanes)
-            store_once(to + at, quanta<To>(From::widen(load_once(from + at)), scale));
+        store_eight(to + first, quanta<From, To>(held, scale));
+        for (u32 at = first + step; at < fours; at += step)
+            store_eight(to + at, quanta<From, To>(load_eight(from + at), scale));
     }
 }
 
+// A team takes several groups at once: one integer is little to have under way.
 template <class From, class To>
 void restore(const void *source, void *target, const float *scales, u64 groups, u32 fours, u32 lanes) {
+    const typename From::Four *from = (const typename From::Four *)source;
+    typename To::Four *to = (typename To::Four *)target;
     const Team team(lanes);
-    for (u64 group = team.number; group < groups; group += team.count) {
-        const typename From::Four *from = (const typename From::Four *)source + group * fours;
-        typename To::Four *to = (typename To::Four *)target + group * fours;
-        const float scale = scales[group];
+    for (u64 first = team.number; first < groups; first += team.count * DEPTH) {
+        float scale[DEPTH];
+#pragma unroll
+        for (u32 k = 0; k < DEPTH; k++)
+            if (first + k * team.count < groups)
+                scale[k] = scales[first + k * team.count];
         for (u32 at = team.lane; at < fours; at += lanes) {
-            const float4 four = From::widen(load_once(from + at));
-            store_once(to + at, To::narrow(make_float4(four.x * scale, four.y * scale, four.z * scale, four.w * scale)));
+            typename From::Four held[DEPTH];
+#pragma unroll
+            for (u32 k = 0; k < DEPTH; k++)
+                if (first + k * team.count < groups)
+                    held[k] = load_once(from + (first + k * team.count) * fours + at);
+#pragma unroll
+            for (u32 k = 0; k < DEPTH; k++)
+                if (first + k * team.count < groups) {
+                    const float4 four = From::widen(held[k]);
+                    store_once(to + (first + k * team.count) * fours + at,
+                               To::narrow(make_float4(four.x * scale[k], four.y * scale[k], four.z * scale[k],
+                                                      four.w * scale[k])));
+                }
         }
     }
 }
