@@ -2,7 +2,7 @@
 //!
 //! * [`Cuda`]: the driver, and what GPUs there are.
 //! * [`CudaDevice`]: a GPU's memory. Growable ranges through virtual memory, plain, stream-ordered and managed
-//!   allocations, streams, and events as fences.
+//!   allocations, streams, events as fences, and kernels that are compiled where they run.
 //! * [`PinnedDevice`]: page-locked host memory, which GPUs copy from at full speed and reach in place.
 //!
 //! Both pass the conformance suite of [`plimsoll_device`], on hardware and (in this crate's tests) on a driver that is
@@ -16,8 +16,10 @@ mod facts;
 mod family;
 mod gpu;
 mod host;
+mod kernels;
 mod lane;
 mod memory;
+mod operate;
 mod pinned;
 mod range;
 #[cfg(test)]
@@ -27,4 +29,5 @@ pub use cuda::{Cuda, CudaSettings};
 pub use device::CudaDevice;
 pub use error::CudaError;
 pub use facts::{GpuFacts, Link};
+pub use kernels::{CodeCache, KernelSettings};
 pub use pinned::PinnedDevice;

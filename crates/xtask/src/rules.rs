@@ -40,6 +40,8 @@ pub const RULES: Rules = Rules {
     unsafe_files: &[
         ("crates/plimsoll-cli/src/bench/engines/malloc.rs", "calls the system's allocator"),
         ("crates/bench-compare/src/peers/mimalloc.rs", "calls a C library"),
+        ("crates/plimsoll-cuda/src/kernels/launch.rs", "loads code into the driver and launches it"),
+        ("crates/plimsoll-cuda/src/kernels/nvrtc.rs", "calls CUDA's run-time compiler, a C library"),
         ("crates/plimsoll-device/src/host/backing.rs", "maps, backs and gives back the memory of regions"),
         ("crates/plimsoll-device/src/host/mapping.rs", "owns mappings of the system"),
         ("crates/plimsoll-device/src/host/mod.rs", "vouches for the addresses of the regions it makes"),
