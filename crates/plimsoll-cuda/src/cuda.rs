@@ -11,6 +11,7 @@ use crate::error::CudaError;
 use crate::facts::GpuFacts;
 use crate::family::Family;
 use crate::gpu::Gpu;
+use crate::kernels::{Compiler, Gpu as KernelGpu, KernelSet, KernelSettings, Launcher};
 use crate::pinned::PinnedDevice;
 
 /// How CUDA is used.
@@ -18,6 +19,8 @@ use crate::pinned::PinnedDevice;
 pub struct CudaSettings {
     /// Where it is told that something was done differently from what was asked.
     pub notice: Notice,
+    /// How kernels are compiled, and where their code is kept.
+    pub kernels: KernelSettings,
 }
 
 /// CUDA's driver, loaded at run time, and the GPUs that it has.
@@ -62,8 +65,17 @@ impl Cuda {
     /// Loads the driver. Without a driver, a device, or with one that is too old, the error says so.
     pub fn load(settings: CudaSettings) -> Result<Self, CudaError> {
         let (version, probes) = probe()?;
-        let driver =
-            |probe: &Probe| -> Result<Box<dyn Driver>, Code> { Ok(Box::new(Real::open(probe.device)?)) };
+        let compiler = Arc::new(Compiler::new(&settings.kernels, version.0, settings.notice.clone()));
+        let notice = settings.notice.clone();
+        let driver = move |probe: &Probe| -> Result<Box<dyn Driver>, Code> {
+            let gpu = KernelGpu {
+                name: probe.name.clone(),
+                capability: probe.compute,
+                multiprocessors: probe.multiprocessors,
+            };
+            let kernels = Launcher::new(KernelSet::new(Arc::clone(&compiler), gpu), notice.clone());
+            Ok(Box::new(Real::open(probe.device, kernels)?))
+        };
         Ok(Self::with(version, probes, settings, Box::new(driver)))
     }
 

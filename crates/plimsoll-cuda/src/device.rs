@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use plimsoll_device::{
     Bytes, Capabilities, CommitMap, Device, DeviceError, DeviceId, DeviceKind, Facts, Fence, FreeError,
-    MemoryNow, Place, Region, Request, Span, StorageMode, Stream, SyncTo,
+    Kernels, MemoryNow, Place, Region, Request, Span, StorageMode, Stream, SyncTo,
 };
 
 use crate::driver::Code;
@@ -113,6 +113,12 @@ impl CudaDevice {
             Ok(())
         });
         put.map_err(|error| FreeError { region, error })
+    }
+
+    /// Puts a kernel on stream 0 that faults, so that the GPU is lost to this process, and everything on it: to see
+    /// what a program does then. Other processes are not touched.
+    pub fn lose_on_purpose(&self) -> Result<(), DeviceError> {
+        self.view().lose_on_purpose(Stream(0))
     }
 
     fn region(&self, base: u64, start: u64, bytes: Bytes, mode: StorageMode, kind: Kind) -> Region {
@@ -327,5 +333,9 @@ impl Device for CudaDevice {
 
     fn wait(&self, fence: Fence, at_most: Duration) -> Result<(), DeviceError> {
         self.view().wait(fence, at_most)
+    }
+
+    fn kernels(&self) -> Option<&dyn Kernels> {
+        self.gpu.driver.kernels().map(|_| self as &dyn Kernels)
     }
 }

@@ -78,6 +78,11 @@ impl Memory {
         (!start.is_null()).then(|| (start.expose_provenance() as u64, Kind::Pageable(layout)))
     }
 
+    /// Whether the GPU cannot reach it by its address.
+    pub(crate) const fn is_pageable(&self) -> bool {
+        matches!(self.kind, Kind::Pageable(_))
+    }
+
     pub(crate) const fn in_host_memory(&self) -> bool {
         matches!(self.kind, Kind::Pinned | Kind::Mapped { .. } | Kind::Pageable(_))
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use plimsoll_device::{
     Bytes, Capabilities, Device, DeviceError, DeviceId, DeviceKind, Facts, Fence, FreeError, HostDevice,
-    HostSettings, MemoryNow, Place, Region, Request, Span, StorageMode, Stream, SyncTo,
+    HostSettings, Kernels, MemoryNow, Place, Region, Request, Span, StorageMode, Stream, SyncTo,
 };
 
 use crate::family::{Family, View};
@@ -211,6 +211,10 @@ impl Device for PinnedDevice {
 
     fn wait(&self, fence: Fence, at_most: Duration) -> Result<(), DeviceError> {
         self.view().wait(fence, at_most)
+    }
+
+    fn kernels(&self) -> Option<&dyn Kernels> {
+        self.gpu.driver.kernels().map(|_| self as &dyn Kernels)
     }
 }
 

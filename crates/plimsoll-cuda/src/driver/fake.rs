@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ptr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::kernels::KernelSet;
+
 use super::{Code, Driver, HostWork, Location, Physical, Probe, RawEvent, RawStream};
 
 pub(crate) const GRANULE: u64 = 1 << 16;
@@ -487,5 +489,9 @@ impl Driver for Fake {
 
     fn is_pinned(&self, address: u64) -> bool {
         self.state().known(address)
+    }
+
+    fn kernels(&self) -> Option<&KernelSet> {
+        None
     }
 }

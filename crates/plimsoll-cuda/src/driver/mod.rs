@@ -8,6 +8,8 @@ mod code;
 pub(crate) mod fake;
 mod real;
 
+use crate::kernels::KernelSet;
+
 pub(crate) use code::Code;
 pub(crate) use real::{NEEDED, Probe, Real, Unusable, probe};
 
@@ -84,4 +86,6 @@ pub(crate) trait Driver: Send + Sync + std::fmt::Debug {
     unsafe fn host_work(&self, stream: RawStream, work: HostWork) -> Result<(), Code>;
     /// Whether the driver knows this host address as page-locked: then copies from it do not wait.
     fn is_pinned(&self, address: u64) -> bool;
+    /// What launches kernels, where there is a compiler for them.
+    fn kernels(&self) -> Option<&KernelSet>;
 }

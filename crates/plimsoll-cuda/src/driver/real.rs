@@ -8,6 +8,8 @@ use std::ptr;
 
 use cudarc::driver::sys::{self, CUdevice_attribute_enum as Attribute};
 
+use crate::kernels::{KernelSet, Launcher};
+
 use super::{Code, Driver, HostWork, Location, Physical, RawEvent, RawStream};
 
 /// What the driver says of a GPU before anything is opened on it.
@@ -152,6 +154,7 @@ fn text(bytes: &[u8]) -> String {
 pub(crate) struct Real {
     device: c_int,
     context: sys::CUcontext,
+    kernels: Launcher,
 }
 
 // SAFETY: a context is a handle that any thread may make current.
@@ -161,10 +164,10 @@ unsafe impl Sync for Real {}
 
 impl Real {
     /// Opens a GPU.
-    pub(crate) fn open(device: c_int) -> Result<Self, Code> {
+    pub(crate) fn open(device: c_int, kernels: Launcher) -> Result<Self, Code> {
         // SAFETY: the device number came from the driver; released when this is dropped.
         let context = got(|context| unsafe { sys::cuDevicePrimaryCtxRetain(context, device) })?;
-        Ok(Self { device, context })
+        Ok(Self { device, context, kernels })
     }
 }
 
@@ -179,6 +182,12 @@ impl Drop for Real {
 impl fmt::Debug for Real {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Real").field("device", &self.device).finish_non_exhaustive()
+    }
+}
+
+impl From<RawStream> for sys::CUstream {
+    fn from(stream: RawStream) -> Self {
+        raw_stream(stream)
     }
 }
 
@@ -381,6 +390,10 @@ impl Driver for Real {
             // It was not taken, so it is still ours.
             drop(unsafe { Box::from_raw(work) });
         })
+    }
+
+    fn kernels(&self) -> Option<&KernelSet> {
+        self.kernels.get()
     }
 
     fn is_pinned(&self, address: u64) -> bool {

@@ -38,6 +38,11 @@ impl Compiler {
         Self { folder: settings.nvrtc.clone(), driver, cache, nvrtc: Mutex::default() }
     }
 
+    /// Whether NVRTC is there.
+    pub(super) fn available(&self) -> Result<(), DeviceError> {
+        self.nvrtc().map(drop)
+    }
+
     /// Code that the driver takes: a CUBIN, or PTX with its closing zero.
     pub(super) fn code(&self, job: &Job<'_>) -> Result<Vec<u8>, DeviceError> {
         let nvrtc = self.nvrtc()?;

@@ -7,6 +7,8 @@ use cudarc::driver::{result, sys};
 use plimsoll_device::DeviceError;
 use plimsoll_device::kernels::Number;
 
+use crate::driver::Code;
+
 use super::compile::{Compiler, Job};
 use super::program::Program;
 
@@ -33,7 +35,7 @@ pub(crate) enum KernelError {
     /// There is no code for it.
     Code(DeviceError),
     /// The driver refused.
-    Driver(&'static str, sys::CUresult),
+    Driver(&'static str, Code),
 }
 
 /// The GPU that code is made for.
@@ -117,6 +119,16 @@ macro_rules! parameters {
 impl KernelSet {
     pub(crate) fn new(compiler: Arc<Compiler>, gpu: Gpu) -> Self {
         Self { compiler, gpu, loading: Mutex::default(), loaded: Default::default() }
+    }
+
+    /// Compiles and loads what `program` needs, which takes long the first time. The context is current.
+    pub(crate) fn prepare(&self, program: Program) -> Result<(), KernelError> {
+        self.functions(program).map(drop)
+    }
+
+    /// Whether there is a compiler.
+    pub(crate) fn available(&self) -> Result<(), DeviceError> {
+        self.compiler.available()
     }
 
     pub(crate) unsafe fn copy_rows(
@@ -299,7 +311,10 @@ impl KernelSet {
         let functions = self.functions(program)?;
         let place = program.entries().iter().position(|&known| known == entry);
         let Some(function) = place.and_then(|place| functions.get(place)) else {
-            return Err(KernelError::Driver("finding a kernel", sys::CUresult::CUDA_ERROR_NOT_FOUND));
+            return Err(KernelError::Driver(
+                "finding a kernel",
+                Code(sys::CUresult::CUDA_ERROR_NOT_FOUND as u32),
+            ));
         };
         // SAFETY: the function is loaded in the current context and the parameters are its own (the caller's promise).
         // They are copied before the call returns.
@@ -313,7 +328,7 @@ impl KernelSet {
                 parameters,
             )
         }
-        .map_err(|error| KernelError::Driver("launching a kernel", error.0))
+        .map_err(|error| KernelError::Driver("launching a kernel", Code(error.0 as u32)))
     }
 
     fn functions(&self, program: Program) -> Result<&[Function], KernelError> {
@@ -340,12 +355,12 @@ impl KernelSet {
         // SAFETY: the code is whole: it comes from the compiler, or from a file whose checksum agrees. PTX ends with
         // a zero, as the compiler gives it.
         let module = unsafe { result::module::load_data(code.as_ptr().cast()) }
-            .map_err(|error| KernelError::Driver("loading compiled kernels", error.0))?;
+            .map_err(|error| KernelError::Driver("loading compiled kernels", Code(error.0 as u32)))?;
         let function = |entry: &&CStr| {
             // SAFETY: the module was loaded just now.
             unsafe { result::module::get_function(module, (*entry).to_owned()) }
                 .map(Function)
-                .map_err(|error| KernelError::Driver("finding a kernel", error.0))
+                .map_err(|error| KernelError::Driver("finding a kernel", Code(error.0 as u32)))
         };
         program.entries().iter().map(function).collect()
     }
@@ -404,7 +419,11 @@ fn narrow(value: u64) -> u32 {
 }
 
 fn driver(what: &'static str, status: sys::CUresult) -> Result<(), KernelError> {
-    if status == sys::CUresult::CUDA_SUCCESS { Ok(()) } else { Err(KernelError::Driver(what, status)) }
+    if status == sys::CUresult::CUDA_SUCCESS {
+        Ok(())
+    } else {
+        Err(KernelError::Driver(what, Code(status as u32)))
+    }
 }
 
 #[cfg(test)]

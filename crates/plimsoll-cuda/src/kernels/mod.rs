@@ -11,10 +11,12 @@
 //! | `compile` | a source into code for one GPU, through the cache |
 //! | `cache` | compiled code on disk: any doubt is a miss |
 //! | `launch` | code loaded into a context, and how many threads do an operation |
+//! | `launcher` | whether there is a compiler at all |
 
 mod cache;
 mod compile;
 mod launch;
+mod launcher;
 mod nvrtc;
 mod program;
 mod search;
@@ -22,8 +24,8 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-#[allow(unused_imports, reason = "for the device that is written beside it")]
 pub(crate) use compile::Compiler;
-#[allow(unused_imports, reason = "for the device that is written beside it")]
 pub(crate) use launch::{Convert, Gpu, KernelError, KernelSet, Route, RowsAt};
+pub(crate) use launcher::Launcher;
+pub(crate) use program::Program;
 pub use settings::{CodeCache, KernelSettings};
