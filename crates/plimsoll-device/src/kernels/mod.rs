@@ -15,7 +15,12 @@
 
 pub mod check;
 pub mod reference;
+#[cfg(unix)]
+pub(crate) mod simd;
 pub mod tolerance;
+
+#[cfg(test)]
+mod tests;
 
 use crate::{DeviceError, Span, Stream};
 
