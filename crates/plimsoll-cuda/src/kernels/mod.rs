@@ -25,5 +25,5 @@ mod tests;
 #[allow(unused_imports, reason = "for the device that is written beside it")]
 pub(crate) use compile::Compiler;
 #[allow(unused_imports, reason = "for the device that is written beside it")]
-pub(crate) use launch::{Convert, Gpu, KernelError, KernelSet, Route, RowsAt};
+pub(crate) use launch::{Convert, KernelError, KernelSet, Route, RowsAt};
 pub use settings::{CodeCache, KernelSettings};
