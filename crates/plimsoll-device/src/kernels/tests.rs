@@ -108,7 +108,7 @@ fn patterns_are_repeated_or_refused() {
 fn conversions_are_counted_or_refused() {
     let (a, b) = (region(64), region(64));
     let plain = |span, number| Numbers { span, number, scales: None };
-    let scaled =
+    let with_scales =
         |span, number, scales, group| Numbers { span, number, scales: Some(Scales { span: scales, group }) };
     let source = plain(part(&a, 0, 256), Number::F32);
     let half = plain(part(&b, 0, 128), Number::F16);
