@@ -257,7 +257,7 @@ pub fn through_pool(trace: &Trace, granule: Bytes, runs: usize) -> Result<Report
 pub fn through_pool_on(trace: &Trace, device: Arc<dyn Device>, runs: usize) -> Result<Report, ReplayError> {
     let streams = streams(trace, device.as_ref()).map_err(|error| failed(&error))?;
     let unit = device.facts().min_align;
-    median(trace, unit, runs, || {
+    median(trace, unit, runs, move || {
         let free = device.memory().map_err(|error| failed(&error))?.free;
         Ok(PooledReplay::new(pool_on(Arc::clone(&device), free)?, streams.clone()))
     })
