@@ -100,8 +100,16 @@ impl Run {
         let pool = bench.pool_with(settings);
         let snapshot = bench.governor.snapshot();
         let line = snapshot.places.iter().find(|place| place.place == PLACE).unwrap().line;
-        let (live, fences) = (Vec::new(), Vec::new());
-        Self { bench, line, pool, streams, live, fences, dropped: Vec::new(), next: 1 }
+        Self {
+            bench,
+            line,
+            pool,
+            streams,
+            live: Vec::new(),
+            fences: Vec::new(),
+            dropped: Vec::new(),
+            next: 1,
+        }
     }
 
     /// Bytes that a stream may still use go to that stream alone, and say so.
