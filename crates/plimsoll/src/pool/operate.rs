@@ -206,7 +206,7 @@ impl Lease {
 
     /// A part of this lease for work on a stream.
     fn part_of(&self, stream: Stream, from: u64, bytes: u64) -> Result<Option<Part<'_>>, LeaseError> {
-        self.part(from, Bytes::new(bytes).as_usize())
+        self.part_on(stream, from, Bytes::new(bytes).as_usize())
     }
 
     fn all_on(&self, stream: Stream) -> Result<Option<Part<'_>>, LeaseError> {
