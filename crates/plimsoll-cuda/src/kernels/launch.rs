@@ -2,30 +2,33 @@
 
 use std::ffi::{CStr, c_uint, c_void};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::{fmt, ptr};
 
 use cudarc::driver::{result, sys};
 use plimsoll_device::DeviceError;
 use plimsoll_device::kernels::Number;
 
-use crate::driver::Code;
-
 use super::compile::{Compiler, Job};
 use super::program::Program;
+use crate::driver::{Code, Probe, RawStream};
 
 /// Threads of a block and accesses that each has under way; the sources have the same numbers.
 const THREADS: u64 = 256;
 const DEPTH: u64 = 4;
-/// What a thread block moves at once.
-const PIECE_BYTES: u64 = THREADS * DEPTH * UNIT_BYTES;
+/// The same of the kernels that move blocks, and what one of their thread blocks moves at once.
+const TEAM: u64 = 128;
+const HELD: u64 = 2;
+const PIECE_BYTES: u64 = TEAM * HELD * UNIT_BYTES;
 /// The widest access.
 const UNIT_BYTES: u64 = 16;
-/// How many blocks one launch names; longer indices are several launches.
-const INDEX_LENGTH: usize = 1000;
+/// How many blocks one launch names: a few, at the price of any launch, or many; longer indices are several launches.
+const INDEX_SHORT: usize = 1000;
+const INDEX_LONG: usize = 8000;
 /// Thread blocks that a multiprocessor of any GPU so far can hold.
 const RESIDENT: u64 = 8;
-/// Thread blocks that keep a link to the host busy: 16 KiB under way each, together several times what a link
+/// Thread blocks that keep a link to the host busy: 4 KiB under way each, together several times what a link
 /// carries during one round trip. More would only keep multiprocessors from other work.
-const LINK_THREAD_BLOCKS: u64 = 64;
+const LINK_THREAD_BLOCKS: u64 = 256;
 /// The most thread blocks in the second dimension of a launch.
 const HIGHEST_GRID: u64 = 65_535;
 
@@ -36,17 +39,6 @@ pub(crate) enum KernelError {
     Code(DeviceError),
     /// The driver refused.
     Driver(&'static str, Code),
-}
-
-/// The GPU that code is made for.
-#[derive(Clone, Debug)]
-pub(crate) struct Gpu {
-    /// What messages call it.
-    pub name: String,
-    /// Compute capability.
-    pub capability: (u32, u32),
-    /// How many multiprocessors it has.
-    pub multiprocessors: u32,
 }
 
 /// What the bytes of a gather or scatter pass through.
@@ -84,9 +76,19 @@ pub(crate) struct Convert {
 /// It does not free the modules: they go with the context.
 pub(crate) struct KernelSet {
     compiler: Arc<Compiler>,
-    gpu: Gpu,
+    name: String,
+    capability: (u32, u32),
+    multiprocessors: u32,
     loading: Mutex<()>,
     loaded: [OnceLock<Vec<Function>>; Program::ALL.len()],
+}
+
+impl fmt::Debug for KernelSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let loaded: Vec<_> =
+            Program::ALL.iter().filter(|program| self.loaded[program.number()].get().is_some()).collect();
+        f.debug_struct("KernelSet").field("loaded", &loaded).finish_non_exhaustive()
+    }
 }
 
 /// A handle of the driver.
@@ -104,9 +106,24 @@ struct Shape {
     block: (c_uint, c_uint),
 }
 
+/// Which side the index names.
+#[derive(Clone, Copy)]
+enum Way {
+    Gather,
+    Scatter,
+}
+
+/// The blocks of one launch.
+struct Moved {
+    route: Route,
+    source: u64,
+    target: u64,
+    block: u64,
+}
+
 /// The index of one launch: passed by value, always whole.
 #[repr(C)]
-struct Index([u32; INDEX_LENGTH]);
+struct Index<const LENGTH: usize>([u32; LENGTH]);
 
 /// A parameter of a launch.
 macro_rules! parameters {
@@ -117,8 +134,15 @@ macro_rules! parameters {
 // stream belongs to it, and every address is valid on the device for what its operation touches until the stream has
 // done it. Sizes are what `plimsoll_device::kernels::check` lets pass.
 impl KernelSet {
-    pub(crate) fn new(compiler: Arc<Compiler>, gpu: Gpu) -> Self {
-        Self { compiler, gpu, loading: Mutex::default(), loaded: Default::default() }
+    pub(crate) fn new(compiler: Arc<Compiler>, gpu: &Probe) -> Self {
+        Self {
+            compiler,
+            name: gpu.name.clone(),
+            capability: gpu.compute,
+            multiprocessors: gpu.multiprocessors,
+            loading: Mutex::default(),
+            loaded: Default::default(),
+        }
     }
 
     /// Compiles and loads what `program` needs, which takes long the first time. The context is current.
@@ -133,7 +157,7 @@ impl KernelSet {
 
     pub(crate) unsafe fn copy_rows(
         &self,
-        stream: sys::CUstream,
+        stream: RawStream,
         source: RowsAt,
         target: RowsAt,
         row: u64,
@@ -150,7 +174,7 @@ impl KernelSet {
     /// `unit` is the pattern repeated to 16 bytes; `target` is a multiple of 16.
     pub(crate) unsafe fn fill_pattern(
         &self,
-        stream: sys::CUstream,
+        stream: RawStream,
         target: u64,
         bytes: u64,
         unit: [u8; 16],
@@ -173,7 +197,7 @@ impl KernelSet {
         }
     }
 
-    pub(crate) unsafe fn convert(&self, stream: sys::CUstream, convert: &Convert) -> Result<(), KernelError> {
+    pub(crate) unsafe fn convert(&self, stream: RawStream, convert: &Convert) -> Result<(), KernelError> {
         let Convert { from, source, to, target, scales, count, group } = *convert;
         if count == 0 {
             return Ok(());
@@ -181,11 +205,11 @@ impl KernelSet {
         if from == to {
             let bytes = usize::try_from(count * from.bits() / 8).unwrap_or(usize::MAX);
             // SAFETY: the caller's promise.
-            let copied = unsafe { sys::cuMemcpyAsync(target, source, bytes, stream) };
-            return driver("copying numbers", copied);
+            let copied = unsafe { sys::cuMemcpyAsync(target, source, bytes, raw(stream)) };
+            return told("copying numbers", copied);
         }
         let Some(entry) = conversion(from, to) else {
-            return driver("converting between scaled kinds", sys::CUresult::CUDA_ERROR_INVALID_VALUE);
+            return told("converting between scaled kinds", sys::CUresult::CUDA_ERROR_INVALID_VALUE);
         };
         if !from.scaled() && !to.scaled() {
             let shape = self.filling(count.div_ceil(4), DEPTH);
@@ -205,17 +229,17 @@ impl KernelSet {
     /// Block `n` of the target becomes block `index[n]` of the source. The index is free when this returns.
     pub(crate) unsafe fn gather(
         &self,
-        stream: sys::CUstream,
+        stream: RawStream,
         route: Route,
         source: u64,
         index: &[u32],
         block: u64,
         target: u64,
     ) -> Result<(), KernelError> {
-        for (launch, index) in (0..).step_by(INDEX_LENGTH).zip(index.chunks(INDEX_LENGTH)) {
-            let entries = (c"gather_pieces", c"gather_units");
+        for (first, index) in launches(index) {
+            let moved = Moved { route, source, target: target + first * block, block };
             // SAFETY: the caller's promise.
-            unsafe { self.blocks(stream, route, entries, source, index, block, target + launch * block) }?;
+            unsafe { self.blocks(stream, Way::Gather, &moved, index) }?;
         }
         Ok(())
     }
@@ -223,61 +247,82 @@ impl KernelSet {
     /// Block `index[n]` of the target becomes block `n` of the source. The index is free when this returns.
     pub(crate) unsafe fn scatter(
         &self,
-        stream: sys::CUstream,
+        stream: RawStream,
         route: Route,
         source: u64,
         index: &[u32],
         block: u64,
         target: u64,
     ) -> Result<(), KernelError> {
-        for (launch, index) in (0..).step_by(INDEX_LENGTH).zip(index.chunks(INDEX_LENGTH)) {
-            let entries = (c"scatter_pieces", c"scatter_units");
+        for (first, index) in launches(index) {
+            let moved = Moved { route, source: source + first * block, target, block };
             // SAFETY: the caller's promise.
-            unsafe { self.blocks(stream, route, entries, source + launch * block, index, block, target) }?;
+            unsafe { self.blocks(stream, Way::Scatter, &moved, index) }?;
         }
         Ok(())
     }
 
-    #[expect(clippy::too_many_arguments, reason = "a launch of either of four kernels, called twice above")]
     unsafe fn blocks(
         &self,
-        stream: sys::CUstream,
-        route: Route,
-        (pieces_entry, units_entry): (&CStr, &CStr),
-        source: u64,
+        stream: RawStream,
+        way: Way,
+        moved: &Moved,
         index: &[u32],
-        block: u64,
-        target: u64,
     ) -> Result<(), KernelError> {
-        let mut whole = Index([0; INDEX_LENGTH]);
+        let units = moved.block < PIECE_BYTES;
+        let entries = match (way, units) {
+            (Way::Gather, false) => (c"gather_pieces_short", c"gather_pieces_long"),
+            (Way::Gather, true) => (c"gather_units_short", c"gather_units_long"),
+            (Way::Scatter, false) => (c"scatter_pieces_short", c"scatter_pieces_long"),
+            (Way::Scatter, true) => (c"scatter_units_short", c"scatter_units_long"),
+        };
+        // SAFETY: the caller's promise.
+        unsafe {
+            if index.len() <= INDEX_SHORT {
+                self.indexed::<INDEX_SHORT>(stream, entries.0, moved, index)
+            } else {
+                self.indexed::<INDEX_LONG>(stream, entries.1, moved, index)
+            }
+        }
+    }
+
+    unsafe fn indexed<const LENGTH: usize>(
+        &self,
+        stream: RawStream,
+        entry: &CStr,
+        &Moved { route, source, target, block }: &Moved,
+        index: &[u32],
+    ) -> Result<(), KernelError> {
+        let mut whole = Index([0; LENGTH]);
         whole.0[..index.len()].copy_from_slice(index);
         let count = narrow(index.len() as u64);
         let units = block / UNIT_BYTES;
         let most = if route == Route::Link { LINK_THREAD_BLOCKS } else { u64::from(u32::MAX >> 1) };
+        let shape = |pieces: u64| Shape { grid: (narrow(pieces.min(most)), 1), block: (narrow(TEAM), 1) };
         if block < PIECE_BYTES {
+            let shape = shape((block * u64::from(count)).div_ceil(PIECE_BYTES));
             let units = narrow(units);
-            let shape = flat((block * u64::from(count)).div_ceil(PIECE_BYTES).min(most));
             let parameters = parameters![source, target, units, count, whole];
             // SAFETY: the caller's promise; the parameters are the kernel's, in order.
-            return unsafe { self.launch(Program::Blocks, units_entry, shape, stream, parameters) };
+            return unsafe { self.launch(Program::Blocks, entry, shape, stream, parameters) };
         }
         let pieces = narrow(block.div_ceil(PIECE_BYTES));
-        let shape = flat((u64::from(pieces) * u64::from(count)).min(most));
+        let shape = shape(u64::from(pieces) * u64::from(count));
         let parameters = parameters![source, target, units, pieces, count, whole];
         // SAFETY: the caller's promise; the parameters are the kernel's, in order.
-        unsafe { self.launch(Program::Blocks, pieces_entry, shape, stream, parameters) }
+        unsafe { self.launch(Program::Blocks, entry, shape, stream, parameters) }
     }
 
     /// The two sums go to the eight bytes at `total` on the device, the low one first.
     pub(crate) unsafe fn sum(
         &self,
-        stream: sys::CUstream,
+        stream: RawStream,
         source: u64,
         bytes: u64,
         total: u64,
     ) -> Result<(), KernelError> {
         // SAFETY: the caller's promise.
-        driver("clearing a sum", unsafe { sys::cuMemsetD32Async(total, 0, 2, stream) })?;
+        told("clearing a sum", unsafe { sys::cuMemsetD32Async(total, 0, 2, raw(stream)) })?;
         if bytes == 0 {
             return Ok(());
         }
@@ -287,7 +332,7 @@ impl KernelSet {
     }
 
     /// A kernel that faults: the context is lost when it has run.
-    pub(crate) unsafe fn lose_on_purpose(&self, stream: sys::CUstream) -> Result<(), KernelError> {
+    pub(crate) unsafe fn lose_on_purpose(&self, stream: RawStream) -> Result<(), KernelError> {
         let shape = Shape { grid: (1, 1), block: (1, 1) };
         // SAFETY: the caller's promise; the kernel has no parameters.
         unsafe { self.launch(Program::LoseOnPurpose, c"lose_on_purpose", shape, stream, &mut []) }
@@ -296,7 +341,7 @@ impl KernelSet {
     /// Enough threads for so many items, `each` of them to a thread; at most what the GPU holds at once, since these
     /// kernels go on until all is done.
     fn filling(&self, items: u64, each: u64) -> Shape {
-        let most = u64::from(self.gpu.multiprocessors.max(1)) * RESIDENT;
+        let most = u64::from(self.multiprocessors.max(1)) * RESIDENT;
         flat(items.div_ceil(THREADS * each).clamp(1, most))
     }
 
@@ -305,30 +350,21 @@ impl KernelSet {
         program: Program,
         entry: &CStr,
         Shape { grid, block }: Shape,
-        stream: sys::CUstream,
+        stream: RawStream,
         parameters: &mut [*mut c_void],
     ) -> Result<(), KernelError> {
         let functions = self.functions(program)?;
         let place = program.entries().iter().position(|&known| known == entry);
         let Some(function) = place.and_then(|place| functions.get(place)) else {
-            return Err(KernelError::Driver(
-                "finding a kernel",
-                Code(sys::CUresult::CUDA_ERROR_NOT_FOUND as u32),
-            ));
+            return told("finding a kernel", sys::CUresult::CUDA_ERROR_NOT_FOUND);
         };
         // SAFETY: the function is loaded in the current context and the parameters are its own (the caller's promise).
         // They are copied before the call returns.
-        unsafe {
-            result::launch_kernel(
-                function.0,
-                (grid.0, grid.1, 1),
-                (block.0, block.1, 1),
-                0,
-                stream,
-                parameters,
-            )
-        }
-        .map_err(|error| KernelError::Driver("launching a kernel", Code(error.0 as u32)))
+        let launched = unsafe {
+            let (grid, block) = ((grid.0, grid.1, 1), (block.0, block.1, 1));
+            result::launch_kernel(function.0, grid, block, 0, raw(stream), parameters)
+        };
+        launched.map_err(|error| refused("launching a kernel", error.0))
     }
 
     fn functions(&self, program: Program) -> Result<&[Function], KernelError> {
@@ -346,8 +382,8 @@ impl KernelSet {
 
     fn load(&self, program: Program) -> Result<Vec<Function>, KernelError> {
         let job = Job {
-            device: &self.gpu.name,
-            capability: self.gpu.capability,
+            device: &self.name,
+            capability: self.capability,
             name: program.name(),
             text: program.source(),
         };
@@ -355,15 +391,20 @@ impl KernelSet {
         // SAFETY: the code is whole: it comes from the compiler, or from a file whose checksum agrees. PTX ends with
         // a zero, as the compiler gives it.
         let module = unsafe { result::module::load_data(code.as_ptr().cast()) }
-            .map_err(|error| KernelError::Driver("loading compiled kernels", Code(error.0 as u32)))?;
+            .map_err(|error| refused("loading compiled kernels", error.0))?;
         let function = |entry: &&CStr| {
             // SAFETY: the module was loaded just now.
             unsafe { result::module::get_function(module, (*entry).to_owned()) }
                 .map(Function)
-                .map_err(|error| KernelError::Driver("finding a kernel", Code(error.0 as u32)))
+                .map_err(|error| refused("finding a kernel", error.0))
         };
         program.entries().iter().map(function).collect()
     }
+}
+
+/// An index in as many parts as it takes launches, each with the number of blocks before it.
+fn launches(index: &[u32]) -> impl Iterator<Item = (u64, &[u32])> {
+    (0..).step_by(INDEX_LONG).zip(index.chunks(INDEX_LONG))
 }
 
 /// Windows of 16 bytes of a row, one more than fit in it because it may start within one; each thread takes up to
@@ -418,12 +459,16 @@ fn narrow(value: u64) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
 }
 
-fn driver(what: &'static str, status: sys::CUresult) -> Result<(), KernelError> {
-    if status == sys::CUresult::CUDA_SUCCESS {
-        Ok(())
-    } else {
-        Err(KernelError::Driver(what, Code(status as u32)))
-    }
+fn raw(stream: RawStream) -> sys::CUstream {
+    ptr::with_exposed_provenance_mut(stream.0)
+}
+
+fn told(what: &'static str, status: sys::CUresult) -> Result<(), KernelError> {
+    if status == sys::CUresult::CUDA_SUCCESS { Ok(()) } else { Err(refused(what, status)) }
+}
+
+fn refused(what: &'static str, status: sys::CUresult) -> KernelError {
+    KernelError::Driver(what, Code(status as u32))
 }
 
 #[cfg(test)]
@@ -436,10 +481,28 @@ mod tests {
         for (text, number) in [("THREADS", THREADS), ("DEPTH", DEPTH)] {
             assert!(HEADER.1.contains(&format!("constexpr u32 {text} = {number};")), "{text}");
         }
-        let index = format!("constexpr u32 INDEX_LENGTH = {INDEX_LENGTH};");
-        assert!(Program::Blocks.source().contains(&index));
-        // Four KiB of parameters is what every version takes: the index, two addresses and three numbers.
-        assert!(size_of::<Index>() + 3 * 8 + 2 * 4 <= 4096);
+        for (name, number) in [
+            ("TEAM", TEAM),
+            ("HELD", HELD),
+            ("INDEX_SHORT", INDEX_SHORT as u64),
+            ("INDEX_LONG", INDEX_LONG as u64),
+        ] {
+            assert!(
+                Program::Blocks.source().contains(&format!("constexpr u32 {name} = {number};")),
+                "{name}"
+            );
+        }
+        // The parameters that every version takes, and those that the oldest driver which is accepted takes: the
+        // index, three numbers of eight bytes and two of four.
+        assert!(size_of::<Index<INDEX_SHORT>>() + 3 * 8 + 2 * 4 <= 4096);
+        assert!(size_of::<Index<INDEX_LONG>>() + 3 * 8 + 2 * 4 <= 32_764);
+    }
+
+    #[test]
+    fn a_long_index_is_several_launches() {
+        let index = vec![0; 2 * INDEX_LONG + 5];
+        let parts: Vec<_> = launches(&index).map(|(first, part)| (first, part.len())).collect();
+        assert_eq!(parts, [(0, INDEX_LONG), (INDEX_LONG as u64, INDEX_LONG), (2 * INDEX_LONG as u64, 5)]);
     }
 
     #[test]

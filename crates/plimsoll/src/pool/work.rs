@@ -1,21 +1,23 @@
 //! What the device does with a lease's bytes.
 //!
 //! Each of these puts work on a stream and records its fence in the leases it uses, so that neither is read by
-//! the host nor given back while the device still works on it. Work started in other ways (a kernel) goes
-//! through [`Lease::span`], whose caller takes over that duty.
+//! the host nor given back while the device still works on it. Work started in other ways (a kernel of one's own)
+//! goes through [`Lease::span`], whose caller takes over that duty.
 
 use plimsoll_device::{Bytes, Device, DeviceError, Fence, Span, Stream};
 
 use super::error::LeaseError;
+use super::fences::UNFENCED;
 use super::lease::Lease;
-use super::pending::UNFENCED;
+use super::operate::on_either;
 
 impl Lease {
     /// The lease's bytes as the device knows them; `None` for a lease of no bytes.
     ///
     /// # Safety
-    /// Work that uses the span is recorded with [`keep_until`](Self::keep_until) before the lease is dropped,
-    /// read or written, and does not run at the same time as a borrow from [`as_slice`](Self::as_slice) (for
+    /// Work that uses the span is on the stream of what the lease has [`carried`](Self::carried) over, or comes
+    /// after that fence; it is recorded with [`keep_until`](Self::keep_until) before the lease is dropped, read or
+    /// written, and does not run at the same time as a borrow from [`as_slice`](Self::as_slice) (for
     /// writes) or [`as_mut_slice`](Self::as_mut_slice).
     pub unsafe fn span(&self) -> Option<Span<'_>> {
         self.all()
@@ -27,7 +29,7 @@ impl Lease {
     }
 
     /// Puts a copy from `source` on a stream: `bytes` from `from` on arrive at `to`. Both leases are kept
-    /// until it is done.
+    /// until it is done. The source may be of another pool whose device and this one's reach each other's memory.
     pub fn copy_from(
         &mut self,
         stream: Stream,
@@ -37,17 +39,15 @@ impl Lease {
         bytes: Bytes,
     ) -> Result<Option<Fence>, LeaseError> {
         let fence = {
-            let (Some((device, target)), Some((_, source))) =
-                (self.part(to, bytes.as_usize())?, source.part(from, bytes.as_usize())?)
-            else {
+            let (Some(target), Some(source)) = (
+                self.part_on(stream, to, bytes.as_usize())?,
+                source.part_on(stream, from, bytes.as_usize())?,
+            ) else {
                 return Ok(None);
             };
-            device.copy(stream, source, target)?;
-            device.fence(stream)
+            on_either(&target, &source, stream, |device| device.copy(stream, source.1, target.1))?
         };
-        source.started(stream, &fence);
-        self.started(stream, &fence);
-        Ok(Some(fence?))
+        self.both_started(source, stream, fence)
     }
 
     /// Puts on a stream: `from` arrives at `to`. Returns when `from` has been read.
@@ -68,7 +68,7 @@ impl Lease {
         start: impl FnOnce(&dyn Device, Span<'_>) -> Result<(), DeviceError>,
     ) -> Result<Option<Fence>, LeaseError> {
         let fence = {
-            let Some((device, target)) = self.part(to, len)? else {
+            let Some((device, target)) = self.part_on(stream, to, len)? else {
                 return Ok(None);
             };
             start(device.as_ref(), target)?;
@@ -80,29 +80,17 @@ impl Lease {
 
     /// Work was started. When the device gave no fence for it, the lease stays in use for as long as it lives, and
     /// the pool asks for a fence when it is dropped.
-    fn started(&mut self, stream: Stream, fence: &Result<Fence, DeviceError>) {
+    pub(super) fn started(&mut self, stream: Stream, fence: &Result<Fence, DeviceError>) {
         let unfenced = Fence { stream, seq: UNFENCED };
         self.keep_until(fence.as_ref().map_or(unfenced, |fence| *fence));
     }
 
     /// Waits for the work already on `stream`, then copies from `from` on into host memory.
     pub fn download(&self, stream: Stream, from: u64, into: &mut [u8]) -> Result<(), LeaseError> {
-        for fence in self.fences().iter().filter(|fence| fence.stream != stream) {
-            if self.device().is_some_and(|device| !device.signalled(*fence).unwrap_or(false)) {
-                return Err(LeaseError::InUse(*fence));
-            }
-        }
-        match self.part(from, into.len())? {
+        self.check_done_elsewhere(stream)?;
+        match self.part_on(stream, from, into.len())? {
             Some((device, span)) => Ok(device.download(stream, span, into)?),
             None => Ok(()),
         }
-    }
-
-    fn fences(&self) -> &[Fence] {
-        self.block.as_ref().and_then(|block| block.fences.as_ref()).map_or(&[], |fences| fences.as_slice())
-    }
-
-    fn device(&self) -> Option<&std::sync::Arc<dyn Device>> {
-        self.block.as_ref().map(|block| block.core.device())
     }
 }
