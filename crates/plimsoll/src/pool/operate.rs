@@ -42,10 +42,10 @@ impl<'l> NumbersIn<'l> {
         Self { number, scales: Some((scales, group)) }
     }
 
-    fn view<'s>(&'s self, span: Span<'s>) -> Result<Numbers<'s>, LeaseError> {
+    fn view<'s>(&'s self, stream: Stream, span: Span<'s>) -> Result<Numbers<'s>, LeaseError> {
         let scales = match &self.scales {
             None => None,
-            Some((lease, group)) => match lease.all_of()? {
+            Some((lease, group)) => match lease.all_on(stream)? {
                 Some((_, span)) => Some(Scales { span, group: *group }),
                 None => return Err(check::bad("a conversion", "the lease for scales has no bytes").into()),
             },
@@ -95,7 +95,7 @@ impl Lease {
         let (reads, writes) = (from.bytes(rows, row)?, to.bytes(rows, row)?);
         let fence = {
             let (Some(target), Some(source)) =
-                (self.part_of(to.start, writes)?, source.part_of(from.start, reads)?)
+                (self.part_of(stream, to.start, writes)?, source.part_of(stream, from.start, reads)?)
             else {
                 return Ok(None);
             };
@@ -109,7 +109,7 @@ impl Lease {
     /// Puts on a stream: the pattern of 1, 2, 4, 8 or 16 bytes is repeated through all of this lease.
     pub fn fill_pattern(&mut self, stream: Stream, pattern: &[u8]) -> Result<Option<Fence>, LeaseError> {
         let fence = {
-            let Some((device, target)) = self.all_of()? else {
+            let Some((device, target)) = self.all_on(stream)? else {
                 return Ok(None);
             };
             kernels(device.as_ref())?.fill_pattern(stream, target, pattern)?;
@@ -129,12 +129,12 @@ impl Lease {
         mut from: NumbersIn<'_>,
     ) -> Result<Option<Fence>, LeaseError> {
         let fence = {
-            let (target, source) = match (self.all_of()?, source.all_of()?) {
+            let (target, source) = match (self.all_on(stream)?, source.all_on(stream)?) {
                 (Some(target), Some(source)) => (target, source),
                 (None, None) => return Ok(None),
                 _ => return Err(check::bad("a conversion", "one of its leases has no bytes").into()),
             };
-            let (read, written) = (from.view(source.1)?, to.view(target.1)?);
+            let (read, written) = (from.view(stream, source.1)?, to.view(stream, target.1)?);
             on_either(&target, &source, stream, |device| kernels(device)?.convert(stream, read, written))?
         };
         from.started(stream, &fence);
@@ -152,8 +152,12 @@ impl Lease {
         block: u64,
     ) -> Result<Option<Fence>, LeaseError> {
         let fence = {
-            let Some((target, source)) =
-                blocks("a gather", index, self.part_of(0, moved(index, block))?, source.all_of()?)?
+            let Some((target, source)) = blocks(
+                "a gather",
+                index,
+                self.part_of(stream, 0, moved(index, block))?,
+                source.all_on(stream)?,
+            )?
             else {
                 return Ok(None);
             };
@@ -174,8 +178,12 @@ impl Lease {
         block: u64,
     ) -> Result<Option<Fence>, LeaseError> {
         let fence = {
-            let Some((target, source)) =
-                blocks("a scatter", index, self.all_of()?, source.part_of(0, moved(index, block))?)?
+            let Some((target, source)) = blocks(
+                "a scatter",
+                index,
+                self.all_on(stream)?,
+                source.part_of(stream, 0, moved(index, block))?,
+            )?
             else {
                 return Ok(None);
             };
@@ -190,18 +198,19 @@ impl Lease {
     /// [`Kernels::sum`] says how.
     pub fn sum(&self, stream: Stream) -> Result<u64, LeaseError> {
         self.check_done_elsewhere(stream)?;
-        match self.all_of()? {
+        match self.all_on(stream)? {
             Some((device, span)) => Ok(kernels(device.as_ref())?.sum(stream, span)?),
             None => Ok(0),
         }
     }
 
-    fn part_of(&self, from: u64, bytes: u64) -> Result<Option<Part<'_>>, LeaseError> {
-        self.part(from, Bytes::new(bytes).as_usize())
+    /// A part of this lease for work on a stream.
+    fn part_of(&self, stream: Stream, from: u64, bytes: u64) -> Result<Option<Part<'_>>, LeaseError> {
+        self.part_on(stream, from, Bytes::new(bytes).as_usize())
     }
 
-    fn all_of(&self) -> Result<Option<Part<'_>>, LeaseError> {
-        self.part_of(0, self.bytes().get())
+    fn all_on(&self, stream: Stream) -> Result<Option<Part<'_>>, LeaseError> {
+        self.part_of(stream, 0, self.bytes().get())
     }
 
     pub(super) fn both_started(
