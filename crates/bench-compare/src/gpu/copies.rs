@@ -75,9 +75,7 @@ pub fn measure(bench: &Bench, row: &mut dyn FnMut(Row)) -> Result<(), Failed> {
     let mut on_range = || bare(bench, DEPTH, || driver.copy(two.address(), one.address(), SIZE));
     let kernels = device.kernels();
     let mut by_kernel = || match kernels {
-        Some(kernels) => {
-            ours(device.as_ref(), DEPTH, || kernels.gather(Stream(0), one, &[0], SIZE, two))
-        }
+        Some(kernels) => ours(device.as_ref(), DEPTH, || kernels.gather(Stream(0), one, &[0], SIZE, two)),
         None => Err(Failed("there are no kernels".to_owned())),
     };
     let times = medians(ROUNDS, &mut [&mut on_range, &mut by_kernel])?;
