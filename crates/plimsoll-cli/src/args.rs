@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::bench::memory::MemoryArgs;
 use crate::bench::{GovernorArgs, PoolArgs};
 use crate::config::CheckArgs;
 use crate::machine::MachineArgs;
@@ -15,6 +16,7 @@ Examples:
   plimsoll config check plan.toml   whether a plan adds up and fits here
   plimsoll pool replay trace.csv.gz what our pool keeps where another kept more
   plimsoll bench pool               what a lease costs on this machine
+  plimsoll bench memory             how fast bytes move here
 
 Exit codes: 0 done, 1 failed or refused, 2 not understood.";
 
@@ -62,6 +64,8 @@ pub(crate) enum PoolCommand {
 pub(crate) enum BenchCommand {
     /// What one lease and its drop cost, beside malloc
     Pool(PoolArgs),
+    /// How fast bytes move: host memory by working set, disk, devices
+    Memory(MemoryArgs),
     /// Whether the line holds when far more is asked for than it carries
     Governor(GovernorArgs),
 }

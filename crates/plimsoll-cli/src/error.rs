@@ -51,6 +51,9 @@ pub enum CliError {
     /// A replay that was cut short.
     #[error(transparent)]
     Replay(#[from] plimsoll::replay::ReplayError),
+    /// Memory that could not be measured.
+    #[error(transparent)]
+    Memory(#[from] crate::bench::memory::MemoryError),
     /// A benchmark that could not run, or showed a fault.
     #[error("the benchmark failed: {0}")]
     Bench(String),
@@ -85,6 +88,7 @@ impl CliError {
             Self::Replay(_) => {
                 "replay a shorter trace, or one whose blocks fit this machine's addresses".to_owned()
             }
+            Self::Memory(error) => error.next_step(),
             Self::Bench(_) => {
                 "this is a mistake in plimsoll; please report it with the output above".to_owned()
             }

@@ -9,6 +9,7 @@
 //! It is a library as well so that other programs of the workspace can reuse reports and their printing.
 
 mod args;
+pub mod backends;
 pub mod bench;
 pub mod config;
 pub mod draw;
@@ -68,6 +69,7 @@ fn execute(settings: &Settings, printer: &Printer) -> Result<(), CliError> {
         Command::ConfigCheck(check) => config::run(check, printer),
         Command::PoolReplay(replay) => pool::run(replay, printer),
         Command::BenchPool(pool) => bench::run_pool(pool, printer),
+        Command::BenchMemory(memory) => bench::memory::run(memory, printer),
         Command::BenchGovernor(governor) => bench::run_governor(governor, printer),
     }
 }

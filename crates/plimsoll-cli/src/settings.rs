@@ -1,6 +1,7 @@
 //! What was typed, checked once; nothing below here sees raw arguments.
 
 use crate::args::{Args, BenchCommand, CommandArgs, ConfigArgs, PoolCommand};
+use crate::bench::memory::MemoryArgs;
 use crate::bench::{GovernorArgs, PoolArgs};
 use crate::config::CheckArgs;
 use crate::machine::MachineArgs;
@@ -22,6 +23,7 @@ pub(crate) enum Command {
     ConfigCheck(CheckArgs),
     PoolReplay(ReplayArgs),
     BenchPool(PoolArgs),
+    BenchMemory(MemoryArgs),
     BenchGovernor(GovernorArgs),
 }
 
@@ -35,6 +37,7 @@ impl From<Args> for Settings {
                 CommandArgs::Config(ConfigArgs::Check(check)) => Command::ConfigCheck(check),
                 CommandArgs::Pool(PoolCommand::Replay(replay)) => Command::PoolReplay(replay),
                 CommandArgs::Bench(BenchCommand::Pool(pool)) => Command::BenchPool(pool),
+                CommandArgs::Bench(BenchCommand::Memory(memory)) => Command::BenchMemory(memory),
                 CommandArgs::Bench(BenchCommand::Governor(governor)) => Command::BenchGovernor(governor),
             },
         }

@@ -80,7 +80,7 @@ pub struct CpuReport {
 }
 
 /// A cache of the processor.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "the fields say it")]
 pub struct CacheReport {
     pub level: u8,
