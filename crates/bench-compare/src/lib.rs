@@ -3,4 +3,5 @@
 //! The harness and Plimsoll's own engine are those of `plimsoll bench pool`; the peers here are the only code in
 //! the workspace that depends on other people's allocators.
 
+pub mod gpu;
 pub mod peers;

@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use bench_compare::peers;
+use bench_compare::{gpu, peers};
 use clap::Parser;
 use plimsoll_cli::bench::harness::{self, Plan, Row};
 
@@ -23,6 +23,9 @@ struct Arguments {
     /// Measure only the engines named so (may be given several times).
     #[arg(long = "engine", value_name = "NAME")]
     engines: Vec<String>,
+    /// Measure our CUDA devices beside the bare driver and PyTorch, on the first GPU.
+    #[arg(long, conflicts_with_all = ["touch", "smoke", "engines"])]
+    gpu: bool,
 }
 
 fn main() -> ExitCode {
@@ -37,6 +40,9 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> io::Result<bool> {
+    if arguments.gpu {
+        return beside_the_driver(arguments.json);
+    }
     let mut engines = peers::all();
     let known: Vec<_> = engines.iter().map(|engine| engine.name()).collect();
     if let Some(unknown) = arguments.engines.iter().find(|name| !known.contains(&name.as_str())) {
@@ -72,6 +78,33 @@ fn run(arguments: &Arguments) -> io::Result<bool> {
         written?;
     }
     Ok(true)
+}
+
+/// The GPU's figures, one line each as soon as it is there, in the order in which they are measured.
+fn beside_the_driver(json: bool) -> io::Result<bool> {
+    let mut out = io::stdout().lock();
+    let mut written = Ok(());
+    let measured = gpu::measure(&mut |row| {
+        let gpu::Row { what, who, value, unit } = row;
+        let line = if json {
+            format!(
+                "{{\"what\": \"{what}\", \"who\": \"{who}\", \"value\": {value:.3}, \"unit\": \"{unit}\"}}\n"
+            )
+        } else {
+            format!("{what:<58} {who:<20} {value:>14.2} {unit}\n")
+        };
+        if written.is_ok() {
+            written = out.write_all(line.as_bytes()).and_then(|()| out.flush());
+        }
+    });
+    written?;
+    match measured {
+        Ok(()) => Ok(true),
+        Err(why) => {
+            eprintln!("error: {why}");
+            Ok(false)
+        }
+    }
 }
 
 /// Says on standard error which rows are missing and why.

@@ -28,6 +28,7 @@ pub enum StorageMode {
 }
 
 /// What a device can do beyond allocate, copy and fence.
+#[expect(clippy::struct_excessive_bools, reason = "each is one thing that a device can or cannot do")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Capabilities {
     /// Address ranges can be reserved first and backed later, granule by granule.

@@ -25,6 +25,7 @@ mod notice;
 mod place;
 mod region;
 pub mod sim;
+mod split;
 mod units;
 
 pub use commit_map::{CommitMap, Granules};
@@ -41,4 +42,5 @@ pub use notice::Notice;
 pub use place::{ParsePlaceError, Place};
 pub use region::{DeviceId, Region, Span};
 pub use sim::{SimDevice, SimSettings};
+pub use split::split;
 pub use units::{Bytes, ParseBytesError};

@@ -193,6 +193,8 @@ impl<'r> Span<'r> {
     pub fn overlaps(&self, other: &Span<'_>) -> bool {
         self.region.device == other.region.device
             && self.region.id == other.region.id
+            && !self.bytes.is_zero()
+            && !other.bytes.is_zero()
             && self.offset < other.end()
             && other.offset < self.end()
     }

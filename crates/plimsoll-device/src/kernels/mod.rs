@@ -1,18 +1,26 @@
 //! The few operations that every device does on memory itself, and the one reference they are held to.
 //!
-//! A kernel is written up to three times: for the host (std::arch, with a plain Rust path), in CUDA C and in WGSL.
-//! What it means is written once, in plain Rust, in [`reference`]; the conformance suite compares every back end
-//! with it, to the bit unless a tolerance is stated there. What its arguments must be is checked once, too, in
-//! [`check`]: a back end begins each operation with the check and works with what it returns.
+//! A kernel is written up to three times: for the host (`std::arch`, with a plain Rust path), in CUDA C and in
+//! WGSL. What it means is written once, in plain Rust, in [`mod@reference`]; the conformance suite compares every
+//! back end with it, to the bit unless [`tolerance`] gives room. What its arguments must be is checked once, too,
+//! in [`check`]: a back end begins each operation with the check and works with what it returns.
 //!
 //! # Order and rules
 //! Operations are put on a stream like copies. Spans may belong to the device itself or to another device whose
 //! memory it reaches (page-locked host memory, from CUDA); anything else is [`DeviceError::WrongDevice`].
-//! Source and target must not overlap. Every operand starts at a multiple of [`OPERAND_ALIGN`] bytes, which
-//! every lease does; sizes may be odd where it is not said otherwise. Nothing outside the target is written.
+//! Source and target must not overlap, nor may their spans where rows of one lie between rows of the other.
+//! Every operand starts at a multiple of [`OPERAND_ALIGN`] bytes, which every lease does; only rows to be copied
+//! may start at any byte, as a part of a matrix does. Sizes may be odd where it is not said otherwise. An operand
+//! of no bytes is no work, wherever it starts. Nothing outside the target is written.
 
 pub mod check;
 pub mod reference;
+#[cfg(unix)]
+pub(crate) mod simd;
+pub mod tolerance;
+
+#[cfg(test)]
+mod tests;
 
 use crate::{DeviceError, Span, Stream};
 
@@ -28,9 +36,9 @@ pub enum Number {
     F16,
     /// The upper half of a single.
     Bf16,
-    /// −127..=127 times a scale.
+    /// −127..=127 times a scale, in two's complement.
     Int8,
-    /// −7..=7 times a scale, two a byte, the first in the low four bits.
+    /// −7..=7 times a scale, in two's complement of four bits: two a byte, the first in the low four bits.
     Int4,
 }
 
@@ -95,7 +103,7 @@ pub trait Kernels: Send + Sync {
     ///
     /// To a scaled kind: the scale of a group is its largest finite magnitude over 127 (or 7), and each number
     /// is divided by it, rounded and clamped; infinities become the extremes, NaN becomes zero, and a group of
-    /// zeros has the scale zero. From one: each integer times its scale.
+    /// zeros has the scale zero. From one: each integer times its scale. [`tolerance`] says how exactly.
     fn convert(&self, stream: Stream, source: Numbers<'_>, target: Numbers<'_>) -> Result<(), DeviceError>;
 
     /// Collects blocks: block `n` of the target is block `index[n]` of the source. `block` is a multiple of

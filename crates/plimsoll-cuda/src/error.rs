@@ -1,0 +1,64 @@
+//! Why CUDA cannot be used here.
+
+use plimsoll_device::DeviceError;
+
+use crate::driver::{Code, NEEDED, Unusable};
+
+/// Why no CUDA device could be opened.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CudaError {
+    /// There is no driver library on this machine.
+    #[error("no CUDA driver is installed (libcuda was not found); install NVIDIA's driver, or go on without")]
+    NoDriver,
+    /// The driver is older than what this program calls.
+    #[error(
+        "the CUDA driver is for CUDA {}.{}, and {}.{} is needed; install a newer driver",
+        have.0, have.1, need.0, need.1
+    )]
+    OldDriver {
+        /// What is installed.
+        have: (u32, u32),
+        /// The least that works.
+        need: (u32, u32),
+    },
+    /// The driver sees no device.
+    #[error("the CUDA driver sees no device; is one built in, and does CUDA_VISIBLE_DEVICES hide it?")]
+    NoDevice,
+    /// There is no device of that number.
+    #[error("there is no cuda:{asked}; this machine has {have} CUDA devices, numbered from 0")]
+    NoSuchDevice {
+        /// What was asked for.
+        asked: u16,
+        /// How many there are.
+        have: usize,
+    },
+    /// The driver failed.
+    #[error("{what} failed: {why}")]
+    Driver {
+        /// What was tried.
+        what: &'static str,
+        /// What the driver said.
+        why: String,
+    },
+    /// A device that was opened failed.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+}
+
+impl CudaError {
+    pub(crate) fn driver(what: &'static str, code: Code) -> Self {
+        Self::Driver { what, why: code.to_string() }
+    }
+}
+
+impl From<Unusable> for CudaError {
+    fn from(why: Unusable) -> Self {
+        match why {
+            Unusable::NoDriver => Self::NoDriver,
+            Unusable::Old(have) => Self::OldDriver { have, need: NEEDED },
+            Unusable::NoDevice => Self::NoDevice,
+            Unusable::Failed(what, code) => Self::driver(what, code),
+        }
+    }
+}

@@ -1,0 +1,486 @@
+//! Compiled code loaded into a context, and the launch of each operation.
+
+use std::ffi::{CStr, c_uint, c_void};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use cudarc::driver::{result, sys};
+use plimsoll_device::DeviceError;
+use plimsoll_device::kernels::Number;
+
+use crate::driver::Code;
+
+use super::compile::{Compiler, Job};
+use super::program::Program;
+
+/// Threads of a block and accesses that each has under way; the sources have the same numbers.
+const THREADS: u64 = 256;
+const DEPTH: u64 = 4;
+/// What a thread block moves at once.
+const PIECE_BYTES: u64 = THREADS * DEPTH * UNIT_BYTES;
+/// The widest access.
+const UNIT_BYTES: u64 = 16;
+/// How many blocks one launch names; longer indices are several launches.
+const INDEX_LENGTH: usize = 1000;
+/// Thread blocks that a multiprocessor of any GPU so far can hold.
+const RESIDENT: u64 = 8;
+/// Thread blocks that keep a link to the host busy: 16 KiB under way each, together several times what a link
+/// carries during one round trip. More would only keep multiprocessors from other work.
+const LINK_THREAD_BLOCKS: u64 = 64;
+/// The most thread blocks in the second dimension of a launch.
+const HIGHEST_GRID: u64 = 65_535;
+
+/// Why an operation was not put on the stream.
+#[derive(Debug)]
+pub(crate) enum KernelError {
+    /// There is no code for it.
+    Code(DeviceError),
+    /// The driver refused.
+    Driver(&'static str, Code),
+}
+
+/// The GPU that code is made for.
+#[derive(Clone, Debug)]
+pub(crate) struct Gpu {
+    /// What messages call it.
+    pub name: String,
+    /// Compute capability.
+    pub capability: (u32, u32),
+    /// How many multiprocessors it has.
+    pub multiprocessors: u32,
+}
+
+/// What the bytes of a gather or scatter pass through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// The GPU's memory, or another GPU's.
+    Local,
+    /// One side is the host's memory.
+    Link,
+}
+
+/// Rows at an address.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RowsAt {
+    pub address: u64,
+    pub pitch: u64,
+}
+
+/// Numbers to be converted. All addresses are multiples of 16.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Convert {
+    pub from: Number,
+    pub source: u64,
+    pub to: Number,
+    pub target: u64,
+    /// Of the side that has scales; not used between floats.
+    pub scales: u64,
+    pub count: u64,
+    /// How many numbers share a scale: a multiple of 32 that divides `count`; not used between floats.
+    pub group: u32,
+}
+
+/// The kernels of one GPU, each compiled and loaded when it is first launched.
+///
+/// It does not free the modules: they go with the context.
+pub(crate) struct KernelSet {
+    compiler: Arc<Compiler>,
+    gpu: Gpu,
+    loading: Mutex<()>,
+    loaded: [OnceLock<Vec<Function>>; Program::ALL.len()],
+}
+
+/// A handle of the driver.
+struct Function(sys::CUfunction);
+
+// SAFETY: the driver's handles may be used by any thread.
+unsafe impl Send for Function {}
+// SAFETY: as above.
+unsafe impl Sync for Function {}
+
+/// How many threads: thread blocks, then threads of each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Shape {
+    grid: (c_uint, c_uint),
+    block: (c_uint, c_uint),
+}
+
+/// The index of one launch: passed by value, always whole.
+#[repr(C)]
+struct Index([u32; INDEX_LENGTH]);
+
+/// A parameter of a launch.
+macro_rules! parameters {
+    ($($value:expr),+ $(,)?) => { &mut [$((&raw const $value).cast_mut().cast::<c_void>()),+] };
+}
+
+// The functions below share one contract. # Safety: the context that all launches of this set use is current, the
+// stream belongs to it, and every address is valid on the device for what its operation touches until the stream has
+// done it. Sizes are what `plimsoll_device::kernels::check` lets pass.
+impl KernelSet {
+    pub(crate) fn new(compiler: Arc<Compiler>, gpu: Gpu) -> Self {
+        Self { compiler, gpu, loading: Mutex::default(), loaded: Default::default() }
+    }
+
+    /// Compiles and loads what `program` needs, which takes long the first time. The context is current.
+    pub(crate) fn prepare(&self, program: Program) -> Result<(), KernelError> {
+        self.functions(program).map(drop)
+    }
+
+    /// Whether there is a compiler.
+    pub(crate) fn available(&self) -> Result<(), DeviceError> {
+        self.compiler.available()
+    }
+
+    pub(crate) unsafe fn copy_rows(
+        &self,
+        stream: sys::CUstream,
+        source: RowsAt,
+        target: RowsAt,
+        row: u64,
+        rows: u64,
+    ) -> Result<(), KernelError> {
+        if row == 0 || rows == 0 {
+            return Ok(());
+        }
+        let parameters = parameters![source.address, source.pitch, target.address, target.pitch, row, rows];
+        // SAFETY: the caller's promise; the parameters are the kernel's, in order.
+        unsafe { self.launch(Program::CopyRows, c"copy_rows", rows_shape(row, rows), stream, parameters) }
+    }
+
+    /// `unit` is the pattern repeated to 16 bytes; `target` is a multiple of 16.
+    pub(crate) unsafe fn fill_pattern(
+        &self,
+        stream: sys::CUstream,
+        target: u64,
+        bytes: u64,
+        unit: [u8; 16],
+    ) -> Result<(), KernelError> {
+        if bytes == 0 {
+            return Ok(());
+        }
+        let (words, _) = unit.as_chunks::<4>();
+        let [a, b, c, d] = [0, 1, 2, 3].map(|at| u32::from_le_bytes(words[at]));
+        let shape = self.filling(bytes.div_ceil(UNIT_BYTES), 1);
+        // SAFETY: the caller's promise; the parameters are the kernel's, in order.
+        unsafe {
+            self.launch(
+                Program::FillPattern,
+                c"fill_pattern",
+                shape,
+                stream,
+                parameters![target, bytes, a, b, c, d],
+            )
+        }
+    }
+
+    pub(crate) unsafe fn convert(&self, stream: sys::CUstream, convert: &Convert) -> Result<(), KernelError> {
+        let Convert { from, source, to, target, scales, count, group } = *convert;
+        if count == 0 {
+            return Ok(());
+        }
+        if from == to {
+            let bytes = usize::try_from(count * from.bits() / 8).unwrap_or(usize::MAX);
+            // SAFETY: the caller's promise.
+            let copied = unsafe { sys::cuMemcpyAsync(target, source, bytes, stream) };
+            return driver("copying numbers", copied);
+        }
+        let Some(entry) = conversion(from, to) else {
+            return driver("converting between scaled kinds", sys::CUresult::CUDA_ERROR_INVALID_VALUE);
+        };
+        if !from.scaled() && !to.scaled() {
+            let shape = self.filling(count.div_ceil(4), DEPTH);
+            // SAFETY: the caller's promise; the parameters are the kernel's, in order.
+            return unsafe {
+                self.launch(Program::Convert, entry, shape, stream, parameters![source, target, count])
+            };
+        }
+        let (groups, fours) = (count / u64::from(group), group / 4);
+        let lanes = team(group / if to.scaled() { 8 } else { 4 });
+        let shape = self.filling(groups.saturating_mul(u64::from(lanes)), 1);
+        let parameters = parameters![source, target, scales, groups, fours, lanes];
+        // SAFETY: the caller's promise; the parameters are the kernel's, in order.
+        unsafe { self.launch(Program::Convert, entry, shape, stream, parameters) }
+    }
+
+    /// Block `n` of the target becomes block `index[n]` of the source. The index is free when this returns.
+    pub(crate) unsafe fn gather(
+        &self,
+        stream: sys::CUstream,
+        route: Route,
+        source: u64,
+        index: &[u32],
+        block: u64,
+        target: u64,
+    ) -> Result<(), KernelError> {
+        for (launch, index) in (0..).step_by(INDEX_LENGTH).zip(index.chunks(INDEX_LENGTH)) {
+            let entries = (c"gather_pieces", c"gather_units");
+            // SAFETY: the caller's promise.
+            unsafe { self.blocks(stream, route, entries, source, index, block, target + launch * block) }?;
+        }
+        Ok(())
+    }
+
+    /// Block `index[n]` of the target becomes block `n` of the source. The index is free when this returns.
+    pub(crate) unsafe fn scatter(
+        &self,
+        stream: sys::CUstream,
+        route: Route,
+        source: u64,
+        index: &[u32],
+        block: u64,
+        target: u64,
+    ) -> Result<(), KernelError> {
+        for (launch, index) in (0..).step_by(INDEX_LENGTH).zip(index.chunks(INDEX_LENGTH)) {
+            let entries = (c"scatter_pieces", c"scatter_units");
+            // SAFETY: the caller's promise.
+            unsafe { self.blocks(stream, route, entries, source + launch * block, index, block, target) }?;
+        }
+        Ok(())
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "a launch of either of four kernels, called twice above")]
+    unsafe fn blocks(
+        &self,
+        stream: sys::CUstream,
+        route: Route,
+        (pieces_entry, units_entry): (&CStr, &CStr),
+        source: u64,
+        index: &[u32],
+        block: u64,
+        target: u64,
+    ) -> Result<(), KernelError> {
+        let mut whole = Index([0; INDEX_LENGTH]);
+        whole.0[..index.len()].copy_from_slice(index);
+        let count = narrow(index.len() as u64);
+        let units = block / UNIT_BYTES;
+        let most = if route == Route::Link { LINK_THREAD_BLOCKS } else { u64::from(u32::MAX >> 1) };
+        if block < PIECE_BYTES {
+            let units = narrow(units);
+            let shape = flat((block * u64::from(count)).div_ceil(PIECE_BYTES).min(most));
+            let parameters = parameters![source, target, units, count, whole];
+            // SAFETY: the caller's promise; the parameters are the kernel's, in order.
+            return unsafe { self.launch(Program::Blocks, units_entry, shape, stream, parameters) };
+        }
+        let pieces = narrow(block.div_ceil(PIECE_BYTES));
+        let shape = flat((u64::from(pieces) * u64::from(count)).min(most));
+        let parameters = parameters![source, target, units, pieces, count, whole];
+        // SAFETY: the caller's promise; the parameters are the kernel's, in order.
+        unsafe { self.launch(Program::Blocks, pieces_entry, shape, stream, parameters) }
+    }
+
+    /// The two sums go to the eight bytes at `total` on the device, the low one first.
+    pub(crate) unsafe fn sum(
+        &self,
+        stream: sys::CUstream,
+        source: u64,
+        bytes: u64,
+        total: u64,
+    ) -> Result<(), KernelError> {
+        // SAFETY: the caller's promise.
+        driver("clearing a sum", unsafe { sys::cuMemsetD32Async(total, 0, 2, stream) })?;
+        if bytes == 0 {
+            return Ok(());
+        }
+        let shape = self.filling(bytes.div_ceil(UNIT_BYTES), DEPTH);
+        // SAFETY: the caller's promise; the parameters are the kernel's, in order.
+        unsafe { self.launch(Program::Sum, c"sum", shape, stream, parameters![source, bytes, total]) }
+    }
+
+    /// A kernel that faults: the context is lost when it has run.
+    pub(crate) unsafe fn lose_on_purpose(&self, stream: sys::CUstream) -> Result<(), KernelError> {
+        let shape = Shape { grid: (1, 1), block: (1, 1) };
+        // SAFETY: the caller's promise; the kernel has no parameters.
+        unsafe { self.launch(Program::LoseOnPurpose, c"lose_on_purpose", shape, stream, &mut []) }
+    }
+
+    /// Enough threads for so many items, `each` of them to a thread; at most what the GPU holds at once, since these
+    /// kernels go on until all is done.
+    fn filling(&self, items: u64, each: u64) -> Shape {
+        let most = u64::from(self.gpu.multiprocessors.max(1)) * RESIDENT;
+        flat(items.div_ceil(THREADS * each).clamp(1, most))
+    }
+
+    unsafe fn launch(
+        &self,
+        program: Program,
+        entry: &CStr,
+        Shape { grid, block }: Shape,
+        stream: sys::CUstream,
+        parameters: &mut [*mut c_void],
+    ) -> Result<(), KernelError> {
+        let functions = self.functions(program)?;
+        let place = program.entries().iter().position(|&known| known == entry);
+        let Some(function) = place.and_then(|place| functions.get(place)) else {
+            return Err(KernelError::Driver(
+                "finding a kernel",
+                Code(sys::CUresult::CUDA_ERROR_NOT_FOUND as u32),
+            ));
+        };
+        // SAFETY: the function is loaded in the current context and the parameters are its own (the caller's promise).
+        // They are copied before the call returns.
+        unsafe {
+            result::launch_kernel(
+                function.0,
+                (grid.0, grid.1, 1),
+                (block.0, block.1, 1),
+                0,
+                stream,
+                parameters,
+            )
+        }
+        .map_err(|error| KernelError::Driver("launching a kernel", Code(error.0 as u32)))
+    }
+
+    fn functions(&self, program: Program) -> Result<&[Function], KernelError> {
+        let slot = &self.loaded[program.number()];
+        if let Some(functions) = slot.get() {
+            return Ok(functions);
+        }
+        let _loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(functions) = slot.get() {
+            return Ok(functions);
+        }
+        let functions = self.load(program)?;
+        Ok(slot.get_or_init(|| functions))
+    }
+
+    fn load(&self, program: Program) -> Result<Vec<Function>, KernelError> {
+        let job = Job {
+            device: &self.gpu.name,
+            capability: self.gpu.capability,
+            name: program.name(),
+            text: program.source(),
+        };
+        let code = self.compiler.code(&job).map_err(KernelError::Code)?;
+        // SAFETY: the code is whole: it comes from the compiler, or from a file whose checksum agrees. PTX ends with
+        // a zero, as the compiler gives it.
+        let module = unsafe { result::module::load_data(code.as_ptr().cast()) }
+            .map_err(|error| KernelError::Driver("loading compiled kernels", Code(error.0 as u32)))?;
+        let function = |entry: &&CStr| {
+            // SAFETY: the module was loaded just now.
+            unsafe { result::module::get_function(module, (*entry).to_owned()) }
+                .map(Function)
+                .map_err(|error| KernelError::Driver("finding a kernel", Code(error.0 as u32)))
+        };
+        program.entries().iter().map(function).collect()
+    }
+}
+
+/// Windows of 16 bytes of a row, one more than fit in it because it may start within one; each thread takes up to
+/// DEPTH of them, and what a short row leaves of a thread block takes other rows.
+fn rows_shape(row: u64, rows: u64) -> Shape {
+    let windows = row.div_ceil(UNIT_BYTES) + 1;
+    let wide = windows.div_ceil(DEPTH).next_power_of_two().min(THREADS);
+    let high = THREADS / wide;
+    let across = windows.div_ceil(wide * DEPTH).min(u64::from(u32::MAX >> 1));
+    let down = rows.div_ceil(high).min(HIGHEST_GRID);
+    Shape { grid: (narrow(across), narrow(down)), block: (narrow(wide), narrow(high)) }
+}
+
+fn flat(thread_blocks: u64) -> Shape {
+    Shape { grid: (narrow(thread_blocks), 1), block: (narrow(THREADS), 1) }
+}
+
+/// How many lanes share a group of so many units: the largest power of two that divides it, at most a warp.
+const fn team(units: u32) -> u32 {
+    let power = 1 << units.trailing_zeros();
+    if power < 32 { power } else { 32 }
+}
+
+/// The kernel between two different kinds; none between two scaled ones.
+fn conversion(from: Number, to: Number) -> Option<&'static CStr> {
+    use Number::{Bf16, F16, F32, Int4, Int8};
+    Some(match (from, to) {
+        (F32, F16) => c"f32_to_f16",
+        (F32, Bf16) => c"f32_to_bf16",
+        (F16, F32) => c"f16_to_f32",
+        (F16, Bf16) => c"f16_to_bf16",
+        (Bf16, F32) => c"bf16_to_f32",
+        (Bf16, F16) => c"bf16_to_f16",
+        (F32, Int8) => c"f32_to_int8",
+        (F16, Int8) => c"f16_to_int8",
+        (Bf16, Int8) => c"bf16_to_int8",
+        (F32, Int4) => c"f32_to_int4",
+        (F16, Int4) => c"f16_to_int4",
+        (Bf16, Int4) => c"bf16_to_int4",
+        (Int8, F32) => c"int8_to_f32",
+        (Int8, F16) => c"int8_to_f16",
+        (Int8, Bf16) => c"int8_to_bf16",
+        (Int4, F32) => c"int4_to_f32",
+        (Int4, F16) => c"int4_to_f16",
+        (Int4, Bf16) => c"int4_to_bf16",
+        _ => return None,
+    })
+}
+
+/// All that is launched fits 32 bits: the caller bounds it.
+fn narrow(value: u64) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}
+
+fn driver(what: &'static str, status: sys::CUresult) -> Result<(), KernelError> {
+    if status == sys::CUresult::CUDA_SUCCESS {
+        Ok(())
+    } else {
+        Err(KernelError::Driver(what, Code(status as u32)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::program::HEADER;
+
+    #[test]
+    fn the_sources_have_the_same_numbers() {
+        for (text, number) in [("THREADS", THREADS), ("DEPTH", DEPTH)] {
+            assert!(HEADER.1.contains(&format!("constexpr u32 {text} = {number};")), "{text}");
+        }
+        let index = format!("constexpr u32 INDEX_LENGTH = {INDEX_LENGTH};");
+        assert!(Program::Blocks.source().contains(&index));
+        // Four KiB of parameters is what every version takes: the index, two addresses and three numbers.
+        assert!(size_of::<Index>() + 3 * 8 + 2 * 4 <= 4096);
+    }
+
+    #[test]
+    fn every_conversion_that_the_check_lets_pass_is_a_kernel() {
+        use Number::{Bf16, F16, F32, Int4, Int8};
+        let mut found = Vec::new();
+        for from in [F32, F16, Bf16, Int8, Int4] {
+            for to in [F32, F16, Bf16, Int8, Int4] {
+                let expected = from != to && !(from.scaled() && to.scaled());
+                let entry = conversion(from, to);
+                assert_eq!(entry.is_some(), expected, "{from:?} to {to:?}");
+                found.extend(entry);
+            }
+        }
+        found.sort_unstable();
+        let mut known = Program::Convert.entries().to_vec();
+        known.sort_unstable();
+        assert_eq!(found, known);
+    }
+
+    #[test]
+    fn teams_divide_their_groups() {
+        for group in (32..4096).step_by(32) {
+            for units in [group / 8, group / 4] {
+                let lanes = team(units);
+                assert!(lanes.is_power_of_two() && (4..=32).contains(&lanes), "{group}");
+                assert_eq!(units % lanes, 0, "{group}");
+            }
+        }
+    }
+
+    #[test]
+    fn rows_of_every_length_fill_thread_blocks_within_the_limits() {
+        for row in [1, 15, 16, 17, 64, 100, 1000, 4096, 65_537, 1 << 20, 1 << 40] {
+            for rows in [1, 3, 1000, 1 << 20, 1 << 40] {
+                let Shape { grid, block } = rows_shape(row, rows);
+                assert_eq!(u64::from(block.0) * u64::from(block.1), THREADS);
+                assert!(grid.0 >= 1 && grid.1 >= 1 && u64::from(grid.1) <= HIGHEST_GRID, "{row} {rows}");
+                let windows = u64::from(grid.0) * u64::from(block.0) * DEPTH;
+                assert!(windows > row / UNIT_BYTES, "{row} {rows}");
+            }
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! The operations of [`plimsoll_device::Kernels`] in CUDA C, compiled on the machine that runs them.
+//!
+//! The sources are in the program. On the first use of one, NVRTC compiles it for the GPU that is there, the driver
+//! loads it, and the code is kept on disk for the next start. So nothing of CUDA is needed to build, and a GPU newer
+//! than this crate gets code of its own.
+//!
+//! | part | what |
+//! |---|---|
+//! | `cuda/` | the sources; `program` names them and what can be launched |
+//! | `search`, `nvrtc` | where the compiler's library may be; the few functions of it that are called |
+//! | `compile` | a source into code for one GPU, through the cache |
+//! | `cache` | compiled code on disk: any doubt is a miss |
+//! | `launch` | code loaded into a context, and how many threads do an operation |
+//! | `launcher` | whether there is a compiler at all |
+
+mod cache;
+mod compile;
+mod launch;
+mod launcher;
+mod nvrtc;
+mod program;
+mod search;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use compile::Compiler;
+pub(crate) use launch::{Convert, Gpu, KernelError, KernelSet, Route, RowsAt};
+pub(crate) use launcher::Launcher;
+pub(crate) use program::Program;
+pub use settings::{CodeCache, KernelSettings};

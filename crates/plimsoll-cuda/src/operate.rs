@@ -1,0 +1,251 @@
+//! The operations of [`Kernels`] on CUDA memory: checked as for every back end, then launched on a stream.
+
+use plimsoll_device::kernels::{Kernels, Numbers, Rows, check};
+use plimsoll_device::{DeviceError, Span, Stream};
+
+use crate::driver::{Driver, RawStream};
+use crate::family::View;
+use crate::gpu::Gpu;
+use crate::kernels::{Convert, KernelError, KernelSet, Program, Route, RowsAt};
+use crate::memory::Use;
+use crate::{CudaDevice, PinnedDevice};
+
+impl View<'_> {
+    /// What launches on the stream's GPU, with the code of `program` at hand: compiling takes long and is done before
+    /// the stream is locked.
+    fn kernels<'l>(&'l self, stream: Stream, program: Program) -> Result<&'l KernelSet, DeviceError> {
+        let gpu = self.lane(stream)?.gpu();
+        gpu.enter()?;
+        let kernels = gpu.driver.kernels().ok_or_else(|| DeviceError::Unsupported {
+            device: gpu.probe.name.clone(),
+            what: "run kernels",
+        })?;
+        launched(gpu, kernels.prepare(program))?;
+        Ok(kernels)
+    }
+
+    /// A part that a kernel can reach.
+    fn operand(&self, span: &Span<'_>) -> Result<Use, DeviceError> {
+        let used = self.uses(span)?;
+        if used.memory.is_pageable() {
+            return Err(DeviceError::Unsupported {
+                device: self.gpu.probe.name.clone(),
+                what: "run kernels on host memory that the system did not lock; copy it to the device first",
+            });
+        }
+        Ok(used)
+    }
+
+    /// Puts a launch on a stream.
+    fn launch(
+        &self,
+        stream: Stream,
+        uses: &[&Use],
+        work: impl FnOnce(RawStream) -> Result<(), KernelError>,
+    ) -> Result<(), DeviceError> {
+        let lane = self.lane(stream)?;
+        lane.start(uses, |_, raw| launched(lane.gpu(), work(raw)))
+    }
+
+    fn copy_rows(&self, stream: Stream, source: Rows<'_>, target: Rows<'_>) -> Result<(), DeviceError> {
+        let rows = check::copy_rows(&source, &target)?;
+        self.lane(stream)?;
+        let (from, to) = (self.operand(&source.span)?, self.operand(&target.span)?);
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let kernels = self.kernels(stream, Program::CopyRows)?;
+        self.launch(stream, &[&from, &to], |raw| {
+            let source = RowsAt { address: from.address(), pitch: rows.source_pitch };
+            let target = RowsAt { address: to.address(), pitch: rows.target_pitch };
+            // SAFETY: here and below: both parts are checked to be what the operation touches, are held and backed,
+            // and the lane's context is current.
+            unsafe { kernels.copy_rows(raw.into(), source, target, rows.row, rows.rows) }
+        })
+    }
+
+    fn fill_pattern(&self, stream: Stream, target: Span<'_>, pattern: &[u8]) -> Result<(), DeviceError> {
+        let pattern = check::fill_pattern(&target, pattern)?;
+        self.lane(stream)?;
+        let to = self.operand(&target)?;
+        if pattern.is_empty() {
+            return Ok(());
+        }
+        let kernels = self.kernels(stream, Program::FillPattern)?;
+        self.launch(stream, &[&to], |raw| {
+            // SAFETY: as above.
+            unsafe { kernels.fill_pattern(raw.into(), to.address(), pattern.bytes, pattern.unit) }
+        })
+    }
+
+    fn convert(&self, stream: Stream, source: Numbers<'_>, target: Numbers<'_>) -> Result<(), DeviceError> {
+        let plan = check::convert(&source, &target)?;
+        self.lane(stream)?;
+        let (from, to) = (self.operand(&source.span)?, self.operand(&target.span)?);
+        let scales = source.scales.or(target.scales).map(|scales| self.operand(&scales.span)).transpose()?;
+        if plan.is_empty() {
+            return Ok(());
+        }
+        let kernels = self.kernels(stream, Program::Convert)?;
+        let convert = Convert {
+            from: plan.from,
+            source: from.address(),
+            to: plan.to,
+            target: to.address(),
+            scales: scales.as_ref().map_or(0, Use::address),
+            count: plan.count,
+            group: plan.group,
+        };
+        let uses: Vec<&Use> = [&from, &to].into_iter().chain(&scales).collect();
+        // SAFETY: as above.
+        self.launch(stream, &uses, |raw| unsafe { kernels.convert(raw.into(), &convert) })
+    }
+
+    fn gather(
+        &self,
+        stream: Stream,
+        source: Span<'_>,
+        index: &[u32],
+        block: u64,
+        target: Span<'_>,
+    ) -> Result<(), DeviceError> {
+        let blocks = check::gather(&source, index, block, &target)?;
+        self.move_blocks(stream, (&source, &target), blocks.is_empty(), |kernels, raw, route, from, to| {
+            // SAFETY: as above.
+            unsafe { kernels.gather(raw.into(), route, from, index, block, to) }
+        })
+    }
+
+    fn scatter(
+        &self,
+        stream: Stream,
+        source: Span<'_>,
+        index: &[u32],
+        block: u64,
+        target: Span<'_>,
+    ) -> Result<(), DeviceError> {
+        let blocks = check::scatter(&source, index, block, &target)?;
+        self.move_blocks(stream, (&source, &target), blocks.is_empty(), |kernels, raw, route, from, to| {
+            // SAFETY: as above.
+            unsafe { kernels.scatter(raw.into(), route, from, index, block, to) }
+        })
+    }
+
+    fn move_blocks(
+        &self,
+        stream: Stream,
+        (source, target): (&Span<'_>, &Span<'_>),
+        nothing: bool,
+        work: impl FnOnce(&KernelSet, RawStream, Route, u64, u64) -> Result<(), KernelError>,
+    ) -> Result<(), DeviceError> {
+        self.lane(stream)?;
+        let (from, to) = (self.operand(source)?, self.operand(target)?);
+        if nothing {
+            return Ok(());
+        }
+        let linked = from.memory.in_host_memory() || to.memory.in_host_memory();
+        let route = if linked { Route::Link } else { Route::Local };
+        let kernels = self.kernels(stream, Program::Blocks)?;
+        self.launch(stream, &[&from, &to], |raw| work(kernels, raw, route, from.address(), to.address()))
+    }
+
+    fn sum(&self, stream: Stream, source: Span<'_>) -> Result<u64, DeviceError> {
+        let bytes = check::sum(&source)?;
+        let lane = self.lane(stream)?;
+        let from = self.operand(&source)?;
+        if bytes == 0 {
+            return Ok(0);
+        }
+        let kernels = self.kernels(stream, Program::Sum)?;
+        let mut total = [0_u8; 8];
+        lane.start(&[&from], |driver, raw| sum_on(lane.gpu(), driver, kernels, raw, &from, &mut total))?;
+        lane.finish()?;
+        Ok(u64::from_le_bytes(total))
+    }
+
+    /// Puts a kernel on a stream that faults: from then on the GPU is lost to this process.
+    pub(crate) fn lose_on_purpose(&self, stream: Stream) -> Result<(), DeviceError> {
+        let kernels = self.kernels(stream, Program::LoseOnPurpose)?;
+        // SAFETY: it touches nothing of ours.
+        self.launch(stream, &[], |raw| unsafe { kernels.lose_on_purpose(raw.into()) })?;
+        // The fault is seen here, and not by whoever comes next.
+        let _lost = self.lane(stream)?.finish();
+        Ok(())
+    }
+}
+
+/// The sum is made in eight bytes of the driver's own pool, and arrives in `total` when the stream is past it.
+fn sum_on(
+    gpu: &Gpu,
+    driver: &dyn Driver,
+    kernels: &KernelSet,
+    raw: RawStream,
+    from: &Use,
+    total: &mut [u8; 8],
+) -> Result<(), DeviceError> {
+    // SAFETY: the eight bytes are taken and given back in the order of the stream, and used between. `total` outlives
+    // the copy, because the caller waits for the stream.
+    unsafe {
+        let place = gpu.told("summing", driver.allocate_on(8, raw))?;
+        let summed = launched(gpu, kernels.sum(raw.into(), from.address(), from.bytes(), place));
+        let into = total.as_mut_ptr().expose_provenance() as u64;
+        let copied = summed.and_then(|()| gpu.told("summing", driver.copy(into, place, 8, raw)));
+        let freed = gpu.told("summing", driver.free_on(place, raw));
+        copied.and(freed)
+    }
+}
+
+fn launched(gpu: &Gpu, answer: Result<(), KernelError>) -> Result<(), DeviceError> {
+    match answer {
+        Ok(()) => Ok(()),
+        Err(KernelError::Code(error)) => Err(error),
+        Err(KernelError::Driver(what, code)) => gpu.told(what, Err(code)),
+    }
+}
+
+/// Both devices do the same, on the memory of either.
+macro_rules! kernels {
+    ($($device:ty),*) => {$(
+        impl Kernels for $device {
+            fn copy_rows(&self, stream: Stream, source: Rows<'_>, target: Rows<'_>) -> Result<(), DeviceError> {
+                self.view().copy_rows(stream, source, target)
+            }
+
+            fn fill_pattern(&self, stream: Stream, target: Span<'_>, pattern: &[u8]) -> Result<(), DeviceError> {
+                self.view().fill_pattern(stream, target, pattern)
+            }
+
+            fn convert(&self, stream: Stream, source: Numbers<'_>, target: Numbers<'_>) -> Result<(), DeviceError> {
+                self.view().convert(stream, source, target)
+            }
+
+            fn gather(
+                &self,
+                stream: Stream,
+                source: Span<'_>,
+                index: &[u32],
+                block: u64,
+                target: Span<'_>,
+            ) -> Result<(), DeviceError> {
+                self.view().gather(stream, source, index, block, target)
+            }
+
+            fn scatter(
+                &self,
+                stream: Stream,
+                source: Span<'_>,
+                index: &[u32],
+                block: u64,
+                target: Span<'_>,
+            ) -> Result<(), DeviceError> {
+                self.view().scatter(stream, source, index, block, target)
+            }
+
+            fn sum(&self, stream: Stream, source: Span<'_>) -> Result<u64, DeviceError> {
+                self.view().sum(stream, source)
+            }
+        }
+    )*};
+}
+
+kernels!(CudaDevice, PinnedDevice);
