@@ -200,7 +200,12 @@ impl Replayer for PooledReplay {
     fn alloc(&mut self, block: u32, bytes: u64, stream: u16) -> Result<(), ReplayError> {
         self.tick();
         self.retire_requested();
-        let lease = self.pool.lease(Bytes::new(bytes)).map_err(|error| {
+        let asked = Bytes::new(bytes);
+        let lease = match self.fenced {
+            true => self.pool.lease_on(self.stream(stream), asked),
+            false => self.pool.lease(asked),
+        };
+        let lease = lease.map_err(|error| {
             ReplayError::refused(bytes, self.pool.stats().backed.get(), error.to_string())
         })?;
         *slot(&mut self.leases, block) = Some(Held { lease, stream });
