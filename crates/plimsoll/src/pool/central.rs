@@ -13,7 +13,7 @@ use plimsoll_device::{Bytes, Device, DeviceError, Region, Request, StorageMode};
 use super::arena::{Arena, Growth, NodeId};
 use super::block::Block;
 use super::movable::Site;
-use super::pending::{Fit, Pending, Reuse};
+use super::pending::{Pending, Reuse};
 use crate::governor::{Charge, Mismatch, Reservation};
 
 /// What an arena's offsets stand for on the device.
@@ -81,8 +81,13 @@ impl Central {
     }
 
     /// A block that waits for a stream alone, for a request on that stream.
-    pub(super) fn reuse(&mut self, want: &Reuse, fit: Fit) -> Option<Box<Block>> {
-        self.pending.reuse(&mut self.arena, want, fit)
+    pub(super) fn reuse(&mut self, want: &Reuse) -> Option<Box<Block>> {
+        self.pending.reuse(&mut self.arena, want)
+    }
+
+    /// The same from several that lie side by side.
+    pub(super) fn reuse_merged(&mut self, want: &Reuse) -> Option<Box<Block>> {
+        self.pending.reuse_merged(&mut self.arena, want)
     }
 
     /// The region behind an offset of the arena, and the offset within it.

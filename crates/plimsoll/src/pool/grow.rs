@@ -15,7 +15,7 @@ use super::block::Block;
 use super::central::Central;
 use super::core::PoolCore;
 use super::error::LeaseError;
-use super::pending::{Fit, Reuse};
+use super::pending::Reuse;
 use crate::governor::{Refusal, Reservation};
 
 /// How often a growth is planned again because another thread changed the arena meanwhile.
@@ -58,8 +58,8 @@ impl PoolCore {
         self.grow(need)
     }
 
-    /// Looks in what is backed: first for what waits for the stream that asks and is of the right size, because that
-    /// takes nothing from anybody; then in what is free; then among all that waits for the stream.
+    /// Looks in what is backed: first among blocks that wait for the stream that asks, because that takes nothing from
+    /// anybody and asks the device nothing; then in what is free; then for several of the first that lie side by side.
     fn search(self: &Arc<Self>, central: &mut Central, need: Need) -> Option<Box<Block>> {
         self.absorb(central);
         if central.pending.is_empty() {
@@ -70,7 +70,7 @@ impl PoolCore {
             Some(Reuse { stream, zone, bytes, align: need.align })
         });
         if let Some(reuse) = &reuse
-            && let Some(block) = central.reuse(reuse, Fit::Near)
+            && let Some(block) = central.reuse(reuse)
         {
             return Some(block);
         }
@@ -78,8 +78,7 @@ impl PoolCore {
         if let Some(block) = self.place(central, need.bytes, need.align) {
             return Some(block);
         }
-        let reuse = reuse?;
-        central.reuse(&reuse, Fit::Any).or_else(|| central.reuse(&reuse, Fit::Merged))
+        reuse.and_then(|reuse| central.reuse_merged(&reuse))
     }
 
     /// Backs more. First with some to spare, if that much is free this moment: nobody gives anything up for our

@@ -17,9 +17,6 @@ use super::arena::{Arena, NodeId, Zone};
 use super::block::{Block, Position};
 use super::fences::UNFENCED;
 
-/// A block that is larger by at most such a part is about the right size.
-const TIGHT: u64 = 8;
-
 #[derive(Default)]
 pub(super) struct Pending {
     queues: Vec<Queue>,
@@ -49,17 +46,6 @@ pub(super) struct Reuse {
     pub(super) zone: Zone,
     pub(super) bytes: u64,
     pub(super) align: u64,
-}
-
-/// How a request may be met from blocks that wait for its stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fit {
-    /// By a block of about the right size.
-    Near,
-    /// By any from which it can be cut; what is cut off goes on waiting.
-    Any,
-    /// By neighbours, which are merged for it.
-    Merged,
 }
 
 impl Queue {
@@ -119,14 +105,14 @@ impl Queue {
         self.fence_of.get(&node).is_some_and(|seq| *seq != UNFENCED)
     }
 
-    /// The smallest block that serves the request, and its size.
-    fn tightest(&self, want: &Reuse) -> Option<(NodeId, u64)> {
+    /// The smallest block that serves the request.
+    fn tightest(&self, want: &Reuse) -> Option<NodeId> {
         let from = (want.zone, want.bytes, NodeId::FIRST);
         let mut fits = self.alone.range(from..).take_while(|(zone, ..)| *zone == want.zone);
         let serves = |node: NodeId| {
             self.lends(node) && self.block(node).is_some_and(|block| block.address() % want.align == 0)
         };
-        fits.find(|(_, _, node)| serves(*node)).map(|&(_, bytes, node)| (node, bytes))
+        fits.find(|(_, _, node)| serves(*node)).map(|(_, _, node)| *node)
     }
 
     /// Neighbours that together serve the request with the least to spare: the first of them, and how many.
@@ -240,21 +226,23 @@ impl Pending {
         }
     }
 
-    /// A block that waits for the request's stream alone, leased again before its fence.
-    pub(super) fn reuse(&mut self, arena: &mut Arena, want: &Reuse, fit: Fit) -> Option<Box<Block>> {
+    /// A block that waits for the request's stream alone, leased again before its fence. What is cut off goes on
+    /// waiting.
+    pub(super) fn reuse(&mut self, arena: &mut Arena, want: &Reuse) -> Option<Box<Block>> {
         let index = self.queue(want.stream)?;
         let queue = &mut self.queues[index];
-        if fit == Fit::Merged {
-            let (first, count) = queue.run(arena, want)?;
-            let (seq, whole) = queue.merge(arena, first, count);
-            return Some(self.lend(arena, index, seq, whole, want.bytes));
-        }
-        let (node, bytes) = queue.tightest(want)?;
-        if fit == Fit::Near && bytes > want.bytes + want.bytes / TIGHT {
-            return None;
-        }
+        let node = queue.tightest(want)?;
         let (seq, block) = queue.take(arena, node);
         Some(self.lend(arena, index, seq, block, want.bytes))
+    }
+
+    /// The same from neighbours, which are merged for it.
+    pub(super) fn reuse_merged(&mut self, arena: &mut Arena, want: &Reuse) -> Option<Box<Block>> {
+        let index = self.queue(want.stream)?;
+        let queue = &mut self.queues[index];
+        let (first, count) = queue.run(arena, want)?;
+        let (seq, whole) = queue.merge(arena, first, count);
+        Some(self.lend(arena, index, seq, whole, want.bytes))
     }
 
     /// Takes a block that was in a queue out of the books, but for what is over `bytes`.
