@@ -34,8 +34,9 @@ fn op(&[kind, low, middle, high]: &[u8; ENCODED]) -> Op {
     match kind % 16 {
         0..4 => Op::Lease { bytes, align: u32::from(kind >> 4) },
         4..6 => Op::Movable { bytes },
-        6..10 => Op::Drop { which },
-        10..12 => Op::DropFenced { which },
+        6 | 7 => Op::LeaseOn { bytes, stream: usize::from(kind >> 4) },
+        8 | 9 => Op::Drop { which },
+        10..12 => Op::DropFenced { which, on: usize::from(kind >> 4) },
         12 | 13 => Op::Signal { which },
         14 => Op::Trim { keep: bytes },
         _ => Op::OnAnotherThread { bytes },

@@ -2,13 +2,15 @@
 //!
 //! `cargo run --release -p plimsoll --example traces -- [small_below=KIB] [slab=KIB] [slack=PERMILLE]
 //! [first=MIB] [effort=N] [granule=KIB] [unit=BYTES] [cache=MIB] [large_from=KIB] [only=TEXT]
-//! [slabs=1]`
+//! [slabs=1]`, or `behind=EVENTS` for recordings of several streams through a whole pool, on a device that is so
+//! many events behind.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use plimsoll::pool::arena::ArenaSettings;
-use plimsoll::replay::{BareArena, BestFit, CacheLimits, Replayer as _, Trace, replay};
+use plimsoll::pool::arena::{ArenaSettings, Backing};
+use plimsoll::Bytes;
+use plimsoll::replay::{BareArena, BestFit, CacheLimits, PooledReplay, Replayer as _, Trace, replay};
 
 const MIB: f64 = 1_048_576.0;
 
@@ -17,6 +19,7 @@ struct Asked {
     settings: ArenaSettings,
     cache: Option<CacheLimits>,
     only: String,
+    behind: Option<usize>,
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a table for people")]
@@ -55,10 +58,32 @@ fn line(path: &Path, asked: &Asked) -> Result<bool, Box<dyn std::error::Error>> 
     Ok(good)
 }
 
+/// A recording of several streams through a whole pool.
+#[expect(clippy::cast_precision_loss, reason = "a table for people")]
+fn behind(path: &Path, granule: Bytes, events: usize) -> Result<bool, Box<dyn std::error::Error>> {
+    let trace = Trace::open(path)?;
+    if trace.facts.streams < 2 {
+        return Ok(true);
+    }
+    let mut pooled = PooledReplay::behind(&trace, granule, events)?;
+    let outcome = replay(&trace, &mut pooled)?;
+    let (stats, live) = (pooled.pool().stats(), trace.facts.peak_live_bytes as f64);
+    println!(
+        "{:38} {events:9} events behind: {:.4} over live, {} of {} leases on bytes still in use, {} maps, {:.1} ns",
+        path.file_name().unwrap_or_default().to_string_lossy().trim_end_matches(".csv.gz"),
+        outcome.peak_reserved_bytes as f64 / live,
+        stats.reused,
+        stats.leases,
+        outcome.map_events,
+        outcome.ns_per_event,
+    );
+    Ok(true)
+}
+
 fn ask(arguments: impl Iterator<Item = String>) -> Result<Asked, String> {
     let mut settings = ArenaSettings::pages(512, 2 << 20, 1 << 44);
     let (mut granule, mut cache, mut large_from, mut slabs) = (2048, 0, 64, false);
-    let (mut only, mut hot_share) = (String::new(), 64);
+    let (mut only, mut hot_share, mut behind) = (String::new(), 64, None);
     for argument in arguments {
         let wrong = || format!("not understood: {argument}");
         let (key, value) = argument.split_once('=').ok_or_else(wrong)?;
@@ -82,6 +107,7 @@ fn ask(arguments: impl Iterator<Item = String>) -> Result<Asked, String> {
             "hot_share" => hot_share = u64::from(number),
             "large_from" => large_from = u64::from(number),
             "slabs" => slabs = number > 0,
+            "behind" => behind = Some(number as usize),
             _ => return Err(wrong()),
         }
     }
@@ -90,7 +116,7 @@ fn ask(arguments: impl Iterator<Item = String>) -> Result<Asked, String> {
         settings = ArenaSettings::slabs(settings.unit, 4096, 1 << 40);
     }
     let limits = CacheLimits { bytes: cache, blocks: 1024, large_from: large_from << 10, hot_share };
-    Ok(Asked { settings, cache: (cache > 0).then_some(limits), only })
+    Ok(Asked { settings, cache: (cache > 0).then_some(limits), only, behind })
 }
 
 fn main() -> ExitCode {
@@ -125,7 +151,15 @@ fn main() -> ExitCode {
     );
     let mut misses = 0;
     for path in paths.iter().filter(|path| path.to_string_lossy().contains(&asked.only)) {
-        match line(path, &asked) {
+        let granule = match asked.settings.backing {
+            Backing::Pages { granule, .. } => granule,
+            Backing::Slabs { .. } => 2 << 20,
+        };
+        let done = match asked.behind {
+            Some(events) => behind(path, Bytes::new(granule), events),
+            None => line(path, &asked),
+        };
+        match done {
             Ok(good) => misses += u32::from(!good),
             Err(error) => eprintln!("{}: {error}", path.display()),
         }

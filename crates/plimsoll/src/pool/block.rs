@@ -4,11 +4,12 @@ use std::fmt;
 use std::ptr;
 use std::sync::Arc;
 
-use plimsoll_device::{Fence, Region};
+use plimsoll_device::Region;
 
 use super::arena::NodeId;
 use super::chain::Linked;
 use super::core::PoolCore;
+use super::fences::Fences;
 use super::tag::Tag;
 
 /// What a lease points to. It lives in a box that goes from the arena to a lease, from the lease to a
@@ -28,12 +29,9 @@ pub(crate) struct Block {
     pub(super) tag: Tag,
     /// The strictest alignment that was asked of it, as a power of two: it keeps that when it is moved.
     pub(super) align_log2: u8,
-    /// Work on the device that may still use it.
-    #[expect(
-        clippy::box_collection,
-        reason = "rarely there, and a word wide when it is not: a block is a cache line"
-    )]
-    pub(super) fences: Option<Box<Vec<Fence>>>,
+    /// Work on the device that may still use it. Rarely there, and a word wide when it is not: a block is a cache
+    /// line.
+    pub(super) fences: Option<Box<Fences>>,
 }
 
 // SAFETY: the link is followed only by whoever owns the chain or queue that the block is in; everything else
@@ -65,6 +63,11 @@ impl Block {
             align_log2: 0,
             fences: None,
         }
+    }
+
+    /// Where it starts on the device.
+    pub(super) fn address(&self) -> u64 {
+        self.region.address() + self.offset
     }
 }
 

@@ -11,8 +11,9 @@ use std::sync::{Arc, Weak};
 use plimsoll_device::{Bytes, Device, DeviceError, Region, Request, StorageMode};
 
 use super::arena::{Arena, Growth, NodeId};
+use super::block::Block;
 use super::movable::Site;
-use super::pending::Pending;
+use super::pending::{Pending, Reuse};
 use crate::governor::{Charge, Mismatch, Reservation};
 
 /// What an arena's offsets stand for on the device.
@@ -70,6 +71,23 @@ impl Central {
             // A device that refuses has lost the range, or its own books are wrong: either way it is not ours.
             let _refused = device.free(region);
         }
+    }
+
+    /// A block waits for its fences, in the arena if it has none.
+    pub(super) fn wait_for(&mut self, block: Box<Block>) {
+        if let Some(ready) = self.pending.push(&self.arena, block) {
+            self.arena.release(ready.node);
+        }
+    }
+
+    /// A block that waits for a stream alone, for a request on that stream.
+    pub(super) fn reuse(&mut self, want: &Reuse) -> Option<Box<Block>> {
+        self.pending.reuse(&mut self.arena, want)
+    }
+
+    /// The same from several that lie side by side.
+    pub(super) fn reuse_merged(&mut self, want: &Reuse) -> Option<Box<Block>> {
+        self.pending.reuse_merged(&mut self.arena, want)
     }
 
     /// The region behind an offset of the arena, and the offset within it.

@@ -13,10 +13,10 @@ use super::block::Block;
 use super::central::Central;
 use super::core::PoolCore;
 use super::error::LeaseError;
+use super::fences::fence_or_none;
 use super::grow::Need;
 use super::lease::Lease;
 use super::movable::Site;
-use super::pending::UNFENCED;
 
 /// A compaction keeps alignments up to a page; leases that asked for more stay where they are.
 const KEPT_ALIGN_LOG2: u8 = 12;
@@ -49,8 +49,8 @@ impl PoolCore {
                     Some(fence) => {
                         lease.keep_until(fence);
                         let mut block = self.block_at(&central, &target);
-                        block.fences = Some(Box::new(vec![fence]));
-                        drop(central.pending.push(block));
+                        block.fences = Some(Box::new(fence.into()));
+                        central.wait_for(block);
                     }
                     None => central.arena.release(target.node),
                 },
@@ -106,11 +106,6 @@ struct Failed {
     error: DeviceError,
     /// Until then the device may still make some of them.
     until: Option<Fence>,
-}
-
-/// A fence for what was put on a stream, to be had later when the device gives none now.
-fn fence_or_none(device: &dyn Device, stream: Stream) -> Fence {
-    device.fence(stream).unwrap_or(Fence { stream, seq: UNFENCED })
 }
 
 fn settle_move(central: &mut Central, step: &Move, target: &Placed, mut lease: RwLockWriteGuard<'_, Lease>) {

@@ -157,7 +157,7 @@ impl PoolCore {
     pub(super) fn poll(&self, central: &mut Central) {
         let Central { pending, arena, .. } = central;
         pending.fence_late(|stream| self.device.fence(stream).ok());
-        pending.poll(|fence| self.device.signalled(fence), |block| arena.release(block.node));
+        pending.poll(arena, |fence| self.device.signalled(fence));
     }
 
     /// A block in what is backed already.
@@ -207,10 +207,7 @@ impl PoolCore {
     pub(super) fn retire(block: Box<Block>) {
         let core = Arc::clone(&block.core);
         core.count(|tally| tally.give_back(block.bytes, block.requested, block.tag));
-        let ready = core.central().pending.push(block);
-        if let Some(block) = ready {
-            core.returns.push(block);
-        }
+        core.central().wait_for(block);
         core.clear_if_closed();
     }
 
@@ -345,6 +342,7 @@ impl PoolCore {
             peak_live: Bytes::new(central.peak_live_seen.max(exact)),
             leases: tally.leases(),
             hits: tally.hits(),
+            reused: central.pending.reused(),
             maps: central.maps,
             exchanges: central.exchanges,
             moved: central.moved,

@@ -8,13 +8,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use plimsoll_device::{Bytes, DeviceError};
+use plimsoll_device::{Bytes, DeviceError, Stream};
 
 use super::arena::GrowthMode;
 use super::block::Block;
 use super::central::Central;
 use super::core::PoolCore;
 use super::error::LeaseError;
+use super::pending::Reuse;
 use crate::governor::{Refusal, Reservation};
 
 /// How often a growth is planned again because another thread changed the arena meanwhile.
@@ -26,6 +27,8 @@ pub(super) struct Need {
     pub(super) bytes: u64,
     pub(super) align: u64,
     pub(super) effort: Effort,
+    /// The stream that will use it first.
+    pub(super) stream: Option<Stream>,
 }
 
 /// How much may be done to find it.
@@ -55,13 +58,27 @@ impl PoolCore {
         self.grow(need)
     }
 
-    /// Looks in what is backed.
+    /// Looks in what is backed: first among blocks that wait for the stream that asks, because that takes nothing from
+    /// anybody and asks the device nothing; then in what is free; then for several of the first that lie side by side.
     fn search(self: &Arc<Self>, central: &mut Central, need: Need) -> Option<Box<Block>> {
         self.absorb(central);
-        if !central.pending.is_empty() {
-            self.poll(central);
+        if central.pending.is_empty() {
+            return self.place(central, need.bytes, need.align);
         }
-        self.place(central, need.bytes, need.align)
+        let reuse = need.stream.and_then(|stream| {
+            let (zone, bytes) = central.arena.request(need.bytes, need.align)?;
+            Some(Reuse { stream, zone, bytes, align: need.align })
+        });
+        if let Some(reuse) = &reuse
+            && let Some(block) = central.reuse(reuse)
+        {
+            return Some(block);
+        }
+        self.poll(central);
+        if let Some(block) = self.place(central, need.bytes, need.align) {
+            return Some(block);
+        }
+        reuse.and_then(|reuse| central.reuse_merged(&reuse))
     }
 
     /// Backs more. First with some to spare, if that much is free this moment: nobody gives anything up for our

@@ -3,14 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
-use plimsoll_device::{Bytes, Device, DeviceError, Fence, Span, StorageMode};
+use plimsoll_device::{Bytes, Device, DeviceError, Fence, Span, StorageMode, Stream};
 
 use super::bins::{Bins, Kept};
 use super::block::Block;
 use super::core::PoolCore;
 use super::error::LeaseError;
+use super::fences::is_done;
 use super::local;
-use super::pending::UNFENCED;
 use super::tag::Tag;
 
 /// Some bytes of a pool, until it is dropped.
@@ -59,20 +59,23 @@ impl Lease {
 
     /// Its address on the device; 0 for a lease of no bytes.
     pub fn address(&self) -> u64 {
-        self.block.as_ref().map_or(0, |block| block.region.address() + block.offset)
+        self.block.as_ref().map_or(0, |block| block.address())
     }
 
     /// Work on the device may use these bytes until `fence`: dropping the lease waits for it (without
     /// blocking, unless the pool's last handle is gone), and until then the host may not look inside. Several
     /// fences add up.
     pub fn keep_until(&mut self, fence: Fence) {
-        let Some(block) = self.block.as_mut() else { return };
-        let fences = block.fences.get_or_insert_default();
-        match fences.iter_mut().find(|known| known.stream == fence.stream) {
-            Some(known) if fence.implies(*known) => *known = fence,
-            Some(_) => {}
-            None => fences.push(fence),
+        if let Some(block) = self.block.as_mut() {
+            block.fences.get_or_insert_default().add(fence);
         }
+    }
+
+    /// The work of an earlier lease that may still use these bytes. Only a lease that was asked for
+    /// [on a stream](super::LeaseRequest::on) has any: work on that stream comes after it by itself, and everything
+    /// else waits for this fence.
+    pub fn carried(&self) -> Option<Fence> {
+        self.block.as_ref()?.fences.as_ref()?.carried()
     }
 
     /// Forgets fences that are signalled; the first that is not is an error.
@@ -83,11 +86,8 @@ impl Lease {
         let Some(fences) = block.fences.as_mut() else {
             return Ok(());
         };
-        while let Some(&fence) = fences.last() {
-            if !is_done(block.core.device().as_ref(), fence)? {
-                return Err(LeaseError::InUse(fence));
-            }
-            fences.pop();
+        if let Some(fence) = fences.settle(block.core.device().as_ref())? {
+            return Err(LeaseError::InUse(fence));
         }
         block.fences = None;
         Ok(())
@@ -95,15 +95,42 @@ impl Lease {
 
     /// Whether the device may still write to these bytes. Asks the device.
     pub(super) fn check_quiet(&self) -> Result<(), LeaseError> {
+        self.check_done(|_| true)
+    }
+
+    fn check_done(&self, of: impl Fn(&Fence) -> bool) -> Result<(), LeaseError> {
         let Some(block) = self.block.as_ref() else {
             return Ok(());
         };
-        for &fence in block.fences.iter().flat_map(|fences| fences.iter()) {
+        for fence in block.fences.iter().flat_map(|fences| fences.iter()).filter(of) {
             if !is_done(block.core.device().as_ref(), fence)? {
                 return Err(LeaseError::InUse(fence));
             }
         }
         Ok(())
+    }
+
+    /// Whether all work is done but what is on this stream.
+    pub(super) fn check_done_elsewhere(&self, stream: Stream) -> Result<(), LeaseError> {
+        self.check_done(|fence| fence.stream != stream)
+    }
+
+    /// A part of the lease for work on a stream. Nothing orders the work of an earlier lease with that of another
+    /// stream, so such a stream is refused until that work is done.
+    pub(super) fn part_on(
+        &self,
+        stream: Stream,
+        offset: u64,
+        len: usize,
+    ) -> Result<Option<Part<'_>>, LeaseError> {
+        let part = self.part(offset, len)?;
+        if let (Some((device, _)), Some(carried)) = (&part, self.carried())
+            && carried.stream != stream
+            && !is_done(device.as_ref(), carried)?
+        {
+            return Err(LeaseError::InUse(carried));
+        }
+        Ok(part)
     }
 
     /// The host writes `from` at `offset`. Memory that the host cannot see, and memory that the device may
@@ -126,7 +153,7 @@ impl Lease {
         }
     }
 
-    pub(super) fn part(&self, offset: u64, len: usize) -> Result<Option<Part<'_>>, LeaseError> {
+    fn part(&self, offset: u64, len: usize) -> Result<Option<Part<'_>>, LeaseError> {
         let end = offset.saturating_add(len as u64);
         if end > self.bytes().get() {
             return Err(DeviceError::OutOfBounds { start: offset, end, region: self.bytes() }.into());
@@ -174,11 +201,6 @@ impl Lease {
         let start = unsafe { host.as_ptr().add(offset) };
         Ok(Some((start, Bytes::new(block.requested).as_usize())))
     }
-}
-
-/// Whether the device is done with what a fence stands for.
-fn is_done(device: &dyn Device, fence: Fence) -> Result<bool, DeviceError> {
-    if fence.seq == UNFENCED { Ok(false) } else { device.signalled(fence) }
 }
 
 impl Drop for Lease {

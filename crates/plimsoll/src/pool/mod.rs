@@ -14,6 +14,7 @@ mod chain;
 mod compact;
 mod core;
 mod error;
+mod fences;
 mod grow;
 mod holders;
 mod lease;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use plimsoll_device::{Bytes, Device, Place, StorageMode};
+use plimsoll_device::{Bytes, Device, Place, StorageMode, Stream};
 
 use super::arena::{Arena, ArenaSettings};
 use super::central::{Backing, Central};
@@ -69,12 +69,13 @@ pub struct LeaseRequest {
     align: u64,
     tag: Tag,
     within: Option<Duration>,
+    stream: Option<Stream>,
 }
 
 impl LeaseRequest {
     /// So many bytes, at the device's alignment, untagged, now or not at all.
     pub const fn new(bytes: Bytes) -> Self {
-        Self { bytes, align: 1, tag: Tag::NONE, within: None }
+        Self { bytes, align: 1, tag: Tag::NONE, within: None, stream: None }
     }
 
     /// At a stricter alignment: a power of two.
@@ -95,6 +96,15 @@ impl LeaseRequest {
     #[must_use]
     pub const fn within(mut self, at_most: Duration) -> Self {
         self.within = Some(at_most);
+        self
+    }
+
+    /// To be used on this stream first. Bytes that only this stream still uses may then be had at once, since its work
+    /// runs in order; the host, and other streams, are refused them until that work is done
+    /// ([`Lease::carried`]).
+    #[must_use]
+    pub const fn on(mut self, stream: Stream) -> Self {
+        self.stream = Some(stream);
         self
     }
 }
@@ -161,7 +171,12 @@ impl Pool {
         self.lease_missed(&LeaseRequest::new(bytes), Effort::Now)
     }
 
-    /// As [`lease`](Self::lease), with an alignment, a tag, or time to wait.
+    /// As [`lease`](Self::lease), for bytes that this stream uses first: see [`LeaseRequest::on`].
+    pub fn lease_on(&self, stream: Stream, bytes: Bytes) -> Result<Lease, LeaseError> {
+        self.lease_by(&LeaseRequest::new(bytes).on(stream), Effort::Now)
+    }
+
+    /// As [`lease`](Self::lease), with an alignment, a tag, a stream, or time to wait.
     pub fn lease_with(&self, request: impl Into<LeaseRequest>) -> Result<Lease, LeaseError> {
         let request = request.into();
         let effort = request.within.map_or(Effort::Now, Effort::Within);
@@ -217,7 +232,8 @@ impl Pool {
         if !local::has(core.key()) {
             local::join(core);
         }
-        let need = Need { bytes: bytes.get(), align: request.align.max(core.align()), effort };
+        let align = request.align.max(core.align());
+        let need = Need { bytes: bytes.get(), align, effort, stream: request.stream };
         let mut block = core.obtain(need)?;
         block.requested = request.bytes.get();
         block.tag = request.tag;

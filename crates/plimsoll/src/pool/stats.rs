@@ -30,6 +30,8 @@ pub struct PoolStats {
     pub leases: u64,
     /// How many of them came from a thread's cache.
     pub hits: u64,
+    /// Leases of bytes that their stream still used: see [`LeaseRequest::on`](super::LeaseRequest::on).
+    pub reused: u64,
     /// Leases and trims that made the device back or give back memory.
     pub maps: u64,
     /// Those among them that gave memory back: the price of staying small. The rest is growth, paid once.

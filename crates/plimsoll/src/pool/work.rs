@@ -8,14 +8,15 @@ use plimsoll_device::{Bytes, Device, DeviceError, Fence, Span, Stream};
 
 use super::error::LeaseError;
 use super::lease::Lease;
-use super::pending::UNFENCED;
+use super::fences::UNFENCED;
 
 impl Lease {
     /// The lease's bytes as the device knows them; `None` for a lease of no bytes.
     ///
     /// # Safety
-    /// Work that uses the span is recorded with [`keep_until`](Self::keep_until) before the lease is dropped,
-    /// read or written, and does not run at the same time as a borrow from [`as_slice`](Self::as_slice) (for
+    /// Work that uses the span is on the stream of what the lease has [`carried`](Self::carried) over, or comes
+    /// after that fence; it is recorded with [`keep_until`](Self::keep_until) before the lease is dropped, read or
+    /// written, and does not run at the same time as a borrow from [`as_slice`](Self::as_slice) (for
     /// writes) or [`as_mut_slice`](Self::as_mut_slice).
     pub unsafe fn span(&self) -> Option<Span<'_>> {
         self.all()
@@ -38,7 +39,7 @@ impl Lease {
     ) -> Result<Option<Fence>, LeaseError> {
         let fence = {
             let (Some((device, target)), Some((_, source))) =
-                (self.part(to, bytes.as_usize())?, source.part(from, bytes.as_usize())?)
+                (self.part_on(stream, to, bytes.as_usize())?, source.part_on(stream, from, bytes.as_usize())?)
             else {
                 return Ok(None);
             };
@@ -68,7 +69,7 @@ impl Lease {
         start: impl FnOnce(&dyn Device, Span<'_>) -> Result<(), DeviceError>,
     ) -> Result<Option<Fence>, LeaseError> {
         let fence = {
-            let Some((device, target)) = self.part(to, len)? else {
+            let Some((device, target)) = self.part_on(stream, to, len)? else {
                 return Ok(None);
             };
             start(device.as_ref(), target)?;
@@ -87,22 +88,10 @@ impl Lease {
 
     /// Waits for the work already on `stream`, then copies from `from` on into host memory.
     pub fn download(&self, stream: Stream, from: u64, into: &mut [u8]) -> Result<(), LeaseError> {
-        for fence in self.fences().iter().filter(|fence| fence.stream != stream) {
-            if self.device().is_some_and(|device| !device.signalled(*fence).unwrap_or(false)) {
-                return Err(LeaseError::InUse(*fence));
-            }
-        }
-        match self.part(from, into.len())? {
+        self.check_done_elsewhere(stream)?;
+        match self.part_on(stream, from, into.len())? {
             Some((device, span)) => Ok(device.download(stream, span, into)?),
             None => Ok(()),
         }
-    }
-
-    fn fences(&self) -> &[Fence] {
-        self.block.as_ref().and_then(|block| block.fences.as_ref()).map_or(&[], |fences| fences.as_slice())
-    }
-
-    fn device(&self) -> Option<&std::sync::Arc<dyn Device>> {
-        self.block.as_ref().map(|block| block.core.device())
     }
 }

@@ -15,6 +15,6 @@ mod trace;
 pub use bare::{BareArena, CacheLimits};
 pub use best_fit::BestFit;
 pub use error::{ReplayError, TraceError};
-pub use pooled::{PooledReplay, through_pool};
+pub use pooled::{PooledReplay, through_pool, through_pool_on};
 pub use report::{Outcome, Replayer, Report, replay, report};
 pub use trace::{Action, Event, Oddities, Trace, TraceFacts};

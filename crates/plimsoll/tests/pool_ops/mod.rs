@@ -1,19 +1,22 @@
 //! The pool beside a naive model: what `pool_model` runs with operations from a strategy, and the fuzz target
-//! `pool_ops` with operations from arbitrary bytes. Every live lease keeps its bytes, no two overlap, and what
-//! is charged is what is backed and never over the line.
+//! `pool_ops` with operations from arbitrary bytes. Every live lease keeps its bytes, no two overlap, what is charged
+//! is what is backed and never over the line, and bytes that a stream still uses are had on that stream alone.
 
 use plimsoll::Bytes;
 use plimsoll::pool::{Lease, LeaseError, LeaseRequest, Movable, Pool, PoolSettings};
-use plimsoll_device::{Device as _, Fence, Stream};
+use plimsoll_device::{Device as _, Fence, SimDevice, Stream};
 
 use crate::common::{Bench, PLACE};
 
 #[derive(Clone, Debug)]
 pub enum Op {
     Lease { bytes: u64, align: u32 },
+    /// On a stream, whose work writes it.
+    LeaseOn { bytes: u64, stream: usize },
     Movable { bytes: u64 },
     Drop { which: usize },
-    DropFenced { which: usize },
+    /// Under work on one stream, or on both.
+    DropFenced { which: usize, on: usize },
     Signal { which: usize },
     Trim { keep: u64 },
     OnAnotherThread { bytes: u64 },
@@ -24,21 +27,25 @@ enum Held {
     Moves(Movable),
 }
 
-/// A live lease and the byte it was filled with.
+/// A live lease and the byte it was filled with, by work up to these fences.
 struct Known {
     held: Held,
     mark: u8,
+    until: Vec<Fence>,
 }
 
 impl Known {
-    fn check(&self) {
+    fn check(&self, device: &SimDevice) {
         // A page at a time: comparing single bytes would take most of the run.
         let page = [self.mark; 4096];
-        let intact = |lease: &Lease| {
-            lease.as_slice().unwrap().chunks(page.len()).all(|part| part == &page[..part.len()])
+        let busy = self.until.iter().any(|fence| !device.signalled(*fence).unwrap());
+        let intact = |lease: &Lease| match lease.as_slice() {
+            Ok(bytes) => !busy && bytes.chunks(page.len()).all(|part| part == &page[..part.len()]),
+            Err(LeaseError::InUse(_)) => busy,
+            Err(other) => panic!("{other}"),
         };
         match &self.held {
-            Held::Fixed(lease) => assert!(intact(lease), "a lease lost its bytes"),
+            Held::Fixed(lease) => assert!(intact(lease), "a lease lost its bytes, or showed them early"),
             Held::Moves(movable) => assert!(intact(&movable.pin()), "a moved lease lost its bytes"),
         }
     }
@@ -56,21 +63,86 @@ struct Run {
     bench: Bench,
     line: Bytes,
     pool: Pool,
-    stream: Stream,
+    streams: [Stream; 2],
     live: Vec<Known>,
     fences: Vec<Fence>,
+    /// What was dropped under work, and that work's fences.
+    dropped: Vec<((u64, u64), Vec<Fence>)>,
     next: u8,
 }
 
 impl Run {
     fn new(bench: Bench, settings: PoolSettings) -> Self {
-        // The stream of the work that leases are dropped under; compaction uses another, which runs freely.
-        let stream = bench.device.stream().unwrap();
-        bench.device.hold_stream(stream).unwrap();
+        // The streams of the work that leases are dropped under; compaction uses another, which runs freely.
+        let streams = [0, 1].map(|_| bench.device.stream().unwrap());
+        for stream in streams {
+            bench.device.hold_stream(stream).unwrap();
+        }
         let pool = bench.pool_with(settings);
         let snapshot = bench.governor.snapshot();
         let line = snapshot.places.iter().find(|place| place.place == PLACE).unwrap().line;
-        Self { bench, line, pool, stream, live: Vec::new(), fences: Vec::new(), next: 1 }
+        let (live, fences, dropped) = (Vec::new(), Vec::new(), Vec::new());
+        Self { bench, line, pool, streams, live, fences, dropped, next: 1 }
+    }
+
+    /// Bytes that a stream may still use go to that stream alone, and say so.
+    fn check_fresh(&mut self, span: (u64, u64), carried: Option<Fence>) {
+        let device = &self.bench.device;
+        for (_, fences) in &mut self.dropped {
+            fences.retain(|fence| !device.signalled(*fence).unwrap());
+        }
+        self.dropped.retain(|(_, fences)| !fences.is_empty());
+        for (other, fences) in self.dropped.iter().filter(|(other, _)| other.0 < span.1 && span.0 < other.1) {
+            let covered = carried.is_some_and(|carried| fences.iter().all(|fence| carried.implies(*fence)));
+            assert!(covered, "{span:?} overlaps {other:?}, which waits for {fences:?}, and carries {carried:?}");
+        }
+    }
+
+    fn lease_on(&mut self, bytes: u64, stream: Stream) {
+        self.next = self.next.wrapping_add(1);
+        let mut lease = match self.pool.lease_on(stream, Bytes::new(bytes)) {
+            Ok(lease) => lease,
+            Err(LeaseError::Refused { .. }) => return,
+            Err(LeaseError::TooLarge { asked, .. }) if asked > self.line => return,
+            Err(other) => panic!("{other}"),
+        };
+        let carried = lease.carried();
+        self.check_fresh((lease.address(), lease.address() + bytes), carried);
+        if carried.is_some_and(|fence| !self.bench.device.signalled(fence).unwrap()) {
+            assert!(matches!(lease.as_slice(), Err(LeaseError::InUse(_))), "shown to the host");
+            assert!(matches!(lease.write(0, &[1]), Err(LeaseError::InUse(_))), "written by the host");
+            let other = self.streams[usize::from(stream == self.streams[0])];
+            assert!(matches!(lease.fill(other, 9), Err(LeaseError::InUse(_))), "written by another stream");
+        }
+        let fence = lease.fill(stream, self.next).unwrap().unwrap();
+        self.fences.push(fence);
+        self.live.push(Known { held: Held::Fixed(lease), mark: self.next, until: vec![fence] });
+    }
+
+    fn drop_one(&mut self, which: usize) {
+        let known = self.live.swap_remove(which % self.live.len());
+        known.check(&self.bench.device);
+        self.dropped.push((known.span(), known.until));
+    }
+
+    fn drop_fenced(&mut self, which: usize, on: usize) {
+        let mut known = self.live.swap_remove(which % self.live.len());
+        let span = known.span();
+        if let Held::Fixed(mut lease) = known.held {
+            for (number, stream) in self.streams.into_iter().enumerate() {
+                if on % 3 == number || on % 3 == 2 {
+                    match lease.fill(stream, 0) {
+                        Ok(fence) => {
+                            self.fences.extend(fence);
+                            known.until.extend(fence);
+                        }
+                        Err(LeaseError::InUse(carried)) => assert_ne!(carried.stream, stream),
+                        Err(other) => panic!("{other}"),
+                    }
+                }
+            }
+        }
+        self.dropped.push((span, known.until));
     }
 
     fn keep(&mut self, held: Result<Held, LeaseError>) {
@@ -86,7 +158,9 @@ impl Run {
             Held::Fixed(lease) => lease.as_mut_slice().unwrap().fill(mark),
             Held::Moves(movable) => movable.pin_mut().as_mut_slice().unwrap().fill(mark),
         }
-        self.live.push(Known { held, mark });
+        let known = Known { held, mark, until: Vec::new() };
+        self.check_fresh(known.span(), None);
+        self.live.push(known);
     }
 
     fn apply(&mut self, op: &Op) {
@@ -103,16 +177,9 @@ impl Run {
                 let movable = self.pool.movable(Bytes::new(bytes));
                 self.keep(movable.map(Held::Moves));
             }
-            Op::Drop { which } if !self.live.is_empty() => {
-                let known = self.live.swap_remove(which % self.live.len());
-                known.check();
-            }
-            Op::DropFenced { which } if !self.live.is_empty() => {
-                let Known { held, .. } = self.live.swap_remove(which % self.live.len());
-                if let Held::Fixed(mut lease) = held {
-                    self.fences.extend(lease.fill(self.stream, 0).unwrap());
-                }
-            }
+            Op::LeaseOn { bytes, stream } => self.lease_on(bytes, self.streams[stream % 2]),
+            Op::Drop { which } if !self.live.is_empty() => self.drop_one(which),
+            Op::DropFenced { which, on } if !self.live.is_empty() => self.drop_fenced(which, on),
             Op::Signal { which } if !self.fences.is_empty() => {
                 let fence = self.fences.swap_remove(which % self.fences.len());
                 self.bench.device.signal(fence).unwrap();
@@ -148,7 +215,7 @@ pub fn run(bench: Bench, settings: PoolSettings, ops: &[Op]) {
         run.apply(op);
         run.check();
     }
-    run.live.iter().for_each(Known::check);
+    run.live.iter().for_each(|known| known.check(&run.bench.device));
     run.bench.device.signal_all();
     let Run { bench, pool, live, .. } = run;
     drop((live, pool));

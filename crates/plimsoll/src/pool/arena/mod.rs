@@ -17,10 +17,12 @@ mod compact;
 mod ends;
 mod grow;
 mod node;
+mod parts;
 mod settings;
 
 pub use arena::{Arena, Placed};
 pub use compact::Move;
 pub use grow::{Growth, GrowthMode};
 pub use node::NodeId;
+pub(crate) use node::Zone;
 pub use settings::{ArenaSettings, Backing, SizeClass, Slack};

@@ -12,6 +12,9 @@ impl NodeId {
     /// No block: what a table holds before its first.
     pub const NONE: Self = Self(NIL);
 
+    /// The lowest number, where a table's search begins.
+    pub(crate) const FIRST: Self = Self(0);
+
     /// The number itself, for tables beside the arena.
     pub const fn index(self) -> usize {
         self.0 as usize
@@ -38,7 +41,7 @@ pub(super) enum State {
 /// Which free blocks may serve which requests. Blocks of different zones never merge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
-pub(super) enum Zone {
+pub(crate) enum Zone {
     Small = 0,
     Medium = 1,
     Large = 2,

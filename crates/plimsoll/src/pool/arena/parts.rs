@@ -1,0 +1,72 @@
+//! Blocks that are cut and joined while they stay taken: what waits for a stream may serve that stream again, in
+//! other sizes than before.
+
+use super::arena::Arena;
+use super::node::{NIL, Node, NodeId, State, Zone};
+
+impl Arena {
+    /// The zone in which a request would lie, and the bytes it would take.
+    pub(crate) fn request(&self, bytes: u64, align: u64) -> Option<(Zone, u64)> {
+        let want = self.want(bytes, align)?;
+        Some((self.zone_of(&want), want.bytes))
+    }
+
+    /// The zone in which a block lies.
+    pub(crate) fn zone_holding(&self, block: NodeId) -> Zone {
+        self.nodes.at(block.0).zone()
+    }
+
+    /// The block that lies right after this one, if one does and both may become one.
+    pub(crate) fn block_after(&self, block: NodeId) -> Option<NodeId> {
+        let node = self.nodes.at(block.0);
+        if node.last() { None } else { self.beside(node, node.next, Node::first) }
+    }
+
+    /// The same right before it.
+    pub(crate) fn block_before(&self, block: NodeId) -> Option<NodeId> {
+        let node = self.nodes.at(block.0);
+        if node.first() { None } else { self.beside(node, node.prev, Node::last) }
+    }
+
+    fn beside(&self, node: &Node, id: u32, apart: impl Fn(&Node) -> bool) -> Option<NodeId> {
+        if id == NIL {
+            return None;
+        }
+        let other = self.nodes.at(id);
+        let joins = other.state() == State::Taken && other.zone() == node.zone() && !apart(other);
+        joins.then_some(NodeId(id))
+    }
+
+    /// Cuts a block so that it keeps its first `bytes`; the rest is a block of its own. `None`, with nothing cut, when
+    /// there is no rest.
+    ///
+    /// # Panics
+    /// When the block is not taken.
+    pub(crate) fn split_block(&mut self, block: NodeId, bytes: u64) -> Option<NodeId> {
+        let node = self.nodes.at(block.0);
+        assert!(node.state() == State::Taken, "block {} is not taken: it cannot be cut", block.0);
+        if bytes == 0
+            || bytes >= node.bytes()
+            || !bytes.is_multiple_of(self.settings.unit)
+            || !self.nodes.has_room(1)
+        {
+            return None;
+        }
+        let rest = self.nodes.split(block.0, bytes);
+        self.taken_blocks += 1;
+        if self.nodes.at(rest).zone() == Zone::Large {
+            self.nodes.touch(rest);
+        }
+        Some(NodeId(rest))
+    }
+
+    /// Makes one block of two neighbours; it has the name of the first.
+    ///
+    /// # Panics
+    /// When the second is not what [`block_after`](Self::block_after) says of the first.
+    pub(crate) fn join_blocks(&mut self, first: NodeId, second: NodeId) {
+        assert!(self.block_after(first) == Some(second), "{first:?} and {second:?} do not lie side by side");
+        self.nodes.merge(first.0, second.0);
+        self.taken_blocks -= 1;
+    }
+}
