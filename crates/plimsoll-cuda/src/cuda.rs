@@ -11,7 +11,7 @@ use crate::error::CudaError;
 use crate::facts::GpuFacts;
 use crate::family::Family;
 use crate::gpu::Gpu;
-use crate::kernels::{Compiler, Gpu as KernelGpu, KernelSet, KernelSettings, Launcher};
+use crate::kernels::{Compiler, KernelSet, KernelSettings, Launcher};
 use crate::pinned::PinnedDevice;
 
 /// How CUDA is used.
@@ -68,12 +68,7 @@ impl Cuda {
         let compiler = Arc::new(Compiler::new(&settings.kernels, version.0, settings.notice.clone()));
         let notice = settings.notice.clone();
         let driver = move |probe: &Probe| -> Result<Box<dyn Driver>, Code> {
-            let gpu = KernelGpu {
-                name: probe.name.clone(),
-                capability: probe.compute,
-                multiprocessors: probe.multiprocessors,
-            };
-            let kernels = Launcher::new(KernelSet::new(Arc::clone(&compiler), gpu), notice.clone());
+            let kernels = Launcher::new(KernelSet::new(Arc::clone(&compiler), probe), notice.clone());
             Ok(Box::new(Real::open(probe.device, kernels)?))
         };
         Ok(Self::with(version, probes, settings, Box::new(driver)))
@@ -126,12 +121,11 @@ impl Cuda {
             let gpu = family.lanes.get(Stream(0)).ok().map(|lane| Arc::clone(lane.gpu()));
             gpu.map(|gpu| (family, gpu))
         });
-        let (family, gpu) = match family {
-            Some(open) => open,
-            None => {
-                let gpu = self.inner.gpu(&mut open, 0)?;
-                (self.inner.family(&mut open, &gpu)?.0, gpu)
-            }
+        let (family, gpu) = if let Some(open) = family {
+            open
+        } else {
+            let gpu = self.inner.gpu(&mut open, 0)?;
+            (self.inner.family(&mut open, &gpu)?.0, gpu)
         };
         let device = Arc::new(PinnedDevice::new(&family, &gpu)?);
         open.pinned = Arc::downgrade(&device);

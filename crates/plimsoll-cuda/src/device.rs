@@ -157,7 +157,7 @@ impl CudaDevice {
         Ok(address)
     }
 
-    fn range_of<'r>(&self, region: &'r Region) -> Result<Arc<Memory>, DeviceError> {
+    fn range_of(&self, region: &Region) -> Result<Arc<Memory>, DeviceError> {
         self.view().own(region, self.id)?;
         Memory::of(region, self.family.id)
     }
@@ -216,9 +216,10 @@ impl Device for CudaDevice {
                 return refused("manage memory that host and device touch at once");
             }
             StorageMode::Managed => (self.manage(bytes, reserve)?, Kind::Managed(reserve)),
-            // SAFETY: freed when the region's memory is dropped.
             StorageMode::Private => {
-                (self.take(bytes, || unsafe { self.gpu.driver.allocate(reserve) })?, Kind::Plain)
+                // SAFETY: freed when the region's memory is dropped.
+                let address = self.take(bytes, || unsafe { self.gpu.driver.allocate(reserve) })?;
+                (address, Kind::Plain)
             }
         };
         Ok(self.region(base, base.next_multiple_of(align), bytes, mode, kind))

@@ -76,7 +76,7 @@ impl Link {
     }
 }
 
-/// "32.0 GT/s PCIe" is the fifth generation.
+/// A speed of `32.0 GT/s PCIe` is the fifth generation.
 fn generation(speed: &str) -> Option<u8> {
     let transfers: f64 = speed.split_whitespace().next()?.parse().ok()?;
     [2.5, 5.0, 8.0, 16.0, 32.0, 64.0].iter().zip(1..).find(|(of, _)| transfers <= **of + 0.01).map(|(_, n)| n)
@@ -102,8 +102,6 @@ impl GpuFacts {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test")]
-
     use super::*;
 
     #[test]

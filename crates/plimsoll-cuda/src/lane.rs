@@ -213,7 +213,7 @@ impl Lane {
                 return Err(DeviceError::FenceTimeout { fence, waited: at_most });
             }
             if waited > LOOKING {
-                thread::sleep(nap.min(at_most - waited));
+                thread::sleep(nap.min(at_most.saturating_sub(waited)));
                 nap = (nap * 2).min(ASLEEP_MAX);
             } else {
                 std::hint::spin_loop();
@@ -228,7 +228,7 @@ impl Lane {
     pub(crate) fn finish(&self) -> Result<(), DeviceError> {
         let fence = self.fence(Stream(0))?;
         loop {
-            match self.wait(fence, Duration::from_secs(60)) {
+            match self.wait(fence, Duration::from_mins(1)) {
                 Err(DeviceError::FenceTimeout { .. }) => {}
                 result => return result,
             }

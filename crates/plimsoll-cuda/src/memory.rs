@@ -113,7 +113,7 @@ impl Drop for Memory {
                 std::alloc::dealloc(
                     ptr::with_exposed_provenance_mut(Bytes::new(self.address).as_usize()),
                     layout,
-                )
+                );
             };
             return;
         }

@@ -13,7 +13,7 @@ use crate::{CudaDevice, PinnedDevice};
 impl View<'_> {
     /// What launches on the stream's GPU, with the code of `program` at hand: compiling takes long and is done before
     /// the stream is locked.
-    fn kernels<'l>(&'l self, stream: Stream, program: Program) -> Result<&'l KernelSet, DeviceError> {
+    fn kernels(&self, stream: Stream, program: Program) -> Result<&KernelSet, DeviceError> {
         let gpu = self.lane(stream)?.gpu();
         gpu.enter()?;
         let kernels = gpu.driver.kernels().ok_or_else(|| DeviceError::Unsupported {
@@ -60,7 +60,7 @@ impl View<'_> {
             let target = RowsAt { address: to.address(), pitch: rows.target_pitch };
             // SAFETY: here and below: both parts are checked to be what the operation touches, are held and backed,
             // and the lane's context is current.
-            unsafe { kernels.copy_rows(raw.into(), source, target, rows.row, rows.rows) }
+            unsafe { kernels.copy_rows(raw, source, target, rows.row, rows.rows) }
         })
     }
 
@@ -74,7 +74,7 @@ impl View<'_> {
         let kernels = self.kernels(stream, Program::FillPattern)?;
         self.launch(stream, &[&to], |raw| {
             // SAFETY: as above.
-            unsafe { kernels.fill_pattern(raw.into(), to.address(), pattern.bytes, pattern.unit) }
+            unsafe { kernels.fill_pattern(raw, to.address(), pattern.bytes, pattern.unit) }
         })
     }
 
@@ -98,7 +98,7 @@ impl View<'_> {
         };
         let uses: Vec<&Use> = [&from, &to].into_iter().chain(&scales).collect();
         // SAFETY: as above.
-        self.launch(stream, &uses, |raw| unsafe { kernels.convert(raw.into(), &convert) })
+        self.launch(stream, &uses, |raw| unsafe { kernels.convert(raw, &convert) })
     }
 
     fn gather(
@@ -112,7 +112,7 @@ impl View<'_> {
         let blocks = check::gather(&source, index, block, &target)?;
         self.move_blocks(stream, (&source, &target), blocks.is_empty(), |kernels, raw, route, from, to| {
             // SAFETY: as above.
-            unsafe { kernels.gather(raw.into(), route, from, index, block, to) }
+            unsafe { kernels.gather(raw, route, from, index, block, to) }
         })
     }
 
@@ -127,7 +127,7 @@ impl View<'_> {
         let blocks = check::scatter(&source, index, block, &target)?;
         self.move_blocks(stream, (&source, &target), blocks.is_empty(), |kernels, raw, route, from, to| {
             // SAFETY: as above.
-            unsafe { kernels.scatter(raw.into(), route, from, index, block, to) }
+            unsafe { kernels.scatter(raw, route, from, index, block, to) }
         })
     }
 
@@ -167,7 +167,7 @@ impl View<'_> {
     pub(crate) fn lose_on_purpose(&self, stream: Stream) -> Result<(), DeviceError> {
         let kernels = self.kernels(stream, Program::LoseOnPurpose)?;
         // SAFETY: it touches nothing of ours.
-        self.launch(stream, &[], |raw| unsafe { kernels.lose_on_purpose(raw.into()) })?;
+        self.launch(stream, &[], |raw| unsafe { kernels.lose_on_purpose(raw) })?;
         // The fault is seen here, and not by whoever comes next.
         let _lost = self.lane(stream)?.finish();
         Ok(())
@@ -187,7 +187,7 @@ fn sum_on(
     // the copy, because the caller waits for the stream.
     unsafe {
         let place = gpu.told("summing", driver.allocate_on(8, raw))?;
-        let summed = launched(gpu, kernels.sum(raw.into(), from.address(), from.bytes(), place));
+        let summed = launched(gpu, kernels.sum(raw, from.address(), from.bytes(), place));
         let into = total.as_mut_ptr().expose_provenance() as u64;
         let copied = summed.and_then(|()| gpu.told("summing", driver.copy(into, place, 8, raw)));
         let freed = gpu.told("summing", driver.free_on(place, raw));

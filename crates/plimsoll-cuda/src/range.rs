@@ -62,13 +62,13 @@ impl Range {
             match gpu.gave("backing memory", bytes, unsafe { gpu.driver.create(gpu.here(), self.granule) }) {
                 Ok(physical) => made.push((offset, physical)),
                 Err(error) => {
-                    self.discard(gpu, made);
+                    discard(gpu, made);
                     return Err(error);
                 }
             }
         }
         if let Err(error) = self.put(gpu, base, part, &made) {
-            self.discard(gpu, made);
+            discard(gpu, made);
             return Err(error);
         }
         self.keep(&granules, made);
@@ -93,7 +93,7 @@ impl Range {
             return Err(error);
         }
         let pieces = self.pieces(part);
-        self.discard(gpu, pieces);
+        discard(gpu, pieces);
         Ok(())
     }
 
@@ -125,7 +125,7 @@ impl Range {
         let moved = |(offset, physical): (u64, Physical)| (offset - from.start + to.start, physical);
         let pieces: Vec<_> = self.pieces(from).into_iter().map(moved).collect();
         if let Err(error) = self.put(gpu, base, to, &pieces) {
-            self.discard(gpu, pieces);
+            discard(gpu, pieces);
             return Err(error);
         }
         self.keep(&vacant, pieces);
@@ -190,13 +190,6 @@ impl Range {
             .collect()
     }
 
-    fn discard(&self, gpu: &Gpu, pieces: Vec<(u64, Physical)>) {
-        for (_, physical) in pieces {
-            // SAFETY: mapped nowhere any more. A driver that refuses has lost it.
-            let _ = unsafe { gpu.driver.release(physical) };
-        }
-    }
-
     fn offsets(&self, part: &Part) -> impl Iterator<Item = u64> + use<> {
         let granule = self.granule;
         (part.start / granule..part.end / granule).map(move |n| n * granule)
@@ -217,5 +210,12 @@ impl Range {
         }
         // SAFETY: reserved with this size, and nothing is mapped in it any more.
         let _ = unsafe { driver.unreserve(base, self.bytes) };
+    }
+}
+
+fn discard(gpu: &Gpu, pieces: Vec<(u64, Physical)>) {
+    for (_, physical) in pieces {
+        // SAFETY: mapped nowhere any more. A driver that refuses has lost it.
+        let _ = unsafe { gpu.driver.release(physical) };
     }
 }

@@ -1,7 +1,5 @@
 //! The devices on a driver that is made of ordinary memory.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -21,29 +19,29 @@ fn cuda(settings: CudaSettings) -> (Fake, Cuda) {
     (fake, Cuda::with((13, 0), probes, settings, Box::new(move |_| Ok(Box::new(driver.clone())))))
 }
 
-fn passes(device: Arc<dyn Device>, options: &Options) {
-    let report = conformance::run(&device, options);
+fn passes(device: &Arc<dyn Device>, options: &Options) {
+    let report = conformance::run(device, options);
     assert!(report.passed(), "{report}");
 }
 
 #[test]
 fn a_gpu_passes_the_suite() {
     let (fake, cuda) = cuda(CudaSettings::default());
-    let device = cuda.device(0).unwrap();
+    let device: Arc<dyn Device> = cuda.device(0).unwrap();
     let mut options = Options::suited(device.facts());
     let lose = fake.clone();
     options.lose = Some(Arc::new(move || lose.die(Code::LAUNCH_FAILED)));
-    passes(device, &options);
+    passes(&device, &options);
 }
 
 #[test]
 fn pinned_memory_passes_the_suite() {
     let (fake, cuda) = cuda(CudaSettings::default());
-    let device = cuda.pinned().unwrap();
+    let device: Arc<dyn Device> = cuda.pinned().unwrap();
     let mut options = Options::suited(device.facts());
     let lose = fake.clone();
     options.lose = Some(Arc::new(move || lose.die(Code::LAUNCH_FAILED)));
-    passes(device, &options);
+    passes(&device, &options);
 }
 
 #[test]

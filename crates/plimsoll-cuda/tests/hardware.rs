@@ -20,8 +20,8 @@ fn cuda() -> Option<Cuda> {
     }
 }
 
-fn passes(device: Arc<dyn Device>, options: &Options) {
-    let report = conformance::run(&device, options);
+fn passes(device: &Arc<dyn Device>, options: &Options) {
+    let report = conformance::run(device, options);
     println!("{report}");
     assert!(report.passed(), "{report}");
 }
@@ -30,18 +30,18 @@ fn passes(device: Arc<dyn Device>, options: &Options) {
 fn every_gpu_passes_the_suite() {
     let Some(cuda) = cuda() else { return };
     for gpu in cuda.gpus() {
-        let device = cuda.device(gpu.ordinal).unwrap();
+        let device: Arc<dyn Device> = cuda.device(gpu.ordinal).unwrap();
         // Other tests, and other programs, use the device at the same time.
         let options = Options { exhaust: false, tells_memory: false, ..Options::suited(device.facts()) };
-        passes(device, &options);
+        passes(&device, &options);
     }
 }
 
 #[test]
 fn pinned_memory_passes_the_suite() {
     let Some(cuda) = cuda() else { return };
-    let device = cuda.pinned().unwrap();
-    passes(device.clone(), &Options::suited(device.facts()));
+    let device: Arc<dyn Device> = cuda.pinned().unwrap();
+    passes(&device, &Options::suited(device.facts()));
 }
 
 #[test]

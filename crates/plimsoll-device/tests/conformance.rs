@@ -57,14 +57,17 @@ fn sim_slow() {
 
 #[test]
 fn sim_with_slabs_only() {
-    sim(9, |s| {
+    sim(11, |s| {
         s.capabilities = Capabilities { growable_ranges: false, ..s.capabilities };
     });
 }
 
 #[test]
 fn sim_with_nothing_beyond_the_least() {
-    sim(11, |s| s.capabilities = Capabilities::default());
+    sim(26, |s| {
+        s.capabilities = Capabilities { private: true, ..Capabilities::default() };
+        s.kernels = false;
+    });
 }
 
 #[test]

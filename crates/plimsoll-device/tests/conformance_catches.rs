@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use plimsoll_device::conformance::{Options, run};
+use plimsoll_device::kernels::{Number, Numbers, Rows};
 use plimsoll_device::{
-    Bytes, Device, DeviceError, Facts, Fence, FreeError, MemoryNow, Region, Request, SimDevice, SimSettings,
-    Span, StorageMode, Stream, SyncTo,
+    Bytes, Device, DeviceError, Facts, Fence, FreeError, Kernels, MemoryNow, Region, Request, SimDevice,
+    SimSettings, Span, StorageMode, Stream, SyncTo,
 };
 
 /// What is wrong with a device.
@@ -35,12 +36,32 @@ enum Flaw {
     UnbackedReadsAsZeros,
     DecommitKeeps,
     LossIsHidden,
+    SharedIsNotTold,
+    RemapDoesNothing,
+    RemapIgnoresSizes,
+    RowsLoseTheLast,
+    PatternsLoseTheLast,
+    PatternsGoOn,
+    HalvesAreMixedUp,
+    ScalesAreForgotten,
+    GatherTurnsBlocks,
+    ScatterTurnsBlocks,
+    SumsIgnorePlaces,
+    KernelsLeaveTheirStream,
+    KernelsAcceptAnything,
+    KernelsUseWhatIsNotBacked,
+    KernelsUseForeignRegions,
+    KernelsRefuseNothing,
+    KernelsHideLoss,
     Panics,
 }
 
 #[derive(Debug)]
 struct Broken {
     inner: Arc<SimDevice>,
+    facts: Facts,
+    /// Where kernels go that leave their stream.
+    aside: Stream,
     flaw: Flaw,
     lost: AtomicBool,
 }
@@ -62,7 +83,7 @@ fn shorter(span: Span<'_>) -> Span<'_> {
 
 impl Device for Broken {
     fn facts(&self) -> &Facts {
-        self.inner.facts()
+        &self.facts
     }
 
     fn memory(&self) -> Result<MemoryNow, DeviceError> {
@@ -185,6 +206,120 @@ impl Device for Broken {
         }
         self.inner.wait(fence, at_most)
     }
+
+    fn remap(&self, region: &Region, from: Range<u64>, to: Range<u64>) -> Result<(), DeviceError> {
+        if self.is(Flaw::RemapIgnoresSizes) && !to.is_empty() {
+            self.inner.decommit(region, from)?;
+            return self.inner.commit(region, to);
+        }
+        if self.is(Flaw::RemapDoesNothing)
+            && to.end.wrapping_sub(to.start) == from.end.wrapping_sub(from.start)
+        {
+            return Ok(());
+        }
+        self.inner.remap(region, from, to)
+    }
+
+    fn kernels(&self) -> Option<&dyn Kernels> {
+        Some(self)
+    }
+}
+
+impl Broken {
+    /// What a kernel says on this device, when it should say `result`.
+    fn says(&self, result: Result<(), DeviceError>) -> Result<(), DeviceError> {
+        let flaw = match &result {
+            Err(DeviceError::BadOperation { .. }) => Flaw::KernelsAcceptAnything,
+            Err(DeviceError::NotBacked { .. }) => Flaw::KernelsUseWhatIsNotBacked,
+            Err(DeviceError::WrongDevice) => Flaw::KernelsUseForeignRegions,
+            Err(DeviceError::Lost { .. }) => Flaw::KernelsHideLoss,
+            _ => return result,
+        };
+        if self.is(flaw) { Ok(()) } else { result }
+    }
+
+    fn kernel_stream(&self, stream: Stream) -> Stream {
+        if self.is(Flaw::KernelsLeaveTheirStream) { self.aside } else { stream }
+    }
+}
+
+fn without_last_row(rows: Rows<'_>) -> Rows<'_> {
+    let bytes = rows.span.bytes().get();
+    let end = rows.span.end() - if bytes > rows.row { rows.pitch } else { 0 };
+    Rows { span: rows.span.region().span(rows.span.offset()..end).unwrap(), ..rows }
+}
+
+fn turned(index: &[u32]) -> Vec<u32> {
+    index.iter().rev().copied().collect()
+}
+
+impl Kernels for Broken {
+    fn copy_rows(&self, stream: Stream, source: Rows<'_>, target: Rows<'_>) -> Result<(), DeviceError> {
+        let (source, target) = if self.is(Flaw::RowsLoseTheLast) {
+            (without_last_row(source), without_last_row(target))
+        } else {
+            (source, target)
+        };
+        self.says(self.inner.copy_rows(self.kernel_stream(stream), source, target))
+    }
+
+    fn fill_pattern(&self, stream: Stream, target: Span<'_>, pattern: &[u8]) -> Result<(), DeviceError> {
+        let (start, end, step) = (target.offset(), target.end(), pattern.len() as u64);
+        let end = match self.flaw {
+            Flaw::PatternsLoseTheLast if end >= start + step => end - step,
+            Flaw::PatternsGoOn if end > start && end + step <= target.region().bytes().get() => end + step,
+            Flaw::KernelsRefuseNothing if end == start => {
+                return Err(DeviceError::BadOperation { what: "a fill", why: "nothing to do".to_owned() });
+            }
+            _ => end,
+        };
+        let target = target.region().span(start..end)?;
+        self.says(self.inner.fill_pattern(self.kernel_stream(stream), target, pattern))
+    }
+
+    fn convert(&self, stream: Stream, source: Numbers<'_>, target: Numbers<'_>) -> Result<(), DeviceError> {
+        let mut target = target;
+        if self.is(Flaw::HalvesAreMixedUp) && target.number == Number::F16 {
+            target.number = Number::Bf16;
+        }
+        self.says(self.inner.convert(self.kernel_stream(stream), source, target))?;
+        match target.scales {
+            Some(scales) if self.is(Flaw::ScalesAreForgotten) => self.inner.fill(stream, scales.span, 0),
+            _ => Ok(()),
+        }
+    }
+
+    fn gather(
+        &self,
+        stream: Stream,
+        source: Span<'_>,
+        index: &[u32],
+        block: u64,
+        target: Span<'_>,
+    ) -> Result<(), DeviceError> {
+        let index = if self.is(Flaw::GatherTurnsBlocks) { &turned(index) } else { index };
+        self.says(self.inner.gather(self.kernel_stream(stream), source, index, block, target))
+    }
+
+    fn scatter(
+        &self,
+        stream: Stream,
+        source: Span<'_>,
+        index: &[u32],
+        block: u64,
+        target: Span<'_>,
+    ) -> Result<(), DeviceError> {
+        let index = if self.is(Flaw::ScatterTurnsBlocks) { &turned(index) } else { index };
+        self.says(self.inner.scatter(self.kernel_stream(stream), source, index, block, target))
+    }
+
+    fn sum(&self, stream: Stream, source: Span<'_>) -> Result<u64, DeviceError> {
+        match self.inner.sum(stream, source) {
+            Ok(sum) if self.is(Flaw::SumsIgnorePlaces) => Ok(sum & 0xffff_ffff),
+            Ok(sum) => Ok(sum),
+            Err(error) => self.says(Err(error)).map(|()| 0),
+        }
+    }
 }
 
 /// The names of the checks that fail.
@@ -196,7 +331,11 @@ fn failures(flaw: Flaw) -> Vec<&'static str> {
         ..SimSettings::default()
     };
     let inner = Arc::new(SimDevice::new(settings).unwrap());
-    let broken = Arc::new(Broken { inner: Arc::clone(&inner), flaw, lost: AtomicBool::new(false) });
+    let mut facts = inner.facts().clone();
+    facts.capabilities.shared = flaw != Flaw::SharedIsNotTold;
+    let aside = inner.stream().unwrap();
+    let broken =
+        Arc::new(Broken { inner: Arc::clone(&inner), facts, aside, flaw, lost: AtomicBool::new(false) });
     let device: Arc<dyn Device> = Arc::clone(&broken) as _;
     let options = Options {
         bytes_max: Bytes::kib(256),
@@ -231,6 +370,23 @@ fn each_flaw_is_caught_by_the_check_that_is_about_it() {
         (Flaw::UnbackedReadsAsZeros, "bytes that are not backed are refused"),
         (Flaw::DecommitKeeps, "free memory follows what is backed"),
         (Flaw::LossIsHidden, "a lost device says so and takes regions back"),
+        (Flaw::SharedIsNotTold, "modes that are not promised are unsupported"),
+        (Flaw::RemapDoesNothing, "backing moves from one part to another"),
+        (Flaw::RemapIgnoresSizes, "backing moves from one part to another"),
+        (Flaw::RowsLoseTheLast, "rows go from one pitch to another"),
+        (Flaw::PatternsLoseTheLast, "a pattern is repeated through its target"),
+        (Flaw::PatternsGoOn, "a pattern is repeated through its target"),
+        (Flaw::HalvesAreMixedUp, "floats are converted to the bit"),
+        (Flaw::ScalesAreForgotten, "numbers go to scaled integers and back"),
+        (Flaw::GatherTurnsBlocks, "blocks are gathered as they are named"),
+        (Flaw::ScatterTurnsBlocks, "blocks are scattered as they are named"),
+        (Flaw::SumsIgnorePlaces, "sums tell bytes and their places apart"),
+        (Flaw::KernelsLeaveTheirStream, "kernels keep the order of their stream"),
+        (Flaw::KernelsAcceptAnything, "kernels refuse what does not fit"),
+        (Flaw::KernelsUseWhatIsNotBacked, "kernels refuse bytes that are not backed"),
+        (Flaw::KernelsUseForeignRegions, "kernels refuse another device's regions"),
+        (Flaw::KernelsRefuseNothing, "kernels of no bytes are no work"),
+        (Flaw::KernelsHideLoss, "a lost device says so and takes regions back"),
         (Flaw::Panics, "memory is told"),
     ] {
         let found = failures(flaw);

@@ -203,7 +203,7 @@ impl State {
                 // SAFETY: reachable.
                 unsafe {
                     ptr::with_exposed_provenance_mut::<u8>(bytes_of(target))
-                        .write_bytes(value, bytes_of(bytes))
+                        .write_bytes(value, bytes_of(bytes));
                 };
             }
             Op::Host(work) => work(),

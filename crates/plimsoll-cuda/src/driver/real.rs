@@ -13,6 +13,7 @@ use crate::kernels::{KernelSet, Launcher};
 use super::{Code, Driver, HostWork, Location, Physical, RawEvent, RawStream};
 
 /// What the driver says of a GPU before anything is opened on it.
+#[expect(clippy::struct_excessive_bools, reason = "each is an answer of the driver's")]
 #[derive(Clone, Debug)]
 pub(crate) struct Probe {
     pub(crate) device: c_int,
@@ -123,24 +124,24 @@ fn describe(ordinal: c_int, count: c_int) -> Result<Probe, Code> {
         // SAFETY: as above.
         got(|can: *mut c_int| unsafe { sys::cuDeviceCanAccessPeer(can, device, other) }).unwrap_or(0) != 0
     });
-    use Attribute as A;
     Ok(Probe {
         device,
         name: text(&name),
         total: total as u64,
         compute: (
-            number(attribute(A::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)),
-            number(attribute(A::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)),
+            number(attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)),
+            number(attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)),
         ),
-        multiprocessors: number(attribute(A::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)),
+        multiprocessors: number(attribute(Attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)),
         pci,
         uuid: uuid.map(|uuid: sys::CUuuid| uuid.bytes.map(|byte| byte.to_ne_bytes()[0])),
-        integrated: attribute(A::CU_DEVICE_ATTRIBUTE_INTEGRATED) != 0,
-        ranges: attribute(A::CU_DEVICE_ATTRIBUTE_VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED) != 0,
-        host_ranges: attribute(A::CU_DEVICE_ATTRIBUTE_HOST_NUMA_VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED) != 0,
-        host_node: attribute(A::CU_DEVICE_ATTRIBUTE_HOST_NUMA_ID),
-        managed: attribute(A::CU_DEVICE_ATTRIBUTE_CONCURRENT_MANAGED_ACCESS) != 0,
-        pageable: attribute(A::CU_DEVICE_ATTRIBUTE_PAGEABLE_MEMORY_ACCESS) != 0,
+        integrated: attribute(Attribute::CU_DEVICE_ATTRIBUTE_INTEGRATED) != 0,
+        ranges: attribute(Attribute::CU_DEVICE_ATTRIBUTE_VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED) != 0,
+        host_ranges: attribute(Attribute::CU_DEVICE_ATTRIBUTE_HOST_NUMA_VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED)
+            != 0,
+        host_node: attribute(Attribute::CU_DEVICE_ATTRIBUTE_HOST_NUMA_ID),
+        managed: attribute(Attribute::CU_DEVICE_ATTRIBUTE_CONCURRENT_MANAGED_ACCESS) != 0,
+        pageable: attribute(Attribute::CU_DEVICE_ATTRIBUTE_PAGEABLE_MEMORY_ACCESS) != 0,
         peers: peers.collect(),
     })
 }
@@ -182,12 +183,6 @@ impl Drop for Real {
 impl fmt::Debug for Real {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Real").field("device", &self.device).finish_non_exhaustive()
-    }
-}
-
-impl From<RawStream> for sys::CUstream {
-    fn from(stream: RawStream) -> Self {
-        raw_stream(stream)
     }
 }
 

@@ -2,15 +2,15 @@
 
 use std::ffi::{CStr, c_uint, c_void};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::{fmt, ptr};
 
 use cudarc::driver::{result, sys};
 use plimsoll_device::DeviceError;
 use plimsoll_device::kernels::Number;
 
-use crate::driver::Code;
-
 use super::compile::{Compiler, Job};
 use super::program::Program;
+use crate::driver::{Code, Probe, RawStream};
 
 /// Threads of a block and accesses that each has under way; the sources have the same numbers.
 const THREADS: u64 = 256;
@@ -36,17 +36,6 @@ pub(crate) enum KernelError {
     Code(DeviceError),
     /// The driver refused.
     Driver(&'static str, Code),
-}
-
-/// The GPU that code is made for.
-#[derive(Clone, Debug)]
-pub(crate) struct Gpu {
-    /// What messages call it.
-    pub name: String,
-    /// Compute capability.
-    pub capability: (u32, u32),
-    /// How many multiprocessors it has.
-    pub multiprocessors: u32,
 }
 
 /// What the bytes of a gather or scatter pass through.
@@ -84,9 +73,19 @@ pub(crate) struct Convert {
 /// It does not free the modules: they go with the context.
 pub(crate) struct KernelSet {
     compiler: Arc<Compiler>,
-    gpu: Gpu,
+    name: String,
+    capability: (u32, u32),
+    multiprocessors: u32,
     loading: Mutex<()>,
     loaded: [OnceLock<Vec<Function>>; Program::ALL.len()],
+}
+
+impl fmt::Debug for KernelSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let loaded: Vec<_> =
+            Program::ALL.iter().filter(|program| self.loaded[program.number()].get().is_some()).collect();
+        f.debug_struct("KernelSet").field("loaded", &loaded).finish_non_exhaustive()
+    }
 }
 
 /// A handle of the driver.
@@ -117,8 +116,15 @@ macro_rules! parameters {
 // stream belongs to it, and every address is valid on the device for what its operation touches until the stream has
 // done it. Sizes are what `plimsoll_device::kernels::check` lets pass.
 impl KernelSet {
-    pub(crate) fn new(compiler: Arc<Compiler>, gpu: Gpu) -> Self {
-        Self { compiler, gpu, loading: Mutex::default(), loaded: Default::default() }
+    pub(crate) fn new(compiler: Arc<Compiler>, gpu: &Probe) -> Self {
+        Self {
+            compiler,
+            name: gpu.name.clone(),
+            capability: gpu.compute,
+            multiprocessors: gpu.multiprocessors,
+            loading: Mutex::default(),
+            loaded: Default::default(),
+        }
     }
 
     /// Compiles and loads what `program` needs, which takes long the first time. The context is current.
@@ -133,7 +139,7 @@ impl KernelSet {
 
     pub(crate) unsafe fn copy_rows(
         &self,
-        stream: sys::CUstream,
+        stream: RawStream,
         source: RowsAt,
         target: RowsAt,
         row: u64,
@@ -150,7 +156,7 @@ impl KernelSet {
     /// `unit` is the pattern repeated to 16 bytes; `target` is a multiple of 16.
     pub(crate) unsafe fn fill_pattern(
         &self,
-        stream: sys::CUstream,
+        stream: RawStream,
         target: u64,
         bytes: u64,
         unit: [u8; 16],
@@ -173,7 +179,7 @@ impl KernelSet {
         }
     }
 
-    pub(crate) unsafe fn convert(&self, stream: sys::CUstream, convert: &Convert) -> Result<(), KernelError> {
+    pub(crate) unsafe fn convert(&self, stream: RawStream, convert: &Convert) -> Result<(), KernelError> {
         let Convert { from, source, to, target, scales, count, group } = *convert;
         if count == 0 {
             return Ok(());
@@ -181,11 +187,11 @@ impl KernelSet {
         if from == to {
             let bytes = usize::try_from(count * from.bits() / 8).unwrap_or(usize::MAX);
             // SAFETY: the caller's promise.
-            let copied = unsafe { sys::cuMemcpyAsync(target, source, bytes, stream) };
-            return driver("copying numbers", copied);
+            let copied = unsafe { sys::cuMemcpyAsync(target, source, bytes, raw(stream)) };
+            return told("copying numbers", copied);
         }
         let Some(entry) = conversion(from, to) else {
-            return driver("converting between scaled kinds", sys::CUresult::CUDA_ERROR_INVALID_VALUE);
+            return told("converting between scaled kinds", sys::CUresult::CUDA_ERROR_INVALID_VALUE);
         };
         if !from.scaled() && !to.scaled() {
             let shape = self.filling(count.div_ceil(4), DEPTH);
@@ -205,7 +211,7 @@ impl KernelSet {
     /// Block `n` of the target becomes block `index[n]` of the source. The index is free when this returns.
     pub(crate) unsafe fn gather(
         &self,
-        stream: sys::CUstream,
+        stream: RawStream,
         route: Route,
         source: u64,
         index: &[u32],
@@ -223,7 +229,7 @@ impl KernelSet {
     /// Block `index[n]` of the target becomes block `n` of the source. The index is free when this returns.
     pub(crate) unsafe fn scatter(
         &self,
-        stream: sys::CUstream,
+        stream: RawStream,
         route: Route,
         source: u64,
         index: &[u32],
@@ -241,7 +247,7 @@ impl KernelSet {
     #[expect(clippy::too_many_arguments, reason = "a launch of either of four kernels, called twice above")]
     unsafe fn blocks(
         &self,
-        stream: sys::CUstream,
+        stream: RawStream,
         route: Route,
         (pieces_entry, units_entry): (&CStr, &CStr),
         source: u64,
@@ -271,13 +277,13 @@ impl KernelSet {
     /// The two sums go to the eight bytes at `total` on the device, the low one first.
     pub(crate) unsafe fn sum(
         &self,
-        stream: sys::CUstream,
+        stream: RawStream,
         source: u64,
         bytes: u64,
         total: u64,
     ) -> Result<(), KernelError> {
         // SAFETY: the caller's promise.
-        driver("clearing a sum", unsafe { sys::cuMemsetD32Async(total, 0, 2, stream) })?;
+        told("clearing a sum", unsafe { sys::cuMemsetD32Async(total, 0, 2, raw(stream)) })?;
         if bytes == 0 {
             return Ok(());
         }
@@ -287,7 +293,7 @@ impl KernelSet {
     }
 
     /// A kernel that faults: the context is lost when it has run.
-    pub(crate) unsafe fn lose_on_purpose(&self, stream: sys::CUstream) -> Result<(), KernelError> {
+    pub(crate) unsafe fn lose_on_purpose(&self, stream: RawStream) -> Result<(), KernelError> {
         let shape = Shape { grid: (1, 1), block: (1, 1) };
         // SAFETY: the caller's promise; the kernel has no parameters.
         unsafe { self.launch(Program::LoseOnPurpose, c"lose_on_purpose", shape, stream, &mut []) }
@@ -296,7 +302,7 @@ impl KernelSet {
     /// Enough threads for so many items, `each` of them to a thread; at most what the GPU holds at once, since these
     /// kernels go on until all is done.
     fn filling(&self, items: u64, each: u64) -> Shape {
-        let most = u64::from(self.gpu.multiprocessors.max(1)) * RESIDENT;
+        let most = u64::from(self.multiprocessors.max(1)) * RESIDENT;
         flat(items.div_ceil(THREADS * each).clamp(1, most))
     }
 
@@ -305,30 +311,21 @@ impl KernelSet {
         program: Program,
         entry: &CStr,
         Shape { grid, block }: Shape,
-        stream: sys::CUstream,
+        stream: RawStream,
         parameters: &mut [*mut c_void],
     ) -> Result<(), KernelError> {
         let functions = self.functions(program)?;
         let place = program.entries().iter().position(|&known| known == entry);
         let Some(function) = place.and_then(|place| functions.get(place)) else {
-            return Err(KernelError::Driver(
-                "finding a kernel",
-                Code(sys::CUresult::CUDA_ERROR_NOT_FOUND as u32),
-            ));
+            return told("finding a kernel", sys::CUresult::CUDA_ERROR_NOT_FOUND);
         };
         // SAFETY: the function is loaded in the current context and the parameters are its own (the caller's promise).
         // They are copied before the call returns.
-        unsafe {
-            result::launch_kernel(
-                function.0,
-                (grid.0, grid.1, 1),
-                (block.0, block.1, 1),
-                0,
-                stream,
-                parameters,
-            )
-        }
-        .map_err(|error| KernelError::Driver("launching a kernel", Code(error.0 as u32)))
+        let launched = unsafe {
+            let (grid, block) = ((grid.0, grid.1, 1), (block.0, block.1, 1));
+            result::launch_kernel(function.0, grid, block, 0, raw(stream), parameters)
+        };
+        launched.map_err(|error| refused("launching a kernel", error.0))
     }
 
     fn functions(&self, program: Program) -> Result<&[Function], KernelError> {
@@ -346,8 +343,8 @@ impl KernelSet {
 
     fn load(&self, program: Program) -> Result<Vec<Function>, KernelError> {
         let job = Job {
-            device: &self.gpu.name,
-            capability: self.gpu.capability,
+            device: &self.name,
+            capability: self.capability,
             name: program.name(),
             text: program.source(),
         };
@@ -355,12 +352,12 @@ impl KernelSet {
         // SAFETY: the code is whole: it comes from the compiler, or from a file whose checksum agrees. PTX ends with
         // a zero, as the compiler gives it.
         let module = unsafe { result::module::load_data(code.as_ptr().cast()) }
-            .map_err(|error| KernelError::Driver("loading compiled kernels", Code(error.0 as u32)))?;
+            .map_err(|error| refused("loading compiled kernels", error.0))?;
         let function = |entry: &&CStr| {
             // SAFETY: the module was loaded just now.
             unsafe { result::module::get_function(module, (*entry).to_owned()) }
                 .map(Function)
-                .map_err(|error| KernelError::Driver("finding a kernel", Code(error.0 as u32)))
+                .map_err(|error| refused("finding a kernel", error.0))
         };
         program.entries().iter().map(function).collect()
     }
@@ -418,12 +415,16 @@ fn narrow(value: u64) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
 }
 
-fn driver(what: &'static str, status: sys::CUresult) -> Result<(), KernelError> {
-    if status == sys::CUresult::CUDA_SUCCESS {
-        Ok(())
-    } else {
-        Err(KernelError::Driver(what, Code(status as u32)))
-    }
+fn raw(stream: RawStream) -> sys::CUstream {
+    ptr::with_exposed_provenance_mut(stream.0)
+}
+
+fn told(what: &'static str, status: sys::CUresult) -> Result<(), KernelError> {
+    if status == sys::CUresult::CUDA_SUCCESS { Ok(()) } else { Err(refused(what, status)) }
+}
+
+fn refused(what: &'static str, status: sys::CUresult) -> KernelError {
+    KernelError::Driver(what, Code(status as u32))
 }
 
 #[cfg(test)]

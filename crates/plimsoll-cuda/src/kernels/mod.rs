@@ -25,7 +25,7 @@ mod settings;
 mod tests;
 
 pub(crate) use compile::Compiler;
-pub(crate) use launch::{Convert, Gpu, KernelError, KernelSet, Route, RowsAt};
+pub(crate) use launch::{Convert, KernelError, KernelSet, Route, RowsAt};
 pub(crate) use launcher::Launcher;
 pub(crate) use program::Program;
 pub use settings::{CodeCache, KernelSettings};

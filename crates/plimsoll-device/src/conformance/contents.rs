@@ -1,8 +1,8 @@
 //! Bytes: read, write, upload, download, copy and fill, at every odd place and size.
 
 use super::Check;
-use super::trial::{Stop, Trial, must, pattern, refused};
-use crate::{DeviceError, Stream};
+use super::trial::{Stop, Trial, index, must, pattern, refused};
+use crate::{DeviceError, StorageMode, Stream};
 
 pub(super) const CHECKS: &[Check] = &[
     Check { name: "the host reads and writes at any offset", run: host_access },
@@ -21,10 +21,6 @@ pub(super) const CHECKS: &[Check] = &[
 const PLACES: [(u64, u64); 10] =
     [(0, 1), (1, 1), (3, 7), (0, 4096), (1, 4095), (63, 65), (255, 258), (4093, 11), (5000, 3191), (1, 8190)];
 const SIZE: u64 = 8192;
-
-fn index(n: u64) -> usize {
-    usize::try_from(n).unwrap_or(usize::MAX)
-}
 
 fn host_access(trial: &Trial<'_>) -> Result<(), Stop> {
     let region = trial.allocate(SIZE, trial.shared()?)?;
@@ -161,7 +157,10 @@ fn mismatch(trial: &Trial<'_>) -> Result<(), Stop> {
         device.download(stream, eight, &mut [0; 9]),
         DeviceError::SizeMismatch { .. }
     );
-    let region = trial.allocate(SIZE, trial.shared()?)?;
+    if !trial.modes()?.contains(&StorageMode::Shared) {
+        return Ok(());
+    }
+    let region = trial.allocate(SIZE, StorageMode::Shared)?;
     let eight = region.part(0, 8)?;
     refused!("reading 8 bytes to 9", device.read(eight, &mut [0; 9]), DeviceError::SizeMismatch { .. });
     refused!("writing 7 bytes to 8", device.write(eight, &[0; 7]), DeviceError::SizeMismatch { .. });

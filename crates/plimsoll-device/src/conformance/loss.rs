@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Check;
 use super::trial::{Stop, Trial, must, refused, so, was};
+use crate::kernels::{Number, Numbers, Rows};
 use crate::{Bytes, DeviceError, Request, Stream, SyncTo};
 
 /// Last of all: the device is of no use afterwards.
@@ -21,7 +22,7 @@ fn lost(trial: &Trial<'_>) -> Result<(), Stop> {
     let fence = must("putting a fence on a stream", device.fence(stream))?;
     let granule = trial.facts().granule;
     let range = if trial.facts().capabilities.growable_ranges {
-        Some(trial.hold(must("reserving", device.reserve(Bytes::new(granule), mode))?))
+        Some(trial.hold(must("reserving", device.reserve(Bytes::new(2 * granule), mode))?))
     } else {
         None
     };
@@ -42,7 +43,23 @@ fn lost(trial: &Trial<'_>) -> Result<(), Stop> {
     refused!("putting a fence", device.fence(stream), DeviceError::Lost { .. });
     refused!("asking for a fence", device.signalled(fence), DeviceError::Lost { .. });
     refused!("waiting", device.wait(fence, Duration::from_secs(1)), DeviceError::Lost { .. });
+    if let Some(kernels) = device.kernels() {
+        let rows = |span| Rows { span, row: 4, pitch: 4 };
+        let (a, b) = (region.part(0, 16)?, region.part(16, 32)?);
+        let numbers = |span| Numbers { span, number: Number::F32, scales: None };
+        refused!("copying rows", kernels.copy_rows(stream, rows(a), rows(b)), DeviceError::Lost { .. });
+        refused!("repeating", kernels.fill_pattern(stream, a, &[0]), DeviceError::Lost { .. });
+        refused!("converting", kernels.convert(stream, numbers(a), numbers(b)), DeviceError::Lost { .. });
+        refused!("gathering", kernels.gather(stream, a, &[0], 16, b), DeviceError::Lost { .. });
+        refused!("scattering", kernels.scatter(stream, a, &[0], 16, b), DeviceError::Lost { .. });
+        refused!("summing", kernels.sum(stream, a), DeviceError::Lost { .. });
+    }
     if let Some(range) = range {
+        refused!(
+            "moving a part",
+            device.remap(&range, 0..granule, granule..2 * granule),
+            DeviceError::Lost { .. }
+        );
         refused!("backing", device.commit(&range, 0..granule), DeviceError::Lost { .. });
         refused!("giving a part back", device.decommit(&range, 0..granule), DeviceError::Lost { .. });
         range.give_back()?;

@@ -26,6 +26,7 @@ mod books;
 mod contents;
 mod fences;
 mod foreign;
+mod kernels;
 mod loss;
 mod modes;
 mod ranges;
@@ -110,6 +111,7 @@ pub fn checks() -> impl Iterator<Item = &'static Check> {
         contents::CHECKS,
         fences::CHECKS,
         ranges::CHECKS,
+        kernels::CHECKS,
         foreign::CHECKS,
         books::CHECKS,
         threads::CHECKS,

@@ -2,15 +2,35 @@
 
 use super::Check;
 use super::trial::{Stop, Trial, must, pattern, refused, so, was};
-use crate::{DeviceError, StorageMode, Stream, SyncTo};
+use crate::{Bytes, DeviceError, Request, StorageMode, Stream, SyncTo};
 
 pub(super) const CHECKS: &[Check] = &[
+    Check { name: "modes that are not promised are unsupported", run: unpromised },
     Check { name: "shared memory is one memory for host and device", run: shared },
     Check { name: "private memory is not for the host", run: private },
     Check { name: "managed memory is brought into step both ways", run: managed },
     Check { name: "sync of other memory does nothing", run: no_sync },
     Check { name: "copies go between all modes", run: between },
 ];
+
+fn unpromised(trial: &Trial<'_>) -> Result<(), Stop> {
+    let can = trial.facts().capabilities;
+    let modes = [
+        (StorageMode::Shared, can.shared),
+        (StorageMode::Private, can.private),
+        (StorageMode::Managed, can.managed),
+    ];
+    for (mode, _) in modes.into_iter().filter(|(_, promised)| !promised) {
+        let allocated = trial.device.allocate(Request::new(Bytes::new(64), mode));
+        refused!(&format!("allocating as {mode:?}"), allocated, DeviceError::Unsupported { .. });
+        let reserved = trial.device.reserve(Bytes::new(64), mode);
+        refused!(&format!("reserving as {mode:?}"), reserved, DeviceError::Unsupported { .. });
+    }
+    for (mode, _) in modes.into_iter().filter(|(_, promised)| *promised) {
+        trial.allocate(64, mode)?.give_back()?;
+    }
+    Ok(())
+}
 
 fn shared(trial: &Trial<'_>) -> Result<(), Stop> {
     let region = trial.allocate(5000, trial.shared()?)?;

@@ -13,6 +13,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check { name: "parts that are not whole granules are refused", run: unaligned },
     Check { name: "bytes that are not backed are refused", run: unbacked },
     Check { name: "neighbours that are backed are one memory", run: joined },
+    Check { name: "backing moves from one part to another", run: remap },
     Check { name: "an allocation is not a range", run: not_a_range },
     Check { name: "running out while backing leaves the range usable", run: exhausted },
 ];
@@ -207,6 +208,43 @@ fn joined(trial: &Trial<'_>) -> Result<(), Stop> {
         // The range goes back with a part of it backed.
         trial.settle(Stream(0))?;
         range.give_back()?;
+    }
+    Ok(())
+}
+
+fn remap(trial: &Trial<'_>) -> Result<(), Stop> {
+    let (device, granule) = (trial.device, offered(trial)?);
+    for mode in modes(trial)? {
+        let range = range_of(trial, 8, mode)?;
+        let part = |granules: Range<u64>| granules.start * granule..granules.end * granule;
+        must("backing", device.commit(&range, part(1..3)))?;
+        let beside = range.part(3 * granule - 100, 3 * granule)?;
+        trial.put(beside, &pattern(100, 90))?;
+        for (to, why) in [(4..6, "two granules"), (6..6, "nothing")] {
+            let moved = device.remap(&range, part(1..2), part(to));
+            refused!(&format!("moving one granule to {why}"), moved, DeviceError::SizeMismatch { .. });
+        }
+        let moved = device.remap(&range, part(0..1), part(4..5));
+        refused!("moving what is not backed", moved, DeviceError::BadRange { .. });
+        trial.holds("after what was refused", beside, &pattern(100, 90))?;
+        must("moving a granule", device.remap(&range, part(1..2), part(5..6)))?;
+        let (left, arrived) = (range.part(granule, granule + 8)?, range.part(5 * granule, 6 * granule)?);
+        refused!("filling what was left", device.fill(Stream(0), left, 0), DeviceError::NotBacked { .. });
+        let wanted = pattern(arrived.bytes().as_usize(), 91);
+        trial.put(arrived, &wanted)?;
+        trial.holds("where it arrived", arrived, &wanted)?;
+        trial.holds("beside what was moved", beside, &pattern(100, 90))?;
+        must("backing what was left", device.commit(&range, part(1..2)))?;
+        trial.put(left, &pattern(8, 92))?;
+        trial.settle(Stream(0))?;
+        // Two parts that are side by side arrive side by side.
+        must("moving two granules", device.remap(&range, part(1..3), part(6..8)))?;
+        let across = range.part(6 * granule - 50, 8 * granule)?;
+        let wanted = pattern(across.bytes().as_usize(), 93);
+        trial.put(across, &wanted)?;
+        trial.holds("across what was moved", across, &wanted)?;
+        trial.settle(Stream(0))?;
+        must("giving back", device.decommit(&range, part(5..8)))?;
     }
     Ok(())
 }

@@ -56,6 +56,11 @@ pub(super) fn refusal<T>(
     }
 }
 
+/// A size as an index of a slice.
+pub(super) fn index(n: u64) -> usize {
+    Bytes::new(n).as_usize()
+}
+
 /// Bytes that differ from place to place and from seed to seed.
 pub(super) fn pattern(bytes: usize, seed: u64) -> Vec<u8> {
     let byte = |at: u64| {

@@ -395,6 +395,27 @@ impl Pin {
         self.backing.read(self.part.start, into)
     }
 
+    /// Whether two parts share memory, whatever regions they came with.
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
+        let (a, b) = (self.start().addr() as u64, other.start().addr() as u64);
+        self.bytes() > 0 && other.bytes() > 0 && a < b + other.bytes() && b < a + self.bytes()
+    }
+
+    /// The part's bytes as they are in memory, which is not for a file.
+    pub(super) fn bytes_to_read(&self) -> &[u8] {
+        assert!(!self.backing.is_file(), "files are read through the file");
+        // SAFETY: the part is mapped, initialised and backed while pinned, which `self` is for as long as the
+        // slice; who else may use the bytes meanwhile is decided above.
+        unsafe { std::slice::from_raw_parts(self.start(), indices(&self.part).len()) }
+    }
+
+    /// The part's bytes, to be written.
+    pub(super) fn bytes_to_write(&mut self) -> &mut [u8] {
+        assert!(self.backing.writable, "what is only read is refused before");
+        // SAFETY: as above; writable memory, which work on the device uses with one pin at a time.
+        unsafe { std::slice::from_raw_parts_mut(self.start(), indices(&self.part).len()) }
+    }
+
     /// Takes bytes out of a file. They move through the file, so that a file that was cut is an error.
     pub(super) fn copy_from_file(&self, source: &Self) -> Result<(), DeviceError> {
         let mut piece = vec![0; usize::try_from(self.bytes().min(1 << 20)).unwrap_or(1 << 20)];

@@ -11,13 +11,13 @@ use super::mapping::{Access, Mapping};
 use super::system::{self, refused};
 use super::{ALIGN_MAX, HostDevice, RANGE_MAX};
 use crate::{
-    Bytes, CommitMap, Device, DeviceError, Facts, Fence, FreeError, MemoryNow, Region, Request, Span,
-    StorageMode, Stream, SyncTo,
+    Bytes, CommitMap, Device, DeviceError, Facts, Fence, FreeError, Kernels, MemoryNow, Region, Request,
+    Span, StorageMode, Stream, SyncTo,
 };
 
 /// An upload behind other work is staged up to this size; a larger one waits for its turn instead, so that no
 /// memory is taken that nobody counts.
-const STAGED_MAX: usize = 1 << 16;
+pub(super) const STAGED_MAX: usize = 1 << 16;
 
 impl Device for HostDevice {
     fn facts(&self) -> &Facts {
@@ -179,6 +179,10 @@ impl Device for HostDevice {
         self.lost.check(&self.facts.name)?;
         self.lanes.get(fence.stream)?.wait(fence, at_most)
     }
+
+    fn kernels(&self) -> Option<&dyn Kernels> {
+        Some(self)
+    }
 }
 
 impl HostDevice {
@@ -190,7 +194,7 @@ impl HostDevice {
         }
     }
 
-    fn pin(&self, span: &Span<'_>) -> Result<Pin, DeviceError> {
+    pub(super) fn pin(&self, span: &Span<'_>) -> Result<Pin, DeviceError> {
         self.backing(span.region())?;
         let backing = Arc::clone(span.region().backing());
         let backing = backing.downcast::<Backing>().map_err(|_| DeviceError::UnknownRegion)?;

@@ -16,6 +16,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::backing::Pin;
+use super::kernels::Work;
 use super::system::refused;
 use crate::lost::Lost;
 use crate::{DeviceError, Fence};
@@ -34,6 +35,7 @@ pub(super) enum Job {
         bytes: Box<[u8]>,
         target: Pin,
     },
+    Kernel(Work),
     #[cfg(test)]
     Test(Box<dyn FnOnce() + Send>),
 }
@@ -44,6 +46,7 @@ impl Job {
             Self::Copy { source, target } => target.copy_from(&source),
             Self::Fill { target, value } => target.fill(value),
             Self::Write { bytes, target } => target.put(&bytes),
+            Self::Kernel(work) => work.run(),
             #[cfg(test)]
             Self::Test(job) => job(),
         }

@@ -21,6 +21,7 @@
 
 mod backing;
 mod device;
+mod kernels;
 mod lane;
 mod mapping;
 mod settings;

@@ -108,14 +108,14 @@ fn patterns_are_repeated_or_refused() {
 fn conversions_are_counted_or_refused() {
     let (a, b) = (region(64), region(64));
     let plain = |span, number| Numbers { span, number, scales: None };
-    let scaled =
+    let with_scales =
         |span, number, scales, group| Numbers { span, number, scales: Some(Scales { span: scales, group }) };
     let source = plain(part(&a, 0, 256), Number::F32);
     let half = plain(part(&b, 0, 128), Number::F16);
     let wanted = Conversion { count: 64, from: Number::F32, to: Number::F16, group: 0 };
     assert_eq!(check::convert(&source, &half), Ok(wanted));
     let scales = part(&b, 1024, 8);
-    let int4 = scaled(part(&b, 0, 32), Number::Int4, scales, 32);
+    let int4 = with_scales(part(&b, 0, 32), Number::Int4, scales, 32);
     let wanted = Conversion { count: 64, from: Number::F32, to: Number::Int4, group: 32 };
     assert_eq!(check::convert(&source, &int4), Ok(wanted));
     assert_eq!(wanted.groups(), 2);
@@ -124,31 +124,31 @@ fn conversions_are_counted_or_refused() {
         (plain(part(&b, 0, 126), Number::F16), "target of 63"),
         (plain(part(&b, 0, 127), Number::F16), "whole number of F16"),
         (plain(part(&b, 0, 32), Number::Int4), "need scales"),
-        (scaled(part(&b, 0, 128), Number::F16, scales, 32), "no scales"),
-        (scaled(part(&b, 0, 32), Number::Int4, scales, 0), "multiple of 32"),
-        (scaled(part(&b, 0, 32), Number::Int4, scales, 48), "multiple of 32"),
-        (scaled(part(&b, 0, 32), Number::Int4, scales, 96), "groups of 96"),
-        (scaled(part(&b, 0, 32), Number::Int4, scales, 64), "4 bytes of scales, and 8"),
-        (scaled(part(&b, 0, 32), Number::Int4, part(&b, 1028, 8), 32), "starts at byte 1028"),
+        (with_scales(part(&b, 0, 128), Number::F16, scales, 32), "no scales"),
+        (with_scales(part(&b, 0, 32), Number::Int4, scales, 0), "multiple of 32"),
+        (with_scales(part(&b, 0, 32), Number::Int4, scales, 48), "multiple of 32"),
+        (with_scales(part(&b, 0, 32), Number::Int4, scales, 96), "groups of 96"),
+        (with_scales(part(&b, 0, 32), Number::Int4, scales, 64), "4 bytes of scales, and 8"),
+        (with_scales(part(&b, 0, 32), Number::Int4, part(&b, 1028, 8), 32), "starts at byte 1028"),
         (plain(part(&b, 8, 128), Number::F16), "starts at byte 8"),
     ];
     for (target, says) in refusals {
         let why = why(check::convert(&source, &target));
         assert!(why.contains(says), "{why:?} for {says:?}");
     }
-    let int8 = scaled(part(&a, 0, 64), Number::Int8, part(&a, 512, 8), 32);
+    let int8 = with_scales(part(&a, 0, 64), Number::Int8, part(&a, 512, 8), 32);
     assert!(why(check::convert(&int8, &int4)).contains("go through"));
     // Each pair of spans is held apart.
     for target in [
-        scaled(part(&a, 0, 64), Number::Int8, scales, 32),
-        scaled(part(&b, 0, 64), Number::Int8, part(&a, 16, 8), 32),
-        scaled(part(&b, 0, 64), Number::Int8, part(&b, 48, 8), 32),
+        with_scales(part(&a, 0, 64), Number::Int8, scales, 32),
+        with_scales(part(&b, 0, 64), Number::Int8, part(&a, 16, 8), 32),
+        with_scales(part(&b, 0, 64), Number::Int8, part(&b, 48, 8), 32),
     ] {
         assert_eq!(check::convert(&source, &target), Err(DeviceError::Overlap));
     }
     let onto_scales = plain(part(&a, 496, 256), Number::F32);
     assert_eq!(check::convert(&int8, &onto_scales), Err(DeviceError::Overlap));
-    let nothing = scaled(part(&b, 3, 0), Number::Int8, part(&b, 5, 0), 32);
+    let nothing = with_scales(part(&b, 3, 0), Number::Int8, part(&b, 5, 0), 32);
     assert!(check::convert(&plain(part(&a, 1, 0), Number::Bf16), &nothing).unwrap().is_empty());
 }
 
@@ -203,8 +203,9 @@ fn integers_have_scales() {
 
     let back = Conversion { count: 96, from: Number::Int4, to: Number::F16, group: 32 };
     let (halves, _) = converted(&back, Stored { numbers: &fours, scales: &floats(&[1.0, 0.0, 0.5]) });
-    let half = |at: usize| f16::from_le_bytes([halves[at * 2], halves[at * 2 + 1]]).to_f32();
-    assert_eq!([half(0), half(1), half(64), half(65)], [7.0, -7.0, 3.5, 2.0]);
+    let half = |at: usize| f16::from_le_bytes([halves[at * 2], halves[at * 2 + 1]]);
+    let wanted = [7.0, -7.0, 3.5, 2.0].map(f16::from_f32);
+    assert_eq!([half(0), half(1), half(64), half(65)], wanted);
 }
 
 #[test]

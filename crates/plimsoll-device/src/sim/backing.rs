@@ -119,6 +119,11 @@ impl SimBacking {
         self.mode
     }
 
+    /// Whether there are books and no bytes.
+    pub(super) fn is_hollow(&self) -> bool {
+        matches!(self.book().store, Store::Hollow)
+    }
+
     pub(super) fn commit(&self, part: &Range<u64>) -> Result<(), Refused> {
         let mut book = self.book();
         let Book { map, store } = &mut *book;

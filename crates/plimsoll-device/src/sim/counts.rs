@@ -60,6 +60,8 @@ counts! {
     writes,
     /// Syncs of managed memory.
     syncs,
+    /// Operations of `kernels`.
+    kernels,
     /// Fences.
     fences,
     /// Calls of `wait`.

@@ -12,8 +12,8 @@ use super::slab::Slab;
 use super::work::{Op, Piece};
 use super::{Contents, SimDevice};
 use crate::{
-    Bytes, CommitMap, Device, DeviceError, Facts, Fence, FreeError, MemoryNow, Region, Request, Span,
-    StorageMode, Stream, SyncTo,
+    Bytes, CommitMap, Device, DeviceError, Facts, Fence, FreeError, Kernels, MemoryNow, Region, Request,
+    Span, StorageMode, Stream, SyncTo,
 };
 
 /// The strictest alignment that is given.
@@ -199,10 +199,7 @@ impl Device for SimDevice {
         same_size(source.bytes(), into.len() as u64)?;
         let piece = self.piece(&source)?;
         self.strike(Call::Download, "a download")?;
-        self.work.put(stream, Op::Pause, self.takes(source.bytes()))?;
-        let gone = self.work.drain(stream)?;
-        self.notice(gone);
-        self.here()?;
+        self.pause(stream, source.bytes())?;
         piece.backing.read(&piece.part, Side::Device, into)?;
         self.counters.downloads.add(1);
         self.counters.downloaded_bytes.add(source.bytes().get());
@@ -244,11 +241,23 @@ impl Device for SimDevice {
         self.notice(gone);
         self.here()
     }
+
+    fn kernels(&self) -> Option<&dyn Kernels> {
+        self.settings.kernels.then_some(self)
+    }
 }
 
 impl SimDevice {
-    fn here(&self) -> Result<(), DeviceError> {
+    pub(super) fn here(&self) -> Result<(), DeviceError> {
         self.lost.check(&self.facts.name)
+    }
+
+    /// Lets the clock run until a stream is done with what is on it and with so many bytes more.
+    pub(super) fn pause(&self, stream: Stream, bytes: Bytes) -> Result<(), DeviceError> {
+        self.work.put(stream, Op::Pause, self.takes(bytes))?;
+        let gone = self.work.drain(stream)?;
+        self.notice(gone);
+        self.here()
     }
 
     fn growable(&self) -> Result<(), DeviceError> {
@@ -262,6 +271,9 @@ impl SimDevice {
     fn offers(&self, mode: StorageMode) -> Result<(), DeviceError> {
         let can = self.facts.capabilities;
         match mode {
+            StorageMode::Shared if !can.shared => {
+                Err(self.unsupported("share memory with the host; ask for private or managed memory"))
+            }
             StorageMode::Private if !can.private => {
                 Err(self.unsupported("give memory that only the device sees"))
             }
@@ -289,13 +301,13 @@ impl SimDevice {
     }
 
     /// A part that work will use.
-    fn piece(&self, span: &Span<'_>) -> Result<Piece, DeviceError> {
+    pub(super) fn piece(&self, span: &Span<'_>) -> Result<Piece, DeviceError> {
         self.backing(span.region())?.usable(&part(span))?;
         let backing = Arc::clone(span.region().backing());
         Ok(Piece { backing: backing.downcast().map_err(|_| DeviceError::UnknownRegion)?, part: part(span) })
     }
 
-    fn target(&self, span: &Span<'_>) -> Result<Piece, DeviceError> {
+    pub(super) fn target(&self, span: &Span<'_>) -> Result<Piece, DeviceError> {
         let piece = self.piece(span)?;
         writable(span).map(|()| piece)
     }
@@ -344,7 +356,7 @@ impl SimDevice {
     }
 
     /// How long work on so many bytes takes.
-    fn takes(&self, bytes: Bytes) -> u64 {
+    pub(super) fn takes(&self, bytes: Bytes) -> u64 {
         let moving = self.settings.bandwidth.map_or(0, |bandwidth| {
             u128::from(bytes.get()) * 1_000_000_000 / u128::from(bandwidth.get().max(1))
         });
@@ -359,7 +371,7 @@ impl SimDevice {
         struck
     }
 
-    fn strike(&self, call: Call, what: &'static str) -> Result<(), DeviceError> {
+    pub(super) fn strike(&self, call: Call, what: &'static str) -> Result<(), DeviceError> {
         if self.strikes(call) {
             return Err(DeviceError::System { what, why: "a failure was ordered".to_owned() });
         }

@@ -24,6 +24,8 @@ pub enum Call {
     Download,
     /// `sync`.
     Sync,
+    /// Any operation of `kernels`.
+    Kernel,
     /// `fence`.
     Fence,
     /// `stream`.

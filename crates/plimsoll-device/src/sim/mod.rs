@@ -13,6 +13,7 @@ mod backing;
 mod counts;
 mod device;
 mod faults;
+mod kernels;
 mod settings;
 mod slab;
 mod work;

@@ -41,7 +41,7 @@ pub struct SimSettings {
     pub granule: u64,
     /// The largest single allocation; its capacity unless it is said.
     pub max_allocation: Option<Bytes>,
-    /// What each copy, fill, upload, download or sync takes, whatever its size.
+    /// What each copy, fill, upload, download, sync or kernel takes, whatever its size.
     pub latency: Duration,
     /// How many bytes a second are moved beyond that; `None` moves them in no time.
     pub bandwidth: Option<Bytes>,
@@ -53,6 +53,8 @@ pub struct SimSettings {
     pub contents: Contents,
     /// What it can do.
     pub capabilities: Capabilities,
+    /// Whether it does more with memory than copy and fill.
+    pub kernels: bool,
 }
 
 impl Default for SimSettings {
@@ -72,6 +74,7 @@ impl Default for SimSettings {
             seed: 0,
             contents: Contents::Real,
             capabilities: Capabilities { growable_ranges: true, shared: true, private: true, managed: true },
+            kernels: true,
         }
     }
 }
@@ -88,6 +91,10 @@ impl SimSettings {
         }
         if !self.granule.is_power_of_two() || self.granule < self.page || self.granule > 1 << 30 {
             return bad("granule", self.granule, "it must be a power of two from one page to 1 GiB");
+        }
+        let can = self.capabilities;
+        if !(can.shared || can.private || can.managed) {
+            return bad("capabilities", 0, "at least one storage mode must be offered");
         }
         if self.bandwidth.is_some_and(Bytes::is_zero) {
             return bad("bandwidth", 0, "it must be at least one byte a second");

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::backing::{Side, SimBacking};
+use super::kernels::Work as Kernel;
 use crate::lanes::Lanes;
 use crate::{DeviceError, Fence, Stream, SyncTo};
 
@@ -46,6 +47,7 @@ pub(super) enum Op {
         piece: Piece,
         to: SyncTo,
     },
+    Kernel(Kernel),
     /// Takes time and moves nothing (a download: the bytes are taken by the one who waits).
     Pause,
 }
@@ -62,16 +64,18 @@ impl Op {
                 let _ = target.backing.write(&target.part, Side::Device, &bytes);
             }
             Self::Sync { piece, to } => piece.backing.sync(&piece.part, to),
+            Self::Kernel(work) => work.run(),
             Self::Pause => {}
         }
     }
 
-    fn pieces(&self) -> [Option<&Piece>; 2] {
+    fn pieces(&self) -> [Option<&Piece>; 4] {
         match self {
-            Self::Copy { source, target } => [Some(source), Some(target)],
-            Self::Fill { target, .. } | Self::Write { target, .. } => [Some(target), None],
-            Self::Sync { piece, .. } => [Some(piece), None],
-            Self::Pause => [None, None],
+            Self::Copy { source, target } => [Some(source), Some(target), None, None],
+            Self::Fill { target, .. } | Self::Write { target, .. } => [Some(target), None, None, None],
+            Self::Sync { piece, .. } => [Some(piece), None, None, None],
+            Self::Kernel(work) => work.pieces(),
+            Self::Pause => [None; 4],
         }
     }
 }

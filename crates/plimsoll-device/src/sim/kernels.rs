@@ -1,0 +1,216 @@
+//! The simulated side of [`Kernels`]: the checks, the reference, and time that it takes.
+//!
+//! A hollow device checks and counts, and that is all.
+
+use std::ops::Range;
+
+use super::SimDevice;
+use super::backing::Side;
+use super::faults::Call;
+use super::work::{Op, Piece};
+use crate::kernels::check::{self, Conversion, Pattern, RowCopy};
+use crate::kernels::reference::{self, Stored, StoredMut};
+use crate::kernels::{Numbers, Rows};
+use crate::{Bytes, DeviceError, Kernels, Span, Stream};
+
+/// An operation with all that it uses.
+#[derive(Debug)]
+pub(super) enum Work {
+    Rows {
+        rows: RowCopy,
+        source: Piece,
+        target: Piece,
+    },
+    Pattern {
+        pattern: Pattern,
+        target: Piece,
+    },
+    /// Each side's numbers, and its scales if it has any.
+    Convert {
+        conversion: Conversion,
+        source: (Piece, Option<Piece>),
+        target: (Piece, Option<Piece>),
+    },
+    Gather {
+        index: Box<[u32]>,
+        block: u64,
+        source: Piece,
+        target: Piece,
+    },
+    Scatter {
+        index: Box<[u32]>,
+        block: u64,
+        source: Piece,
+        target: Piece,
+    },
+}
+
+impl Work {
+    pub(super) fn pieces(&self) -> [Option<&Piece>; 4] {
+        match self {
+            Self::Pattern { target, .. } => [Some(target), None, None, None],
+            Self::Convert { source, target, .. } => {
+                [Some(&source.0), Some(&target.0), source.1.as_ref(), target.1.as_ref()]
+            }
+            Self::Rows { source, target, .. }
+            | Self::Gather { source, target, .. }
+            | Self::Scatter { source, target, .. } => [Some(source), Some(target), None, None],
+        }
+    }
+
+    pub(super) fn run(self) {
+        if self.pieces().into_iter().flatten().any(|piece| piece.backing.is_hollow()) {
+            return;
+        }
+        match self {
+            Self::Rows { rows, source, target } => {
+                let mut bytes = target.bytes();
+                reference::copy_rows(&rows, &source.bytes(), &mut bytes);
+                // Row by row: what lies between them is not this operation's.
+                for start in (0..rows.rows).map(|row| row * rows.target_pitch) {
+                    target.put(start..start + rows.row, &bytes);
+                }
+            }
+            Self::Pattern { pattern, target } => {
+                let mut bytes = vec![0; target.len()];
+                reference::fill_pattern(&pattern, &mut bytes);
+                target.put_all(&bytes);
+            }
+            Self::Convert { conversion, source, target } => {
+                let (numbers, scales) = (source.0.bytes(), source.1.as_ref().map(Piece::bytes));
+                let source = Stored { numbers: &numbers, scales: scales.as_deref().unwrap_or_default() };
+                let mut numbers = vec![0; target.0.len()];
+                let mut scales = vec![0; target.1.as_ref().map_or(0, Piece::len)];
+                let written = StoredMut { numbers: &mut numbers, scales: &mut scales };
+                reference::convert(&conversion, source, written);
+                target.0.put_all(&numbers);
+                if let Some(piece) = &target.1 {
+                    piece.put_all(&scales);
+                }
+            }
+            Self::Gather { index, block, source, target } => {
+                let mut bytes = vec![0; target.len()];
+                reference::gather(&source.bytes(), &index, block, &mut bytes);
+                target.put_all(&bytes);
+            }
+            Self::Scatter { index, block, source, target } => {
+                let mut bytes = target.bytes();
+                reference::scatter(&source.bytes(), &index, block, &mut bytes);
+                for start in index.iter().map(|&named| u64::from(named) * block) {
+                    target.put(start..start + block, &bytes);
+                }
+            }
+        }
+    }
+}
+
+impl Piece {
+    fn len(&self) -> usize {
+        Bytes::new(self.part.end - self.part.start).as_usize()
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let mut bytes = vec![0; self.len()];
+        // What was checked when it was put there stays backed: `decommit` refuses what is in use.
+        let _ = self.backing.read(&self.part, Side::Device, &mut bytes);
+        bytes
+    }
+
+    fn put_all(&self, bytes: &[u8]) {
+        self.put(0..bytes.len() as u64, bytes);
+    }
+
+    /// A part of the piece's new bytes.
+    fn put(&self, part: Range<u64>, bytes: &[u8]) {
+        let new = &bytes[Bytes::new(part.start).as_usize()..Bytes::new(part.end).as_usize()];
+        let part = self.part.start + part.start..self.part.start + part.end;
+        let _ = self.backing.write(&part, Side::Device, new);
+    }
+}
+
+impl Kernels for SimDevice {
+    fn copy_rows(&self, stream: Stream, source: Rows<'_>, target: Rows<'_>) -> Result<(), DeviceError> {
+        let (from, to) = (self.operand(stream, &source.span)?, self.result(stream, &target.span)?);
+        let rows = check::copy_rows(&source, &target)?;
+        self.kernel(stream, rows.rows * rows.row, Work::Rows { rows, source: from, target: to })
+    }
+
+    fn fill_pattern(&self, stream: Stream, target: Span<'_>, pattern: &[u8]) -> Result<(), DeviceError> {
+        let to = self.result(stream, &target)?;
+        let pattern = check::fill_pattern(&target, pattern)?;
+        self.kernel(stream, pattern.bytes, Work::Pattern { pattern, target: to })
+    }
+
+    fn convert(&self, stream: Stream, source: Numbers<'_>, target: Numbers<'_>) -> Result<(), DeviceError> {
+        let from = (
+            self.operand(stream, &source.span)?,
+            source.scales.map(|scales| self.operand(stream, &scales.span)).transpose()?,
+        );
+        let to = (
+            self.result(stream, &target.span)?,
+            target.scales.map(|scales| self.result(stream, &scales.span)).transpose()?,
+        );
+        let conversion = check::convert(&source, &target)?;
+        let bytes = source.span.bytes().max(target.span.bytes()).get();
+        self.kernel(stream, bytes, Work::Convert { conversion, source: from, target: to })
+    }
+
+    fn gather(
+        &self,
+        stream: Stream,
+        source: Span<'_>,
+        index: &[u32],
+        block: u64,
+        target: Span<'_>,
+    ) -> Result<(), DeviceError> {
+        let (from, to) = (self.operand(stream, &source)?, self.result(stream, &target)?);
+        check::gather(&source, index, block, &target)?;
+        let bytes = target.bytes().get();
+        self.kernel(stream, bytes, Work::Gather { index: index.into(), block, source: from, target: to })
+    }
+
+    fn scatter(
+        &self,
+        stream: Stream,
+        source: Span<'_>,
+        index: &[u32],
+        block: u64,
+        target: Span<'_>,
+    ) -> Result<(), DeviceError> {
+        let (from, to) = (self.operand(stream, &source)?, self.result(stream, &target)?);
+        check::scatter(&source, index, block, &target)?;
+        let bytes = source.bytes().get();
+        self.kernel(stream, bytes, Work::Scatter { index: index.into(), block, source: from, target: to })
+    }
+
+    fn sum(&self, stream: Stream, source: Span<'_>) -> Result<u64, DeviceError> {
+        let from = self.operand(stream, &source)?;
+        let bytes = check::sum(&source)?;
+        self.strike(Call::Kernel, "a kernel")?;
+        self.pause(stream, Bytes::new(bytes))?;
+        self.counters.kernels.add(1);
+        Ok(if from.backing.is_hollow() { 0 } else { reference::sum(&from.bytes()) })
+    }
+}
+
+impl SimDevice {
+    /// What an operation reads.
+    fn operand(&self, stream: Stream, span: &Span<'_>) -> Result<Piece, DeviceError> {
+        self.here()?;
+        self.work.knows(stream)?;
+        self.piece(span)
+    }
+
+    /// What an operation writes.
+    fn result(&self, stream: Stream, span: &Span<'_>) -> Result<Piece, DeviceError> {
+        self.operand(stream, span)?;
+        self.target(span)
+    }
+
+    fn kernel(&self, stream: Stream, bytes: u64, work: Work) -> Result<(), DeviceError> {
+        self.strike(Call::Kernel, "a kernel")?;
+        self.work.put(stream, Op::Kernel(work), self.takes(Bytes::new(bytes)))?;
+        self.counters.kernels.add(1);
+        Ok(())
+    }
+}
