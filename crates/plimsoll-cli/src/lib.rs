@@ -12,6 +12,7 @@ mod args;
 pub mod backends;
 pub mod bench;
 pub mod config;
+pub mod device;
 pub mod draw;
 mod error;
 pub mod machine;
@@ -68,6 +69,7 @@ fn execute(settings: &Settings, printer: &Printer) -> Result<(), CliError> {
         Command::Machine(machine) => machine::run(machine, printer),
         Command::ConfigCheck(check) => config::run(check, printer),
         Command::PoolReplay(replay) => pool::run(replay, printer),
+        Command::DeviceCheck(check) => device::run(check, printer),
         Command::BenchPool(pool) => bench::run_pool(pool, printer),
         Command::BenchMemory(memory) => bench::memory::run(memory, printer),
         Command::BenchGovernor(governor) => bench::run_governor(governor, printer),

@@ -8,8 +8,8 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use plimsoll::pool::arena::{ArenaSettings, Backing};
 use plimsoll::Bytes;
+use plimsoll::pool::arena::{ArenaSettings, Backing};
 use plimsoll::replay::{BareArena, BestFit, CacheLimits, PooledReplay, Replayer as _, Trace, replay};
 
 const MIB: f64 = 1_048_576.0;

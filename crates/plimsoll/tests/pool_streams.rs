@@ -58,7 +58,9 @@ fn only_the_stream_that_uses_the_bytes_gets_them_early() {
 
     bench.device.signal(fence).unwrap();
     refuses(&lease.as_slice(), own);
-    lease.fill(two, 3).expect("the earlier lease's work is done; what this one's own streams do is its own affair");
+    lease
+        .fill(two, 3)
+        .expect("the earlier lease's work is done; what this one's own streams do is its own affair");
     bench.device.signal_all();
     assert_eq!(lease.as_slice().unwrap()[0], 3);
     drop((lease, other, apart, pool));

@@ -53,7 +53,9 @@ pub enum LeaseError {
         limit: u64,
     },
     /// The device may still be using the bytes.
-    #[error("the device may use this lease until {0}; wait for it before the host, or another stream, uses it")]
+    #[error(
+        "the device may use this lease until {0}; wait for it before the host, or another stream, uses it"
+    )]
     InUse(Fence),
     /// Fences did not signal in time. What waits for them stays charged.
     #[error(

@@ -123,9 +123,10 @@ impl Queue {
         let here = |node: &NodeId| self.lends(*node);
         let mut best: Option<(u64, NodeId, usize)> = None;
         let mut run: VecDeque<&Block> = VecDeque::new();
-        let ours = self.alone.range((want.zone, 0, NodeId::FIRST)..).map_while(|&(zone, _, node)| {
-            (zone == want.zone).then_some(node)
-        });
+        let ours = self
+            .alone
+            .range((want.zone, 0, NodeId::FIRST)..)
+            .map_while(|&(zone, _, node)| (zone == want.zone).then_some(node));
         for first in ours.filter(|node| here(node) && arena.block_before(*node).filter(here).is_none()) {
             run.clear();
             let (mut bytes, mut next) = (0, Some(first));

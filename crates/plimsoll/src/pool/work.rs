@@ -7,8 +7,8 @@
 use plimsoll_device::{Bytes, Device, DeviceError, Fence, Span, Stream};
 
 use super::error::LeaseError;
-use super::lease::Lease;
 use super::fences::UNFENCED;
+use super::lease::Lease;
 
 impl Lease {
     /// The lease's bytes as the device knows them; `None` for a lease of no bytes.
@@ -38,9 +38,10 @@ impl Lease {
         bytes: Bytes,
     ) -> Result<Option<Fence>, LeaseError> {
         let fence = {
-            let (Some((device, target)), Some((_, source))) =
-                (self.part_on(stream, to, bytes.as_usize())?, source.part_on(stream, from, bytes.as_usize())?)
-            else {
+            let (Some((device, target)), Some((_, source))) = (
+                self.part_on(stream, to, bytes.as_usize())?,
+                source.part_on(stream, from, bytes.as_usize())?,
+            ) else {
                 return Ok(None);
             };
             device.copy(stream, source, target)?;

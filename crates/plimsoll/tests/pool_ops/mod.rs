@@ -10,16 +10,35 @@ use crate::common::{Bench, PLACE};
 
 #[derive(Clone, Debug)]
 pub enum Op {
-    Lease { bytes: u64, align: u32 },
+    Lease {
+        bytes: u64,
+        align: u32,
+    },
     /// On a stream, whose work writes it.
-    LeaseOn { bytes: u64, stream: usize },
-    Movable { bytes: u64 },
-    Drop { which: usize },
+    LeaseOn {
+        bytes: u64,
+        stream: usize,
+    },
+    Movable {
+        bytes: u64,
+    },
+    Drop {
+        which: usize,
+    },
     /// Under work on one stream, or on both.
-    DropFenced { which: usize, on: usize },
-    Signal { which: usize },
-    Trim { keep: u64 },
-    OnAnotherThread { bytes: u64 },
+    DropFenced {
+        which: usize,
+        on: usize,
+    },
+    Signal {
+        which: usize,
+    },
+    Trim {
+        keep: u64,
+    },
+    OnAnotherThread {
+        bytes: u64,
+    },
 }
 
 enum Held {
@@ -94,7 +113,10 @@ impl Run {
         self.dropped.retain(|(_, fences)| !fences.is_empty());
         for (other, fences) in self.dropped.iter().filter(|(other, _)| other.0 < span.1 && span.0 < other.1) {
             let covered = carried.is_some_and(|carried| fences.iter().all(|fence| carried.implies(*fence)));
-            assert!(covered, "{span:?} overlaps {other:?}, which waits for {fences:?}, and carries {carried:?}");
+            assert!(
+                covered,
+                "{span:?} overlaps {other:?}, which waits for {fences:?}, and carries {carried:?}"
+            );
         }
     }
 

@@ -170,11 +170,12 @@ const fn transfer(route: Route) -> Transfer {
 }
 
 /// How long a transfer may last at most before the device counts as one that hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A route through [`Device`], with the memory that it needs.
 struct Ours {
     device: Arc<dyn Device>,
+    stream: Stream,
     route: Route,
     /// The region on the device, then the other side of a copy, each with the device that it goes back to.
     regions: Vec<(Arc<dyn Device>, Region)>,
@@ -201,7 +202,8 @@ impl Ours {
             Route::Up | Route::Down | Route::InPlace => None,
         };
         let host = if other.is_none() { vec![0x5A; bytes.as_usize()] } else { Vec::new() };
-        let mut ours = Self { device: Arc::clone(device), route, regions: Vec::new(), host };
+        let stream = device.stream()?;
+        let mut ours = Self { device: Arc::clone(device), stream, route, regions: Vec::new(), host };
         for (device, mode) in std::iter::once((device, mode)).chain(other) {
             let region = device.allocate(Request::new(bytes, mode))?;
             ours.regions.push((Arc::clone(device), region));
@@ -210,8 +212,7 @@ impl Ours {
     }
 
     fn time(&mut self, times: u32) -> Result<Duration, DeviceError> {
-        // The stream that every device has.
-        let stream = Stream(0);
+        let stream = self.stream;
         let spans: Vec<Span<'_>> = self.regions.iter().map(|(_, region)| region.whole()).collect();
         let device = &self.device;
         let began = Instant::now();

@@ -3,7 +3,8 @@
 //! Each is written as plain loops, which the compiler makes as wide as every processor of its kind is, and for
 //! x86-64 with the wider loads and stores that a processor may have; which one runs is asked of the processor. The
 //! repetition stands inside, so that a pass over a kilobyte is not mostly a call. What the compiler must not see
-//! through (that a pass is repeated, that nobody reads what is written) goes through [`black_box`].
+//! through (that a pass is repeated, that nobody reads what is written) goes through [`black_box`]: the array that is
+//! read alone, or the one that is written.
 
 use std::hint::black_box;
 
@@ -139,7 +140,7 @@ fn plain(arrays: Arrays<'_>, passes: u64) -> u64 {
             // caches above some size. The bits that are never flipped keep it a loop like the others.
             let flip = black_box(0);
             for _ in 0..passes {
-                for (into, from) in black_box(&mut *into).iter_mut().zip(black_box(from)) {
+                for (into, from) in black_box(&mut *into).iter_mut().zip(from) {
                     *into = f64::from_bits(from.to_bits() ^ flip);
                 }
             }
@@ -147,7 +148,7 @@ fn plain(arrays: Arrays<'_>, passes: u64) -> u64 {
         Arrays::Triad { into, one, other } => {
             let scale = black_box(SCALE);
             for _ in 0..passes {
-                let sources = black_box(one).iter().zip(black_box(other));
+                let sources = one.iter().zip(other);
                 for (into, (one, other)) in black_box(&mut *into).iter_mut().zip(sources) {
                     *into = one + scale * other;
                 }
@@ -210,8 +211,8 @@ macro_rules! wide {
                     }
                     Arrays::Copy { into, from } => {
                         for _ in 0..passes {
-                            let from = black_box(from).as_chunks().0;
-                            for (into, from) in black_box(&mut *into).as_chunks_mut().0.iter_mut().zip(from) {
+                            let into = black_box(&mut *into).as_chunks_mut().0;
+                            for (into, from) in into.iter_mut().zip(from.as_chunks().0) {
                                 store(into, load(from));
                             }
                         }
@@ -219,8 +220,7 @@ macro_rules! wide {
                     Arrays::Triad { into, one, other } => {
                         let scale = $splat(black_box(SCALE));
                         for _ in 0..passes {
-                            let one = black_box(one).as_chunks().0;
-                            let sources = one.iter().zip(black_box(other).as_chunks().0);
+                            let sources = one.as_chunks().0.iter().zip(other.as_chunks().0);
                             let into = black_box(&mut *into).as_chunks_mut().0;
                             for (into, (one, other)) in into.iter_mut().zip(sources) {
                                 store(into, $add(load(one), $mul(scale, load(other))));
@@ -235,19 +235,20 @@ macro_rules! wide {
             /// from pass to pass, because adding them up takes as long as a pass over a kilobyte.
             #[target_feature(enable = $feature)]
             fn read(from: &[f64], passes: u64) -> u64 {
-                let mut sums = [$zero(); 4];
+                let (mut a, mut b, mut c, mut d) = ($zero(), $zero(), $zero(), $zero());
                 for _ in 0..passes {
-                    let (fours, rest) = black_box(from).as_chunks::<$numbers>().0.as_chunks::<4>();
-                    for four in fours {
-                        for (sum, chunk) in sums.iter_mut().zip(four) {
-                            *sum = $xor(*sum, load_bits(chunk));
-                        }
+                    let (fours, rest) = black_box(from).as_chunks::<$numbers>().0.as_chunks();
+                    for [one, two, three, four] in fours {
+                        a = $xor(a, load_bits(one));
+                        b = $xor(b, load_bits(two));
+                        c = $xor(c, load_bits(three));
+                        d = $xor(d, load_bits(four));
                     }
                     for chunk in rest {
-                        sums[0] = $xor(sums[0], load_bits(chunk));
+                        a = $xor(a, load_bits(chunk));
                     }
                 }
-                let sum = $xor($xor(sums[0], sums[1]), $xor(sums[2], sums[3]));
+                let sum = $xor($xor(a, b), $xor(c, d));
                 // SAFETY: both are the same number of plain bits.
                 let words: [u64; $numbers] = unsafe { std::mem::transmute(sum) };
                 words.iter().fold(0, |sum, word| sum ^ word)

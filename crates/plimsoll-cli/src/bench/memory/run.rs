@@ -5,7 +5,7 @@ use std::path::Path;
 use plimsoll::machine::Machine;
 use plimsoll::{Bytes, Place};
 
-use super::copies::{Measured, Memcpy};
+use super::copies::{Bare, Measured, Memcpy};
 use super::progress::Progress;
 use super::report::{HostReport, LeftOut, MemoryReport, ProcessorReport};
 use super::scratch::Scratch;
@@ -42,7 +42,7 @@ struct Work {
 impl Work {
     fn prepare(args: &MemoryArgs) -> Result<Self, MemoryError> {
         let machine = Machine::read();
-        let backends = Backends::load();
+        let backends = Backends::new(Printer::notice());
         let mut left_out = Vec::new();
         let plan = if args.smoke { Plan::smoke() } else { Plan::full() };
         let plan = held_to(plan, machine.free(), &mut left_out);
@@ -71,22 +71,24 @@ impl Work {
     }
 
     fn devices(&mut self, named: &[Place], backends: &Backends) -> Result<(), MemoryError> {
-        let found = [vec![Place::Host], backends.found()].concat();
-        if named.is_empty() {
-            let missing = backends.missing().iter();
-            self.left_out.extend(missing.map(|missing| LeftOut::absent(missing.what, missing.why.as_str())));
-        }
-        for &place in if named.is_empty() { &found } else { named } {
+        let places = if named.is_empty() { self.found(backends) } else { named.to_vec() };
+        for place in places {
             if place == Place::Disk || self.devices.iter().any(|known| known.device.facts().place == place) {
                 continue;
             }
             match backends.open(place) {
-                Ok(device) => self.devices.push(Measured {
-                    device,
-                    pinned: backends.pinned_for(place),
-                    peers: Vec::new(),
-                    bare: (place == Place::Host).then(|| Box::<Memcpy>::default() as _),
-                }),
+                Ok(device) => {
+                    let pinned = matches!(place, Place::Cuda(_)).then(|| backends.open(Place::Pinned));
+                    let pinned = pinned.and_then(|pinned| match pinned {
+                        Ok(pinned) => Some(pinned),
+                        Err(error) => {
+                            self.left_out.push(LeftOut::failed(format!("{place}, pinned memory"), &error));
+                            None
+                        }
+                    });
+                    let bare = (place == Place::Host).then(|| Box::<Memcpy>::default() as Box<dyn Bare>);
+                    self.devices.push(Measured { device, pinned, peers: Vec::new(), bare });
+                }
                 Err(error) if named.is_empty() => {
                     self.left_out.push(LeftOut::failed(place.to_string(), &error));
                 }
@@ -97,6 +99,24 @@ impl Work {
         }
         self.meet();
         Ok(())
+    }
+
+    /// The host and every GPU, each way to reach it. What is not there is said.
+    fn found(&mut self, backends: &Backends) -> Vec<Place> {
+        let mut places = vec![Place::Host];
+        for gpu in backends.gpus() {
+            if gpu.is_software() {
+                let why = format!("a GPU that the processor acts as; --place {} measures it", gpu.place);
+                self.left_out.push(LeftOut::absent(format!("{} ({})", gpu.place, gpu.name), why));
+            } else if let Some(lacks) = gpu.lacks {
+                self.left_out.push(LeftOut::absent(format!("{} ({})", gpu.place, gpu.name), lacks));
+            } else {
+                places.extend(gpu.places());
+            }
+        }
+        let missing = backends.missing().into_iter();
+        self.left_out.extend(missing.map(|(name, why)| LeftOut::absent(name, why.to_string())));
+        places
     }
 
     /// Devices of one kind copy to each other.

@@ -12,7 +12,7 @@ use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, Value
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::report::{HostReport, MemoryReport};
+use super::report::{HostPoint, HostReport, MemoryReport};
 use super::{MemoryError, Operation};
 
 const WIDTH: u32 = 1000;
@@ -22,7 +22,7 @@ const PANEL: u32 = 380;
 const FONT: &str = "system-ui, sans-serif";
 const INK: RGBColor = RGBColor(0x33, 0x33, 0x33);
 const FAINT: RGBColor = RGBColor(0xE4, 0xE4, 0xE4);
-const CACHE: RGBColor = RGBColor(0x99, 0x99, 0x99);
+const DIM: RGBColor = RGBColor(0x77, 0x77, 0x77);
 
 /// Colours that people who see colours differently tell apart too (Okabe and Ito).
 const fn color(operation: Operation) -> RGBColor {
@@ -53,19 +53,30 @@ fn picture(text: &mut String, report: &MemoryReport) -> Result<(), Box<dyn Error
     root.draw_text(&format!("Memory of {name}"), &bold.color(&INK), (24, 16))?;
     let runs = panels.iter().flat_map(|host| &host.points).map(|point| point.figure.runs).min().unwrap_or(0);
     let counted = format!("bytes counted as STREAM does, best of {runs} runs, {}", report.cpu.instructions);
-    root.draw_text(&counted, &(FONT, 17).into_font().color(&CACHE), (24, 44))?;
+    root.draw_text(&counted, &(FONT, 17).into_font().color(&DIM), (24, 44))?;
     let (_, below) = root.split_vertically(TITLE);
+    // Both panels have the same axes, so that the eye can compare them.
+    let points = || panels.iter().flat_map(|host| &host.points);
+    let x = spread(points().map(|point| log2(point.working_set_bytes)), 0.3);
+    let y = spread(points().map(height_of), 0.12);
     for (area, host) in below.split_evenly((panels.len(), 1)).iter().zip(&panels) {
-        panel(area, host, &report.cpu.caches_of(host.threads))?;
+        panel(area, host, &report.cpu.caches_of(host.threads), (&x, &y))?;
     }
     root.present()?;
     Ok(())
 }
 
-fn panel(area: &Area<'_>, host: &HostReport, caches: &[(u8, u64)]) -> Result<(), Box<dyn Error>> {
-    let xs = host.points.iter().map(|point| log2(point.working_set_bytes));
-    let ys = host.points.iter().map(|point| point.figure.best_bytes_per_s.log10() - 9.0);
-    let (x, y) = (spread(xs, 0.3), spread(ys, 0.12));
+/// Gigabytes a second as a power of ten.
+fn height_of(point: &HostPoint) -> f64 {
+    point.figure.best_bytes_per_s.log10() - 9.0
+}
+
+fn panel(
+    area: &Area<'_>,
+    host: &HostReport,
+    caches: &[(u8, u64)],
+    (x, y): (&Range<f64>, &Range<f64>),
+) -> Result<(), Box<dyn Error>> {
     let what = if host.threads == 1 { "one thread".to_owned() } else { format!("{} threads", host.threads) };
     let mut chart = ChartBuilder::on(area)
         .margin_left(14)
@@ -75,14 +86,14 @@ fn panel(area: &Area<'_>, host: &HostReport, caches: &[(u8, u64)]) -> Result<(),
         .x_label_area_size(48)
         .y_label_area_size(58)
         .build_cartesian_2d(
-            Axis { marks: sizes(&x), range: x.clone(), write: size },
-            Axis { marks: rates(&y), range: y.clone(), write: rate },
+            Axis { marks: sizes(x), range: x.clone(), write: size },
+            Axis { marks: rates(y), range: y.clone(), write: rate },
         )?;
     chart
         .configure_mesh()
         .light_line_style(TRANSPARENT)
         .bold_line_style(FAINT)
-        .axis_style(CACHE)
+        .axis_style(DIM)
         .x_desc("working set (all arrays together)")
         .y_desc("GB/s")
         .label_style((FONT, 15).into_font().color(&INK))
@@ -90,14 +101,14 @@ fn panel(area: &Area<'_>, host: &HostReport, caches: &[(u8, u64)]) -> Result<(),
         .draw()?;
     let heading = FontDesc::new(FontFamily::Name(FONT), 19.0, FontStyle::Bold);
     area.draw_text(&what, &heading.color(&INK), (24, 10))?;
-    let label = (FONT, 15).into_font().color(&CACHE).pos(Pos::new(HPos::Right, VPos::Bottom));
+    let label = (FONT, 15).into_font().color(&DIM).pos(Pos::new(HPos::Right, VPos::Bottom));
     for &(level, bytes) in caches {
         let at = log2(bytes);
         if !x.contains(&at) {
             continue;
         }
         let dashes = [(at, y.start), (at, y.end)];
-        chart.draw_series(DashedLineSeries::new(dashes, 4, 4, CACHE.stroke_width(1)))?;
+        chart.draw_series(DashedLineSeries::new(dashes, 4, 4, DIM.stroke_width(1)))?;
         let (px, py) = chart.backend_coord(&(at, y.start));
         let (left, top) = area.get_base_pixel();
         let size = Bytes::new(bytes).to_string().replace(".00", "");
@@ -105,9 +116,7 @@ fn panel(area: &Area<'_>, host: &HostReport, caches: &[(u8, u64)]) -> Result<(),
     }
     for operation in Operation::ALL {
         let points = host.points.iter().filter(|point| point.operation == operation);
-        let points: Vec<_> = points
-            .map(|point| (log2(point.working_set_bytes), point.figure.best_bytes_per_s.log10() - 9.0))
-            .collect();
+        let points: Vec<_> = points.map(|point| (log2(point.working_set_bytes), height_of(point))).collect();
         let style = color(operation).stroke_width(2);
         chart
             .draw_series(LineSeries::new(points.iter().copied(), style))?

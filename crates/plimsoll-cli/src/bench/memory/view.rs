@@ -156,8 +156,8 @@ fn heading(title: &str, unit: &str, pen: &Pen) -> String {
 
 /// A sentence under a heading, in as many lines as it needs.
 fn remark(text: &str, style: Style, pen: &Pen) -> String {
-    let lines = wrap(text, pen.width.saturating_sub(2));
-    lines.iter().map(|line| format!("  {}\n", pen.paint(style, line))).collect()
+    let lines = wrap(text, pen.width.saturating_sub(2)).into_iter();
+    lines.flat_map(|line| ["  ".to_owned(), pen.paint(style, &line), "\n".to_owned()]).collect()
 }
 
 fn gigabytes(rate: f64) -> String {
