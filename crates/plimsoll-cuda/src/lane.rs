@@ -197,26 +197,25 @@ impl Lane {
         Ok(fence.seq <= self.done.load(Ordering::Acquire))
     }
 
-    /// Waits for a fence. Short waits are spent looking, because most work is short and sleeping is not; longer ones
-    /// asleep, a little longer each time.
+    /// Waits for a fence. Most work is short, and whoever sleeps wakes too late for it: short waits are spent looking,
+    /// and longer ones asleep for a small part of what was waited already.
     pub(crate) fn wait(&self, fence: Fence, at_most: Duration) -> Result<(), DeviceError> {
-        const LOOKING: Duration = Duration::from_micros(50);
-        const ASLEEP_MAX: Duration = Duration::from_millis(1);
+        const LOOKING: Duration = Duration::from_millis(2);
+        const NAP_MIN: Duration = Duration::from_micros(50);
+        const NAP_MAX: Duration = Duration::from_millis(1);
         if self.signalled(fence)? {
             return Ok(());
         }
         let began = Instant::now();
-        let mut nap = Duration::from_micros(20);
         loop {
             let waited = began.elapsed();
             if waited >= at_most {
                 return Err(DeviceError::FenceTimeout { fence, waited: at_most });
             }
             if waited > LOOKING {
-                thread::sleep(nap.min(at_most.saturating_sub(waited)));
-                nap = (nap * 2).min(ASLEEP_MAX);
+                thread::sleep((waited / 32).clamp(NAP_MIN, NAP_MAX).min(at_most.saturating_sub(waited)));
             } else {
-                std::hint::spin_loop();
+                thread::yield_now();
             }
             if self.signalled(fence)? {
                 return Ok(());

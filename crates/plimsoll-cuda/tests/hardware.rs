@@ -1,7 +1,5 @@
 //! The devices on this machine's GPUs, where it has any; without one each test says why it did nothing.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use std::sync::Arc;
 use std::time::Duration;
 

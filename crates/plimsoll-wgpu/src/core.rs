@@ -42,6 +42,11 @@ impl Core {
         self.lost.check(&self.name)
     }
 
+    /// Something to record work with.
+    pub(crate) fn encoder(&self) -> wgpu::CommandEncoder {
+        self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default())
+    }
+
     /// Hands work to the GPU.
     pub(crate) fn submit(&self, work: wgpu::CommandBuffer) -> Result<SubmissionIndex, DeviceError> {
         self.check()?;
@@ -63,8 +68,16 @@ impl Core {
         index: &SubmissionIndex,
         at_most: Option<Duration>,
     ) -> Result<bool, DeviceError> {
+        self.wait_until(PollType::Wait { submission_index: Some(index.clone()), timeout: at_most })
+    }
+
+    /// Waits until the GPU has finished all that was handed in.
+    pub(crate) fn finish(&self) -> Result<(), DeviceError> {
+        self.wait_until(PollType::wait_indefinitely()).map(drop)
+    }
+
+    fn wait_until(&self, until: PollType) -> Result<bool, DeviceError> {
         self.check()?;
-        let until = PollType::Wait { submission_index: Some(index.clone()), timeout: at_most };
         let waited = self.guarded(|| self.device.poll(until))?;
         self.check()?;
         match waited {

@@ -113,8 +113,13 @@ impl GpuDevice {
         backing.host().ok_or(DeviceError::NotHostVisible { mode: span.region().mode() })
     }
 
+    /// The most that this device may hand out.
+    fn most(&self) -> u64 {
+        self.limit.min(self.facts.total.get())
+    }
+
     fn free_now(&self) -> Bytes {
-        let left = self.limit.min(self.facts.total.get()).saturating_sub(self.tally.get());
+        let left = self.most().saturating_sub(self.tally.get());
         let told = platform::heap_of_device(&self.core.device).and_then(|heap| heap.free);
         Bytes::new(left.min(told.unwrap_or(u64::MAX)))
     }
@@ -122,8 +127,10 @@ impl GpuDevice {
     fn new_backing(&self, request: Request, kept: u64) -> Result<Backing, DeviceError> {
         let Request { bytes, align, mode } = request;
         let name = &self.facts.name;
-        let counted = self.tally.take(kept, self.limit.min(self.facts.total.get())).map_err(|free| {
-            DeviceError::OutOfMemory { device: name.clone(), asked: bytes, free: Bytes::new(free) }
+        let counted = self.tally.take(kept, self.most()).map_err(|free| DeviceError::OutOfMemory {
+            device: name.clone(),
+            asked: bytes,
+            free: Bytes::new(free),
         })?;
         let no_room = NoRoom { device: name, asked: bytes, free: &|| self.free_now() };
         let (core, size, unified) = (&self.core, bytes.get(), self.facts.unified);
@@ -188,7 +195,15 @@ impl Device for GpuDevice {
             return Err(self.unsupported("share memory with the host; use Managed or Private memory"));
         }
         let kept = bytes.get().next_multiple_of(backing::UNIT);
-        let backing = self.new_backing(request, kept)?;
+        let backing = match self.new_backing(request, kept) {
+            Err(DeviceError::OutOfMemory { .. }) if self.tally.get() + kept <= self.most() => {
+                // The driver is short, not the limit: what was freed may still be held by work.
+                self.flush_others();
+                self.core.finish()?;
+                self.new_backing(request, kept)?
+            }
+            made => made?,
+        };
         Ok(self.region(backing, request))
     }
 
@@ -306,12 +321,12 @@ impl Device for GpuDevice {
 
     fn signalled(&self, fence: Fence) -> Result<bool, DeviceError> {
         self.core.check()?;
-        self.lanes.get(fence.stream)?.signalled(&self.core, fence)
+        self.lanes.get(fence.stream)?.signalled(&self.core, &self.staging, fence)
     }
 
     fn wait(&self, fence: Fence, at_most: Duration) -> Result<(), DeviceError> {
         self.core.check()?;
-        self.lanes.get(fence.stream)?.wait(&self.core, fence, at_most)
+        self.lanes.get(fence.stream)?.wait(&self.core, &self.staging, fence, at_most)
     }
 
     fn kernels(&self) -> Option<&dyn Kernels> {

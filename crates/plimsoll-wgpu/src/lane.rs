@@ -1,8 +1,11 @@
 //! One stream: work that is being recorded, work that was handed in, and the fences between.
 //!
 //! wgpu has one queue, so everything that is handed in runs in that order. A stream is what is recorded and not
-//! handed in yet: many small operations become one submission, which costs as much as a hundred of them. It is
-//! handed in by a fence, by a download, and when it has grown large enough for the GPU to begin.
+//! handed in yet: many small operations become one submission, which costs as much as a hundred of them.
+//!
+//! A fence hands in what was recorded when the stream's earlier work is done, so that the GPU begins at once.
+//! While it is busy, more is recorded, fences and all; it is handed in when somebody asks for one of the fences,
+//! downloads, or has put enough on the stream.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,6 +28,8 @@ const BYTES_MAX: u64 = 16 << 20;
 struct Progress {
     /// Fences put on the stream.
     issued: AtomicU64,
+    /// The last of them whose work was handed in.
+    sent: AtomicU64,
     /// The last of them that is signalled.
     signalled: AtomicU64,
     /// Submissions that the GPU has finished.
@@ -41,6 +46,8 @@ pub(crate) struct Lane {
 #[derive(Debug, Default)]
 struct Book {
     encoder: Option<wgpu::CommandEncoder>,
+    /// Kernels that follow each other share a pass. While one is open nothing else can be recorded.
+    pass: Option<wgpu::ComputePass<'static>>,
     operations: u32,
     bytes: u64,
     /// Staging memory of what is being recorded; the last one may have room.
@@ -51,6 +58,18 @@ struct Book {
     last: Option<SubmissionIndex>,
     /// Which submission each fence that is not signalled waits for.
     marks: VecDeque<(u64, SubmissionIndex)>,
+}
+
+impl Book {
+    /// Fence `seq`, and those before it that have no mark, wait for this submission.
+    fn mark(&mut self, progress: &Progress, seq: u64, index: &SubmissionIndex) {
+        let signalled = progress.signalled.load(Ordering::Acquire);
+        while self.marks.front().is_some_and(|(seq, _)| *seq <= signalled) {
+            self.marks.pop_front();
+        }
+        self.marks.push_back((seq, index.clone()));
+        progress.sent.store(seq, Ordering::Release);
+    }
 }
 
 impl Lane {
@@ -79,9 +98,19 @@ impl Lane {
         Some(Turn { core, staging, progress: &self.progress, book })
     }
 
-    pub(crate) fn signalled(&self, core: &Core, fence: Fence) -> Result<bool, DeviceError> {
+    pub(crate) fn signalled(
+        &self,
+        core: &Core,
+        staging: &Arc<Staging>,
+        fence: Fence,
+    ) -> Result<bool, DeviceError> {
         if self.known(fence)? {
             return Ok(true);
+        }
+        if self.progress.sent.load(Ordering::Acquire) < fence.seq
+            && let Some(mut turn) = self.try_turn(core, staging)
+        {
+            turn.submit()?;
         }
         core.look()?;
         self.known(fence)
@@ -97,22 +126,32 @@ impl Lane {
         Ok(false)
     }
 
-    pub(crate) fn wait(&self, core: &Core, fence: Fence, at_most: Duration) -> Result<(), DeviceError> {
-        if self.signalled(core, fence)? {
+    pub(crate) fn wait(
+        &self,
+        core: &Core,
+        staging: &Arc<Staging>,
+        fence: Fence,
+        at_most: Duration,
+    ) -> Result<(), DeviceError> {
+        if self.signalled(core, staging, fence)? {
             return Ok(());
         }
         let start = Instant::now();
         loop {
             let mark = {
-                let book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
-                book.marks.iter().find(|(seq, _)| *seq >= fence.seq).map(|(_, index)| index.clone())
+                let mut turn = self.turn(core, staging)?;
+                if self.progress.sent.load(Ordering::Acquire) < fence.seq {
+                    turn.submit()?;
+                }
+                let mut marks = turn.book.marks.iter();
+                marks.find(|(seq, _)| *seq >= fence.seq).map(|(_, index)| index.clone())
             };
             // Without a mark it was signalled meanwhile.
             let left = at_most.saturating_sub(start.elapsed());
             let done = match &mark {
                 Some(index) if !left.is_zero() => core.wait(index, Some(left))?,
                 Some(_) => false,
-                None => self.signalled(core, fence)?,
+                None => self.signalled(core, staging, fence)?,
             };
             if done {
                 self.progress.signalled.fetch_max(fence.seq, Ordering::Release);
@@ -137,8 +176,17 @@ pub(crate) struct Turn<'l> {
 impl Turn<'_> {
     /// What is being recorded.
     pub(crate) fn encoder(&mut self) -> &mut wgpu::CommandEncoder {
-        let device = &self.core.device;
-        self.book.encoder.get_or_insert_with(|| device.create_command_encoder(&Default::default()))
+        self.book.pass = None;
+        self.book.encoder.get_or_insert_with(|| self.core.encoder())
+    }
+
+    /// The kernels that are being recorded.
+    pub(crate) fn pass(&mut self) -> &mut wgpu::ComputePass<'static> {
+        let book = &mut *self.book;
+        let encoder = book.encoder.get_or_insert_with(|| self.core.encoder());
+        book.pass.get_or_insert_with(|| {
+            encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()).forget_lifetime()
+        })
     }
 
     /// An operation was recorded that writes to `target`. Hands in when there is enough.
@@ -158,9 +206,10 @@ impl Turn<'_> {
     pub(crate) fn submit(&mut self) -> Result<(), DeviceError> {
         self.core.check()?;
         let book = &mut *self.book;
+        book.pass = None;
         let Some(mut encoder) = book.encoder.take() else { return Ok(()) };
-        // What the device wrote is visible to the host only behind a barrier that says so.
         if !book.shown.is_empty() {
+            // What the device wrote is visible to the host only behind a barrier that says so.
             let read = |buffer| wgpu::BufferTransition { buffer, state: wgpu::BufferUses::MAP_READ };
             encoder.transition_resources(book.shown.iter().map(read), std::iter::empty());
             book.shown.clear();
@@ -172,9 +221,14 @@ impl Turn<'_> {
         if !slots.is_empty() {
             self.staging.submitted(&index);
         }
+        let issued = self.progress.issued.load(Ordering::Relaxed);
+        if issued > self.progress.sent.load(Ordering::Relaxed) {
+            book.mark(self.progress, issued, &index);
+        }
         book.last = Some(index);
         let (progress, number) = (Arc::clone(self.progress), book.submitted);
         self.core.queue.on_submitted_work_done(move || {
+            progress.signalled.fetch_max(issued, Ordering::Release);
             progress.finished.fetch_max(number, Ordering::Release);
             drop(slots);
         });
@@ -209,25 +263,27 @@ impl Turn<'_> {
     }
 
     pub(crate) fn fence(&mut self) -> Result<u64, DeviceError> {
-        self.submit()?;
+        self.core.check()?;
         let seq = self.progress.issued.load(Ordering::Relaxed) + 1;
-        let idle = self.idle()?;
-        let signalled = self.progress.signalled.load(Ordering::Acquire);
-        let marks = &mut self.book.marks;
-        while marks.front().is_some_and(|(seq, _)| *seq <= signalled) {
-            marks.pop_front();
-        }
-        if idle {
-            self.progress.signalled.fetch_max(seq, Ordering::Release);
-        } else if let Some(last) = self.book.last.clone() {
-            self.book.marks.push_back((seq, last));
-            let progress = Arc::clone(self.progress);
-            let done = move || {
-                progress.signalled.fetch_max(seq, Ordering::Release);
-            };
-            self.core.queue.on_submitted_work_done(done);
-        }
         self.progress.issued.store(seq, Ordering::Release);
+        let done = self.progress.finished.load(Ordering::Acquire) >= self.book.submitted;
+        match (&self.book.encoder, self.book.last.clone()) {
+            // The GPU has nothing of this stream to do: it begins now.
+            (Some(_), _) if done => self.submit()?,
+            // It goes in with what follows, or when it is asked for.
+            (Some(_), _) => {}
+            (None, Some(last)) if !done => {
+                self.book.mark(self.progress, seq, &last);
+                let progress = Arc::clone(self.progress);
+                self.core.queue.on_submitted_work_done(move || {
+                    progress.signalled.fetch_max(seq, Ordering::Release);
+                });
+            }
+            (None, _) => {
+                self.progress.sent.store(seq, Ordering::Release);
+                self.progress.signalled.fetch_max(seq, Ordering::Release);
+            }
+        }
         Ok(seq)
     }
 

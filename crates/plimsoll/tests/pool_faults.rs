@@ -50,6 +50,49 @@ fn every_nth_call_may_fail() {
     }
 }
 
+/// Fills the line with large leases, and then with ever other sizes in their stead: growth is paid with idle memory.
+fn exchange(bench: &Bench) -> Result<u64, LeaseError> {
+    let pool = bench.pool();
+    let mut kept: Vec<_> = std::iter::from_fn(|| pool.lease(Bytes::mib(7)).ok()).collect();
+    for size in 8..20 {
+        kept.clear();
+        while bench.charged() + Bytes::mib(size) <= Bytes::mib(64) || pool.stats().cached >= Bytes::mib(size)
+        {
+            match pool.lease(Bytes::mib(size)) {
+                Ok(lease) => kept.push(lease),
+                Err(LeaseError::Refused { .. }) => break,
+                Err(other) => {
+                    assert_eq!(
+                        bench.device.used(),
+                        bench.charged(),
+                        "what is backed is charged, whatever failed"
+                    );
+                    return Err(other);
+                }
+            }
+            assert_eq!(bench.device.used(), bench.charged());
+        }
+    }
+    Ok(pool.stats().exchanges)
+}
+
+#[test]
+fn memory_that_is_moved_may_stop_half_way() {
+    assert!(exchange(&hollow(true)).unwrap() > 5, "or nothing was moved");
+    for call in [Call::Commit, Call::Decommit] {
+        for n in 1..30 {
+            let bench = hollow(true);
+            bench.device.fail_nth(call, n);
+            match exchange(&bench) {
+                Ok(_) | Err(LeaseError::Device(_)) => {}
+                Err(other) => panic!("{call:?} {n}: {other}"),
+            }
+            exchange(&bench).unwrap_or_else(|error| panic!("{call:?} {n}, healed: {error}"));
+            bench.assert_balanced();
+        }
+    }
+}
+
 #[test]
 fn a_device_smaller_than_the_line_says_so_and_stays_usable() {
     let bench = Bench::new(Bytes::mib(64));

@@ -199,6 +199,24 @@ fn what_a_device_still_uses_waits() {
 }
 
 #[test]
+fn a_stream_has_its_own_bytes_again() {
+    each_backing(|bench, pool| {
+        bench.device.hold_fences();
+        let mut lease = filled(&pool, 9000, 1);
+        lease.fill(Stream(0), 2).unwrap();
+        drop(lease);
+        // Cut in two, and merged.
+        for sizes in [[4096, 4096], [9000, 100]] {
+            let leases = sizes.map(|bytes| pool.lease_on(Stream(0), Bytes::new(bytes)).unwrap());
+            assert!(leases[0].carried().is_some() && leases[0].as_slice().is_err());
+        }
+        bench.device.signal_all();
+        assert_marked(&pool.lease_on(Stream(0), Bytes::new(9000)).unwrap(), 2);
+        bench.device.release_fences();
+    });
+}
+
+#[test]
 fn moved_leases_keep_their_bytes() {
     each_backing(|bench, pool| {
         let mut kept: Vec<Movable> = Vec::new();

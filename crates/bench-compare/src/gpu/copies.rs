@@ -71,6 +71,20 @@ pub fn measure(bench: &Bench, row: &mut dyn FnMut(Row)) -> Result<(), Failed> {
             row(Row { what: what.to_owned(), who, value: rate(counted * SIZE, time), unit: "GB/s" });
         }
     }
+    // What of the difference is the range's: it lies in pieces of a granule, which the driver copies one by one.
+    let mut on_range = || bare(bench, DEPTH, || driver.copy(two.address(), one.address(), SIZE));
+    let kernels = device.kernels();
+    let mut by_kernel = || match kernels {
+        Some(kernels) => {
+            ours(device.as_ref(), DEPTH, || kernels.gather(Stream(0), one, &[0], SIZE, two))
+        }
+        None => Err(Failed("there are no kernels".to_owned())),
+    };
+    let times = medians(ROUNDS, &mut [&mut on_range, &mut by_kernel])?;
+    for (who, time) in [("cuMemcpyAsync on it", times[0]), ("our kernel on it", times[1])] {
+        let what = "copy 1 GiB within a growable range, read and written".to_owned();
+        row(Row { what, who, value: rate(2 * SIZE, time), unit: "GB/s" });
+    }
     let mut pageable = vec![0x5a_u8; bytes.as_usize() / 4];
     let quarter = range.span(0..SIZE / 4)?;
     let address = pageable.as_ptr().expose_provenance() as u64;

@@ -15,17 +15,20 @@ use crate::driver::{Code, Probe, RawStream};
 /// Threads of a block and accesses that each has under way; the sources have the same numbers.
 const THREADS: u64 = 256;
 const DEPTH: u64 = 4;
-/// What a thread block moves at once.
-const PIECE_BYTES: u64 = THREADS * DEPTH * UNIT_BYTES;
+/// The same of the kernels that move blocks, and what one of their thread blocks moves at once.
+const TEAM: u64 = 128;
+const HELD: u64 = 2;
+const PIECE_BYTES: u64 = TEAM * HELD * UNIT_BYTES;
 /// The widest access.
 const UNIT_BYTES: u64 = 16;
-/// How many blocks one launch names; longer indices are several launches.
-const INDEX_LENGTH: usize = 1000;
+/// How many blocks one launch names: a few, at the price of any launch, or many; longer indices are several launches.
+const INDEX_SHORT: usize = 1000;
+const INDEX_LONG: usize = 8000;
 /// Thread blocks that a multiprocessor of any GPU so far can hold.
 const RESIDENT: u64 = 8;
-/// Thread blocks that keep a link to the host busy: 16 KiB under way each, together several times what a link
+/// Thread blocks that keep a link to the host busy: 4 KiB under way each, together several times what a link
 /// carries during one round trip. More would only keep multiprocessors from other work.
-const LINK_THREAD_BLOCKS: u64 = 64;
+const LINK_THREAD_BLOCKS: u64 = 256;
 /// The most thread blocks in the second dimension of a launch.
 const HIGHEST_GRID: u64 = 65_535;
 
@@ -103,9 +106,24 @@ struct Shape {
     block: (c_uint, c_uint),
 }
 
+/// Which side the index names.
+#[derive(Clone, Copy)]
+enum Way {
+    Gather,
+    Scatter,
+}
+
+/// The blocks of one launch.
+struct Moved {
+    route: Route,
+    source: u64,
+    target: u64,
+    block: u64,
+}
+
 /// The index of one launch: passed by value, always whole.
 #[repr(C)]
-struct Index([u32; INDEX_LENGTH]);
+struct Index<const LENGTH: usize>([u32; LENGTH]);
 
 /// A parameter of a launch.
 macro_rules! parameters {
@@ -218,10 +236,10 @@ impl KernelSet {
         block: u64,
         target: u64,
     ) -> Result<(), KernelError> {
-        for (launch, index) in (0..).step_by(INDEX_LENGTH).zip(index.chunks(INDEX_LENGTH)) {
-            let entries = (c"gather_pieces", c"gather_units");
+        for (first, index) in launches(index) {
+            let moved = Moved { route, source, target: target + first * block, block };
             // SAFETY: the caller's promise.
-            unsafe { self.blocks(stream, route, entries, source, index, block, target + launch * block) }?;
+            unsafe { self.blocks(stream, Way::Gather, &moved, index) }?;
         }
         Ok(())
     }
@@ -236,42 +254,63 @@ impl KernelSet {
         block: u64,
         target: u64,
     ) -> Result<(), KernelError> {
-        for (launch, index) in (0..).step_by(INDEX_LENGTH).zip(index.chunks(INDEX_LENGTH)) {
-            let entries = (c"scatter_pieces", c"scatter_units");
+        for (first, index) in launches(index) {
+            let moved = Moved { route, source: source + first * block, target, block };
             // SAFETY: the caller's promise.
-            unsafe { self.blocks(stream, route, entries, source + launch * block, index, block, target) }?;
+            unsafe { self.blocks(stream, Way::Scatter, &moved, index) }?;
         }
         Ok(())
     }
 
-    #[expect(clippy::too_many_arguments, reason = "a launch of either of four kernels, called twice above")]
     unsafe fn blocks(
         &self,
         stream: RawStream,
-        route: Route,
-        (pieces_entry, units_entry): (&CStr, &CStr),
-        source: u64,
+        way: Way,
+        moved: &Moved,
         index: &[u32],
-        block: u64,
-        target: u64,
     ) -> Result<(), KernelError> {
-        let mut whole = Index([0; INDEX_LENGTH]);
+        let units = moved.block < PIECE_BYTES;
+        let entries = match (way, units) {
+            (Way::Gather, false) => (c"gather_pieces_short", c"gather_pieces_long"),
+            (Way::Gather, true) => (c"gather_units_short", c"gather_units_long"),
+            (Way::Scatter, false) => (c"scatter_pieces_short", c"scatter_pieces_long"),
+            (Way::Scatter, true) => (c"scatter_units_short", c"scatter_units_long"),
+        };
+        // SAFETY: the caller's promise.
+        unsafe {
+            if index.len() <= INDEX_SHORT {
+                self.indexed::<INDEX_SHORT>(stream, entries.0, moved, index)
+            } else {
+                self.indexed::<INDEX_LONG>(stream, entries.1, moved, index)
+            }
+        }
+    }
+
+    unsafe fn indexed<const LENGTH: usize>(
+        &self,
+        stream: RawStream,
+        entry: &CStr,
+        &Moved { route, source, target, block }: &Moved,
+        index: &[u32],
+    ) -> Result<(), KernelError> {
+        let mut whole = Index([0; LENGTH]);
         whole.0[..index.len()].copy_from_slice(index);
         let count = narrow(index.len() as u64);
         let units = block / UNIT_BYTES;
         let most = if route == Route::Link { LINK_THREAD_BLOCKS } else { u64::from(u32::MAX >> 1) };
+        let shape = |pieces: u64| Shape { grid: (narrow(pieces.min(most)), 1), block: (narrow(TEAM), 1) };
         if block < PIECE_BYTES {
+            let shape = shape((block * u64::from(count)).div_ceil(PIECE_BYTES));
             let units = narrow(units);
-            let shape = flat((block * u64::from(count)).div_ceil(PIECE_BYTES).min(most));
             let parameters = parameters![source, target, units, count, whole];
             // SAFETY: the caller's promise; the parameters are the kernel's, in order.
-            return unsafe { self.launch(Program::Blocks, units_entry, shape, stream, parameters) };
+            return unsafe { self.launch(Program::Blocks, entry, shape, stream, parameters) };
         }
         let pieces = narrow(block.div_ceil(PIECE_BYTES));
-        let shape = flat((u64::from(pieces) * u64::from(count)).min(most));
+        let shape = shape(u64::from(pieces) * u64::from(count));
         let parameters = parameters![source, target, units, pieces, count, whole];
         // SAFETY: the caller's promise; the parameters are the kernel's, in order.
-        unsafe { self.launch(Program::Blocks, pieces_entry, shape, stream, parameters) }
+        unsafe { self.launch(Program::Blocks, entry, shape, stream, parameters) }
     }
 
     /// The two sums go to the eight bytes at `total` on the device, the low one first.
@@ -363,6 +402,11 @@ impl KernelSet {
     }
 }
 
+/// An index in as many parts as it takes launches, each with the number of blocks before it.
+fn launches(index: &[u32]) -> impl Iterator<Item = (u64, &[u32])> {
+    (0..).step_by(INDEX_LONG).zip(index.chunks(INDEX_LONG))
+}
+
 /// Windows of 16 bytes of a row, one more than fit in it because it may start within one; each thread takes up to
 /// DEPTH of them, and what a short row leaves of a thread block takes other rows.
 fn rows_shape(row: u64, rows: u64) -> Shape {
@@ -437,10 +481,28 @@ mod tests {
         for (text, number) in [("THREADS", THREADS), ("DEPTH", DEPTH)] {
             assert!(HEADER.1.contains(&format!("constexpr u32 {text} = {number};")), "{text}");
         }
-        let index = format!("constexpr u32 INDEX_LENGTH = {INDEX_LENGTH};");
-        assert!(Program::Blocks.source().contains(&index));
-        // Four KiB of parameters is what every version takes: the index, two addresses and three numbers.
-        assert!(size_of::<Index>() + 3 * 8 + 2 * 4 <= 4096);
+        for (name, number) in [
+            ("TEAM", TEAM),
+            ("HELD", HELD),
+            ("INDEX_SHORT", INDEX_SHORT as u64),
+            ("INDEX_LONG", INDEX_LONG as u64),
+        ] {
+            assert!(
+                Program::Blocks.source().contains(&format!("constexpr u32 {name} = {number};")),
+                "{name}"
+            );
+        }
+        // The parameters that every version takes, and those that the oldest driver which is accepted takes: the
+        // index, three numbers of eight bytes and two of four.
+        assert!(size_of::<Index<INDEX_SHORT>>() + 3 * 8 + 2 * 4 <= 4096);
+        assert!(size_of::<Index<INDEX_LONG>>() + 3 * 8 + 2 * 4 <= 32_764);
+    }
+
+    #[test]
+    fn a_long_index_is_several_launches() {
+        let index = vec![0; 2 * INDEX_LONG + 5];
+        let parts: Vec<_> = launches(&index).map(|(first, part)| (first, part.len())).collect();
+        assert_eq!(parts, [(0, INDEX_LONG), (INDEX_LONG as u64, INDEX_LONG), (2 * INDEX_LONG as u64, 5)]);
     }
 
     #[test]

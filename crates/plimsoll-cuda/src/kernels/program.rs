@@ -52,7 +52,16 @@ impl Program {
     /// What can be launched of it.
     pub const fn entries(self) -> &'static [&'static CStr] {
         match self {
-            Self::Blocks => &[c"gather_pieces", c"scatter_pieces", c"gather_units", c"scatter_units"],
+            Self::Blocks => &[
+                c"gather_pieces_short",
+                c"gather_pieces_long",
+                c"gather_units_short",
+                c"gather_units_long",
+                c"scatter_pieces_short",
+                c"scatter_pieces_long",
+                c"scatter_units_short",
+                c"scatter_units_long",
+            ],
             Self::Convert => &[
                 c"f32_to_f16",
                 c"f32_to_bf16",

@@ -211,13 +211,20 @@ fn other_programs_take_memory() {
 
 #[test]
 fn slabs_only_means_no_ranges() {
-    let sim = sim(|s| s.capabilities = Capabilities::default());
-    let refused = sim.reserve(Bytes::mib(1), StorageMode::Shared);
+    let sim = sim(|s| s.capabilities = Capabilities { private: true, ..Capabilities::default() });
+    let refused = sim.reserve(Bytes::mib(1), StorageMode::Private);
     assert!(matches!(refused, Err(DeviceError::Unsupported { .. })));
-    for mode in [StorageMode::Private, StorageMode::Managed] {
+    for mode in [StorageMode::Shared, StorageMode::Managed] {
         let refused = sim.allocate(Request::new(Bytes::mib(1), mode));
         assert!(matches!(refused, Err(DeviceError::Unsupported { .. })));
     }
+}
+
+#[test]
+fn a_device_has_some_storage_mode() {
+    let settings = SimSettings { capabilities: Capabilities::default(), ..SimSettings::default() };
+    let refused = SimDevice::new(settings).unwrap_err();
+    assert!(matches!(refused, DeviceError::BadSetting { setting: "capabilities", .. }), "{refused}");
 }
 
 #[test]

@@ -49,10 +49,10 @@ fn copy_by_kernel(
 ) -> Result<(), DeviceError> {
     let (from, to) = (Window::over(&source), Window::over(&target));
     let whole = |unit: u64| [source.offset, target.offset, target.bytes].iter().all(|n| n % unit == 0);
-    let (program, unit) = if whole(16) { (Program::RowsUnits, 16) } else { (Program::RowsWords, 4) };
+    let (program, unit) = if whole(16) { (Program::CopyUnits, 16) } else { (Program::CopyWords, 4) };
     if whole(u64::from(unit)) {
         let units = word(target.bytes) / unit;
-        let arguments = [from.lead(unit), to.lead(unit), units, 1, units, units];
+        let arguments = [from.lead(unit), to.lead(unit), units];
         return programs.run(turn, program, &[to, from], &arguments, u64::from(units));
     }
     let arguments = [from.lead(1), to.lead(1), word(target.bytes)];
@@ -75,9 +75,15 @@ pub(crate) fn fill(
         turn.encoder().clear_buffer(target.buffer, target.offset, Some(bytes));
     } else {
         let to = Window::over(&target);
-        let pattern = pattern.as_chunks::<4>().0.iter().map(|word| u32::from_le_bytes(*word));
-        let arguments: Vec<u32> = pattern.chain([to.lead(1), word(bytes)]).collect();
-        programs.run(turn, Program::Fill, &[to], &arguments, bytes / 4 + 2)?;
+        let [a, b, c, d] = [0, 4, 8, 12]
+            .map(|at| u32::from_le_bytes([pattern[at], pattern[at + 1], pattern[at + 2], pattern[at + 3]]));
+        if target.offset % 16 == 0 && bytes % 16 == 0 {
+            let arguments = [a, b, c, d, to.lead(16), word(bytes / 16)];
+            programs.run(turn, Program::FillUnits, &[to], &arguments, bytes / 16)?;
+        } else {
+            let arguments = [a, b, c, d, to.lead(1), word(bytes)];
+            programs.run(turn, Program::Fill, &[to], &arguments, bytes / 4 + 2)?;
+        }
     }
     turn.recorded(&target, bytes)
 }

@@ -11,13 +11,16 @@ use crate::core::Core;
 use crate::lane::Turn;
 
 /// More groups than this go round in a loop: enough to fill any GPU, few enough for every limit.
-const GROUPS_MAX: u64 = 1 << 14;
+const GROUPS_MAX: u64 = 1 << 11;
 
 /// A kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Program {
     CopyBytes,
+    CopyWords,
+    CopyUnits,
     Fill,
+    FillUnits,
     RowsWords,
     RowsUnits,
     RowsBytes,
@@ -28,12 +31,14 @@ pub(crate) enum Program {
 }
 
 impl Program {
-    const COUNT: usize = 9;
+    const COUNT: usize = 12;
 
     const fn name(self) -> &'static str {
         match self {
             Self::CopyBytes => "copy_bytes",
+            Self::CopyWords | Self::CopyUnits => "copy",
             Self::Fill => "fill",
+            Self::FillUnits => "fill_units",
             Self::RowsWords | Self::RowsUnits => "rows",
             Self::RowsBytes => "rows_bytes",
             Self::Blocks => "blocks",
@@ -46,7 +51,10 @@ impl Program {
     fn source(self) -> String {
         match self {
             Self::CopyBytes => include_str!("copy_bytes.wgsl").to_owned(),
+            Self::CopyWords => include_str!("copy.wgsl").replace("UNIT", "u32"),
+            Self::CopyUnits => include_str!("copy.wgsl").replace("UNIT", "vec4<u32>"),
             Self::Fill => include_str!("fill.wgsl").to_owned(),
+            Self::FillUnits => include_str!("fill_units.wgsl").to_owned(),
             Self::RowsWords => include_str!("rows.wgsl").replace("UNIT", "u32"),
             Self::RowsUnits => include_str!("rows.wgsl").replace("UNIT", "vec4<u32>"),
             Self::RowsBytes => include_str!("rows_bytes.wgsl").to_owned(),
@@ -60,9 +68,9 @@ impl Program {
     /// How many buffers it sees.
     const fn bindings(self) -> u32 {
         match self {
-            Self::Fill => 1,
-            Self::CopyBytes | Self::RowsWords | Self::RowsUnits | Self::RowsBytes | Self::Sum => 2,
+            Self::Fill | Self::FillUnits => 1,
             Self::Blocks | Self::Convert | Self::Quantize => 3,
+            _ => 2,
         }
     }
 }
@@ -160,7 +168,7 @@ impl Programs {
         });
         let arguments: Vec<u8> = arguments.iter().flat_map(|word| word.to_le_bytes()).collect();
         let groups = threads.div_ceil(u64::from(GROUP)).clamp(1, GROUPS_MAX);
-        let mut pass = turn.encoder().begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+        let pass = turn.pass();
         pass.set_pipeline(pipeline);
         pass.set_bind_group(0, &group, &[]);
         pass.set_immediates(0, &arguments);

@@ -10,7 +10,7 @@ use std::sync::{Arc, Weak};
 
 use plimsoll_device::{Bytes, Device, DeviceError, Region, Request, StorageMode};
 
-use super::arena::{Arena, Growth, NodeId};
+use super::arena::{Arena, Growth, NodeId, Swap};
 use super::block::Block;
 use super::movable::Site;
 use super::pending::{Pending, Reuse};
@@ -113,22 +113,36 @@ impl Central {
     ) -> Result<(), DeviceError> {
         self.maps += 1;
         self.exchanges += u64::from(!growth.give_back.is_empty());
-        let given_back = growth.give_back.iter().try_for_each(|range| self.unback(device, range));
-        let result = given_back.and_then(|()| self.back(device, growth, reservations));
+        let result = self.exchange(device, growth, reservations);
         self.settle_charge();
         self.peak_backed = self.peak_backed.max(self.arena.backed_bytes());
         result
     }
 
-    fn back(
+    /// Gives back what is over, moves what can be moved, and takes the rest anew: at no moment is more backed than
+    /// charged.
+    fn exchange(
         &mut self,
         device: &dyn Device,
         growth: &Growth,
         reservations: &mut Vec<Reservation>,
     ) -> Result<(), DeviceError> {
-        let wanted = growth.back_bytes();
+        let growable = matches!(self.backing, Backing::Range(_));
+        let swap = if growable { growth.swap() } else { Swap::none(growth) };
+        swap.give_back.iter().try_for_each(|range| self.unback(device, range))?;
+        swap.moved.iter().try_for_each(|(from, to)| self.remap(device, from, to))?;
+        self.back(device, &swap.back, reservations)
+    }
+
+    fn back(
+        &mut self,
+        device: &dyn Device,
+        ranges: &[Range<u64>],
+        reservations: &mut Vec<Reservation>,
+    ) -> Result<(), DeviceError> {
+        let wanted = ranges.iter().map(|range| range.end - range.start).sum::<u64>();
         self.pay((self.arena.backed_bytes() + wanted).saturating_sub(self.charged()), reservations);
-        for range in &growth.back {
+        for range in ranges {
             match &mut self.backing {
                 Backing::Range(region) => device.commit(region, range.clone())?,
                 Backing::Slabs(slabs) => {
@@ -139,6 +153,26 @@ impl Central {
             }
             self.arena.backed(range.clone());
         }
+        Ok(())
+    }
+
+    /// The memory behind one part of the range comes to lie behind another.
+    fn remap(&mut self, device: &dyn Device, from: &Range<u64>, to: &Range<u64>) -> Result<(), DeviceError> {
+        let Backing::Range(region) = &self.backing else {
+            unreachable!("only parts of an address range are moved")
+        };
+        if let Err(error) = device.remap(region, from.clone(), to.clone()) {
+            // It failed before or after the first part was given back, and it is given back in either case now.
+            match device.decommit(region, from.clone()) {
+                Ok(()) | Err(DeviceError::BadRange { .. } | DeviceError::Lost { .. }) => {
+                    self.arena.given_back(from.clone());
+                }
+                Err(_) => {}
+            }
+            return Err(error);
+        }
+        self.arena.given_back(from.clone());
+        self.arena.backed(to.clone());
         Ok(())
     }
 

@@ -110,7 +110,8 @@ impl Queue {
         let from = (want.zone, want.bytes, NodeId::FIRST);
         let mut fits = self.alone.range(from..).take_while(|(zone, ..)| *zone == want.zone);
         let serves = |node: NodeId| {
-            self.lends(node) && self.block(node).is_some_and(|block| block.address() % want.align == 0)
+            self.lends(node)
+                && self.block(node).is_some_and(|block| block.address().is_multiple_of(want.align))
         };
         fits.find(|(_, _, node)| serves(*node)).map(|(_, _, node)| *node)
     }
@@ -121,13 +122,14 @@ impl Queue {
             return None;
         }
         let here = |node: &NodeId| self.lends(*node);
+        let starts = |node: &NodeId| here(node) && !arena.block_before(*node).is_some_and(|node| here(&node));
         let mut best: Option<(u64, NodeId, usize)> = None;
         let mut run: VecDeque<&Block> = VecDeque::new();
         let ours = self
             .alone
             .range((want.zone, 0, NodeId::FIRST)..)
             .map_while(|&(zone, _, node)| (zone == want.zone).then_some(node));
-        for first in ours.filter(|node| here(node) && arena.block_before(*node).filter(here).is_none()) {
+        for first in ours.filter(starts) {
             run.clear();
             let (mut bytes, mut next) = (0, Some(first));
             while let Some(block) = next.and_then(|node| self.block(node)) {
@@ -138,7 +140,7 @@ impl Queue {
                     run.pop_front();
                 }
                 if bytes >= want.bytes
-                    && run[0].address() % want.align == 0
+                    && run[0].address().is_multiple_of(want.align)
                     && best.is_none_or(|(least, ..)| bytes < least)
                 {
                     best = Some((bytes, run[0].node, run.len()));
@@ -247,6 +249,10 @@ impl Pending {
     }
 
     /// Takes a block that was in a queue out of the books, but for what is over `bytes`.
+    #[expect(
+        clippy::unnecessary_box_returns,
+        reason = "a block lives in its box for as long as it is placed"
+    )]
     fn lend(
         &mut self,
         arena: &mut Arena,

@@ -1,14 +1,15 @@
 //! What the device does with a lease's bytes.
 //!
 //! Each of these puts work on a stream and records its fence in the leases it uses, so that neither is read by
-//! the host nor given back while the device still works on it. Work started in other ways (a kernel) goes
-//! through [`Lease::span`], whose caller takes over that duty.
+//! the host nor given back while the device still works on it. Work started in other ways (a kernel of one's own)
+//! goes through [`Lease::span`], whose caller takes over that duty.
 
 use plimsoll_device::{Bytes, Device, DeviceError, Fence, Span, Stream};
 
 use super::error::LeaseError;
 use super::fences::UNFENCED;
 use super::lease::Lease;
+use super::operate::on_either;
 
 impl Lease {
     /// The lease's bytes as the device knows them; `None` for a lease of no bytes.
@@ -28,7 +29,7 @@ impl Lease {
     }
 
     /// Puts a copy from `source` on a stream: `bytes` from `from` on arrive at `to`. Both leases are kept
-    /// until it is done.
+    /// until it is done. The source may be of another pool whose device and this one's reach each other's memory.
     pub fn copy_from(
         &mut self,
         stream: Stream,
@@ -38,18 +39,15 @@ impl Lease {
         bytes: Bytes,
     ) -> Result<Option<Fence>, LeaseError> {
         let fence = {
-            let (Some((device, target)), Some((_, source))) = (
+            let (Some(target), Some(source)) = (
                 self.part_on(stream, to, bytes.as_usize())?,
                 source.part_on(stream, from, bytes.as_usize())?,
             ) else {
                 return Ok(None);
             };
-            device.copy(stream, source, target)?;
-            device.fence(stream)
+            on_either(&target, &source, stream, |device| device.copy(stream, source.1, target.1))?
         };
-        source.started(stream, &fence);
-        self.started(stream, &fence);
-        Ok(Some(fence?))
+        self.both_started(source, stream, fence)
     }
 
     /// Puts on a stream: `from` arrives at `to`. Returns when `from` has been read.
@@ -82,7 +80,7 @@ impl Lease {
 
     /// Work was started. When the device gave no fence for it, the lease stays in use for as long as it lives, and
     /// the pool asks for a fence when it is dropped.
-    fn started(&mut self, stream: Stream, fence: &Result<Fence, DeviceError>) {
+    pub(super) fn started(&mut self, stream: Stream, fence: &Result<Fence, DeviceError>) {
         let unfenced = Fence { stream, seq: UNFENCED };
         self.keep_until(fence.as_ref().map_or(unfenced, |fence| *fence));
     }

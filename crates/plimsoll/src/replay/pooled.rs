@@ -201,10 +201,8 @@ impl Replayer for PooledReplay {
         self.tick();
         self.retire_requested();
         let asked = Bytes::new(bytes);
-        let lease = match self.fenced {
-            true => self.pool.lease_on(self.stream(stream), asked),
-            false => self.pool.lease(asked),
-        };
+        let lease =
+            if self.fenced { self.pool.lease_on(self.stream(stream), asked) } else { self.pool.lease(asked) };
         let lease = lease.map_err(|error| {
             ReplayError::refused(bytes, self.pool.stats().backed.get(), error.to_string())
         })?;

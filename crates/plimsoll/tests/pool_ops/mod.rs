@@ -100,8 +100,16 @@ impl Run {
         let pool = bench.pool_with(settings);
         let snapshot = bench.governor.snapshot();
         let line = snapshot.places.iter().find(|place| place.place == PLACE).unwrap().line;
-        let (live, fences, dropped) = (Vec::new(), Vec::new(), Vec::new());
-        Self { bench, line, pool, streams, live, fences, dropped, next: 1 }
+        Self {
+            bench,
+            line,
+            pool,
+            streams,
+            live: Vec::new(),
+            fences: Vec::new(),
+            dropped: Vec::new(),
+            next: 1,
+        }
     }
 
     /// Bytes that a stream may still use go to that stream alone, and say so.
@@ -220,6 +228,7 @@ impl Run {
     fn check(&self) {
         let stats = self.pool.stats();
         assert_eq!(self.bench.charged(), stats.backed, "what is backed is charged once");
+        assert_eq!(self.bench.device.used(), stats.backed, "what is backed is there");
         assert!(stats.backed <= self.line, "over the line");
         assert_eq!(stats.live + stats.cached + stats.pending, stats.backed);
         let asked: u64 = self.live.iter().map(|known| known.span().1 - known.span().0).sum();

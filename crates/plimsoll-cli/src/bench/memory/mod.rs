@@ -29,12 +29,16 @@ mod svg;
 mod view;
 
 pub use args::MemoryArgs;
-pub use copies::{Bare, Measured, Memcpy};
+pub use copies::{Bare, Measured, Memcpy, Route};
+pub use disk::Through;
 pub use error::MemoryError;
 pub use figure::Figure;
 pub use passes::Operation;
 pub use plan::Plan;
-pub use report::{DeviceReport, DiskReport, HostPoint, HostReport, LeftOut, MemoryReport};
+pub use report::{
+    BareFigure, DeviceReport, DiskReport, DiskRow, HostPoint, HostReport, LeftOut, MemoryReport,
+    ProcessorReport, Transfer, TransferRow,
+};
 pub use run::run;
 pub use svg::draw as svg;
 pub use view::view;

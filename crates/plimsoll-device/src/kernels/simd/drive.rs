@@ -37,11 +37,12 @@ macro_rules! drive {
             target: StoredMut<'_>,
         ) -> u64 {
             match conversion.to {
-                Number::F32 => run::<FROM, F32>(conversion, source, target),
-                Number::F16 => run::<FROM, F16>(conversion, source, target),
-                Number::Bf16 => run::<FROM, BF16>(conversion, source, target),
-                Number::Int8 => run::<FROM, INT8>(conversion, source, target),
-                Number::Int4 => run::<FROM, INT4>(conversion, source, target),
+                Number::F32 if FROM != F32 => run::<FROM, F32>(conversion, source, target),
+                Number::F16 if FROM != F16 => run::<FROM, F16>(conversion, source, target),
+                Number::Bf16 if FROM != BF16 => run::<FROM, BF16>(conversion, source, target),
+                Number::Int8 if FROM < INT8 => run::<FROM, INT8>(conversion, source, target),
+                Number::Int4 if FROM < INT8 => run::<FROM, INT4>(conversion, source, target),
+                _ => 0,
             }
         }
 

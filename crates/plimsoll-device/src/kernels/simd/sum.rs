@@ -25,7 +25,8 @@ fn wide(bytes: &[u8]) -> u64 {
     lanes(bytes)
 }
 
-#[inline]
+#[expect(clippy::inline_always, reason = "compiled for the instructions of whoever calls it")]
+#[inline(always)]
 fn lanes(bytes: &[u8]) -> u64 {
     let (steps, rest) = bytes.as_chunks::<{ LANES * 4 }>();
     let (mut sums, mut before) = ([0_u32; LANES], [0_u32; LANES]);

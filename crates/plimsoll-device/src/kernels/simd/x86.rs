@@ -1,16 +1,17 @@
 //! Conversions with AVX2 and F16C.
 
 use std::arch::x86_64::{
-    __m128i, __m256, __m256i, _CMP_ORD_Q, _MM_FROUND_TO_NEAREST_INT, _mm_and_si128, _mm_loadu_si128,
-    _mm_packus_epi16, _mm_set1_epi8, _mm_srli_epi16, _mm_srli_si128, _mm_storeu_si128, _mm_sub_epi8,
-    _mm_unpackhi_epi8, _mm_unpacklo_epi8, _mm_xor_si128, _mm256_add_epi32, _mm256_and_ps, _mm256_and_si256,
-    _mm256_blendv_epi8, _mm256_castps_si256, _mm256_castsi256_ps, _mm256_castsi256_si128, _mm256_cmp_ps,
-    _mm256_cmpgt_epi32, _mm256_cvtepi8_epi32, _mm256_cvtepi32_ps, _mm256_cvtepu16_epi32, _mm256_cvtph_ps,
-    _mm256_cvtps_epi32, _mm256_cvtps_ph, _mm256_div_ps, _mm256_extracti128_si256, _mm256_loadu_ps,
-    _mm256_maddubs_epi16, _mm256_max_ps, _mm256_min_ps, _mm256_mul_ps, _mm256_or_si256, _mm256_packs_epi16,
-    _mm256_packs_epi32, _mm256_packus_epi32, _mm256_permute4x64_epi64, _mm256_permutevar8x32_epi32,
-    _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setr_epi32,
-    _mm256_setzero_ps, _mm256_slli_epi32, _mm256_srli_epi32, _mm256_storeu_ps, _mm256_storeu_si256,
+    __m128i, __m256, __m256i, _CMP_ORD_Q, _MM_FROUND_TO_NEAREST_INT, _mm_and_si128, _mm_cvtsi128_si32,
+    _mm_loadu_si128, _mm_max_epi32, _mm_packus_epi16, _mm_set1_epi8, _mm_srli_epi16, _mm_srli_si128,
+    _mm_storeu_si128, _mm_sub_epi8, _mm_unpackhi_epi8, _mm_unpacklo_epi8, _mm_xor_si128, _mm256_add_epi32,
+    _mm256_and_ps, _mm256_and_si256, _mm256_blendv_epi8, _mm256_castps_si256, _mm256_castsi256_ps,
+    _mm256_castsi256_si128, _mm256_cmp_ps, _mm256_cmpgt_epi32, _mm256_cvtepi8_epi32, _mm256_cvtepi32_ps,
+    _mm256_cvtepu16_epi32, _mm256_cvtph_ps, _mm256_cvtps_epi32, _mm256_cvtps_ph, _mm256_div_ps,
+    _mm256_extracti128_si256, _mm256_loadu_ps, _mm256_maddubs_epi16, _mm256_max_epi32, _mm256_max_ps,
+    _mm256_min_ps, _mm256_mul_ps, _mm256_or_si256, _mm256_packs_epi16, _mm256_packs_epi32,
+    _mm256_packus_epi32, _mm256_permute4x64_epi64, _mm256_permutevar8x32_epi32, _mm256_set1_epi8,
+    _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setr_epi32, _mm256_slli_epi32,
+    _mm256_srli_epi32, _mm256_storeu_ps, _mm256_storeu_si256,
 };
 
 super::drive::drive! { #[target_feature(enable = "avx2,f16c")] }
@@ -35,23 +36,23 @@ fn over(block: Block, by: f32) -> Block {
 /// The largest magnitude that each lane has and had; what is not finite counts as zero.
 #[inline]
 #[target_feature(enable = "avx2,f16c")]
-fn magnitude(block: Block, before: Option<__m256>) -> __m256 {
-    let mut largest = before.unwrap_or(_mm256_setzero_ps());
-    for values in block {
+fn magnitude(block: Block, before: Option<__m256i>) -> __m256i {
+    let [a, b, c, d] = block.map(|values| {
         let bits = _mm256_and_si256(_mm256_castps_si256(values), _mm256_set1_epi32(0x7fff_ffff));
-        let finite = _mm256_cmpgt_epi32(_mm256_set1_epi32(0x7f80_0000), bits);
-        largest = _mm256_max_ps(largest, _mm256_castsi256_ps(_mm256_and_si256(bits, finite)));
-    }
-    largest
+        _mm256_and_si256(bits, _mm256_cmpgt_epi32(_mm256_set1_epi32(0x7f80_0000), bits))
+    });
+    // Without a sign, the bits of floats are in the order of the floats.
+    let largest = _mm256_max_epi32(_mm256_max_epi32(a, b), _mm256_max_epi32(c, d));
+    before.map_or(largest, |before| _mm256_max_epi32(before, largest))
 }
 
 #[inline]
 #[target_feature(enable = "avx2,f16c")]
-fn highest(values: __m256) -> f32 {
-    let mut lanes = [0.0_f32; 8];
-    // SAFETY: there is room for eight singles.
-    unsafe { _mm256_storeu_ps(lanes.as_mut_ptr(), values) };
-    lanes.into_iter().fold(0.0, f32::max)
+fn highest(magnitudes: __m256i) -> f32 {
+    let four = _mm_max_epi32(_mm256_castsi256_si128(magnitudes), _mm256_extracti128_si256::<1>(magnitudes));
+    let two = _mm_max_epi32(four, _mm_srli_si128::<8>(four));
+    let one = _mm_max_epi32(two, _mm_srli_si128::<4>(two));
+    f32::from_bits(_mm_cvtsi128_si32(one).cast_unsigned())
 }
 
 /// # Safety

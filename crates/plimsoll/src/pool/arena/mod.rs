@@ -19,6 +19,7 @@ mod grow;
 mod node;
 mod parts;
 mod settings;
+mod swap;
 
 pub use arena::{Arena, Placed};
 pub use compact::Move;
@@ -26,3 +27,4 @@ pub use grow::{Growth, GrowthMode};
 pub use node::NodeId;
 pub(crate) use node::Zone;
 pub use settings::{ArenaSettings, Backing, SizeClass, Slack};
+pub(crate) use swap::Swap;

@@ -70,3 +70,36 @@ impl Arena {
         self.taken_blocks -= 1;
     }
 }
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use crate::pool::arena::{Arena, ArenaSettings, GrowthMode};
+
+    #[test]
+    fn blocks_are_cut_and_joined_within_their_borders() {
+        let pages = ArenaSettings::pages(512, 1 << 16, 1 << 30);
+        for settings in [pages, ArenaSettings::slabs(512, 4096, 1 << 30)] {
+            let mut arena = Arena::new(settings);
+            for range in arena.growth(1 << 20, 512, GrowthMode::Exchange).unwrap().back {
+                arena.backed(range);
+            }
+            let whole = arena.place(1 << 20, 512).unwrap();
+            assert_eq!((arena.block_before(whole.node), arena.block_after(whole.node)), (None, None));
+            assert_eq!(arena.split_block(whole.node, 1 << 20), None);
+            let rest = arena.split_block(whole.node, 1 << 19).unwrap();
+            arena.check();
+            assert_eq!(arena.block_after(whole.node), Some(rest));
+            assert_eq!(arena.block_before(rest), Some(whole.node));
+            assert_eq!((arena.taken_blocks(), arena.taken_bytes()), (2, 1 << 20));
+            arena.join_blocks(whole.node, rest);
+            arena.check();
+            let rest = arena.split_block(whole.node, 512).unwrap();
+            arena.release(whole.node);
+            assert_eq!(arena.block_before(rest), None, "a free run is no block");
+            arena.check();
+            arena.release(rest);
+            arena.check();
+            assert_eq!(arena.taken_bytes(), 0);
+        }
+    }
+}
