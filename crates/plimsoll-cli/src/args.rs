@@ -2,8 +2,10 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::bench::memory::MemoryArgs;
 use crate::bench::{GovernorArgs, PoolArgs};
 use crate::config::CheckArgs;
+use crate::device::DeviceCheckArgs;
 use crate::machine::MachineArgs;
 use crate::pool::ReplayArgs;
 use crate::printer::Color;
@@ -14,7 +16,9 @@ Examples:
   plimsoll machine --json           the same for programs
   plimsoll config check plan.toml   whether a plan adds up and fits here
   plimsoll pool replay trace.csv.gz what our pool keeps where another kept more
+  plimsoll device check cuda:0      whether a GPU keeps what devices promise
   plimsoll bench pool               what a lease costs on this machine
+  plimsoll bench memory             how fast bytes move here
 
 Exit codes: 0 done, 1 failed or refused, 2 not understood.";
 
@@ -44,6 +48,9 @@ pub(crate) enum CommandArgs {
     /// Look at memory pools from outside
     #[command(subcommand, arg_required_else_help = true)]
     Pool(PoolCommand),
+    /// Look at devices: GPUs, and the machine's own memory
+    #[command(subcommand, arg_required_else_help = true)]
+    Device(DeviceCommand),
     /// Measure Plimsoll on this machine
     #[command(subcommand, arg_required_else_help = true)]
     Bench(BenchCommand),
@@ -59,9 +66,17 @@ pub(crate) enum PoolCommand {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum DeviceCommand {
+    /// Check that a device keeps what devices promise here, with this driver
+    Check(DeviceCheckArgs),
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum BenchCommand {
     /// What one lease and its drop cost, beside malloc
     Pool(PoolArgs),
+    /// How fast bytes move: host memory by working set, disk, devices
+    Memory(MemoryArgs),
     /// Whether the line holds when far more is asked for than it carries
     Governor(GovernorArgs),
 }

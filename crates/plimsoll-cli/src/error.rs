@@ -51,6 +51,27 @@ pub enum CliError {
     /// A replay that was cut short.
     #[error(transparent)]
     Replay(#[from] plimsoll::replay::ReplayError),
+    /// A place whose device cannot be used.
+    #[error("{place} cannot be used: {why}")]
+    Place {
+        /// Which place.
+        place: Place,
+        /// Why.
+        why: crate::backends::BackendError,
+    },
+    /// A device that does not keep what devices promise.
+    #[error("{device} does not keep what devices promise: {failed} of {all} checks failed")]
+    Promises {
+        /// Which device.
+        device: String,
+        /// How many checks failed.
+        failed: usize,
+        /// How many there are.
+        all: usize,
+    },
+    /// Memory that could not be measured.
+    #[error(transparent)]
+    Memory(#[from] crate::bench::memory::MemoryError),
     /// A benchmark that could not run, or showed a fault.
     #[error("the benchmark failed: {0}")]
     Bench(String),
@@ -83,8 +104,15 @@ impl CliError {
                 "a trace has the columns device,seq,action,addr,size,stream, as .csv or .csv.gz".to_owned()
             }
             Self::Replay(_) => {
-                "replay a shorter trace, or one whose blocks fit this machine's addresses".to_owned()
+                "replay a shorter trace, or leave --place out: the simulated device has room for any"
+                    .to_owned()
             }
+            Self::Place { .. } => "`plimsoll machine` lists the places and GPUs of this machine".to_owned(),
+            Self::Promises { .. } => {
+                "update the device's driver; if that does not help, please report it with the output above"
+                    .to_owned()
+            }
+            Self::Memory(error) => error.next_step(),
             Self::Bench(_) => {
                 "this is a mistake in plimsoll; please report it with the output above".to_owned()
             }

@@ -9,8 +9,10 @@
 //! It is a library as well so that other programs of the workspace can reuse reports and their printing.
 
 mod args;
+pub mod backends;
 pub mod bench;
 pub mod config;
+pub mod device;
 pub mod draw;
 mod error;
 pub mod machine;
@@ -67,7 +69,9 @@ fn execute(settings: &Settings, printer: &Printer) -> Result<(), CliError> {
         Command::Machine(machine) => machine::run(machine, printer),
         Command::ConfigCheck(check) => config::run(check, printer),
         Command::PoolReplay(replay) => pool::run(replay, printer),
+        Command::DeviceCheck(check) => device::run(check, printer),
         Command::BenchPool(pool) => bench::run_pool(pool, printer),
+        Command::BenchMemory(memory) => bench::memory::run(memory, printer),
         Command::BenchGovernor(governor) => bench::run_governor(governor, printer),
     }
 }

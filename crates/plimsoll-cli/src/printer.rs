@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write as _};
 
+use plimsoll_device::Notice;
 use serde::Serialize;
 
 use crate::CliError;
@@ -76,6 +77,17 @@ impl Printer {
         if io::stderr().is_terminal() {
             let _ = writeln!(io::stderr().lock(), "{text}");
         }
+    }
+
+    /// Where devices tell what they do differently from what was asked: each thing is a line on stderr, whoever reads
+    /// it, because it is what figures are explained by.
+    pub fn notice() -> Notice {
+        Notice::to(Self::remark)
+    }
+
+    /// One such line.
+    pub fn remark(text: &str) {
+        let _ = writeln!(io::stderr().lock(), "note: {text}");
     }
 
     /// Says on a terminal how far a long command has come, on one line that is overwritten and wiped at the end.

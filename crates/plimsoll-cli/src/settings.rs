@@ -1,8 +1,10 @@
 //! What was typed, checked once; nothing below here sees raw arguments.
 
-use crate::args::{Args, BenchCommand, CommandArgs, ConfigArgs, PoolCommand};
+use crate::args::{Args, BenchCommand, CommandArgs, ConfigArgs, DeviceCommand, PoolCommand};
+use crate::bench::memory::MemoryArgs;
 use crate::bench::{GovernorArgs, PoolArgs};
 use crate::config::CheckArgs;
+use crate::device::DeviceCheckArgs;
 use crate::machine::MachineArgs;
 use crate::pool::ReplayArgs;
 use crate::printer::Color;
@@ -21,7 +23,9 @@ pub(crate) enum Command {
     Machine(MachineArgs),
     ConfigCheck(CheckArgs),
     PoolReplay(ReplayArgs),
+    DeviceCheck(DeviceCheckArgs),
     BenchPool(PoolArgs),
+    BenchMemory(MemoryArgs),
     BenchGovernor(GovernorArgs),
 }
 
@@ -34,7 +38,9 @@ impl From<Args> for Settings {
                 CommandArgs::Machine(machine) => Command::Machine(machine),
                 CommandArgs::Config(ConfigArgs::Check(check)) => Command::ConfigCheck(check),
                 CommandArgs::Pool(PoolCommand::Replay(replay)) => Command::PoolReplay(replay),
+                CommandArgs::Device(DeviceCommand::Check(check)) => Command::DeviceCheck(check),
                 CommandArgs::Bench(BenchCommand::Pool(pool)) => Command::BenchPool(pool),
+                CommandArgs::Bench(BenchCommand::Memory(memory)) => Command::BenchMemory(memory),
                 CommandArgs::Bench(BenchCommand::Governor(governor)) => Command::BenchGovernor(governor),
             },
         }

@@ -39,6 +39,10 @@ pub const RULES: Rules = Rules {
     ],
     unsafe_files: &[
         ("crates/plimsoll-cli/src/bench/engines/malloc.rs", "calls the system's allocator"),
+        (
+            "crates/plimsoll-cli/src/bench/memory/passes.rs",
+            "loads and stores of the widths that the processor has",
+        ),
         ("crates/bench-compare/src/peers/mimalloc.rs", "calls a C library"),
         ("crates/plimsoll-cuda/src/kernels/launch.rs", "loads code into the driver and launches it"),
         ("crates/plimsoll-cuda/src/kernels/nvrtc.rs", "calls CUDA's run-time compiler, a C library"),

@@ -18,7 +18,7 @@ use plimsoll_cli::bench::harness::Peer;
 /// Plimsoll and every peer of this build, in the order in which they are shown.
 pub fn all() -> Vec<Box<dyn Peer>> {
     vec![
-        Box::new(PlimsollPool),
+        Box::new(PlimsollPool::host()),
         Box::new(Malloc),
         Box::new(Mimalloc),
         Box::new(OffsetAllocator),

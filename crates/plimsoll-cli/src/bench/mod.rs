@@ -3,6 +3,7 @@
 pub mod engines;
 mod governor;
 pub mod harness;
+pub mod memory;
 mod pool;
 
 pub use governor::{GovernorArgs, GovernorReport, run as run_governor, view as governor_view};

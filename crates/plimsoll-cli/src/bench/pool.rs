@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use plimsoll::Bytes;
+use plimsoll::{Bytes, Place};
 use serde::Serialize;
 
 use super::engines;
 use super::harness::{self, Plan, Row};
+use crate::backends::{BackendError, Backends};
 use crate::draw::{Align, Cell, Pen, Style, Table};
 use crate::{CliError, Printer};
 
@@ -15,17 +16,23 @@ Examples:
   plimsoll bench pool
   plimsoll bench pool --json
   plimsoll bench pool --touch
+  plimsoll bench pool --place cuda:0
 
 Measures a lease and its drop beside malloc and free, in turns: one thread and two, small sizes and large, ten
-to a million live leases. Takes about a minute; build with --release, close what else is running.";
+to a million live leases. With --place, a lease of that device's memory beside an allocation of the device itself.
+Takes about a minute; build with --release, close what else is running.";
 
 /// What can be typed after `bench pool`.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct PoolArgs {
     /// Write one byte to each page of each block, so that the memory is really there
-    #[arg(long)]
+    #[arg(long, conflicts_with = "place")]
     pub touch: bool,
+
+    /// Measure a pool of this place's device: host, pinned, cuda:N, gpu:N
+    #[arg(long, value_name = "PLACE")]
+    pub place: Option<Place>,
 
     /// Three short cases: whether everything runs, not how fast
     #[arg(long, conflicts_with = "touch")]
@@ -35,7 +42,7 @@ pub struct PoolArgs {
 /// One measurement. `plimsoll bench pool --json` prints a list of these.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PoolRow {
-    /// "plimsoll", or a peer's name.
+    /// "plimsoll", or a peer's name: "malloc"; on a device, "device alone".
     pub engine: String,
     /// The size of each lease.
     pub size_bytes: u64,
@@ -54,14 +61,33 @@ pub fn run(args: &PoolArgs, printer: &Printer) -> Result<(), CliError> {
         (false, true) => Plan::touching(),
         (false, false) => Plan::full(),
     };
+    let engines = match args.place {
+        None => engines::own(),
+        Some(place @ Place::Sim(_)) => return Err(CliError::Place { place, why: BackendError::Simulated }),
+        Some(place) => engines::on(&Backends::new(Printer::notice()).device(place)?),
+    };
     let all = plan.cases.len();
     let mut done = 0;
-    let measured = harness::measure(&engines::own(), &plan, |_| {
+    let measured = harness::measure(&engines, &plan, |_| {
         done += 1;
         printer.progress("measuring", done, all);
     });
+    for gap in gaps(&measured) {
+        Printer::remark(&gap);
+    }
     let rows = rows(&measured);
     printer.report(&rows, |rows, pen| view(rows, pen))
+}
+
+/// What has no figure, each reason once.
+fn gaps(measured: &[Row]) -> Vec<String> {
+    let mut counted: BTreeMap<String, usize> = BTreeMap::new();
+    for row in measured {
+        if let Err(gap) = row.ns_median {
+            *counted.entry(format!("{} has no figure: {gap}", row.engine)).or_default() += 1;
+        }
+    }
+    counted.into_iter().map(|(what, cases)| format!("{what} ({cases} cases)")).collect()
 }
 
 /// The rows that have a figure.

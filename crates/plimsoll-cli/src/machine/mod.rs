@@ -9,11 +9,12 @@ use plimsoll::machine::Machine;
 use plimsoll::pressure::system_source;
 
 pub use report::{
-    CacheReport, CpuReport, DiskReport, HugeReport, LimitReport, MachineReport, MemoryReport, OsReport,
-    PagesReport, PlaceReport, PressureReport,
+    CacheReport, CpuReport, DiskReport, GpuReport, HugeReport, LimitReport, LinkReport, MachineReport,
+    MemoryReport, MissingReport, OsReport, PagesReport, PlaceReport, PressureReport,
 };
 pub use view::view;
 
+use crate::backends::Backends;
 use crate::{CliError, Printer};
 
 const EXAMPLES: &str = "\
@@ -35,6 +36,7 @@ pub struct MachineArgs {
 pub fn run(args: &MachineArgs, printer: &Printer) -> Result<(), CliError> {
     let machine = Machine::read_for(&args.data);
     let pressure = system_source().read();
-    let report = MachineReport::new(&machine, pressure);
+    let backends = Backends::new(Printer::notice());
+    let report = MachineReport::new(&machine, &backends.gpus(), backends.missing(), pressure);
     printer.report(&report, view)
 }

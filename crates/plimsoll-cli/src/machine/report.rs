@@ -1,9 +1,11 @@
 //! The facts as a report; this is the schema of `plimsoll machine --json`.
 
-use plimsoll::Bytes;
 use plimsoll::machine::{Limit, Machine, PlaceFacts, Transparent};
 use plimsoll::pressure::{OsLevel, Pressure, PressureError};
+use plimsoll::{Bytes, Place};
 use serde::Serialize;
+
+use crate::backends::{BackendError, Gpu};
 
 /// What `plimsoll machine --json` prints: one object.
 ///
@@ -25,6 +27,12 @@ use serde::Serialize;
 ///   "places": [{ "place": "host", "total_bytes": 67108864000, "usable_bytes": 17179869184,
 ///                "free_bytes": 17178820608, "suggested_line_bytes": 12884901888,
 ///                "limited_by": "cgroup limit (memory.max): /sys/…", "shares_host": true }],
+///   "gpus": [{ "place": "cuda:0", "also": ["gpu:0"], "name": "…", "kind": "discrete", "api": "CUDA 13.0",
+///              "driver": null, "total_bytes": 150000000000, "free_bytes": null, "unified": false,
+///              "compute": [9, 0], "multiprocessors": 132, "pci": "00000000:01:00.0",
+///              "link": { "generation": 5, "lanes": 16, "generation_max": 5, "lanes_max": 16 },
+///              "peers": ["cuda:1"], "lacks": null }],
+///   "missing": [{ "what": "CUDA", "why": "…" }],
 ///   "pressure": { "used": 0.12, "some_avg10": 0.0, "full_avg10": 0.0, "available_bytes": 1, "total_bytes": 2,
 ///                 "level": "normal" },
 ///   "disk": { "folder": "/data", "mounted_at": "/", "file_system": "ext4", "total_bytes": 1, "free_bytes": 1 }
@@ -32,7 +40,9 @@ use serde::Serialize;
 /// ```
 ///
 /// `limits[].kind` is one of `cgroup-max`, `cgroup-high`, `cgroup-v1`, `address-space`, `data`;
-/// `pages.transparent` of `always`, `on-request`, `never`; `pressure.level` of `normal`, `warning`, `critical`.
+/// `pages.transparent` of `always`, `on-request`, `never`; `pressure.level` of `normal`, `warning`, `critical`;
+/// `gpus[].kind` of `discrete`, `integrated`, `virtual`, `software`, `other`. `missing` names back ends that are of no
+/// use here. Nothing is opened for this: what only an open GPU tells (how much is free, through CUDA) is `null`.
 #[derive(Clone, Debug, Serialize)]
 pub struct MachineReport {
     /// The program's version.
@@ -49,6 +59,10 @@ pub struct MachineReport {
     pub limits: Vec<LimitReport>,
     /// Where bytes can live.
     pub places: Vec<PlaceReport>,
+    /// The GPUs, each once.
+    pub gpus: Vec<GpuReport>,
+    /// Ways to reach GPUs that are of no use here.
+    pub missing: Vec<MissingReport>,
     /// How short of memory it is; `null` where the system does not tell.
     pub pressure: Option<PressureReport>,
     /// Why there is no pressure; not part of the JSON.
@@ -80,7 +94,7 @@ pub struct CpuReport {
 }
 
 /// A cache of the processor.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "the fields say it")]
 pub struct CacheReport {
     pub level: u8,
@@ -156,6 +170,59 @@ pub struct PlaceReport {
     pub shares_host: bool,
 }
 
+/// A GPU.
+#[derive(Clone, Debug, Serialize)]
+pub struct GpuReport {
+    /// Its place in plans.
+    pub place: String,
+    /// Other places that are the same memory.
+    pub also: Vec<String>,
+    /// What its maker calls it.
+    pub name: String,
+    /// What sort of GPU; `software` means that the processor acts as one.
+    pub kind: &'static str,
+    /// What reaches it.
+    pub api: String,
+    /// The driver, where it has a name.
+    pub driver: Option<String>,
+    /// All its memory.
+    pub total_bytes: u64,
+    /// What of it is free.
+    pub free_bytes: Option<u64>,
+    /// Whether its memory is the machine's own.
+    pub unified: bool,
+    /// CUDA's compute capability.
+    pub compute: Option<(u32, u32)>,
+    /// How many multiprocessors it has.
+    pub multiprocessors: Option<u32>,
+    /// Where it is on the PCI bus.
+    pub pci: Option<String>,
+    /// How it is connected to the machine.
+    pub link: Option<LinkReport>,
+    /// Places whose memory it reaches by itself.
+    pub peers: Vec<String>,
+    /// What it lacks to be used.
+    pub lacks: Option<String>,
+}
+
+/// A PCI Express connection: now, and at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the fields say it")]
+pub struct LinkReport {
+    pub generation: u8,
+    pub lanes: u8,
+    pub generation_max: u8,
+    pub lanes_max: u8,
+}
+
+/// A way to reach GPUs that is of no use here.
+#[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "the fields say it")]
+pub struct MissingReport {
+    pub what: &'static str,
+    pub why: String,
+}
+
 /// How short of memory it is.
 #[derive(Clone, Debug, Serialize)]
 pub struct PressureReport {
@@ -185,13 +252,25 @@ pub struct DiskReport {
 }
 
 impl MachineReport {
-    /// The report of a machine and of one reading of its pressure.
-    pub fn new(machine: &Machine, pressure: Result<Pressure, PressureError>) -> Self {
+    /// The report of a machine, of its GPUs and the back ends that it lacks, and of one reading of its pressure.
+    pub fn new(
+        machine: &Machine,
+        gpus: &[Gpu],
+        missing: Vec<(&'static str, BackendError)>,
+        pressure: Result<Pressure, PressureError>,
+    ) -> Self {
         let (pressure, pressure_error) = match pressure {
             Ok(reading) => (Some(PressureReport::new(&reading)), None),
             Err(error) => (None, Some(error)),
         };
         let Machine { os, cpu, memory, .. } = machine;
+        let mut places = machine.places();
+        for gpu in gpus {
+            let known = places.iter().any(|facts| facts.place == gpu.place);
+            // Where the system itself tells about the GPU's memory, it knows better.
+            places.extend(place_of(gpu).filter(|_| !known));
+        }
+        places.sort_by_key(|facts| facts.place);
         Self {
             version: env!("CARGO_PKG_VERSION"),
             os: OsReport { name: os.name.clone(), kernel: os.kernel.clone(), arch: os.arch },
@@ -211,7 +290,12 @@ impl MachineReport {
             },
             pages: PagesReport::new(&machine.pages),
             limits: machine.limits.iter().map(LimitReport::new).collect(),
-            places: machine.places().into_iter().map(PlaceReport::new).collect(),
+            places: places.into_iter().map(PlaceReport::new).collect(),
+            gpus: gpus.iter().map(GpuReport::new).collect(),
+            missing: missing
+                .into_iter()
+                .map(|(what, why)| MissingReport { what, why: why.to_string() })
+                .collect(),
             pressure,
             pressure_error,
             disk: machine.disk.as_ref().map(DiskReport::new),
@@ -268,6 +352,58 @@ impl PlaceReport {
             suggested_line_bytes: facts.suggested_line.get(),
             limited_by: facts.limited_by,
             shares_host: facts.shares_host,
+        }
+    }
+}
+
+/// The place that a GPU's memory is. One that the processor acts as has no memory of its own, and one that cannot be
+/// used is no place.
+fn place_of(gpu: &Gpu) -> Option<PlaceFacts> {
+    if gpu.is_software() || gpu.lacks.is_some() || gpu.total.is_zero() {
+        return None;
+    }
+    let line = gpu.total.fraction(if gpu.unified { 0.5 } else { 0.9 });
+    let step = if line >= Bytes::gib(8) { Bytes::gib(1) } else { Bytes::mib(64) };
+    Some(PlaceFacts {
+        place: gpu.place,
+        total: gpu.total,
+        usable: gpu.total,
+        free: gpu.free,
+        suggested_line: Bytes::new(line.get() / step.get() * step.get()),
+        limited_by: if gpu.unified {
+            "what its driver may take of the machine's memory"
+        } else {
+            "the GPU's memory"
+        }
+        .to_owned(),
+        shares_host: gpu.unified,
+    })
+}
+
+impl GpuReport {
+    fn new(gpu: &Gpu) -> Self {
+        let names = |places: &[Place]| places.iter().map(ToString::to_string).collect();
+        Self {
+            place: gpu.place.to_string(),
+            also: names(&gpu.also),
+            name: gpu.name.clone(),
+            kind: gpu.kind,
+            api: gpu.api.clone(),
+            driver: gpu.driver.clone(),
+            total_bytes: gpu.total.get(),
+            free_bytes: gpu.free.map(Bytes::get),
+            unified: gpu.unified,
+            compute: gpu.compute,
+            multiprocessors: gpu.multiprocessors,
+            pci: gpu.pci.clone(),
+            link: gpu.link.map(|link| LinkReport {
+                generation: link.generation,
+                lanes: link.lanes,
+                generation_max: link.generation_max,
+                lanes_max: link.lanes_max,
+            }),
+            peers: names(&gpu.peers),
+            lacks: gpu.lacks.clone(),
         }
     }
 }

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use plimsoll::Bytes;
 
-use super::MachineReport;
-use crate::draw::{Align, Cell, Pen, Style, Table, bar};
+use super::{LinkReport, MachineReport};
+use crate::draw::{Align, Cell, Pen, Style, Table, bar, wrap};
 
 /// Columns that the other columns of the places take.
 const BESIDE_BAR: usize = 68;
@@ -20,6 +20,8 @@ pub fn view(report: &MachineReport, pen: &Pen) -> String {
         out.push_str(&limits(report, pen));
         out.push('\n');
     }
+    out.push_str(&gpus(report, pen));
+    out.push('\n');
     out.push_str(&system(report, pen));
     out
 }
@@ -99,6 +101,40 @@ fn limits(report: &MachineReport, pen: &Pen) -> String {
         table.note(&limit.source);
     }
     table.draw(pen)
+}
+
+fn gpus(report: &MachineReport, pen: &Pen) -> String {
+    let mut facts = Facts::new("GPUs", pen);
+    for gpu in &report.gpus {
+        let also: Vec<_> = gpu.also.iter().map(|place| format!("also {place}")).collect();
+        let software = (gpu.kind == "software").then(|| "no GPU, the processor acts as one".to_owned());
+        let name = [Some(gpu.name.clone()), software].into_iter().flatten().chain(also);
+        facts.add_all(&gpu.place, name);
+        let memory = Bytes::new(gpu.total_bytes);
+        let of_host = if gpu.unified { " of the machine's memory" } else { "" };
+        let free = gpu.free_bytes.map(|free| format!("{} free", Bytes::new(free)));
+        facts.add_all("", std::iter::once(format!("{memory}{of_host}")).chain(free));
+        let compute = gpu.compute.map(|(major, minor)| format!("compute {major}.{minor}"));
+        let processors = gpu.multiprocessors.map(|count| format!("{count} multiprocessors"));
+        let reached = [Some(gpu.api.clone()), gpu.driver.clone(), compute, processors];
+        facts.add_all("", reached.into_iter().flatten());
+        facts.add_all("", gpu.link.map(|link| connected(link, pen)));
+        facts.add_all("", (!gpu.peers.is_empty()).then(|| format!("reaches {}", gpu.peers.join(", "))));
+        facts.add_all("", gpu.lacks.as_ref().map(|lacks| format!("cannot be used: {lacks}")));
+    }
+    for missing in &report.missing {
+        facts.add_all("none", [format!("{}: {}", missing.what, missing.why)]);
+    }
+    facts.out
+}
+
+fn connected(link: LinkReport, pen: &Pen) -> String {
+    let times = pen.either("×", "x");
+    let most = format!("PCIe {}.0 {times}{}", link.generation_max, link.lanes_max);
+    if (link.generation, link.lanes) == (link.generation_max, link.lanes_max) {
+        return most;
+    }
+    format!("{most}, now {}.0 {times}{}", link.generation, link.lanes)
 }
 
 fn system(report: &MachineReport, pen: &Pen) -> String {
@@ -186,6 +222,16 @@ impl<'p> Facts<'p> {
         }
         let label = self.pen.paint(Style::Bold, &format!("{label:<10}"));
         let _ = writeln!(self.out, "  {label} {value}");
+    }
+
+    /// Several facts in a row, in as many lines as they need.
+    fn add_all(&mut self, label: &str, values: impl IntoIterator<Item = String>) {
+        let dot = self.pen.either(" · ", ", ");
+        let text = values.into_iter().collect::<Vec<_>>().join(dot);
+        let lines = wrap(&text, self.pen.width.saturating_sub(13));
+        for (at, line) in lines.iter().enumerate() {
+            self.add(if at == 0 { label } else { "" }, line);
+        }
     }
 }
 

@@ -2,4 +2,4 @@
 
 mod replay;
 
-pub use replay::{ReplayArgs, run, view};
+pub use replay::{ReplayArgs, ReplayReport, run, view};

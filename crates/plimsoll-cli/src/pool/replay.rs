@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
-use plimsoll::Bytes;
-use plimsoll::replay::{Report, Trace, through_pool};
+use plimsoll::replay::{Report, Trace, through_pool, through_pool_on};
+use plimsoll::{Bytes, Place};
+use serde::Serialize;
 
+use crate::backends::Backends;
 use crate::draw::{Align, Cell, Pen, Style, Table, bar};
 use crate::{CliError, Printer};
 
@@ -12,6 +14,10 @@ const EXAMPLES: &str = "\
 Examples:
   plimsoll pool replay trace.csv.gz
   plimsoll pool replay trace.csv --json
+  plimsoll pool replay trace.csv --place cuda:0
+
+Without --place the device is simulated: it has no bytes, as much room as any trace needs, and does what it is
+told when the recording says so. With --place the trace runs on that device, on its own streams and fences.
 
 A trace is CSV with the columns device, seq, action, addr, size, stream; gzip is recognized by content.
 Reserved is what is really backed by memory, live is what the program had asked for and not yet freed.";
@@ -24,9 +30,25 @@ pub struct ReplayArgs {
     #[arg(value_name = "TRACE")]
     pub trace: PathBuf,
 
+    /// Replay on this place's device instead of a simulated one: host, pinned, cuda:N, gpu:N, sim:N
+    #[arg(long, value_name = "PLACE", conflicts_with = "granule")]
+    pub place: Option<Place>,
+
     /// What the simulated device backs memory in, as a host can; GPUs do 2MiB
     #[arg(long, value_name = "SIZE", default_value = "512KiB", value_parser = granule)]
     pub granule: Bytes,
+}
+
+/// What `plimsoll pool replay --json` prints: one object, in which the [`Report`]'s names stand beside these two.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ReplayReport {
+    /// Where it ran: a place, or "simulated".
+    pub place: String,
+    /// The device's name.
+    pub device: String,
+    /// What came out.
+    #[serde(flatten)]
+    pub replayed: Report,
 }
 
 fn granule(text: &str) -> Result<Bytes, String> {
@@ -35,11 +57,26 @@ fn granule(text: &str) -> Result<Bytes, String> {
     if fits { Ok(granule) } else { Err("a granule is a power of two from 4KiB to 1GiB".to_owned()) }
 }
 
-/// Replays and prints; the JSON is a [`Report`].
+/// Replays and prints.
 pub fn run(args: &ReplayArgs, printer: &Printer) -> Result<(), CliError> {
     let trace =
         Trace::open(&args.trace).map_err(|source| CliError::Trace { path: args.trace.clone(), source })?;
-    printer.report(&through_pool(&trace, args.granule, RUNS)?, view)
+    let report = match args.place {
+        None | Some(Place::Sim(_)) => ReplayReport {
+            place: args.place.map_or_else(|| "simulated".to_owned(), |place| place.to_string()),
+            device: format!("a simulated device with granules of {}", args.granule).replace(".00", ""),
+            replayed: through_pool(&trace, args.granule, RUNS)?,
+        },
+        Some(place) => {
+            let device = Backends::new(Printer::notice()).device(place)?;
+            ReplayReport {
+                place: place.to_string(),
+                device: device.facts().name.clone(),
+                replayed: through_pool_on(&trace, device, RUNS)?,
+            }
+        }
+    };
+    printer.report(&report, view)
 }
 
 /// A trace is replayed so often; the median is what an event costs.
@@ -49,7 +86,13 @@ const RUNS: usize = 5;
 const BESIDE_BAR: usize = 54;
 
 /// Draws the report.
-pub fn view(report: &Report, pen: &Pen) -> String {
+pub fn view(report: &ReplayReport, pen: &Pen) -> String {
+    let where_it_ran = if report.device.starts_with("a simulated device") || report.place == report.device {
+        format!("on {}", report.device)
+    } else {
+        format!("on {}, {}", report.place, report.device)
+    };
+    let report = &report.replayed;
     let columns = pen.width.saturating_sub(BESIDE_BAR).clamp(8, 40);
     let live = Bytes::new(report.peak_live_bytes);
     let all = [
@@ -88,7 +131,7 @@ pub fn view(report: &Report, pen: &Pen) -> String {
         "{} events, {:.0} ns each, memory backed or given back {} times\n",
         report.events, report.ns_per_event, report.map_events
     );
-    table.draw(pen) + "\n" + &events
+    pen.paint(Style::Dim, &where_it_ran) + "\n" + &table.draw(pen) + "\n" + &events
 }
 
 #[cfg(test)]
@@ -97,7 +140,7 @@ mod tests {
 
     #[test]
     fn what_was_not_measured_is_left_out() {
-        let report = Report {
+        let replayed = Report {
             events: 1_000,
             peak_live_bytes: 1 << 30,
             peak_reserved_bytes: (1 << 30) + (1 << 25),
@@ -111,12 +154,17 @@ mod tests {
             exchange_events: 2,
             ns_per_event: 81.4,
         };
+        let (place, device) = ("cuda:0".to_owned(), "NVIDIA H200".to_owned());
+        let report = ReplayReport { place, device, replayed };
         let pen = Pen { color: false, unicode: true, width: 80 };
         let text = view(&report, &pen);
+        assert!(text.starts_with("on cuda:0, NVIDIA H200\n"), "{text}");
         assert!(text.contains("1.031 ×") && text.contains("1.250 ×") && !text.contains("recorded"), "{text}");
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         let json = serde_json::to_value(&report).unwrap();
         for name in [
+            "place",
+            "device",
             "events",
             "peak_live_bytes",
             "peak_reserved_bytes",

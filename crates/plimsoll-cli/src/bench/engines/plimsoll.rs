@@ -1,29 +1,49 @@
-//! Our own pool, on this machine's memory, under a ledger and a governor as in use.
+//! Our own pool, under a ledger and a governor as in use.
 
+use std::sync::Arc;
+
+use plimsoll::Bytes;
 use plimsoll::governor::Governor;
 use plimsoll::ledger::{AccountSettings, LedgerSettings, LineSettings};
 use plimsoll::pool::{Lease, Pool, PoolSettings};
-use plimsoll::{Bytes, Place};
-use plimsoll_device::{HostDevice, HostSettings};
+use plimsoll_device::{Device, HostDevice, HostSettings};
 
 use crate::bench::harness::{Engine, PAGE, Seat};
 
-/// A pool of host memory whose line is high enough for every case. Address space is reserved, memory is backed
-/// only when it is touched.
-pub struct PlimsollPool;
+/// A pool whose line is high enough for every case.
+#[derive(Debug)]
+pub struct PlimsollPool(Option<Arc<dyn Device>>);
 
 /// A thread's handle of it.
 pub struct PlimsollSeat(Option<Pool>);
 
-fn open() -> Option<Pool> {
-    let line = Bytes::gib(32);
-    let plan = LedgerSettings {
-        places: vec![LineSettings::new(Place::Host, line)],
-        accounts: vec![AccountSettings::new("bench").share(Place::Host, Bytes::ZERO, line)],
-    };
-    let account = Governor::open(&plan).ok()?.account("bench").ok()?;
-    let device = std::sync::Arc::new(HostDevice::open(HostSettings::default()).ok()?);
-    Pool::new(&account, device, PoolSettings::default()).ok()
+/// Address space is reserved, memory is backed only when it is touched.
+const HOST_LINE: Bytes = Bytes::gib(32);
+
+impl PlimsollPool {
+    /// Of this machine's memory, a device anew for each case.
+    pub const fn host() -> Self {
+        Self(None)
+    }
+
+    /// Of this device's memory: all that is free on it.
+    pub fn on(device: Arc<dyn Device>) -> Self {
+        Self(Some(device))
+    }
+
+    fn open(&self) -> Option<Pool> {
+        let (device, line): (Arc<dyn Device>, _) = match &self.0 {
+            None => (Arc::new(HostDevice::open(HostSettings::default()).ok()?), HOST_LINE),
+            Some(device) => (Arc::clone(device), device.memory().ok()?.free),
+        };
+        let place = device.facts().place;
+        let plan = LedgerSettings {
+            places: vec![LineSettings::new(place, line)],
+            accounts: vec![AccountSettings::new("bench").share(place, Bytes::ZERO, line)],
+        };
+        let account = Governor::open(&plan).ok()?.account("bench").ok()?;
+        Pool::new(&account, device, PoolSettings::default()).ok()
+    }
 }
 
 impl Engine for PlimsollPool {
@@ -34,7 +54,7 @@ impl Engine for PlimsollPool {
     }
 
     fn seats(&self, threads: usize) -> Vec<PlimsollSeat> {
-        let pool = open();
+        let pool = self.open();
         (0..threads).map(|_| PlimsollSeat(pool.clone())).collect()
     }
 }

@@ -27,3 +27,4 @@ pub use bench::{Bench, Gap, HOLD_AT_MOST, MOST_HOLES, Peer};
 pub use engine::{Engine, PAGE, Seat};
 pub use measure::{Row, measure};
 pub use plan::{Case, LIVES, Plan, SIZES};
+pub(in crate::bench) use rendezvous::{Leaving, Rendezvous};

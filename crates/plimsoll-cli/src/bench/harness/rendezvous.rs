@@ -5,14 +5,15 @@ use std::thread;
 
 /// Where threads meet before each batch. They spin: a thread that sleeps wakes tens of microseconds late, which
 /// is as long as a batch. They yield while they spin, so that fewer cores than threads still get on.
-pub(super) struct Rendezvous {
+#[derive(Debug)]
+pub(in crate::bench) struct Rendezvous {
     threads: usize,
     arrived: AtomicUsize,
     broken: AtomicBool,
 }
 
 /// Lets the others go on when a thread panics, so that its panic is seen instead of a standstill.
-pub(super) struct Leaving<'r>(pub(super) &'r Rendezvous);
+pub(in crate::bench) struct Leaving<'r>(pub(in crate::bench) &'r Rendezvous);
 
 impl Drop for Leaving<'_> {
     fn drop(&mut self) {
@@ -23,11 +24,15 @@ impl Drop for Leaving<'_> {
 }
 
 impl Rendezvous {
-    pub(super) const fn new(threads: usize) -> Self {
+    pub(in crate::bench) const fn new(threads: usize) -> Self {
         Self { threads, arrived: AtomicUsize::new(0), broken: AtomicBool::new(false) }
     }
 
-    pub(super) fn meet(&self) {
+    pub(in crate::bench) const fn threads(&self) -> usize {
+        self.threads
+    }
+
+    pub(in crate::bench) fn meet(&self) {
         if self.threads == 1 {
             return;
         }
