@@ -13,7 +13,7 @@ use crate::governor::{Account, Ask, Governor, Watch};
 use crate::ledger::{AccountSettings, LedgerError, LedgerSettings, LedgerSnapshot, LineSettings};
 use crate::machine::Machine;
 use crate::pool::{LeaseError, Pool, PoolSettings};
-use crate::pressure::system_source;
+use crate::pressure::{DeviceSource, system_source};
 use crate::settings::{self, Capacities, SettingsError};
 
 /// Lines, accounts and devices, opened together: what does not add up is refused here and not under load.
@@ -73,6 +73,9 @@ pub enum EngineError {
         /// The places that have one.
         have: String,
     },
+    /// A watch could not be started.
+    #[error("the thread that follows memory pressure could not be started: {0}")]
+    Watch(#[from] std::io::Error),
     /// Two devices claim one place.
     #[error("two devices are at {0}; each place has one")]
     TwoDevices(Place),
@@ -156,6 +159,22 @@ impl Engine {
         self.inner.governor.watch(Place::Host, system_source(), every)
     }
 
+    /// Follows what others leave us of a device's memory, on a thread of its own, until the watch is dropped: for a GPU
+    /// that other processes use too. [`DeviceSource`] says what is made of it.
+    pub fn watch_device(&self, place: Place, every: Duration) -> Result<Watch, EngineError> {
+        let device = Arc::clone(self.device(place)?);
+        let snapshot = self.snapshot();
+        let line = snapshot.place(place).map_or(Bytes::ZERO, |found| found.line);
+        Ok(self.inner.governor.watch(place, Box::new(DeviceSource::new(device, line)), every)?)
+    }
+
+    fn device(&self, place: Place) -> Result<&Arc<dyn Device>, EngineError> {
+        self.inner.devices.iter().find(|device| device.facts().place == place).ok_or_else(|| {
+            let have: Vec<Place> = self.inner.devices.iter().map(|device| device.facts().place).collect();
+            EngineError::NoDevice { place, have: listed(&have) }
+        })
+    }
+
     fn places_of(&self, path: &str) -> Vec<Place> {
         let snapshot = self.snapshot();
         let has = |place: &&crate::ledger::PlaceSnapshot| place.share(path).is_some();
@@ -168,10 +187,7 @@ impl Engine {
         if let Some(pool) = pools.get(&key) {
             return Ok(pool.clone());
         }
-        let Some(device) = self.inner.devices.iter().find(|device| device.facts().place == place) else {
-            let have: Vec<Place> = self.inner.devices.iter().map(|device| device.facts().place).collect();
-            return Err(EngineError::NoDevice { place, have: listed(&have) });
-        };
+        let device = self.device(place)?;
         let places = self.places_of(account.path());
         if !places.contains(&place) {
             let account = account.path().to_owned();

@@ -153,6 +153,13 @@ impl PoolCore {
         }
     }
 
+    /// What is free in the arena, with what came home since last time.
+    pub(super) fn free_bytes(&self) -> u64 {
+        let mut central = self.central();
+        self.absorb(&mut central);
+        central.arena.free_bytes()
+    }
+
     /// Looks how far the device has come, and puts what it has finished with back into the arena.
     pub(super) fn poll(&self, central: &mut Central) {
         let Central { pending, arena, .. } = central;

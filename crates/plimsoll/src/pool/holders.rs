@@ -20,8 +20,7 @@ impl Shrink for Idle {
     }
 
     fn offer(&self) -> Offer {
-        let bytes =
-            self.0.upgrade().map_or(0, |core| core.thread_cached() + core.central().arena.free_bytes());
+        let bytes = self.0.upgrade().map_or(0, |core| core.thread_cached() + core.free_bytes());
         Offer { bytes: Bytes::new(bytes), worth: 0.0 }
     }
 

@@ -7,6 +7,7 @@
 //!
 //! [`system_source`] picks what this system has; [`Scripted`] replays a list, for tests.
 
+mod device;
 mod linux;
 #[cfg(target_os = "macos")]
 mod macos;
@@ -14,6 +15,7 @@ mod psi;
 mod reading;
 mod scripted;
 
+pub use device::DeviceSource;
 pub use linux::LinuxSource;
 #[cfg(target_os = "macos")]
 pub use macos::MacSource;

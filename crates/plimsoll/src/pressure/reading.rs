@@ -43,6 +43,9 @@ pub enum PressureError {
         /// What was asked.
         asked: &'static str,
     },
+    /// The device does not tell.
+    #[error(transparent)]
+    Device(#[from] plimsoll_device::DeviceError),
     /// A scripted source has no more readings.
     #[error("the script of pressure readings ended after {0}; add readings or let the last one repeat")]
     ScriptEnded(usize),
