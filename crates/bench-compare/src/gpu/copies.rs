@@ -11,7 +11,7 @@ const SIZE: u64 = 1 << 30;
 /// Copies in a row before they are waited for.
 pub const DEPTH: u32 = 8;
 const ROUNDS: usize = 9;
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Bytes that were moved in this time.
 #[expect(clippy::cast_precision_loss, reason = "gigabytes a second are given to three digits")]
