@@ -214,7 +214,7 @@ pub(crate) fn why_nothing(instance: &wgpu::Instance) -> Option<&'static str> {
     // SAFETY: nothing is done with it but looking whether it is there.
     let there = unsafe { instance.as_hal::<Api>() }.is_some();
     (!there).then_some(
-        "the Vulkan loader (libvulkan.so.1, vulkan-1.dll) is not installed or too old; install it with a driver \
-         for the GPU",
+        "Vulkan does not start: its loader (libvulkan.so.1, vulkan-1.dll) is missing, or the loader finds no driver; \
+         install both (`vulkaninfo --summary` lists what Vulkan finds)",
     )
 }
