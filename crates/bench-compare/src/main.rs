@@ -9,6 +9,7 @@ use plimsoll_cli::bench::harness::{self, Plan, Row};
 
 /// Time how long other people's allocators take to hand out a block and take it back.
 #[derive(Parser)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch on the command line")]
 #[command(name = "bench-compare", version)]
 struct Arguments {
     /// Print the rows as one JSON list.

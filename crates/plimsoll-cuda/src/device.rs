@@ -29,7 +29,8 @@ const ALIGN: u64 = 256;
 /// it counts against. Both copy from and to each other, and a fence of one is good on the other.
 ///
 /// # Who owns what
-/// Regions keep the GPU open; streams live as long as the devices of their [`Cuda`](crate::Cuda).
+/// Regions keep the GPU open. What is freed under work is the driver's again when the work is done; asking for memory
+/// that is not there waits a few seconds for such work before it is refused. Streams live as long as the devices of their [`Cuda`](crate::Cuda).
 #[derive(Debug)]
 pub struct CudaDevice {
     id: DeviceId,
@@ -137,7 +138,7 @@ impl CudaDevice {
         self.gpu.enter()?;
         let mut answer = get();
         if answer == Err(Code::OUT_OF_MEMORY) {
-            self.family.finish();
+            self.family.settle();
             self.gpu.enter()?;
             answer = get();
         }
@@ -259,7 +260,7 @@ impl Device for CudaDevice {
                 return committed;
             }
             // What was freed under work may be enough.
-            self.family.finish();
+            self.family.settle();
             range.commit(&self.gpu, memory.address, &part)
         })
     }

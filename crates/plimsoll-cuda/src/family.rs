@@ -4,7 +4,7 @@
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use plimsoll_device::{Bytes, DeviceError, Fence, Lanes, Notice, Region, Span, StorageMode, Stream, SyncTo};
 
@@ -37,10 +37,15 @@ impl Family {
         self.lanes.iter().for_each(Lane::sweep);
     }
 
-    /// Waits for all that was started, so that what was freed under it can be had.
-    pub(crate) fn finish(&self) {
-        // A lane that fails belongs to a lost device, which has nothing to give.
-        self.lanes.iter().filter(|lane| !lane.gpu().lost.is_set()).for_each(|lane| drop(lane.finish()));
+    /// Waits for what was started until now, a few seconds at most, so that what was freed under it can be had.
+    pub(crate) fn settle(&self) {
+        const AT_MOST: Duration = Duration::from_secs(5);
+        let began = Instant::now();
+        for lane in self.lanes.iter().filter(|lane| !lane.gpu().lost.is_set()) {
+            // A lane that fails belongs to a lost device, which has nothing to give; one that is stuck gives nothing.
+            let fence = lane.fence(Stream(0));
+            let _late = fence.and_then(|fence| lane.wait(fence, AT_MOST.saturating_sub(began.elapsed())));
+        }
     }
 
     /// Whether work on any stream may still use this.

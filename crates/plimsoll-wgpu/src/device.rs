@@ -150,16 +150,14 @@ impl GpuDevice {
         let id = self.regions.fetch_add(1, Ordering::Relaxed);
         let host = backing.host().map(HostBuffer::host);
         let backing = Arc::new(backing);
-        match host {
+        if let Some(host) = host {
             // SAFETY: the mapping has at least these bytes and lives as long as the backing.
-            Some(host) => unsafe { Region::host_visible(self.id, id, bytes, mode, host, backing) },
-            None => {
-                let room = bytes.get().next_multiple_of(ALIGN_MAX);
-                let address = self.addresses.fetch_add(room, Ordering::Relaxed);
-                debug_assert!(address.is_multiple_of(align), "addresses keep the strictest alignment");
-                Region::device_only(self.id, id, bytes, mode, address, backing)
-            }
+            return unsafe { Region::host_visible(self.id, id, bytes, mode, host, backing) };
         }
+        let room = bytes.get().next_multiple_of(ALIGN_MAX);
+        let address = self.addresses.fetch_add(room, Ordering::Relaxed);
+        debug_assert!(address.is_multiple_of(align), "addresses keep the strictest alignment");
+        Region::device_only(self.id, id, bytes, mode, address, backing)
     }
 
     fn unsupported(&self, what: &'static str) -> DeviceError {

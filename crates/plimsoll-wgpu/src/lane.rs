@@ -321,13 +321,12 @@ impl Turn<'_> {
             }
             self.submit()?;
             others();
-            match self.staging.oldest() {
-                Some(index) => drop(self.core.wait(&index, None)?),
+            if let Some(index) = self.staging.oldest() {
+                self.core.wait(&index, None)?;
+            } else {
                 // Another thread waits for it, or holds a slot for a moment.
-                None => {
-                    std::thread::yield_now();
-                    self.core.look()?;
-                }
+                std::thread::yield_now();
+                self.core.look()?;
             }
         }
     }

@@ -26,6 +26,7 @@ const STAGING_LEAST: Bytes = Bytes::kib(64);
 impl GpuDevice {
     /// Opens an adapter. Nothing here panics on a machine without a GPU, without a driver, or with an old one:
     /// the error says which.
+    #[expect(clippy::needless_pass_by_value, reason = "settings are given, as elsewhere")]
     pub fn open(settings: GpuSettings) -> Result<Arc<Self>, GpuError> {
         if let Some(staging) = settings.staging.filter(|&staging| staging < STAGING_LEAST) {
             let why = "transfers need at least 64 KiB to be staged in";

@@ -59,14 +59,14 @@ impl GpuDevice {
                 let next = self.bring(&mut turn, slot, &from)?;
                 from = from.within(next.bytes, from.bytes - next.bytes);
                 if let Some(before) = coming.replace(next) {
-                    into = self.take_out(before, into)?;
+                    into = self.take_out(&before, into)?;
                 }
             } else if let Some(before) = coming.take() {
-                into = self.take_out(before, into)?;
+                into = self.take_out(&before, into)?;
             }
         }
         if let Some(last) = coming {
-            self.take_out(last, into)?;
+            self.take_out(&last, into)?;
         }
         Ok(())
     }
@@ -88,7 +88,7 @@ impl GpuDevice {
     }
 
     /// Waits for a piece and copies it to where it goes; gives what is left of the target.
-    fn take_out<'t>(&self, piece: Coming, into: &'t mut [u8]) -> Result<&'t mut [u8], DeviceError> {
+    fn take_out<'t>(&self, piece: &Coming, into: &'t mut [u8]) -> Result<&'t mut [u8], DeviceError> {
         if let Some(index) = &piece.index {
             self.core.wait(index, None)?;
         }

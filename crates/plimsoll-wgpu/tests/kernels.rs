@@ -30,6 +30,10 @@ fn random(bytes: usize, seed: u64) -> Vec<u8> {
     (0..bytes).map(|_| next()).collect()
 }
 
+fn size(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap()
+}
+
 /// A private region with these bytes.
 fn filled(gpu: &GpuDevice, bytes: &[u8]) -> Region {
     let region = gpu.allocate(Request::new(Bytes::new(bytes.len() as u64), StorageMode::Private)).unwrap();
@@ -158,7 +162,7 @@ fn floats_to_integers_with_scales() {
                 .as_chunks::<4>()
                 .0
                 .iter()
-                .map(|b| i32::from_le_bytes(*b) as f32 / 1e6)
+                .map(|b| f32::from(i16::from_le_bytes([b[0], b[1]])) * f32::from(b[2]) / 1e3)
                 .collect();
             values[..4].copy_from_slice(&[f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -0.0]);
             if groups > 2 {
@@ -180,8 +184,9 @@ fn integers_with_scales_to_floats() {
         for to in [Number::F32, Number::F16, Number::Bf16] {
             for (group, groups) in [(32, 1), (32, 8), (64, 100)] {
                 let count = group as usize * groups;
-                let scales: Vec<u8> =
-                    (0..groups).flat_map(|n| (0.001 * (n as f32 + 1.0)).to_le_bytes()).collect();
+                let scales: Vec<u8> = (1..=groups)
+                    .flat_map(|n| (0.001 * f32::from(u16::try_from(n).unwrap())).to_le_bytes())
+                    .collect();
                 converts(&gpu, from, to, &random(width(from, count), 8), &scales, count, group);
             }
         }
@@ -204,8 +209,8 @@ fn rows_between_pitches() {
     ];
     for (from, row, pitch, to, target_pitch, rows) in cases {
         let length = |pitch: u64| if rows == 1 { row } else { pitch * (rows - 1) + row };
-        let source = random((from + length(pitch)) as usize + 21, row);
-        let before = random((to + length(target_pitch)) as usize + 13, row + 1);
+        let source = random(size(from + length(pitch)) + 21, row);
+        let before = random(size(to + length(target_pitch)) + 13, row + 1);
         let (source_region, target_region) = (filled(&gpu, &source), filled(&gpu, &before));
         let source_span = source_region.span(from..from + length(pitch)).unwrap();
         let target_span = target_region.span(to..to + length(target_pitch)).unwrap();
@@ -214,7 +219,7 @@ fn rows_between_pitches() {
         gpu.copy_rows(S, source_rows, target_rows).unwrap();
         let mut wanted = before.clone();
         let copy = check::copy_rows(&source_rows, &target_rows).unwrap();
-        reference::copy_rows(&copy, &source[from as usize..], &mut wanted[to as usize..]);
+        reference::copy_rows(&copy, &source[size(from)..], &mut wanted[size(to)..]);
         assert_eq!(
             bytes_of(&gpu, &target_region),
             wanted,
@@ -253,8 +258,7 @@ fn blocks_are_gathered_and_scattered() {
         // Steps that are prime to the number of blocks name each at most once.
         let step = [7919, 7907].into_iter().find(|step| blocks % step != 0 && step % blocks != 0).unwrap();
         let index: Vec<u32> = (0..count).map(|n| u32::try_from(n * step % blocks).unwrap()).collect();
-        let size = |count: u64| usize::try_from(count * block).unwrap();
-        let (many, few) = (random(size(blocks), 13), random(size(count), 14));
+        let (many, few) = (random(size(blocks * block), 13), random(size(count * block), 14));
         let (many_region, few_region) = (filled(&gpu, &many), filled(&gpu, &few));
         gpu.gather(S, many_region.whole(), &index, block, few_region.whole()).unwrap();
         let mut wanted = few.clone();

@@ -110,6 +110,39 @@ fn a_sum_waits_for_its_stream_and_refuses_to_race_another() {
 }
 
 #[test]
+fn bytes_that_one_stream_got_early_are_for_no_kernel_of_another() {
+    let bench = Bench::new(Bytes::mib(16));
+    let [one, two] = [0, 1].map(|_| bench.device.stream().unwrap());
+    bench.device.hold_fences();
+    let pool = bench.pool();
+    let mut before = pool.lease(Bytes::mib(1)).unwrap();
+    let fence = before.fill(one, 1).unwrap().unwrap();
+    drop(before);
+    let mut early = pool.lease_on(one, Bytes::mib(1)).unwrap();
+    assert_eq!(early.carried(), Some(fence));
+    let mut other = pool.lease(Bytes::mib(1)).unwrap();
+    let mut eights = pool.lease(Bytes::kib(512)).unwrap();
+    let refused = |result: Result<Option<Fence>, LeaseError>| {
+        assert!(matches!(result, Err(LeaseError::InUse(f)) if f == fence), "{result:?}");
+    };
+    let (rows, floats) = (RowsIn { start: 0, pitch: 16 }, || NumbersIn::floats(Number::F32));
+    refused(early.gather_from(two, &mut other, &[0], 1 << 20));
+    refused(other.gather_from(two, &mut early, &[0], 1 << 20));
+    refused(early.scatter_from(two, &mut other, &[0], 1 << 20));
+    refused(other.scatter_from(two, &mut early, &[0], 1 << 20));
+    refused(early.copy_rows_from(two, rows, &mut other, rows, 4, 16));
+    refused(other.copy_rows_from(two, rows, &mut early, rows, 4, 16));
+    refused(early.convert_from(two, floats(), &mut other, floats()));
+    refused(other.convert_from(two, floats(), &mut early, floats()));
+    refused(early.fill_pattern(two, &[1]));
+    let to = NumbersIn::scaled(Number::Int8, &mut early, 32);
+    refused(eights.convert_from(two, to, &mut other, NumbersIn::floats(Number::F16)));
+    assert!(matches!(early.sum(two), Err(LeaseError::InUse(f)) if f == fence));
+    early.gather_from(one, &mut other, &[0], 1 << 20).expect("its own stream may");
+    bench.device.signal_all();
+}
+
+#[test]
 fn a_kernel_that_did_not_start_holds_nothing() {
     let bench = Bench::new(Bytes::mib(16));
     let pool = bench.pool();

@@ -11,7 +11,7 @@ const SIZE: u64 = 1 << 30;
 /// Copies in a row before they are waited for.
 pub const DEPTH: u32 = 8;
 const ROUNDS: usize = 9;
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Bytes that were moved in this time.
 #[expect(clippy::cast_precision_loss, reason = "gigabytes a second are given to three digits")]
@@ -75,9 +75,7 @@ pub fn measure(bench: &Bench, row: &mut dyn FnMut(Row)) -> Result<(), Failed> {
     let mut on_range = || bare(bench, DEPTH, || driver.copy(two.address(), one.address(), SIZE));
     let kernels = device.kernels();
     let mut by_kernel = || match kernels {
-        Some(kernels) => {
-            ours(device.as_ref(), DEPTH, || kernels.gather(Stream(0), one, &[0], SIZE, two))
-        }
+        Some(kernels) => ours(device.as_ref(), DEPTH, || kernels.gather(Stream(0), one, &[0], SIZE, two)),
         None => Err(Failed("there are no kernels".to_owned())),
     };
     let times = medians(ROUNDS, &mut [&mut on_range, &mut by_kernel])?;

@@ -24,6 +24,7 @@ const fn size(bytes: u64) -> usize {
 // SAFETY (of every call here): pointers are to live values, addresses come from the driver or from devices that keep
 // them for the time of the measurement, and each allocation is freed once.
 #[expect(clippy::undocumented_unsafe_blocks, reason = "one reason for all, above")]
+#[expect(clippy::unused_self, reason = "that it is open is what makes the context current")]
 impl Driver {
     /// The context is the one that our devices have made; it stays current on this thread.
     pub fn open() -> Result<Self, Failed> {

@@ -71,13 +71,13 @@ pub(crate) fn fill(
     if bytes == 0 {
         return Ok(());
     }
-    if pattern == [0; 16] && target.offset % 4 == 0 && bytes % 4 == 0 {
+    if pattern == [0; 16] && target.offset.is_multiple_of(4) && bytes.is_multiple_of(4) {
         turn.encoder().clear_buffer(target.buffer, target.offset, Some(bytes));
     } else {
         let to = Window::over(&target);
         let [a, b, c, d] = [0, 4, 8, 12]
             .map(|at| u32::from_le_bytes([pattern[at], pattern[at + 1], pattern[at + 2], pattern[at + 3]]));
-        if target.offset % 16 == 0 && bytes % 16 == 0 {
+        if target.offset.is_multiple_of(16) && bytes.is_multiple_of(16) {
             let arguments = [a, b, c, d, to.lead(16), word(bytes / 16)];
             programs.run(turn, Program::FillUnits, &[to], &arguments, bytes / 16)?;
         } else {

@@ -57,24 +57,16 @@ impl Kernels for GpuDevice {
         }
         let (source, target) = (Window::over(&from), Window::over(&to));
         // Without scales the binding is never looked at; it has to be something.
-        let scaled = scales.as_ref().map_or(source, Window::over);
-        let buffers = [target, source, scaled];
+        let with = scales.as_ref().map_or(source, Window::over);
+        let buffers = [target, source, with];
         let (kind, target_kind) = (code(work.from), code(work.to));
         let count = word(work.count);
         if work.to.scaled() {
             // A power of two of threads for each group, eight numbers at a time each.
             let lanes = 1 << (work.group / 8).min(256).ilog2();
             let groups = word(work.groups());
-            let arguments = [
-                source.lead(4),
-                target.lead(4),
-                scaled.lead(4),
-                kind,
-                target_kind,
-                work.group,
-                groups,
-                lanes,
-            ];
+            let arguments =
+                [source.lead(4), target.lead(4), with.lead(4), kind, target_kind, work.group, groups, lanes];
             let threads = u64::from(groups) * u64::from(lanes);
             self.programs.run(&mut turn, Program::Quantize, &buffers, &arguments, threads)?;
             if let Some(scales) = &scales {
@@ -82,7 +74,7 @@ impl Kernels for GpuDevice {
             }
         } else {
             let group = work.group.max(1);
-            let arguments = [source.lead(4), target.lead(4), scaled.lead(4), count, kind, target_kind, group];
+            let arguments = [source.lead(4), target.lead(4), with.lead(4), count, kind, target_kind, group];
             self.programs.run(&mut turn, Program::Convert, &buffers, &arguments, work.count.div_ceil(8))?;
         }
         turn.recorded(&to, to.bytes)

@@ -213,6 +213,7 @@ impl<'b> Window<'b> {
 
 /// A count for a kernel. What is bound is less than 2 GiB, so that everything counted in it fits.
 pub(crate) fn word(count: u64) -> u32 {
-    debug_assert!(count <= u64::from(u32::MAX), "{count} of something in a binding");
-    u32::try_from(count).unwrap_or(u32::MAX)
+    let word = u32::try_from(count);
+    debug_assert!(word.is_ok(), "{count} of something in a binding");
+    word.unwrap_or(u32::MAX)
 }

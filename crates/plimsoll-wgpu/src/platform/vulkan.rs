@@ -104,13 +104,11 @@ impl Mapped {
             host.write_bytes(0, usize::try_from(bytes).unwrap_or(usize::MAX));
             host
         };
-        match NonNull::new(host) {
-            Some(host) => Ok(Self { device: device.clone(), buffer, memory, host }),
-            None => {
-                undo(Some(memory));
-                Err(MapError::Other("the driver mapped memory at no address".to_owned()))
-            }
-        }
+        let Some(host) = NonNull::new(host) else {
+            undo(Some(memory));
+            return Err(MapError::Other("the driver mapped memory at no address".to_owned()));
+        };
+        Ok(Self { device: device.clone(), buffer, memory, host })
     }
 
     /// Where it starts on the host.
