@@ -1,6 +1,7 @@
 //! The commands that take a place: GPUs where there are some, and plain words where there are none.
 #![expect(clippy::unwrap_used, reason = "a test")]
 
+use std::fmt::Write as _;
 use std::process::{Command, Output};
 
 use serde_json::Value;
@@ -129,7 +130,7 @@ fn trace(folder: &tempfile::TempDir) -> String {
     let mut rows = String::from("device,seq,action,addr,size,stream\n");
     let mut seq = 0;
     let mut row = |action: &str, block: u64, stream: u32| {
-        rows.push_str(&format!("0,{seq},{action},{},{},{stream}\n", 4096 * (block + 1), 300_000));
+        writeln!(rows, "0,{seq},{action},{},300000,{stream}", 4096 * (block + 1)).unwrap();
         seq += 1;
     };
     for block in 0..40 {

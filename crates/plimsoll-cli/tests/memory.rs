@@ -130,9 +130,28 @@ fn what_cannot_be_measured_is_said_before_anything_is() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_disk_without_room_is_refused() {
-    // The kernel's own file system has no room for anybody's file.
+fn a_file_system_that_takes_no_files_is_refused() {
     let output = memory(&["--smoke", "--place", "disk", "--disk", "/proc"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).contains("/proc"), "{}", text(&output.stderr));
+    assert!(output.stdout.is_empty());
+    assert!(text(&output.stderr).contains("no file can be made in /proc"), "{}", text(&output.stderr));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_disk_that_fails_half_way_costs_nothing_but_its_own_figures() {
+    let folder = tempfile::tempdir().unwrap();
+    // No file may grow beyond 1 MiB, which is what a full disk looks like.
+    let limited = "trap '' XFSZ; ulimit -f 1024; exec \"$0\" \"$@\"";
+    let mut command = Command::new("bash");
+    command.args(["-c", limited, env!("CARGO_BIN_EXE_plimsoll"), "bench", "memory", "--smoke", "--json"]);
+    command.args(["--place", "host", "--place", "disk", "--disk"]).arg(folder.path());
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    let report = json(&output);
+    assert!(report["disk"].is_null() && !report["host"].as_array().unwrap().is_empty());
+    let left_out = &report["left_out"][0];
+    assert!(left_out["what"] == "disk" && left_out["failed"] == true, "{report}");
+    assert!(text(&output.stderr).contains("not everything could be measured"));
+    assert_eq!(left_behind(folder.path()), 0);
 }

@@ -160,7 +160,17 @@ fn figure(ns: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::harness::Gap;
     use super::*;
+
+    #[test]
+    fn what_has_no_figure_is_said_once() {
+        let row = |ns_median| Row { engine: "one", size_bytes: 1, threads: 1, live: 1, ns_median };
+        let measured = [row(Err(Gap::Full)), row(Ok(1.0)), row(Err(Gap::Full)), row(Err(Gap::TooSlow))];
+        let gaps = gaps(&measured);
+        assert_eq!(gaps.len(), 2);
+        assert_eq!(gaps[0], "one has no figure: it had no room for the blocks (2 cases)");
+    }
 
     #[test]
     fn engines_stand_side_by_side_and_the_fastest_is_marked() {

@@ -251,3 +251,70 @@ fn percent(share: f64) -> String {
 fn stalled(share: Option<f64>) -> String {
     share.map_or_else(|| "unknown".to_owned(), |share| format!("{share:.1}%"))
 }
+
+#[cfg(test)]
+mod tests {
+    use plimsoll::Place;
+    use plimsoll::machine::Machine;
+    use plimsoll::pressure::Pressure;
+
+    use super::*;
+    use crate::backends::{BackendError, Gpu, Link};
+
+    fn shown(gpus: &[Gpu], width: usize) -> (MachineReport, String) {
+        let missing = vec![("Vulkan", BackendError::NotBuilt { feature: "wgpu" })];
+        let report = MachineReport::new(&Machine::default(), gpus, missing, Ok(Pressure::default()));
+        let text = view(&report, &Pen { color: false, unicode: true, width });
+        (report, text)
+    }
+
+    fn gpu() -> Gpu {
+        Gpu {
+            place: Place::Cuda(0),
+            also: vec![Place::Gpu(1)],
+            name: "NVIDIA H200".into(),
+            kind: "discrete",
+            api: "CUDA 13.0".into(),
+            driver: None,
+            total: Bytes::gib(140),
+            free: None,
+            unified: false,
+            compute: Some((9, 0)),
+            multiprocessors: Some(132),
+            pci: Some("00000000:01:00.0".into()),
+            link: Some(Link { generation: 1, lanes: 16, generation_max: 5, lanes_max: 16 }),
+            peers: vec![Place::Cuda(1)],
+            lacks: None,
+        }
+    }
+
+    #[test]
+    fn a_gpu_is_shown_with_its_link_and_is_a_place() {
+        let (report, text) = shown(&[gpu()], 80);
+        for part in [
+            "cuda:0     NVIDIA H200 · also gpu:1",
+            "CUDA 13.0 · compute 9.0 · 132 multiprocessors",
+            "PCIe 5.0 ×16, now 1.0 ×16",
+            "reaches cuda:1",
+            "none       Vulkan: this program was built without it",
+        ] {
+            assert!(text.contains(part), "{part:?} is not in\n{text}");
+        }
+        let place = &report.places[0];
+        assert_eq!((place.place.as_str(), place.shares_host), ("cuda:0", false));
+        assert_eq!(place.suggested_line_bytes, Bytes::gib(126).get());
+        let (_, narrow) = shown(&[gpu()], 40);
+        let (_, gpus) = narrow.split_once("GPUs\n").unwrap();
+        assert!(gpus.lines().take(6).all(|line| line.chars().count() <= 40), "{narrow}");
+    }
+
+    #[test]
+    fn what_only_acts_as_a_gpu_or_cannot_be_used_is_no_place() {
+        let software = Gpu { kind: "software", place: Place::Gpu(0), ..gpu() };
+        let weak = Gpu { lacks: Some("it runs no compute shaders".into()), ..gpu() };
+        let (report, text) = shown(&[software, weak], 80);
+        assert!(report.places.is_empty());
+        assert!(text.contains("cannot be used: it runs no compute shaders"), "{text}");
+        assert!(text.contains("the processor acts as"), "{text}");
+    }
+}

@@ -1,6 +1,6 @@
 //! The report for people: figures and bars.
 
-use plimsoll::Bytes;
+use plimsoll::{Bytes, Place};
 
 use super::disk::Through;
 use super::report::{DeviceReport, DiskReport, DiskRow, HostReport, MemoryReport, Transfer, TransferRow};
@@ -88,7 +88,8 @@ fn disk(disk: &DiskReport, pen: &Pen) -> String {
     let memory = if disk.in_memory { ", which is memory and no disk" } else { "" };
     let (file, block) = (round(disk.file_bytes), round(disk.block_bytes));
     let what = format!("{}, {kind}{memory}; a file of {file} in requests of {block}", disk.folder);
-    let rows = disk.rows.iter().map(|row| Line { label: label(row), figure: row.figure, bare: None });
+    let rows =
+        disk.rows.iter().map(|row| Line { label: label(row), figure: row.figure, barred: true, bare: None });
     heading("disk", "GB/s, best run", pen) + &remark(&what, Style::Dim, pen) + &lines(rows.collect(), pen)
 }
 
@@ -106,6 +107,8 @@ fn device(device: &DeviceReport, pen: &Pen) -> String {
         .map(|row| Line {
             label: label(row),
             figure: row.figure,
+            // A GPU's own memory is fifty times as fast as its links, whose bars would be all alike.
+            barred: row.from != row.to || row.from == Place::Host.to_string(),
             bare: row.bare.as_ref().map(|bare| (bare.name, bare.figure)),
         })
         .collect();
@@ -116,6 +119,7 @@ fn device(device: &DeviceReport, pen: &Pen) -> String {
 struct Line {
     label: String,
     figure: Figure,
+    barred: bool,
     bare: Option<(&'static str, Figure)>,
 }
 
@@ -123,7 +127,8 @@ struct Line {
 const BESIDE_LINE: usize = 9;
 
 fn lines(lines: Vec<Line>, pen: &Pen) -> String {
-    let most = lines.iter().map(|line| line.figure.best_bytes_per_s).fold(0.0, f64::max);
+    let barred = lines.iter().filter(|line| line.barred);
+    let most = barred.map(|line| line.figure.best_bytes_per_s).fold(0.0, f64::max);
     let label = lines.iter().map(|line| line.label.chars().count()).max().unwrap_or(0);
     let beside = |line: &Line| {
         line.bare.map(|(name, bare)| {
@@ -138,7 +143,7 @@ fn lines(lines: Vec<Line>, pen: &Pen) -> String {
         Table::new([("", Align::Left), ("GB/s", Align::Right), ("", Align::Left), ("", Align::Left)]);
     for (line, beside) in lines.into_iter().zip(beside) {
         let share = line.figure.best_bytes_per_s / most;
-        let drawn = if columns >= SHORTEST {
+        let drawn = if line.barred && columns >= SHORTEST {
             Cell::drawn(bar(pen, columns, share, Style::Accent), columns)
         } else {
             Cell::default()
@@ -171,4 +176,89 @@ fn gigabytes(rate: f64) -> String {
 /// A power of two reads better without decimals.
 fn round(bytes: u64) -> String {
     Bytes::new(bytes).to_string().replace(".00", "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::report::{BareFigure, HostPoint, LeftOut, ProcessorReport};
+    use super::*;
+    use crate::machine::CacheReport;
+
+    fn figure(gigabytes: f64) -> Figure {
+        Figure { best_bytes_per_s: gigabytes * 1e9, median_bytes_per_s: gigabytes * 0.9e9, runs: 10 }
+    }
+
+    fn report() -> MemoryReport {
+        let cache =
+            |level, kib: u64, sharing| CacheReport { level, bytes: kib << 10, shared_by: Some(sharing) };
+        let point = |size: u64, operation, gigabytes| HostPoint {
+            operation,
+            working_set_bytes: size,
+            figure: figure(gigabytes),
+        };
+        let points = [(32_u64 << 10, 200.0), (64 << 10, 100.0), (1 << 30, 8.25)];
+        let all = points.iter().flat_map(|&(size, rate)| Operation::ALL.map(|one| point(size, one, rate)));
+        let row = |transfer, from: &str, to: &str, gigabytes, bare| TransferRow {
+            transfer,
+            from: from.into(),
+            to: to.into(),
+            counted_bytes: 1 << 28,
+            figure: figure(gigabytes),
+            bare,
+        };
+        let bare = Some(BareFigure { name: "cuMemcpyAsync", figure: figure(55.0) });
+        MemoryReport {
+            version: "0.1.0",
+            cpu: ProcessorReport {
+                name: Some("A Processor".into()),
+                instructions: "AVX2",
+                caches: vec![cache(1, 32, 2), cache(2, 1024, 2)],
+            },
+            host: vec![
+                HostReport { threads: 1, pinned: true, points: all.clone().collect() },
+                HostReport { threads: 4, pinned: true, points: all.collect() },
+            ],
+            disk: None,
+            devices: vec![DeviceReport {
+                place: "cuda:0".into(),
+                name: "NVIDIA H200".into(),
+                rows: vec![
+                    row(Transfer::Copy, "cuda:0", "cuda:0", 4250.0, None),
+                    row(Transfer::Upload, "pageable", "cuda:0", 9.5, None),
+                    row(Transfer::Copy, "pinned", "cuda:0", 52.8, bare),
+                    row(Transfer::Copy, "cuda:0", "cuda:1", 390.0, None),
+                ],
+            }],
+            left_out: vec![LeftOut::absent("disk", "there is no room")],
+        }
+    }
+
+    #[test]
+    fn caches_and_routes_are_named() {
+        let pen = Pen { color: false, unicode: false, width: 80 };
+        let text = view(&report(), &pen);
+        assert!(text.is_ascii() && text.lines().all(|line| line.len() <= 80), "{text}");
+        let (one, four) = text.split_once("4 threads").unwrap();
+        assert!(one.contains("64 KiB  L2      100.0"), "{text}");
+        // Four threads on two cores have two first caches.
+        assert!(four.contains("64 KiB  L1      100.0") && four.contains(" 1 GiB  memory   8.25"), "{text}");
+        let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        for part in [
+            "copy within, read + written 4250 upload, pageable 9.50 #",
+            "96% of cuMemcpyAsync (55.0)",
+            "copy from pinned",
+            "copy to cuda:1",
+            "disk: there is no room",
+        ] {
+            assert!(words.contains(part), "{part:?} is not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_picture_has_a_panel_for_each_number_of_threads() {
+        let picture = crate::bench::memory::svg(&report()).unwrap();
+        for part in ["one thread", "4 threads", "A Processor", "L2 2 MiB", "triad"] {
+            assert!(picture.contains(part), "{part}");
+        }
+    }
 }
