@@ -57,8 +57,9 @@ fn picture(text: &mut String, report: &MemoryReport) -> Result<(), Box<dyn Error
     let (_, below) = root.split_vertically(TITLE);
     // Both panels have the same axes, so that the eye can compare them.
     let points = || panels.iter().flat_map(|host| &host.points);
-    let x = spread(points().map(|point| log2(point.working_set_bytes)), 0.3);
-    let y = spread(points().map(height_of), 0.12);
+    let x = spread(points().map(|point| log2(point.working_set_bytes)), 0.3, 0.3);
+    // Below the lines there is room for the names of the caches.
+    let y = spread(points().map(height_of), 0.35, 0.12);
     for (area, host) in below.split_evenly((panels.len(), 1)).iter().zip(&panels) {
         panel(area, host, &report.cpu.caches_of(host.threads), (&x, &y))?;
     }
@@ -136,10 +137,10 @@ fn panel(
 }
 
 /// The smallest and the largest with a little room around them.
-fn spread(values: impl Iterator<Item = f64>, room: f64) -> Range<f64> {
+fn spread(values: impl Iterator<Item = f64>, below: f64, above: f64) -> Range<f64> {
     let (least, most) =
         values.fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), v| (least.min(v), most.max(v)));
-    least - room..most + room
+    least - below..most + above
 }
 
 /// An axis of powers, with the marks that it is given.
