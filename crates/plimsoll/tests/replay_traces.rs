@@ -4,8 +4,11 @@
 
 use std::path::{Path, PathBuf};
 
+use plimsoll::Bytes;
 use plimsoll::pool::arena::ArenaSettings;
-use plimsoll::replay::{Action, BareArena, BestFit, CacheLimits, Replayer as _, Trace, replay, report};
+use plimsoll::replay::{
+    Action, BareArena, BestFit, CacheLimits, Replayer as _, Trace, replay, report, through_pool,
+};
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
@@ -26,10 +29,10 @@ fn bar(live: u64, reserved: u64) -> (f64, f64) {
     (reserved as f64 / live as f64, if live > GIB { 1.03 } else { 1.10 })
 }
 
-/// The one recording that misses its bar with a granule of 2 MiB: 34 MiB live at its peak, seventeen granules, of which a
-/// tenth is not two. It is held to the bar with a quarter of the granule.
+/// The one recording that misses its bar with a granule of 2 MiB: 31.5 MiB live at its peak, which is sixteen granules;
+/// it may have one more, and takes two. It is held to the bar with a quarter of the granule.
 fn too_coarse(path: &Path) -> bool {
-    path.to_string_lossy().contains("medium_128_inference")
+    path.to_string_lossy().contains("fp32_128")
 }
 
 const CACHE: CacheLimits = CacheLimits { bytes: 64 * MIB, blocks: 1024, large_from: 64 << 10, hot_share: 64 };
@@ -58,8 +61,26 @@ fn hold_to_the_bars(cache: Option<CacheLimits>) {
         let plain = replay(&trace, &mut BestFit::new(512)).unwrap();
         let report = report(&trace, &ours, &plain);
         let (overhead, bar) = bar(report.peak_live_bytes, report.peak_reserved_bytes);
-        if overhead > bar || report.exchange_events * 100 > report.events {
+        // Each range counts for itself here; a growth that exchanges several is one event of a pool.
+        if overhead > bar || report.exchange_events * 50 > report.events {
             missed.push((path, report));
+        }
+    }
+    assert!(missed.is_empty(), "{missed:#?}");
+}
+
+#[test]
+fn a_whole_pool_keeps_to_the_bars_and_seldom_exchanges() {
+    let mut missed = Vec::new();
+    for path in traces() {
+        let trace = Trace::open(&path).unwrap();
+        for granule in [Bytes::kib(512), Bytes::mib(2)] {
+            let report = through_pool(&trace, granule, 1).unwrap();
+            let (overhead, bar) = bar(report.peak_live_bytes, report.peak_reserved_bytes);
+            let bar = if too_coarse(&path) && granule == Bytes::mib(2) { 1.15 } else { bar };
+            if overhead > bar || report.exchange_events * 100 > report.events {
+                missed.push((path.clone(), granule, report));
+            }
         }
     }
     assert!(missed.is_empty(), "{missed:#?}");

@@ -56,8 +56,6 @@ pub struct Arena {
     pub(super) taken_blocks: u64,
     /// The highest need (taken + asked) seen when growing.
     pub(super) need_high: u64,
-    /// How often growth had to be paid with idle granules.
-    pub(super) exchanges: u64,
 }
 
 /// The span of an arena of slabs: their offsets are only names, so there is plenty.
@@ -89,7 +87,6 @@ impl Arena {
             taken_bytes: 0,
             taken_blocks: 0,
             need_high: 0,
-            exchanges: 0,
         };
         arena.open(span);
         arena
@@ -279,7 +276,8 @@ impl Arena {
     fn carve(&mut self, want: &Want) -> Option<Fit> {
         let large = &self.free[Zone::Large as usize];
         let fit = self.slab_sizes(want.bytes).find_map(|bytes| {
-            large.find(&self.nodes, &Want { bytes, ..*want }, true).map(|fit| (fit, bytes))
+            let slab = Want { bytes, ..*want };
+            large.find(&self.nodes, &slab, true).map(|fit| (self.at_high_end(fit, &slab), bytes))
         });
         let (fit, bytes) = fit?;
         let id = self.cut(fit, bytes);

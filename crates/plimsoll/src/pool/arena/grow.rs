@@ -204,7 +204,6 @@ impl Arena {
         let mut covered = window.offset / granule * granule..window.end.checked_next_multiple_of(granule)?;
         if after > limit {
             growth.give_back = self.idle(after - limit, &covered);
-            self.exchanges += u64::from(!growth.give_back.is_empty());
         } else {
             let extra = (limit - after) / granule * granule;
             covered.end = covered.end.saturating_add(extra);

@@ -2,8 +2,8 @@
 //!
 //! Addresses cost nothing and backing is fungible, so an arena spans many times what it may ever hold and decides
 //! three things. *Which run*: small blocks share small slabs through a two-level index with two looks; others take
-//! the tightest run, and neighbours merge at once. *Which end of it*: by rules that rotate while growth has to be
-//! paid for (`ends`). *What to back*: the window that needs the fewest new granules, in exchange for those that lay
+//! the tightest run, and neighbours merge at once. *Which end of it*: by size, so that what is large lines up with the
+//! granules (`ends`). *What to back*: the window that needs the fewest new granules, in exchange for those that lay
 //! idle longest once a slack over the highest need is used up (`grow`).
 //!
 //! The slack and the first growth were chosen on fourteen recorded traces, and the smallest pools react strongly to
