@@ -62,3 +62,25 @@ impl From<Unusable> for CudaError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_named_with_the_next_step() {
+        let said = |why: Unusable| CudaError::from(why).to_string();
+        let old = said(Unusable::Old((11, 4)));
+        assert!(
+            old.contains("11.4") && old.contains("12.2 is needed") && old.contains("newer driver"),
+            "{old}"
+        );
+        assert!(said(Unusable::NoDriver).contains("install NVIDIA's driver"));
+        assert!(said(Unusable::NoDevice).contains("CUDA_VISIBLE_DEVICES"));
+        let failed = said(Unusable::Failed("starting the CUDA driver", Code(803)));
+        assert!(
+            failed.contains("starting") && failed.contains("803") && failed.contains("restart"),
+            "{failed}"
+        );
+    }
+}

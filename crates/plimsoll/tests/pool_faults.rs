@@ -87,6 +87,7 @@ fn memory_that_is_moved_may_stop_half_way() {
                 Ok(_) | Err(LeaseError::Device(_)) => {}
                 Err(other) => panic!("{call:?} {n}: {other}"),
             }
+            bench.device.heal();
             exchange(&bench).unwrap_or_else(|error| panic!("{call:?} {n}, healed: {error}"));
             bench.assert_balanced();
         }
