@@ -4,11 +4,13 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::Bench;
 use plimsoll::Bytes;
 use plimsoll::pool::LeaseError;
-use plimsoll_device::Capabilities;
 use plimsoll_device::sim::{Call, Contents, SimSettings};
+use plimsoll_device::{Capabilities, Device, Stream};
 
 /// A device without bytes, so that hundreds of them cost nothing.
 fn hollow(growable_ranges: bool) -> Bench {
@@ -92,6 +94,36 @@ fn memory_that_is_moved_may_stop_half_way() {
             bench.assert_balanced();
         }
     }
+}
+
+#[test]
+fn what_a_device_refuses_to_move_stays_charged() {
+    let settings = SimSettings {
+        contents: Contents::Hollow,
+        latency: Duration::from_millis(1),
+        granule: 1 << 20,
+        ..SimSettings::default()
+    };
+    let bench = Bench::with(Bytes::mib(64), settings);
+    let pool = bench.pool();
+    let mut whole: Vec<_> = (0..8).map(|_| pool.lease(Bytes::mib(8)).unwrap()).collect();
+    whole.sort_by_key(plimsoll::pool::Lease::address);
+    let behind = [whole.remove(6), whole.remove(4), whole.remove(2), whole.remove(0)];
+    for lease in &behind {
+        // SAFETY: a broken promise, on purpose: the lease is dropped under this work without a fence. The device is
+        // without bytes, and refuses to take away what it works on.
+        let span = unsafe { lease.span() }.unwrap();
+        bench.device.fill(Stream(0), span, 1).unwrap();
+    }
+    drop(behind);
+    // Only by moving what is free; the device refuses.
+    let refused = pool.lease(Bytes::mib(12)).unwrap_err();
+    assert!(matches!(refused, LeaseError::Device(_)), "{refused}");
+    assert_eq!(bench.device.used(), bench.charged(), "nothing was given back");
+    bench.device.advance(Duration::from_secs(1));
+    drop(pool.lease(Bytes::mib(12)).expect("the device is done"));
+    drop((whole, pool));
+    bench.assert_balanced();
 }
 
 #[test]

@@ -82,6 +82,7 @@ pub const RULES: Rules = Rules {
         ("crates/plimsoll-device/src/sim/slab.rs", "memory that device and host share"),
         ("crates/plimsoll/src/machine/calls.rs", "asks the system for its limits"),
         ("crates/plimsoll/src/machine/darwin/raw.rs", "asks macOS for its memory counts"),
+        ("crates/plimsoll/tests/pool_faults.rs", "breaks a lease's promise, to see what a device refuses"),
         ("crates/plimsoll/tests/resident.rs", "checks what the lent slice holds"),
         ("crates/plimsoll/tests/pool_hot_path.rs", "counts allocations as the global allocator"),
         ("crates/plimsoll/src/pool/biased.rs", "a lock that its owner takes without a locked instruction"),

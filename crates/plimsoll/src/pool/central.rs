@@ -161,15 +161,20 @@ impl Central {
         let Backing::Range(region) = &self.backing else {
             unreachable!("only parts of an address range are moved")
         };
-        if let Err(error) = device.remap(region, from.clone(), to.clone()) {
-            // It failed before or after the first part was given back, and it is given back in either case now.
-            match device.decommit(region, from.clone()) {
-                Ok(()) | Err(DeviceError::BadRange { .. } | DeviceError::Lost { .. }) => {
-                    self.arena.given_back(from.clone());
+        match device.remap(region, from.clone(), to.clone()) {
+            Ok(()) => {}
+            // Refused before anything was done.
+            Err(error @ DeviceError::BadRange { .. }) => return Err(error),
+            Err(error) => {
+                // It failed before or after the first part was given back, and it is given back in either case now.
+                match device.decommit(region, from.clone()) {
+                    Ok(()) | Err(DeviceError::BadRange { .. } | DeviceError::Lost { .. }) => {
+                        self.arena.given_back(from.clone());
+                    }
+                    Err(_) => {}
                 }
-                Err(_) => {}
+                return Err(error);
             }
-            return Err(error);
         }
         self.arena.given_back(from.clone());
         self.arena.backed(to.clone());
