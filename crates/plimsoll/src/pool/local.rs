@@ -5,6 +5,7 @@
 //! second thread-local owns the table and gives everything back when the thread ends.
 
 use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -92,9 +93,13 @@ impl Drop for Table {
         // From here on this thread has no caches: blocks that it drops later go straight to their pool.
         VIEW.set(NOTHING);
         for owned in self.caches.drain(..).flatten() {
-            if let Some(core) = owned.core.upgrade() {
-                core.forget_thread(&owned.cache);
-            }
+            // This may be the last to have the pool, and so the one to close its device. A back end that panics then,
+            // because the thread's other locals are gone already, must not take the process with it.
+            let _closed = catch_unwind(AssertUnwindSafe(move || {
+                if let Some(core) = owned.core.upgrade() {
+                    core.forget_thread(&owned.cache);
+                }
+            }));
         }
     }
 }
