@@ -8,8 +8,11 @@ pub mod governor;
 pub mod holding;
 pub mod ledger;
 pub mod machine;
+#[cfg(not(any(loom, shuttle)))]
+pub mod monitor;
 pub mod pool;
 pub mod pressure;
+pub mod record;
 pub mod replay;
 pub mod settings;
 mod sync;
