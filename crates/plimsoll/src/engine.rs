@@ -168,6 +168,17 @@ impl Engine {
         Ok(self.inner.governor.watch(place, Box::new(DeviceSource::new(device, line)), every)?)
     }
 
+    /// The pools that were asked for so far, by account and place.
+    pub(crate) fn pools(&self) -> Vec<Pool> {
+        let pools = self.inner.pools.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        pools.values().cloned().collect()
+    }
+
+    /// The devices that it was opened with.
+    pub(crate) fn devices(&self) -> &[Arc<dyn Device>] {
+        &self.inner.devices
+    }
+
     fn device(&self, place: Place) -> Result<&Arc<dyn Device>, EngineError> {
         self.inner.devices.iter().find(|device| device.facts().place == place).ok_or_else(|| {
             let have: Vec<Place> = self.inner.devices.iter().map(|device| device.facts().place).collect();

@@ -55,6 +55,14 @@ impl Governor {
         self.inner.with(|state| state.queues.waiting(place))
     }
 
+    /// How hard a place is pressed, as its readings have left it. A place without a line has no pressure.
+    pub fn level(&self, place: Place) -> PressureLevel {
+        let Some(place) = self.inner.charter.place(place) else {
+            return PressureLevel::Normal;
+        };
+        self.inner.with(|state| state.gauges[place].level())
+    }
+
     /// Registers someone who can give memory of an account on a place back. The governor keeps a weak reference
     /// and forgets the holder when the registration is dropped. An account without a share there holds nothing,
     /// and is never asked.

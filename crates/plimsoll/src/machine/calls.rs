@@ -13,7 +13,7 @@ pub(super) struct Space {
 
 /// The size of an ordinary page.
 #[cfg(unix)]
-pub(super) fn page() -> Option<Bytes> {
+pub(crate) fn page() -> Option<Bytes> {
     // SAFETY: sysconf takes a number and reads no memory of ours.
     let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
     u64::try_from(size).ok().filter(|size| size.is_power_of_two()).map(Bytes::new)
@@ -64,7 +64,7 @@ pub(super) fn resource_limit(resource: libc::c_int) -> Option<Bytes> {
 }
 
 #[cfg(not(unix))]
-pub(super) fn page() -> Option<Bytes> {
+pub(crate) fn page() -> Option<Bytes> {
     None
 }
 

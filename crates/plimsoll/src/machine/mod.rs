@@ -10,7 +10,7 @@
 //! Everything on Linux is read from files below a [`Root`], so the tests run on fixture trees of machines that
 //! nobody has at hand: cgroup v1, v2, both at once, containers, kernels with parts missing.
 
-mod calls;
+pub(crate) mod calls;
 mod capacity;
 pub(crate) mod cgroup;
 mod cores;

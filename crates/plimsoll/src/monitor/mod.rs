@@ -1,8 +1,33 @@
 //! What is going on: a sample of the machine, its places and its accounts, now and then.
+//!
+//! A [`Sampler`] reads everything once a call; a [`Monitor`] is a thread that calls it, keeps a bounded history and
+//! hands each [`Sample`] to its [`Sink`]s. Nobody else is asked to do anything: pools, governor and devices are read,
+//! and know nothing of who reads them.
+//!
+//! ```
+//! use plimsoll::monitor::Sampler;
+//! let mut sampler = Sampler::machine();
+//! let sample = sampler.sample();
+//! println!("{:?} of {:?} bytes are in use", sample.machine.used_bytes, sample.machine.total_bytes);
+//! ```
 
+mod clocks;
+mod engine;
+mod monitor;
+mod probe;
+#[cfg(target_os = "macos")]
+mod probe_mac;
+mod rates;
 mod sample;
+mod sampler;
+mod settings;
+mod trend;
 
+pub use clocks::Clocks;
+pub use monitor::{Monitor, Sink};
 pub use sample::{
     AccountSample, AlertSample, DeviceSample, EventSample, HealthSample, MachineSample, PartSample,
     PlaceSample, RecorderSample, Sample, Severity, SourceSample, TagSample,
 };
+pub use sampler::Sampler;
+pub use settings::MonitorSettings;

@@ -1,0 +1,20 @@
+//! What a monitor is told.
+
+use std::time::Duration;
+
+/// Thresholds, the length of the history, and how health is scored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MonitorSettings {
+    /// How many samples a [`Monitor`](super::Monitor) keeps.
+    pub history: usize,
+    /// How far back trends look.
+    pub trend: Duration,
+    /// How many tags of an account a sample names; the rest is in the account's sums.
+    pub tags: usize,
+}
+
+impl Default for MonitorSettings {
+    fn default() -> Self {
+        Self { history: 600, trend: Duration::from_mins(1), tags: 8 }
+    }
+}
