@@ -11,6 +11,7 @@
 //! println!("{:?} of {:?} bytes are in use", sample.machine.used_bytes, sample.machine.total_bytes);
 //! ```
 
+pub mod alerts;
 mod clocks;
 mod engine;
 mod monitor;
@@ -23,6 +24,7 @@ mod sampler;
 mod settings;
 mod trend;
 
+pub use alerts::{AlertChange, AlertChanges, AlertSettings, Alerts, ParseThresholdsError, Thresholds, Turn};
 pub use clocks::Clocks;
 pub use monitor::{Monitor, Sink};
 pub use sample::{

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::probe::{self, LinuxProbe, Probe, Reading};
 use super::rates::Rate;
 use super::trend::Trend;
-use super::{Clocks, MachineSample, MonitorSettings, PlaceSample, Sample, SourceSample, engine};
+use super::{Alerts, Clocks, MachineSample, MonitorSettings, PlaceSample, Sample, SourceSample, engine};
 use crate::machine::Root;
 use crate::{Bytes, Engine};
 
@@ -29,6 +29,7 @@ pub struct Sampler {
     rates: Rates,
     available: Trend,
     charged: BTreeMap<String, Trend>,
+    alerts: Alerts,
 }
 
 #[derive(Default)]
@@ -66,6 +67,7 @@ impl Sampler {
             rates: Rates::default(),
             available: Trend::over(settings.trend),
             charged: BTreeMap::new(),
+            alerts: Alerts::new(settings.alerts),
             settings,
         }
     }
@@ -82,6 +84,7 @@ impl Sampler {
     pub fn settings(mut self, settings: MonitorSettings) -> Self {
         self.available = Trend::over(settings.trend);
         self.charged.clear();
+        self.alerts = Alerts::new(settings.alerts);
         self.settings = settings;
         self
     }
@@ -104,7 +107,7 @@ impl Sampler {
         for place in &mut places {
             self.foretell(place, up);
         }
-        Sample {
+        let mut sample = Sample {
             schema: Sample::SCHEMA,
             number: self.taken,
             source: SourceSample {
@@ -118,7 +121,9 @@ impl Sampler {
             places,
             devices: self.engine.as_ref().map_or_else(Vec::new, engine::devices),
             ..Sample::default()
-        }
+        };
+        sample.alerts = self.alerts.read(&sample);
+        sample
     }
 
     /// How many samples are worth keeping.

@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
+use super::AlertSettings;
+
 /// Thresholds, the length of the history, and how health is scored.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MonitorSettings {
+    /// From where on something is worth an alert.
+    pub alerts: AlertSettings,
     /// How many samples a [`Monitor`](super::Monitor) keeps.
     pub history: usize,
     /// How far back trends look.
@@ -15,6 +19,6 @@ pub struct MonitorSettings {
 
 impl Default for MonitorSettings {
     fn default() -> Self {
-        Self { history: 600, trend: Duration::from_mins(1), tags: 8 }
+        Self { alerts: AlertSettings::default(), history: 600, trend: Duration::from_mins(1), tags: 8 }
     }
 }
