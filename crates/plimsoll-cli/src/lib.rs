@@ -19,6 +19,7 @@ pub mod machine;
 pub mod pool;
 mod printer;
 mod settings;
+pub mod top;
 
 use std::process::ExitCode;
 
