@@ -12,6 +12,7 @@
 //! ```
 
 pub mod alerts;
+pub mod attach;
 mod clocks;
 mod engine;
 mod monitor;
@@ -22,6 +23,7 @@ mod rates;
 mod sample;
 mod sampler;
 mod settings;
+pub mod socket;
 mod trend;
 
 pub use alerts::{AlertChange, AlertChanges, AlertSettings, Alerts, ParseThresholdsError, Thresholds, Turn};
