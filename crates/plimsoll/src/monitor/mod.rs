@@ -22,6 +22,7 @@ mod rates;
 mod sample;
 mod sampler;
 mod settings;
+mod sinks;
 mod trend;
 
 pub use alerts::{AlertChange, AlertChanges, AlertSettings, Alerts, ParseThresholdsError, Thresholds, Turn};
@@ -33,3 +34,8 @@ pub use sample::{
 };
 pub use sampler::Sampler;
 pub use settings::MonitorSettings;
+#[cfg(feature = "webhook")]
+pub use sinks::Webhook;
+pub use sinks::{AlertLog, on_alert};
+#[cfg(any(feature = "webhook", feature = "otlp"))]
+pub use sinks::{PostCounts, PostError, PostSettings, Poster};
