@@ -14,6 +14,7 @@
 pub mod alerts;
 mod clocks;
 mod engine;
+pub mod health;
 mod monitor;
 mod probe;
 #[cfg(target_os = "macos")]
