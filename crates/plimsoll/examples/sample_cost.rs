@@ -12,7 +12,7 @@ use plimsoll::monitor::Sampler;
 use plimsoll::pool::{Lease, LeaseRequest, Tag};
 use plimsoll::{Bytes, Engine, Place};
 use plimsoll_device::sim::{SimDevice, SimSettings};
-use plimsoll_device::{Device, DeviceError};
+use plimsoll_device::{Capabilities, Device, DeviceError, HostDevice, HostSettings};
 
 const RUNS: usize = 9;
 const SAMPLES: u32 = 200;
@@ -55,7 +55,7 @@ fn cpu() -> Duration {
 }
 
 fn engine(accounts: usize) -> Result<(Engine, Vec<Lease>), Box<dyn Error>> {
-    let places: Vec<Place> = (0..4).map(Place::Sim).collect();
+    let places: Vec<Place> = std::iter::once(Place::Host).chain((0..3).map(Place::Sim)).collect();
     let mut plan = LedgerSettings {
         places: places.iter().map(|&place| LineSettings::new(place, Bytes::gib(4))).collect(),
         accounts: Vec::new(),
@@ -66,12 +66,18 @@ fn engine(accounts: usize) -> Result<(Engine, Vec<Lease>), Box<dyn Error>> {
             |account: AccountSettings, &place: &Place| account.share(place, Bytes::ZERO, Bytes::gib(1));
         plan.accounts.push(places.iter().fold(account, share));
     }
-    let device = |number: u16| {
-        let settings =
-            SimSettings { place: Place::Sim(number), total: Bytes::gib(8), ..SimSettings::default() };
-        Ok(Arc::new(SimDevice::new(settings)?) as Arc<dyn Device>)
+    let device = |number: u16| -> Result<Arc<dyn Device>, DeviceError> {
+        let capabilities = Capabilities { growable_ranges: false, ..SimSettings::default().capabilities };
+        let total = Bytes::gib(8);
+        let place = Place::Sim(number);
+        let settings = SimSettings { place, total, capabilities, ..SimSettings::default() };
+        Ok(Arc::new(SimDevice::new(settings)?))
     };
-    let engine = Engine::with(&plan, (0..4).map(device).collect::<Result<_, DeviceError>>()?)?;
+    let mut devices: Vec<Arc<dyn Device>> = vec![Arc::new(HostDevice::open(HostSettings::default())?)];
+    for number in 0..3 {
+        devices.push(device(number)?);
+    }
+    let engine = Engine::with(&plan, devices)?;
     let mut leases = Vec::new();
     for number in 0..accounts {
         let account = engine.account(&format!("account-{number}"))?;

@@ -15,6 +15,7 @@ pub mod alerts;
 pub mod attach;
 mod clocks;
 mod engine;
+pub mod health;
 mod monitor;
 mod probe;
 #[cfg(target_os = "macos")]
@@ -23,6 +24,7 @@ mod rates;
 mod sample;
 mod sampler;
 mod settings;
+mod sinks;
 pub mod socket;
 mod trend;
 
@@ -35,3 +37,8 @@ pub use sample::{
 };
 pub use sampler::Sampler;
 pub use settings::MonitorSettings;
+#[cfg(feature = "webhook")]
+pub use sinks::Webhook;
+pub use sinks::{AlertLog, on_alert};
+#[cfg(any(feature = "webhook", feature = "otlp"))]
+pub use sinks::{PostCounts, PostError, PostSettings, Poster};

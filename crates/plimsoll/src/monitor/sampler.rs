@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use super::health::{self, Past};
 use super::probe::{self, LinuxProbe, Probe, Reading};
 use super::rates::Rate;
 use super::trend::Trend;
@@ -30,6 +31,7 @@ pub struct Sampler {
     available: Trend,
     charged: BTreeMap<String, Trend>,
     alerts: Alerts,
+    past: Past,
 }
 
 #[derive(Default)]
@@ -68,6 +70,7 @@ impl Sampler {
             available: Trend::over(settings.trend),
             charged: BTreeMap::new(),
             alerts: Alerts::new(settings.alerts),
+            past: Past::over(settings.past),
             settings,
         }
     }
@@ -85,6 +88,7 @@ impl Sampler {
         self.available = Trend::over(settings.trend);
         self.charged.clear();
         self.alerts = Alerts::new(settings.alerts);
+        self.past = Past::over(settings.past);
         self.settings = settings;
         self
     }
@@ -123,6 +127,8 @@ impl Sampler {
             ..Sample::default()
         };
         sample.alerts = self.alerts.read(&sample);
+        self.past.read(&sample);
+        sample.health = Some(health::assess(&sample, &self.past, self.settings.scoring));
         sample
     }
 
