@@ -133,7 +133,7 @@ fn place_facts(app: &App, place: &PlaceSample) -> Vec<Fact> {
         ("line", size(place.line_bytes)),
         ("peak", size(place.peak_bytes)),
         ("in use", size(load.in_use)),
-        ("accounts may have", size(place.carry_bytes)),
+        ("can carry", size(place.carry_bytes)),
         ("level", place.level.clone()),
         ("cached", size(load.cached)),
         ("reserve", size(place.reserve_bytes)),
@@ -141,8 +141,8 @@ fn place_facts(app: &App, place: &PlaceSample) -> Vec<Fact> {
         ("pending", size(load.pending)),
         ("emergency", size(place.emergency_bytes)),
         ("full in", about_or(look, place.exhausted_in_s)),
-        ("not backed yet", size(place.unbacked_bytes)),
-        ("emergency used", size(place.emergency_used_bytes)),
+        ("not backed", size(place.unbacked_bytes)),
+        ("of it used", size(place.emergency_used_bytes)),
         ("fragmentation", fragmentation(look, place.external_fragmentation, place.internal_fragmentation)),
     ];
     let devices = app.picture().newest().map(|sample| sample.devices.as_slice()).unwrap_or_default();
@@ -170,7 +170,7 @@ fn account_facts(look: Look, account: &AccountSample) -> Vec<Fact> {
         ("leases", number(account.leases)),
         ("pool cached", size_or(look, account.cached_bytes)),
         ("hit rate", percent_or(look, account.hit_rate)),
-        ("backed or given", number(account.maps)),
+        ("maps", number(account.maps)),
         ("pool pending", size_or(look, account.pending_bytes)),
         ("", String::new()),
         (
@@ -187,13 +187,13 @@ fn fragmentation(look: Look, external: Option<f64>, internal: Option<f64>) -> St
 
 /// Facts in as many columns as there is room for, read from left to right.
 fn facts(look: Look, facts: &[Fact], width: usize) -> Vec<Line<'static>> {
-    const NAME: usize = 17;
+    const NAME: usize = 14;
     let columns = match width {
         ..56 => 1,
         _ => 3,
     };
     let wide = width / columns;
-    let value = (SIZE + 3).min(wide.saturating_sub(3));
+    let value = SIZE.min(wide.saturating_sub(3));
     let name = NAME.min(wide.saturating_sub(value + 2));
     let rows = facts.chunks(columns).map(|row| {
         let mut spans = Vec::with_capacity(columns * 2);
