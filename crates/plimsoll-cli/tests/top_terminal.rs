@@ -79,7 +79,7 @@ impl Session {
         let (tell, more) = mpsc::channel();
         let (mut reader, kept) = (File::from(ours.try_clone().unwrap()), Arc::clone(&output));
         thread::spawn(move || {
-            let mut bytes = [0; 65536];
+            let mut bytes = [0; 4096];
             while let Ok(read) = reader.read(&mut bytes)
                 && read > 0
             {

@@ -25,12 +25,12 @@ pub fn show_place(app: &App, area: Rect, buffer: &mut Buffer) {
     let width = usize::from(area.width);
     let mut stack = Stack { area };
     let title = format!(" {}", device_name(app, place));
-    line(&mut stack, buffer, Line::styled(left(look, &title, width), look.bold().patch(look.accent())));
+    line(&mut stack, buffer, &Line::styled(left(look, &title, width), look.bold().patch(look.accent())));
     let mut spans = vec![Span::raw(" ")];
     spans.extend(places::bar(look, place, width.saturating_sub(2)));
-    line(&mut stack, buffer, Line::from(spans));
+    line(&mut stack, buffer, &Line::from(spans));
     for row in facts(look, &place_facts(app, place), width) {
-        line(&mut stack, buffer, row);
+        line(&mut stack, buffer, &row);
     }
     let graph = past::charged(app, &place.place, None, place.line_bytes, place.charged_bytes);
     let accounts = accounts::sheet(app, width);
@@ -53,13 +53,13 @@ pub fn show_account(app: &App, area: Rect, buffer: &mut Buffer) {
     let width = usize::from(area.width);
     let mut stack = Stack { area };
     let title = format!(" {} at {}", account.path, place.place);
-    line(&mut stack, buffer, Line::styled(left(look, &title, width), look.bold().patch(look.accent())));
+    line(&mut stack, buffer, &Line::styled(left(look, &title, width), look.bold().patch(look.accent())));
     let of = Row { account, depth: 0 };
     let mut spans = vec![Span::raw(" ")];
     spans.extend(accounts::bar(look, place, &of, account.limit_bytes, width.saturating_sub(2)));
-    line(&mut stack, buffer, Line::from(spans));
+    line(&mut stack, buffer, &Line::from(spans));
     for row in facts(look, &account_facts(look, account), width) {
-        line(&mut stack, buffer, row);
+        line(&mut stack, buffer, &row);
     }
     let path = account.path.as_str();
     let graph = past::charged(app, &place.place, Some(path), account.limit_bytes, account.charged_bytes);
@@ -79,7 +79,7 @@ pub fn show_health(app: &App, area: Rect, buffer: &mut Buffer) {
     let health = app.picture().newest().and_then(|sample| sample.health.clone());
     let Some(health) = health else {
         let text = left(look, " Health is not known yet.", width);
-        return line(&mut stack, buffer, Line::from(text));
+        return line(&mut stack, buffer, &Line::from(text));
     };
     let title = format!(" health {} {:.2}", health.rating, health.score);
     let mut lines = vec![Line::styled(title, look.bold().patch(look.of_level(&health.rating)))];
@@ -103,7 +103,7 @@ pub fn show_health(app: &App, area: Rect, buffer: &mut Buffer) {
     }
     let first = app.scroll().min(lines.len().saturating_sub(usize::from(area.height)));
     for one in lines.into_iter().skip(first) {
-        line(&mut stack, buffer, one);
+        line(&mut stack, buffer, &one);
     }
 }
 
@@ -112,10 +112,10 @@ fn gone(app: &App, area: Rect, buffer: &mut Buffer) {
     buffer.set_line(area.x, area.y, &Line::from(text), area.width);
 }
 
-fn line(stack: &mut Stack, buffer: &mut Buffer, line: Line<'_>) {
+fn line(stack: &mut Stack, buffer: &mut Buffer, line: &Line<'_>) {
     let at = stack.next(1);
     if at.height > 0 {
-        buffer.set_line(at.x, at.y, &line, at.width);
+        buffer.set_line(at.x, at.y, line, at.width);
     }
 }
 
