@@ -15,6 +15,7 @@ pub mod alerts;
 mod clocks;
 mod engine;
 pub mod health;
+pub mod metrics;
 mod monitor;
 mod probe;
 #[cfg(target_os = "macos")]
@@ -22,6 +23,7 @@ mod probe_mac;
 mod rates;
 mod sample;
 mod sampler;
+mod serve;
 mod settings;
 mod sinks;
 mod trend;
@@ -34,6 +36,7 @@ pub use sample::{
     PlaceSample, RecorderSample, Sample, Severity, SourceSample, TagSample,
 };
 pub use sampler::Sampler;
+pub use serve::{ServeSettings, Server, ServerSink};
 pub use settings::MonitorSettings;
 #[cfg(feature = "webhook")]
 pub use sinks::Webhook;
