@@ -73,7 +73,9 @@ fn other_paths_methods_and_nonsense_are_refused() {
     let server = server(ServeSettings::default());
     assert_eq!(get(&server, "/secret").0, "HTTP/1.1 404 Not Found");
     let answer = send(&server, "POST /metrics HTTP/1.1\r\nContent-Length: 0\r\n\r\n");
-    assert!(answer.starts_with("HTTP/1.1 405 Method Not Allowed\r\n") && answer.contains("Allow: GET, HEAD\r\n"));
+    assert!(
+        answer.starts_with("HTTP/1.1 405 Method Not Allowed\r\n") && answer.contains("Allow: GET, HEAD\r\n")
+    );
     let answer = send(&server, "HEAD /metrics HTTP/1.1\r\n\r\n");
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\n"), "no body: {answer}");
     assert!(send(&server, "hello\r\n\r\n").starts_with("HTTP/1.1 400 Bad Request\r\n"));

@@ -66,7 +66,9 @@ impl Answer {
     pub(super) fn to_unread(why: &Unread) -> Option<Self> {
         match why {
             Unread::Gone => None,
-            Unread::TooLong => Some(Self::plain("431 Request Header Fields Too Large", "the request is too long")),
+            Unread::TooLong => {
+                Some(Self::plain("431 Request Header Fields Too Large", "the request is too long"))
+            }
             Unread::Malformed => Some(Self::plain("400 Bad Request", "that is no HTTP/1.1 request")),
         }
     }

@@ -76,7 +76,16 @@ mod tests {
         let get = |path: &str| Ok(("GET".to_owned(), path.to_owned()));
         assert_eq!(read("GET /metrics HTTP/1.1\r\nHost: x"), get("/metrics"));
         assert_eq!(read("GET /metrics?a=b HTTP/1.0"), get("/metrics"));
-        for wrong in ["", "GET", "GET /", "GET / HTTP/2", "get / HTTP/1.1", "GET x HTTP/1.1", "GET / a HTTP/1.1", "\u{0} / HTTP/1.1"] {
+        for wrong in [
+            "",
+            "GET",
+            "GET /",
+            "GET / HTTP/2",
+            "get / HTTP/1.1",
+            "GET x HTTP/1.1",
+            "GET / a HTTP/1.1",
+            "\u{0} / HTTP/1.1",
+        ] {
             assert_eq!(read(wrong), Err(Unread::Malformed), "{wrong:?}");
         }
         assert_eq!(parse(b"GET /\xff HTTP/1.1"), Err(Unread::Malformed));
