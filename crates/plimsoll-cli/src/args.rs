@@ -9,11 +9,13 @@ use crate::device::DeviceCheckArgs;
 use crate::machine::MachineArgs;
 use crate::pool::ReplayArgs;
 use crate::printer::Color;
+use crate::top::TopArgs;
 
 const EXAMPLES: &str = "\
 Examples:
   plimsoll machine                  what this machine can carry, and why
   plimsoll machine --json           the same for programs
+  plimsoll top                      where every byte is, on a screen to keep open
   plimsoll config check plan.toml   whether a plan adds up and fits here
   plimsoll pool replay trace.csv.gz what our pool keeps where another kept more
   plimsoll device check cuda:0      whether a GPU keeps what devices promise
@@ -45,6 +47,8 @@ pub(crate) struct Args {
 pub(crate) enum CommandArgs {
     /// Show what this machine can carry: places, pressure, and what limits them
     Machine(MachineArgs),
+    /// Watch where every byte is: a screen of the machine, and of a running engine
+    Top(TopArgs),
     /// Look at memory pools from outside
     #[command(subcommand, arg_required_else_help = true)]
     Pool(PoolCommand),

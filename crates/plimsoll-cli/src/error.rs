@@ -75,6 +75,20 @@ pub enum CliError {
     /// A benchmark that could not run, or showed a fault.
     #[error("the benchmark failed: {0}")]
     Bench(String),
+    /// A screen where there is none to draw on.
+    #[error("`plimsoll top` draws a screen, and stdout is no terminal or JSON was asked for")]
+    NoScreen,
+    /// An engine that cannot be looked at.
+    #[error(transparent)]
+    Attach(#[from] plimsoll::monitor::attach::AttachError),
+    /// A process that shows no engine.
+    #[error("process {pid} shows no engine of this user; running: {running}")]
+    NoSuchEngine {
+        /// The process that was named.
+        pid: u32,
+        /// Those that there are.
+        running: String,
+    },
     /// Output that could not be written.
     #[error("the output could not be written: {0}")]
     Output(#[source] io::Error),
@@ -115,6 +129,12 @@ impl CliError {
             Self::Memory(error) => error.next_step(),
             Self::Bench(_) => {
                 "this is a mistake in plimsoll; please report it with the output above".to_owned()
+            }
+            Self::NoScreen => "`plimsoll watch --json` prints a line a sample".to_owned(),
+            Self::Attach(_) | Self::NoSuchEngine { .. } => {
+                "`plimsoll top --list` shows the engines that run; one is seen once its program calls \
+                 `engine.publish(NAME, EVERY)`"
+                    .to_owned()
             }
             Self::Output(_) => "check that the disk has room and the target is writable".to_owned(),
             Self::Json(_) => "this is a mistake in plimsoll; please report it".to_owned(),

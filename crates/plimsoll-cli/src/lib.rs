@@ -19,6 +19,7 @@ pub mod machine;
 pub mod pool;
 mod printer;
 mod settings;
+pub mod top;
 
 use std::process::ExitCode;
 
@@ -67,6 +68,7 @@ pub fn run() -> ExitCode {
 fn execute(settings: &Settings, printer: &Printer) -> Result<(), CliError> {
     match &settings.command {
         Command::Machine(machine) => machine::run(machine, printer),
+        Command::Top(top) => top::run(top, printer),
         Command::ConfigCheck(check) => config::run(check, printer),
         Command::PoolReplay(replay) => pool::run(replay, printer),
         Command::DeviceCheck(check) => device::run(check, printer),

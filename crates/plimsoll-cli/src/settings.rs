@@ -8,6 +8,7 @@ use crate::device::DeviceCheckArgs;
 use crate::machine::MachineArgs;
 use crate::pool::ReplayArgs;
 use crate::printer::Color;
+use crate::top::TopArgs;
 
 /// One run of the program.
 #[derive(Debug)]
@@ -21,6 +22,7 @@ pub(crate) struct Settings {
 #[derive(Debug)]
 pub(crate) enum Command {
     Machine(MachineArgs),
+    Top(TopArgs),
     ConfigCheck(CheckArgs),
     PoolReplay(ReplayArgs),
     DeviceCheck(DeviceCheckArgs),
@@ -36,6 +38,7 @@ impl From<Args> for Settings {
             color: args.color,
             command: match args.command {
                 CommandArgs::Machine(machine) => Command::Machine(machine),
+                CommandArgs::Top(top) => Command::Top(top),
                 CommandArgs::Config(ConfigArgs::Check(check)) => Command::ConfigCheck(check),
                 CommandArgs::Pool(PoolCommand::Replay(replay)) => Command::PoolReplay(replay),
                 CommandArgs::Device(DeviceCommand::Check(check)) => Command::DeviceCheck(check),

@@ -63,6 +63,13 @@ pub(super) fn resource_limit(resource: libc::c_int) -> Option<Bytes> {
     (done && told.rlim_cur != libc::RLIM_INFINITY).then(|| Bytes::new(told.rlim_cur))
 }
 
+/// Whose process this is.
+#[cfg(unix)]
+pub(crate) fn user() -> u32 {
+    // SAFETY: geteuid takes nothing, reads no memory of ours and cannot fail.
+    unsafe { libc::geteuid() }
+}
+
 #[cfg(not(unix))]
 pub(crate) fn page() -> Option<Bytes> {
     None

@@ -25,6 +25,8 @@ mod pages;
 mod root;
 mod unified;
 
+#[cfg(unix)]
+pub(crate) use calls::user;
 pub use capacity::PlaceFacts;
 pub use facts::{Cache, Cpu, Disk, HugePages, Limit, LimitKind, Machine, Memory, Os, Pages, Transparent};
 pub use root::Root;

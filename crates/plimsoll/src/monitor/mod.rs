@@ -12,6 +12,7 @@
 //! ```
 
 pub mod alerts;
+pub mod attach;
 mod clocks;
 mod engine;
 pub mod health;
@@ -26,6 +27,7 @@ mod sampler;
 mod serve;
 mod settings;
 mod sinks;
+pub mod socket;
 mod trend;
 
 pub use alerts::{AlertChange, AlertChanges, AlertSettings, Alerts, ParseThresholdsError, Thresholds, Turn};
