@@ -6,16 +6,20 @@ use crate::bench::memory::MemoryArgs;
 use crate::bench::{GovernorArgs, PoolArgs};
 use crate::config::CheckArgs;
 use crate::device::DeviceCheckArgs;
+use crate::health::HealthArgs;
 use crate::machine::MachineArgs;
 use crate::pool::ReplayArgs;
 use crate::printer::Color;
 use crate::top::TopArgs;
+use crate::watch::WatchArgs;
 
 const EXAMPLES: &str = "\
 Examples:
   plimsoll machine                  what this machine can carry, and why
   plimsoll machine --json           the same for programs
   plimsoll top                      where every byte is, on a screen to keep open
+  plimsoll watch --json             a line a second for programs
+  plimsoll health                   how well memory stands, and what to do
   plimsoll config check plan.toml   whether a plan adds up and fits here
   plimsoll pool replay trace.csv.gz what our pool keeps where another kept more
   plimsoll device check cuda:0      whether a GPU keeps what devices promise
@@ -49,6 +53,10 @@ pub(crate) enum CommandArgs {
     Machine(MachineArgs),
     /// Watch where every byte is: a screen of the machine, and of a running engine
     Top(TopArgs),
+    /// Print a sample every so often, and pass alerts and metrics on
+    Watch(WatchArgs),
+    /// Say how well memory stands, and what to do about it
+    Health(HealthArgs),
     /// Look at memory pools from outside
     #[command(subcommand, arg_required_else_help = true)]
     Pool(PoolCommand),

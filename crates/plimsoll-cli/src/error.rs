@@ -81,6 +81,23 @@ pub enum CliError {
     /// An engine that cannot be looked at.
     #[error(transparent)]
     Attach(#[from] plimsoll::monitor::attach::AttachError),
+    /// Memory that is in a critical state.
+    #[error("memory is in a critical state: health is {score:.2} of 1")]
+    Unhealthy {
+        /// How well it stands.
+        score: f64,
+    },
+    /// A webhook or collector that nothing can be posted to.
+    #[error(transparent)]
+    Post(#[from] plimsoll::monitor::PostError),
+    /// An address that cannot be listened on.
+    #[error("{address} cannot be listened on: {source}")]
+    Listen {
+        /// Which address.
+        address: std::net::SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
     /// A process that shows no engine.
     #[error("process {pid} shows no engine of this user; running: {running}")]
     NoSuchEngine {
@@ -131,6 +148,14 @@ impl CliError {
                 "this is a mistake in plimsoll; please report it with the output above".to_owned()
             }
             Self::NoScreen => "`plimsoll watch --json` prints a line a sample".to_owned(),
+            Self::Unhealthy { .. } => {
+                "`plimsoll health` says what to do; `--symptom slow` and the others look for the cause"
+                    .to_owned()
+            }
+            Self::Post(_) => "give another URL, or leave it out".to_owned(),
+            Self::Listen { .. } => {
+                "give another address, such as 127.0.0.1:9185; port 0 takes one that is free".to_owned()
+            }
             Self::Attach(_) | Self::NoSuchEngine { .. } => {
                 "`plimsoll top --list` shows the engines that run; one is seen once its program calls \
                  `engine.publish(NAME, EVERY)`"

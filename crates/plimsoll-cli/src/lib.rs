@@ -15,11 +15,13 @@ pub mod config;
 pub mod device;
 pub mod draw;
 mod error;
+pub mod health;
 pub mod machine;
 pub mod pool;
 mod printer;
 mod settings;
 pub mod top;
+pub mod watch;
 
 use std::process::ExitCode;
 
@@ -69,6 +71,8 @@ fn execute(settings: &Settings, printer: &Printer) -> Result<(), CliError> {
     match &settings.command {
         Command::Machine(machine) => machine::run(machine, printer),
         Command::Top(top) => top::run(top, printer),
+        Command::Watch(watch) => watch::run(watch, printer),
+        Command::Health(health) => health::run(health, printer),
         Command::ConfigCheck(check) => config::run(check, printer),
         Command::PoolReplay(replay) => pool::run(replay, printer),
         Command::DeviceCheck(check) => device::run(check, printer),

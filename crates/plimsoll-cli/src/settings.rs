@@ -5,10 +5,12 @@ use crate::bench::memory::MemoryArgs;
 use crate::bench::{GovernorArgs, PoolArgs};
 use crate::config::CheckArgs;
 use crate::device::DeviceCheckArgs;
+use crate::health::HealthArgs;
 use crate::machine::MachineArgs;
 use crate::pool::ReplayArgs;
 use crate::printer::Color;
 use crate::top::TopArgs;
+use crate::watch::WatchArgs;
 
 /// One run of the program.
 #[derive(Debug)]
@@ -23,6 +25,8 @@ pub(crate) struct Settings {
 pub(crate) enum Command {
     Machine(MachineArgs),
     Top(TopArgs),
+    Watch(WatchArgs),
+    Health(HealthArgs),
     ConfigCheck(CheckArgs),
     PoolReplay(ReplayArgs),
     DeviceCheck(DeviceCheckArgs),
@@ -39,6 +43,8 @@ impl From<Args> for Settings {
             command: match args.command {
                 CommandArgs::Machine(machine) => Command::Machine(machine),
                 CommandArgs::Top(top) => Command::Top(top),
+                CommandArgs::Watch(watch) => Command::Watch(watch),
+                CommandArgs::Health(health) => Command::Health(health),
                 CommandArgs::Config(ConfigArgs::Check(check)) => Command::ConfigCheck(check),
                 CommandArgs::Pool(PoolCommand::Replay(replay)) => Command::PoolReplay(replay),
                 CommandArgs::Device(DeviceCommand::Check(check)) => Command::DeviceCheck(check),
