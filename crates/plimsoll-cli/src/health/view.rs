@@ -47,10 +47,8 @@ pub fn view(report: &HealthReport, pen: &Pen) -> String {
             None => (Style::Dim, "unknown"),
         };
         let _ = writeln!(out, "  {}: {} ({})", finding.cause, pen.paint(style, word), finding.evidence);
-        if finding.found != Some(false) {
-            for line in wrap(&finding.remedy, pen.width.saturating_sub(4)) {
-                let _ = writeln!(out, "    {line}");
-            }
+        for line in wrap(&finding.remedy, pen.width.saturating_sub(4)) {
+            let _ = writeln!(out, "    {}", pen.paint(Style::Dim, &line));
         }
     }
     out

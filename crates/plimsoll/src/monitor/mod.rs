@@ -17,7 +17,6 @@ mod clocks;
 mod engine;
 pub mod health;
 pub mod metrics;
-mod monitor;
 mod probe;
 #[cfg(target_os = "macos")]
 mod probe_mac;
@@ -28,11 +27,11 @@ mod serve;
 mod settings;
 mod sinks;
 pub mod socket;
+mod thread;
 mod trend;
 
 pub use alerts::{AlertChange, AlertChanges, AlertSettings, Alerts, ParseThresholdsError, Thresholds, Turn};
 pub use clocks::Clocks;
-pub use monitor::{Monitor, Sink};
 pub use sample::{
     AccountSample, AlertSample, DeviceSample, EventSample, HealthSample, MachineSample, PartSample,
     PlaceSample, RecorderSample, Sample, Severity, SourceSample, TagSample,
@@ -45,3 +44,4 @@ pub use sinks::Webhook;
 pub use sinks::{AlertLog, on_alert};
 #[cfg(any(feature = "webhook", feature = "otlp"))]
 pub use sinks::{PostCounts, PostError, PostSettings, Poster};
+pub use thread::{Monitor, Sink};

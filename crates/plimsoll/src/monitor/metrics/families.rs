@@ -72,6 +72,7 @@ fn watched(sample: &Sample) -> Vec<Family> {
     ]
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn machine(sample: &Sample) -> Vec<Family> {
     use Unit::{Bytes, BytesPerSecond, Count, Ratio, Seconds};
     let machine = &sample.machine;
@@ -222,6 +223,7 @@ fn places(sample: &Sample) -> Vec<Family> {
     ]
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn accounts(sample: &Sample) -> Vec<Family> {
     let all: Vec<(Labels, &AccountSample)> = sample
         .places
