@@ -174,8 +174,7 @@ impl Engine {
 
     /// The same with settings.
     pub fn record_with(&self, settings: RecordSettings) -> ActiveRecording {
-        let (lines, charged) = self.inner.governor.standing();
-        self.recorder().record(settings, lines, charged)
+        self.inner.governor.record_with(settings)
     }
 
     /// The same into a file, written as it comes: for recordings that are larger than they should be in memory.
@@ -184,8 +183,7 @@ impl Engine {
         path: &Path,
         settings: RecordSettings,
     ) -> Result<SpooledRecording, RecordingError> {
-        let (lines, charged) = self.inner.governor.standing();
-        self.recorder().record_to(path, settings, lines, charged)
+        self.inner.governor.record_to(path, settings)
     }
 
     /// What writes down what happens here: its numbers, marks, and what threads did last.

@@ -34,7 +34,7 @@ fn peak(recording: &Recording) -> (u64, u64) {
                 most = most.max(now);
             }
             Kind::Drop | Kind::Retire => {
-                now -= live.remove(&key).unwrap_or_else(|| panic!("{event:?} ends nothing"))
+                now -= live.remove(&key).unwrap_or_else(|| panic!("{event:?} ends nothing"));
             }
             _ => {}
         }
@@ -240,7 +240,9 @@ fn a_recording_that_begins_amid_the_work_of_others_adds_up() {
         assert!((38..=44).contains(&live), "{live} blocks at the end of {:?}", recording.facts());
     }
     stop.store(true, std::sync::atomic::Ordering::Relaxed);
-    workers.into_iter().for_each(|worker| worker.join().unwrap());
+    for worker in workers {
+        worker.join().unwrap();
+    }
 }
 
 #[test]

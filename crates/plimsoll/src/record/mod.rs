@@ -31,6 +31,7 @@ pub use recording::{Baseline, Events, Facts, LineFact, Prediction, Recording, Re
 pub use scope::{Scope, scope};
 pub use session::{ActiveRecording, RecordClock, RecordSettings, SpooledRecording};
 
+pub(crate) use packed::Leased;
 pub(crate) use recorder::leases_wanted;
 pub(crate) use sites::Line;
 pub(crate) use standing::{Stand, Standing};

@@ -302,12 +302,14 @@ impl Recorder {
     fn tick(self: Arc<Self>) {
         let mut turns = 0_u32;
         loop {
+            self.restock();
             std::thread::sleep(Duration::from_millis(1));
             clock::now_ns();
             turns = turns.wrapping_add(1);
             let mut sessions = held(&self.sessions);
             if sessions.list.is_empty() {
                 sessions.ticking = false;
+                self.sell_out();
                 return;
             }
             if turns.is_multiple_of(TICKS_WRITTEN)
