@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::bench::memory::MemoryArgs;
-use crate::bench::{GovernorArgs, PoolArgs};
+use crate::bench::{GovernorArgs, PoolArgs, RecorderArgs};
 use crate::config::CheckArgs;
 use crate::device::DeviceCheckArgs;
 use crate::health::HealthArgs;
@@ -91,6 +91,8 @@ pub(crate) enum BenchCommand {
     Memory(MemoryArgs),
     /// Whether the line holds when far more is asked for than it carries
     Governor(GovernorArgs),
+    /// What writing down what happens costs
+    Recorder(RecorderArgs),
 }
 
 #[derive(Debug, Subcommand)]

@@ -79,5 +79,6 @@ fn execute(settings: &Settings, printer: &Printer) -> Result<(), CliError> {
         Command::BenchPool(pool) => bench::run_pool(pool, printer),
         Command::BenchMemory(memory) => bench::memory::run(memory, printer),
         Command::BenchGovernor(governor) => bench::run_governor(governor, printer),
+        Command::BenchRecorder(recorder) => bench::run_recorder(recorder, printer),
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::args::{Args, BenchCommand, CommandArgs, ConfigArgs, DeviceCommand, PoolCommand};
 use crate::bench::memory::MemoryArgs;
-use crate::bench::{GovernorArgs, PoolArgs};
+use crate::bench::{GovernorArgs, PoolArgs, RecorderArgs};
 use crate::config::CheckArgs;
 use crate::device::DeviceCheckArgs;
 use crate::health::HealthArgs;
@@ -33,6 +33,7 @@ pub(crate) enum Command {
     BenchPool(PoolArgs),
     BenchMemory(MemoryArgs),
     BenchGovernor(GovernorArgs),
+    BenchRecorder(RecorderArgs),
 }
 
 impl From<Args> for Settings {
@@ -51,6 +52,7 @@ impl From<Args> for Settings {
                 CommandArgs::Bench(BenchCommand::Pool(pool)) => Command::BenchPool(pool),
                 CommandArgs::Bench(BenchCommand::Memory(memory)) => Command::BenchMemory(memory),
                 CommandArgs::Bench(BenchCommand::Governor(governor)) => Command::BenchGovernor(governor),
+                CommandArgs::Bench(BenchCommand::Recorder(recorder)) => Command::BenchRecorder(recorder),
             },
         }
     }
