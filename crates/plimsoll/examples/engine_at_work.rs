@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use plimsoll::ledger::{AccountSettings, LedgerSettings, LineSettings};
 use plimsoll::pool::{Lease, LeaseRequest, Tag};
 use plimsoll::{Bytes, Engine, Place};
-use plimsoll_device::sim::{SimDevice, SimSettings};
+use plimsoll_device::sim::{Contents, SimDevice, SimSettings};
 use plimsoll_device::{Device, HostDevice, HostSettings, Stream};
 
 const GPU: Place = Place::Sim(0);
@@ -26,6 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let settings = SimSettings {
         total: Bytes::mib(64),
         fence_delay: Duration::from_millis(700),
+        contents: Contents::Hollow,
         ..SimSettings::default()
     };
     let gpu = Arc::new(SimDevice::new(settings)?);

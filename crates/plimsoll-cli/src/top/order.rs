@@ -8,9 +8,9 @@ use plimsoll::monitor::{AccountSample, PlaceSample};
 /// What siblings are sorted by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Sort {
-    /// As they stand in the plan: nothing moves.
+    /// By name: nothing moves.
     #[default]
-    Plan,
+    Name,
     /// The largest first.
     Charged,
     /// The fullest first, measured against the limit.
@@ -24,17 +24,17 @@ impl Sort {
     #[must_use]
     pub const fn next(self) -> Self {
         match self {
-            Self::Plan => Self::Charged,
+            Self::Name => Self::Charged,
             Self::Charged => Self::Fullest,
             Self::Fullest => Self::Priority,
-            Self::Priority => Self::Plan,
+            Self::Priority => Self::Name,
         }
     }
 
     /// Its name on the screen.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Plan => "plan",
+            Self::Name => "name",
             Self::Charged => "charged",
             Self::Fullest => "fullest",
             Self::Priority => "priority",
@@ -44,7 +44,7 @@ impl Sort {
     fn compare(self, one: &AccountSample, other: &AccountSample) -> Ordering {
         let charged = |a: &AccountSample, b: &AccountSample| b.charged_bytes.cmp(&a.charged_bytes);
         match self {
-            Self::Plan => Ordering::Equal,
+            Self::Name => one.path.cmp(&other.path),
             Self::Charged => charged(one, other),
             Self::Fullest => share(other).total_cmp(&share(one)).then_with(|| charged(one, other)),
             Self::Priority => one.priority.cmp(&other.priority).then_with(|| charged(one, other)),
@@ -128,11 +128,11 @@ mod tests {
             ..PlaceSample::default()
         };
         let names = |sort| rows(&place, sort).iter().map(Row::name).collect::<Vec<_>>();
-        assert_eq!(names(Sort::Plan), ["models", "a", "b", "kv", "lost/child"]);
+        assert_eq!(names(Sort::Name), ["kv", "lost/child", "models", "a", "b"]);
         assert_eq!(names(Sort::Charged), ["kv", "models", "b", "a", "lost/child"]);
         assert_eq!(names(Sort::Fullest), ["lost/child", "models", "a", "b", "kv"]);
         assert_eq!(names(Sort::Priority), ["lost/child", "kv", "models", "b", "a"]);
-        assert_eq!(rows(&place, Sort::Plan)[1].depth, 1);
+        assert_eq!(rows(&place, Sort::Name)[3].depth, 1);
     }
 
     #[test]
@@ -141,6 +141,6 @@ mod tests {
         for _ in 0..4 {
             sort = sort.next();
         }
-        assert_eq!(sort, Sort::Plan);
+        assert_eq!(sort, Sort::Name);
     }
 }

@@ -39,7 +39,8 @@ pub fn sheet(app: &App, width: usize) -> Sheet {
     let lines = rows.iter().zip(place.into_iter().cycle());
     let lines = lines.map(|(row, place)| line(look, &columns, place, row, selected(row), focused));
     Sheet {
-        title: place.map_or_else(|| "accounts".to_owned(), |place| format!("accounts of {}", place.place)),
+        title: "accounts",
+        more: place.map(|place| format!(" of {}", place.place)).unwrap_or_default(),
         focused,
         keep: rows.iter().position(selected),
         rows: lines.collect(),

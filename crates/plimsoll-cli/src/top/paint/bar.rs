@@ -35,8 +35,11 @@ impl Bar<'_> {
         let mut cells = vec![self.free; columns];
         let filled = fill(cells.iter_mut(), self.left, self.whole, columns);
         let _ = fill(cells.iter_mut().rev().take(columns - filled), self.right, self.whole, columns);
+        let carried = self.left.iter().map(|part| part.bytes).fold(0, u64::saturating_add);
         for &(bytes, glyph, style) in self.marks {
-            let at = scaled(bytes, self.whole, columns).min(columns.saturating_sub(1));
+            let at = scaled(bytes, self.whole, columns);
+            // A line above what is carried is not drawn through it, however little there is to see of either.
+            let at = if bytes >= carried { at.max(filled) } else { at }.min(columns.saturating_sub(1));
             if let Some(cell) = cells.get_mut(at) {
                 *cell = (glyph, style);
             }
@@ -105,6 +108,7 @@ mod tests {
     #[test]
     fn the_smallest_part_shows_and_the_smallest_gap_too() {
         assert_eq!(drawn(10, 1 << 40, &[1, 1], &[], None), "#+........");
+        assert_eq!(drawn(10, 1 << 40, &[1, 1], &[], Some(3)), "#+|.......");
         assert_eq!(drawn(10, 1 << 40, &[(1 << 40) - 1], &[], None), "#########.");
     }
 

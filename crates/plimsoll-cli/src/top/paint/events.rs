@@ -27,7 +27,8 @@ pub fn sheet(app: &App, place: Option<&str>, account: Option<&str>, width: usize
     let raised = alerts.count();
     let raised = if raised > 0 { format!(", {raised} raised") } else { String::new() };
     Sheet {
-        title: format!("alerts and events{raised}"),
+        title: "alerts and events",
+        more: raised,
         columns: Vec::new(),
         focused,
         rows,

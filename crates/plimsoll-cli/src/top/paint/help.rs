@@ -11,7 +11,7 @@ const KEYS: [(&str, &str); 9] = [
     ("Enter, right", "open the selected place or account"),
     ("Esc, left", "back"),
     ("Tab", "next panel; Shift-Tab the one before"),
-    ("s", "sort accounts: plan, charged, fullest, priority"),
+    ("s", "sort accounts: name, charged, fullest, priority"),
     ("Space", "freeze the screen; again to go on"),
     ("h", "health in parts, and what to do"),
     ("?", "this help; any key closes it"),
@@ -29,7 +29,7 @@ pub fn show(app: &App, area: Rect, buffer: &mut Buffer) {
     lines.push(Line::styled(" marks", look.bold()));
     let marks = [
         (glyphs.in_use, "charged and in use: leases, and what is held without a pool"),
-        (glyphs.cached, "idle in pools    "),
+        (glyphs.cached, "idle in pools"),
         (glyphs.pending, "dropped, a device may still use it"),
         (glyphs.others, "used by others, from the right end"),
         (glyphs.line, "the line; on accounts, the limit"),

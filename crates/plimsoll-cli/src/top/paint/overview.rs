@@ -45,7 +45,7 @@ fn narrow(app: &App, area: Rect, buffer: &mut Buffer) {
     let pools_least = rooms.take(if area.height >= 14 { 3 } else { 0 });
     let past_room = rooms.take(if spacious { 5 } else { u16::from(area.height >= 12) });
     let accounts_more =
-        rooms.take(wish(&accounts, 40).saturating_sub(accounts_least).min(rooms.left * 2 / 3));
+        rooms.take(wish(&accounts, 40).saturating_sub(accounts_least).min((rooms.left * 3).div_ceil(4)));
     let both = wish(&pools, 12).max(if tags_beside { wish(&tags, 8) } else { 0 });
     let pools_more = rooms.take(both.saturating_sub(pools_least).min(rooms.left * 2 / 3));
     let events_room = events_least + rooms.take(rooms.left);

@@ -4,6 +4,7 @@ use plimsoll::Bytes;
 use plimsoll::monitor::Sample;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::graph::Series;
@@ -33,7 +34,7 @@ pub fn series(app: &App) -> Vec<Series> {
         now: size_or(look, machine.available_bytes),
         values: values(app, |sample| sample.machine.available_bytes.map(number)),
         most: machine.total_bytes.map_or(0.0, number),
-        style: look.accent(),
+        style: Style::new(),
     });
     let faults =
         |sample: &Sample| match (sample.machine.minor_faults_per_s, sample.machine.major_faults_per_s) {
@@ -46,7 +47,7 @@ pub fn series(app: &App) -> Vec<Series> {
         now: rate_or(look, values.last().copied().flatten()),
         most: values.iter().flatten().copied().fold(1.0, f64::max),
         values,
-        style: look.accent(),
+        style: Style::new(),
     });
     all
 }

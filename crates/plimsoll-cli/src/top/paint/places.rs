@@ -36,7 +36,8 @@ pub fn sheet(app: &App, width: usize) -> Sheet {
         line(look, &columns, place, is_selected, focused)
     });
     Sheet {
-        title: "places".to_owned(),
+        title: "places",
+        more: String::new(),
         focused,
         rows: rows.collect(),
         keep: places.iter().position(|place| selected == Some(place.place.as_str())),

@@ -42,7 +42,8 @@ pub fn sheet(app: &App, width: usize) -> Sheet {
         })
     });
     Sheet {
-        title: "pools".to_owned(),
+        title: "pools",
+        more: String::new(),
         focused,
         keep: pooled.iter().position(|of| selected(&of.account.path)),
         rows: lines.collect(),
@@ -76,7 +77,8 @@ pub fn tag_sheet(app: &App, of: Option<&str>, width: usize) -> Sheet {
     });
     let focused = app.page() == Page::Overview && app.panel() == Panel::Tags;
     Sheet {
-        title: "tags".to_owned(),
+        title: "tags",
+        more: String::new(),
         focused,
         rows: rows.collect(),
         columns,

@@ -105,7 +105,9 @@ pub fn row(look: Look, columns: &[Column], mut cell: impl FnMut(&Column) -> Cell
 #[derive(Debug)]
 pub struct Sheet {
     /// Its name; columns' names follow it.
-    pub title: String,
+    pub title: &'static str,
+    /// What follows the name where there is room.
+    pub more: String,
     /// The columns, the first of which the title stands over.
     pub columns: Vec<Column>,
     /// Whether it has the keys.
@@ -139,8 +141,8 @@ impl Sheet {
         };
         let shown = self.rows.iter().skip(first).take(room);
         let count = (room > 0 && self.rows.len() > room).then(|| {
-            let to = first + shown.len();
-            format!(" {}-{to}/{}", first + 1, self.rows.len())
+            let (to, all) = (first + shown.len(), self.rows.len());
+            if first == 0 { format!(" {to}/{all}") } else { format!(" {}-{to}/{all}", first + 1) }
         });
         buffer.set_line(area.x, area.y, &self.heading(look, count.as_deref()), area.width);
         for (y, line) in (area.y + 1..area.bottom()).zip(shown) {
@@ -156,7 +158,11 @@ impl Sheet {
         let style = if self.focused { look.bold().patch(look.accent()) } else { look.bold() };
         // The brackets say it where neither colours nor bold can.
         let (open, close) = if self.focused { ('[', "]") } else { (' ', "") };
-        let title = format!("{open}{}{close}{}", self.title, count.unwrap_or_default());
+        let count = count.unwrap_or_default();
+        let room = self.columns.first().map_or(usize::MAX, |column| column.width);
+        let whole = format!("{open}{}{}{close}{count}", self.title, self.more);
+        let fits = Span::raw(whole.as_str()).width() <= room;
+        let title = if fits { whole } else { format!("{open}{}{close}{count}", self.title) };
         let mut first = true;
         let mut line = row(look, &self.columns, |column| {
             if std::mem::take(&mut first) {
