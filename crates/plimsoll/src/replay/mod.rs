@@ -17,4 +17,5 @@ pub use best_fit::BestFit;
 pub use error::{ReplayError, TraceError};
 pub use pooled::{PooledReplay, through_pool, through_pool_on};
 pub use report::{Outcome, Replayer, Report, replay, report};
+pub(crate) use trace::HEADER;
 pub use trace::{Action, Event, Oddities, Trace, TraceFacts};
