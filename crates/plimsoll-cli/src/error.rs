@@ -75,6 +75,28 @@ pub enum CliError {
     /// A benchmark that could not run, or showed a fault.
     #[error("the benchmark failed: {0}")]
     Bench(String),
+    /// A recording that cannot be read.
+    #[error("{} cannot be read: {source}", path.display())]
+    Recording {
+        /// Which file.
+        path: std::path::PathBuf,
+        /// What is wrong with it.
+        source: plimsoll::record::RecordingError,
+    },
+    /// A recording that cannot be exported as asked.
+    #[error(transparent)]
+    Export(plimsoll::record::export::ExportError),
+    /// Bytes that are no text, and a terminal that would show them.
+    #[error("a PyTorch snapshot is no text, and a terminal cannot show it")]
+    Terminal,
+    /// A file that could not be written.
+    #[error("{} could not be written: {source}", path.display())]
+    Write {
+        /// Which file.
+        path: std::path::PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// Output that could not be written.
     #[error("the output could not be written: {0}")]
     Output(#[source] io::Error),
@@ -116,7 +138,14 @@ impl CliError {
             Self::Bench(_) => {
                 "this is a mistake in plimsoll; please report it with the output above".to_owned()
             }
-            Self::Output(_) => "check that the disk has room and the target is writable".to_owned(),
+            Self::Recording { .. } => {
+                "check the path; `engine.record()` and `Recording::save` make such files".to_owned()
+            }
+            Self::Export(_) => "name an account and a place that it has, or leave both out".to_owned(),
+            Self::Terminal => "add `-o FILE`, or send the output to a file or another program".to_owned(),
+            Self::Output(_) | Self::Write { .. } => {
+                "check that the disk has room and the target is writable".to_owned()
+            }
             Self::Json(_) => "this is a mistake in plimsoll; please report it".to_owned(),
         }
     }
