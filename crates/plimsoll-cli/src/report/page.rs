@@ -46,11 +46,18 @@ pub fn page(study: &Study) -> String {
 /// Places at which anything happened.
 fn sections(study: &Study) -> Vec<Section<'_>> {
     let all = study.summary.places.iter().zip(&study.peaks).zip(&study.timelines);
-    all.filter(|((summary, _), _)| {
-        summary.requested.bytes > 0 || summary.backed.is_some() || summary.charged.is_some()
-    })
-    .map(|((summary, peak), timeline)| Section { study, summary, peak, timeline })
-    .collect()
+    let busy = all.filter(|((summary, _), _)| {
+        summary.requested.bytes > 0
+            || summary.backed.is_some()
+            || summary.charged.is_some_and(|at| at.bytes > 0)
+    });
+    let mut sections: Vec<_> =
+        busy.map(|((summary, peak), timeline)| Section { study, summary, peak, timeline }).collect();
+    sections.sort_by_key(|section| {
+        let charged = section.summary.charged.map_or(0, |charged| charged.bytes);
+        std::cmp::Reverse(charged.max(section.summary.placed.bytes))
+    });
+    sections
 }
 
 fn header(study: &Study, program: &str) -> String {

@@ -233,7 +233,7 @@ impl Section<'_> {
                 width % 10
             );
             vec![
-                Cell::html(bar),
+                Cell::wide(bar),
                 Cell::size(share.bytes),
                 Cell::right(&percent(share.bytes, whole), share.bytes),
                 Cell::maybe_count(share.leases),

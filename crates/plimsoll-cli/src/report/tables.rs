@@ -50,6 +50,11 @@ impl Cell {
         Self { html: esc(text), class: "site", value: None }
     }
 
+    /// Markup of our own that wants room.
+    pub(super) fn wide(html: String) -> Self {
+        Self { html, class: "wide", value: None }
+    }
+
     /// Markup of our own.
     pub(super) fn html(html: String) -> Self {
         Self { html, class: "word", value: None }

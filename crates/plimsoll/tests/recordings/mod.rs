@@ -298,7 +298,13 @@ impl Maker {
                 self.odd_one();
             }
         }
-        let facts = Facts { duration_ns: self.now + self.step_ns, ..facts() };
+        // The line is a little above what the pools came to, and the plan a little below.
+        let backed = |source: usize| self.pools[source].backed - ((source as u64) << 40);
+        let cuda = backed(0) + backed(1);
+        let mut facts = Facts { duration_ns: self.now + self.step_ns, ..facts() };
+        facts.lines[0].line = Bytes::new((cuda + cuda / 8).next_multiple_of(64 << 20));
+        facts.predictions[0].bytes = Bytes::new((cuda - cuda / 9).next_multiple_of(GRANULE));
+        facts.predictions[1].bytes = Bytes::new((backed(1) / 2).next_multiple_of(GRANULE));
         Recording::from_events(facts, names(), self.events)
     }
 }

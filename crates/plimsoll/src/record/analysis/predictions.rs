@@ -49,12 +49,21 @@ pub(super) struct Checks {
     accounts: Vec<Account>,
     /// By source: which of them it counts for.
     of_source: Vec<Vec<usize>>,
+    /// By source: what it surely has charged when the recording begins, until it says how much that is.
+    assumed: Vec<u64>,
+    preface: bool,
 }
 
 impl Checks {
     pub(super) fn new(facts: &Facts, names: &Names) -> Self {
         let mut of_source = vec![Vec::new(); names.sources.len()];
         let mut accounts = Vec::new();
+        let mut assumed = vec![0_u64; names.sources.len()];
+        for base in &facts.baseline {
+            if let Some(assumed) = assumed.get_mut(usize::from(base.source)) {
+                *assumed = assumed.saturating_add(base.placed.get());
+            }
+        }
         for (at, prediction) in facts.predictions.iter().enumerate() {
             let Some(account) = &prediction.account else { continue };
             let mut sum = Account {
@@ -70,14 +79,12 @@ impl Checks {
                     continue;
                 }
                 of_source[number].push(accounts.len());
-                let before = facts.baseline.iter().filter(|base| usize::from(base.source) == number);
-                let before = before.fold(0_u64, |sum, base| sum.saturating_add(base.placed.get()));
-                sum.charged = sum.charged.saturating_add(before);
+                sum.charged = sum.charged.saturating_add(assumed[number]);
             }
             sum.charged_peak = sum.charged;
             accounts.push(sum);
         }
-        Self { accounts, of_source }
+        Self { accounts, of_source, assumed, preface: true }
     }
 
     pub(super) fn see(&mut self, event: &Event, step: &Step, tracker: &Tracker<'_>) {
@@ -96,6 +103,7 @@ impl Checks {
             }
             _ => {}
         }
+        self.preface = self.preface && event.kind == Kind::Charge && event.at_ns == 0;
         match event.kind {
             Kind::Charge => self.charge(event.source, event.bytes, 0),
             Kind::Discharge => self.charge(event.source, 0, event.bytes),
@@ -118,9 +126,15 @@ impl Checks {
     }
 
     fn charge(&mut self, source: u16, more: u64, less: u64) {
+        let assumed =
+            self.assumed.get_mut(usize::from(source)).filter(|_| self.preface).map_or(0, std::mem::take);
         for &at in self.of_source.get(usize::from(source)).into_iter().flatten() {
             let account = &mut self.accounts[at];
-            account.charged = account.charged.saturating_sub(less).saturating_add(more);
+            if self.preface {
+                account.charged_peak = 0;
+            }
+            account.charged =
+                account.charged.saturating_sub(assumed).saturating_sub(less).saturating_add(more);
             account.charged_peak = account.charged_peak.max(account.charged);
             account.charges = true;
         }

@@ -80,6 +80,8 @@ pub struct PlaceBooks {
     /// What is charged; `None` where neither the facts nor an event tells.
     pub charged: Option<u64>,
     labels: Vec<LabelBooks>,
+    /// What the facts say was charged and no event has said yet.
+    told: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -149,6 +151,8 @@ pub struct Tracker<'n> {
     places: Vec<PlaceBooks>,
     sources: Vec<SourceBooks>,
     leases: u64,
+    /// Only charges so far: they say again, account by account, what the facts say of the whole place.
+    preface: bool,
     odd: Oddities,
     pieces: Vec<(u64, u64)>,
     lost: Vec<(u64, Block)>,
@@ -161,6 +165,7 @@ impl<'n> Tracker<'n> {
         for line in &facts.lines {
             if let Some(place) = atlas.number(line.place) {
                 places[place].charged = Some(line.charged.get());
+                places[place].told = line.charged.get();
             }
         }
         let of_source = |number: usize| u16::try_from(number).ok().and_then(|source| atlas.of_source(source));
@@ -173,7 +178,7 @@ impl<'n> Tracker<'n> {
             }
         }
         let odd = Oddities { dropped: facts.dropped, ..Oddities::default() };
-        Self { names, places, sources, leases: 0, odd, pieces: Vec::new(), lost: Vec::new() }
+        Self { names, places, sources, leases: 0, preface: true, odd, pieces: Vec::new(), lost: Vec::new() }
     }
 
     /// The books of the place of this number.
@@ -232,6 +237,7 @@ impl<'n> Tracker<'n> {
             self.odd.unknown_sources += u64::from(speaks);
             return Step::Other;
         }
+        self.preface = self.preface && event.kind == Kind::Charge && event.at_ns == 0;
         match event.kind {
             Kind::Already | Kind::Lease => self.begin(event),
             Kind::Drop | Kind::Settle => self.end(event),
@@ -448,6 +454,9 @@ impl<'n> Tracker<'n> {
 
     fn charge(&mut self, source: u16, more: u64, less: u64) -> Step {
         let place = &mut self.places[self.sources[usize::from(source)].place];
+        let told = if self.preface { more.min(place.told) } else { 0 };
+        place.told -= told;
+        let more = more - told;
         let charged = place.charged.unwrap_or(0).saturating_add(more);
         if charged < less {
             self.odd.discharged_unknown += 1;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Atlas;
 use crate::Place;
+use crate::governor::Why;
 use crate::record::{Event, Kind, Names};
 
 /// Lists of single moments are this long at most; the rest is counted.
@@ -21,18 +22,7 @@ pub const fn evict_reason(code: u64) -> &'static str {
 
 /// Why a request was refused, by the code of [`Kind::Refuse`].
 pub const fn refuse_reason(code: u64) -> &'static str {
-    match code {
-        0 => "the line is full",
-        1 => "an account is at its limit",
-        2 => "what is free is set aside for others",
-        3 => "others came first",
-        4 => "memory is under pressure",
-        5 => "more than could ever be granted",
-        6 => "the account has no share there",
-        7 => "the emergency reserve is spent",
-        8 => "the account is of another governor",
-        _ => "not known",
-    }
+    Why::of_code(code)
 }
 
 /// The name of a pressure level, by the code of [`Kind::Pressure`].
