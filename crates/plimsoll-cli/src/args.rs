@@ -10,6 +10,8 @@ use crate::health::HealthArgs;
 use crate::machine::MachineArgs;
 use crate::pool::ReplayArgs;
 use crate::printer::Color;
+use crate::recording::{ExportArgs, ShowArgs};
+use crate::report::ReportArgs;
 use crate::top::TopArgs;
 use crate::watch::WatchArgs;
 
@@ -25,6 +27,8 @@ Examples:
   plimsoll device check cuda:0      whether a GPU keeps what devices promise
   plimsoll bench pool               what a lease costs on this machine
   plimsoll bench memory             how fast bytes move here
+  plimsoll recording show run.plimsoll   what a recording says
+  plimsoll report run.plimsoll      the same as a page for a browser
 
 Exit codes: 0 done, 1 failed or refused, 2 not understood.";
 
@@ -63,6 +67,11 @@ pub(crate) enum CommandArgs {
     /// Look at devices: GPUs, and the machine's own memory
     #[command(subcommand, arg_required_else_help = true)]
     Device(DeviceCommand),
+    /// Look at recordings: their peaks, and in the formats of other programs
+    #[command(subcommand, arg_required_else_help = true)]
+    Recording(RecordingCommand),
+    /// Write a recording as one page for a browser: over time, its peaks, its largest leases, what was evicted
+    Report(ReportArgs),
     /// Measure Plimsoll on this machine
     #[command(subcommand, arg_required_else_help = true)]
     Bench(BenchCommand),
@@ -81,6 +90,14 @@ pub(crate) enum PoolCommand {
 pub(crate) enum DeviceCommand {
     /// Check that a device keeps what devices promise here, with this driver
     Check(DeviceCheckArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RecordingCommand {
+    /// Show what a recording says: peaks by place and label, predictions, evictions, refusals, scopes
+    Show(ShowArgs),
+    /// Write a recording for PyTorch's memory page, Perfetto, RMM's tools, or `pool replay`
+    Export(ExportArgs),
 }
 
 #[derive(Debug, Subcommand)]

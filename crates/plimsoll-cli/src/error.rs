@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+use plimsoll::replay::RecordedError;
 use plimsoll::settings::{Position, SettingsError};
 use plimsoll::{Bytes, Place};
 
@@ -106,12 +107,38 @@ pub enum CliError {
         /// Those that there are.
         running: String,
     },
+    /// A recording that cannot be read.
+    #[error(transparent)]
+    Recording(#[from] plimsoll::record::RecordingError),
+    /// A recording that cannot be exported as asked.
+    #[error(transparent)]
+    Export(plimsoll::record::export::ExportError),
+    /// Bytes that are no text, and a terminal that would show them.
+    #[error("a PyTorch snapshot is no text, and a terminal cannot show it")]
+    Terminal,
+    /// A file that could not be written.
+    #[error("{} could not be written: {source}", path.display())]
+    Write {
+        /// Which file.
+        path: std::path::PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// Output that could not be written.
     #[error("the output could not be written: {0}")]
     Output(#[source] io::Error),
     /// A report that could not be put into JSON.
     #[error("the report could not be put into JSON: {0}")]
     Json(#[source] serde_json::Error),
+}
+
+impl From<RecordedError> for CliError {
+    fn from(error: RecordedError) -> Self {
+        match error {
+            RecordedError::Replay(error) => Self::Replay(error),
+            RecordedError::Recording(error) => Self::Recording(error),
+        }
+    }
 }
 
 impl CliError {
@@ -161,7 +188,14 @@ impl CliError {
                  `engine.publish(NAME, EVERY)`"
                     .to_owned()
             }
-            Self::Output(_) => "check that the disk has room and the target is writable".to_owned(),
+Self::Recording(_) => {
+                "check the path; `plimsoll pool replay TRACE --record FILE` and `engine.record_to(…)` make recordings".to_owned()
+            }
+            Self::Export(_) => "name an account and a place that it has, or leave both out".to_owned(),
+            Self::Terminal => "add `-o FILE`, or send the output to a file or another program".to_owned(),
+            Self::Output(_) | Self::Write { .. } => {
+                "check that the disk has room and the target is writable".to_owned()
+            }
             Self::Json(_) => "this is a mistake in plimsoll; please report it".to_owned(),
         }
     }

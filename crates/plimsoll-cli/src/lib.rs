@@ -19,6 +19,8 @@ pub mod health;
 pub mod machine;
 pub mod pool;
 mod printer;
+pub mod recording;
+pub mod report;
 mod settings;
 pub mod top;
 pub mod watch;
@@ -76,6 +78,9 @@ fn execute(settings: &Settings, printer: &Printer) -> Result<(), CliError> {
         Command::ConfigCheck(check) => config::run(check, printer),
         Command::PoolReplay(replay) => pool::run(replay, printer),
         Command::DeviceCheck(check) => device::run(check, printer),
+        Command::RecordingShow(show) => recording::run_show(show, printer),
+        Command::RecordingExport(export) => recording::run_export(export, printer),
+        Command::Report(report) => report::run(report, printer),
         Command::BenchPool(pool) => bench::run_pool(pool, printer),
         Command::BenchMemory(memory) => bench::memory::run(memory, printer),
         Command::BenchGovernor(governor) => bench::run_governor(governor, printer),

@@ -1,6 +1,8 @@
 //! What was typed, checked once; nothing below here sees raw arguments.
 
-use crate::args::{Args, BenchCommand, CommandArgs, ConfigArgs, DeviceCommand, PoolCommand};
+use crate::args::{
+    Args, BenchCommand, CommandArgs, ConfigArgs, DeviceCommand, PoolCommand, RecordingCommand,
+};
 use crate::bench::memory::MemoryArgs;
 use crate::bench::{GovernorArgs, PoolArgs, RecorderArgs};
 use crate::config::CheckArgs;
@@ -9,6 +11,8 @@ use crate::health::HealthArgs;
 use crate::machine::MachineArgs;
 use crate::pool::ReplayArgs;
 use crate::printer::Color;
+use crate::recording::{ExportArgs, ShowArgs};
+use crate::report::ReportArgs;
 use crate::top::TopArgs;
 use crate::watch::WatchArgs;
 
@@ -30,6 +34,9 @@ pub(crate) enum Command {
     ConfigCheck(CheckArgs),
     PoolReplay(ReplayArgs),
     DeviceCheck(DeviceCheckArgs),
+    RecordingShow(ShowArgs),
+    RecordingExport(ExportArgs),
+    Report(ReportArgs),
     BenchPool(PoolArgs),
     BenchMemory(MemoryArgs),
     BenchGovernor(GovernorArgs),
@@ -49,6 +56,9 @@ impl From<Args> for Settings {
                 CommandArgs::Config(ConfigArgs::Check(check)) => Command::ConfigCheck(check),
                 CommandArgs::Pool(PoolCommand::Replay(replay)) => Command::PoolReplay(replay),
                 CommandArgs::Device(DeviceCommand::Check(check)) => Command::DeviceCheck(check),
+                CommandArgs::Recording(RecordingCommand::Show(show)) => Command::RecordingShow(show),
+                CommandArgs::Recording(RecordingCommand::Export(export)) => Command::RecordingExport(export),
+                CommandArgs::Report(report) => Command::Report(report),
                 CommandArgs::Bench(BenchCommand::Pool(pool)) => Command::BenchPool(pool),
                 CommandArgs::Bench(BenchCommand::Memory(memory)) => Command::BenchMemory(memory),
                 CommandArgs::Bench(BenchCommand::Governor(governor)) => Command::BenchGovernor(governor),

@@ -238,6 +238,7 @@ impl Account {
     }
 
     /// Writes down what happened to its bytes.
+    #[cfg(not(any(loom, shuttle)))]
     pub(crate) fn note(&self, place: Place, kind: Kind, bytes: u64, tag: Tag, address: u64) {
         if let Some(node) = self.node(place) {
             let (source, tag) = (self.inner.source(node), tag.number());

@@ -2,13 +2,14 @@
 //!
 //! A [`Recording`] is a list of [`Event`]s in one order, the [`Names`] that they speak of, and [`Facts`] about the whole.
 //! It is read as a stream, from memory or from a file, so that a million events need no memory to look at.
-
 //!
 //! A [`Recorder`] writes them down. Some are always written ([`Recorder::recent`]); leases only while somebody
 //! [records](crate::Engine::record), because a warm lease costs less than a note of it.
 
+pub mod analysis;
 mod clock;
 mod event;
+pub mod export;
 mod file;
 mod here;
 mod names;
