@@ -3,24 +3,32 @@
 use clap::{Parser, Subcommand};
 
 use crate::bench::memory::MemoryArgs;
-use crate::bench::{GovernorArgs, PoolArgs};
+use crate::bench::{GovernorArgs, PoolArgs, RecorderArgs};
 use crate::config::CheckArgs;
 use crate::device::DeviceCheckArgs;
+use crate::health::HealthArgs;
 use crate::machine::MachineArgs;
 use crate::pool::ReplayArgs;
 use crate::printer::Color;
+use crate::recording::{ExportArgs, ShowArgs};
+use crate::report::ReportArgs;
 use crate::top::TopArgs;
+use crate::watch::WatchArgs;
 
 const EXAMPLES: &str = "\
 Examples:
   plimsoll machine                  what this machine can carry, and why
   plimsoll machine --json           the same for programs
   plimsoll top                      where every byte is, on a screen to keep open
+  plimsoll watch --json             a line a second for programs
+  plimsoll health                   how well memory stands, and what to do
   plimsoll config check plan.toml   whether a plan adds up and fits here
   plimsoll pool replay trace.csv.gz what our pool keeps where another kept more
   plimsoll device check cuda:0      whether a GPU keeps what devices promise
   plimsoll bench pool               what a lease costs on this machine
   plimsoll bench memory             how fast bytes move here
+  plimsoll recording show run.plimsoll   what a recording says
+  plimsoll report run.plimsoll      the same as a page for a browser
 
 Exit codes: 0 done, 1 failed or refused, 2 not understood.";
 
@@ -49,12 +57,21 @@ pub(crate) enum CommandArgs {
     Machine(MachineArgs),
     /// Watch where every byte is: a screen of the machine, and of a running engine
     Top(TopArgs),
+    /// Print a sample every so often, and pass alerts and metrics on
+    Watch(WatchArgs),
+    /// Say how well memory stands, and what to do about it
+    Health(HealthArgs),
     /// Look at memory pools from outside
     #[command(subcommand, arg_required_else_help = true)]
     Pool(PoolCommand),
     /// Look at devices: GPUs, and the machine's own memory
     #[command(subcommand, arg_required_else_help = true)]
     Device(DeviceCommand),
+    /// Look at recordings: their peaks, and in the formats of other programs
+    #[command(subcommand, arg_required_else_help = true)]
+    Recording(RecordingCommand),
+    /// Write a recording as one page for a browser: over time, its peaks, its largest leases, what was evicted
+    Report(ReportArgs),
     /// Measure Plimsoll on this machine
     #[command(subcommand, arg_required_else_help = true)]
     Bench(BenchCommand),
@@ -76,6 +93,14 @@ pub(crate) enum DeviceCommand {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum RecordingCommand {
+    /// Show what a recording says: peaks by place and label, predictions, evictions, refusals, scopes
+    Show(ShowArgs),
+    /// Write a recording for PyTorch's memory page, Perfetto, RMM's tools, or `pool replay`
+    Export(ExportArgs),
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum BenchCommand {
     /// What one lease and its drop cost, beside malloc
     Pool(PoolArgs),
@@ -83,6 +108,8 @@ pub(crate) enum BenchCommand {
     Memory(MemoryArgs),
     /// Whether the line holds when far more is asked for than it carries
     Governor(GovernorArgs),
+    /// What writing down what happens costs
+    Recorder(RecorderArgs),
 }
 
 #[derive(Debug, Subcommand)]

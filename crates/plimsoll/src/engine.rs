@@ -14,6 +14,7 @@ use crate::ledger::{AccountSettings, LedgerError, LedgerSettings, LedgerSnapshot
 use crate::machine::Machine;
 use crate::pool::{LeaseError, Pool, PoolSettings};
 use crate::pressure::{DeviceSource, system_source};
+use crate::record::{ActiveRecording, RecordSettings, Recorder, RecordingError, SpooledRecording};
 use crate::settings::{self, Capacities, SettingsError};
 
 /// Lines, accounts and devices, opened together: what does not add up is refused here and not under load.
@@ -151,6 +152,43 @@ impl Engine {
     /// Who grants and refuses.
     pub fn governor(&self) -> &Governor {
         &self.inner.governor
+    }
+
+    /// Begins to write down every lease and its end, in memory, until the recording is finished.
+    ///
+    /// ```
+    /// # use plimsoll::{Bytes, Engine, Place};
+    /// # let engine = Engine::in_memory(Bytes::mib(64), "work")?;
+    /// let recording = engine.record();
+    /// {
+    ///     let _scope = plimsoll::record::scope("attention");
+    ///     let _scores = engine.account("work")?.scratch(Place::Host)?.lease(Bytes::mib(4))?;
+    /// }
+    /// let recording = recording.finish();
+    /// assert!(recording.facts().events >= 4);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn record(&self) -> ActiveRecording {
+        self.record_with(RecordSettings::default())
+    }
+
+    /// The same with settings.
+    pub fn record_with(&self, settings: RecordSettings) -> ActiveRecording {
+        self.inner.governor.record_with(settings)
+    }
+
+    /// The same into a file, written as it comes: for recordings that are larger than they should be in memory.
+    pub fn record_to(
+        &self,
+        path: &Path,
+        settings: RecordSettings,
+    ) -> Result<SpooledRecording, RecordingError> {
+        self.inner.governor.record_to(path, settings)
+    }
+
+    /// What writes down what happens here: its numbers, marks, and what threads did last.
+    pub fn recorder(&self) -> &Arc<Recorder> {
+        self.inner.governor.recorder()
     }
 
     /// Follows the system's memory pressure on the host's line, on a thread of its own, until the watch is

@@ -21,6 +21,7 @@ mod words;
 
 pub use app::{App, Link, Page, Panel, Wish};
 pub use args::{Target, TopArgs};
+pub(crate) use feed::find;
 pub use key::{Key, Keys};
 pub use look::Look;
 pub use order::Sort;

@@ -1,6 +1,7 @@
 //! The handles: the governor, and an account with it.
 
 use std::fmt;
+use std::path::Path;
 use std::time::Instant;
 
 use super::ask::Ask;
@@ -8,10 +9,15 @@ use super::holders::{Entry, Registration, Shrink};
 use super::ladder;
 use super::pressure::{Gauge, PressureLevel, PressureSettings};
 use super::queue::Gate;
+use super::refusal::Refusal;
 use super::shares::{Shares, SharesSettings};
 use super::state::Inner;
 use crate::ledger::{LedgerError, LedgerSettings, LedgerSnapshot, NodeId};
+use crate::pool::Tag;
 use crate::pressure::Pressure;
+use crate::record::{
+    ActiveRecording, Event, Kind, LineFact, RecordSettings, Recorder, RecordingError, SpooledRecording,
+};
 use crate::sync::Arc;
 use crate::{Bytes, Place};
 
@@ -45,6 +51,45 @@ impl Governor {
     pub fn snapshot(&self) -> LedgerSnapshot {
         let books = self.inner.with(|state| state.books.clone());
         LedgerSnapshot::new(&self.inner.charter, &books)
+    }
+
+    /// Begins a recording in memory: see [`Engine::record`](crate::Engine::record).
+    pub fn record_with(&self, settings: RecordSettings) -> ActiveRecording {
+        let (lines, charged) = self.standing();
+        self.recorder().record(settings, lines, charged)
+    }
+
+    /// Begins a recording into a file: see [`Engine::record_to`](crate::Engine::record_to).
+    pub fn record_to(
+        &self,
+        path: &Path,
+        settings: RecordSettings,
+    ) -> Result<SpooledRecording, RecordingError> {
+        let (lines, charged) = self.standing();
+        self.recorder().record_to(path, settings, lines, charged)
+    }
+
+    /// Lines and charges as they are, for the beginning of a recording.
+    fn standing(&self) -> (Vec<LineFact>, Vec<Event>) {
+        let books = self.inner.with(|state| state.books.clone());
+        let line = |(number, line): (usize, &crate::ledger::LineSettings)| LineFact {
+            place: line.place,
+            line: line.line,
+            charged: Bytes::new(books.total(number)),
+        };
+        let lines = self.inner.charter.lines.iter().enumerate().map(line).collect();
+        let charge = |(index, node): (usize, &crate::ledger::Node)| Event {
+            bytes: node.own,
+            source: self.inner.source(NodeId::new(index)),
+            ..Event::new(Kind::Charge)
+        };
+        let charged = books.nodes().iter().enumerate().filter(|(_, node)| node.own > 0).map(charge);
+        (lines, charged.collect())
+    }
+
+    /// What writes down what happens.
+    pub fn recorder(&self) -> &Arc<Recorder> {
+        &self.inner.recorder
     }
 
     /// How many requests wait on a place.
@@ -112,8 +157,12 @@ impl Governor {
                 PressureLevel::Critical => Gate::Guarantees,
             };
             state.settle_place(number, gate);
-            change
+            (change, state.books.place(number).root)
         });
+        let (change, root) = change;
+        if change.before != change.level {
+            self.inner.note(Kind::Pressure, root, change.carry.get(), change.level as u64);
+        }
         if change.level > PressureLevel::Normal {
             ladder::relieve(&self.inner, number, change);
         }
@@ -186,6 +235,22 @@ impl Account {
     pub fn charged(&self, place: Place) -> Bytes {
         let charged = |node| self.inner.with(|state| state.books.node(node).charged);
         Bytes::new(self.node(place).map_or(0, charged))
+    }
+
+    /// Writes down what happened to its bytes.
+    #[cfg(not(any(loom, shuttle)))]
+    pub(crate) fn note(&self, place: Place, kind: Kind, bytes: u64, tag: Tag, address: u64) {
+        if let Some(node) = self.node(place) {
+            let (source, tag) = (self.inner.source(node), tag.number());
+            self.inner.recorder.note(Event { bytes, address, source, tag, ..Event::new(kind) });
+        }
+    }
+
+    /// Writes down that a request was refused for good.
+    pub(crate) fn note_refusal(&self, place: Place, bytes: u64, refusal: &Refusal) {
+        if let Some(node) = self.node(place) {
+            self.inner.note(Kind::Refuse, node, bytes, u64::from(refusal.why.code()));
+        }
     }
 
     pub(crate) fn node(&self, place: Place) -> Option<NodeId> {

@@ -26,6 +26,8 @@ pub struct Ask {
     account: Account,
     place: Place,
     bytes: u64,
+    /// Whether a refusal is final, and so is written down.
+    last: bool,
 }
 
 /// What became of a request at first sight.
@@ -36,12 +38,31 @@ enum Entered {
 
 impl Ask {
     pub(crate) const fn new(account: Account, place: Place, bytes: Bytes) -> Self {
-        Self { account, place, bytes: bytes.get() }
+        Self { account, place, bytes: bytes.get(), last: true }
+    }
+
+    /// For who has other means when it is refused, and writes down by itself that nothing helped.
+    pub(crate) const fn not_last(mut self) -> Self {
+        self.last = false;
+        self
+    }
+
+    /// Writes a refusal down.
+    fn answer(&self, answer: Result<Reservation, Refusal>) -> Result<Reservation, Refusal> {
+        answer.inspect_err(|refusal| {
+            if self.last {
+                self.account.note_refusal(self.place, self.bytes, refusal);
+            }
+        })
     }
 
     /// Grants it, asking holders to shrink if need be, or refuses. Waits for nobody, except for the turn to ask
     /// holders when another request is doing so, and that for a second at most.
     pub fn now(self) -> Result<Reservation, Refusal> {
+        self.answer(self.at_once())
+    }
+
+    fn at_once(&self) -> Result<Reservation, Refusal> {
         let mut waiting = match self.enter()? {
             Entered::Granted(reservation) => return Ok(reservation),
             Entered::Waiting(waiting) => waiting,
@@ -137,6 +158,10 @@ pub struct AskWithin {
 impl AskWithin {
     /// Blocks this thread until it is granted or the time is over.
     pub fn wait(self) -> Result<Reservation, Refusal> {
+        self.ask.answer(self.patiently())
+    }
+
+    fn patiently(&self) -> Result<Reservation, Refusal> {
         let mut waiting = match self.ask.enter()? {
             Entered::Granted(reservation) => return Ok(reservation),
             Entered::Waiting(waiting) => waiting,
@@ -176,7 +201,8 @@ impl IntoFuture for AskWithin {
     fn into_future(self) -> AskFuture {
         AskFuture {
             deadline: Instant::now().checked_add(self.at_most),
-            stage: Stage::Start(self.ask),
+            stage: Stage::Start,
+            ask: self.ask,
             pause: AGAIN_FIRST,
             look_at: None,
         }
@@ -192,6 +218,7 @@ impl IntoFuture for AskWithin {
 #[derive(Debug)]
 #[must_use = "futures do nothing unless polled"]
 pub struct AskFuture {
+    ask: Ask,
     stage: Stage,
     deadline: Option<Instant>,
     pause: Duration,
@@ -201,7 +228,7 @@ pub struct AskFuture {
 
 #[derive(Debug)]
 enum Stage {
-    Start(Ask),
+    Start,
     Waiting(Waiting),
     Done,
 }
@@ -211,8 +238,8 @@ impl Future for AskFuture {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        if let Stage::Start(ask) = &this.stage {
-            match ask.enter() {
+        if let Stage::Start = &this.stage {
+            match this.ask.enter() {
                 Ok(Entered::Waiting(waiting)) => this.stage = Stage::Waiting(waiting),
                 Ok(Entered::Granted(reservation)) => {
                     this.stage = Stage::Done;
@@ -220,7 +247,7 @@ impl Future for AskFuture {
                 }
                 Err(refusal) => {
                     this.stage = Stage::Done;
-                    return Poll::Ready(Err(refusal));
+                    return Poll::Ready(this.ask.answer(Err(refusal)));
                 }
             }
         }
@@ -249,6 +276,6 @@ impl Future for AskFuture {
             }
         };
         this.stage = Stage::Done;
-        Poll::Ready(answer)
+        Poll::Ready(this.ask.answer(answer))
     }
 }

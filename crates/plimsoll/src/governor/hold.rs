@@ -7,6 +7,7 @@ use super::refusal::{self, Refusal, Why};
 use super::state::Inner;
 use super::{Account, queue::Hindrance};
 use crate::ledger::NodeId;
+use crate::record::Kind;
 use crate::sync::Arc;
 use crate::{Bytes, Place};
 
@@ -33,6 +34,8 @@ impl Drop for Hold {
         if self.bytes == 0 {
             return;
         }
+        // Written down before it is: the next who has the bytes comes after.
+        self.note(Kind::Discharge, 0);
         match self.pot {
             Pot::Share(node) => self.inner().release(node, self.bytes, self.unbacked),
             Pot::Emergency(place) => {
@@ -43,6 +46,13 @@ impl Drop for Hold {
 }
 
 impl Hold {
+    /// What was taken from the emergency reserve is written down as its account's.
+    fn note(&self, kind: Kind, address: u64) {
+        if let Some(node) = self.account.node(self.place) {
+            self.inner().note(kind, node, self.bytes, address);
+        }
+    }
+
     fn inner(&self) -> &Arc<Inner> {
         &self.account.inner
     }
@@ -92,6 +102,8 @@ impl Hold {
         if let Pot::Share(from) = self.pot
             && self.step(from, node).is_ok()
         {
+            let kind = if worth(place) > worth(self.place) { Kind::Promote } else { Kind::Demote };
+            self.note(kind, u64::from(self.inner().source(node)));
             (self.account, self.place, self.pot) = (to.clone(), place, Pot::Share(node));
             return Ok(());
         }
@@ -117,6 +129,17 @@ impl fmt::Debug for Hold {
         let (account, place) = (self.account.path(), self.place);
         let from = if matches!(self.pot, Pot::Emergency(_)) { " from the emergency reserve" } else { "" };
         write!(f, "{} of {account} on {place}{from}", Bytes::new(self.bytes))
+    }
+}
+
+/// How dear a place is: what goes to one that is worth less is demoted.
+const fn worth(place: Place) -> u8 {
+    match place {
+        Place::Cuda(_) | Place::Gpu(_) | Place::Sim(_) => 4,
+        Place::Pinned => 3,
+        Place::Host => 2,
+        Place::Disk => 1,
+        Place::Remote => 0,
     }
 }
 
@@ -203,7 +226,11 @@ held!(Charge);
 
 impl Reservation {
     pub(crate) fn new(account: Account, place: Place, pot: Pot, bytes: u64) -> Self {
-        Self(Hold { account, place, pot, bytes, unbacked: true })
+        let hold = Hold { account, place, pot, bytes, unbacked: true };
+        if bytes > 0 {
+            hold.note(Kind::Charge, 0);
+        }
+        Self(hold)
     }
 
     /// The memory is there now.

@@ -111,6 +111,41 @@ pub enum Why {
     OtherGovernor,
 }
 
+impl Why {
+    /// A number for it, as recordings keep it.
+    pub const fn code(&self) -> u8 {
+        match self {
+            Self::Line { .. } => 1,
+            Self::Limit { .. } => 2,
+            Self::SetAside { .. } => 3,
+            Self::Behind { .. } => 4,
+            Self::Pressure { .. } => 5,
+            Self::Never { .. } => 6,
+            Self::NoShare => 7,
+            Self::EmergencySpent { .. } => 8,
+            Self::OtherGovernor => 9,
+        }
+    }
+
+    /// What such a number says.
+    pub const fn of_code(code: u64) -> &'static str {
+        match code {
+            1 => "the line is reached",
+            2 => "an account is at its limit",
+            3 => "the rest is set aside for others",
+            4 => "others came first",
+            5 => "memory is under pressure",
+            6 => "more than could ever be granted",
+            7 => "the account has no share there",
+            8 => "the emergency reserve is spent",
+            9 => "the account is another governor's",
+            10 => "the device is full",
+            11 => "no address range is left",
+            _ => "another reason",
+        }
+    }
+}
+
 /// A holder that did not do what it said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {

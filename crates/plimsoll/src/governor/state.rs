@@ -13,11 +13,15 @@ use super::queue::{Hindrance, Queues, Served, Ticket};
 use super::shares::Shares;
 use crate::Bytes;
 use crate::ledger::{Books, Charter, LedgerError, LedgerSettings, NodeId};
+use crate::record::{Event, Kind, Recorder};
 use crate::sync::{Arc, Condvar, Mutex, lock};
 
 /// What all handles of one governor share.
 pub(crate) struct Inner {
     pub charter: Charter,
+    pub recorder: Arc<Recorder>,
+    /// By node: the recorder's number for its account and place.
+    sources: Vec<u16>,
     state: Mutex<State>,
 }
 
@@ -81,7 +85,24 @@ impl Inner {
             to_wake: Vec::new(),
             books,
         };
-        Ok(Self { charter, state: Mutex::new(state) })
+        let recorder = Recorder::new();
+        let source = |node: &crate::ledger::Node| {
+            let account = node.account.map_or("", |account| charter.members[account as usize].path.as_str());
+            recorder.source(account, charter.lines[usize::from(node.place)].place, Bytes::new(1))
+        };
+        let sources = state.books.nodes().iter().map(source).collect();
+        Ok(Self { charter, recorder, sources, state: Mutex::new(state) })
+    }
+
+    /// The recorder's number for a node's account and place.
+    pub fn source(&self, node: NodeId) -> u16 {
+        self.sources[node.index()]
+    }
+
+    /// Writes down what happened to a node.
+    pub fn note(&self, kind: Kind, node: NodeId, bytes: u64, address: u64) {
+        let source = self.source(node);
+        self.recorder.note(Event { bytes, address, source, ..Event::new(kind) });
     }
 
     /// Does something under the lock, then wakes whoever it concerns.

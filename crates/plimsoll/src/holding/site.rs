@@ -4,7 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::governor::{Account, Charge, Refusal, Registration, Reservation, Shrink};
-use crate::pool::Pool;
+use crate::pool::{Pool, Tag};
+use crate::record::Kind;
 use crate::sync::Arc;
 use crate::{Bytes, Place};
 
@@ -77,13 +78,13 @@ impl Site {
 
     /// Bytes, with all that the governor can do to find them.
     pub(super) fn reserve(&self, bytes: Bytes) -> Result<Reservation, Refusal> {
-        let ask = self.account.reserve(self.place, bytes);
+        let ask = self.account.reserve(self.place, bytes).not_last();
         if self.never_waits() { ask.now() } else { ask.within(self.patience).wait() }
     }
 
     /// Bytes, with all that the governor can do at once.
     pub(super) fn reserve_now(&self, bytes: Bytes) -> Result<Reservation, Refusal> {
-        self.account.reserve(self.place, bytes).now()
+        self.account.reserve(self.place, bytes).not_last().now()
     }
 
     /// Bytes, if they are free at this moment and nobody need be asked.
@@ -102,6 +103,16 @@ impl Site {
                 before.saturating_sub(self.account.charged(self.place))
             }
         }
+    }
+
+    /// Writes down what happened to a holding's bytes.
+    pub(super) fn note(&self, kind: Kind, bytes: Bytes, tag: Tag, why: u64) {
+        self.account.note(self.place, kind, bytes.get(), tag, why);
+    }
+
+    /// Writes down that nothing helped.
+    pub(super) fn note_refusal(&self, bytes: Bytes, refusal: &Refusal) {
+        self.account.note_refusal(self.place, bytes.get(), refusal);
     }
 
     /// Makes a holding known to the governor.

@@ -17,7 +17,7 @@ mod settings;
 mod snapshot;
 mod sums;
 
-pub(crate) use books::{Block, Books, MAX_DEPTH, NodeId};
+pub(crate) use books::{Block, Books, MAX_DEPTH, Node, NodeId};
 pub(crate) use charter::Charter;
 pub use error::LedgerError;
 pub use settings::{AccountSettings, LedgerSettings, LineSettings, ShareSettings};

@@ -13,27 +13,26 @@ use crate::pool::PoolStats;
 /// Every place with a line.
 pub(super) fn places(engine: &Engine, tags: usize) -> Vec<PlaceSample> {
     // Pools first: what they lease meanwhile is then charged already, so that no part is larger than its whole.
-    let mut pools: BTreeMap<Place, Vec<(String, PoolStats)>> = BTreeMap::new();
+    let mut pools: BTreeMap<Place, BTreeMap<String, PoolStats>> = BTreeMap::new();
     for pool in engine.pools() {
         let stats = pool.stats();
-        pools.entry(pool.place()).or_default().push((pool.account().path().to_owned(), stats));
+        pools.entry(pool.place()).or_default().insert(pool.account().path().to_owned(), stats);
     }
     let snapshot = engine.snapshot();
-    let place = |place: &PlaceSnapshot| {
-        let pools = pools.get(&place.place).map_or(&[][..], Vec::as_slice);
-        place_sample(engine, place, pools, tags)
-    };
+    let none = BTreeMap::new();
+    let place =
+        |place: &PlaceSnapshot| place_sample(engine, place, pools.get(&place.place).unwrap_or(&none), tags);
     snapshot.places.iter().map(place).collect()
 }
 
 fn place_sample(
     engine: &Engine,
     place: &PlaceSnapshot,
-    pools: &[(String, PoolStats)],
+    pools: &BTreeMap<String, PoolStats>,
     tags: usize,
 ) -> PlaceSample {
     let governor = engine.governor();
-    let sum = |of: fn(&PoolStats) -> u64| pools.iter().map(|(_, stats)| of(stats)).sum::<u64>();
+    let sum = |of: fn(&PoolStats) -> u64| pools.values().map(of).sum::<u64>();
     let (live, cached) = (sum(|stats| stats.live.get()), sum(|stats| stats.cached.get()));
     PlaceSample {
         place: place.place.to_string(),
@@ -56,10 +55,7 @@ fn place_sample(
         accounts: place
             .shares
             .iter()
-            .map(|share| {
-                let pool = pools.iter().find(|(path, _)| *path == share.path);
-                account_sample(share, pool.map(|(_, stats)| stats), tags)
-            })
+            .map(|share| account_sample(share, pools.get(&share.path), tags))
             .collect(),
     }
 }

@@ -16,29 +16,32 @@ pub mod attach;
 mod clocks;
 mod engine;
 pub mod health;
-mod monitor;
+pub mod metrics;
 mod probe;
 #[cfg(target_os = "macos")]
 mod probe_mac;
 mod rates;
 mod sample;
 mod sampler;
+mod serve;
 mod settings;
 mod sinks;
 pub mod socket;
+mod thread;
 mod trend;
 
 pub use alerts::{AlertChange, AlertChanges, AlertSettings, Alerts, ParseThresholdsError, Thresholds, Turn};
 pub use clocks::Clocks;
-pub use monitor::{Monitor, Sink};
 pub use sample::{
     AccountSample, AlertSample, DeviceSample, EventSample, HealthSample, MachineSample, PartSample,
     PlaceSample, RecorderSample, Sample, Severity, SourceSample, TagSample,
 };
 pub use sampler::Sampler;
+pub use serve::{ServeSettings, Server, ServerSink};
 pub use settings::MonitorSettings;
 #[cfg(feature = "webhook")]
 pub use sinks::Webhook;
 pub use sinks::{AlertLog, on_alert};
 #[cfg(any(feature = "webhook", feature = "otlp"))]
 pub use sinks::{PostCounts, PostError, PostSettings, Poster};
+pub use thread::{Monitor, Sink};

@@ -15,6 +15,7 @@ use super::block::Block;
 use super::movable::Site;
 use super::pending::{Pending, Reuse};
 use crate::governor::{Charge, Mismatch, Reservation};
+use crate::record::{Kind, Tape};
 
 /// What an arena's offsets stand for on the device.
 pub(super) enum Backing {
@@ -28,6 +29,7 @@ pub(super) struct Central {
     pub(super) arena: Arena,
     pub(super) backing: Backing,
     pub(super) mode: StorageMode,
+    tape: Tape,
     /// In all for exactly what is backed. One, but for what was paid from the emergency reserve.
     charges: Vec<Charge>,
     /// No longer ours. Releasing it wakes whoever waits for memory, so it is done after the lock is let go.
@@ -45,8 +47,9 @@ pub(super) struct Central {
 }
 
 impl Central {
-    pub(super) fn new(arena: Arena, backing: Backing, mode: StorageMode) -> Self {
+    pub(super) fn new(arena: Arena, backing: Backing, mode: StorageMode, tape: Tape) -> Self {
         Self {
+            tape,
             arena,
             backing,
             mode,
@@ -76,6 +79,7 @@ impl Central {
     /// A block waits for its fences, in the arena if it has none.
     pub(super) fn wait_for(&mut self, block: Box<Block>) {
         if let Some(ready) = self.pending.push(&self.arena, block) {
+            ready.note_settled();
             self.arena.release(ready.node);
         }
     }
@@ -152,6 +156,7 @@ impl Central {
                 }
             }
             self.arena.backed(range.clone());
+            self.note(Kind::Back, range);
         }
         Ok(())
     }
@@ -169,6 +174,7 @@ impl Central {
                 // It failed before or after the first part was given back, and it is given back in either case now.
                 match device.decommit(region, from.clone()) {
                     Ok(()) | Err(DeviceError::BadRange { .. } | DeviceError::Lost { .. }) => {
+                        self.note(Kind::GiveBack, from);
                         self.arena.given_back(from.clone());
                     }
                     Err(_) => {}
@@ -176,8 +182,10 @@ impl Central {
                 return Err(error);
             }
         }
+        self.note(Kind::GiveBack, from);
         self.arena.given_back(from.clone());
         self.arena.backed(to.clone());
+        self.note(Kind::Back, to);
         Ok(())
     }
 
@@ -201,6 +209,8 @@ impl Central {
     }
 
     fn unback(&mut self, device: &dyn Device, range: &Range<u64>) -> Result<(), DeviceError> {
+        // A slab is gone afterwards, and its address with it.
+        let address = self.address(range.start);
         match &mut self.backing {
             Backing::Range(region) => match device.decommit(region, range.clone()) {
                 // A lost device holds nothing any more.
@@ -225,7 +235,18 @@ impl Central {
             }
         }
         self.arena.given_back(range.clone());
+        self.tape.note(Kind::GiveBack, range.end - range.start, address);
         Ok(())
+    }
+
+    fn address(&self, offset: u64) -> u64 {
+        let (region, offset) = self.locate(offset);
+        region.address() + offset
+    }
+
+    /// Writes down what became of a part of what is backed.
+    fn note(&self, kind: Kind, range: &Range<u64>) {
+        self.tape.note(kind, range.end - range.start, self.address(range.start));
     }
 
     fn charged(&self) -> u64 {

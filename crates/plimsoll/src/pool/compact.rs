@@ -114,7 +114,7 @@ fn settle_move(central: &mut Central, step: &Move, target: &Placed, mut lease: R
     };
     central.arena.release(step.node);
     let (region, offset) = central.locate(target.offset);
-    (block.region, block.offset, block.node) = (region, offset, target.node);
+    block.note_move(|block| (block.region, block.offset, block.node) = (region, offset, target.node));
     if let Some(site) = central.sites.remove(&step.node) {
         central.sites.insert(target.node, site);
     }

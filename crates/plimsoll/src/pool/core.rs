@@ -20,7 +20,8 @@ use super::stats::{PoolStats, TagStats};
 use super::tally::Tally;
 use super::turn::Turn;
 use crate::governor::{Account, Registration, Shrink};
-use crate::sync::{Mutex, MutexGuard, lock};
+use crate::record::{Stand, Standing, Tape};
+use crate::sync::{Mutex, MutexGuard, Weak, lock};
 
 /// What every lease and drop reads and nobody writes, on a cache line (a pair of them, as fetched) of its own, so
 /// that whoever holds the pool's lock does not slow the others' hot path.
@@ -37,6 +38,8 @@ pub(crate) struct PoolCore {
     device: Arc<dyn Device>,
     pub(super) account: Account,
     pub(super) place: Place,
+    /// What writes down what happens to it.
+    pub(super) tape: Tape,
     pub(super) settings: PoolSettings,
     /// The most that could ever be had in one piece.
     pub(super) largest: u64,
@@ -100,7 +103,9 @@ impl PoolCore {
         (largest, strictest): (u64, u64),
         central: Central,
     ) -> Self {
+        let tape = tape(&account, place, device.as_ref());
         Self {
+            tape,
             fixed: Fixed { key: PoolKey::claim(), align: device.facts().min_align.next_power_of_two() },
             device,
             account,
@@ -144,6 +149,8 @@ impl PoolCore {
         let governor = self.account.governor();
         let known = holders.map(|holder| (governor.hold(&self.account, self.place, &holder), holder));
         drop(self.known.set(known));
+        let pool: Weak<dyn Standing> = Arc::downgrade(self) as _;
+        self.tape.recorder.know(pool);
     }
 
     /// Puts what came home since last time back into the arena.
@@ -315,6 +322,15 @@ impl PoolCore {
         let _failed = central.give_back(self.device.as_ref(), u64::MAX);
     }
 
+    fn tally(&self) -> Tally {
+        let mut tally = Tally::default();
+        for cache in lock(&self.caches).clone() {
+            cache.bins.visit(|bins| tally.merge(&bins.tally()));
+        }
+        tally.merge(&lock(&self.others));
+        tally
+    }
+
     pub(super) fn stats(&self) -> PoolStats {
         let mut tally = Tally::default();
         let mut thread_cached = 0;
@@ -356,6 +372,40 @@ impl PoolCore {
             largest_free: Bytes::new(central.arena.largest_free()),
             tags,
         }
+    }
+}
+
+/// What a pool of this device writes with, for this account.
+pub(super) fn tape(account: &Account, place: Place, device: &dyn Device) -> Tape {
+    let recorder = Arc::clone(account.governor().recorder());
+    let align = Bytes::new(device.facts().min_align.next_power_of_two());
+    Tape { source: recorder.source(account.path(), place, align), recorder }
+}
+
+impl Standing for PoolCore {
+    fn standing(&self) -> Stand {
+        self.flush(true);
+        let tags = self.tally().tags();
+        let mut central = self.central();
+        self.absorb(&mut central);
+        self.poll(&mut central);
+        let at = |offset: u64| {
+            let (region, offset) = central.locate(offset);
+            region.address() + offset
+        };
+        let (mut backed, mut blocks) = (Vec::<(u64, u64)>::new(), Vec::new());
+        for (offset, bytes, block) in central.arena.runs() {
+            let address = at(offset);
+            if block.is_some() {
+                blocks.push((address, bytes));
+            }
+            match backed.last_mut().filter(|(start, len)| start + len == address) {
+                Some((_, len)) => *len += bytes,
+                None => backed.push((address, bytes)),
+            }
+        }
+        let tags = tags.into_iter().map(|(tag, _, live)| (tag, live)).collect();
+        Stand { source: self.tape.source, backed, blocks, tags }
     }
 }
 

@@ -168,7 +168,7 @@ impl PoolCore {
     }
 
     fn ask(&self, bytes: Bytes, effort: Effort) -> Result<Reservation, Refusal> {
-        let ask = self.account.reserve(self.place, bytes);
+        let ask = self.account.reserve(self.place, bytes).not_last();
         match effort {
             Effort::Quiet => ask.quietly(),
             Effort::Now => ask.now(),
@@ -220,6 +220,9 @@ impl PoolCore {
     }
 
     fn refused(&self, need: Need, refusal: Refusal) -> LeaseError {
+        if need.effort != Effort::Quiet {
+            self.account.note_refusal(self.place, need.bytes, &refusal);
+        }
         let central = self.central();
         LeaseError::Refused {
             asked: Bytes::new(need.bytes),

@@ -12,6 +12,7 @@ use super::error::LeaseError;
 use super::fences::is_done;
 use super::local;
 use super::tag::Tag;
+use crate::record::leases_wanted;
 
 /// Some bytes of a pool, until it is dropped.
 ///
@@ -215,6 +216,9 @@ impl Drop for Lease {
 #[expect(clippy::inline_always, reason = "the hot path: a call between its parts costs as much as a part")]
 #[inline(always)]
 fn give_back(block: Box<Block>) {
+    if leases_wanted() {
+        block.note_end();
+    }
     if block.fences.is_some() {
         return PoolCore::retire(block);
     }

@@ -48,6 +48,7 @@ pub struct PinnedMut<'m>(RwLockWriteGuard<'m, Lease>);
 
 impl Pool {
     /// A lease that the pool may move when it is not pinned, to make room for a large one.
+    #[track_caller]
     pub fn movable(&self, request: impl Into<LeaseRequest>) -> Result<Movable, LeaseError> {
         let site = Arc::new(RwLock::new(self.lease_with(request)?));
         if let Some(node) = node_of(&site) {

@@ -90,7 +90,11 @@ impl Queue {
     fn take(&mut self, arena: &Arena, node: NodeId) -> (u64, Box<Block>) {
         let seq = self.fence_of.get(&node).copied();
         match seq.and_then(|seq| Some((seq, self.remove(arena, seq, node)?))) {
-            Some(found) => found,
+            Some(found) => {
+                // What is made of it is a lease of its own.
+                found.1.note_settled();
+                found
+            }
             None => unreachable!("{node:?} was found in this queue"),
         }
     }
@@ -221,7 +225,10 @@ impl Pending {
             }
             for block in again {
                 match self.push(arena, block) {
-                    Some(ready) => arena.release(ready.node),
+                    Some(ready) => {
+                        ready.note_settled();
+                        arena.release(ready.node);
+                    }
                     // It waits for another stream as well.
                     None => look = true,
                 }

@@ -1,6 +1,7 @@
 //! The handle that users hold.
 
 use std::fmt;
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use plimsoll_device::{Bytes, Device, Place, StorageMode, Stream};
 
 use super::arena::{Arena, ArenaSettings};
 use super::central::{Backing, Central};
-use super::core::PoolCore;
+use super::core::{self, PoolCore};
 use super::error::LeaseError;
 use super::grow::{Effort, Need};
 use super::lease::Lease;
@@ -17,6 +18,7 @@ use super::settings::PoolSettings;
 use super::stats::PoolStats;
 use super::tag::Tag;
 use crate::governor::Account;
+use crate::record::{Line, leases_wanted};
 
 /// Turns few big device allocations into many small leases, for one account at one place.
 ///
@@ -140,7 +142,8 @@ impl Pool {
         layout.slack = settings.slack;
         // The first growth is generous, yet no small device's many pools take it over.
         layout.first_bytes = layout.first_bytes.min(facts.total.get() / 256);
-        let central = Central::new(Arena::new(layout), backing, mode);
+        let tape = core::tape(account, place, device.as_ref());
+        let central = Central::new(Arena::new(layout), backing, mode, tape);
         let core = Arc::new(PoolCore::new(account.clone(), place, device, settings, bounds, central));
         core.watch();
         let handle = Arc::new(Handle { core: Arc::clone(&core) });
@@ -155,6 +158,7 @@ impl Pool {
         reason = "the hot path: a call between its parts costs as much as a part"
     )]
     #[inline(always)]
+    #[track_caller]
     pub fn lease(&self, bytes: Bytes) -> Result<Lease, LeaseError> {
         let align = self.core.align();
         let rounded = (bytes.get().wrapping_add(align - 1)) & !(align - 1);
@@ -166,38 +170,49 @@ impl Pool {
         {
             block.requested = bytes.get();
             block.tag = Tag::NONE;
+            if leases_wanted() {
+                block.note_lease(bytes.get(), Tag::NONE, Location::caller(), None);
+            }
             return Ok(Lease::of(block));
         }
-        self.lease_missed(&LeaseRequest::new(bytes), Effort::Now)
+        self.lease_missed(&LeaseRequest::new(bytes), Effort::Now, Location::caller())
     }
 
     /// As [`lease`](Self::lease), for bytes that this stream uses first: see [`LeaseRequest::on`].
+    #[track_caller]
     pub fn lease_on(&self, stream: Stream, bytes: Bytes) -> Result<Lease, LeaseError> {
-        self.lease_by(&LeaseRequest::new(bytes).on(stream), Effort::Now)
+        self.lease_by(&LeaseRequest::new(bytes).on(stream), Effort::Now, Location::caller())
     }
 
     /// As [`lease`](Self::lease), with an alignment, a tag, a stream, or time to wait.
+    #[track_caller]
     pub fn lease_with(&self, request: impl Into<LeaseRequest>) -> Result<Lease, LeaseError> {
         let request = request.into();
         let effort = request.within.map_or(Effort::Now, Effort::Within);
-        self.lease_by(&request, effort)
+        self.lease_by(&request, effort, Location::caller())
     }
 
     /// From what the pool has or the line has free at this moment, or not at all: nobody is asked to give anything
     /// up, nothing is moved, and nothing is waited for. For what would be nice to have.
+    #[track_caller]
     pub fn lease_quietly(&self, request: impl Into<LeaseRequest>) -> Result<Lease, LeaseError> {
-        self.lease_by(&request.into(), Effort::Quiet)
+        self.lease_by(&request.into(), Effort::Quiet, Location::caller())
     }
 
     /// Several leases, all or none. While one caller takes several, others who want several wait their turn, so
     /// that two who cannot both have all do not each hold a part and wait for the rest.
+    #[track_caller]
     pub fn lease_all(&self, requests: &[LeaseRequest]) -> Result<Vec<Lease>, LeaseError> {
         let patience = requests.iter().filter_map(|request| request.within).max().unwrap_or_default();
         let _turn = self.core.several.take(patience);
-        requests.iter().map(|request| self.lease_with(*request)).collect()
+        let line = Location::caller();
+        let lease = |request: &LeaseRequest| {
+            self.lease_by(request, request.within.map_or(Effort::Now, Effort::Within), line)
+        };
+        requests.iter().map(lease).collect()
     }
 
-    fn lease_by(&self, request: &LeaseRequest, effort: Effort) -> Result<Lease, LeaseError> {
+    fn lease_by(&self, request: &LeaseRequest, effort: Effort, line: Line) -> Result<Lease, LeaseError> {
         let request = *request;
         let align = self.core.align();
         let rounded = request.bytes.get().wrapping_add(align - 1) & !(align - 1);
@@ -210,13 +225,16 @@ impl Pool {
         {
             block.requested = request.bytes.get();
             block.tag = request.tag;
+            if leases_wanted() {
+                block.note_lease(request.bytes.get(), request.tag, line, request.stream);
+            }
             return Ok(Lease::of(block));
         }
-        self.lease_missed(&request, effort)
+        self.lease_missed(&request, effort, line)
     }
 
     #[cold]
-    fn lease_missed(&self, request: &LeaseRequest, effort: Effort) -> Result<Lease, LeaseError> {
+    fn lease_missed(&self, request: &LeaseRequest, effort: Effort, line: Line) -> Result<Lease, LeaseError> {
         let core = &self.core;
         if !request.align.is_power_of_two() || request.align > core.strictest {
             return Err(LeaseError::BadAlignment { align: request.align, limit: core.strictest });
@@ -239,6 +257,9 @@ impl Pool {
         block.tag = request.tag;
         block.align_log2 = u8::try_from(need.align.ilog2()).unwrap_or(u8::MAX);
         core.count(|tally| tally.miss(block.bytes, block.requested, block.tag));
+        if leases_wanted() {
+            block.note_lease(request.bytes.get(), request.tag, line, request.stream);
+        }
         Ok(Lease::of(block))
     }
 

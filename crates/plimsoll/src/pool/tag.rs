@@ -46,6 +46,16 @@ impl Tag {
         names.get(self.index()).copied().unwrap_or("(other)")
     }
 
+    /// All names so far, by number; the first is for what has none.
+    pub(crate) fn all() -> Vec<String> {
+        let names = names().read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    pub(crate) const fn number(self) -> u16 {
+        self.0
+    }
+
     #[inline]
     pub(crate) fn index(self) -> usize {
         usize::from(self.0)
@@ -53,6 +63,12 @@ impl Tag {
 
     pub(crate) fn from_index(index: usize) -> Self {
         Self(u16::try_from(index).unwrap_or(OTHER))
+    }
+}
+
+impl From<&str> for Tag {
+    fn from(name: &str) -> Self {
+        Self::new(name)
     }
 }
 

@@ -2,11 +2,38 @@
 //!
 //! A [`Recording`] is a list of [`Event`]s in one order, the [`Names`] that they speak of, and [`Facts`] about the whole.
 //! It is read as a stream, from memory or from a file, so that a million events need no memory to look at.
+//!
+//! A [`Recorder`] writes them down. Some are always written ([`Recorder::recent`]); leases only while somebody
+//! [records](crate::Engine::record), because a warm lease costs less than a note of it.
 
+pub mod analysis;
+mod clock;
 mod event;
+pub mod export;
+mod file;
+mod here;
 mod names;
+mod packed;
+mod plain;
+mod recorder;
 mod recording;
+mod ring;
+mod scope;
+mod session;
+mod sites;
+mod standing;
+mod streams;
+mod tape;
 
 pub use event::{Event, Kind};
 pub use names::{Names, Site, Source};
+pub use recorder::{Recorder, RecorderStats};
 pub use recording::{Baseline, Events, Facts, LineFact, Prediction, Recording, RecordingError};
+pub use scope::{Scope, scope};
+pub use session::{ActiveRecording, RecordClock, RecordSettings, SpooledRecording};
+
+pub(crate) use packed::Leased;
+pub(crate) use recorder::leases_wanted;
+pub(crate) use sites::Line;
+pub(crate) use standing::{Stand, Standing};
+pub(crate) use tape::Tape;

@@ -1,15 +1,19 @@
 //! The names that events speak of by number.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Bytes, Place};
 
 /// Whose bytes, and where: an account at a place.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Source {
     /// The account's path.
     pub account: String,
     /// The place.
+    #[serde(with = "super::plain::place")]
     pub place: Place,
     /// What its pool rounds requests up to; 1 where bytes are charged without a pool.
+    #[serde(with = "super::plain::bytes")]
     pub align: Bytes,
 }
 
@@ -24,7 +28,7 @@ impl Source {
 }
 
 /// A line of code.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Site {
     /// The file, as the compiler was told of it.
     pub file: String,
@@ -35,7 +39,7 @@ pub struct Site {
 }
 
 /// Tables by number. Entry 0 of `tags` and of `sites` is "none"; a number beyond a table reads as "(other)".
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Names {
     /// Accounts at places.
     pub sources: Vec<Source>,

@@ -9,7 +9,7 @@ use flate2::bufread::MultiGzDecoder;
 
 use super::TraceError;
 
-pub(super) const HEADER: &str = "device,seq,action,addr,size,stream";
+pub(crate) const HEADER: &str = "device,seq,action,addr,size,stream";
 
 /// What happened to a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::hash::Hash;
 use std::time::Duration;
 
 use super::hit::Hit;
-use super::keeper::{Shared, Sought};
+use super::keeper::{Evicted, Shared, Sought};
 use super::stats::CachedStats;
 use super::{CachedError, TryCachedError};
 use crate::Bytes;
@@ -169,7 +169,7 @@ impl<K: Key, V: Send + Sync + 'static> Cached<K, V> {
 
     /// Evicts the cheapest values until so many bytes are released, or nothing more may be. Says how many were.
     pub fn evict(&self, bytes: Bytes) -> Bytes {
-        self.shared().release(bytes)
+        self.shared().release(bytes, Evicted::Wanted)
     }
 
     /// Counts and sums.
@@ -197,7 +197,7 @@ impl<K: Key, V: Send + Sync + 'static> Cached<K, V> {
     }
 
     fn pay(&self, bytes: Bytes) -> Result<Option<Reservation>, Refusal> {
-        self.shared().pay(bytes).inspect_err(|_| self.shared().refused())
+        self.shared().pay(bytes).inspect_err(|refusal| self.shared().refused(bytes, refusal))
     }
 
     fn keep(&self, key: K, value: V, bytes: Bytes, cost: Duration) -> Result<Hit<V>, CachedError<V>> {

@@ -17,13 +17,28 @@ use super::{CachedError, Key};
 use crate::Bytes;
 use crate::governor::{Emergency, HolderKind, Offer, Refusal, Reservation, Shrink};
 use crate::holding::{Clock, Site};
+use crate::pool::Tag;
+use crate::record::Kind;
 use crate::sync::{Arc, Mutex, lock, thread};
+
+/// Why something is evicted, by the numbers that recordings have for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Evicted {
+    /// The governor asked.
+    Asked = 0,
+    /// The cache made room for a value of its own.
+    ForOwn = 1,
+    /// Its owner said so.
+    Wanted = 2,
+}
 
 /// Called with what is evicted.
 pub(super) type Hook<K, V> = Arc<dyn Fn(&K, &V) + Send + Sync>;
 
 pub(super) struct Shared<K, V> {
     pub(super) name: String,
+    /// The same, for recordings.
+    tag: Tag,
     pub(super) site: Site,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) hook: Mutex<Option<Hook<K, V>>>,
@@ -40,6 +55,7 @@ struct State<K, V> {
 impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
     pub(super) fn new(name: String, site: Site, clock: Arc<dyn Clock>) -> Self {
         Self {
+            tag: Tag::new(&name),
             name,
             site,
             clock,
@@ -123,7 +139,7 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         let short = bytes.saturating_sub(refusal.fits_now);
         let idle = lock(&self.state).shelf.offer().0;
         if !short.is_zero() && short <= idle {
-            self.release(short);
+            self.release(short, Evicted::ForOwn);
         } else if self.site.never_waits() {
             return Err(refusal);
         }
@@ -149,13 +165,14 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
     }
 
     /// Evicts the cheapest until so many bytes are released, or nothing idle is left.
-    pub(super) fn release(&self, want: Bytes) -> Bytes {
+    pub(super) fn release(&self, want: Bytes, why: Evicted) -> Bytes {
         let mut released = Bytes::ZERO;
         while released < want {
             let Some(taken) = lock(&self.state).shelf.evict() else {
                 break;
             };
             released += taken.bytes;
+            self.site.note(Kind::Evict, taken.bytes, self.tag, why as u64);
             self.let_go(taken);
         }
         self.site.settle(released)
@@ -173,7 +190,8 @@ impl<K: Key, V: Send + Sync + 'static> Shared<K, V> {
         }
     }
 
-    pub(super) fn refused(&self) {
+    pub(super) fn refused(&self, bytes: Bytes, refusal: &Refusal) {
+        self.site.note_refusal(bytes, refusal);
         lock(&self.state).counts.refusals += 1;
     }
 
@@ -230,7 +248,7 @@ impl<K: Key, V: Send + Sync + 'static> Shrink for Shared<K, V> {
     }
 
     fn shrink(&self, want: Bytes, _emergency: &Emergency) -> Bytes {
-        self.release(want)
+        self.release(want, Evicted::Asked)
     }
 }
 

@@ -8,10 +8,10 @@
 //! raised and cleared between them, for whoever passes news on.
 
 mod alarm;
-mod alerts;
 mod changes;
+mod reader;
 mod settings;
 
-pub use alerts::Alerts;
 pub use changes::{AlertChange, AlertChanges, Turn};
+pub use reader::Alerts;
 pub use settings::{AlertSettings, ParseThresholdsError, Thresholds};

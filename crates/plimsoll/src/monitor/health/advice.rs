@@ -2,6 +2,7 @@
 //!
 //! Nothing is said without its reason in the sample or in the past: no advice is better than advice in general.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::past::used;
@@ -52,12 +53,10 @@ fn expendable<'p>(place: &'p PlaceSample, but: Option<&AccountSample>) -> Option
 
 /// Accounts that have no children here.
 fn leaves(place: &PlaceSample) -> impl Iterator<Item = &AccountSample> {
-    place.accounts.iter().filter(|account| {
-        let below = |other: &AccountSample| {
-            other.path.strip_prefix(&account.path).is_some_and(|rest| rest.starts_with('/'))
-        };
-        !place.accounts.iter().any(below)
-    })
+    let parent =
+        |account: &'_ AccountSample| account.path.rsplit_once('/').map(|(parent, _)| parent.to_owned());
+    let parents: BTreeSet<String> = place.accounts.iter().filter_map(parent).collect();
+    place.accounts.iter().filter(move |account| !parents.contains(&account.path))
 }
 
 fn swap(sample: &Sample) -> Option<String> {

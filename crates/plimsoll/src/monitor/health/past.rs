@@ -12,8 +12,15 @@ pub struct Past {
     window: Duration,
     began: Option<Duration>,
     now: Duration,
-    accounts: BTreeMap<(String, String), Peaks>,
-    pending: BTreeMap<(String, String), Duration>,
+    /// By place and path.
+    accounts: BTreeMap<String, BTreeMap<String, Seen>>,
+}
+
+/// What was seen of one account at one place.
+#[derive(Clone, Debug, Default)]
+struct Seen {
+    peaks: Peaks,
+    pending_since: Option<Duration>,
 }
 
 /// The largest values of the last slices of time.
@@ -27,7 +34,7 @@ const SLICES: u32 = 12;
 impl Past {
     /// Nothing seen yet; looks back so far.
     pub const fn over(window: Duration) -> Self {
-        Self { window, began: None, now: Duration::ZERO, accounts: BTreeMap::new(), pending: BTreeMap::new() }
+        Self { window, began: None, now: Duration::ZERO, accounts: BTreeMap::new() }
     }
 
     /// Takes in a sample.
@@ -37,16 +44,18 @@ impl Past {
         let slice = (self.window / SLICES).as_nanos().max(1);
         let slice = u64::try_from(self.now.as_nanos() / slice).unwrap_or(u64::MAX);
         for place in &sample.places {
+            if !self.accounts.contains_key(&place.place) {
+                self.accounts.insert(place.place.clone(), BTreeMap::new());
+            }
+            let Some(accounts) = self.accounts.get_mut(&place.place) else { continue };
             for account in &place.accounts {
-                let key = (place.place.clone(), account.path.clone());
-                let peaks = self.accounts.entry(key.clone()).or_default();
-                peaks.push(slice, used(account));
-                match account.pending_bytes {
-                    Some(pending) if pending > 0 => {
-                        self.pending.entry(key).or_insert(self.now);
-                    }
-                    _ => drop(self.pending.remove(&key)),
+                if !accounts.contains_key(&account.path) {
+                    accounts.insert(account.path.clone(), Seen::default());
                 }
+                let Some(seen) = accounts.get_mut(&account.path) else { continue };
+                seen.peaks.push(slice, used(account));
+                let pending = account.pending_bytes.is_some_and(|pending| pending > 0);
+                seen.pending_since = pending.then(|| seen.pending_since.unwrap_or(self.now));
             }
         }
     }
@@ -58,19 +67,21 @@ impl Past {
 
     /// Whether the whole window, or nearly, was seen.
     pub(super) fn is_full(&self) -> bool {
-        self.seen() >= self.window - self.window / SLICES
+        self.seen() >= self.window.saturating_sub(self.window / SLICES)
     }
 
     /// The most that an account used in the window, idle pool memory aside.
     pub(super) fn most(&self, place: &PlaceSample, account: &AccountSample) -> Option<u64> {
-        let peaks = self.accounts.get(&(place.place.clone(), account.path.clone()))?;
-        peaks.slices.iter().map(|(_, most)| *most).max()
+        self.of(place, account)?.peaks.slices.iter().map(|(_, most)| *most).max()
     }
 
     /// For how long an account has had bytes pending without a break.
     pub(super) fn pending_for(&self, place: &PlaceSample, account: &AccountSample) -> Option<Duration> {
-        let since = self.pending.get(&(place.place.clone(), account.path.clone()))?;
-        Some(self.now.saturating_sub(*since))
+        Some(self.now.saturating_sub(self.of(place, account)?.pending_since?))
+    }
+
+    fn of(&self, place: &PlaceSample, account: &AccountSample) -> Option<&Seen> {
+        self.accounts.get(&place.place)?.get(&account.path)
     }
 }
 

@@ -12,25 +12,18 @@ use crate::monitor::{AccountSample, AlertSample, PlaceSample, RecorderSample, Sa
 #[derive(Clone, Debug)]
 pub struct Alerts {
     settings: AlertSettings,
-    alarms: BTreeMap<(&'static str, String), Alarm>,
+    alarms: BTreeMap<&'static str, BTreeMap<String, Alarm>>,
     dropped: Option<u64>,
 }
 
-/// One value that is watched.
-struct Watched {
-    name: &'static str,
-    subject: String,
-    /// Absent where it is not known.
-    value: Option<f64>,
-    /// In words: "96% of 64.00 GiB are in use".
-    says: String,
+/// What is put together while a sample is read.
+struct Reading {
+    now: Duration,
+    raised: Vec<AlertSample>,
 }
 
-impl Watched {
-    fn new(name: &'static str, subject: impl Into<String>, value: Option<f64>, says: String) -> Self {
-        Self { name, subject: subject.into(), value, says }
-    }
-}
+/// Bytes of which a share is lost, and that share.
+type Lossy = (u64, Option<f64>);
 
 impl Alerts {
     /// Nothing raised yet.
@@ -40,39 +33,55 @@ impl Alerts {
 
     /// Takes in a sample; the alerts that are raised now, most severe first.
     pub fn read(&mut self, sample: &Sample) -> Vec<AlertSample> {
-        let now = Duration::from_millis(sample.up_ms);
-        let mut watched = machine(sample);
+        let mut reading = Reading { now: Duration::from_millis(sample.up_ms), raised: Vec::new() };
+        self.machine(sample, &mut reading);
+        let mut subject = String::new();
         for place in &sample.places {
-            watched.extend(self.place(place));
+            self.place(place, &mut reading);
+            for account in &place.accounts {
+                subject.clear();
+                subject.extend([&place.place, "/", &account.path]);
+                self.account(place, account, &subject, &mut reading);
+            }
         }
-        watched.extend(sample.recorder.as_ref().and_then(|recorder| self.drops(recorder)));
-        let mut raised: Vec<_> = watched.into_iter().filter_map(|one| self.one(one, now)).collect();
+        if let Some(recorder) = &sample.recorder {
+            self.drops(recorder, &mut reading);
+        }
         // A sort that keeps the order of equals: machine, places, accounts.
-        raised.sort_by_key(|alert| std::cmp::Reverse(alert.severity));
-        raised
+        reading.raised.sort_by_key(|alert| std::cmp::Reverse(alert.severity));
+        reading.raised
     }
 
-    fn one(&mut self, watched: Watched, now: Duration) -> Option<AlertSample> {
-        let rule = self.rule(watched.name);
-        let Watched { name, subject, value, says } = watched;
-        let alarm = self.alarms.entry((name, subject.clone())).or_default();
-        alarm.read(value, now, &rule);
-        let (severity, since) = (alarm.severity()?, alarm.raised_at()?);
+    /// One value; words are found only for what is raised, since most never is.
+    fn watch(
+        &mut self,
+        reading: &mut Reading,
+        (name, subject): (&'static str, &str),
+        value: Option<f64>,
+        says: impl FnOnce() -> String,
+    ) {
+        let rule = self.rule(name);
+        let alarms = self.alarms.entry(name).or_default();
+        if !alarms.contains_key(subject) {
+            alarms.insert(subject.to_owned(), Alarm::default());
+        }
+        let Some(alarm) = alarms.get_mut(subject) else { return };
+        alarm.read(value, reading.now, &rule);
+        let (Some(severity), Some(since)) = (alarm.severity(), alarm.raised_at()) else { return };
         let threshold = match severity {
             Severity::Warning => rule.thresholds.warning,
             Severity::Critical => rule.thresholds.critical,
-        }?;
-        let for_ms = u64::try_from(now.saturating_sub(since).as_millis()).unwrap_or(u64::MAX);
-        let text = format!("{subject}: {says}");
-        Some(AlertSample {
+        };
+        let lasted = reading.now.saturating_sub(since).as_millis();
+        reading.raised.push(AlertSample {
             name: name.to_owned(),
-            subject,
+            subject: subject.to_owned(),
             severity,
             value: value.unwrap_or_default(),
-            threshold,
-            for_ms,
-            text,
-        })
+            threshold: threshold.unwrap_or_default(),
+            for_ms: u64::try_from(lasted).unwrap_or(u64::MAX),
+            text: format!("{subject}: {}", says()),
+        });
     }
 
     fn rule(&self, name: &str) -> Rule {
@@ -85,112 +94,91 @@ impl Alerts {
             // One lost event is news at once: a recording with holes is not what it seems.
             _ => {
                 let warning = self.settings.drops.then_some(1.0);
-                Rule {
-                    thresholds: Thresholds { warning, critical: None },
-                    after: Duration::ZERO,
-                    calm,
-                    band: 0.0,
-                }
+                let thresholds = Thresholds { warning, critical: None };
+                Rule { thresholds, after: Duration::ZERO, calm, band: 0.0 }
             }
         }
     }
 
-    fn place(&self, place: &PlaceSample) -> Vec<Watched> {
-        // Idle pool memory goes back when somebody asks for it, so it presses nobody.
-        let used = place.charged_bytes.saturating_sub(place.cached_bytes);
-        let says = format!(
-            "{} of the line's {} are in use",
-            percent(share(used, place.carry_bytes)),
-            size(place.carry_bytes)
-        );
-        let mut watched = vec![Watched::new("pressure", &place.place, share(used, place.carry_bytes), says)];
-        let pools = place.accounts.iter().filter(|account| account.live_bytes.is_some());
-        // With a single pool its account says it already.
-        if pools.count() > 1 {
-            watched.push(self.fragmentation(
-                place.place.clone(),
-                (place.live_bytes, place.internal_fragmentation),
-                (place.cached_bytes, place.external_fragmentation),
-            ));
-        }
-        for account in &place.accounts {
-            watched.extend(self.account(place, account));
-        }
-        watched
+    fn machine(&mut self, sample: &Sample, reading: &mut Reading) {
+        let machine = &sample.machine;
+        let of = |bytes: Option<u64>| bytes.map_or_else(|| "an unknown size".to_owned(), size);
+        let used = machine.used_bytes.zip(machine.total_bytes).and_then(|(used, total)| share(used, total));
+        self.watch(reading, ("pressure", "machine"), used, || {
+            format!("{} of {} are in use", percent(used), of(machine.total_bytes))
+        });
+        let swapped = machine.swap_used_bytes.zip(machine.swap_total_bytes);
+        let swap = swapped.map(|(used, total)| share(used, total).unwrap_or(0.0));
+        self.watch(reading, ("swap", "machine"), swap, || {
+            format!("{} of {} of swap are in use", percent(swap), of(machine.swap_total_bytes))
+        });
     }
 
-    fn account(&self, place: &PlaceSample, account: &AccountSample) -> Vec<Watched> {
-        let subject = format!("{}/{}", place.place, account.path);
+    fn place(&mut self, place: &PlaceSample, reading: &mut Reading) {
+        // Idle pool memory goes back when somebody asks for it, so it presses nobody.
+        let used = share(place.charged_bytes.saturating_sub(place.cached_bytes), place.carry_bytes);
+        self.watch(reading, ("pressure", &place.place), used, || {
+            format!("{} of the line's {} are in use", percent(used), size(place.carry_bytes))
+        });
+        // With a single pool its account says it already.
+        if place.accounts.iter().filter(|account| account.live_bytes.is_some()).count() > 1 {
+            let live = (place.live_bytes, place.internal_fragmentation);
+            let idle = (place.cached_bytes, place.external_fragmentation);
+            self.fragmentation(&place.place, live, idle, reading);
+        }
+    }
+
+    fn account(
+        &mut self,
+        place: &PlaceSample,
+        account: &AccountSample,
+        subject: &str,
+        reading: &mut Reading,
+    ) {
         let used = account.charged_bytes.saturating_sub(account.cached_bytes.unwrap_or(0));
         // A cache is at its limit for as long as it is any good. It is news while somebody waits.
         let value = if place.waiting > 0 { share(used, account.limit_bytes) } else { Some(0.0) };
-        let requests = if place.waiting == 1 { "request waits" } else { "requests wait" };
-        let says = format!(
-            "{} of its limit of {} are in use and {} {requests}",
-            percent(share(used, account.limit_bytes)),
-            size(account.limit_bytes),
-            place.waiting,
-        );
-        let mut watched = vec![Watched::new("pressure", subject.clone(), value, says)];
+        self.watch(reading, ("pressure", subject), value, || {
+            let requests = if place.waiting == 1 { "request waits" } else { "requests wait" };
+            let used = percent(share(used, account.limit_bytes));
+            let limit = size(account.limit_bytes);
+            format!("{used} of its limit of {limit} are in use and {} {requests}", place.waiting)
+        });
         if let (Some(live), Some(cached)) = (account.live_bytes, account.cached_bytes) {
-            watched.push(self.fragmentation(
-                subject,
-                (live, account.internal_fragmentation),
-                (cached, account.external_fragmentation),
-            ));
+            let live = (live, account.internal_fragmentation);
+            let idle = (cached, account.external_fragmentation);
+            self.fragmentation(subject, live, idle, reading);
         }
-        watched
     }
 
     /// The worse of what is wasted inside leases and between them. Little waste is no matter, however large its share.
-    fn fragmentation(&self, subject: String, live: (u64, Option<f64>), idle: (u64, Option<f64>)) -> Watched {
-        let counts = |(bytes, share): (u64, Option<f64>)| {
+    fn fragmentation(&mut self, subject: &str, live: Lossy, idle: Lossy, reading: &mut Reading) {
+        let least = self.settings.least_waste;
+        let counts = |(bytes, share): Lossy, what: &'static str| {
             let wasted = Bytes::new(bytes).fraction(share?);
-            Some((share?, wasted)).filter(|_| wasted >= self.settings.least_waste)
+            Some((share?, wasted, what)).filter(|_| wasted >= least)
         };
         let kinds =
-            [(counts(live), "of what is leased is rounding"), (counts(idle), "of what is idle is scattered")];
-        let worst = kinds
-            .into_iter()
-            .filter_map(|(counted, what)| counted.map(|(share, wasted)| (share, wasted, what)))
-            .max_by(|a, b| a.0.total_cmp(&b.0));
-        let (value, says) = worst
-            .map_or((0.0, "fragmentation is low".to_owned()), |(value, wasted, what)| {
-                (value, format!("{} {what} ({wasted})", percent(Some(value))))
-            });
-        Watched::new("fragmentation", subject, Some(value), says)
+            [counts(live, "of what is leased is rounding"), counts(idle, "of what is idle is scattered")];
+        let worst = kinds.into_iter().flatten().max_by(|a, b| a.0.total_cmp(&b.0));
+        let value = worst.map_or(0.0, |(share, ..)| share);
+        self.watch(reading, ("fragmentation", subject), Some(value), || {
+            worst.map_or_else(
+                || "fragmentation is low".to_owned(),
+                |(share, wasted, what)| format!("{} {what} ({wasted})", percent(Some(share))),
+            )
+        });
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a count for people")]
-    fn drops(&mut self, recorder: &RecorderSample) -> Option<Watched> {
+    fn drops(&mut self, recorder: &RecorderSample, reading: &mut Reading) {
         let before = self.dropped.replace(recorder.dropped);
         // A recorder that was started again counts from nothing.
         let more = recorder.dropped.checked_sub(before.unwrap_or(0)).unwrap_or(recorder.dropped);
-        let says = format!("{} events were lost, {more} of them since the last sample", recorder.dropped);
-        Some(Watched::new("drops", "recorder", Some(more as f64), says))
+        self.watch(reading, ("drops", "recorder"), Some(more as f64), || {
+            format!("{} events were lost, {more} of them since the last sample", recorder.dropped)
+        });
     }
-}
-
-fn machine(sample: &Sample) -> Vec<Watched> {
-    let machine = &sample.machine;
-    let used = machine.used_bytes.zip(machine.total_bytes).and_then(|(used, total)| share(used, total));
-    let swapped = machine.swap_used_bytes.zip(machine.swap_total_bytes);
-    let swap = swapped.map(|(used, total)| share(used, total).unwrap_or(0.0));
-    let of = |bytes: Option<u64>| bytes.map_or_else(|| "an unknown size".to_owned(), size);
-    vec![
-        Watched::new(
-            "pressure",
-            "machine",
-            used,
-            format!("{} of {} are in use", percent(used), of(machine.total_bytes)),
-        ),
-        Watched::new(
-            "swap",
-            "machine",
-            swap,
-            format!("{} of {} of swap are in use", percent(swap), of(machine.swap_total_bytes)),
-        ),
-    ]
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a share for people")]
