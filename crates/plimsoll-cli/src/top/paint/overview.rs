@@ -41,13 +41,16 @@ fn narrow(app: &App, area: Rect, buffer: &mut Buffer) {
     let mut rooms = Rooms::new(area.height);
     let places_room = rooms.take(wish(&places, 4).max(2));
     let accounts_least = rooms.take(3);
-    let events_least = rooms.take(3);
+    let events_wish = wish(&events, 40);
+    let events_least = rooms.take(events_wish.min(3));
     let pools_least = rooms.take(if area.height >= 14 { 3 } else { 0 });
     let past_room = rooms.take(if spacious { 5 } else { u16::from(area.height >= 12) });
     let accounts_more =
         rooms.take(wish(&accounts, 40).saturating_sub(accounts_least).min((rooms.left * 3).div_ceil(4)));
     let both = wish(&pools, 12).max(if tags_beside { wish(&tags, 8) } else { 0 });
-    let pools_more = rooms.take(both.saturating_sub(pools_least).min(rooms.left * 2 / 3));
+    // Events take what they need of the rest, up to a third; they scroll.
+    let for_events = events_wish.saturating_sub(events_least).min(rooms.left.div_ceil(3));
+    let pools_more = rooms.take(both.saturating_sub(pools_least).min(rooms.left - for_events));
     let events_room = events_least + rooms.take(rooms.left);
 
     let mut stack = Stack { area };
