@@ -38,7 +38,11 @@ fn goes_round(trace: &Trace, name: &str) {
     assert_eq!(place.requested.bytes, trace.facts.peak_live_bytes, "{name}: as asked");
     assert_eq!(place.placed.bytes, stats.peak_live.get(), "{name}: as placed");
     assert_eq!(place.backed.unwrap().bytes, stats.peak_backed.get(), "{name}: as backed");
-    assert_eq!(place.charged.unwrap().bytes, stats.peak_backed.get(), "{name}: what is backed is what is charged");
+    assert_eq!(
+        place.charged.unwrap().bytes,
+        stats.peak_backed.get(),
+        "{name}: what is backed is what is charged"
+    );
     assert_eq!(place.end_live, trace.facts.end_live_bytes, "{name}: at the end");
     let again = exported(&recording);
     assert_eq!(again.facts.peak_live_bytes, trace.facts.peak_live_bytes, "{name}");
