@@ -3,19 +3,25 @@
 use clap::{Parser, Subcommand};
 
 use crate::bench::memory::MemoryArgs;
-use crate::bench::{GovernorArgs, PoolArgs};
+use crate::bench::{GovernorArgs, PoolArgs, RecorderArgs};
 use crate::config::CheckArgs;
 use crate::device::DeviceCheckArgs;
+use crate::health::HealthArgs;
 use crate::machine::MachineArgs;
 use crate::pool::ReplayArgs;
 use crate::printer::Color;
 use crate::recording::{ExportArgs, ShowArgs};
 use crate::report::ReportArgs;
+use crate::top::TopArgs;
+use crate::watch::WatchArgs;
 
 const EXAMPLES: &str = "\
 Examples:
   plimsoll machine                  what this machine can carry, and why
   plimsoll machine --json           the same for programs
+  plimsoll top                      where every byte is, on a screen to keep open
+  plimsoll watch --json             a line a second for programs
+  plimsoll health                   how well memory stands, and what to do
   plimsoll config check plan.toml   whether a plan adds up and fits here
   plimsoll pool replay trace.csv.gz what our pool keeps where another kept more
   plimsoll device check cuda:0      whether a GPU keeps what devices promise
@@ -49,6 +55,12 @@ pub(crate) struct Args {
 pub(crate) enum CommandArgs {
     /// Show what this machine can carry: places, pressure, and what limits them
     Machine(MachineArgs),
+    /// Watch where every byte is: a screen of the machine, and of a running engine
+    Top(TopArgs),
+    /// Print a sample every so often, and pass alerts and metrics on
+    Watch(WatchArgs),
+    /// Say how well memory stands, and what to do about it
+    Health(HealthArgs),
     /// Look at memory pools from outside
     #[command(subcommand, arg_required_else_help = true)]
     Pool(PoolCommand),
@@ -96,6 +108,8 @@ pub(crate) enum BenchCommand {
     Memory(MemoryArgs),
     /// Whether the line holds when far more is asked for than it carries
     Governor(GovernorArgs),
+    /// What writing down what happens costs
+    Recorder(RecorderArgs),
 }
 
 #[derive(Debug, Subcommand)]

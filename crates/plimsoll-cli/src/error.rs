@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+use plimsoll::replay::RecordedError;
 use plimsoll::settings::{Position, SettingsError};
 use plimsoll::{Bytes, Place};
 
@@ -75,14 +76,40 @@ pub enum CliError {
     /// A benchmark that could not run, or showed a fault.
     #[error("the benchmark failed: {0}")]
     Bench(String),
-    /// A recording that cannot be read.
-    #[error("{} cannot be read: {source}", path.display())]
-    Recording {
-        /// Which file.
-        path: std::path::PathBuf,
-        /// What is wrong with it.
-        source: plimsoll::record::RecordingError,
+    /// A screen where there is none to draw on.
+    #[error("`plimsoll top` draws a screen, and stdout is no terminal or JSON was asked for")]
+    NoScreen,
+    /// An engine that cannot be looked at.
+    #[error(transparent)]
+    Attach(#[from] plimsoll::monitor::attach::AttachError),
+    /// Memory that is in a critical state.
+    #[error("memory is in a critical state: health is {score:.2} of 1")]
+    Unhealthy {
+        /// How well it stands.
+        score: f64,
     },
+    /// A webhook or collector that nothing can be posted to.
+    #[error(transparent)]
+    Post(#[from] plimsoll::monitor::PostError),
+    /// An address that cannot be listened on.
+    #[error("{address} cannot be listened on: {source}")]
+    Listen {
+        /// Which address.
+        address: std::net::SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A process that shows no engine.
+    #[error("process {pid} shows no engine of this user; running: {running}")]
+    NoSuchEngine {
+        /// The process that was named.
+        pid: u32,
+        /// Those that there are.
+        running: String,
+    },
+    /// A recording that cannot be read.
+    #[error(transparent)]
+    Recording(#[from] plimsoll::record::RecordingError),
     /// A recording that cannot be exported as asked.
     #[error(transparent)]
     Export(plimsoll::record::export::ExportError),
@@ -103,6 +130,15 @@ pub enum CliError {
     /// A report that could not be put into JSON.
     #[error("the report could not be put into JSON: {0}")]
     Json(#[source] serde_json::Error),
+}
+
+impl From<RecordedError> for CliError {
+    fn from(error: RecordedError) -> Self {
+        match error {
+            RecordedError::Replay(error) => Self::Replay(error),
+            RecordedError::Recording(error) => Self::Recording(error),
+        }
+    }
 }
 
 impl CliError {
@@ -138,8 +174,22 @@ impl CliError {
             Self::Bench(_) => {
                 "this is a mistake in plimsoll; please report it with the output above".to_owned()
             }
-            Self::Recording { .. } => {
-                "check the path; `engine.record()` and `Recording::save` make such files".to_owned()
+            Self::NoScreen => "`plimsoll watch --json` prints a line a sample".to_owned(),
+            Self::Unhealthy { .. } => {
+                "`plimsoll health` says what to do; `--symptom slow` and the others look for the cause"
+                    .to_owned()
+            }
+            Self::Post(_) => "give another URL, or leave it out".to_owned(),
+            Self::Listen { .. } => {
+                "give another address, such as 127.0.0.1:9185; port 0 takes one that is free".to_owned()
+            }
+            Self::Attach(_) | Self::NoSuchEngine { .. } => {
+                "`plimsoll top --list` shows the engines that run; one is seen once its program calls \
+                 `engine.publish(NAME, EVERY)`"
+                    .to_owned()
+            }
+Self::Recording(_) => {
+                "check the path; `plimsoll pool replay TRACE --record FILE` and `engine.record_to(…)` make recordings".to_owned()
             }
             Self::Export(_) => "name an account and a place that it has, or leave both out".to_owned(),
             Self::Terminal => "add `-o FILE`, or send the output to a file or another program".to_owned(),

@@ -15,12 +15,15 @@ pub mod config;
 pub mod device;
 pub mod draw;
 mod error;
+pub mod health;
 pub mod machine;
 pub mod pool;
 mod printer;
 pub mod recording;
 pub mod report;
 mod settings;
+pub mod top;
+pub mod watch;
 
 use std::process::ExitCode;
 
@@ -69,6 +72,9 @@ pub fn run() -> ExitCode {
 fn execute(settings: &Settings, printer: &Printer) -> Result<(), CliError> {
     match &settings.command {
         Command::Machine(machine) => machine::run(machine, printer),
+        Command::Top(top) => top::run(top, printer),
+        Command::Watch(watch) => watch::run(watch, printer),
+        Command::Health(health) => health::run(health, printer),
         Command::ConfigCheck(check) => config::run(check, printer),
         Command::PoolReplay(replay) => pool::run(replay, printer),
         Command::DeviceCheck(check) => device::run(check, printer),
@@ -78,5 +84,6 @@ fn execute(settings: &Settings, printer: &Printer) -> Result<(), CliError> {
         Command::BenchPool(pool) => bench::run_pool(pool, printer),
         Command::BenchMemory(memory) => bench::memory::run(memory, printer),
         Command::BenchGovernor(governor) => bench::run_governor(governor, printer),
+        Command::BenchRecorder(recorder) => bench::run_recorder(recorder, printer),
     }
 }

@@ -51,6 +51,11 @@ impl Printer {
         self.json
     }
 
+    /// What the reader of stdout can be shown.
+    pub const fn pen(&self) -> &Pen {
+        &self.out
+    }
+
     /// Prints a report: its JSON, or what `view` draws of it.
     pub fn report<R: Serialize>(
         &self,

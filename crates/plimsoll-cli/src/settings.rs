@@ -4,14 +4,17 @@ use crate::args::{
     Args, BenchCommand, CommandArgs, ConfigArgs, DeviceCommand, PoolCommand, RecordingCommand,
 };
 use crate::bench::memory::MemoryArgs;
-use crate::bench::{GovernorArgs, PoolArgs};
+use crate::bench::{GovernorArgs, PoolArgs, RecorderArgs};
 use crate::config::CheckArgs;
 use crate::device::DeviceCheckArgs;
+use crate::health::HealthArgs;
 use crate::machine::MachineArgs;
 use crate::pool::ReplayArgs;
 use crate::printer::Color;
 use crate::recording::{ExportArgs, ShowArgs};
 use crate::report::ReportArgs;
+use crate::top::TopArgs;
+use crate::watch::WatchArgs;
 
 /// One run of the program.
 #[derive(Debug)]
@@ -25,6 +28,9 @@ pub(crate) struct Settings {
 #[derive(Debug)]
 pub(crate) enum Command {
     Machine(MachineArgs),
+    Top(TopArgs),
+    Watch(WatchArgs),
+    Health(HealthArgs),
     ConfigCheck(CheckArgs),
     PoolReplay(ReplayArgs),
     DeviceCheck(DeviceCheckArgs),
@@ -34,6 +40,7 @@ pub(crate) enum Command {
     BenchPool(PoolArgs),
     BenchMemory(MemoryArgs),
     BenchGovernor(GovernorArgs),
+    BenchRecorder(RecorderArgs),
 }
 
 impl From<Args> for Settings {
@@ -43,6 +50,9 @@ impl From<Args> for Settings {
             color: args.color,
             command: match args.command {
                 CommandArgs::Machine(machine) => Command::Machine(machine),
+                CommandArgs::Top(top) => Command::Top(top),
+                CommandArgs::Watch(watch) => Command::Watch(watch),
+                CommandArgs::Health(health) => Command::Health(health),
                 CommandArgs::Config(ConfigArgs::Check(check)) => Command::ConfigCheck(check),
                 CommandArgs::Pool(PoolCommand::Replay(replay)) => Command::PoolReplay(replay),
                 CommandArgs::Device(DeviceCommand::Check(check)) => Command::DeviceCheck(check),
@@ -52,6 +62,7 @@ impl From<Args> for Settings {
                 CommandArgs::Bench(BenchCommand::Pool(pool)) => Command::BenchPool(pool),
                 CommandArgs::Bench(BenchCommand::Memory(memory)) => Command::BenchMemory(memory),
                 CommandArgs::Bench(BenchCommand::Governor(governor)) => Command::BenchGovernor(governor),
+                CommandArgs::Bench(BenchCommand::Recorder(recorder)) => Command::BenchRecorder(recorder),
             },
         }
     }

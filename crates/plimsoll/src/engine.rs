@@ -14,7 +14,7 @@ use crate::ledger::{AccountSettings, LedgerError, LedgerSettings, LedgerSnapshot
 use crate::machine::Machine;
 use crate::pool::{LeaseError, Pool, PoolSettings};
 use crate::pressure::{DeviceSource, system_source};
-use crate::record::{ActiveRecording, RecordSettings, Recorder, RecordingError, SpooledRecording};
+use crate::record::{ActiveRecording, Operation, RecordSettings, Recorder, RecordingError, SpooledRecording};
 use crate::settings::{self, Capacities, SettingsError};
 
 /// Lines, accounts and devices, opened together: what does not add up is refused here and not under load.
@@ -174,8 +174,7 @@ impl Engine {
 
     /// The same with settings.
     pub fn record_with(&self, settings: RecordSettings) -> ActiveRecording {
-        let (lines, charged) = self.inner.governor.standing();
-        self.recorder().record(settings, lines, charged)
+        self.inner.governor.record_with(settings)
     }
 
     /// The same into a file, written as it comes: for recordings that are larger than they should be in memory.
@@ -184,8 +183,12 @@ impl Engine {
         path: &Path,
         settings: RecordSettings,
     ) -> Result<SpooledRecording, RecordingError> {
-        let (lines, charged) = self.inner.governor.standing();
-        self.recorder().record_to(path, settings, lines, charged)
+        self.inner.governor.record_to(path, settings)
+    }
+
+    /// Watches what this thread leases from here on, and says what that was when it is finished.
+    pub fn operation(&self, name: &str) -> Operation {
+        Operation::begin(name, self.record())
     }
 
     /// What writes down what happens here: its numbers, marks, and what threads did last.
@@ -206,6 +209,17 @@ impl Engine {
         let snapshot = self.snapshot();
         let line = snapshot.place(place).map_or(Bytes::ZERO, |found| found.line);
         Ok(self.inner.governor.watch(place, Box::new(DeviceSource::new(device, line)), every)?)
+    }
+
+    /// The pools that were asked for so far, by account and place.
+    pub(crate) fn pools(&self) -> Vec<Pool> {
+        let pools = self.inner.pools.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        pools.values().cloned().collect()
+    }
+
+    /// The devices that it was opened with.
+    pub(crate) fn devices(&self) -> &[Arc<dyn Device>] {
+        &self.inner.devices
     }
 
     fn device(&self, place: Place) -> Result<&Arc<dyn Device>, EngineError> {

@@ -1,8 +1,10 @@
 //! `plimsoll pool replay TRACE`: what the pool would have kept for a recorded program.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use plimsoll::replay::{Report, Trace, through_pool, through_pool_on};
+use plimsoll::record::RecordSettings;
+use plimsoll::replay::{Report, Trace, recorded, recorded_on, through_pool, through_pool_on};
 use plimsoll::{Bytes, Place};
 use serde::Serialize;
 
@@ -15,6 +17,7 @@ Examples:
   plimsoll pool replay trace.csv.gz
   plimsoll pool replay trace.csv --json
   plimsoll pool replay trace.csv --place cuda:0
+  plimsoll pool replay trace.csv --record replay.rec
 
 Without --place the device is simulated: it has no bytes, as much room as any trace needs, and does what it is
 told when the recording says so. With --place the trace runs on that device, on its own streams and fences.
@@ -37,6 +40,10 @@ pub struct ReplayArgs {
     /// What the simulated device backs memory in, as a host can; GPUs do 2MiB
     #[arg(long, value_name = "SIZE", default_value = "512KiB", value_parser = granule)]
     pub granule: Bytes,
+
+    /// Replay once more and write down what happens, for `plimsoll report` and `plimsoll recording`
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
 }
 
 /// What `plimsoll pool replay --json` prints: one object, in which the [`Report`]'s names stand beside these two.
@@ -61,23 +68,35 @@ fn granule(text: &str) -> Result<Bytes, String> {
 pub fn run(args: &ReplayArgs, printer: &Printer) -> Result<(), CliError> {
     let trace =
         Trace::open(&args.trace).map_err(|source| CliError::Trace { path: args.trace.clone(), source })?;
-    let report = match args.place {
-        None | Some(Place::Sim(_)) => ReplayReport {
+    let device = match args.place {
+        None | Some(Place::Sim(_)) => None,
+        Some(place) => Some(Backends::new(Printer::notice()).device(place)?),
+    };
+    let report = match &device {
+        None => ReplayReport {
             place: args.place.map_or_else(|| "simulated".to_owned(), |place| place.to_string()),
             device: format!("a simulated device with granules of {}", args.granule).replace(".00", ""),
             replayed: through_pool(&trace, args.granule, RUNS)?,
         },
-        Some(place) => {
-            let device = Backends::new(Printer::notice()).device(place)?;
-            ReplayReport {
-                place: place.to_string(),
-                device: device.facts().name.clone(),
-                replayed: through_pool_on(&trace, device, RUNS)?,
-            }
-        }
+        Some(device) => ReplayReport {
+            place: device.facts().place.to_string(),
+            device: device.facts().name.clone(),
+            replayed: through_pool_on(&trace, Arc::clone(device), RUNS)?,
+        },
     };
+    if let Some(path) = &args.record {
+        let settings = RecordSettings::default().program("plimsoll pool replay").limit(RECORDED);
+        let recording = match device {
+            None => recorded(&trace, args.granule, path, settings)?,
+            Some(device) => recorded_on(&trace, device, path, settings)?,
+        };
+        printer.note(&format!("{} events are in {}", recording.facts().events, path.display()));
+    }
     printer.report(&report, view)
 }
+
+/// What waits in memory to be written, at most: a replay is faster than a disk.
+const RECORDED: Bytes = Bytes::gib(4);
 
 /// A trace is replayed so often; the median is what an event costs.
 const RUNS: usize = 5;

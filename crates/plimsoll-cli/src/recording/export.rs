@@ -87,7 +87,7 @@ pub fn run(args: &ExportArgs, printer: &Printer) -> Result<(), CliError> {
         ExportError::Write(source) => {
             CliError::Write { path: args.output.clone().unwrap_or_default(), source }
         }
-        ExportError::Recording(source) => CliError::Recording { path: args.file.clone(), source },
+        ExportError::Recording(source) => CliError::Recording(source),
         other => CliError::Export(other),
     };
     let exported = if let Some(path) = &args.output {

@@ -8,5 +8,5 @@ use crate::CliError;
 
 /// Opens a file; what is wrong with it is said with its name.
 pub(crate) fn open(path: &Path) -> Result<Recording, CliError> {
-    Recording::open(path).map_err(|source| CliError::Recording { path: path.to_owned(), source })
+    Ok(Recording::open(path)?)
 }

@@ -30,6 +30,6 @@ pub fn run(args: &ShowArgs, printer: &Printer) -> Result<(), CliError> {
     let recording = open(&args.file)?;
     let settings = StudySettings { points: 1, largest: args.largest, ..StudySettings::default() };
     let study = recording.study(&settings);
-    let study = study.map_err(|source| CliError::Recording { path: args.file.clone(), source })?;
+    let study = study?;
     printer.report(&RecordingReport::new(&study), view)
 }

@@ -63,8 +63,7 @@ pub fn render(recording: &Recording) -> Result<String, plimsoll::record::Recordi
 pub fn run(args: &ReportArgs, printer: &Printer) -> Result<(), CliError> {
     let recording = crate::recording::open(&args.file)?;
     printer.note(&format!("reading {} events", recording.facts().events));
-    let page =
-        render(&recording).map_err(|source| CliError::Recording { path: args.file.clone(), source })?;
+    let page = render(&recording)?;
     let output = args.output.clone().unwrap_or_else(|| args.file.with_extension("html"));
     write(&output, &page)?;
     let facts = recording.facts();

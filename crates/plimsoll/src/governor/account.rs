@@ -1,6 +1,7 @@
 //! The handles: the governor, and an account with it.
 
 use std::fmt;
+use std::path::Path;
 use std::time::Instant;
 
 use super::ask::Ask;
@@ -14,7 +15,9 @@ use super::state::Inner;
 use crate::ledger::{LedgerError, LedgerSettings, LedgerSnapshot, NodeId};
 use crate::pool::Tag;
 use crate::pressure::Pressure;
-use crate::record::{Event, Kind, LineFact, Recorder};
+use crate::record::{
+    ActiveRecording, Event, Kind, LineFact, RecordSettings, Recorder, RecordingError, SpooledRecording,
+};
 use crate::sync::Arc;
 use crate::{Bytes, Place};
 
@@ -50,8 +53,24 @@ impl Governor {
         LedgerSnapshot::new(&self.inner.charter, &books)
     }
 
+    /// Begins a recording in memory: see [`Engine::record`](crate::Engine::record).
+    pub fn record_with(&self, settings: RecordSettings) -> ActiveRecording {
+        let (lines, charged) = self.standing();
+        self.recorder().record(settings, lines, charged)
+    }
+
+    /// Begins a recording into a file: see [`Engine::record_to`](crate::Engine::record_to).
+    pub fn record_to(
+        &self,
+        path: &Path,
+        settings: RecordSettings,
+    ) -> Result<SpooledRecording, RecordingError> {
+        let (lines, charged) = self.standing();
+        self.recorder().record_to(path, settings, lines, charged)
+    }
+
     /// Lines and charges as they are, for the beginning of a recording.
-    pub(crate) fn standing(&self) -> (Vec<LineFact>, Vec<Event>) {
+    fn standing(&self) -> (Vec<LineFact>, Vec<Event>) {
         let books = self.inner.with(|state| state.books.clone());
         let line = |(number, line): (usize, &crate::ledger::LineSettings)| LineFact {
             place: line.place,
@@ -79,6 +98,14 @@ impl Governor {
             return 0;
         };
         self.inner.with(|state| state.queues.waiting(place))
+    }
+
+    /// How hard a place is pressed, as its readings have left it. A place without a line has no pressure.
+    pub fn level(&self, place: Place) -> PressureLevel {
+        let Some(place) = self.inner.charter.place(place) else {
+            return PressureLevel::Normal;
+        };
+        self.inner.with(|state| state.gauges[place].level())
     }
 
     /// Registers someone who can give memory of an account on a place back. The governor keeps a weak reference
@@ -211,6 +238,7 @@ impl Account {
     }
 
     /// Writes down what happened to its bytes.
+    #[cfg(not(any(loom, shuttle)))]
     pub(crate) fn note(&self, place: Place, kind: Kind, bytes: u64, tag: Tag, address: u64) {
         if let Some(node) = self.node(place) {
             let (source, tag) = (self.inner.source(node), tag.number());

@@ -13,7 +13,7 @@ pub(super) struct Space {
 
 /// The size of an ordinary page.
 #[cfg(unix)]
-pub(super) fn page() -> Option<Bytes> {
+pub(crate) fn page() -> Option<Bytes> {
     // SAFETY: sysconf takes a number and reads no memory of ours.
     let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
     u64::try_from(size).ok().filter(|size| size.is_power_of_two()).map(Bytes::new)
@@ -63,8 +63,15 @@ pub(super) fn resource_limit(resource: libc::c_int) -> Option<Bytes> {
     (done && told.rlim_cur != libc::RLIM_INFINITY).then(|| Bytes::new(told.rlim_cur))
 }
 
+/// Whose process this is.
+#[cfg(unix)]
+pub(crate) fn user() -> u32 {
+    // SAFETY: geteuid takes nothing, reads no memory of ours and cannot fail.
+    unsafe { libc::geteuid() }
+}
+
 #[cfg(not(unix))]
-pub(super) fn page() -> Option<Bytes> {
+pub(crate) fn page() -> Option<Bytes> {
     None
 }
 

@@ -190,14 +190,34 @@ impl Group {
     /// touched for a while. The kernel drops those before it refuses anything, and container tools subtract
     /// the same number ("working set"). Active file pages stay in: a program that scans its weights needs them.
     pub(crate) fn working_set(&self, root: &Root) -> Option<Bytes> {
-        let (usage, inactive) = match self.version {
-            Version::V1 => ("memory.usage_in_bytes", "total_inactive_file"),
-            Version::V2 => ("memory.current", "inactive_file"),
+        Some(self.usage(root)?.working_set)
+    }
+
+    /// The working set, and all file pages.
+    pub(crate) fn usage(&self, root: &Root) -> Option<Usage> {
+        let (usage, active, inactive) = match self.version {
+            Version::V1 => ("memory.usage_in_bytes", "total_active_file", "total_inactive_file"),
+            Version::V2 => ("memory.current", "active_file", "inactive_file"),
         };
         let used: u64 = root.value(self.folder.join(usage))?;
         let stat = root.text(self.folder.join("memory.stat")).unwrap_or_default();
-        Some(Bytes::new(used.saturating_sub(field(&stat, inactive).unwrap_or(0))))
+        let (active, inactive) = (field(&stat, active), field(&stat, inactive));
+        Some(Usage {
+            working_set: Bytes::new(used.saturating_sub(inactive.unwrap_or(0))),
+            files: active
+                .zip(inactive)
+                .and_then(|(active, inactive)| active.checked_add(inactive))
+                .map(Bytes::new),
+        })
     }
+}
+
+/// What a group uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Usage {
+    pub(crate) working_set: Bytes,
+    /// File pages, touched lately or not.
+    pub(crate) files: Option<Bytes>,
 }
 
 /// A value of a file of "name number" lines.

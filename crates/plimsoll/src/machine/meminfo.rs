@@ -10,6 +10,8 @@ pub(crate) struct MemInfo {
     pub(crate) available: Option<Bytes>,
     pub(crate) swap_total: Option<Bytes>,
     pub(crate) swap_free: Option<Bytes>,
+    /// Pages of files that may be given up: shared memory, which only swap takes, is not among them.
+    pub(crate) files: Option<Bytes>,
 }
 
 impl MemInfo {
@@ -17,7 +19,7 @@ impl MemInfo {
         root.text("/proc/meminfo").map(|text| Self::parse(&text)).unwrap_or_default()
     }
 
-    fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let field = |name: &str| {
             let rest = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
             let mut words = rest.split_whitespace();
@@ -32,6 +34,9 @@ impl MemInfo {
             available: field("MemAvailable"),
             swap_total: field("SwapTotal"),
             swap_free: field("SwapFree"),
+            files: field("Active(file)")
+                .zip(field("Inactive(file)"))
+                .and_then(|(active, inactive)| active.checked_add(inactive)),
         }
     }
 }

@@ -10,7 +10,7 @@
 //! Everything on Linux is read from files below a [`Root`], so the tests run on fixture trees of machines that
 //! nobody has at hand: cgroup v1, v2, both at once, containers, kernels with parts missing.
 
-mod calls;
+pub(crate) mod calls;
 mod capacity;
 pub(crate) mod cgroup;
 mod cores;
@@ -25,6 +25,8 @@ mod pages;
 mod root;
 mod unified;
 
+#[cfg(unix)]
+pub(crate) use calls::user;
 pub use capacity::PlaceFacts;
 pub use facts::{Cache, Cpu, Disk, HugePages, Limit, LimitKind, Machine, Memory, Os, Pages, Transparent};
 pub use root::Root;

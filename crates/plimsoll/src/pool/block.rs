@@ -11,7 +11,7 @@ use super::chain::Linked;
 use super::core::PoolCore;
 use super::fences::Fences;
 use super::tag::Tag;
-use crate::record::{Event, Kind, Line, leases_wanted};
+use crate::record::{Event, Kind, Leased, Line, leases_wanted};
 
 /// What a lease points to. It lives in a box that goes from the arena to a lease, from the lease to a
 /// thread's cache, and back, without being copied or counted on the way: the strong count on the pool that it
@@ -70,50 +70,62 @@ impl Block {
     }
 
     /// Writes down that it was leased.
-    #[cold]
+    ///
+    /// What was just stored in it is passed along: to load it again, together with what lies beside it, would wait for
+    /// the stores.
     #[inline(never)]
-    pub(super) fn note_lease(&mut self, line: Line, stream: Option<Stream>) {
-        self.turn = self.turn.checked_add(1).unwrap_or(1);
-        let mut event = self.event(Kind::Lease);
-        event.stream = stream.map_or(Event::NO_STREAM, number);
-        self.core.tape.note_lease(event, Some(line));
+    pub(super) fn note_lease(&mut self, requested: u64, tag: Tag, line: Line, stream: Option<Stream>) {
+        let turn = self.turn.checked_add(1).unwrap_or(1);
+        self.turn = turn;
+        let lease = Leased {
+            kind: Kind::Lease,
+            bytes: requested,
+            address: self.address(),
+            source: self.core.tape.source,
+            tag: tag.number(),
+            turn,
+            stream: stream.map_or(Event::NO_STREAM, number),
+        };
+        self.core.tape.note_lease(lease, Some(line));
     }
 
     /// Writes down that its lease ended: it is free, or the device may still use it.
-    #[cold]
     #[inline(never)]
     pub(super) fn note_end(&self) {
         let last = self.fences.as_ref().and_then(|fences| fences.iter().last());
-        let mut event = self.event(if self.fences.is_some() { Kind::Retire } else { Kind::Drop });
-        event.stream = last.map_or(Event::NO_STREAM, |fence| number(fence.stream));
-        self.core.tape.note_lease(event, None);
+        let kind = if self.fences.is_some() { Kind::Retire } else { Kind::Drop };
+        let stream = last.map_or(Event::NO_STREAM, |fence| number(fence.stream));
+        self.core.tape.note_lease(self.leased(kind, stream), None);
     }
 
     /// Writes down that the device is done with it, if it was ever leased and not cut off from one that was.
     pub(super) fn note_settled(&self) {
         if leases_wanted() && self.requested > 0 {
-            self.core.tape.note_lease(self.event(Kind::Settle), None);
+            self.core.tape.note_lease(self.leased(Kind::Settle, Event::NO_STREAM), None);
         }
     }
 
     /// Writes down that its lease goes on elsewhere: it ends here and begins there.
     pub(super) fn note_move(&mut self, act: impl FnOnce(&mut Self)) {
-        let from = leases_wanted().then(|| self.event(Kind::Drop));
+        let from = leases_wanted().then(|| self.leased(Kind::Drop, Event::NO_STREAM));
         act(self);
         if let Some(from) = from {
             self.core.tape.note_lease(from, None);
             self.turn = self.turn.checked_add(1).unwrap_or(1);
-            self.core.tape.note_lease(self.event(Kind::Lease), None);
+            self.core.tape.note_lease(self.leased(Kind::Lease, Event::NO_STREAM), None);
         }
     }
 
-    fn event(&self, kind: Kind) -> Event {
-        Event {
+    #[inline]
+    fn leased(&self, kind: Kind, stream: u8) -> Leased {
+        Leased {
+            kind,
             bytes: self.requested,
             address: self.address(),
+            source: self.core.tape.source,
             tag: self.tag.number(),
             turn: self.turn,
-            ..Event::new(kind)
+            stream,
         }
     }
 

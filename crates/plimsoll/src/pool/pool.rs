@@ -171,7 +171,7 @@ impl Pool {
             block.requested = bytes.get();
             block.tag = Tag::NONE;
             if leases_wanted() {
-                block.note_lease(Location::caller(), None);
+                block.note_lease(bytes.get(), Tag::NONE, Location::caller(), None);
             }
             return Ok(Lease::of(block));
         }
@@ -226,7 +226,7 @@ impl Pool {
             block.requested = request.bytes.get();
             block.tag = request.tag;
             if leases_wanted() {
-                block.note_lease(line, request.stream);
+                block.note_lease(request.bytes.get(), request.tag, line, request.stream);
             }
             return Ok(Lease::of(block));
         }
@@ -258,7 +258,7 @@ impl Pool {
         block.align_log2 = u8::try_from(need.align.ilog2()).unwrap_or(u8::MAX);
         core.count(|tally| tally.miss(block.bytes, block.requested, block.tag));
         if leases_wanted() {
-            block.note_lease(line, request.stream);
+            block.note_lease(request.bytes.get(), request.tag, line, request.stream);
         }
         Ok(Lease::of(block))
     }

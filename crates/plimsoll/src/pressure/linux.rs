@@ -13,7 +13,7 @@ use super::psi::Psi;
 use super::{OsLevel, Pressure, PressureError, PressureSource};
 use crate::Bytes;
 use crate::machine::Root;
-use crate::machine::cgroup::{self, Group, Version};
+use crate::machine::cgroup::{self, Group, Usage, Version};
 use crate::machine::meminfo::MemInfo;
 
 /// Reads the files below a [`Root`].
@@ -38,6 +38,8 @@ struct Fill {
     used: f64,
     available: Bytes,
     total: Bytes,
+    /// File pages in it that may be given up.
+    files: Option<Bytes>,
 }
 
 impl LinuxSource {
@@ -48,10 +50,10 @@ impl LinuxSource {
         Self { root, groups, events: None }
     }
 
-    fn machine(&self) -> Option<Fill> {
-        let info = MemInfo::read(&self.root);
+    fn machine(info: &MemInfo) -> Option<Fill> {
         let (total, available) = (info.total?, info.available?);
-        Some(Fill { used: total.saturating_sub(available).ratio(total), available, total })
+        let used = total.saturating_sub(available).ratio(total);
+        Some(Fill { used, available, total, files: info.files })
     }
 
     fn group(&self, group: &Group) -> Option<Fill> {
@@ -59,12 +61,13 @@ impl LinuxSource {
         let high = group.high(&self.root);
         let limits = max.into_iter().chain(high).map(|(bytes, _)| bytes);
         let limit = limits.min()?;
-        let used = group.working_set(&self.root)?;
+        let Usage { working_set: used, files } = group.usage(&self.root)?;
         Some(Fill {
             // A limit of zero is full, not empty.
             used: if limit.is_zero() { 1.0 } else { used.ratio(limit).min(1.0) },
             available: limit.saturating_sub(used),
             total: limit,
+            files,
         })
     }
 
@@ -78,6 +81,27 @@ impl LinuxSource {
         let own = self.own().map(|group| group.folder.join("memory.pressure"));
         let files = own.into_iter().chain(["/proc/pressure/memory".into()]);
         files.filter_map(|file| Some(Psi::parse(&self.root.text(file)?)))
+    }
+
+    /// A reading, with what was read of `/proc/meminfo` already; and the file pages of the same machine or group that
+    /// the reading is about.
+    pub(crate) fn look(&mut self, info: &MemInfo) -> Result<(Pressure, Option<Bytes>), PressureError> {
+        let groups = self.groups.iter().filter_map(|group| self.group(group));
+        let fullest = groups.chain(Self::machine(info)).max_by(|a, b| a.used.total_cmp(&b.used));
+        let fullest = fullest.ok_or(PressureError::NotTold {
+            asked: "MemAvailable in /proc/meminfo, and the cgroup's limit",
+        })?;
+        let stalls: Vec<Psi> = self.stalls().collect();
+        let worst = |of: fn(&Psi) -> Option<f64>| stalls.iter().filter_map(of).max_by(f64::total_cmp);
+        let pressure = Pressure {
+            used: fullest.used,
+            some_avg10: worst(|psi| Some(psi.some?.avg10)),
+            full_avg10: worst(|psi| Some(psi.full?.avg10)),
+            available: Some(fullest.available),
+            total: Some(fullest.total),
+            level: self.level(),
+        };
+        Ok((pressure, fullest.files))
     }
 
     fn level(&mut self) -> Option<OsLevel> {
@@ -99,19 +123,7 @@ impl LinuxSource {
 
 impl PressureSource for LinuxSource {
     fn read(&mut self) -> Result<Pressure, PressureError> {
-        let groups = self.groups.iter().filter_map(|group| self.group(group));
-        let fullest = groups.chain(self.machine()).max_by(|a, b| a.used.total_cmp(&b.used));
-        let fullest = fullest.ok_or(PressureError::NotTold {
-            asked: "MemAvailable in /proc/meminfo, and the cgroup's limit",
-        })?;
-        let worst = |of: fn(Psi) -> Option<f64>| self.stalls().filter_map(of).max_by(f64::total_cmp);
-        Ok(Pressure {
-            used: fullest.used,
-            some_avg10: worst(|psi| Some(psi.some?.avg10)),
-            full_avg10: worst(|psi| Some(psi.full?.avg10)),
-            available: Some(fullest.available),
-            total: Some(fullest.total),
-            level: self.level(),
-        })
+        let info = MemInfo::read(&self.root);
+        self.look(&info).map(|(pressure, _)| pressure)
     }
 }

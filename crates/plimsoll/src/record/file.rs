@@ -125,7 +125,9 @@ impl FileWriter {
     pub(super) fn words(&mut self, thread: u16, words: &[Words]) -> Result<(), RecordingError> {
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.clear();
-        words.iter().for_each(|words| put(&mut buffer, *words));
+        for words in words {
+            put(&mut buffer, *words);
+        }
         let written = self.section(THREAD, u32::from(thread), &buffer);
         self.buffer = buffer;
         written
@@ -135,7 +137,9 @@ impl FileWriter {
     pub(super) fn ordered(&mut self, events: &[Event], before: bool) -> Result<(), RecordingError> {
         for events in events.chunks(ORDERED_EVENTS) {
             let mut bytes = Vec::with_capacity(events.len() * ORDERED_BYTES);
-            events.iter().for_each(|event| ordered(event, &mut bytes));
+            for event in events {
+                ordered(event, &mut bytes);
+            }
             self.section(if before { BEFORE } else { ORDERED }, 0, &bytes)?;
         }
         Ok(())

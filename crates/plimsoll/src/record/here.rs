@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::sync::{Arc, Weak};
 
+use super::packed::pack;
 use super::recorder::{NO_SOURCE, Recorder};
 use super::ring::Writer;
 use super::sites::{Line, SiteCache};
@@ -44,9 +45,10 @@ impl Here {
     pub(super) fn writer(&mut self, recorder: &Arc<Recorder>, line: Option<Line>) -> (&mut Writer, u16, u16) {
         let site = line.map_or(0, |line| self.sites.number(line));
         let scope = self.scope();
-        let at = match self.writers.iter().position(|own| own.serial == recorder.serial()) {
-            Some(at) => at,
-            None => self.enrol(recorder),
+        let is = |own: &Own| own.serial == recorder.serial();
+        let at = match self.writers.first() {
+            Some(first) if is(first) => 0,
+            _ => self.writers.iter().position(is).unwrap_or_else(|| self.enrol(recorder)),
         };
         (&mut self.writers[at].writer, scope, site)
     }
@@ -66,7 +68,7 @@ impl Here {
         for (at, &name) in self.scopes.iter().enumerate() {
             let scope = at.checked_sub(1).map_or(0, |outer| self.scopes[outer]);
             let enter = Event { tag: name, scope, source: NO_SOURCE, ..Event::new(Kind::Enter) };
-            recorder.push(&mut writer, enter, clock::now_ns());
+            recorder.push(&mut writer, pack(&enter), clock::now_ns());
         }
         self.writers.push(Own { serial: recorder.serial(), recorder: Arc::downgrade(recorder), writer });
         self.writers.len() - 1
@@ -81,7 +83,7 @@ impl Here {
         for own in &mut self.writers {
             if let Some(recorder) = own.recorder.upgrade().filter(|recorder| recorder.is_on()) {
                 let event = Event { tag: name, scope, source: NO_SOURCE, ..Event::new(kind) };
-                recorder.push(&mut own.writer, event, now);
+                recorder.push(&mut own.writer, pack(&event), now);
             }
         }
     }

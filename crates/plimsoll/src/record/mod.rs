@@ -13,6 +13,7 @@ pub mod export;
 mod file;
 mod here;
 mod names;
+mod operation;
 mod packed;
 mod plain;
 mod recorder;
@@ -27,11 +28,13 @@ mod tape;
 
 pub use event::{Event, Kind};
 pub use names::{Names, Site, Source};
+pub use operation::{Operation, Spent, SpentAt};
 pub use recorder::{Recorder, RecorderStats};
 pub use recording::{Baseline, Events, Facts, LineFact, Prediction, Recording, RecordingError};
 pub use scope::{Scope, scope};
 pub use session::{ActiveRecording, RecordClock, RecordSettings, SpooledRecording};
 
+pub(crate) use packed::Leased;
 pub(crate) use recorder::leases_wanted;
 pub(crate) use sites::Line;
 pub(crate) use standing::{Stand, Standing};

@@ -16,8 +16,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::here::Here;
-use super::packed::pack;
-use super::ring::{CHUNK_EVENTS, Ring, Writer};
+use super::packed::{Words, pack, placed};
+use super::ring::{CHUNK_EVENTS, Chunk, Keep, Ring, Writer};
 use super::session::Sessions;
 use super::sites::Line;
 use super::standing::Standing;
@@ -31,6 +31,8 @@ static WANTED: AtomicU32 = AtomicU32::new(0);
 
 /// Rings of threads that are gone, kept for [`Recorder::recent`].
 const MOST_GONE: usize = 64;
+/// Chunks to spare while somebody records: 4 MiB, what two threads that do nothing but lease write in two milliseconds.
+const STOCK: usize = 128;
 /// The source of what has none, or of one that is beyond the table.
 pub(crate) const NO_SOURCE: u16 = u16::MAX;
 
@@ -62,11 +64,13 @@ pub struct Recorder {
     strangers: Mutex<Option<Writer>>,
     pools: Mutex<Vec<Weak<dyn Standing>>>,
     pub(super) sessions: Mutex<Sessions>,
+    /// Empty chunks, while somebody records.
+    stock: Mutex<Vec<Arc<Chunk>>>,
 }
 
 #[derive(Debug, Default)]
 struct Rings {
-    rings: Vec<Arc<Ring>>,
+    list: Vec<Arc<Ring>>,
     /// Threads so far.
     threads: u64,
     /// Events of rings that were let go.
@@ -103,6 +107,7 @@ impl Recorder {
             strangers: Mutex::default(),
             pools: Mutex::default(),
             sessions: Mutex::default(),
+            stock: Mutex::default(),
         })
     }
 
@@ -121,7 +126,7 @@ impl Recorder {
         let strangers = held(&self.strangers).as_ref().map_or(0, |writer| writer.ring().written());
         RecorderStats {
             recordings: u64::from(self.running.load(Ordering::Relaxed)),
-            events: rings.rings.iter().map(|ring| ring.written()).sum::<u64>() + rings.gone + strangers,
+            events: rings.list.iter().map(|ring| ring.written()).sum::<u64>() + rings.gone + strangers,
             dropped: self.dropped.load(Ordering::Relaxed),
             threads: rings.threads,
         }
@@ -178,7 +183,12 @@ impl Recorder {
     /// All rings, those of threads without one included.
     pub(super) fn rings(&self) -> Vec<Arc<Ring>> {
         let strangers = held(&self.strangers).as_ref().map(|writer| Arc::clone(writer.ring()));
-        held(&self.rings).rings.iter().cloned().chain(strangers).collect()
+        held(&self.rings).list.iter().cloned().chain(strangers).collect()
+    }
+
+    /// The number of this thread's ring.
+    pub(super) fn ring_here(self: &Arc<Self>) -> Option<u16> {
+        Here::with(|here| here.writer(self, None).0.ring().thread)
     }
 
     /// A ring for this thread.
@@ -189,65 +199,85 @@ impl Recorder {
         let name = name.map_or_else(|| format!("thread {thread}"), str::to_owned);
         let writer = Writer::new(thread, name);
         if self.running.load(Ordering::Relaxed) == 0 {
-            let gone: Vec<usize> =
-                (0..rings.rings.len()).filter(|at| rings.rings[*at].chunks().done).collect();
+            let gone: Vec<usize> = (0..rings.list.len()).filter(|at| rings.list[*at].chunks().done).collect();
             for at in gone.iter().rev().skip(MOST_GONE) {
-                let ring = rings.rings.remove(*at);
+                let ring = rings.list.remove(*at);
                 rings.gone += ring.written();
             }
         }
-        rings.rings.push(Arc::clone(writer.ring()));
+        rings.list.push(Arc::clone(writer.ring()));
         writer
     }
 
     /// Writes an event that is always written. Asks the system for the time.
     pub(crate) fn note(self: &Arc<Self>, event: Event) {
         if self.is_on() {
-            self.write(event, clock::now_ns(), None);
+            self.write(pack(&event), clock::now_ns(), None);
         }
     }
 
     /// Writes an event that is written while somebody records. Asks the system nothing, unless exact times were
     /// asked for.
-    pub(crate) fn note_lease(self: &Arc<Self>, event: Event, line: Option<Line>) {
+    #[inline]
+    pub(crate) fn note_lease(self: &Arc<Self>, words: Words, line: Option<Line>) {
         if self.leases.load(Ordering::Relaxed) > 0 {
             let exact = self.exact.load(Ordering::Relaxed);
-            self.write(event, if exact { clock::now_ns() } else { clock::seen_ns() }, line);
+            self.write(words, if exact { clock::now_ns() } else { clock::seen_ns() }, line);
         }
     }
 
     #[inline]
-    fn write(self: &Arc<Self>, event: Event, now_ns: u64, line: Option<Line>) {
+    fn write(self: &Arc<Self>, words: Words, now_ns: u64, line: Option<Line>) {
         let written = Here::with(|here| {
             let (writer, scope, site) = here.writer(self, line);
-            self.push(writer, Event { scope, site, ..event }, now_ns);
+            self.push(writer, placed(words, scope, site), now_ns);
         });
         if written.is_none() {
-            let mut strangers = held(&self.strangers);
-            let writer =
-                strangers.get_or_insert_with(|| Writer::new(u16::MAX - 1, "(ending threads)".to_owned()));
-            self.push(writer, event, now_ns);
+            self.write_as_stranger(words, now_ns);
         }
     }
 
+    #[cold]
+    fn write_as_stranger(&self, words: Words, now_ns: u64) {
+        let mut strangers = held(&self.strangers);
+        let writer =
+            strangers.get_or_insert_with(|| Writer::new(u16::MAX - 1, "(ending threads)".to_owned()));
+        self.push(writer, words, now_ns);
+    }
+
     #[inline]
-    pub(super) fn push(&self, writer: &mut Writer, event: Event, now_ns: u64) {
-        let at_ns = writer.time(now_ns);
-        writer.push(pack(&Event { at_ns, ..event }), || self.keep());
+    pub(super) fn push(&self, writer: &mut Writer, words: Words, now_ns: u64) {
+        writer.push(words, now_ns, || self.keep());
     }
 
     /// Whether a full chunk is to be kept.
     #[cold]
-    fn keep(&self) -> bool {
+    fn keep(&self) -> Keep {
         if self.running.load(Ordering::Relaxed) == 0 {
-            return false;
+            return Keep::No;
         }
         let room = self.kept.fetch_add(1, Ordering::Relaxed) < self.most_kept.load(Ordering::Relaxed);
         if !room {
             self.kept.fetch_sub(1, Ordering::Relaxed);
             self.dropped.fetch_add(CHUNK_EVENTS as u64, Ordering::Relaxed);
+            return Keep::No;
         }
-        room
+        Keep::Yes(held(&self.stock).pop())
+    }
+
+    /// Sees that there are chunks to spare, so that who writes need not wait for the system to give memory: a page that
+    /// is touched for the first time costs more than all the events that go into it.
+    pub(super) fn restock(&self) {
+        let missing = STOCK.saturating_sub(held(&self.stock).len());
+        for _ in 0..missing {
+            let fresh = Chunk::fresh();
+            held(&self.stock).push(fresh);
+        }
+    }
+
+    /// Nobody records any more.
+    pub(super) fn sell_out(&self) {
+        held(&self.stock).clear();
     }
 }
 

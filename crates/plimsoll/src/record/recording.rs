@@ -206,8 +206,7 @@ impl Recording {
         let until = until_ns.saturating_sub(self.origin_ns);
         let key = |event: &Event| (event.kind == Kind::Back, event.source, event.address);
         let asked = |event: &Event| matches!(event.kind, Kind::Already | Kind::Back);
-        let mut open: HashSet<_> =
-            self.before.iter().filter(|event| asked(event)).map(|event| key(event)).collect();
+        let mut open: HashSet<_> = self.before.iter().filter(|event| asked(event)).map(key).collect();
         let mut later = HashSet::new();
         for event in self.events().skip(self.before.len()).map_while(Result::ok) {
             // The clock that is looked at may be a little behind.
@@ -215,17 +214,11 @@ impl Recording {
                 break;
             }
             match event.kind {
-                Kind::Lease => {
-                    let key = (false, event.source, event.address);
-                    if open.remove(&key) {
-                        later.insert(key);
-                    }
+                Kind::Lease if open.remove(&(false, event.source, event.address)) => {
+                    later.insert((false, event.source, event.address));
                 }
-                Kind::Back => {
-                    if open.remove(&key(&event)) {
-                        later.insert(key(&event));
-                    }
-                }
+                Kind::Back if open.remove(&key(&event)) => drop(later.insert(key(&event))),
+
                 Kind::Drop | Kind::Retire | Kind::Settle => {
                     open.remove(&(false, event.source, event.address));
                 }
@@ -307,16 +300,13 @@ impl Events<'_> {
                         self.at += 1;
                         return Ok(Some(*event));
                     }
-                    match (self.sections.next(), &recording.file) {
-                        (Some(section), Some(file)) => {
-                            (self.buffer, self.at) = (file.ordered(section)?, 0);
-                        }
-                        _ => {
-                            let (threads, before) = (&recording.threads, &recording.before);
-                            let merge =
-                                Merge::new(threads, recording.file.as_ref(), before, recording.origin_ns)?;
-                            self.merge = Stage::Merging(Box::new(merge));
-                        }
+                    if let (Some(section), Some(file)) = (self.sections.next(), &recording.file) {
+                        (self.buffer, self.at) = (file.ordered(section)?, 0);
+                    } else {
+                        let (threads, before) = (&recording.threads, &recording.before);
+                        let merge =
+                            Merge::new(threads, recording.file.as_ref(), before, recording.origin_ns)?;
+                        self.merge = Stage::Merging(Box::new(merge));
                     }
                 }
                 Stage::Merging(merge) => return merge.next(),

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::packed::Words;
+use super::packed::{Words, at_time};
 
 /// Events in a chunk: 32 KiB of them.
 pub(crate) const CHUNK_EVENTS: usize = 1024;
@@ -20,12 +20,17 @@ pub(crate) struct Chunk {
     /// How many chunks of this thread came before.
     pub(crate) serial: u64,
     len: AtomicUsize,
-    words: Vec<AtomicU64>,
+    words: Box<[[AtomicU64; 4]]>,
 }
 
 impl Chunk {
+    /// An empty one, whose memory is really there.
+    pub(crate) fn fresh() -> Arc<Self> {
+        Arc::new(Self::new(0))
+    }
+
     fn new(serial: u64) -> Self {
-        let words = std::iter::repeat_with(|| AtomicU64::new(0)).take(CHUNK_EVENTS * 4).collect();
+        let words = std::iter::repeat_with(|| [const { AtomicU64::new(0) }; 4]).take(CHUNK_EVENTS).collect();
         Self { serial, len: AtomicUsize::new(0), words }
     }
 
@@ -36,12 +41,13 @@ impl Chunk {
 
     /// One of the first [`len`](Self::len).
     pub(crate) fn get(&self, at: usize) -> Words {
-        std::array::from_fn(|word| self.words[at * 4 + word].load(Ordering::Relaxed))
+        let slots = &self.words[at];
+        std::array::from_fn(|word| slots[word].load(Ordering::Relaxed))
     }
 
     #[inline]
     fn set(&self, at: usize, words: Words) {
-        for (word, slot) in words.into_iter().zip(&self.words[at * 4..at * 4 + 4]) {
+        for (word, slot) in words.into_iter().zip(&self.words[at]) {
             slot.store(word, Ordering::Relaxed);
         }
         self.len.store(at + 1, Ordering::Release);
@@ -81,6 +87,15 @@ impl Ring {
     }
 }
 
+/// What becomes of a chunk that is full.
+#[derive(Debug)]
+pub(crate) enum Keep {
+    /// Nobody wants it.
+    No,
+    /// Somebody does. The writer goes on with this one, if there is one to spare.
+    Yes(Option<Arc<Chunk>>),
+}
+
 /// The one that writes to a ring. It belongs to its thread.
 #[derive(Debug)]
 pub(crate) struct Writer {
@@ -103,17 +118,12 @@ impl Writer {
         &self.ring
     }
 
-    /// The time that an event may carry: a clock that goes back stands still.
+    /// Writes one event, whose words have no time yet. A clock that goes back stands still. `keep` says whether a chunk
+    /// that is full now is to be kept for somebody.
     #[inline]
-    pub(crate) fn time(&mut self, now_ns: u64) -> u64 {
+    pub(crate) fn push(&mut self, words: Words, now_ns: u64, keep: impl FnOnce() -> Keep) {
         self.last_ns = self.last_ns.max(now_ns);
-        self.last_ns
-    }
-
-    /// Writes one event. `keep` says whether a chunk that is full now is to be kept for somebody.
-    #[inline]
-    pub(crate) fn push(&mut self, words: Words, keep: impl FnOnce() -> bool) {
-        self.chunk.set(self.at, words);
+        self.chunk.set(self.at, at_time(words, self.last_ns));
         self.at += 1;
         if self.at == CHUNK_EVENTS {
             self.turn_over(keep());
@@ -121,20 +131,25 @@ impl Writer {
     }
 
     #[cold]
-    fn turn_over(&mut self, keep: bool) {
+    fn turn_over(&mut self, keep: Keep) {
         let mut chunks = self.ring.chunks();
-        if keep {
-            chunks.kept.push_back(Arc::clone(&self.chunk));
-        }
-        let serial = self.chunk.serial + 1;
-        let mut next = chunks.previous.take().unwrap_or_else(|| Arc::new(Chunk::new(serial)));
-        match Arc::get_mut(&mut next) {
-            Some(chunk) => {
-                chunk.serial = serial;
-                *chunk.len.get_mut() = 0;
+        let before_last = chunks.previous.take();
+        let next = match keep {
+            Keep::No => before_last,
+            Keep::Yes(fresh) => {
+                chunks.kept.push_back(Arc::clone(&self.chunk));
+                // What was kept cannot be written over.
+                fresh.or(before_last)
             }
+        };
+        let mut next = next.unwrap_or_else(Chunk::fresh);
+        if Arc::get_mut(&mut next).is_none() {
             // Somebody still reads it.
-            None => next = Arc::new(Chunk::new(serial)),
+            next = Chunk::fresh();
+        }
+        if let Some(chunk) = Arc::get_mut(&mut next) {
+            chunk.serial = self.chunk.serial + 1;
+            *chunk.len.get_mut() = 0;
         }
         chunks.previous = Some(std::mem::replace(&mut chunks.current, Arc::clone(&next)));
         drop(chunks);
@@ -155,12 +170,12 @@ mod tests {
 
     fn write(writer: &mut Writer, from: u64, count: u64, keep: bool) {
         for value in from..from + count {
-            writer.push([value, 0, 0, 0], || keep);
+            writer.push([0, value, 0, 0], 0, || if keep { Keep::Yes(None) } else { Keep::No });
         }
     }
 
     fn firsts(chunk: &Chunk) -> Vec<u64> {
-        (0..chunk.len()).map(|at| chunk.get(at)[0]).collect()
+        (0..chunk.len()).map(|at| chunk.get(at)[1]).collect()
     }
 
     #[test]
@@ -192,7 +207,11 @@ mod tests {
     #[test]
     fn a_clock_that_goes_back_stands_still() {
         let mut writer = Writer::new(0, String::new());
-        assert_eq!([5, 9, 3, 10].map(|now| writer.time(now)), [5, 9, 9, 10]);
+        for now in [5, 9, 3, 10] {
+            writer.push([0; 4], now, || Keep::No);
+        }
+        let chunk = Arc::clone(&writer.ring().chunks().current);
+        assert_eq!([0, 1, 2, 3].map(|at| chunk.get(at)[0] >> 8), [5, 9, 9, 10]);
     }
 
     #[test]
@@ -203,14 +222,14 @@ mod tests {
         std::thread::scope(|scope| {
             scope.spawn(move || {
                 for value in 0..rounds {
-                    writer.push([value; 4], || false);
+                    writer.push([0, value, value, value], value, || Keep::No);
                 }
             });
             for _ in 0..rounds / 1_000 {
                 let chunk = Arc::clone(&ring.chunks().current);
                 for at in 0..chunk.len() {
                     let words = chunk.get(at);
-                    assert!(words.iter().all(|word| *word == words[0]), "{words:?}");
+                    assert!(words == [words[1] << 8, words[1], words[1], words[1]], "{words:?}");
                 }
             }
         });

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::packed::Leased;
 use super::{Event, Kind, Line, Recorder};
 
 /// A recorder, and the number of a source in it: what a pool and a charge write with.
@@ -18,7 +19,8 @@ impl Tape {
     }
 
     /// What is written while somebody records.
-    pub(crate) fn note_lease(&self, event: Event, line: Option<Line>) {
-        self.recorder.note_lease(Event { source: self.source, ..event }, line);
+    #[inline]
+    pub(crate) fn note_lease(&self, leased: Leased, line: Option<Line>) {
+        self.recorder.note_lease(leased.pack(), line);
     }
 }

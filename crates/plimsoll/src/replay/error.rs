@@ -96,3 +96,14 @@ impl ReplayError {
         Self { event: 0, bytes, reserved, why: why.into() }
     }
 }
+
+/// A replay that was to be recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordedError {
+    /// The replay.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
+    /// The recording.
+    #[error(transparent)]
+    Recording(#[from] crate::record::RecordingError),
+}

@@ -14,8 +14,8 @@ mod trace;
 
 pub use bare::{BareArena, CacheLimits};
 pub use best_fit::BestFit;
-pub use error::{ReplayError, TraceError};
-pub use pooled::{PooledReplay, through_pool, through_pool_on};
+pub use error::{RecordedError, ReplayError, TraceError};
+pub use pooled::{PooledReplay, recorded, recorded_on, through_pool, through_pool_on};
 pub use report::{Outcome, Replayer, Report, replay, report};
 pub(crate) use trace::HEADER;
 pub use trace::{Action, Event, Oddities, Trace, TraceFacts};

@@ -1,16 +1,18 @@
 //! A real pool serving a trace: leases, fences, charges and a device's backing calls, as in use.
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::Arc;
 
 use plimsoll_device::sim::{Contents, SimSettings};
 use plimsoll_device::{Device, DeviceError, Fence, SimDevice, Stream};
 
-use super::{BestFit, Outcome, ReplayError, Replayer, Report, Trace, replay, report};
+use super::{BestFit, Outcome, RecordedError, ReplayError, Replayer, Report, Trace, replay, report};
 use crate::Bytes;
 use crate::governor::Governor;
 use crate::ledger::{AccountSettings, LedgerSettings, LineSettings};
 use crate::pool::{Lease, Pool, PoolSettings};
+use crate::record::{RecordSettings, Recording};
 
 /// Serves a trace from a [`Pool`].
 ///
@@ -253,6 +255,39 @@ const DEVICE: Bytes = Bytes::gib(1024);
 pub fn through_pool(trace: &Trace, granule: Bytes, runs: usize) -> Result<Report, ReplayError> {
     let simulated = || PooledReplay::simulated(trace, granule);
     median(trace, UNIT, runs, simulated)
+}
+
+/// Replays a trace once as [`through_pool`] does and writes down, into a file, what happens.
+pub fn recorded(
+    trace: &Trace,
+    granule: Bytes,
+    path: &Path,
+    settings: RecordSettings,
+) -> Result<Recording, RecordedError> {
+    recorded_by(trace, PooledReplay::simulated(trace, granule)?, path, settings)
+}
+
+/// The same on this device.
+pub fn recorded_on(
+    trace: &Trace,
+    device: Arc<dyn Device>,
+    path: &Path,
+    settings: RecordSettings,
+) -> Result<Recording, RecordedError> {
+    let streams = streams(trace, device.as_ref()).map_err(|error| failed(&error))?;
+    let free = device.memory().map_err(|error| failed(&error))?.free;
+    recorded_by(trace, PooledReplay::new(pool_on(device, free)?, streams), path, settings)
+}
+
+fn recorded_by(
+    trace: &Trace,
+    mut pooled: PooledReplay,
+    path: &Path,
+    settings: RecordSettings,
+) -> Result<Recording, RecordedError> {
+    let recording = pooled.pool().account().governor().record_to(path, settings)?;
+    replay(trace, &mut pooled)?;
+    Ok(recording.finish()?)
 }
 
 /// The same on this device, with its streams and fences: each run has a fresh pool, whose account may have what the

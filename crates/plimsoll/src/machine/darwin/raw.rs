@@ -17,6 +17,16 @@ pub(crate) struct MemoryCounts {
     pub(crate) wired: u64,
     /// Pages that hold compressed ones.
     pub(crate) compressor: u64,
+    /// Pages of files.
+    pub(crate) external: u64,
+    /// Page faults so far, of either kind.
+    pub(crate) faults: u64,
+    /// Pages read from files and swap so far.
+    pub(crate) page_ins: u64,
+    /// Pages read from swap so far.
+    pub(crate) swap_ins: u64,
+    /// Pages written to swap so far.
+    pub(crate) swap_outs: u64,
 }
 
 /// A sysctl's bytes, at most `into.len()` of them; how many there were.
@@ -89,5 +99,23 @@ pub(crate) fn memory_counts() -> Option<MemoryCounts> {
         purgeable: u64::from(told.purgeable_count),
         wired: u64::from(told.wire_count),
         compressor: u64::from(told.compressor_page_count),
+        external: u64::from(told.external_page_count),
+        faults: told.faults,
+        page_ins: told.pageins,
+        swap_ins: told.swapins,
+        swap_outs: told.swapouts,
     })
+}
+
+/// What this process has in memory.
+pub(crate) fn resident() -> Option<Bytes> {
+    let mut told = MaybeUninit::<libc::rusage_info_v2>::zeroed();
+    let pid = i32::try_from(std::process::id()).ok()?;
+    // SAFETY: the call fills one structure of the version that is named, and `told` is one.
+    let done = unsafe { libc::proc_pid_rusage(pid, libc::RUSAGE_INFO_V2, told.as_mut_ptr().cast()) };
+    if done != 0 {
+        return None;
+    }
+    // SAFETY: zeroed before and filled by the call; every field is a plain number.
+    Some(Bytes::new(unsafe { told.assume_init() }.ri_resident_size))
 }
