@@ -14,7 +14,7 @@ use crate::ledger::{AccountSettings, LedgerError, LedgerSettings, LedgerSnapshot
 use crate::machine::Machine;
 use crate::pool::{LeaseError, Pool, PoolSettings};
 use crate::pressure::{DeviceSource, system_source};
-use crate::record::{ActiveRecording, RecordSettings, Recorder, RecordingError, SpooledRecording};
+use crate::record::{ActiveRecording, Operation, RecordSettings, Recorder, RecordingError, SpooledRecording};
 use crate::settings::{self, Capacities, SettingsError};
 
 /// Lines, accounts and devices, opened together: what does not add up is refused here and not under load.
@@ -184,6 +184,11 @@ impl Engine {
         settings: RecordSettings,
     ) -> Result<SpooledRecording, RecordingError> {
         self.inner.governor.record_to(path, settings)
+    }
+
+    /// Watches what this thread leases from here on, and says what that was when it is finished.
+    pub fn operation(&self, name: &str) -> Operation {
+        Operation::begin(name, self.record())
     }
 
     /// What writes down what happens here: its numbers, marks, and what threads did last.

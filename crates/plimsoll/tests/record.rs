@@ -284,3 +284,40 @@ fn refusals_and_charges_are_always_written() {
     drop(engine.reserve("work", Bytes::mib(1)).unwrap().now().unwrap());
     assert_eq!(of(&engine.recorder().recent(), Kind::Charge).len(), of(&recent, Kind::Charge).len());
 }
+
+#[test]
+fn an_operation_says_what_this_thread_leased() {
+    let engine = engine();
+    let pool = engine.account("work").unwrap().scratch(Place::Host).unwrap();
+    let before = pool.lease(Bytes::kib(16)).unwrap();
+    let operation = engine.operation("attention");
+    let other =
+        std::thread::scope(|threads| threads.spawn(|| pool.lease(Bytes::mib(7)).unwrap()).join().unwrap());
+    let kept = pool.lease(Bytes::kib(100)).unwrap();
+    for _ in 0..5 {
+        drop(pool.lease(Bytes::kib(900)).unwrap());
+    }
+    drop(before);
+    let spent = operation.finish();
+    let host = spent.at(Place::Host);
+    assert_eq!((host.leases, host.leased), (6, Bytes::kib(100 + 4500)));
+    assert_eq!((host.peak, host.kept, host.released), (Bytes::kib(1000), Bytes::kib(100), Bytes::kib(16)));
+    assert!(spent.to_string().contains("6 leases"), "{spent}");
+    drop((kept, other));
+}
+
+#[test]
+fn an_operation_that_panics_still_tells() {
+    let engine = engine();
+    let pool = engine.account("work").unwrap().scratch(Place::Host).unwrap();
+    let (send, told) = std::sync::mpsc::channel();
+    let unwound = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let _operation = engine.operation("step").on_end(move |spent| send.send(spent.clone()).unwrap());
+        let _lease = pool.lease(Bytes::kib(64)).unwrap();
+        panic!("within");
+    }));
+    assert!(unwound.is_err());
+    let spent = told.recv().unwrap();
+    assert_eq!((spent.name.as_str(), spent.at(Place::Host).peak), ("step", Bytes::kib(64)));
+    assert_eq!(engine.recorder().stats().recordings, 0);
+}

@@ -128,9 +128,9 @@ fn predictions(study: &Study) -> String {
         vec![
             Cell::word(&check.prediction.place.to_string()),
             Cell::word(check.prediction.account.as_deref().unwrap_or("all of it")),
+            difference,
             Cell::size(predicted),
             Cell::size(check.measured),
-            difference,
             Cell::word(measure(check.measure)),
         ]
     };
@@ -138,9 +138,9 @@ fn predictions(study: &Study) -> String {
     let columns = [
         ("place", false),
         ("account", false),
+        ("difference", false),
         ("predicted", true),
         ("measured peak", true),
-        ("difference", false),
         ("measured what", false),
     ];
     let content = table("predictions beside what was measured", &columns, &rows, 20);

@@ -117,7 +117,8 @@ impl Section<'_> {
             .collect();
         if timeline.more_labels > 0 {
             let values = points.iter().map(plimsoll::record::analysis::Point::other).collect();
-            let name = format!("{} other labels", timeline.more_labels);
+            let plural = if timeline.more_labels == 1 { "" } else { "s" };
+            let name = format!("{} other label{plural}", timeline.more_labels);
             bands.push(Band { name, color: "var(--other)".into(), values });
         }
         let (curves, tags, top) = self.curves();

@@ -13,6 +13,7 @@ pub mod export;
 mod file;
 mod here;
 mod names;
+mod operation;
 mod packed;
 mod plain;
 mod recorder;
@@ -27,6 +28,7 @@ mod tape;
 
 pub use event::{Event, Kind};
 pub use names::{Names, Site, Source};
+pub use operation::{Operation, Spent, SpentAt};
 pub use recorder::{Recorder, RecorderStats};
 pub use recording::{Baseline, Events, Facts, LineFact, Prediction, Recording, RecordingError};
 pub use scope::{Scope, scope};

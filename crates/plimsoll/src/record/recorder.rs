@@ -186,6 +186,11 @@ impl Recorder {
         held(&self.rings).list.iter().cloned().chain(strangers).collect()
     }
 
+    /// The number of this thread's ring.
+    pub(super) fn ring_here(self: &Arc<Self>) -> Option<u16> {
+        Here::with(|here| here.writer(self, None).0.ring().thread)
+    }
+
     /// A ring for this thread.
     pub(super) fn enrol(&self, name: Option<&str>) -> Writer {
         let mut rings = held(&self.rings);

@@ -445,7 +445,12 @@ impl Drop for Began {
 
 impl ActiveRecording {
     /// Ends it. Nothing is copied: the recording has the chunks that threads wrote.
-    pub fn finish(mut self) -> Recording {
+    pub fn finish(self) -> Recording {
+        self.finish_here().0
+    }
+
+    /// Ends it; which of its threads this one is.
+    pub(super) fn finish_here(mut self) -> (Recording, Option<u16>) {
         let began = &mut self.began;
         // Collected before it is dismissed, which lets go of what was kept.
         let sessions = held(&began.recorder.sessions);
@@ -453,12 +458,13 @@ impl ActiveRecording {
         let (pieces, threads, missing) =
             session.map_or_else(Default::default, |session| began.collect(session));
         drop(sessions);
+        let here = began.recorder.ring_here().and_then(|ring| threads.numbers.get(&ring).copied());
         let names = began.recorder.names(threads.names);
         let facts = began.facts(pieces.iter().map(Piece::len).sum(), missing);
         let before = std::mem::take(&mut began.before.events);
         let mut recording = Recording::of_pieces(facts, names, before, pieces, began.origin_ns);
         recording.forget_what_came_later(began.before.until_ns);
-        recording
+        (recording, here)
     }
 }
 

@@ -114,6 +114,8 @@ pub struct Maker {
     pools: Vec<Pool>,
     live: Vec<Live>,
     retired: Vec<Live>,
+    /// By source: what it has backed, and the most that it had.
+    backed: [(u64, u64); 3],
 }
 
 impl Maker {
@@ -133,11 +135,20 @@ impl Maker {
             pools: (0..3).map(pool).collect(),
             live: Vec::new(),
             retired: Vec::new(),
+            backed: [(0, 0); 3],
         }
     }
 
     fn push(&mut self, event: Event) {
         self.now += self.dice.below(2 * self.step_ns);
+        let (now, most) = &mut self.backed[usize::from(event.source)];
+        match event.kind {
+            Kind::Back => *now += event.bytes,
+            // What there was before was never told.
+            Kind::GiveBack => *now = now.saturating_sub(event.bytes),
+            _ => {}
+        }
+        *most = (*most).max(*now);
         self.events.push(Event { at_ns: self.now, ..event });
     }
 
@@ -299,12 +310,13 @@ impl Maker {
             }
         }
         // The line is a little above what the pools came to, and the plan a little below.
-        let backed = |source: usize| self.pools[source].backed - ((source as u64) << 40);
+        let backed = |source: usize| self.backed[source].1;
         let cuda = backed(0) + backed(1);
         let mut facts = Facts { duration_ns: self.now + self.step_ns, ..facts() };
         facts.lines[0].line = Bytes::new((cuda + cuda / 8).next_multiple_of(64 << 20));
+        facts.lines[1].line = Bytes::new((2 * backed(2)).next_multiple_of(64 << 20));
         facts.predictions[0].bytes = Bytes::new((cuda - cuda / 9).next_multiple_of(GRANULE));
-        facts.predictions[1].bytes = Bytes::new((backed(1) / 2).next_multiple_of(GRANULE));
+        facts.predictions[1].bytes = Bytes::new((backed(1) + backed(1) / 3).next_multiple_of(GRANULE));
         Recording::from_events(facts, names(), self.events)
     }
 }

@@ -252,14 +252,14 @@ fn fragmentation(tracker: &Tracker<'_>, number: usize, sources: &[u16], at_ns: u
 }
 
 fn lease(names: &Names, source: u16, address: u64, block: &Block, at_ns: u64) -> LeaseAtPeak {
-    let named = |number: u16| (number > 0).then(|| names.tag(number).to_owned());
+    let word = |number: u16| (number > 0).then(|| names.tag(number).to_owned());
     LeaseAtPeak {
         account: account(names, source),
         address,
         bytes: block.bytes,
         placed: block.placed,
-        tag: named(block.tag),
-        scope: named(block.scope),
+        tag: word(block.tag),
+        scope: word(block.scope),
         site: names.site(block.site).cloned(),
         thread: names.thread(block.thread).to_owned(),
         age_ns: (!block.already).then(|| at_ns.saturating_sub(block.at_ns)),

@@ -207,13 +207,13 @@ impl Gathering {
             })
             .collect();
         refusals.sort_by_key(|refused| std::cmp::Reverse(refused.count));
-        let named = |(at_ns, tag)| MarkAt { at_ns, name: names.tag(tag).to_owned() };
+        let mark = |(at_ns, tag)| MarkAt { at_ns, name: names.tag(tag).to_owned() };
         Troubles {
             evictions,
             refusals,
             pressure: self.pressure,
             more_pressure: self.more_pressure,
-            marks: self.marks.into_iter().map(named).collect(),
+            marks: self.marks.into_iter().map(mark).collect(),
             more_marks: self.more_marks,
         }
     }

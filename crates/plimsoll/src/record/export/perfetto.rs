@@ -101,7 +101,9 @@ impl<'r, W: Write> TraceOut<'r, W> {
             self.began = true;
             for place in 0..self.places.len() {
                 let labels: Vec<Label> = tracker.place(place).labels().map(|(label, _, _)| label).collect();
-                labels.into_iter().for_each(|label| self.count(place, label, tracker));
+                for label in labels {
+                    self.count(place, label, tracker);
+                }
             }
         }
         match step {

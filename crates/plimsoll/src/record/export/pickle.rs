@@ -91,13 +91,12 @@ impl<W: Write> Pickle<W> {
     }
 
     pub(super) fn text(&mut self, text: &str) {
-        match u8::try_from(text.len()) {
-            Ok(short) => self.out.raw([SHORT_BINUNICODE, short]),
-            Err(_) => {
-                let long = u32::try_from(text.len()).unwrap_or(u32::MAX);
-                self.out.raw([BINUNICODE]).raw(long.to_le_bytes())
-            }
-        };
+        if let Ok(short) = u8::try_from(text.len()) {
+            self.out.raw([SHORT_BINUNICODE, short]);
+        } else {
+            let long = u32::try_from(text.len()).unwrap_or(u32::MAX);
+            self.out.raw([BINUNICODE]).raw(long.to_le_bytes());
+        }
         self.out.raw(text);
     }
 
@@ -109,10 +108,11 @@ impl<W: Write> Pickle<W> {
     }
 
     pub(super) fn get(&mut self, memo: u32) {
-        match u8::try_from(memo) {
-            Ok(short) => self.out.raw([BINGET, short]),
-            Err(_) => self.out.raw([LONG_BINGET]).raw(memo.to_le_bytes()),
-        };
+        if let Ok(short) = u8::try_from(memo) {
+            self.out.raw([BINGET, short]);
+        } else {
+            self.out.raw([LONG_BINGET]).raw(memo.to_le_bytes());
+        }
     }
 
     pub(super) fn number(&mut self, number: u64) {
