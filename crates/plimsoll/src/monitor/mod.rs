@@ -15,6 +15,7 @@ pub mod alerts;
 pub mod attach;
 mod clocks;
 mod engine;
+mod happened;
 pub mod health;
 pub mod metrics;
 mod probe;
