@@ -1,5 +1,4 @@
 //! Samples say what happened since the sample before.
-#![expect(clippy::unwrap_used, reason = "a scenario whose set-up fails cannot go on")]
 
 use plimsoll::monitor::{EventSample, Sampler};
 use plimsoll::{Bytes, Engine, Place};
