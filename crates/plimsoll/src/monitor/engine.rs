@@ -131,12 +131,3 @@ const fn level_name(level: PressureLevel) -> &'static str {
         PressureLevel::Critical => "critical",
     }
 }
-
-/// A level by its number in recordings.
-pub(super) const fn code_level(code: u64) -> &'static str {
-    level_name(match code {
-        0 => PressureLevel::Normal,
-        1 => PressureLevel::Warning,
-        _ => PressureLevel::Critical,
-    })
-}

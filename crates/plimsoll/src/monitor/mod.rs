@@ -15,7 +15,6 @@ pub mod alerts;
 pub mod attach;
 mod clocks;
 mod engine;
-mod happened;
 pub mod health;
 pub mod metrics;
 mod probe;

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use super::happened::Happened;
 use super::health::{self, Past};
 use super::probe::{self, LinuxProbe, Probe, Reading};
 use super::rates::Rate;
@@ -26,7 +25,6 @@ use crate::{Bytes, Engine, Place};
 pub struct Sampler {
     probe: Box<dyn Probe>,
     engine: Option<Engine>,
-    happened: Option<Happened>,
     settings: MonitorSettings,
     clocks: Clocks,
     program: String,
@@ -80,7 +78,6 @@ impl Sampler {
         let settings = MonitorSettings::default();
         Self {
             probe,
-            happened: engine.as_ref().map(Happened::of),
             engine,
             clocks: Clocks::system(),
             program: program(),
@@ -154,7 +151,6 @@ impl Sampler {
             devices: self.devices(),
             ..Sample::default()
         };
-        sample.events = self.happened.as_mut().map_or_else(Vec::new, |happened| happened.since(up));
         sample.alerts = self.alerts.read(&sample);
         self.past.read(&sample);
         sample.health = Some(health::assess(&sample, &self.past, self.settings.scoring));

@@ -13,8 +13,6 @@ pub mod export;
 mod file;
 mod here;
 mod names;
-#[cfg(not(any(loom, shuttle)))]
-mod news;
 mod operation;
 mod packed;
 mod plain;
@@ -36,8 +34,6 @@ pub use recording::{Baseline, Events, Facts, LineFact, Prediction, Recording, Re
 pub use scope::{Scope, scope};
 pub use session::{ActiveRecording, RecordClock, RecordSettings, SpooledRecording};
 
-#[cfg(not(any(loom, shuttle)))]
-pub(crate) use news::{Item, News};
 pub(crate) use packed::Leased;
 pub(crate) use recorder::leases_wanted;
 pub(crate) use sites::Line;
