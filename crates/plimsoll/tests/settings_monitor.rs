@@ -56,12 +56,13 @@ fn a_mistake_is_refused_by_both_readers_with_its_place() {
         ("score = \"best\"", "\"worst\" or \"weighted\""),
         ("history = 0", "from 1 to 100000"),
         ("drops = 1", "true or false"),
-        ("presure = 0.9", "pressure"),
+        ("presure = 0.9", "`pressure`"),
     ] {
         let section = format!("[monitor]\n{line}\n");
         let error = toml(&section).unwrap_err();
         assert_eq!(error.at.unwrap().line, 4, "{error}");
-        assert!(error.to_string().contains(part), "{line}: {error}");
+        let told = format!("{error} {}", error.help());
+        assert!(told.contains(part), "{line}: {told}");
         let text = format!("[places.host]\nline = \"1GiB\"\n{section}");
         assert!(with("toml", &text, |path| load(path, &Capacities::default())).is_err(), "{line}");
     }
