@@ -66,6 +66,6 @@ fn a_mistake_is_refused_by_both_readers_with_its_place() {
         let text = format!("[places.host]\nline = \"1GiB\"\n{section}");
         assert!(with("toml", &text, |path| load(path, &Capacities::default())).is_err(), "{line}");
     }
-    assert!(toml("monitor = 3\n").is_err());
+    assert!(with("toml", "monitor = 3\n[places.host]\nline = \"1GiB\"\n", load_monitor).is_err());
     assert!(load_monitor("no-such-file.toml".as_ref()).is_err());
 }
