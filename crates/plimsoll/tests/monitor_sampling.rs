@@ -221,5 +221,11 @@ fn a_sample_tells_what_happened_since_the_one_before() {
     assert_eq!((refused.account.as_str(), refused.place.as_str(), refused.bytes), ("work", "host", 12 << 20));
     assert!(refused.at_ms <= sample.up_ms);
     assert!(sampler.sample().events.is_empty(), "each is told once");
+    for _ in 0..50 {
+        engine.reserve("work", Bytes::mib(16)).unwrap().now().unwrap_err();
+    }
+    let often = sampler.sample().events;
+    assert_eq!(often.len(), 1, "what happens again and again is told once");
+    assert!(often[0].detail.ends_with("(50 times)") && often[0].bytes == 50 * (16 << 20), "{often:?}");
     assert!(sampler.sample().recorder.unwrap().events > 0);
 }

@@ -122,16 +122,32 @@ pub(super) fn devices(engine: &Engine, mut busy: impl FnMut(Place) -> Option<f64
 
 /// Events that a sample has at most.
 const MOST_EVENTS: usize = 32;
+/// Of so many at most they are made: what happens again and again is told once, with how often.
+const MOST_READ: usize = 4096;
 
 /// What happened since the sample before.
 pub(super) fn events(engine: &Engine, news: &mut News, up_ms: u64) -> Vec<EventSample> {
     let recorder = engine.recorder();
-    let found = news.read(recorder, MOST_EVENTS);
+    let mut found: Vec<(Event, u64, u64)> = Vec::new();
+    for (event, age_ns) in news.read(recorder, MOST_READ) {
+        let alike = |one: &Event| (one.kind, one.source, one.tag, one.address);
+        match found.iter().position(|(one, ..)| alike(one) == alike(&event)) {
+            Some(at) => {
+                let (before, _, times) = found.remove(at);
+                // What a level is matters, not the sum of what it was.
+                let sum = if event.kind == Kind::Pressure { 0 } else { before.bytes };
+                let bytes = event.bytes.saturating_add(sum);
+                found.push((Event { bytes, ..event }, age_ns, times + 1));
+            }
+            None => found.push((event, age_ns, 1)),
+        }
+    }
     if found.is_empty() {
         return Vec::new();
     }
     let names = recorder.names_now();
-    let sample = |(event, age_ns): &(Event, u64)| {
+    let sample = |(event, age_ns, times): &(Event, u64, u64)| {
+        let detail = detail(event, &names);
         let source = names.source(event.source);
         EventSample {
             at_ms: up_ms.saturating_sub(age_ns / 1_000_000),
@@ -139,10 +155,10 @@ pub(super) fn events(engine: &Engine, news: &mut News, up_ms: u64) -> Vec<EventS
             place: source.map_or_else(String::new, |source| source.place.to_string()),
             account: source.map_or_else(String::new, |source| source.account.clone()),
             bytes: event.bytes,
-            detail: detail(event, &names),
+            detail: if *times > 1 { format!("{detail} ({times} times)") } else { detail },
         }
     };
-    found.iter().map(sample).collect()
+    found[found.len().saturating_sub(MOST_EVENTS)..].iter().map(sample).collect()
 }
 
 /// What else there is to say of an event.
