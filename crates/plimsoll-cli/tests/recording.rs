@@ -164,6 +164,21 @@ fn files_that_are_none_or_cut_are_told_of() {
 }
 
 #[test]
+fn a_recording_is_not_written_over_by_what_is_made_of_it() {
+    let saved = saved(1_000);
+    let before = std::fs::read(&saved.path).unwrap();
+    let path = saved.path.to_str().unwrap();
+    for args in
+        [&["recording", "export", "FILE", "--as", "csv", "-o", path][..], &["report", "FILE", "-o", path]]
+    {
+        let output = plimsoll(args, &saved.path);
+        assert_eq!(output.status.code(), Some(1), "{args:?}");
+        assert!(text(&output.stderr).contains("-o"), "{}", text(&output.stderr));
+        assert_eq!(std::fs::read(&saved.path).unwrap(), before);
+    }
+}
+
+#[test]
 fn what_cannot_be_exported_is_refused_with_what_there_is() {
     let saved = saved(2_000);
     let args = ["recording", "export", "FILE", "--as", "csv", "--account", "nobody"];
