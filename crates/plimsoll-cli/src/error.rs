@@ -77,7 +77,7 @@ pub enum CliError {
     #[error("the benchmark failed: {0}")]
     Bench(String),
     /// A screen where there is none to draw on.
-    #[error("`plimsoll top` draws a screen, and stdout is no terminal or JSON was asked for")]
+    #[error("`plimsoll top` draws a screen on a terminal, and prints no data")]
     NoScreen,
     /// An engine that cannot be looked at.
     #[error(transparent)]

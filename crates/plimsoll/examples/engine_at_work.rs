@@ -187,8 +187,8 @@ fn train(engine: &Engine, gpu: &SimDevice, stop: &AtomicBool) -> Done {
     let blocks = cache.lease_with(LeaseRequest::new(Bytes::mib(6)).tag(Tag::new("attention")))?;
     for round in 0_u64.. {
         let wish = LeaseRequest::new(Bytes::mib(1 + round % 5)).tag(activations);
-        let step: Vec<Lease> = (0..3).filter_map(|_| pool.lease_with(wish).ok()).collect();
-        for mut lease in step {
+        let held: Vec<Lease> = (0..3).filter_map(|_| pool.lease_with(wish).ok()).collect();
+        for mut lease in held {
             lease.fill(Stream(0), 1)?;
         }
         if rest(stop, 250) {

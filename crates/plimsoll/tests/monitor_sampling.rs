@@ -149,6 +149,7 @@ fn an_engine_is_sampled_to_the_byte() {
     assert_eq!(account.live_bytes, Some(stats.live.get()));
     assert_eq!(account.tags[0].tag, "sampled");
     assert_eq!(account.tags[0].live_bytes, Bytes::mib(3).get());
+    assert_eq!(sample.recorder.map(|recorder| (recorder.recordings, recorder.dropped)), Some((0, 0)));
     drop((held, odd, seat));
     let after = sampler.sample();
     assert_eq!(after.number, 2);
@@ -157,9 +158,39 @@ fn an_engine_is_sampled_to_the_byte() {
 }
 
 #[test]
+fn devices_tell_their_memory_and_who_knows_tells_their_use() {
+    use plimsoll::ledger::{LedgerSettings, LineSettings};
+    use plimsoll_device::Device;
+    use plimsoll_device::sim::{SimDevice, SimSettings};
+    let device = |number| -> Arc<dyn Device> {
+        let total = Bytes::mib(8);
+        Arc::new(
+            SimDevice::new(SimSettings { place: Place::Sim(number), total, ..SimSettings::default() })
+                .unwrap(),
+        )
+    };
+    let plan = LedgerSettings {
+        places: vec![LineSettings::new(Place::Sim(0), Bytes::mib(8))],
+        accounts: Vec::new(),
+    };
+    let engine = Engine::with(&plan, vec![device(0), device(1)]).unwrap();
+    let alone = Sampler::of(&engine).sample().devices;
+    assert_eq!(alone.iter().map(|device| device.busy).collect::<Vec<_>>(), [None, None]);
+    assert_eq!((alone[0].place.as_str(), alone[0].free_bytes), ("sim:0", Some(Bytes::mib(8).get())));
+    let knows = |place| match place {
+        Place::Sim(0) => Some(0.25),
+        _ => Some(f64::NAN),
+    };
+    let told = Sampler::of(&engine).busy(knows).sample().devices;
+    assert_eq!(told.iter().map(|device| device.busy).collect::<Vec<_>>(), [Some(0.25), None]);
+}
+
+#[test]
 fn a_monitor_keeps_a_bounded_history_and_tells_its_sinks() {
     let (send, receive) = std::sync::mpsc::channel();
-    let sink = move |sample: &Arc<Sample>| drop(send.send(sample.number));
+    let sink = move |sample: &Arc<Sample>| {
+        let _ = send.send(sample.number);
+    };
     let settings = plimsoll::monitor::MonitorSettings { history: 3, ..Default::default() };
     let sampler = Sampler::machine().settings(settings);
     let monitor = Monitor::start(sampler, Duration::from_millis(1), vec![Box::new(sink)]).unwrap();

@@ -149,9 +149,9 @@ impl App {
             Key::Char(' ') => self.freeze(),
             Key::Char('s') => self.sort = self.sort.next(),
             Key::Char('h') if self.page != Page::Health => self.open(Page::Health),
-            Key::Char('h') => self.back(),
             Key::Enter | Key::Right | Key::Char('l') => self.drill(),
-            Key::Escape | Key::Left => self.back(),
+            // The letter that opens the health closes it.
+            Key::Escape | Key::Left | Key::Char('h') => self.back(),
             Key::Tab => self.next_panel(1),
             Key::BackTab => self.next_panel(Panel::ALL.len() - 1),
             Key::Up | Key::Char('k') => self.step(-1),

@@ -21,6 +21,10 @@ pub struct TopArgs {
     #[arg(long, value_name = "PID|PATH", conflicts_with = "list")]
     pub attach: Option<Target>,
 
+    /// Watch this machine alone, though engines run
+    #[arg(long, conflicts_with_all = ["attach", "list"])]
+    pub alone: bool,
+
     /// List the engines that run, the newest first, and end
     #[arg(long)]
     pub list: bool,

@@ -76,6 +76,14 @@ pub fn run(mut attached: Option<Attached>, target: Option<&Target>, say: impl Fn
     }
 }
 
+/// Says the machine's samples until nobody listens.
+pub fn run_alone(say: impl Fn(Said) -> bool) {
+    let mut machine = Machine::default();
+    while machine.say(&say) {
+        thread::sleep(EVERY);
+    }
+}
+
 fn again(path: Option<&PathBuf>, program: Option<&str>) -> Option<Attached> {
     match (path, program) {
         (Some(path), _) => attach::open(path).ok(),

@@ -26,4 +26,5 @@ pub use key::{Key, Keys};
 pub use look::Look;
 pub use order::Sort;
 pub use paint::{LEAST, draw};
+pub use screen::Screen;
 pub use watch::run;

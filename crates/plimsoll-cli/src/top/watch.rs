@@ -31,7 +31,7 @@ pub fn run(args: &TopArgs, printer: &Printer) -> Result<(), CliError> {
     if printer.json() || !io::stdout().is_terminal() {
         return Err(CliError::NoScreen);
     }
-    let attached = feed::find(args.attach.as_ref())?;
+    let attached = if args.alone { None } else { feed::find(args.attach.as_ref())? };
     let terminal = std::env::var("TERM").ok();
     let look = Look::new(printer.pen(), terminal.as_deref());
     let (tell, told) = mpsc::channel();
@@ -40,8 +40,9 @@ pub fn run(args: &TopArgs, printer: &Printer) -> Result<(), CliError> {
     let of_input = tell.clone();
     input::listen(move |input| of_input.send(Happening::Input(input)).is_ok()).map_err(CliError::Output)?;
     let mut screen = Screen::take(look.color).map_err(CliError::Output)?;
-    let target = args.attach.clone();
-    let feed = move || feed::run(attached, target.as_ref(), |said| tell.send(Happening::Said(said)).is_ok());
+    let (target, alone) = (args.attach.clone(), args.alone);
+    let say = move |said| tell.send(Happening::Said(said)).is_ok();
+    let feed = move || if alone { feed::run_alone(say) } else { feed::run(attached, target.as_ref(), say) };
     thread::Builder::new().name("plimsoll-feed".to_owned()).spawn(feed).map_err(CliError::Output)?;
     match show(&mut screen, App::new(look), &told) {
         // The terminal went away while it was drawn on: there is nobody to tell.

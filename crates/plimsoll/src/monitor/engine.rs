@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use plimsoll_device::Place;
 
-use super::{AccountSample, DeviceSample, PlaceSample, TagSample};
+use super::{AccountSample, DeviceSample, PlaceSample, RecorderSample, TagSample};
 use crate::Engine;
 use crate::governor::PressureLevel;
 use crate::ledger::{PlaceSnapshot, ShareSnapshot};
@@ -91,8 +91,19 @@ fn account_sample(share: &ShareSnapshot, pool: Option<&PoolStats>, tags: usize) 
     }
 }
 
+/// What its recorder does.
+pub(super) fn recorder(engine: &Engine) -> RecorderSample {
+    let stats = engine.recorder().stats();
+    RecorderSample {
+        recordings: stats.recordings,
+        events: stats.events,
+        dropped: stats.dropped,
+        threads: stats.threads,
+    }
+}
+
 /// Devices beside the host, as they tell of themselves. One that does not answer has no numbers.
-pub(super) fn devices(engine: &Engine) -> Vec<DeviceSample> {
+pub(super) fn devices(engine: &Engine, mut busy: impl FnMut(Place) -> Option<f64>) -> Vec<DeviceSample> {
     let beside = engine.devices().iter().filter(|device| device.facts().place != Place::Host);
     let sample = |device: &std::sync::Arc<dyn plimsoll_device::Device>| {
         let (facts, now) = (device.facts(), device.memory().ok());
@@ -101,7 +112,7 @@ pub(super) fn devices(engine: &Engine) -> Vec<DeviceSample> {
             name: facts.name.clone(),
             total_bytes: now.map(|now| now.total.get()),
             free_bytes: now.map(|now| now.free.get()),
-            busy: None,
+            busy: busy(facts.place),
         }
     };
     beside.map(sample).collect()

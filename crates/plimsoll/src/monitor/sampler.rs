@@ -8,9 +8,11 @@ use super::health::{self, Past};
 use super::probe::{self, LinuxProbe, Probe, Reading};
 use super::rates::Rate;
 use super::trend::Trend;
-use super::{Alerts, Clocks, MachineSample, MonitorSettings, PlaceSample, Sample, SourceSample, engine};
+use super::{
+    Alerts, Clocks, DeviceSample, MachineSample, MonitorSettings, PlaceSample, Sample, SourceSample, engine,
+};
 use crate::machine::Root;
-use crate::{Bytes, Engine};
+use crate::{Bytes, Engine, Place};
 
 /// Reads everything once a call, and keeps what rates, trends and alerts need from the calls before.
 ///
@@ -32,6 +34,20 @@ pub struct Sampler {
     charged: BTreeMap<String, Trend>,
     alerts: Alerts,
     past: Past,
+    busy: Option<Box<dyn Busy>>,
+}
+
+/// Something that knows how busy devices are: a vendor's library, where there is one. No system has a counter for all,
+/// and for a neural engine macOS has none.
+pub trait Busy: Send {
+    /// The share of time in which the device at a place worked lately, 0 to 1; absent where nobody tells.
+    fn busy(&mut self, place: Place) -> Option<f64>;
+}
+
+impl<F: FnMut(Place) -> Option<f64> + Send> Busy for F {
+    fn busy(&mut self, place: Place) -> Option<f64> {
+        self(place)
+    }
 }
 
 #[derive(Default)]
@@ -71,6 +87,7 @@ impl Sampler {
             charged: BTreeMap::new(),
             alerts: Alerts::new(settings.alerts),
             past: Past::over(settings.past),
+            busy: None,
             settings,
         }
     }
@@ -100,6 +117,13 @@ impl Sampler {
         self
     }
 
+    /// With someone who knows how busy the engine's devices are.
+    #[must_use]
+    pub fn busy(mut self, busy: impl Busy + 'static) -> Self {
+        self.busy = Some(Box::new(busy));
+        self
+    }
+
     /// Everything, now.
     pub fn sample(&mut self) -> Sample {
         let up = self.clocks.up();
@@ -123,13 +147,24 @@ impl Sampler {
             up_ms: u64::try_from(up.as_millis()).unwrap_or(u64::MAX),
             machine,
             places,
-            devices: self.engine.as_ref().map_or_else(Vec::new, engine::devices),
+            recorder: self.engine.as_ref().map(engine::recorder),
+            devices: self.devices(),
             ..Sample::default()
         };
         sample.alerts = self.alerts.read(&sample);
         self.past.read(&sample);
         sample.health = Some(health::assess(&sample, &self.past, self.settings.scoring));
         sample
+    }
+
+    fn devices(&mut self) -> Vec<DeviceSample> {
+        let Some(engine) = &self.engine else { return Vec::new() };
+        let mut busy = self.busy.as_mut();
+        let told = |place| {
+            let share = busy.as_mut()?.busy(place)?;
+            share.is_finite().then(|| share.clamp(0.0, 1.0))
+        };
+        engine::devices(engine, told)
     }
 
     /// How many samples are worth keeping.

@@ -25,12 +25,12 @@ pub fn show_place(app: &App, area: Rect, buffer: &mut Buffer) {
     let width = usize::from(area.width);
     let mut stack = Stack { area };
     let title = format!(" {}", device_name(app, place));
-    line(&mut stack, buffer, Line::styled(left(look, &title, width), look.bold().patch(look.accent())));
+    line(&mut stack, buffer, &Line::styled(left(look, &title, width), look.bold().patch(look.accent())));
     let mut spans = vec![Span::raw(" ")];
     spans.extend(places::bar(look, place, width.saturating_sub(2)));
-    line(&mut stack, buffer, Line::from(spans));
+    line(&mut stack, buffer, &Line::from(spans));
     for row in facts(look, &place_facts(app, place), width) {
-        line(&mut stack, buffer, row);
+        line(&mut stack, buffer, &row);
     }
     let graph = past::charged(app, &place.place, None, place.line_bytes, place.charged_bytes);
     let accounts = accounts::sheet(app, width);
@@ -53,13 +53,13 @@ pub fn show_account(app: &App, area: Rect, buffer: &mut Buffer) {
     let width = usize::from(area.width);
     let mut stack = Stack { area };
     let title = format!(" {} at {}", account.path, place.place);
-    line(&mut stack, buffer, Line::styled(left(look, &title, width), look.bold().patch(look.accent())));
+    line(&mut stack, buffer, &Line::styled(left(look, &title, width), look.bold().patch(look.accent())));
     let of = Row { account, depth: 0 };
     let mut spans = vec![Span::raw(" ")];
     spans.extend(accounts::bar(look, place, &of, account.limit_bytes, width.saturating_sub(2)));
-    line(&mut stack, buffer, Line::from(spans));
+    line(&mut stack, buffer, &Line::from(spans));
     for row in facts(look, &account_facts(look, account), width) {
-        line(&mut stack, buffer, row);
+        line(&mut stack, buffer, &row);
     }
     let path = account.path.as_str();
     let graph = past::charged(app, &place.place, Some(path), account.limit_bytes, account.charged_bytes);
@@ -79,7 +79,7 @@ pub fn show_health(app: &App, area: Rect, buffer: &mut Buffer) {
     let health = app.picture().newest().and_then(|sample| sample.health.clone());
     let Some(health) = health else {
         let text = left(look, " Health is not known yet.", width);
-        return line(&mut stack, buffer, Line::from(text));
+        return line(&mut stack, buffer, &Line::from(text));
     };
     let title = format!(" health {} {:.2}", health.rating, health.score);
     let mut lines = vec![Line::styled(title, look.bold().patch(look.of_level(&health.rating)))];
@@ -103,7 +103,7 @@ pub fn show_health(app: &App, area: Rect, buffer: &mut Buffer) {
     }
     let first = app.scroll().min(lines.len().saturating_sub(usize::from(area.height)));
     for one in lines.into_iter().skip(first) {
-        line(&mut stack, buffer, one);
+        line(&mut stack, buffer, &one);
     }
 }
 
@@ -112,10 +112,10 @@ fn gone(app: &App, area: Rect, buffer: &mut Buffer) {
     buffer.set_line(area.x, area.y, &Line::from(text), area.width);
 }
 
-fn line(stack: &mut Stack, buffer: &mut Buffer, line: Line<'_>) {
+fn line(stack: &mut Stack, buffer: &mut Buffer, line: &Line<'_>) {
     let at = stack.next(1);
     if at.height > 0 {
-        buffer.set_line(at.x, at.y, &line, at.width);
+        buffer.set_line(at.x, at.y, line, at.width);
     }
 }
 
@@ -133,7 +133,7 @@ fn place_facts(app: &App, place: &PlaceSample) -> Vec<Fact> {
         ("line", size(place.line_bytes)),
         ("peak", size(place.peak_bytes)),
         ("in use", size(load.in_use)),
-        ("accounts may have", size(place.carry_bytes)),
+        ("can carry", size(place.carry_bytes)),
         ("level", place.level.clone()),
         ("cached", size(load.cached)),
         ("reserve", size(place.reserve_bytes)),
@@ -141,8 +141,8 @@ fn place_facts(app: &App, place: &PlaceSample) -> Vec<Fact> {
         ("pending", size(load.pending)),
         ("emergency", size(place.emergency_bytes)),
         ("full in", about_or(look, place.exhausted_in_s)),
-        ("not backed yet", size(place.unbacked_bytes)),
-        ("emergency used", size(place.emergency_used_bytes)),
+        ("not backed", size(place.unbacked_bytes)),
+        ("of it used", size(place.emergency_used_bytes)),
         ("fragmentation", fragmentation(look, place.external_fragmentation, place.internal_fragmentation)),
     ];
     let devices = app.picture().newest().map(|sample| sample.devices.as_slice()).unwrap_or_default();
@@ -170,7 +170,7 @@ fn account_facts(look: Look, account: &AccountSample) -> Vec<Fact> {
         ("leases", number(account.leases)),
         ("pool cached", size_or(look, account.cached_bytes)),
         ("hit rate", percent_or(look, account.hit_rate)),
-        ("backed or given", number(account.maps)),
+        ("maps", number(account.maps)),
         ("pool pending", size_or(look, account.pending_bytes)),
         ("", String::new()),
         (
@@ -187,13 +187,13 @@ fn fragmentation(look: Look, external: Option<f64>, internal: Option<f64>) -> St
 
 /// Facts in as many columns as there is room for, read from left to right.
 fn facts(look: Look, facts: &[Fact], width: usize) -> Vec<Line<'static>> {
-    const NAME: usize = 17;
+    const NAME: usize = 14;
     let columns = match width {
         ..56 => 1,
         _ => 3,
     };
     let wide = width / columns;
-    let value = (SIZE + 3).min(wide.saturating_sub(3));
+    let value = SIZE.min(wide.saturating_sub(3));
     let name = NAME.min(wide.saturating_sub(value + 2));
     let rows = facts.chunks(columns).map(|row| {
         let mut spans = Vec::with_capacity(columns * 2);

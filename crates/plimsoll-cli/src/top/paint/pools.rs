@@ -69,7 +69,7 @@ pub fn tag_sheet(app: &App, of: Option<&str>, width: usize) -> Sheet {
     let wanted = all.into_iter().filter(|(account, _)| of.is_none_or(|of| of == *account));
     let rows = wanted.map(|(account, tag)| {
         row(look, &columns, |column| match column.title {
-            "tag" => format!("  {}", tag.tag).into(),
+            "tag" => format!(" {}", tag.tag).into(),
             "live" => size_or(look, Some(tag.live_bytes)).into(),
             "leases" => count(tag.leases).into(),
             _ => Cell::Text(account.to_owned(), look.dim()),

@@ -44,8 +44,6 @@ impl Lines {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "reading from memory does not fail")]
-
     use super::*;
 
     #[test]

@@ -92,8 +92,6 @@ pub(super) fn free_name(folder: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test that cannot make files fails")]
-
     use std::os::unix::fs::{PermissionsExt as _, symlink};
 
     use super::*;
