@@ -1,5 +1,6 @@
 //! Reading a recording and writing its page.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
 
@@ -83,7 +84,7 @@ pub fn run(args: &ReportArgs, printer: &Printer) -> Result<(), CliError> {
 fn view(written: &ReportWritten, _: &Pen) -> String {
     let mut text = format!("{}\n", written.path);
     if written.dropped > 0 {
-        text.push_str(&format!("{} events are missing from the recording\n", written.dropped));
+        let _ = writeln!(text, "{} events are missing from the recording", written.dropped);
     }
     if written.cut {
         text.push_str("the recording was cut\n");
