@@ -131,6 +131,26 @@ fn alerts_reach_a_webhook_and_stderr_before_it_ends() {
 }
 
 #[test]
+fn alerts_of_a_configuration_are_used_unless_typed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("plan.toml");
+    let text = "[places.host]\nline = \"1GiB\"\n[monitor]\npressure = \"0.001\"\nafter = \"0s\"\n";
+    std::fs::write(&path, text).unwrap();
+    let path = path.display().to_string();
+    let args = ["watch", "--json", "--every", "10ms", "--count", "1", "--config", &path];
+    let alerts = |output: &Output| {
+        let sample: Sample = serde_json::from_slice(&output.stdout).unwrap();
+        sample.alerts.iter().filter(|alert| alert.name == "pressure").count()
+    };
+    assert_eq!(alerts(&run(&args)), 1);
+    assert_eq!(alerts(&run(&[&args[..], &["--alert", "pressure=off"]].concat())), 0);
+    std::fs::write(&path, text.replace("0.001", "7")).unwrap();
+    let refused = run(&args);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(self::text(&refused.stderr).contains("pressure"), "it is shown where");
+}
+
+#[test]
 fn what_cannot_be_done_says_what_to_do_instead() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();

@@ -4,6 +4,7 @@
 //! * [`CudaDevice`]: a GPU's memory. Growable ranges through virtual memory, plain, stream-ordered and managed
 //!   allocations, streams, events as fences, and kernels that are compiled where they run.
 //! * [`PinnedDevice`]: page-locked host memory, which GPUs copy from at full speed and reach in place.
+//! * [`GpuUsage`]: how busy GPUs are, from NVIDIA's management library.
 //!
 //! Both pass the conformance suite of [`plimsoll_device`], on hardware and (in this crate's tests) on a driver that is
 //! made of ordinary memory.
@@ -24,6 +25,7 @@ mod pinned;
 mod range;
 #[cfg(test)]
 mod tests;
+mod usage;
 
 pub use cuda::{Cuda, CudaSettings};
 pub use device::CudaDevice;
@@ -31,3 +33,4 @@ pub use error::CudaError;
 pub use facts::{GpuFacts, Link};
 pub use kernels::{CodeCache, KernelSettings};
 pub use pinned::PinnedDevice;
+pub use usage::GpuUsage;

@@ -64,7 +64,9 @@ fn score(sample: &Sample, scoring: Scoring) -> f64 {
 }
 
 fn part(health: &HealthSample, name: &str) -> Option<f64> {
-    health.parts.iter().find(|part| part.name == name).expect("the part is there").score
+    let found = health.parts.iter().find(|part| part.name == name);
+    assert!(found.is_some(), "there is no part {name}");
+    found.and_then(|part| part.score)
 }
 
 fn advice(sample: &Sample, past: &Past) -> Vec<String> {

@@ -205,3 +205,21 @@ fn a_monitor_keeps_a_bounded_history_and_tells_its_sinks() {
     drop(monitor);
     assert!(receive.iter().all(|number| number > 6), "the thread is gone, so this ends");
 }
+
+#[test]
+fn a_sample_tells_what_happened_since_the_one_before() {
+    let engine = Engine::in_memory(Bytes::mib(8), "work").unwrap();
+    let mut sampler = Sampler::of(&engine);
+    assert!(sampler.sample().events.is_empty());
+    engine.reserve("work", Bytes::mib(12)).unwrap().now().unwrap_err();
+    engine.recorder().mark("prefill");
+    let sample = sampler.sample();
+    let told: Vec<_> =
+        sample.events.iter().map(|event| (event.kind.as_str(), event.detail.as_str())).collect();
+    assert_eq!(told, [("refuse", "more than could ever be granted"), ("mark", "prefill")]);
+    let refused = &sample.events[0];
+    assert_eq!((refused.account.as_str(), refused.place.as_str(), refused.bytes), ("work", "host", 12 << 20));
+    assert!(refused.at_ms <= sample.up_ms);
+    assert!(sampler.sample().events.is_empty(), "each is told once");
+    assert!(sampler.sample().recorder.unwrap().events > 0);
+}

@@ -62,6 +62,7 @@ pub const RULES: Rules = Rules {
         ("crates/plimsoll-cuda/src/operate.rs", "launches kernels on memory that it has checked"),
         ("crates/plimsoll-cuda/src/pinned.rs", "takes memory from the driver"),
         ("crates/plimsoll-cuda/src/range.rs", "maps and unmaps memory of the driver"),
+        ("crates/plimsoll-cuda/src/usage.rs", "calls NVIDIA's management library"),
         ("crates/plimsoll-cuda/tests/hardware.rs", "writes memory while the driver may read it"),
         ("crates/plimsoll-wgpu/src/backing.rs", "copies to and from memory that stays mapped"),
         ("crates/plimsoll-wgpu/src/device.rs", "vouches for the addresses of the regions it makes"),

@@ -1,10 +1,13 @@
 //! What can be typed after `watch`.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use plimsoll::monitor::{AlertSettings, MonitorSettings, Thresholds};
+use plimsoll::monitor::{MonitorSettings, Thresholds};
+use plimsoll::settings::load_monitor;
 
+use crate::CliError;
 use crate::top::Target;
 
 const EXAMPLES: &str = "\
@@ -49,13 +52,17 @@ pub struct WatchArgs {
     #[arg(long, value_name = "URL")]
     pub otlp: Option<String>,
 
+    /// Take alerts and the score from the section `monitor` of this configuration; what is typed here goes before it
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
     /// From where on something is an alert: pressure=0.85,0.95, swap=0.1, fragmentation=off; may be repeated
     #[arg(long, value_name = "NAME=SHARES", value_parser = alert)]
     pub alert: Vec<(AlertName, Thresholds)>,
 
-    /// How long a threshold must be crossed before its alert is raised
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
-    pub alert_after: Duration,
+    /// How long a threshold must be crossed before its alert is raised; three times that below it clears it [default: 10s]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub alert_after: Option<Duration>,
 }
 
 /// Which alert.
@@ -71,9 +78,15 @@ pub enum AlertName {
 
 impl WatchArgs {
     /// What the monitor is told.
-    pub fn settings(&self) -> MonitorSettings {
-        let mut alerts =
-            AlertSettings { after: self.alert_after, calm: self.alert_after * 3, ..AlertSettings::default() };
+    pub fn settings(&self) -> Result<MonitorSettings, CliError> {
+        let mut settings = match &self.config {
+            Some(file) => load_monitor(file)?,
+            None => MonitorSettings::default(),
+        };
+        let alerts = &mut settings.alerts;
+        if let Some(after) = self.alert_after {
+            (alerts.after, alerts.calm) = (after, after * 3);
+        }
         for &(name, thresholds) in &self.alert {
             match name {
                 AlertName::Pressure => alerts.pressure = thresholds,
@@ -81,7 +94,7 @@ impl WatchArgs {
                 AlertName::Swap => alerts.swap = thresholds,
             }
         }
-        MonitorSettings { alerts, ..MonitorSettings::default() }
+        Ok(settings)
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{CliError, Printer};
 
 /// Samples until the count is reached, the engine ends, or nobody reads any more.
 pub fn run(args: &WatchArgs, printer: &Printer) -> Result<(), CliError> {
-    let samples = samples(args.attach.as_ref(), args.every, args.settings(), false)?;
+    let samples = samples(args.attach.as_ref(), args.every, args.settings()?, false)?;
     let mut sinks = Sinks::start(args)?;
     watch(samples, args.count, &mut sinks, printer)
 }

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use plimsoll_device::Place;
 
-use super::{AccountSample, DeviceSample, PlaceSample, RecorderSample, TagSample};
+use super::{AccountSample, DeviceSample, EventSample, PlaceSample, RecorderSample, TagSample};
 use crate::Engine;
 use crate::governor::PressureLevel;
 use crate::ledger::{PlaceSnapshot, ShareSnapshot};
 use crate::pool::PoolStats;
+use crate::record::analysis::{evict_reason, pressure_level, refuse_reason};
+use crate::record::{Event, Kind, Names, News};
 
 /// Every place with a line.
 pub(super) fn places(engine: &Engine, tags: usize) -> Vec<PlaceSample> {
@@ -116,6 +118,46 @@ pub(super) fn devices(engine: &Engine, mut busy: impl FnMut(Place) -> Option<f64
         }
     };
     beside.map(sample).collect()
+}
+
+/// Events that a sample has at most.
+const MOST_EVENTS: usize = 32;
+
+/// What happened since the sample before.
+pub(super) fn events(engine: &Engine, news: &mut News, up_ms: u64) -> Vec<EventSample> {
+    let recorder = engine.recorder();
+    let found = news.read(recorder, MOST_EVENTS);
+    if found.is_empty() {
+        return Vec::new();
+    }
+    let names = recorder.names_now();
+    let sample = |(event, age_ns): &(Event, u64)| {
+        let source = names.source(event.source);
+        EventSample {
+            at_ms: up_ms.saturating_sub(age_ns / 1_000_000),
+            kind: event.kind.name().to_owned(),
+            place: source.map_or_else(String::new, |source| source.place.to_string()),
+            account: source.map_or_else(String::new, |source| source.account.clone()),
+            bytes: event.bytes,
+            detail: detail(event, &names),
+        }
+    };
+    found.iter().map(sample).collect()
+}
+
+/// What else there is to say of an event.
+fn detail(event: &Event, names: &Names) -> String {
+    match event.kind {
+        Kind::Evict => format!("{}: {}", names.tag(event.tag), evict_reason(event.address)),
+        Kind::Refuse => refuse_reason(event.address).to_owned(),
+        Kind::Pressure => pressure_level(event.address).to_owned(),
+        Kind::Demote | Kind::Promote => {
+            let to = u16::try_from(event.address).ok().and_then(|number| names.source(number));
+            to.map_or_else(String::new, |to| format!("to {} at {}", to.account, to.place))
+        }
+        Kind::Mark => names.tag(event.tag).to_owned(),
+        _ => String::new(),
+    }
 }
 
 /// 1 − part ÷ whole; absent where there is no whole.

@@ -12,6 +12,7 @@ use super::{
     Alerts, Clocks, DeviceSample, MachineSample, MonitorSettings, PlaceSample, Sample, SourceSample, engine,
 };
 use crate::machine::Root;
+use crate::record::News;
 use crate::{Bytes, Engine, Place};
 
 /// Reads everything once a call, and keeps what rates, trends and alerts need from the calls before.
@@ -35,6 +36,7 @@ pub struct Sampler {
     alerts: Alerts,
     past: Past,
     busy: Option<Box<dyn Busy>>,
+    news: News,
 }
 
 /// Something that knows how busy devices are: a vendor's library, where there is one. No system has a counter for all,
@@ -88,6 +90,7 @@ impl Sampler {
             alerts: Alerts::new(settings.alerts),
             past: Past::over(settings.past),
             busy: None,
+            news: News::default(),
             settings,
         }
     }
@@ -151,6 +154,9 @@ impl Sampler {
             devices: self.devices(),
             ..Sample::default()
         };
+        if let Some(open) = &self.engine {
+            sample.events = engine::events(open, &mut self.news, sample.up_ms);
+        }
         sample.alerts = self.alerts.read(&sample);
         self.past.read(&sample);
         sample.health = Some(health::assess(&sample, &self.past, self.settings.scoring));

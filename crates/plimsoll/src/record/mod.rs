@@ -13,6 +13,9 @@ pub mod export;
 mod file;
 mod here;
 mod names;
+// Who watches is not modelled by the checkers.
+#[cfg(not(any(loom, shuttle)))]
+mod news;
 mod operation;
 mod packed;
 mod plain;
@@ -34,6 +37,8 @@ pub use recording::{Baseline, Events, Facts, LineFact, Prediction, Recording, Re
 pub use scope::{Scope, scope};
 pub use session::{ActiveRecording, RecordClock, RecordSettings, SpooledRecording};
 
+#[cfg(not(any(loom, shuttle)))]
+pub(crate) use news::News;
 pub(crate) use packed::Leased;
 pub(crate) use recorder::leases_wanted;
 pub(crate) use sites::Line;

@@ -34,8 +34,11 @@ pub struct Operation {
     began: Instant,
     /// Taken when it ends.
     running: Option<(ActiveRecording, Scope)>,
-    tell: Option<Box<dyn FnOnce(&Spent) + Send>>,
+    tell: Option<Tell>,
 }
+
+/// Who is told when an operation ends.
+type Tell = Box<dyn FnOnce(&Spent) + Send>;
 
 /// What an operation leased, place by place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

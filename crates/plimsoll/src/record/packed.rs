@@ -51,15 +51,15 @@ impl Leased {
 /// The same with its time.
 #[inline]
 pub(crate) fn at_time(words: Words, now_ns: u64) -> Words {
-    let [turn, size, address, rest] = words;
-    [now_ns.min(MOST_NS) << 8 | turn & 0xff, size, address, rest]
+    let [turn, bytes, address, rest] = words;
+    [now_ns.min(MOST_NS) << 8 | turn & 0xff, bytes, address, rest]
 }
 
 /// The same with its scope and line.
 #[inline]
 pub(crate) fn placed(words: Words, scope: u16, site: u16) -> Words {
-    let [turn, size, address, rest] = words;
-    [turn, size | u64::from(scope), address, rest | u64::from(site) << 48]
+    let [turn, bytes, address, rest] = words;
+    [turn, bytes | u64::from(scope), address, rest | u64::from(site) << 48]
 }
 
 #[inline]

@@ -207,8 +207,8 @@ mod tests {
     #[test]
     fn a_clock_that_goes_back_stands_still() {
         let mut writer = Writer::new(0, String::new());
-        for now in [5, 9, 3, 10] {
-            writer.push([0; 4], now, || Keep::No);
+        for time in [5, 9, 3, 10] {
+            writer.push([0; 4], time, || Keep::No);
         }
         let chunk = Arc::clone(&writer.ring().chunks().current);
         assert_eq!([0, 1, 2, 3].map(|at| chunk.get(at)[0] >> 8), [5, 9, 9, 10]);

@@ -219,6 +219,11 @@ impl Recorder {
         Recording::of_pieces(facts, self.names(threads.names), Vec::new(), pieces, origin_ns)
     }
 
+    /// The names of what has happened until now.
+    pub(crate) fn names_now(&self) -> Names {
+        self.names(self.rings().iter().map(|ring| ring.name.clone()).collect())
+    }
+
     fn names(&self, threads: Vec<String>) -> Names {
         Names { sources: self.sources(), tags: Tag::all(), sites: sites::all(), threads }
     }

@@ -9,7 +9,7 @@ use super::size::{Whole, size};
 use crate::ledger::{AccountSettings, LedgerSettings, LineSettings, ShareSettings, check_sums};
 use crate::{Bytes, Place};
 
-const TOP: [&str; 2] = ["places", "accounts"];
+const TOP: [&str; 3] = ["places", "accounts", "monitor"];
 const PLACE: [&str; 3] = ["line", "reserve", "emergency"];
 const ACCOUNT: [&str; 3] = ["priority", "tags", "lend"];
 const SHARE: [&str; 2] = ["guaranteed", "limit"];
@@ -25,9 +25,12 @@ pub(super) fn settings(root: &Node, capacities: &Capacities) -> Result<LedgerSet
     let entries = root.table("", "a table with [places.…] and [accounts.…]")?;
     for entry in entries {
         if !TOP.contains(&entry.key.as_str()) {
-            return Err(unknown(entry, "", &TOP, "`places` and `accounts`"));
+            return Err(unknown(entry, "", &TOP, "`places`, `accounts` and `monitor`"));
         }
     }
+    // What it says is for whoever samples; that it is sound is for whoever checks the file.
+    #[cfg(not(any(loom, shuttle)))]
+    super::monitor::settings(entries)?;
     let places = find(entries, "places")
         .ok_or_else(|| Wrong::new(root.at, "", Problem::Missing("places.host.line")))?;
     let lines = lines(&places.node, capacities)?;
@@ -217,7 +220,7 @@ fn find<'e>(entries: &'e [Entry], key: &str) -> Option<&'e Entry> {
     entries.iter().find(|entry| entry.key == key)
 }
 
-fn unknown(entry: &Entry, parent: &str, known: &[&'static str], allowed: &'static str) -> Wrong {
+pub(super) fn unknown(entry: &Entry, parent: &str, known: &[&'static str], allowed: &'static str) -> Wrong {
     let near = |name: &&&'static str| distance(name, &entry.key) <= 2;
     let meant = known.iter().filter(near).min_by_key(|name| distance(name, &entry.key));
     let problem = Problem::UnknownKey { allowed, meant: meant.copied() };

@@ -14,6 +14,14 @@ pub(super) struct Rule {
     pub(super) band: f64,
 }
 
+impl Rule {
+    /// Whether a value is at or above any threshold.
+    pub(super) fn is_crossed_by(&self, value: f64) -> bool {
+        let Thresholds { warning, critical } = self.thresholds;
+        [warning, critical].into_iter().flatten().any(|threshold| value >= threshold)
+    }
+}
+
 /// How one alert stands.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Alarm {
@@ -33,6 +41,10 @@ struct Step {
 }
 
 impl Step {
+    const fn is_at_rest(&self) -> bool {
+        !self.raised && self.otherwise.is_none()
+    }
+
     fn read(&mut self, value: f64, threshold: Option<f64>, passed: Duration, rule: &Rule) {
         let Some(threshold) = threshold else {
             *self = Self::default();
@@ -69,6 +81,11 @@ impl Alarm {
             (None, Some(_)) => self.raised_at = None,
             _ => {}
         }
+    }
+
+    /// Whether it is as it was before its first value: nothing raised, and nothing under way.
+    pub(super) const fn is_at_rest(&self) -> bool {
+        self.warning.is_at_rest() && self.critical.is_at_rest()
     }
 
     /// How bad it is; absent while nothing is raised.

@@ -62,11 +62,19 @@ impl Alerts {
     ) {
         let rule = self.rule(name);
         let alarms = self.alarms.entry(name).or_default();
-        if !alarms.contains_key(subject) {
-            alarms.insert(subject.to_owned(), Alarm::default());
-        }
-        let Some(alarm) = alarms.get_mut(subject) else { return };
+        // Most values are calm and were before: nothing is kept of these, and nothing is looked for when all are.
+        let alarm = match alarms.get_mut(subject) {
+            Some(alarm) => alarm,
+            None if value.is_some_and(|value| rule.is_crossed_by(value)) => {
+                alarms.entry(subject.to_owned()).or_default()
+            }
+            None => return,
+        };
         alarm.read(value, reading.now, &rule);
+        if alarm.is_at_rest() {
+            alarms.remove(subject);
+            return;
+        }
         let (Some(severity), Some(since)) = (alarm.severity(), alarm.raised_at()) else { return };
         let threshold = match severity {
             Severity::Warning => rule.thresholds.warning,

@@ -182,8 +182,9 @@ fn waiting(place: &PlaceSample) -> Option<String> {
 
 fn stuck(place: &PlaceSample, past: &Past) -> Vec<String> {
     let of = |account: &AccountSample| {
-        let (pending, since) = (account.pending_bytes?, past.pending_for(place, account)?);
-        (since >= STUCK && pending >= LEAST).then(|| {
+        let pending = account.pending_bytes.filter(|pending| *pending >= LEAST)?;
+        let since = past.pending_for(place, account)?;
+        (since >= STUCK).then(|| {
             format!(
                 "{}: {} on {} were dropped {} ago and the device still has them; check that its streams are waited for",
                 account.path, size(pending), place.place, time(since.as_secs_f64())
@@ -240,6 +241,9 @@ fn guarantees(place: &PlaceSample, past: &Past) -> Vec<String> {
         return Vec::new();
     }
     let of = |account: &AccountSample| {
+        if account.guaranteed_bytes < LEAST {
+            return None;
+        }
         let most = past.most(place, account)?;
         let needed = most.saturating_add(most / 4);
         let spare = account.guaranteed_bytes.checked_sub(needed)?;

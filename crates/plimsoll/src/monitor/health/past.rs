@@ -49,10 +49,10 @@ impl Past {
             }
             let Some(accounts) = self.accounts.get_mut(&place.place) else { continue };
             for account in &place.accounts {
-                if !accounts.contains_key(&account.path) {
-                    accounts.insert(account.path.clone(), Seen::default());
-                }
-                let Some(seen) = accounts.get_mut(&account.path) else { continue };
+                let seen = match accounts.get_mut(&account.path) {
+                    Some(seen) => seen,
+                    None => accounts.entry(account.path.clone()).or_default(),
+                };
                 seen.peaks.push(slice, used(account));
                 let pending = account.pending_bytes.is_some_and(|pending| pending > 0);
                 seen.pending_since = pending.then(|| seen.pending_since.unwrap_or(self.now));
