@@ -164,6 +164,41 @@ fn files_that_are_none_or_cut_are_told_of() {
 }
 
 #[test]
+fn a_recording_is_not_written_over_by_what_is_made_of_it() {
+    let saved = saved(1_000);
+    let before = std::fs::read(&saved.path).unwrap();
+    let path = saved.path.to_str().unwrap();
+    for args in
+        [&["recording", "export", "FILE", "--as", "csv", "-o", path][..], &["report", "FILE", "-o", path]]
+    {
+        let output = plimsoll(args, &saved.path);
+        assert_eq!(output.status.code(), Some(1), "{args:?}");
+        assert!(text(&output.stderr).contains("-o"), "{}", text(&output.stderr));
+        assert_eq!(std::fs::read(&saved.path).unwrap(), before);
+    }
+}
+
+/// On Linux, where `script` gives a program a terminal.
+#[test]
+fn a_terminal_is_not_shown_what_is_no_text() {
+    let saved = saved(500);
+    let on_a_terminal = |format: &str| {
+        let program = env!("CARGO_BIN_EXE_plimsoll");
+        let typed = format!("'{program}' recording export '{}' --as {format}", saved.path.display());
+        Command::new("script").args(["-qec", &typed, "/dev/null"]).stdin(std::process::Stdio::null()).output()
+    };
+    let (Ok(snapshot), true) = (on_a_terminal("pytorch"), cfg!(target_os = "linux")) else {
+        println!("skipped: there is no `script` to give a program a terminal");
+        return;
+    };
+    let shown = String::from_utf8_lossy(&snapshot.stdout).into_owned();
+    assert_eq!(snapshot.status.code(), Some(1), "{shown}");
+    assert!(shown.contains("is no text") && shown.contains("-o FILE"), "{shown}");
+    let csv = on_a_terminal("csv").unwrap();
+    assert_eq!(csv.status.code(), Some(0), "text may be shown");
+}
+
+#[test]
 fn what_cannot_be_exported_is_refused_with_what_there_is() {
     let saved = saved(2_000);
     let args = ["recording", "export", "FILE", "--as", "csv", "--account", "nobody"];

@@ -2,7 +2,7 @@
 //!
 //! The browser is that of `PLIMSOLL_CHROMIUM`, or one on the path. Without one the tests say so and pass, unless
 //! `PLIMSOLL_REQUIRE_CHROMIUM` is set.
-#![allow(clippy::unwrap_used, reason = "a test that cannot start its browser fails")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot start its browser fails")]
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -13,7 +13,7 @@ use plimsoll::record::{Facts, Names, Recording};
 mod recordings;
 
 fn browser() -> Option<PathBuf> {
-    let named = std::env::var_os("PLIMSOLL_CHROMIUM").map(PathBuf::from);
+    let chosen = std::env::var_os("PLIMSOLL_CHROMIUM").map(PathBuf::from);
     let folders: Vec<PathBuf> =
         std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default();
     let names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
@@ -23,7 +23,7 @@ fn browser() -> Option<PathBuf> {
             .flat_map(|name| folders.iter().map(move |folder| folder.join(name)))
             .find(|p| p.is_file())
     };
-    let browser = named.or_else(found);
+    let browser = chosen.or_else(found);
     if browser.is_none() {
         assert!(
             std::env::var_os("PLIMSOLL_REQUIRE_CHROMIUM").is_none(),

@@ -39,7 +39,7 @@ fn peaks_are_those_of_naive_sums() {
         let names = recording.names();
         let mut live: HashMap<(u16, u64), (u64, u64, String)> = HashMap::new();
         let mut peaks: HashMap<Place, (u64, HashMap<String, u64>)> = HashMap::new();
-        let (mut placed_peak, mut backed, mut backed_peak) = (0, 0_i64, 0);
+        let (mut placed_peak, mut backed, mut backed_peak) = (0, 0_u64, 0);
         for event in recording.events().map(Result::unwrap) {
             let key = (event.source, event.address);
             let place = names.sources[usize::from(event.source)].place;
@@ -56,8 +56,8 @@ fn peaks_are_those_of_naive_sums() {
                 Kind::Drop | Kind::Settle => {
                     live.remove(&key).unwrap();
                 }
-                Kind::Back if place == Place::Host => backed += event.bytes as i64,
-                Kind::GiveBack if place == Place::Host => backed -= event.bytes as i64,
+                Kind::Back if place == Place::Host => backed += event.bytes,
+                Kind::GiveBack if place == Place::Host => backed -= event.bytes,
                 _ => continue,
             }
             backed_peak = backed_peak.max(backed);
@@ -78,7 +78,7 @@ fn peaks_are_those_of_naive_sums() {
         }
         let study = recording.study(&StudySettings::default()).unwrap();
         assert_eq!(study.summary.places[1].placed.bytes, placed_peak);
-        assert_eq!(study.summary.places[0].backed.unwrap().bytes, backed_peak as u64);
+        assert_eq!(study.summary.places[0].backed.unwrap().bytes, backed_peak);
         for peak in &study.peaks {
             let (sum, labels) = &peaks[&peak.place];
             assert_eq!(peak.requested.bytes, *sum, "{} of seed {seed}", peak.place);

@@ -1,5 +1,5 @@
 //! Exports hold what their readers look for: Python's pickle, JSON parsers, RMM's columns.
-#![allow(clippy::unwrap_used, reason = "a test that cannot read what was written fails")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot read what was written fails")]
 
 use std::io::{self, Write};
 use std::process::{Command, Stdio};
@@ -169,7 +169,7 @@ fn a_trace_for_perfetto_is_json_and_its_slices_pair() {
                 "B" => stacks.entry(thread).or_default().push(name),
                 "E" => assert_eq!(stacks.entry(thread).or_default().pop(), Some(name), "scopes nest"),
                 "C" if name == "cuda:0 bytes" => {
-                    leased = leased.max(event["args"]["leased"].as_u64().unwrap())
+                    leased = leased.max(event["args"]["leased"].as_u64().unwrap());
                 }
                 _ => {}
             }

@@ -1,6 +1,5 @@
 //! `plimsoll recording export FILE --as FORMAT`.
 
-use std::fs::File;
 use std::io::{self, IsTerminal as _, Write};
 use std::path::PathBuf;
 
@@ -8,7 +7,7 @@ use plimsoll::Place;
 use plimsoll::record::Recording;
 use plimsoll::record::export::{ExportError, Exported, Only, csv, perfetto, pytorch, rmm};
 
-use super::open;
+use super::{create, open};
 use crate::{CliError, Printer};
 
 const EXAMPLES: &str = "\
@@ -91,8 +90,12 @@ pub fn run(args: &ExportArgs, printer: &Printer) -> Result<(), CliError> {
         other => CliError::Export(other),
     };
     let exported = if let Some(path) = &args.output {
-        let file = File::create(path).map_err(|source| CliError::Write { path: path.clone(), source })?;
-        export(&recording, args.format, &only, file).map_err(failed)?
+        let exported = export(&recording, args.format, &only, create(path, &args.file)?);
+        if exported.is_err() {
+            // Half of a file would be taken for a whole one; that it cannot be removed is not what went wrong.
+            let _ = std::fs::remove_file(path);
+        }
+        exported.map_err(failed)?
     } else {
         export(&recording, args.format, &only, io::stdout().lock()).map_err(failed)?
     };

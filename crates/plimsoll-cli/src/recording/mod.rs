@@ -4,6 +4,7 @@ mod export;
 mod open;
 mod report;
 mod show;
+mod target;
 mod view;
 
 pub use export::{ExportArgs, Format, export, run as run_export};
@@ -13,4 +14,5 @@ pub use report::{
     RecordingReport, RefusalsReport, ScopeReport, ShareReport, SiteReport,
 };
 pub use show::{ShowArgs, run as run_show};
+pub(crate) use target::create;
 pub use view::view;

@@ -34,7 +34,9 @@ pub fn page(study: &Study) -> String {
             "<section class=\"card\"><p class=\"empty\">Nothing was leased, backed or charged.</p></section>",
         );
     }
-    shown.iter().for_each(|section| out.push_str(&section.draw()));
+    for section in &shown {
+        out.push_str(&section.draw());
+    }
     out.push_str("<section id=\"whole\"><h2>The whole recording</h2>");
     out.push_str(&scopes(&study.scopes));
     let _ = write!(out, "<div class=\"pair\">{}{}</div></section></main>", marks(study), counts(study));

@@ -209,10 +209,18 @@ impl Section<'_> {
                 _ => pressed.push((stretch(change.at_ns), 1)),
             }
         }
+        let mut named: Vec<(usize, u64)> = Vec::new();
+        for mark in &self.study.troubles.marks {
+            match named.last_mut() {
+                Some((at, marks)) if *at == stretch(mark.at_ns) => *marks += 1,
+                _ => named.push((stretch(mark.at_ns), 1)),
+            }
+        }
         let all = [
             Marks { name: "evicted", color: "var(--idle)", at: of(|point| point.evicted), count: false },
             Marks { name: "refused", color: "var(--line)", at: of(|point| point.refused), count: true },
             Marks { name: "pressure", color: "var(--charged)", at: pressed, count: true },
+            Marks { name: "moments", color: "var(--accent)", at: named, count: true },
         ];
         all.into_iter().filter(|marks| !marks.at.is_empty()).collect()
     }

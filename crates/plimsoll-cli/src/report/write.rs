@@ -1,6 +1,8 @@
 //! Reading a recording and writing its page.
 
-use std::path::{Path, PathBuf};
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::PathBuf;
 
 use plimsoll::record::Recording;
 use plimsoll::record::analysis::StudySettings;
@@ -9,6 +11,7 @@ use serde::Serialize;
 use super::page;
 use super::place::COLORS;
 use crate::draw::Pen;
+use crate::recording::{create, open};
 use crate::{CliError, Printer};
 
 const EXAMPLES: &str = "\
@@ -61,11 +64,12 @@ pub fn render(recording: &Recording) -> Result<String, plimsoll::record::Recordi
 
 /// Reads, writes, and says where.
 pub fn run(args: &ReportArgs, printer: &Printer) -> Result<(), CliError> {
-    let recording = crate::recording::open(&args.file)?;
+    let recording = open(&args.file)?;
     printer.note(&format!("reading {} events", recording.facts().events));
     let page = render(&recording)?;
     let output = args.output.clone().unwrap_or_else(|| args.file.with_extension("html"));
-    write(&output, &page)?;
+    let failed = |source| CliError::Write { path: output.clone(), source };
+    create(&output, &args.file)?.write_all(page.as_bytes()).map_err(failed)?;
     let facts = recording.facts();
     let written = ReportWritten {
         path: output.display().to_string(),
@@ -77,14 +81,10 @@ pub fn run(args: &ReportArgs, printer: &Printer) -> Result<(), CliError> {
     printer.report(&written, view)
 }
 
-fn write(path: &Path, page: &str) -> Result<(), CliError> {
-    std::fs::write(path, page).map_err(|source| CliError::Write { path: path.to_owned(), source })
-}
-
 fn view(written: &ReportWritten, _: &Pen) -> String {
     let mut text = format!("{}\n", written.path);
     if written.dropped > 0 {
-        text.push_str(&format!("{} events are missing from the recording\n", written.dropped));
+        let _ = writeln!(text, "{} events are missing from the recording", written.dropped);
     }
     if written.cut {
         text.push_str("the recording was cut\n");

@@ -1,5 +1,6 @@
 //! Recordings for tests: a training run that never happened, with everything a recording can have.
 #![allow(dead_code, reason = "each test takes what it needs")]
+#![allow(clippy::cast_possible_truncation, reason = "dice are thrown below small numbers")]
 
 use plimsoll::record::{Baseline, Event, Facts, Kind, LineFact, Names, Prediction, Recording, Site, Source};
 use plimsoll::{Bytes, Place};
@@ -230,14 +231,14 @@ impl Maker {
         let tag = if rare < 3 { 14 + rare as u16 } else { tag };
         let size = 1 << (9 + self.dice.below(13));
         let bytes = size + self.dice.below(size);
-        let (source, site, stream) = match tag {
+        let (source, line, stream) = match tag {
             6 => (KV, 4, 1),
             7 | 8 => (FEATURES, 5, Event::NO_STREAM),
             _ => (TRAIN, 1 + self.dice.below(3) as u16, 0),
         };
         let tag = if self.dice.below(12) == 0 { 0 } else { tag };
         let thread = u16::from(source == FEATURES);
-        Event { bytes, source, tag, scope, site, stream, thread, ..Event::new(Kind::Lease) }
+        Event { bytes, source, tag, scope, site: line, stream, thread, ..Event::new(Kind::Lease) }
     }
 
     fn odd_one(&mut self) {

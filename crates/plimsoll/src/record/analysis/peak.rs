@@ -90,9 +90,11 @@ impl fmt::Display for PeakByTag {
             let (shown, rest) = shares.split_at(shares.len().min(ROWS));
             let width = shown.iter().map(|share| share.name.chars().count()).max().unwrap_or(0).min(40);
             for share in shown {
+                // A recording may come from anywhere: nothing in it steers a terminal.
+                let name = share.name.replace(char::is_control, "?");
                 let part = Bytes::new(share.bytes);
                 let percent = 100.0 * part.ratio(peak);
-                write!(f, "\n  {:width$}  {:>10}  {percent:>5.1}%", share.name, part.to_string())?;
+                write!(f, "\n  {name:width$}  {:>10}  {percent:>5.1}%", part.to_string())?;
                 match share.leases {
                     Some(1) => write!(f, "  1 lease")?,
                     Some(leases) => write!(f, "  {leases} leases")?,

@@ -67,6 +67,9 @@ impl Ranges {
     /// Takes a range out; `gone` gets the parts that were there.
     pub fn remove(&mut self, start: u64, bytes: u64, gone: &mut Vec<(u64, u64)>) {
         let end = start.saturating_add(bytes);
+        if start >= end {
+            return;
+        }
         while let Some((&other, &other_end)) = self.ends.range(..end).next_back() {
             if other_end <= start {
                 break;
