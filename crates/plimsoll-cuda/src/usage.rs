@@ -45,7 +45,7 @@ struct Memory {
 /// use plimsoll_cuda::{Cuda, CudaSettings, GpuUsage};
 /// let cuda = Cuda::load(CudaSettings::default())?;
 /// if let Some(usage) = GpuUsage::open(cuda.gpus()) {
-///     println!("cuda:0 works {:?} of the time", usage.busy(0)); // for a sampler: `Sampler::of(&engine).busy(…)`
+///     println!("cuda:0 works {:?} of the time", usage.busy(0)); // for a sampler: `Sampler::machine().gpus(…)`
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -8,10 +8,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use plimsoll::holding::ManualClock;
-use plimsoll::monitor::{Clocks, Monitor, Sample, Sampler};
+use plimsoll::monitor::{Clocks, DeviceSample, Monitor, Sample, Sampler};
 use plimsoll::pool::{LeaseRequest, Tag};
 use plimsoll::{Bytes, Engine, Place};
 use tree::{MEMINFO_64G, Tree, V2_MOUNT};
+
+fn knows_one() -> Vec<DeviceSample> {
+    vec![DeviceSample { place: "cuda:0".to_owned(), ..DeviceSample::default() }]
+}
 
 /// A sampler of a tree, its clock, and the time of day.
 fn sampler(tree: &Tree) -> (Sampler, Arc<ManualClock>, Arc<AtomicU64>) {
@@ -177,12 +181,18 @@ fn devices_tell_their_memory_and_who_knows_tells_their_use() {
     let alone = Sampler::of(&engine).sample().devices;
     assert_eq!(alone.iter().map(|device| device.busy).collect::<Vec<_>>(), [None, None]);
     assert_eq!((alone[0].place.as_str(), alone[0].free_bytes), ("sim:0", Some(Bytes::mib(8).get())));
-    let knows = |place| match place {
-        Place::Sim(0) => Some(0.25),
-        _ => Some(f64::NAN),
+    let gpu = |place: &str, busy| DeviceSample {
+        place: place.to_owned(),
+        busy: Some(busy),
+        total_bytes: Some(7),
+        ..DeviceSample::default()
     };
-    let told = Sampler::of(&engine).busy(knows).sample().devices;
-    assert_eq!(told.iter().map(|device| device.busy).collect::<Vec<_>>(), [Some(0.25), None]);
+    let knows = move || vec![gpu("sim:0", 0.25), gpu("sim:1", f64::NAN), gpu("cuda:0", 3.0)];
+    let told = Sampler::of(&engine).gpus(knows).sample().devices;
+    assert_eq!(told.iter().map(|device| device.busy).collect::<Vec<_>>(), [Some(0.25), None, Some(1.0)]);
+    assert_eq!(told[0].total_bytes, Some(Bytes::mib(8).get()), "an open device tells its own memory");
+    assert_eq!((told[2].place.as_str(), told[2].total_bytes), ("cuda:0", Some(7)));
+    assert_eq!(Sampler::machine().gpus(knows_one).sample().devices.len(), 1, "also where no engine is");
 }
 
 #[test]

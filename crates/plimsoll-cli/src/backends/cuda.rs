@@ -10,7 +10,8 @@ mod imp {
     use std::sync::Arc;
 
     use plimsoll::Place;
-    use plimsoll_cuda::{Cuda, CudaSettings, GpuFacts};
+    use plimsoll::monitor::{DeviceSample, Gpus};
+    use plimsoll_cuda::{Cuda, CudaSettings, GpuFacts, GpuUsage};
     use plimsoll_device::{Device, Notice};
 
     use crate::backends::patient::Pending;
@@ -45,6 +46,27 @@ mod imp {
         pub(in crate::backends) fn pinned(&self) -> Result<Arc<dyn Device>, BackendError> {
             Ok(self.cuda.pinned()?)
         }
+
+        /// Who tells of the GPUs without opening them, where there is somebody.
+        pub(in crate::backends) fn watch(&self) -> Option<Box<dyn Gpus>> {
+            let usage = GpuUsage::open(self.cuda.gpus())?;
+            let gpus: Vec<_> =
+                self.cuda.gpus().iter().map(|facts| (facts.ordinal, facts.name.clone())).collect();
+            let read = move || {
+                let sample = |(ordinal, name): &(u16, String)| {
+                    let memory = usage.memory(*ordinal);
+                    DeviceSample {
+                        place: Place::Cuda(*ordinal).to_string(),
+                        name: name.clone(),
+                        total_bytes: memory.map(|(total, _)| total.get()),
+                        free_bytes: memory.map(|(_, free)| free.get()),
+                        busy: usage.busy(*ordinal),
+                    }
+                };
+                gpus.iter().map(sample).collect()
+            };
+            Some(Box::new(read))
+        }
     }
 
     fn gpu(facts: &GpuFacts, api: String) -> Gpu {
@@ -78,6 +100,7 @@ mod imp {
 mod imp {
     use std::sync::Arc;
 
+    use plimsoll::monitor::Gpus;
     use plimsoll_device::{Device, Notice};
 
     use crate::backends::patient::Pending;
@@ -101,6 +124,10 @@ mod imp {
         }
 
         pub(in crate::backends) fn pinned(&self) -> Result<Arc<dyn Device>, BackendError> {
+            match *self {}
+        }
+
+        pub(in crate::backends) fn watch(&self) -> Option<Box<dyn Gpus>> {
             match *self {}
         }
     }

@@ -13,6 +13,7 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 
 use plimsoll::Place;
+use plimsoll::monitor::Sampler;
 use plimsoll_device::{Device, HostDevice, HostSettings, Notice, SimDevice, SimSettings};
 
 pub use error::BackendError;
@@ -65,6 +66,14 @@ impl Backends {
     /// The same for a command that can do nothing without it.
     pub(crate) fn device(&self, place: Place) -> Result<Arc<dyn Device>, CliError> {
         self.open(place).map_err(|why| CliError::Place { place, why })
+    }
+
+    /// A sampler of this machine and its GPUs. None of them is opened: that would take memory of who is watched.
+    pub fn sampler(&self) -> Sampler {
+        match self.cuda().ok().and_then(CudaBackend::watch) {
+            Some(gpus) => Sampler::machine().gpus(gpus),
+            None => Sampler::machine(),
+        }
     }
 
     /// Both at once: either takes a tenth of a second and more.

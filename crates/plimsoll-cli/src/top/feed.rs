@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use plimsoll::monitor::attach::{self, AttachError, Attached, Running};
 use plimsoll::monitor::{Sample, Sampler};
+use plimsoll_device::Notice;
 
 use super::app::Link;
 use super::args::Target;
 use crate::CliError;
+use crate::backends::Backends;
 
 /// How often the machine is sampled, and engines are looked for.
 const EVERY: Duration = Duration::from_secs(1);
@@ -119,7 +121,7 @@ struct Machine {
 
 impl Machine {
     fn say(&mut self, say: &impl Fn(Said) -> bool) -> bool {
-        let sampler = self.sampler.get_or_insert_with(Sampler::machine);
+        let sampler = self.sampler.get_or_insert_with(|| Backends::new(Notice::default()).sampler());
         let sample = Box::new(sampler.sample());
         say(Said::Link(Link::Machine)) && say(Said::Sample(sample))
     }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use plimsoll::monitor::attach::{AttachError, Attached};
 use plimsoll::monitor::{MonitorSettings, Sample, Sampler};
 
+use crate::backends::Backends;
 use crate::top::{Target, find};
 use crate::{CliError, Printer};
 
@@ -39,7 +40,7 @@ struct Machine {
 
 impl Machine {
     fn new(every: Duration, settings: MonitorSettings) -> Self {
-        Self { sampler: Sampler::machine().settings(settings), every, next: None }
+        Self { sampler: Backends::new(Printer::notice()).sampler().settings(settings), every, next: None }
     }
 }
 

@@ -105,7 +105,7 @@ pub(super) fn recorder(engine: &Engine) -> RecorderSample {
 }
 
 /// Devices beside the host, as they tell of themselves. One that does not answer has no numbers.
-pub(super) fn devices(engine: &Engine, mut busy: impl FnMut(Place) -> Option<f64>) -> Vec<DeviceSample> {
+pub(super) fn devices(engine: &Engine) -> Vec<DeviceSample> {
     let beside = engine.devices().iter().filter(|device| device.facts().place != Place::Host);
     let sample = |device: &std::sync::Arc<dyn plimsoll_device::Device>| {
         let (facts, now) = (device.facts(), device.memory().ok());
@@ -114,7 +114,7 @@ pub(super) fn devices(engine: &Engine, mut busy: impl FnMut(Place) -> Option<f64
             name: facts.name.clone(),
             total_bytes: now.map(|now| now.total.get()),
             free_bytes: now.map(|now| now.free.get()),
-            busy: busy(facts.place),
+            busy: None,
         }
     };
     beside.map(sample).collect()

@@ -36,7 +36,7 @@ pub use sample::{
     AccountSample, AlertSample, DeviceSample, EventSample, HealthSample, MachineSample, PartSample,
     PlaceSample, RecorderSample, Sample, Severity, SourceSample, TagSample,
 };
-pub use sampler::{Busy, Sampler};
+pub use sampler::{Gpus, Sampler};
 pub use serve::{ServeSettings, Server, ServerSink};
 pub use settings::MonitorSettings;
 #[cfg(feature = "webhook")]

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::machine::Root;
 use crate::record::News;
-use crate::{Bytes, Engine, Place};
+use crate::{Bytes, Engine};
 
 /// Reads everything once a call, and keeps what rates, trends and alerts need from the calls before.
 ///
@@ -35,20 +35,26 @@ pub struct Sampler {
     charged: BTreeMap<String, Trend>,
     alerts: Alerts,
     past: Past,
-    busy: Option<Box<dyn Busy>>,
+    gpus: Option<Box<dyn Gpus>>,
     news: News,
 }
 
-/// Something that knows how busy devices are: a vendor's library, where there is one. No system has a counter for all,
-/// and for a neural engine macOS has none.
-pub trait Busy: Send {
-    /// The share of time in which the device at a place worked lately, 0 to 1; absent where nobody tells.
-    fn busy(&mut self, place: Place) -> Option<f64>;
+/// Something that knows of GPUs without opening them: a vendor's library, where there is one. How busy they are no system
+/// tells for all, and for a neural engine macOS has no counter.
+pub trait Gpus: Send {
+    /// Every GPU that it knows, as it is now.
+    fn read(&mut self) -> Vec<DeviceSample>;
 }
 
-impl<F: FnMut(Place) -> Option<f64> + Send> Busy for F {
-    fn busy(&mut self, place: Place) -> Option<f64> {
-        self(place)
+impl Gpus for Box<dyn Gpus> {
+    fn read(&mut self) -> Vec<DeviceSample> {
+        (**self).read()
+    }
+}
+
+impl<F: FnMut() -> Vec<DeviceSample> + Send> Gpus for F {
+    fn read(&mut self) -> Vec<DeviceSample> {
+        self()
     }
 }
 
@@ -89,7 +95,7 @@ impl Sampler {
             charged: BTreeMap::new(),
             alerts: Alerts::new(settings.alerts),
             past: Past::over(settings.past),
-            busy: None,
+            gpus: None,
             news: News::default(),
             settings,
         }
@@ -120,10 +126,10 @@ impl Sampler {
         self
     }
 
-    /// With someone who knows how busy the engine's devices are.
+    /// With someone who knows of GPUs: of those that the engine has, how busy they are, and of all others everything.
     #[must_use]
-    pub fn busy(mut self, busy: impl Busy + 'static) -> Self {
-        self.busy = Some(Box::new(busy));
+    pub fn gpus(mut self, gpus: impl Gpus + 'static) -> Self {
+        self.gpus = Some(Box::new(gpus));
         self
     }
 
@@ -164,13 +170,15 @@ impl Sampler {
     }
 
     fn devices(&mut self) -> Vec<DeviceSample> {
-        let Some(engine) = &self.engine else { return Vec::new() };
-        let mut busy = self.busy.as_mut();
-        let told = |place| {
-            let share = busy.as_mut()?.busy(place)?;
-            share.is_finite().then(|| share.clamp(0.0, 1.0))
-        };
-        engine::devices(engine, told)
+        let mut devices = self.engine.as_ref().map_or_else(Vec::new, engine::devices);
+        for mut told in self.gpus.as_mut().map_or_else(Vec::new, |gpus| gpus.read()) {
+            told.busy = told.busy.filter(|share| share.is_finite()).map(|share| share.clamp(0.0, 1.0));
+            match devices.iter_mut().find(|own| own.place == told.place) {
+                Some(own) => own.busy = told.busy,
+                None => devices.push(told),
+            }
+        }
+        devices
     }
 
     /// How many samples are worth keeping.
