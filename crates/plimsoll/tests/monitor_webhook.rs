@@ -1,6 +1,5 @@
 //! Webhooks that answer, that refuse, that never answer; none of them delays a sample.
 #![cfg(feature = "webhook")]
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod listener;
 

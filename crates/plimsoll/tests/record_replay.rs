@@ -4,6 +4,7 @@
 
 mod synthetic;
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use plimsoll::record::export::{Only, csv};
@@ -83,7 +84,8 @@ fn two_streams() -> Trace {
     let mut row = |action: &str, block: u64| {
         seq += 1;
         let (size, stream) = ((block % 7 + 1) * 4096, block % 2);
-        text += &format!("0,{seq},{action},{:#x},{size},{stream}\n", 0x1000_0000 * (block + 1));
+        let address = 0x1000_0000 * (block + 1);
+        writeln!(text, "0,{seq},{action},{address:#x},{size},{stream}").unwrap();
     };
     for block in 0..600_u64 {
         row("alloc", block);

@@ -129,6 +129,7 @@ pub fn run(args: &RecorderArgs, printer: &Printer) -> Result<(), CliError> {
 /// One batch: nanoseconds for each operation, and events for each.
 type Batch = (f64, f64);
 
+#[expect(clippy::needless_pass_by_value, reason = "what map_err passes on")]
 fn failed(error: EngineError) -> CliError {
     CliError::Bench(error.to_string())
 }
@@ -283,12 +284,12 @@ pub fn view(report: &RecorderReport, pen: &Pen) -> String {
         text += &(table.draw(pen) + "\n");
     }
     text += &pen.paint(Style::Bold, "beside it, ns an event");
-    text += &format!(
+    let beside = format!(
         "\n  writing 32 bytes and nothing else  {:>6.1}\n  asking the system for the time     {:>6.1}\n  \
          a clock, a lock and one ring       {:>6.1}\n",
         report.bare_write_ns, report.clock_ns, report.locked_ring_ns
     );
-    text
+    text + &beside
 }
 
 #[cfg(test)]
@@ -314,7 +315,7 @@ mod tests {
 
     #[test]
     fn each_mode_writes_what_it_says() {
-        let events = |mode| warm(mode, Bytes::kib(4), 1_000).map(|batch| batch.1).unwrap_or(f64::NAN);
+        let events = |mode| warm(mode, Bytes::kib(4), 1_000).map_or(f64::NAN, |batch| batch.1);
         assert!(events(Mode::Off) < 0.01);
         assert!(events(Mode::Always) < 0.01, "a warm lease is not written down unless somebody records");
         for mode in [Mode::Recording, Mode::Exact] {

@@ -171,7 +171,7 @@ impl Sampler {
 
     fn devices(&mut self) -> Vec<DeviceSample> {
         let mut devices = self.engine.as_ref().map_or_else(Vec::new, engine::devices);
-        for mut told in self.gpus.as_mut().map_or_else(Vec::new, |gpus| gpus.read()) {
+        for mut told in self.gpus.as_mut().map_or_else(Vec::new, Gpus::read) {
             told.busy = told.busy.filter(|share| share.is_finite()).map(|share| share.clamp(0.0, 1.0));
             match devices.iter_mut().find(|own| own.place == told.place) {
                 Some(own) => own.busy = told.busy,

@@ -209,10 +209,13 @@ impl Recorder {
         writer
     }
 
-    /// Writes an event that is always written. Asks the system for the time.
+    /// Writes an event that is always written. Asks the system for the time, or for its last tick.
     pub(crate) fn note(self: &Arc<Self>, event: Event) {
         if self.is_on() {
-            self.write(pack(&event), clock::now_ns(), None);
+            let often = matches!(event.kind, Kind::Charge | Kind::Discharge | Kind::Back | Kind::GiveBack);
+            let now_ns =
+                if often && !self.exact.load(Ordering::Relaxed) { clock::tick_ns() } else { clock::now_ns() };
+            self.write(pack(&event), now_ns, None);
         }
     }
 
