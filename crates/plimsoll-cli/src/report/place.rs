@@ -216,7 +216,11 @@ impl Section<'_> {
                 _ => named.push((stretch(mark.at_ns), 1)),
             }
         }
+        // The peak may be one stretch wide, which a screen shows as nothing.
+        let peak = self.peak.requested;
+        let peak = if peak.bytes > 0 { vec![(stretch(peak.at_ns), peak.bytes)] } else { Vec::new() };
         let all = [
+            Marks { name: "peak", color: "var(--backed)", at: peak, count: false },
             Marks { name: "evicted", color: "var(--idle)", at: of(|point| point.evicted), count: false },
             Marks { name: "refused", color: "var(--line)", at: of(|point| point.refused), count: true },
             Marks { name: "pressure", color: "var(--charged)", at: pressed, count: true },

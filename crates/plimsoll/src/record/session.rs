@@ -212,7 +212,7 @@ impl Recorder {
         let facts = Facts {
             program: program(),
             started_unix_ms: unix_ms().saturating_sub(clock::now_ns().saturating_sub(origin_ns) / 1_000_000),
-            duration_ns: clock::now_ns() - origin_ns,
+            duration_ns: clock::now_ns().saturating_sub(origin_ns),
             events,
             ..Facts::default()
         };
