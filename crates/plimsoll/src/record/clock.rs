@@ -36,9 +36,11 @@ pub(crate) fn tick_ns() -> u64 {
         u64::try_from(ns).unwrap_or(0)
     };
     let (began, offset) = BEGAN.get_or_init(|| {
+        // The tick was some milliseconds ago: counted from there, and from a time that was asked for before, it never is
+        // ahead of the time, however long this thread is kept waiting in between.
+        let asked = now_ns();
         let (tick, time) = (clock_gettime(ClockId::MonotonicCoarse), clock_gettime(ClockId::Monotonic));
-        // The tick was some milliseconds ago: counted from there, it never is ahead of the time.
-        (tick, now_ns().saturating_sub(since(time, tick)))
+        (tick, asked.saturating_sub(since(time, tick)))
     });
     (offset + since(clock_gettime(ClockId::MonotonicCoarse), *began)).max(seen_ns())
 }
