@@ -42,7 +42,10 @@ pub(crate) fn leases_wanted() -> bool {
     WANTED.load(Ordering::Relaxed) != 0
 }
 
-/// Keeps what happens to one governor's accounts and pools. See the [module](self).
+/// Keeps what happens to one governor's accounts and pools.
+///
+/// Charges, backing, evictions, refusals, pressure, scopes and marks are always written down, a ring a thread;
+/// leases and their ends while somebody [records](crate::Engine::record). [`recent`](Self::recent) reads what threads did last.
 #[derive(Debug)]
 pub struct Recorder {
     serial: u64,
