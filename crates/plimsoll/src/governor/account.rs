@@ -13,6 +13,7 @@ use super::refusal::Refusal;
 use super::shares::{Shares, SharesSettings};
 use super::state::Inner;
 use crate::ledger::{LedgerError, LedgerSettings, LedgerSnapshot, NodeId};
+#[cfg(not(any(loom, shuttle)))]
 use crate::pool::Tag;
 use crate::pressure::Pressure;
 use crate::record::{
