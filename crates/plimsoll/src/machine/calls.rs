@@ -64,7 +64,7 @@ pub(super) fn resource_limit(resource: libc::c_int) -> Option<Bytes> {
 }
 
 /// Whose process this is.
-#[cfg(unix)]
+#[cfg(all(unix, not(any(loom, shuttle))))]
 pub(crate) fn user() -> u32 {
     // SAFETY: geteuid takes nothing, reads no memory of ours and cannot fail.
     unsafe { libc::geteuid() }

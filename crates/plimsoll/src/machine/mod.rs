@@ -25,8 +25,7 @@ mod pages;
 mod root;
 mod unified;
 
-#[cfg(unix)]
-#[cfg(not(any(loom, shuttle)))]
+#[cfg(all(unix, not(any(loom, shuttle))))]
 pub(crate) use calls::user;
 pub use capacity::PlaceFacts;
 pub use facts::{Cache, Cpu, Disk, HugePages, Limit, LimitKind, Machine, Memory, Os, Pages, Transparent};
