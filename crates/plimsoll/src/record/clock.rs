@@ -30,19 +30,20 @@ pub(crate) fn now_ns() -> u64 {
 pub(crate) fn tick_ns() -> u64 {
     use rustix::time::{ClockId, Timespec, clock_gettime};
 
-    static BEGAN: OnceLock<(Timespec, u64)> = OnceLock::new();
+    static BEGAN: OnceLock<(Timespec, u64, u64)> = OnceLock::new();
     let since = |now: Timespec, then: Timespec| {
         let ns = (now.tv_sec - then.tv_sec) * 1_000_000_000 + (now.tv_nsec - then.tv_nsec);
         u64::try_from(ns).unwrap_or(0)
     };
-    let (began, offset) = BEGAN.get_or_init(|| {
+    let (began, asked, lag) = BEGAN.get_or_init(|| {
         // The tick was some milliseconds ago: counted from there, and from a time that was asked for before, it never is
         // ahead of the time, however long this thread is kept waiting in between.
         let asked = now_ns();
         let (tick, time) = (clock_gettime(ClockId::MonotonicCoarse), clock_gettime(ClockId::Monotonic));
-        (tick, asked.saturating_sub(since(time, tick)))
+        (tick, asked, since(time, tick))
     });
-    (offset + since(clock_gettime(ClockId::MonotonicCoarse), *began)).max(seen_ns())
+    // The tick may have been before this process first asked: then it is time zero for as long as it lags behind.
+    (asked + since(clock_gettime(ClockId::MonotonicCoarse), *began)).saturating_sub(*lag).max(seen_ns())
 }
 
 /// There is no cheaper clock here.
