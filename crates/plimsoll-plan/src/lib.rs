@@ -1,0 +1,12 @@
+//! What fits, what it will cost, and how memory should be split: memory models of language models, vector indexes,
+//! documents and training; facts of machines; and a solver over both.
+//!
+//! Everything here is arithmetic on facts. No device is opened and nothing is allocated for a workload; the only input
+//! is model files' headers, read through ranged reads. Where exactness is possible a figure is exact; where it is not,
+//! it says so, with its error ([`Certainty`]); and each figure can show how it came about ([`Formula`]).
+
+pub mod machine;
+pub mod model;
+mod part;
+
+pub use part::{Certainty, Formula, Part, Term};
