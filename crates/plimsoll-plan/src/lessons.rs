@@ -90,7 +90,8 @@ impl Lessons {
         let Some(lesson) = self.lesson(workload, part.account) else { return part };
         part.bytes = times(part.bytes, lesson.factor);
         part.certainty = Certainty::Estimated(lesson.margin);
-        part.formula = part.formula.term("learnt factor", format!("{:.3} of {} runs", lesson.factor, lesson.runs));
+        part.formula =
+            part.formula.term("learnt factor", format!("{:.3} of {} runs", lesson.factor, lesson.runs));
         part
     }
 }
@@ -142,7 +143,8 @@ mod tests {
 
     #[test]
     fn estimates_move_to_the_middle_of_what_was_measured_and_take_its_margin() {
-        let runs: Vec<Run> = [110, 120, 130, 120, 5000, 0].map(|measured| run("chat/scratch", 100, measured)).into();
+        let runs: Vec<Run> =
+            [110, 120, 130, 120, 5000, 0].map(|measured| run("chat/scratch", 100, measured)).into();
         let lessons = Lessons::of(&runs);
         let taught = lessons.teach("chat", part(Certainty::Estimated(0.3)));
         assert_eq!(taught.bytes, Bytes::new(1200));
@@ -150,7 +152,11 @@ mod tests {
         assert!((0.05..0.1).contains(&margin), "{margin}");
         assert!(taught.formula.to_string().contains("learnt factor = 1.200 of 4 runs"));
         assert_eq!(lessons.teach("chat", part(Certainty::Exact)), part(Certainty::Exact));
-        let fewer = Lessons::of(&[run("chat/scratch", 100, 80), run("a/scratch", 100, 80), run("b/scratch", 100, 80)]);
+        let fewer = Lessons::of(&[
+            run("chat/scratch", 100, 80),
+            run("a/scratch", 100, 80),
+            run("b/scratch", 100, 80),
+        ]);
         assert_eq!(fewer.teach("other", part(Certainty::Estimated(0.3))).bytes, Bytes::new(800), "from all");
     }
 

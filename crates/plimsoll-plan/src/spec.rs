@@ -73,7 +73,8 @@ impl<'t> Spec<'t> {
             None => (word, None),
         };
         let pairs: Vec<_> = words.filter(|word| !word.is_empty()).map(pair).collect();
-        let twice = pairs.iter().enumerate().find(|(at, (key, _))| pairs[..*at].iter().any(|other| other.0 == *key));
+        let twice =
+            pairs.iter().enumerate().find(|(at, (key, _))| pairs[..*at].iter().any(|other| other.0 == *key));
         if let Some((_, (key, _))) = twice {
             return Err(SpecError::Twice { text: text.to_owned(), key: (*key).to_owned() });
         }
@@ -106,7 +107,8 @@ impl<'t> Spec<'t> {
     pub fn tokens(&mut self, key: &'static str) -> Result<Option<u64>, SpecError> {
         let Some(found) = self.take(key) else { return Ok(None) };
         let read = count(found, 1024).filter(|&tokens| tokens > 0);
-        read.map(Some).ok_or_else(|| self.wrong(key, found, "a number of tokens such as 8192 or 32k stands there"))
+        read.map(Some)
+            .ok_or_else(|| self.wrong(key, found, "a number of tokens such as 8192 or 32k stands there"))
     }
 
     /// A number: "4096", "5M" (of 1,000,000), "1.5k". Not zero.
@@ -172,7 +174,8 @@ pub fn count(text: &str, thousand: u64) -> Option<u64> {
         "" => 0,
         digits => {
             let scale = 10_u64.checked_pow(u32::try_from(digits.len()).ok()?)?;
-            u64::try_from(u128::from(digits.parse::<u64>().ok()?) * u128::from(factor) / u128::from(scale)).ok()?
+            u64::try_from(u128::from(digits.parse::<u64>().ok()?) * u128::from(factor) / u128::from(scale))
+                .ok()?
         }
     };
     whole.parse::<u64>().ok()?.checked_mul(factor)?.checked_add(part)
@@ -199,7 +202,11 @@ mod tests {
     fn what_cannot_be_read_says_what_may_stand_there() {
         assert_eq!(Spec::new("  ").unwrap_err(), SpecError::Empty);
         assert!(matches!(Spec::new("a,b=1,b=2").unwrap_err(), SpecError::Twice { .. }));
-        for (text, key) in [("m,context=0", "context"), ("m,context=-1", "context"), ("m,context=9999999999999999999k", "context")] {
+        for (text, key) in [
+            ("m,context=0", "context"),
+            ("m,context=-1", "context"),
+            ("m,context=9999999999999999999k", "context"),
+        ] {
             let refused = Spec::new(text).unwrap().tokens(key).unwrap_err().to_string();
             assert!(refused.contains("32k"), "{refused}");
         }
@@ -209,7 +216,7 @@ mod tests {
     fn counts() {
         assert_eq!(count("1.5k", 1024), Some(1536));
         assert_eq!(count("5M", 1000), Some(5_000_000));
-        for wrong in ["", ".", "k", "1e3", "1..2", "20000000G", "99999999999999999999", "+1", "1 k"] {
+        for wrong in ["", ".", "k", "1e3", "1..2", "20000000000G", "99999999999999999999", "+1", "1 k"] {
             assert_eq!(count(wrong, 1024), None, "{wrong}");
         }
     }

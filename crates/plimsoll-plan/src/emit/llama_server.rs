@@ -6,7 +6,8 @@ use super::{Launch, command, word};
 
 pub(super) fn text(launch: &Launch) -> String {
     // The server is told the context of all sequences together, unless they share one cache.
-    let context = if launch.unified { launch.context } else { launch.context.saturating_mul(launch.parallel) };
+    let context =
+        if launch.unified { launch.context } else { launch.context.saturating_mul(launch.parallel) };
     let mut options = vec![
         format!("--model {}", word(&launch.weights.file())),
         format!("--ctx-size {context}"),
@@ -32,6 +33,7 @@ pub(super) fn text(launch: &Launch) -> String {
     if let Some(projector) = &launch.projector {
         options.push(format!("--mmproj {}", word(&projector.display().to_string())));
     }
-    options.extend(launch.adapters.iter().map(|file| format!("--lora {}", word(&file.display().to_string()))));
+    options
+        .extend(launch.adapters.iter().map(|file| format!("--lora {}", word(&file.display().to_string()))));
     command("llama-server", &options)
 }

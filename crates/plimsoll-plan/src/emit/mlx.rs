@@ -1,5 +1,7 @@
 //! Apple's `mlx_lm`.
 
+use std::fmt::Write as _;
+
 use super::{Launch, Weights, command, word};
 
 pub(super) fn text(launch: &Launch) -> String {
@@ -20,10 +22,13 @@ pub(super) fn text(launch: &Launch) -> String {
     }
     let mut notes = String::new();
     if launch.parallel > 1 {
-        notes.push_str(&format!("# One sequence at a time; the plan has {}.\n", launch.parallel));
+        let _ = writeln!(notes, "# One sequence at a time; the plan has {}.", launch.parallel);
     }
     if let Weights::Named { scheme, .. } = &launch.weights {
-        notes.push_str(&format!("# The plan counts with {scheme}; take an MLX repository with weights of that size.\n"));
+        let _ = writeln!(
+            notes,
+            "# The plan counts with {scheme}; take an MLX repository with weights of that size."
+        );
     }
     notes + &command("mlx_lm.generate", &options)
 }

@@ -48,7 +48,9 @@ impl fmt::Display for Program {
 
 /// A text that names no program that a plan can be written for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no plan can be written for {0:?}; known are llama-server, ollama, vllm, mlx_lm, kohya and diffusers")]
+#[error(
+    "no plan can be written for {0:?}; known are llama-server, ollama, vllm, mlx_lm, kohya and diffusers"
+)]
 pub struct ParseProgramError(pub String);
 
 impl FromStr for Program {

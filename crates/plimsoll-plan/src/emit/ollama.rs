@@ -14,7 +14,10 @@ pub(super) fn text(launch: &Launch) -> String {
         format!("#   OLLAMA_KV_CACHE_TYPE={}", launch.kv.0),
     ];
     if launch.kv.0 != launch.kv.1 {
-        lines.push(format!("# Keys and values have one type there; the plan has {} and {}.", launch.kv.0, launch.kv.1));
+        lines.push(format!(
+            "# Keys and values have one type there; the plan has {} and {}.",
+            launch.kv.0, launch.kv.1
+        ));
     }
     if launch.gpus.len() > 1 {
         lines.push("# It splits layers over GPUs by itself; the plan's split cannot be told.".to_owned());

@@ -56,10 +56,19 @@ fn the_server_of_llama_cpp_is_told_all_of_it() {
 #[test]
 fn others_are_told_what_they_can_be_told_and_the_rest_stands_in_comments() {
     let ollama = text("ollama");
-    assert!(ollama.contains("PARAMETER num_ctx 8192\n") && ollama.contains("PARAMETER num_gpu 30\n"), "{ollama}");
-    assert!(ollama.contains("#   OLLAMA_KV_CACHE_TYPE=q8_0\n") && ollama.contains("q8_0 and q4_0"), "{ollama}");
+    assert!(
+        ollama.contains("PARAMETER num_ctx 8192\n") && ollama.contains("PARAMETER num_gpu 30\n"),
+        "{ollama}"
+    );
+    assert!(
+        ollama.contains("#   OLLAMA_KV_CACHE_TYPE=q8_0\n") && ollama.contains("q8_0 and q4_0"),
+        "{ollama}"
+    );
     let vllm = text("vllm");
-    assert!(vllm.contains("--gpu-memory-utilization 0.41") && vllm.contains("--tensor-parallel-size 2"), "{vllm}");
+    assert!(
+        vllm.contains("--gpu-memory-utilization 0.41") && vllm.contains("--tensor-parallel-size 2"),
+        "{vllm}"
+    );
     assert!(vllm.contains("--kv-cache-dtype fp8") && vllm.contains("--cpu-offload-gb"), "{vllm}");
     let mlx = text("mlx_lm");
     assert!(mlx.contains("--max-kv-size 8192") && mlx.contains("--kv-bits 8"), "{mlx}");

@@ -1,5 +1,7 @@
 //! vLLM.
 
+use std::fmt::Write as _;
+
 use super::{Launch, Weights, command, word};
 
 pub(super) fn text(launch: &Launch) -> String {
@@ -15,7 +17,8 @@ pub(super) fn text(launch: &Launch) -> String {
     ];
     if let Some(share) = launch.gpu_share {
         // It takes this share of the card for everything; rounded up, since it fails below its weights.
-        options.push(format!("--gpu-memory-utilization {:.2}", (share * 100.0).ceil().clamp(1.0, 98.0) / 100.0));
+        options
+            .push(format!("--gpu-memory-utilization {:.2}", (share * 100.0).ceil().clamp(1.0, 98.0) / 100.0));
     }
     if launch.gpus.len() > 1 {
         options.push(format!("--tensor-parallel-size {}", launch.gpus.len()));
@@ -37,7 +40,8 @@ pub(super) fn text(launch: &Launch) -> String {
         notes.push_str("# The plan leaves layers on the host, which vLLM does slowly: --cpu-offload-gb.\n");
     }
     if let Weights::Named { scheme, .. } = &launch.weights {
-        notes.push_str(&format!("# The plan counts with {scheme}; take a repository with weights of that size.\n"));
+        let _ =
+            writeln!(notes, "# The plan counts with {scheme}; take a repository with weights of that size.");
     }
     notes + &command(&format!("vllm serve {}", word(&model)), &options)
 }

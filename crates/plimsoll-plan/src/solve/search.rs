@@ -82,8 +82,10 @@ impl Item {
 
 /// Those that could fit alone and are not simply worse than another.
 fn front(room: &Room, choices: &[Choice], allowed: &[u64]) -> Vec<Item> {
-    let fits = |item: &Item| item.value.is_finite() && item.loads.iter().zip(allowed).all(|(load, all)| load <= all);
-    let item = |(number, choice): (usize, &Choice)| Item { number, loads: room.loads(choice), value: choice.value };
+    let fits =
+        |item: &Item| item.value.is_finite() && item.loads.iter().zip(allowed).all(|(load, all)| load <= all);
+    let item =
+        |(number, choice): (usize, &Choice)| Item { number, loads: room.loads(choice), value: choice.value };
     let mut items: Vec<Item> = choices.iter().enumerate().map(item).filter(fits).collect();
     items.sort_by(|a, b| b.value.total_cmp(&a.value));
     let mut front: Vec<Item> = Vec::new();
@@ -105,7 +107,9 @@ fn prices(groups: &[Vec<Item>], allowed: &[u64]) -> Vec<f64> {
         let mut over: Vec<f64> = allowed.iter().map(|&all| -(all as f64)).collect();
         let mut bound: f64 = allowed.iter().zip(&prices).map(|(&all, price)| all as f64 * price).sum();
         for group in groups {
-            let Some(item) = group.iter().max_by(|a, b| a.worth(&prices).total_cmp(&b.worth(&prices))) else { continue };
+            let Some(item) = group.iter().max_by(|a, b| a.worth(&prices).total_cmp(&b.worth(&prices))) else {
+                continue;
+            };
             bound += item.worth(&prices);
             over.iter_mut().zip(&item.loads).for_each(|(over, &load)| *over += load as f64);
         }
@@ -258,6 +262,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::cast_precision_loss, reason = "small numbers")]
     fn ten_workloads_of_sixty_configurations_end_before_they_are_cut_short() {
         let mut seed = 7_u64;
         let mut next = |most: u64| {

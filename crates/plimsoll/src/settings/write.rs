@@ -63,8 +63,11 @@ pub fn to_yaml(settings: &LedgerSettings) -> String {
 
 /// What is written of a share: names and sizes.
 fn fields(share: &ShareSettings) -> impl Iterator<Item = (&'static str, String)> {
-    let sizes =
-        [("guaranteed", Some(share.guaranteed)), ("limit", Some(share.limit)), ("predicted", share.predicted)];
+    let sizes = [
+        ("guaranteed", Some(share.guaranteed)),
+        ("limit", Some(share.limit)),
+        ("predicted", share.predicted),
+    ];
     sizes.into_iter().filter_map(|(name, bytes)| Some((name, exact(bytes?))))
 }
 
