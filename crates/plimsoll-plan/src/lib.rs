@@ -10,8 +10,11 @@ mod lessons;
 pub mod machine;
 pub mod model;
 mod part;
+pub mod phase;
+pub mod plan;
 pub mod solve;
 pub mod spec;
+pub mod speed;
 
 pub use lessons::{Lesson, Lessons};
 pub use part::{Certainty, Formula, Part, Term};

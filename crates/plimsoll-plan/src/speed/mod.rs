@@ -1,0 +1,4 @@
+//! temporary
+/// x
+#[derive(Clone, Debug, PartialEq)]
+pub struct Speed;
