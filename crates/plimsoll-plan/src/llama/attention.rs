@@ -11,13 +11,21 @@ pub(crate) struct Heads {
     pub(crate) query: Id,
     /// Keys and values of the new tokens; none where an earlier layer's are used.
     pub(crate) new: Option<(Id, Id)>,
+    /// What the result is weighed by, where queries come with a gate.
+    pub(crate) gate: Option<Id>,
 }
 
 impl Net<'_> {
     /// Queries, keys and values from one input.
     pub(crate) fn heads(&mut self, layer: usize, attention: &Attention, of: Id) -> Heads {
-        let (query, key, value) = self.projections(layer, attention, of);
+        let ((query, gate), key, value) = if self.style.gated_attention {
+            self.gated_projections(layer, attention, of)
+        } else {
+            let (query, key, value) = self.projections(layer, attention, of);
+            ((query, None), key, value)
+        };
         let mut query = self.normed_heads(layer, query);
+        let value = if self.style.normed_values { self.graph.each(&[value]) } else { value };
         let rotated = self.style.ropes(attention);
         if rotated {
             query = self.rope(layer, query);
@@ -29,7 +37,7 @@ impl Net<'_> {
         if self.style.scaled_query {
             query = self.graph.each(&[query]);
         }
-        Heads { query, new: Some((key, value)) }
+        Heads { query, new: (!attention.borrows_kv).then_some((key, value)), gate }
     }
 
     fn normed_heads(&mut self, layer: usize, of: Id) -> Id {
@@ -68,14 +76,31 @@ impl Net<'_> {
         }
         let query = self.graph.reshape(made[0], [attention.key_width, attention.heads, tokens, 1]);
         let key = self.graph.reshape(made[1], [attention.key_width, attention.kv_heads, tokens, 1]);
-        let value = self.graph.reshape(made[2], [attention.value_width, attention.kv_heads, tokens, 1]);
+        let values = if self.style.keys_for_values && attention.window.is_none() { made[1] } else { made[2] };
+        let value = self.graph.reshape(values, [attention.value_width, attention.kv_heads, tokens, 1]);
         (query, key, value)
+    }
+
+    /// Queries twice as wide, half of them a gate.
+    fn gated_projections(&mut self, layer: usize, attention: &Attention, of: Id) -> ((Id, Option<Id>), Id, Id) {
+        let tokens = self.tokens();
+        let (side, heads, kv_heads) = (attention.key_width, attention.heads, attention.kv_heads);
+        let both = self.project(layer, "attn_q", of, side.saturating_mul(heads).saturating_mul(2));
+        let key = self.project(layer, "attn_k", of, side.saturating_mul(kv_heads));
+        let value = self.project(layer, "attn_v", of, attention.value_width.saturating_mul(kv_heads));
+        let (head, row) = (row_bytes(TensorType::F32, side.saturating_mul(2)), self.graph.get(both).strides[1]);
+        let strides = [head, row, row.saturating_mul(tokens)];
+        let query = self.graph.view(both, [side, heads, tokens, 1], strides);
+        let gate = self.graph.view(both, [side, heads, tokens, 1], strides);
+        let key = self.graph.reshape(key, [side, kv_heads, tokens, 1]);
+        let value = self.graph.reshape(value, [attention.value_width, kv_heads, tokens, 1]);
+        ((query, Some(gate)), key, value)
     }
 
     /// Writes new keys and values into the cache, and reads all of it. The result has a row for each token.
     pub(crate) fn attend(&mut self, layer: usize, attention: &Attention, heads: Heads) -> Id {
         let input = self.cache_input(layer);
-        let Heads { mut query, mut new } = heads;
+        let Heads { mut query, mut new, .. } = heads;
         if let Some(rotation) = input.key_rotation {
             query = self.rotate(query, rotation);
             new = new.map(|(key, value)| (self.rotate(key, rotation), value));

@@ -94,9 +94,22 @@ impl Net<'_> {
             let bias = self.expert_vector(layer, width, experts.count);
             out = self.graph.each(&[out, bias, chosen]);
         }
+        if choice.scaled_results {
+            out = self.scaled_results(layer, out, chosen, experts.count);
+        }
         let out = self.graph.each(&[out, weights]);
         self.graph.expand(out);
         self.sum_of(out, used)
+    }
+
+    /// Each expert's result times a factor of its own.
+    fn scaled_results(&mut self, layer: usize, of: Id, chosen: Id, count: u64) -> Id {
+        let tokens = self.graph.get(of).sides[2];
+        let factors = self.expert_vector(layer, count, 1);
+        let factors = self.graph.reshape(factors, [1, count, 1, 1]);
+        let many = self.graph.fresh(TensorType::F32, [1, count, tokens, 1], &[factors]);
+        let own = self.graph.get_rows(many, chosen);
+        self.graph.each(&[of, own])
     }
 
     fn chosen_mid(&mut self, layer: usize, input: Id, chosen: Id, experts: &Experts) -> Id {

@@ -31,8 +31,10 @@ pub(crate) struct Net<'a> {
     output_rows: Option<Id>,
     full: Option<CacheInput>,
     window: Option<CacheInput>,
-    state_rows: Option<Id>,
+    state_numbers: Option<(Id, Id)>,
     factors: HashMap<u8, Id>,
+    /// Embeddings of each layer's own, where there are such.
+    pub(crate) layer_embeddings: Option<Id>,
 }
 
 /// A tensor's four sides, the last of them one.
@@ -54,8 +56,9 @@ impl<'a> Net<'a> {
             output_rows: None,
             full: None,
             window: None,
-            state_rows: None,
+            state_numbers: None,
             factors: HashMap::new(),
+            layer_embeddings: None,
         }
     }
 
@@ -70,7 +73,7 @@ impl<'a> Net<'a> {
     /// A weight matrix of a layer; its name is that of GGUF, without the layer's number.
     pub(crate) fn weight(&mut self, layer: usize, name: &str, sides: [u64; 4]) -> Id {
         let full = format!("blk.{layer}.{name}.weight");
-        let kind = self.kinds.get(full.as_str()).copied().unwrap_or(self.fallback);
+        let kind = self.kind(&full);
         let expert = name.contains("_exps");
         let on_host = expert && (layer as u64) < self.setup.options.host_experts;
         let device = if on_host { self.setup.host } else { self.setup.device(layer) };
@@ -105,12 +108,23 @@ impl<'a> Net<'a> {
 
     /// A norm of the model's sort, with its weights; `None` for the one behind all layers.
     pub(crate) fn norm(&mut self, layer: Option<usize>, of: Id) -> Id {
+        self.norm_at(layer, of, true)
+    }
+
+    /// A norm of a layer that is free to be computed where its neighbours are.
+    pub(crate) fn norm_loose(&mut self, layer: usize, of: Id) -> Id {
+        self.norm_at(Some(layer), of, false)
+    }
+
+    fn norm_at(&mut self, layer: Option<usize>, of: Id, pinned: bool) -> Id {
         let sort = self.style.norm;
         let bare = match sort {
             Norm::Rms => self.graph.each(&[of]),
             Norm::Mean | Norm::MeanBias => self.graph.like(&[of]),
         };
-        self.pin_norm(layer, bare);
+        if pinned {
+            self.pin_norm(layer, bare);
+        }
         let width = self.graph.get(of).sides[0];
         let weight = self.vector(layer, width);
         let scaled = self.graph.each(&[bare, weight]);
@@ -141,7 +155,7 @@ impl<'a> Net<'a> {
     /// Token embeddings: rows of a table in host memory.
     pub(crate) fn embedding(&mut self) -> Id {
         let (width, tokens) = (self.hyper.width, self.tokens());
-        let kind = self.kinds.get("token_embd.weight").copied().unwrap_or(self.fallback);
+        let kind = self.kind("token_embd.weight");
         let table = self.graph.weight(kind, flat(width, self.hyper.vocabulary), Home::Weight(self.setup.host));
         let numbers = self.graph.input(TensorType::I32, flat(tokens, 1));
         let rows = self.graph.get_rows(table, numbers);
@@ -166,7 +180,8 @@ impl<'a> Net<'a> {
     /// A rotation by position.
     pub(crate) fn rope(&mut self, layer: usize, of: Id) -> Id {
         let positions = self.positions();
-        let factors = self.style.rope_factors.then(|| {
+        let windowed = || self.hyper.layers.get(layer).and_then(|own| own.attention.as_ref()?.window).is_some();
+        let factors = (self.style.rope_factors && !(self.style.rope_factors_full_only && windowed())).then(|| {
             let device = self.setup.device(layer);
             let sides = flat(self.hyper.rope_width / 2, 1);
             let graph = &mut self.graph;
@@ -251,17 +266,28 @@ impl<'a> Net<'a> {
         Some((keys, self.graph.weight(setup.options.value_kind, values, home)))
     }
 
-    /// Which recurrent state each sequence reads.
-    pub(crate) fn state_rows(&mut self) -> Id {
+    /// Which recurrent states the sequences of a batch read, and which others are moved: none, in the largest batch.
+    pub(crate) fn state_numbers(&mut self) -> (Id, Id) {
+        if let Some(made) = self.state_numbers {
+            return made;
+        }
         let sequences = self.setup.sequences();
-        *self.state_rows.get_or_insert_with(|| self.graph.input(TensorType::I32, flat(sequences, 1)))
+        let all = self.graph.input(TensorType::I32, flat(sequences, 1));
+        let made = (self.graph.view_row(all, sequences), self.graph.view_row(all, 0));
+        self.state_numbers = Some(made);
+        made
+    }
+
+    /// The type of a tensor by its name.
+    pub(crate) fn kind(&self, name: &str) -> TensorType {
+        self.kinds.get(name).copied().unwrap_or(self.fallback)
     }
 
     /// The norm and the product that make logits of what the last layer left; the graph's end.
     pub(crate) fn logits(&mut self, of: Id) -> Id {
         let (width, vocabulary) = (self.hyper.width, self.hyper.vocabulary);
         let name = if self.hyper.tied_embedding { "token_embd.weight" } else { "output.weight" };
-        let kind = self.kinds.get(name).copied().unwrap_or(self.fallback);
+        let kind = self.kind(name);
         let table = self.graph.weight(kind, flat(width, vocabulary), Home::Weight(self.setup.output_device));
         let mut logits = self.graph.matmul(table, of);
         if self.style.output_bias {

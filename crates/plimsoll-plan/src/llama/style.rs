@@ -77,6 +77,8 @@ pub(crate) struct Choice {
     pub(crate) matrices_biased: bool,
     /// Gate and up are one matrix.
     pub(crate) merged: bool,
+    /// Each expert's result has a factor of its own.
+    pub(crate) scaled_results: bool,
     pub(crate) shared: Shared,
 }
 
@@ -109,8 +111,33 @@ pub(crate) struct Style {
     pub(crate) output_bias: bool,
     /// Element-wise steps behind the logits.
     pub(crate) logits_steps: u8,
-    /// Rows that are not wanted are left out behind the last layer rather than within it.
-    pub(crate) wanted_at_end: bool,
+    /// Where rows are left out that are not wanted.
+    pub(crate) wanted: Wanted,
+    /// Only layers without a window use factors of rotation.
+    pub(crate) rope_factors_full_only: bool,
+    /// Queries come with a gate of the same size for what attention makes.
+    pub(crate) gated_attention: bool,
+    /// Recurrent layers norm their result.
+    pub(crate) state_norm: bool,
+    /// Both gates of a delta net come from one projection.
+    pub(crate) joint_beta: bool,
+    /// Values are normed too, and layers end in a factor (Gemma 4).
+    pub(crate) normed_values: bool,
+    /// Numbers of an embedding that each layer has of its own; zero where there is none.
+    pub(crate) layer_embedding: u64,
+    /// Layers without a window take keys for values as well.
+    pub(crate) keys_for_values: bool,
+}
+
+/// Where rows whose logits nobody wants are left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// Within the last layer, behind attention.
+    InLast,
+    /// Behind the last layer.
+    BeforeNorm,
+    /// Behind the last norm.
+    AfterNorm,
 }
 
 /// Which layers rotate queries and keys.
@@ -131,6 +158,7 @@ const CHOICE: Choice = Choice {
     groups_used: 0,
     matrices_biased: false,
     merged: false,
+    scaled_results: false,
     shared: Shared::Plain,
 };
 
@@ -157,7 +185,14 @@ const PLAIN: Style = Style {
     sinks: false,
     output_bias: false,
     logits_steps: 0,
-    wanted_at_end: false,
+    wanted: Wanted::InLast,
+    rope_factors_full_only: false,
+    gated_attention: false,
+    state_norm: false,
+    joint_beta: false,
+    normed_values: false,
+    layer_embedding: 0,
+    keys_for_values: false,
 };
 
 impl Style {
@@ -167,6 +202,7 @@ impl Style {
         if model.hyper.logits_softcap {
             style.logits_steps = 3;
         }
+        style.of_experts(model);
         style.believe(model);
         style
     }
@@ -180,6 +216,22 @@ impl Style {
         }
     }
 
+    /// DeepSeek's larger models choose experts from some of eight groups, with a bias; their makers changed only counts.
+    fn of_experts(&mut self, model: &Model) {
+        let experts = model.hyper.layers.iter().find_map(|layer| match &layer.ffn {
+            Ffn::Experts(experts) => Some(*experts),
+            _ => None,
+        });
+        let Some(experts) = experts.filter(|_| model.hyper.architecture == "deepseek2") else { return };
+        let large = experts.count >= 256;
+        self.choice.biased = large;
+        self.choice.summed = large;
+        self.choice.scaled = experts.count > 64;
+        if experts.count == 256 {
+            (self.choice.groups, self.choice.groups_used) = (8, 4);
+        }
+    }
+
     /// What a list of tensors says goes before what the name does.
     fn believe(&mut self, model: &Model) {
         let has = |name: &str| {
@@ -187,6 +239,12 @@ impl Style {
                 tensor.name.strip_prefix("blk.").and_then(|rest| rest.split_once('.')).is_some_and(|(_, own)| own == name)
             })
         };
+        let own = model.tensors.iter().find(|tensor| tensor.name == "per_layer_token_embd.weight");
+        let layers = (model.hyper.layers.len() as u64).max(1);
+        if let Some(own) = own {
+            self.layer_embedding = own.shape.first().copied().unwrap_or(0) / layers;
+            self.keys_for_values = false;
+        }
         if !has("attn_norm.weight") && !has("ffn_norm.weight") && !has("attn_q.weight") {
             return;
         }
@@ -194,8 +252,10 @@ impl Style {
         self.projection_bias = has("attn_q.bias") || has("attn_qkv.bias");
         self.output_projection_bias = has("attn_output.bias");
         self.ffn_bias = has("ffn_up.bias");
+        self.choice.scaled_results = has("ffn_down_exps.scale");
         self.choice.merged = has("ffn_gate_up_exps.weight");
         self.choice.matrices_biased = has("ffn_up_exps.bias");
+        self.choice.biased = has("exp_probs_b.bias");
         self.sinks = has("attn_sinks.weight");
         if !has("attn_q_norm.weight") {
             self.key_norm = KeyNorm::None;
@@ -235,7 +295,7 @@ fn by_name(name: &str) -> Style {
             projection_bias: true,
             output_projection_bias: true,
             sinks: true,
-            wanted_at_end: true,
+            wanted: Wanted::BeforeNorm,
             choice: Choice { shares_first: false, summed: false, matrices_biased: true, ..CHOICE },
             ..known
         },
@@ -244,6 +304,35 @@ fn by_name(name: &str) -> Style {
         "gemma3" => {
             Style { scaled_embedding: true, scaled_query: true, norms_behind: true, key_norm: KeyNorm::Head, ..known }
         }
+        "gemma4" => Style {
+            scaled_embedding: true,
+            norms_behind: true,
+            key_norm: KeyNorm::Head,
+            rope_factors: true,
+            rope_factors_full_only: true,
+            normed_values: true,
+            keys_for_values: true,
+            choice: Choice { scaled_results: true, merged: true, ..CHOICE },
+            wanted: Wanted::AfterNorm,
+            ..known
+        },
+        "deepseek2" => known,
+        "qwen3next" => Style {
+            gated_attention: true,
+            joint_beta: true,
+            wanted: Wanted::AfterNorm,
+            choice: Choice { shared: Shared::Sigmoid, ..CHOICE },
+            ..gated_head
+        },
+        "qwen35" | "qwen35moe" => Style {
+            gated_attention: true,
+            positions_per_token: 4,
+            wanted: Wanted::AfterNorm,
+            choice: Choice { shared: Shared::Sigmoid, ..CHOICE },
+            ..gated_head
+        },
+        "mamba" | "falcon-h1" => known,
+        "mamba2" => Style { state_norm: true, ..known },
         "phi3" | "phimoe" => Style { fused_projection: true, act: Act::Halves, scaled_query: true, ..known },
         "command-r" => Style { norm: Norm::Mean, order: Order::Beside, rope: Rope::All, logits_steps: 1, ..known },
         "cohere2" => Style { norm: Norm::Mean, order: Order::Beside, rope: Rope::Windowed, logits_steps: 1, ..known },

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Attention, Experts, Ffn, Hyper, Layer, Mla, Model, Origin, Recurrent, RecurrentKind};
+use plimsoll::Bytes;
+
+use crate::model::{
+    Attention, Experts, Ffn, Hyper, Layer, Mla, Model, Origin, Recurrent, RecurrentKind, Tensor, TensorType,
+};
 
 /// Names and numbers, as a row's notes list them.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -39,7 +43,7 @@ impl Notes {
     /// Whether they tell a whole shape.
     pub(crate) fn tell_shape(&self) -> bool {
         ["n_layer", "n_embd", "n_head", "n_vocab"].iter().all(|name| self.number(name).is_some_and(|number| number > 0))
-            && (self.number("n_embd_head_k").or(self.number("head_dim"))).is_some()
+            && self.number("n_embd_head_k").or(self.number("head_dim")).is_some()
     }
 }
 
@@ -60,10 +64,20 @@ pub(crate) fn model_of(name: &str, notes: &Notes) -> Option<Model> {
         rope_width,
         tied_embedding: notes.or("tied", 0) > 0,
         attention_softcap: architecture == "gemma2" || notes.or("softcap", 0) > 0,
-        logits_softcap: notes.or("logits_softcap", 0) > 0,
+        logits_softcap: matches!(architecture.as_str(), "gemma2" | "gemma4") || notes.or("logits_softcap", 0) > 0,
         architecture,
     };
-    Some(Model { name: name.to_owned(), hyper, tensors: Vec::new(), origin: Origin::Catalogue, doubts: Vec::new() })
+    let tensors = notes.number("n_embd_per_layer").map(|width| own_embedding(width, &hyper)).into_iter().collect();
+    Some(Model { name: name.to_owned(), hyper, tensors, origin: Origin::Catalogue, doubts: Vec::new() })
+}
+
+/// The table of embeddings that each layer has of its own.
+fn own_embedding(width: u64, hyper: &Hyper) -> Tensor {
+    let shape = vec![width.saturating_mul(hyper.layers.len() as u64), hyper.vocabulary];
+    let name = "per_layer_token_embd.weight".to_owned();
+    let elements = shape.iter().fold(1, |product: u64, side| product.saturating_mul(*side));
+    let bytes = TensorType::F16.size(elements).unwrap_or(Bytes::MAX);
+    Tensor { name, shape, kind: TensorType::F16, bytes }
 }
 
 fn layer_of(architecture: &str, index: u64, notes: &Notes) -> Layer {
@@ -88,6 +102,11 @@ fn attention_of(architecture: &str, index: u64, notes: &Notes) -> Attention {
     let heads = notes.or("n_head", 1);
     let period = notes.or("swa_period", window_period(architecture)).max(1);
     let window = notes.number("n_swa").filter(|window| *window > 0 && index % period < period - 1);
+    let windowed = |name: &str, fallback: u64| {
+        let own = window.and_then(|_| notes.number(&format!("{name}_swa")));
+        own.unwrap_or_else(|| notes.or(name, fallback))
+    };
+    let head = if window.is_some() { windowed("head_dim", head) } else { head };
     let mla = notes.number("kv_lora_rank").map(|kv_rank| Mla {
         kv_rank,
         rope_width: notes.or("n_rot", 64),
@@ -95,12 +114,12 @@ fn attention_of(architecture: &str, index: u64, notes: &Notes) -> Attention {
     });
     Attention {
         heads,
-        kv_heads: notes.or("n_head_kv", heads),
+        kv_heads: windowed("n_head_kv", heads),
         key_width: notes.or("n_embd_head_k", head),
         value_width: notes.or("n_embd_head_v", head),
         window,
         mla,
-        borrows_kv: false,
+        borrows_kv: index >= notes.or("n_layer", 0).saturating_sub(notes.or("kv_shared", 0)),
     }
 }
 
