@@ -7,6 +7,7 @@
 
 pub mod emit;
 mod lessons;
+pub mod llama;
 pub mod machine;
 pub mod model;
 mod part;

@@ -1,0 +1,372 @@
+//! In what the decoders differ whose layers are built alike: which norms, which biases, what comes where.
+//!
+//! An architecture that is not listed is taken for a plain decoder; what its tensors say (biases, fused projections,
+//! norms of heads) is believed before the list.
+
+use crate::model::{Attention, Ffn, Model};
+
+/// The sort of a norm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Norm {
+    /// By the root of the mean square.
+    Rms,
+    /// By mean and deviation.
+    Mean,
+    /// The same, with a bias.
+    MeanBias,
+}
+
+/// Whether queries and keys are normed before they are rotated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeyNorm {
+    None,
+    /// Head by head.
+    Head,
+    /// All heads in one.
+    Whole,
+}
+
+/// How the feed-forward part follows attention.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Behind it, with a norm of its own.
+    Behind,
+    /// Beside it, from the same normed input.
+    Beside,
+    /// Beside it, with a norm of its own.
+    BesideNormed,
+}
+
+/// What a feed-forward part does between its matrices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Act {
+    /// Two matrices, gated.
+    Gated,
+    /// One matrix of twice the width, gated by its halves.
+    Halves,
+    /// One matrix; so many element-wise steps.
+    Plain(u8),
+}
+
+/// How a shared expert is added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shared {
+    Plain,
+    /// Weighed by a sigmoid of its own.
+    Sigmoid,
+    /// Weighed by `silu(x) / x`.
+    Quotient,
+}
+
+/// How experts are chosen and weighed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Choice {
+    /// Shares of all experts first (softmax or sigmoid), rather than of those chosen.
+    pub(crate) shares_first: bool,
+    /// Weights are made to sum to one.
+    pub(crate) summed: bool,
+    /// Weights are multiplied by a constant.
+    pub(crate) scaled: bool,
+    /// A bias for the choice alone.
+    pub(crate) biased: bool,
+    /// Experts are chosen from some of so many groups.
+    pub(crate) groups: u64,
+    /// So many of the groups.
+    pub(crate) groups_used: u64,
+    /// All matrices have biases.
+    pub(crate) matrices_biased: bool,
+    /// Gate and up are one matrix.
+    pub(crate) merged: bool,
+    /// Each expert's result has a factor of its own.
+    pub(crate) scaled_results: bool,
+    pub(crate) shared: Shared,
+}
+
+/// What one architecture's layers are made of.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Style {
+    /// Whether the architecture is one whose graph was checked against llama.cpp.
+    pub(crate) known: bool,
+    pub(crate) norm: Norm,
+    pub(crate) key_norm: KeyNorm,
+    pub(crate) order: Order,
+    pub(crate) act: Act,
+    pub(crate) choice: Choice,
+    pub(crate) projection_bias: bool,
+    pub(crate) output_projection_bias: bool,
+    pub(crate) ffn_bias: bool,
+    pub(crate) fused_projection: bool,
+    /// Norms behind attention and behind the feed-forward part.
+    pub(crate) norms_behind: bool,
+    /// None before them.
+    pub(crate) no_norms_before: bool,
+    pub(crate) scaled_embedding: bool,
+    pub(crate) scaled_embedding_at_once: bool,
+    pub(crate) scaled_query: bool,
+    pub(crate) scaled_residual: bool,
+    pub(crate) rope_factors: bool,
+    pub(crate) rope: Rope,
+    pub(crate) positions_per_token: u64,
+    pub(crate) sinks: bool,
+    pub(crate) output_bias: bool,
+    /// Element-wise steps behind the logits.
+    pub(crate) logits_steps: u8,
+    /// Where rows are left out that are not wanted.
+    pub(crate) wanted: Wanted,
+    /// Only layers without a window use factors of rotation.
+    pub(crate) rope_factors_full_only: bool,
+    /// Queries come with a gate of the same size for what attention makes.
+    pub(crate) gated_attention: bool,
+    /// Recurrent layers norm their result.
+    pub(crate) state_norm: bool,
+    /// Both gates of a delta net come from one projection.
+    pub(crate) joint_beta: bool,
+    /// Values are normed too, and layers end in a factor (Gemma 4).
+    pub(crate) normed_values: bool,
+    /// Numbers of an embedding that each layer has of its own; zero where there is none.
+    pub(crate) layer_embedding: u64,
+    /// Layers without a window take keys for values as well.
+    pub(crate) keys_for_values: bool,
+}
+
+/// Where rows whose logits nobody wants are left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// Within the last layer, behind attention.
+    InLast,
+    /// Behind the last layer.
+    BeforeNorm,
+    /// Behind the last norm.
+    AfterNorm,
+}
+
+/// Which layers rotate queries and keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rope {
+    All,
+    None,
+    /// Those with a window.
+    Windowed,
+}
+
+const CHOICE: Choice = Choice {
+    shares_first: true,
+    summed: true,
+    scaled: false,
+    biased: false,
+    groups: 0,
+    groups_used: 0,
+    matrices_biased: false,
+    merged: false,
+    scaled_results: false,
+    shared: Shared::Plain,
+};
+
+const PLAIN: Style = Style {
+    known: false,
+    norm: Norm::Rms,
+    key_norm: KeyNorm::None,
+    order: Order::Behind,
+    act: Act::Gated,
+    choice: CHOICE,
+    projection_bias: false,
+    output_projection_bias: false,
+    ffn_bias: false,
+    fused_projection: false,
+    norms_behind: false,
+    no_norms_before: false,
+    scaled_embedding: false,
+    scaled_embedding_at_once: false,
+    scaled_query: false,
+    scaled_residual: false,
+    rope_factors: false,
+    rope: Rope::All,
+    positions_per_token: 1,
+    sinks: false,
+    output_bias: false,
+    logits_steps: 0,
+    wanted: Wanted::InLast,
+    rope_factors_full_only: false,
+    gated_attention: false,
+    state_norm: false,
+    joint_beta: false,
+    normed_values: false,
+    layer_embedding: 0,
+    keys_for_values: false,
+};
+
+impl Style {
+    /// The style of a model: by its architecture, and by its tensors where it has a list of them.
+    pub(crate) fn of(model: &Model) -> Self {
+        let mut style = by_name(&model.hyper.architecture);
+        if model.hyper.logits_softcap {
+            style.logits_steps = 3;
+        }
+        style.of_experts(model);
+        style.believe(model);
+        style
+    }
+
+    /// Whether a layer's heads are rotated.
+    pub(crate) fn ropes(&self, attention: &Attention) -> bool {
+        match self.rope {
+            Rope::All => true,
+            Rope::None => false,
+            Rope::Windowed => attention.window.is_some(),
+        }
+    }
+
+    /// DeepSeek's larger models choose experts from some of eight groups, with a bias; their makers changed only counts.
+    fn of_experts(&mut self, model: &Model) {
+        let experts = model.hyper.layers.iter().find_map(|layer| match &layer.ffn {
+            Ffn::Experts(experts) => Some(*experts),
+            _ => None,
+        });
+        let Some(experts) = experts.filter(|_| model.hyper.architecture == "deepseek2") else { return };
+        let large = experts.count >= 256;
+        self.choice.biased = large;
+        self.choice.summed = large;
+        self.choice.scaled = experts.count > 64;
+        if experts.count == 256 {
+            (self.choice.groups, self.choice.groups_used) = (8, 4);
+        }
+    }
+
+    /// What a list of tensors says goes before what the name does.
+    fn believe(&mut self, model: &Model) {
+        let has = |name: &str| {
+            model.tensors.iter().any(|tensor| {
+                tensor.name.strip_prefix("blk.").and_then(|rest| rest.split_once('.')).is_some_and(|(_, own)| own == name)
+            })
+        };
+        let own = model.tensors.iter().find(|tensor| tensor.name == "per_layer_token_embd.weight");
+        let layers = (model.hyper.layers.len() as u64).max(1);
+        if let Some(own) = own {
+            self.layer_embedding = own.shape.first().copied().unwrap_or(0) / layers;
+            self.keys_for_values = false;
+        }
+        if !has("attn_norm.weight") && !has("ffn_norm.weight") && !has("attn_q.weight") {
+            return;
+        }
+        self.fused_projection = has("attn_qkv.weight") && !has("attn_q.weight");
+        self.projection_bias = has("attn_q.bias") || has("attn_qkv.bias");
+        self.output_projection_bias = has("attn_output.bias");
+        self.ffn_bias = has("ffn_up.bias");
+        self.choice.scaled_results = has("ffn_down_exps.scale");
+        self.choice.merged = has("ffn_gate_up_exps.weight");
+        self.choice.matrices_biased = has("ffn_up_exps.bias");
+        self.choice.biased = has("exp_probs_b.bias");
+        self.sinks = has("attn_sinks.weight");
+        if !has("attn_q_norm.weight") {
+            self.key_norm = KeyNorm::None;
+        } else if self.key_norm == KeyNorm::None {
+            self.key_norm = KeyNorm::Head;
+        }
+        self.rope_factors = model.tensors.iter().any(|tensor| {
+            tensor.name.starts_with("rope_freqs") || tensor.name.starts_with("rope_factors")
+        });
+    }
+}
+
+/// The rules of an architecture by its name.
+fn by_name(name: &str) -> Style {
+    let known = Style { known: true, ..PLAIN };
+    let gated_head = Style { key_norm: KeyNorm::Head, ..known };
+    match name {
+        "llama" | "mistral3" | "deci" | "arcee" | "smollm3" | "seed_oss" | "ernie4_5" | "internlm2" => known,
+        "qwen2" | "qwen2vl" | "qwen" => Style { projection_bias: true, ..known },
+        "qwen3" | "qwen3moe" | "rnd1" => gated_head,
+        "qwen3vl" | "qwen3vlmoe" => Style { positions_per_token: 4, ..gated_head },
+        "qwen2moe" => Style {
+            projection_bias: true,
+            choice: Choice { summed: false, shared: Shared::Quotient, ..CHOICE },
+            ..known
+        },
+        "olmoe" => Style { key_norm: KeyNorm::Whole, choice: Choice { summed: false, ..CHOICE }, ..known },
+        "olmo2" => Style { key_norm: KeyNorm::Whole, norms_behind: true, no_norms_before: true, ..known },
+        "glm4" => Style { act: Act::Halves, norms_behind: true, projection_bias: true, ..known },
+        "glm4moe" => Style {
+            projection_bias: true,
+            key_norm: KeyNorm::Head,
+            choice: Choice { scaled: true, biased: true, ..CHOICE },
+            ..known
+        },
+        "gpt-oss" => Style {
+            projection_bias: true,
+            output_projection_bias: true,
+            sinks: true,
+            wanted: Wanted::BeforeNorm,
+            choice: Choice { shares_first: false, summed: false, matrices_biased: true, ..CHOICE },
+            ..known
+        },
+        "gemma" => Style { scaled_embedding: true, scaled_query: true, ..known },
+        "gemma2" => Style { scaled_embedding: true, scaled_query: true, norms_behind: true, logits_steps: 3, ..known },
+        "gemma3" => {
+            Style { scaled_embedding: true, scaled_query: true, norms_behind: true, key_norm: KeyNorm::Head, ..known }
+        }
+        "gemma4" => Style {
+            scaled_embedding: true,
+            norms_behind: true,
+            key_norm: KeyNorm::Head,
+            rope_factors: true,
+            rope_factors_full_only: true,
+            normed_values: true,
+            keys_for_values: true,
+            choice: Choice { scaled_results: true, merged: true, ..CHOICE },
+            wanted: Wanted::AfterNorm,
+            ..known
+        },
+        "deepseek2" => known,
+        "qwen3next" => Style {
+            gated_attention: true,
+            joint_beta: true,
+            wanted: Wanted::AfterNorm,
+            choice: Choice { shared: Shared::Sigmoid, ..CHOICE },
+            ..gated_head
+        },
+        "qwen35" | "qwen35moe" => Style {
+            gated_attention: true,
+            positions_per_token: 4,
+            wanted: Wanted::AfterNorm,
+            choice: Choice { shared: Shared::Sigmoid, ..CHOICE },
+            ..gated_head
+        },
+        "mamba" | "falcon-h1" => known,
+        "mamba2" => Style { state_norm: true, ..known },
+        "phi3" | "phimoe" => Style { fused_projection: true, act: Act::Halves, scaled_query: true, ..known },
+        "command-r" => Style { norm: Norm::Mean, order: Order::Beside, rope: Rope::All, logits_steps: 1, ..known },
+        "cohere2" => Style { norm: Norm::Mean, order: Order::Beside, rope: Rope::Windowed, logits_steps: 1, ..known },
+        "gptneox" => Style {
+            norm: Norm::MeanBias,
+            order: Order::BesideNormed,
+            act: Act::Plain(1),
+            fused_projection: true,
+            projection_bias: true,
+            output_projection_bias: true,
+            ffn_bias: true,
+            ..known
+        },
+        "starcoder2" => Style {
+            norm: Norm::MeanBias,
+            act: Act::Plain(1),
+            projection_bias: true,
+            output_projection_bias: true,
+            ffn_bias: true,
+            ..known
+        },
+        "granite" | "granitemoe" | "minicpm" => {
+            Style { scaled_embedding: true, scaled_embedding_at_once: true, scaled_residual: true, logits_steps: 1, ..known }
+        }
+        _ => PLAIN,
+    }
+}
+
+impl Act {
+    /// What a feed-forward part of no further description does.
+    pub(crate) fn of(ffn: &Ffn, style: Self) -> Self {
+        match ffn {
+            Ffn::Dense { gated: false, .. } if style == Self::Gated => Self::Plain(1),
+            _ => style,
+        }
+    }
+}
