@@ -8,5 +8,6 @@
 pub mod machine;
 pub mod model;
 mod part;
+pub mod read;
 
 pub use part::{Certainty, Formula, Part, Term};
