@@ -14,6 +14,7 @@ pub mod model;
 mod part;
 pub mod phase;
 pub mod plan;
+pub mod read;
 pub mod solve;
 pub mod spec;
 pub mod speed;
