@@ -5,8 +5,13 @@
 //! is model files' headers, read through ranged reads. Where exactness is possible a figure is exact; where it is not,
 //! it says so, with its error ([`Certainty`]); and each figure can show how it came about ([`Formula`]).
 
+pub mod index;
 pub mod machine;
 pub mod model;
 mod part;
+mod phase;
+mod spec;
 
 pub use part::{Certainty, Formula, Part, Term};
+pub use phase::{Phase, Phases};
+pub use spec::SpecError;
