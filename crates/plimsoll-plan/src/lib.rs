@@ -7,17 +7,22 @@
 
 pub mod catalogue;
 pub mod emit;
+pub mod index;
 mod lessons;
 pub mod llama;
 pub mod machine;
 pub mod model;
 mod part;
-pub mod phase;
+mod phase;
+
 pub mod plan;
 pub mod read;
 pub mod solve;
-pub mod spec;
+
+mod spec;
 pub mod speed;
 
 pub use lessons::{Lesson, Lessons};
 pub use part::{Certainty, Formula, Part, Term};
+pub use phase::{Phase, Phases};
+pub use spec::SpecError;
