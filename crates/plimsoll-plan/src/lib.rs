@@ -14,13 +14,12 @@ pub mod machine;
 pub mod model;
 mod part;
 mod phase;
-
 pub mod plan;
 pub mod read;
 pub mod solve;
-
 mod spec;
 pub mod speed;
+pub mod workload;
 
 pub use lessons::{Lesson, Lessons};
 pub use part::{Certainty, Formula, Part, Term};

@@ -2,8 +2,8 @@
 
 use plimsoll::{Bytes, Place};
 
+use crate::Phases;
 use crate::emit::Launch;
-use crate::phase::Phases;
 use crate::solve::{Choice, Need};
 use crate::speed::Speed;
 use crate::{Lessons, Part};
@@ -14,7 +14,7 @@ pub const CACHE: &str = "cache";
 /// One way to run a workload: what it needs, what it is worth, and how fast it would be.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Configuration {
-    /// For people, short: "Q4_K_M, 32k of context, f16 cache, all 41 layers on cuda:0".
+    /// For people, short: "`Q4_K_M`, context 32k, f16 cache, all layers on cuda:0".
     pub title: String,
     /// What was chosen, or given by the user.
     pub knobs: Vec<Knob>,
@@ -35,7 +35,7 @@ pub struct Configuration {
 pub struct Knob {
     /// "context", "quantization".
     pub name: &'static str,
-    /// "32k", "Q4_K_M".
+    /// "32k", "`Q4_K_M`".
     pub value: String,
     /// The order among its values: more is better.
     pub rank: f64,
@@ -43,8 +43,8 @@ pub struct Knob {
 
 impl Knob {
     /// A knob at a value.
-    pub fn new(name: &'static str, value: impl ToString, rank: f64) -> Self {
-        Self { name, value: value.to_string(), rank }
+    pub fn new(name: &'static str, value: &str, rank: f64) -> Self {
+        Self { name, value: value.to_owned(), rank }
     }
 }
 

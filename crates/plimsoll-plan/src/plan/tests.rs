@@ -7,8 +7,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::machine::{Gpu, Machine, Processor};
-use crate::phase::{Phase, Phases};
 use crate::{Certainty, Formula, Lessons, Part};
+use crate::{Phase, Phases};
 
 fn machine(host_gib: u64, gpu_gib: u64, unified: bool) -> Machine {
     let memory = Bytes::gib(host_gib);
@@ -56,7 +56,7 @@ impl Stepped {
         ];
         Configuration {
             title: format!("{mib} MiB"),
-            knobs: vec![Knob::new("size", mib, mib as f64)],
+            knobs: vec![Knob::new("size", &mib.to_string(), mib as f64)],
             phases: Phases { resident, turns },
             worth: mib as f64 / (mib as f64 + 1000.0),
             speed: None,

@@ -9,7 +9,7 @@ use crate::solve::Need;
 /// Another way to run a workload.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Way {
-    /// What would be different: "quantization Q5_K_M instead of Q4_K_M".
+    /// What would be different: "quantization `Q5_K_M` instead of `Q4_K_M`".
     pub change: String,
     /// The whole way, for people.
     pub title: String,
@@ -23,19 +23,26 @@ pub struct Way {
     pub more_bytes: i128,
 }
 
+/// The knob that is turned by whatever else is: where layers lie.
+const FOLLOWS: &str = "layers";
+
 /// For each knob the next better and the next worse value, everything else as it is.
 pub(super) fn trades(ways: &[Configuration], taken: &Configuration, rest: &Rest) -> Vec<Way> {
     let mut trades = Vec::new();
-    for knob in &taken.knobs {
+    for knob in taken.knobs.iter().filter(|knob| knob.name != FOLLOWS) {
         let others: Vec<(&Configuration, &Knob)> =
             ways.iter().filter_map(|way| Some((way, only_change(way, taken, knob)?))).collect();
-        let better = others.iter().filter(|(_, other)| other.rank > knob.rank);
-        let worse = others.iter().filter(|(_, other)| other.rank < knob.rank);
-        let next = [
-            better.min_by(|a, b| a.1.rank.total_cmp(&b.1.rank)),
-            worse.max_by(|a, b| a.1.rank.total_cmp(&b.1.rank)),
-        ];
-        for (way, other) in next.into_iter().flatten() {
+        let ranks = || others.iter().map(|(_, other)| other.rank);
+        let better = ranks().filter(|rank| *rank > knob.rank).min_by(f64::total_cmp);
+        let worse = ranks().filter(|rank| *rank < knob.rank).max_by(f64::total_cmp);
+        for rank in [better, worse].into_iter().flatten() {
+            let there = others.iter().filter(|(_, other)| other.rank.total_cmp(&rank).is_eq());
+            let key = |way: &Configuration| (rest.holds(way), way.worth);
+            let best = there.max_by(|a, b| {
+                let (a, b) = (key(a.0), key(b.0));
+                a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
+            });
+            let Some((way, other)) = best else { continue };
             let change = format!("{} {} instead of {}", knob.name, other.value, knob.value);
             trades.push(Way::of(way, change, Some(taken), rest));
         }
@@ -43,11 +50,12 @@ pub(super) fn trades(ways: &[Configuration], taken: &Configuration, rest: &Rest)
     trades
 }
 
-/// The other value of a knob, if a way differs in nothing else that matters. Where layers lie follows from the rest.
+/// The other value of a knob, if a way differs in nothing else that matters.
 fn only_change<'w>(way: &'w Configuration, taken: &Configuration, knob: &Knob) -> Option<&'w Knob> {
     let other = way.knob(knob.name).filter(|other| other.value != knob.value)?;
     let same = |mine: &Knob| {
-        mine.name == knob.name || way.knob(mine.name).is_some_and(|other| other.value == mine.value)
+        [knob.name, FOLLOWS].contains(&mine.name)
+            || way.knob(mine.name).is_some_and(|other| other.value == mine.value)
     };
     taken.knobs.iter().all(same).then_some(other)
 }

@@ -12,15 +12,28 @@ fn oracle() {
     for line in lines {
         let c: Vec<_> = line.split(',').collect();
         let notes = Notes::parse(c[12]);
-        let Some(model) = model_of(c[0], &notes) else { println!("no model {line}"); continue };
+        let Some(model) = model_of(c[0], &notes) else {
+            println!("no model {line}");
+            continue;
+        };
         let options = Options {
-            context: c[1].parse().unwrap(), sequences: c[2].parse().unwrap(), micro_batch: c[3].parse().unwrap(),
+            context: c[1].parse().unwrap(),
+            sequences: c[2].parse().unwrap(),
+            micro_batch: c[3].parse().unwrap(),
             batch: c[3].parse::<u64>().unwrap().max(2048),
-            flash_attention: c[4] == "on", key_kind: c[5].parse().unwrap(), value_kind: c[6].parse().unwrap(),
+            flash_attention: c[4] == "on",
+            key_kind: c[5].parse().unwrap(),
+            value_kind: c[6].parse().unwrap(),
             unified: c[11] == "kvu",
             ..Options::default()
         };
-        let got = match Buffers::of(&model, &options) { Ok(b) => b, Err(e) => { println!("{e} {line}"); continue } };
+        let got = match Buffers::of(&model, &options) {
+            Ok(b) => b,
+            Err(e) => {
+                println!("{e} {line}");
+                continue;
+            }
+        };
         let want: f64 = c[8].parse().unwrap();
         let kv: f64 = c[7].parse().unwrap();
         let rs: f64 = c[10].parse().unwrap_or(0.0);
@@ -31,9 +44,17 @@ fn oracle() {
         let out: f64 = c[9].parse().unwrap();
         n += 1;
         let off = (have - want) / want;
-        if off.abs() > 1e-6 || (hkv - kv).abs() > 0.1 || (hrs-rs).abs() > 0.02 || (mib(got.output.get())-out).abs() > 0.01 {
+        if off.abs() > 1e-6
+            || (hkv - kv).abs() > 0.1
+            || (hrs - rs).abs() > 0.02
+            || (mib(got.output.get()) - out).abs() > 0.01
+        {
             bad += 1;
-            println!("{:6.2}% have {have:10.3} want {want:10.3} kv {hkv:.2}/{kv:.2} rs {hrs:.2}/{rs:.2} | {}", off * 100.0, c[..7].join(",")+","+c[11]);
+            println!(
+                "{:6.2}% have {have:10.3} want {want:10.3} kv {hkv:.2}/{kv:.2} rs {hrs:.2}/{rs:.2} | {}",
+                off * 100.0,
+                c[..7].join(",") + "," + c[11]
+            );
         }
     }
     println!("{n} rows, {bad} off");

@@ -42,7 +42,9 @@ impl Notes {
 
     /// Whether they tell a whole shape.
     pub(crate) fn tell_shape(&self) -> bool {
-        ["n_layer", "n_embd", "n_head", "n_vocab"].iter().all(|name| self.number(name).is_some_and(|number| number > 0))
+        ["n_layer", "n_embd", "n_head", "n_vocab"]
+            .iter()
+            .all(|name| self.number(name).is_some_and(|number| number > 0))
             && self.number("n_embd_head_k").or(self.number("head_dim")).is_some()
     }
 }
@@ -64,10 +66,12 @@ pub(crate) fn model_of(name: &str, notes: &Notes) -> Option<Model> {
         rope_width,
         tied_embedding: notes.or("tied", 0) > 0,
         attention_softcap: architecture == "gemma2" || notes.or("softcap", 0) > 0,
-        logits_softcap: matches!(architecture.as_str(), "gemma2" | "gemma4") || notes.or("logits_softcap", 0) > 0,
+        logits_softcap: matches!(architecture.as_str(), "gemma2" | "gemma4")
+            || notes.or("logits_softcap", 0) > 0,
         architecture,
     };
-    let tensors = notes.number("n_embd_per_layer").map(|width| own_embedding(width, &hyper)).into_iter().collect();
+    let tensors =
+        notes.number("n_embd_per_layer").map(|width| own_embedding(width, &hyper)).into_iter().collect();
     Some(Model { name: name.to_owned(), hyper, tensors, origin: Origin::Catalogue, doubts: Vec::new() })
 }
 
