@@ -9,5 +9,6 @@ pub mod catalogue;
 pub mod machine;
 pub mod model;
 mod part;
+pub mod speed;
 
 pub use part::{Certainty, Formula, Part, Term};

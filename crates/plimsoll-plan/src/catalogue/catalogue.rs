@@ -64,7 +64,7 @@ pub fn models() -> impl Iterator<Item = Entry> {
 /// ```
 pub fn model(name: &str) -> Result<(Entry, Option<Scheme>), NameError> {
     let named: Vec<Named<Entry>> = rows()
-        .map(|row| Named { name: row.name, names: Entry(row).names().collect(), value: Entry(row) })
+        .map(|row| Named { names: Entry(row).names().map(str::to_owned).collect(), value: Entry(row) })
         .collect();
     let (scheme, rest) = match Scheme::find(name) {
         Some((scheme, rest)) => (Some(scheme), rest),

@@ -206,8 +206,16 @@ const MISTRAL: &[Row] = &[
     ),
     row("Mistral Small 22B", &["Codestral 22B"], d("llama", 56, 6144, [48, 8, 128], 16384, 32768, 32768)),
     row("Mistral Large 123B", &["Mistral Large"], d("llama", 88, 12288, [96, 8, 128], 28672, 32768, 131_072)),
-    row("Mixtral 8x7B", &[], d("llama", 32, 4096, [32, 8, 128], 0, 32000, 32768).experts(8, 2, 14336, 0, 0)),
-    row("Mixtral 8x22B", &[], d("llama", 56, 6144, [48, 8, 128], 0, 32000, 65536).experts(8, 2, 16384, 0, 0)),
+    row(
+        "Mixtral 8x7B",
+        &["Mixtral 8x7B v0.1"],
+        d("llama", 32, 4096, [32, 8, 128], 0, 32000, 32768).experts(8, 2, 14336, 0, 0),
+    ),
+    row(
+        "Mixtral 8x22B",
+        &["Mixtral 8x22B v0.1"],
+        d("llama", 56, 6144, [48, 8, 128], 0, 32000, 65536).experts(8, 2, 16384, 0, 0),
+    ),
 ];
 
 const OTHERS: &[Row] = &[

@@ -16,7 +16,7 @@ pub struct NameError {
     /// Whether the text fits several.
     pub ambiguous: bool,
     /// The names that are nearest.
-    pub nearest: Vec<&'static str>,
+    pub nearest: Vec<String>,
 }
 
 impl fmt::Display for NameError {
@@ -34,12 +34,16 @@ impl fmt::Display for NameError {
 
 /// A row that may be looked for by its names.
 pub(crate) struct Named<T> {
-    /// What messages call it.
-    pub(crate) name: &'static str,
-    /// All that it is called.
-    pub(crate) names: Vec<&'static str>,
+    /// All that it is called, what messages call it first.
+    pub(crate) names: Vec<String>,
     /// What is found.
     pub(crate) value: T,
+}
+
+impl<T> Named<T> {
+    fn name(&self) -> &str {
+        self.names.first().map_or("", String::as_str)
+    }
 }
 
 /// Words that change nothing about what a model needs.
@@ -110,8 +114,8 @@ const OTHER: &[&str] = &[
 /// The most words of a text that are looked at: names are short, and what is longer is none.
 const WORDS_MAX: usize = 48;
 
-/// A text's words, in small letters: parted at signs, and where letters turn into digits. A point between digits
-/// parts nothing.
+/// A text's words, in small letters: parted at signs, where letters turn into digits, and behind four digits ("4070ti").
+/// A point between digits parts nothing.
 pub(crate) fn words(text: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     let mut word = String::new();
@@ -131,7 +135,25 @@ pub(crate) fn words(text: &str) -> Vec<String> {
     }
     words.extend((!word.is_empty()).then_some(word));
     words.truncate(WORDS_MAX);
+    // "64 gb" is one word, like "64gb".
+    for index in (1..words.len()).rev() {
+        if matches!(words[index].as_str(), "g" | "gb") && is_number(&words[index - 1]) {
+            words.remove(index);
+            words[index - 1].push('g');
+        }
+    }
+    for word in &mut words {
+        // "64gb" and "64g" are one size.
+        if word.strip_suffix("gb").is_some_and(is_number) {
+            word.pop();
+        }
+    }
     words
+}
+
+/// Digits and nothing else.
+pub(crate) fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// What is in the text besides these words; `None` where one of them is not in it.
@@ -146,7 +168,8 @@ fn left_over(text: &[String], words: &[String]) -> Option<Vec<String>> {
 /// Whether a word that is left over makes it another thing: a size, a version, a sort.
 fn changes(word: &str) -> bool {
     let number = word.starts_with(|c: char| c.is_ascii_digit());
-    let date = matches!(word.len(), 4 | 6 | 8) && word.bytes().all(|byte| byte.is_ascii_digit());
+    // A date, or the number of a part of a file that is split.
+    let date = matches!(word.len(), 4 | 5 | 6 | 8) && is_number(word);
     (number && !date) || OTHER.contains(&word)
 }
 
@@ -176,24 +199,24 @@ pub(crate) fn find<T: Copy>(what: &'static str, rows: &[Named<T>], text: &str) -
         [(row, _)] => Ok(row.value),
         [] => Err(NameError { what, text: text.to_owned(), ambiguous: false, nearest: nearest(rows, text) }),
         several => {
-            let nearest = several.iter().map(|(row, _)| row.name).take(8).collect();
+            let nearest = several.iter().map(|(row, _)| row.name().to_owned()).take(8).collect();
             Err(NameError { what, text: text.to_owned(), ambiguous: true, nearest })
         }
     }
 }
 
 /// The names most like a text, best first.
-fn nearest<T>(rows: &[Named<T>], text: &str) -> Vec<&'static str> {
+fn nearest<T>(rows: &[Named<T>], text: &str) -> Vec<String> {
     let pairs = pairs(text);
-    let mut names: Vec<(usize, &'static str)> = rows
+    let mut names: Vec<(usize, &str)> = rows
         .iter()
         .filter_map(|row| {
             let likeness = row.names.iter().map(|name| likeness(&pairs, name)).max()?;
-            (likeness > 250).then_some((likeness, row.name))
+            (likeness > 250).then(|| (likeness, row.name()))
         })
         .collect();
     names.sort_by_key(|(likeness, _)| std::cmp::Reverse(*likeness));
-    names.into_iter().map(|(_, name)| name).take(4).collect()
+    names.into_iter().map(|(_, name)| name.to_owned()).take(4).collect()
 }
 
 /// Neighbouring letters, signs left out.

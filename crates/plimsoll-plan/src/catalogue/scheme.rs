@@ -183,7 +183,6 @@ impl Scheme {
             S::Q4_K_M,
             S::Q4_K_S,
             S::IQ4_XS,
-            S::Q3_K_L,
             S::Q3_K_M,
             S::IQ3_M,
             S::IQ3_S,
