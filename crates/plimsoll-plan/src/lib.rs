@@ -6,9 +6,14 @@
 //! it says so, with its error ([`Certainty`]); and each figure can show how it came about ([`Formula`]).
 
 pub mod catalogue;
+pub mod emit;
+mod lessons;
 pub mod machine;
 pub mod model;
 mod part;
+pub mod solve;
+pub mod spec;
 pub mod speed;
 
+pub use lessons::{Lesson, Lessons};
 pub use part::{Certainty, Formula, Part, Term};
