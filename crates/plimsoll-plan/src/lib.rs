@@ -7,9 +7,7 @@
 
 pub mod catalogue;
 pub mod emit;
-pub mod index;
 mod lessons;
-pub mod llama;
 pub mod machine;
 pub mod model;
 mod part;
@@ -17,9 +15,8 @@ mod phase;
 pub mod plan;
 pub mod read;
 pub mod solve;
-mod spec;
+pub mod spec;
 pub mod speed;
-pub mod workload;
 
 pub use lessons::{Lesson, Lessons};
 pub use part::{Certainty, Formula, Part, Term};

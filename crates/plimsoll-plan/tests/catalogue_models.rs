@@ -1,6 +1,7 @@
 //! The catalogue's models against what their makers and their files say.
 
-use plimsoll_plan::catalogue::{Scheme, derive, model, models};
+use plimsoll_plan::catalogue::{Entry, Scheme, derive, model, models};
+use plimsoll_plan::model::TensorType;
 
 /// Published counts of parameters, to the unit (the sum over the tensors of the original weights).
 const PUBLISHED: &[(&str, u64)] = &[
@@ -258,7 +259,7 @@ fn names_are_found_as_people_write_them() {
         let error = found(text).unwrap_err();
         assert!(!error.ambiguous, "{text}: {error}");
     }
-    assert!(found("llama-3.1-9b").unwrap_err().nearest.contains(&"Llama 3.1 8B"));
+    assert!(found("llama-3.1-9b").unwrap_err().nearest.contains(&"Llama 3.1 8B".to_owned()));
 }
 
 #[test]
@@ -274,7 +275,14 @@ fn every_name_of_the_catalogue_finds_its_own_model() {
 
 #[test]
 fn more_bits_never_make_a_smaller_file() {
-    for entry in models().filter(|entry| !entry.hyper().architecture.contains("bert")) {
+    // Where rows are no multiple of 256, blocks of 256 give way to larger ones of 32, and the order is no longer sure.
+    let whole = |entry: &Entry| {
+        let tensors = derive::tensors(&entry.hyper(), &Scheme::Q8_0);
+        tensors.iter().all(|tensor| {
+            tensor.shape.len() < 2 || tensor.kind == TensorType::F32 || tensor.shape[0].is_multiple_of(256)
+        })
+    };
+    for entry in models().filter(whole) {
         let sizes: Vec<_> =
             Scheme::ladder().iter().map(|scheme| entry.model(*scheme).weight_bytes()).collect();
         for (pair, names) in sizes.windows(2).zip(Scheme::ladder().windows(2)) {

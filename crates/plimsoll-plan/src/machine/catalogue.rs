@@ -71,8 +71,12 @@ fn rows() -> Vec<Named<Found>> {
         }
     }
     for card in cards() {
-        let names = std::iter::once(plain(card.name)).chain(card.also.iter().map(|&name| name.to_owned()));
-        rows.push(Named { names: names.collect(), value: Found::Card(card) });
+        let mut names = vec![plain(card.name)];
+        names.extend(card.also.iter().map(|&name| name.to_owned()));
+        // "4090" and "7900 xtx" are enough.
+        let bare = card.name.strip_prefix("RTX ").or_else(|| card.name.strip_prefix("RX "));
+        names.extend(bare.filter(|bare| bare.starts_with(|c: char| c.is_ascii_digit())).map(plain));
+        rows.push(Named { names, value: Found::Card(card) });
     }
     rows
 }

@@ -27,10 +27,12 @@ const fn reach(bandwidth: [f64; 2], operations: [f64; 2], layer_us: [f64; 2]) ->
     }
 }
 
-const APPLE: Reach = reach([0.52, 0.92], [0.40, 0.88], [25.0, 150.0]);
-const NVIDIA: Reach = reach([0.58, 0.95], [0.23, 0.64], [10.0, 130.0]);
+const APPLE: Reach = reach([0.55, 0.92], [0.42, 0.88], [25.0, 150.0]);
+/// The first chips unpack quantized weights more slowly than they read them.
+const APPLE_M1: Reach = reach([0.44, 0.85], [0.40, 0.80], [25.0, 150.0]);
+const NVIDIA: Reach = reach([0.60, 0.94], [0.23, 0.60], [18.0, 120.0]);
 /// High-bandwidth memory is harder to keep busy, and so are as many tensor cores as stand beside it.
-const NVIDIA_HBM: Reach = reach([0.45, 0.92], [0.14, 0.55], [10.0, 140.0]);
+const NVIDIA_HBM: Reach = reach([0.45, 0.82], [0.13, 0.48], [40.0, 140.0]);
 const AMD: Reach = reach([0.42, 0.88], [0.15, 0.60], [15.0, 150.0]);
 const INTEL: Reach = reach([0.30, 0.80], [0.10, 0.50], [20.0, 250.0]);
 const OTHER: Reach = reach([0.30, 0.90], [0.10, 0.60], [15.0, 250.0]);
@@ -52,6 +54,7 @@ impl Reach {
         // GDDR7 has passed the bandwidth of the first stacked memories.
         let geforce = gpu.name.to_ascii_uppercase().contains("RTX");
         match () {
+            () if starts("Apple M1") => APPLE_M1,
             () if starts("Apple") => APPLE,
             () if starts("NVIDIA") && stacked && !geforce => NVIDIA_HBM,
             () if starts("NVIDIA") => NVIDIA,
