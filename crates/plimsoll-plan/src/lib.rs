@@ -5,9 +5,12 @@
 //! is model files' headers, read through ranged reads. Where exactness is possible a figure is exact; where it is not,
 //! it says so, with its error ([`Certainty`]); and each figure can show how it came about ([`Formula`]).
 
+pub mod document;
+pub mod image;
 pub mod index;
 pub mod machine;
 pub mod model;
+pub mod op;
 mod part;
 mod phase;
 mod spec;

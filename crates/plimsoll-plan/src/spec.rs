@@ -197,7 +197,7 @@ impl Spec {
 
     /// Yes or no; a bare word is a yes.
     pub(crate) fn flag(&self, key: &str, usual: bool) -> Result<bool, SpecError> {
-        let yes = self.words().any(|word| word.eq_ignore_ascii_case(key));
+        let yes = self.words().any(|word| word.replace('-', "_").eq_ignore_ascii_case(key));
         let answers =
             [("yes", true), ("no", false), ("on", true), ("off", false), ("true", true), ("false", false)];
         self.choice(key, &answers, yes || usual)
