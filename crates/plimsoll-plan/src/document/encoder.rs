@@ -25,7 +25,7 @@ pub struct Encoder {
     pub number_bytes: u64,
 }
 
-/// Models that are used a lot: name, parameters in millions × 1,000, layers, width, feed-forward, vector, context. From the
+/// Models that are used a lot: name, parameters, layers, width, feed-forward, vector, context. From the
 /// configurations that are published with them.
 const KNOWN: [(&str, u64, u64, u64, u64, u64, u64); 12] = [
     ("all-minilm-l6-v2", 22_713_216, 6, 384, 1536, 384, 512),
@@ -46,14 +46,9 @@ impl Encoder {
     /// A model that is known by name, its weights in so many bytes a number. Part of a name does where only one has it.
     pub fn known(name: &str, number_bytes: u64) -> Option<Self> {
         let small = name.trim().to_ascii_lowercase();
-        let mut found = KNOWN.iter().filter(|row| row.0 == small);
-        let row = match found.next() {
-            Some(row) => row,
-            None => {
-                let mut near = KNOWN.iter().filter(|row| !small.is_empty() && row.0.starts_with(&small));
-                near.next().filter(|_| near.next().is_none())?
-            }
-        };
+        let whole = KNOWN.iter().find(|row| row.0 == small);
+        let mut near = KNOWN.iter().filter(|row| !small.is_empty() && row.0.starts_with(&small));
+        let row = whole.or_else(|| near.next().filter(|_| near.next().is_none()))?;
         let &(name, parameters, layers, width, ffn_width, dimension, context) = row;
         Some(Self {
             name: name.to_owned(),

@@ -121,6 +121,8 @@ fn unet(step: Step, channels: &[u64], depths: &[u64], blocks: u64, head_width: u
 
 #[cfg(test)]
 mod tests {
+    use plimsoll::Bytes;
+
     use super::super::pipeline::PIPELINES;
     use super::*;
 
@@ -148,7 +150,7 @@ mod tests {
         for (name, batch, sides, measured, share) in rows {
             let pipeline = PIPELINES.iter().find(|pipeline| pipeline.name == name).unwrap();
             let step = Step { batch, sides, number_bytes: 2, runtime: Runtime::Torch, written: false };
-            let peak = pipeline.denoiser.peak(step) as f64 / f64::from(1 << 20);
+            let peak = Bytes::new(pipeline.denoiser.peak(step)).ratio(Bytes::mib(1));
             assert!((peak / measured - 1.0).abs() < share, "{name} {batch} {sides:?}: {peak} for {measured}");
         }
     }

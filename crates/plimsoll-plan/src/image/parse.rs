@@ -159,7 +159,7 @@ mod tests {
         let gb = |text: &str, name: &str| {
             let phases = image(text).phases();
             let part = phases.parts().into_iter().find(|part| part.name == name).unwrap();
-            part.bytes.get() as f64 / 1e9
+            part.bytes.ratio(Bytes::new(1_000_000_000))
         };
         assert!((gb("flux.1-dev", "denoiser") - 23.80).abs() < 0.01);
         assert!((gb("sd3.5-large", "denoiser") - 16.11).abs() < 0.01);

@@ -85,6 +85,8 @@ impl Decoding {
 
 #[cfg(test)]
 mod tests {
+    use plimsoll::Bytes;
+
     use super::*;
 
     fn decoding(batch: u64, sides: (u64, u64), number_bytes: u64) -> Decoding {
@@ -108,7 +110,7 @@ mod tests {
             (1, (256, 256), 4, 17430.3),
         ];
         for (batch, sides, number_bytes, measured) in rows {
-            let peak = decoding(batch, sides, number_bytes).peak() as f64 / f64::from(1 << 20);
+            let peak = Bytes::new(decoding(batch, sides, number_bytes).peak()).ratio(Bytes::mib(1));
             assert!(
                 (peak / measured - 1.0).abs() < 0.01,
                 "{batch} {sides:?} {number_bytes}: {peak} for {measured}"

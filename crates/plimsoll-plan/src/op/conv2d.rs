@@ -2,7 +2,7 @@
 
 use super::matmul::library;
 use super::operation::Known;
-use super::tally::{Role, SIDE_MAX, Tally, plain_type};
+use super::tally::{Role, SIDE_MAX, Side, Tally, plain_type};
 use crate::model::TensorType;
 use crate::spec::{Spec, SpecError};
 
@@ -84,6 +84,7 @@ fn axis(spec: &Spec, size: &'static str, taps: &'static str, letter: &str) -> Re
 }
 
 /// `[n, c, h, w] * [k, c ÷ groups, r, s] → [n, k, h', w']`.
+#[expect(clippy::many_single_char_names, reason = "the letters are the operation's own")]
 pub(super) fn tally(spec: &Spec) -> Result<(Tally, Vec<u64>), SpecError> {
     let side = |key| spec.number_must(key, 1..=SIDE_MAX);
     let (n, c, k) = (("n", side("n")?), ("c", side("c")?), ("k", side("k")?));
@@ -146,7 +147,7 @@ fn winograd(
     spec: &Spec,
     tally: &mut Tally,
     (high, wide): (Axis, Axis),
-    (n, c, k, groups): ((&'static str, u64), (&'static str, u64), (&'static str, u64), u64),
+    (n, c, k, groups): (Side, Side, Side, u64),
     kind: TensorType,
 ) -> Result<(), SpecError> {
     let fits = [high, wide].iter().all(|axis| axis.taps == 3 && axis.stride == 1 && axis.dilation == 1);

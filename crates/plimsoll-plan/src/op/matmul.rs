@@ -30,6 +30,7 @@ pub(super) const KNOWN: Known = Known {
 ///
 /// Transposed operands are read as they lie: no library that is worth its name copies them. Split-k keeps a partial sum
 /// for each part, in single precision, until they are added up.
+#[expect(clippy::many_single_char_names, reason = "the letters are the operation's own")]
 pub(super) fn tally(spec: &Spec) -> Result<(Tally, Vec<u64>), SpecError> {
     let side = |key| spec.number_must(key, 1..=SIDE_MAX);
     let (m, k, n) = (("m", side("m")?), ("k", side("k")?), ("n", side("n")?));

@@ -67,8 +67,8 @@ impl Tally {
         let times = if role == Role::Workspace { 2 } else { 1 };
         self.moved =
             bytes.checked_mul(times).and_then(|more| self.moved.checked_add(more)).ok_or(overflow)?;
-        let rule = sides.iter().map(|side| side.0).chain(["size"]).collect::<Vec<_>>().join(" × ");
-        let mut formula = Formula::new(rule);
+        let names = sides.iter().map(|side| side.0).chain(["size"]).collect::<Vec<_>>().join(" × ");
+        let mut formula = Formula::new(names);
         for (name, length) in sides {
             formula = formula.term(*name, length);
         }
