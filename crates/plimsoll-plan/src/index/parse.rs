@@ -161,7 +161,7 @@ fn words(spec: &Spec) -> Result<(Codec, Word), SpecError> {
     let (mut codec, mut kind) = (None, None);
     let said = [spec.text("codec"), spec.text("kind")];
     for text in spec.words().chain(said.into_iter().flatten()) {
-        let word = choose(text, &WORDS)?;
+        let word = sized(text).map_or_else(|| choose(text, &WORDS), Ok)?;
         let twice = match word {
             Word::Codec(found) => codec.replace(found).is_some(),
             found => kind.replace(found).is_some(),
@@ -171,6 +171,19 @@ fn words(spec: &Spec) -> Result<(Codec, Word), SpecError> {
         }
     }
     Ok((codec.unwrap_or(Codec::F32), kind.unwrap_or(Word::Flat)))
+}
+
+/// A codec as it is printed, with its size: `pq96x8`, `neural128`. What the size may be is looked at with the others.
+fn sized(text: &str) -> Option<Word> {
+    let small = text.to_ascii_lowercase();
+    let whole = |text: &str| text.parse::<u64>().ok();
+    let codec = if let Some(sizes) = small.strip_prefix("pq").filter(|sizes| !sizes.is_empty()) {
+        let (parts, bits) = sizes.split_once('x').unwrap_or((sizes, "8"));
+        Codec::Pq { parts: whole(parts)?, bits: whole(bits)? }
+    } else {
+        Codec::Neural { width: whole(small.strip_prefix("neural")?)? }
+    };
+    Some(Word::Codec(codec))
 }
 
 /// Refuses keys that belong to something else.
@@ -188,14 +201,22 @@ fn filled_codec(codec: Codec, spec: &Spec, dimension: u64) -> Result<Codec, Spec
     let (pq, neural) = (matches!(codec, Codec::Pq { .. }), matches!(codec, Codec::Neural { .. }));
     only(spec, pq, &["pq_m", "pq_bits"], "they belong to pq; add pq")?;
     only(spec, neural, &["width"], "it belongs to neural; add neural")?;
+    let within = |key: &str, found: u64, most: u64| {
+        let range = SpecError::Range { key: key.to_owned(), found, least: 1, most };
+        if (1..=most).contains(&found) { Ok(found) } else { Err(range) }
+    };
     Ok(match codec {
         // Sub-vectors of four numbers, as FAISS's guide has them.
-        Codec::Pq { .. } => Codec::Pq {
-            parts: spec.number_or("pq_m", 1..=dimension, dimension.div_ceil(4))?,
-            bits: spec.number_or("pq_bits", 1..=16, 8)?,
-        },
-        Codec::Neural { .. } => {
-            Codec::Neural { width: spec.number_or("width", 1..=dimension, dimension.div_ceil(6))? }
+        Codec::Pq { parts, bits } => {
+            let usual = if parts == 0 { dimension.div_ceil(4) } else { parts };
+            let parts = spec.number_or("pq_m", 1..=dimension, usual)?;
+            let bits = spec.number_or("pq_bits", 1..=16, bits)?;
+            Codec::Pq { parts: within("pq_m", parts, dimension)?, bits: within("pq_bits", bits, 16)? }
+        }
+        Codec::Neural { width } => {
+            let usual = if width == 0 { dimension.div_ceil(6) } else { width };
+            let width = spec.number_or("width", 1..=dimension, usual)?;
+            Codec::Neural { width: within("width", width, dimension)? }
         }
         plain => plain,
     })
@@ -286,6 +307,9 @@ mod tests {
         let lists = Index::parse("1Mx384:pq,ivf").unwrap();
         assert_eq!(lists.kind, Kind::Ivf { lists: 4000, probes: 62 });
         assert_eq!(lists.codec, Codec::Pq { parts: 96, bits: 8 });
+        for codec in ["pq32x4", "neural64", "pq16x8"] {
+            assert_eq!(Index::parse(&format!("1Mx384:{codec}")).unwrap().codec.to_string(), codec);
+        }
         let small = Index::parse("3x2:ivf,k=3").unwrap();
         assert_eq!(small.kind, Kind::Ivf { lists: 3, probes: 1 });
     }
@@ -302,6 +326,9 @@ mod tests {
             ("10x8:k=11", "k = 11 is out of range; it is 1 to 10"),
             ("5Mx768:int5", "\"int5\" is not known here"),
             ("5Mx768:int4,int8", "is said twice"),
+            ("5Mx768:pq769x8", "pq_m = 769 is out of range; it is 1 to 768"),
+            ("5Mx768:pq96x17", "pq_bits = 17 is out of range"),
+            ("5Mx768:pqx8", "is not known here"),
             ("5Mx768:flat,nlist=5", "nlist does not go with flat"),
             ("5Mx768:hnsw,on=disk", "hnsw does not go with on=disk"),
             ("5Mx768:int8,as=hnswlib,hnsw", "it keeps f32 only"),
