@@ -13,8 +13,8 @@ pub mod model;
 pub mod op;
 mod part;
 mod phase;
-mod spec;
+mod wording;
 
 pub use part::{Certainty, Formula, Part, Term};
 pub use phase::{Phase, Phases};
-pub use spec::SpecError;
+pub use wording::WordingError;

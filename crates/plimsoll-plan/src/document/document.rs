@@ -4,7 +4,7 @@ use plimsoll::{Bytes, Place};
 
 use super::Encoder;
 use crate::phase::{Phase, product, push};
-use crate::spec::{Spec, SpecError};
+use crate::wording::{Wording, WordingError};
 use crate::{Certainty, Formula, Part, Phases};
 
 const WHAT: &str = "documents";
@@ -83,39 +83,39 @@ impl Document {
     /// The size comes first. `chunk` and `overlap` are tokens, `bytes_per_token` how long one is; `model` is a name that
     /// is known, or `dim` and `weights` stand for one; `dtype` (f32, f16, bf16) is how it computes, `batch` how many
     /// chunks at once, `on` where. `text` and `vectors` are places (`text=none` keeps none), `dedup` is yes or no.
-    pub fn parse(text: &str) -> Result<Self, SpecError> {
-        let spec = Spec::parse(WHAT, text, EXAMPLE)?;
-        spec.keys(&KEYS)?;
-        let shape = |found: &str| SpecError::Shape { what: WHAT, found: found.to_owned(), example: EXAMPLE };
-        let words = spec.words().filter(|word| !word.eq_ignore_ascii_case("dedup"));
-        let sizes: Vec<&str> = words.chain(spec.text("size")).collect();
+    pub fn parse(text: &str) -> Result<Self, WordingError> {
+        let said = Wording::parse(WHAT, text, EXAMPLE)?;
+        said.keys(&KEYS)?;
+        let shape = |found: &str| WordingError::Shape { what: WHAT, found: found.to_owned(), example: EXAMPLE };
+        let words = said.words().filter(|word| !word.eq_ignore_ascii_case("dedup"));
+        let sizes: Vec<&str> = words.chain(said.text("size")).collect();
         let size = match sizes[..] {
-            [one] => one.parse().map_err(|source| SpecError::Size { key: "size".to_owned(), source })?,
-            [] => return Err(SpecError::Missing { key: "size" }),
+            [one] => one.parse().map_err(|source| WordingError::Size { key: "size".to_owned(), source })?,
+            [] => return Err(WordingError::Missing { key: "size" }),
             [_, second, ..] => return Err(shape(second)),
         };
-        let number_bytes = spec.choice("dtype", &[("f32", 4), ("f16", 2), ("bf16", 2)], 2)?;
-        let encoder = encoder(&spec, number_bytes)?;
-        let tokens = spec.number_or("chunk", 1..=1 << 24, 512.min(encoder.context))?;
-        let overlap = spec.number_or("overlap", 0..=tokens - 1, 0)?;
-        let token_tenths = token_tenths(&spec)?;
-        let place = spec.place("on")?.unwrap_or(Place::Host);
-        let kept = spec.text("text").filter(|text| !["none", "no"].contains(text));
-        let kept = if kept.is_some() { spec.place("text")? } else { None };
+        let number_bytes = said.choice("dtype", &[("f32", 4), ("f16", 2), ("bf16", 2)], 2)?;
+        let encoder = encoder(&said, number_bytes)?;
+        let tokens = said.number_or("chunk", 1..=1 << 24, 512.min(encoder.context))?;
+        let overlap = said.number_or("overlap", 0..=tokens - 1, 0)?;
+        let token_tenths = token_tenths(&said)?;
+        let place = said.place("on")?.unwrap_or(Place::Host);
+        let kept = said.text("text").filter(|text| !["none", "no"].contains(text));
+        let kept = if kept.is_some() { said.place("text")? } else { None };
         let document = Self {
             size,
-            files: spec.number_or("files", 1..=1 << 40, 1)?,
+            files: said.number_or("files", 1..=1 << 40, 1)?,
             chunking: Chunking { tokens, overlap, token_tenths },
             encoder,
             place,
-            batch: spec.number_or("batch", 1..=1 << 20, 32)?,
-            ring: ring(&spec)?,
+            batch: said.number_or("batch", 1..=1 << 20, 32)?,
+            ring: ring(&said)?,
             text: kept,
-            vectors: spec.place("vectors")?.unwrap_or(Place::Host),
-            dedup: spec.flag("dedup", false)?,
+            vectors: said.place("vectors")?.unwrap_or(Place::Host),
+            dedup: said.flag("dedup", false)?,
         };
         if document.phases().parts().iter().any(|part| part.bytes == Bytes::MAX) {
-            return Err(SpecError::Overflow { what: WHAT, key: "size" });
+            return Err(WordingError::Overflow { what: WHAT, key: "size" });
         }
         Ok(document)
     }
@@ -237,10 +237,10 @@ impl Document {
 }
 
 /// The model that is named, or one of which only the vector is known.
-fn encoder(spec: &Spec, number_bytes: u64) -> Result<Encoder, SpecError> {
-    let weights = spec.size("weights")?;
-    let dimension = spec.number("dim", 1..=1 << 20)?;
-    let named = spec.text("model");
+fn encoder(said: &Wording, number_bytes: u64) -> Result<Encoder, WordingError> {
+    let weights = said.size("weights")?;
+    let dimension = said.number("dim", 1..=1 << 20)?;
+    let named = said.text("model");
     let known = named.and_then(|name| Encoder::known(name, number_bytes));
     let mut encoder = match (known, named, dimension) {
         (Some(known), ..) => known,
@@ -253,9 +253,9 @@ fn encoder(spec: &Spec, number_bytes: u64) -> Result<Encoder, SpecError> {
         }
         (None, Some(name), None) => {
             let known = Encoder::names().collect::<Vec<_>>().join(", ") + "; or say dim= and weights=";
-            return Err(SpecError::Unknown { found: name.to_owned(), known });
+            return Err(WordingError::Unknown { found: name.to_owned(), known });
         }
-        (None, None, None) => return Err(SpecError::Missing { key: "dim" }),
+        (None, None, None) => return Err(WordingError::Missing { key: "dim" }),
     };
     encoder.dimension = dimension.unwrap_or(encoder.dimension);
     encoder.weights = weights.unwrap_or(encoder.weights);
@@ -263,9 +263,9 @@ fn encoder(spec: &Spec, number_bytes: u64) -> Result<Encoder, SpecError> {
 }
 
 /// Bytes of a token, to a tenth: `4.2`.
-fn token_tenths(spec: &Spec) -> Result<u64, SpecError> {
-    let Some(text) = spec.text("bytes_per_token") else { return Ok(TOKEN_TENTHS) };
-    let wrong = || SpecError::NotANumber { key: "bytes_per_token".to_owned(), found: text.to_owned() };
+fn token_tenths(said: &Wording) -> Result<u64, WordingError> {
+    let Some(text) = said.text("bytes_per_token") else { return Ok(TOKEN_TENTHS) };
+    let wrong = || WordingError::NotANumber { key: "bytes_per_token".to_owned(), found: text.to_owned() };
     let (whole, tenth) = text.split_once('.').unwrap_or((text, "0"));
     let whole: u64 = whole.parse().map_err(|_| wrong())?;
     let tenth: u64 = if tenth.len() == 1 { tenth.parse().map_err(|_| wrong())? } else { return Err(wrong()) };
@@ -273,17 +273,17 @@ fn token_tenths(spec: &Spec) -> Result<u64, SpecError> {
     if (1..=640).contains(&found) {
         Ok(found)
     } else {
-        Err(SpecError::Range { key: "bytes_per_token".to_owned(), found: whole, least: 1, most: 64 })
+        Err(WordingError::Range { key: "bytes_per_token".to_owned(), found: whole, least: 1, most: 64 })
     }
 }
 
 /// `3x8MiB`: slots and the bytes of one.
-fn ring(spec: &Spec) -> Result<(Bytes, u64), SpecError> {
-    let Some(text) = spec.text("ring") else { return Ok((Bytes::mib(8), 3)) };
-    let shape = || SpecError::Shape { what: "a ring", found: text.to_owned(), example: "ring=3x8MiB" };
+fn ring(said: &Wording) -> Result<(Bytes, u64), WordingError> {
+    let Some(text) = said.text("ring") else { return Ok((Bytes::mib(8), 3)) };
+    let shape = || WordingError::Shape { what: "a ring", found: text.to_owned(), example: "ring=3x8MiB" };
     let (slots, slot) = text.split_once(['x', '×', '*']).ok_or_else(shape)?;
-    let slots = crate::spec::number("ring", slots, 2..=4096)?;
-    let slot: Bytes = slot.parse().map_err(|source| SpecError::Size { key: "ring".to_owned(), source })?;
+    let slots = crate::wording::number("ring", slots, 2..=4096)?;
+    let slot: Bytes = slot.parse().map_err(|source| WordingError::Size { key: "ring".to_owned(), source })?;
     if slot.is_zero() || slot > Bytes::gib(64) {
         return Err(shape());
     }

@@ -4,7 +4,7 @@ use plimsoll::{Bytes, Place};
 
 use super::{Image, Pipeline, Runtime, TextEncoders, Weights};
 use crate::model::TensorType;
-use crate::spec::{Spec, SpecError, number};
+use crate::wording::{Wording, WordingError, number};
 
 const WHAT: &str = "making images";
 const EXAMPLE: &str = "flux.1-dev,1024x1024,batch=1,weights=fp8,text=drop,tiling,on=cuda:0";
@@ -35,12 +35,12 @@ impl Image {
     /// `weights` and `text_weights` are types, `text` is what becomes of the text encoders (`keep`, `drop`, `host`),
     /// `offload=model` keeps only the part that works on the device; `vae` is the decoder's type, `tiling` decodes by
     /// tiles of `tile` pixels; `attention=written` is without fused attention; `runtime` is `torch` or `sdcpp`.
-    pub fn parse(text: &str) -> Result<Self, SpecError> {
-        let spec = Spec::parse(WHAT, text, EXAMPLE)?;
-        spec.keys(&KEYS)?;
-        let mut pipeline = spec.text("model").map(pipeline).transpose()?;
-        let mut size = spec.text("size").map(sides).transpose()?;
-        for word in spec.words().filter(|word| !word.eq_ignore_ascii_case("tiling")) {
+    pub fn parse(text: &str) -> Result<Self, WordingError> {
+        let said = Wording::parse(WHAT, text, EXAMPLE)?;
+        said.keys(&KEYS)?;
+        let mut pipeline = said.text("model").map(pipeline).transpose()?;
+        let mut size = said.text("size").map(sides).transpose()?;
+        for word in said.words().filter(|word| !word.eq_ignore_ascii_case("tiling")) {
             let begins_with_digit = word.starts_with(|c: char| c.is_ascii_digit());
             let twice = if begins_with_digit && word.contains(['x', '×']) {
                 size.replace(sides(word)?).is_some()
@@ -48,10 +48,10 @@ impl Image {
                 pipeline.replace(self::pipeline(word)?).is_some()
             };
             if twice {
-                return Err(SpecError::Twice(word.to_owned()));
+                return Err(WordingError::Twice(word.to_owned()));
             }
         }
-        let pipeline = pipeline.ok_or_else(|| SpecError::Shape {
+        let pipeline = pipeline.ok_or_else(|| WordingError::Shape {
             what: WHAT,
             found: text.to_owned(),
             example: EXAMPLE,
@@ -62,54 +62,54 @@ impl Image {
             ("diffusers", Runtime::Torch),
             ("sdcpp", Runtime::StableDiffusionCpp),
         ];
-        let runtime = spec.choice("runtime", &runtimes, Runtime::Torch)?;
+        let runtime = said.choice("runtime", &runtimes, Runtime::Torch)?;
         let image = Self {
             pipeline,
             sides: size,
-            batch: spec.number_or("batch", 1..=1 << 16, 1)?,
-            weights: weights(&spec, "weights")?,
-            text_weights: weights(&spec, "text_weights")?,
-            text: spec.choice("text", &ENCODERS, TextEncoders::Kept)?,
-            offload: spec.choice("offload", &[("none", false), ("no", false), ("model", true)], false)?,
-            decoder_number_bytes: spec.choice(
+            batch: said.number_or("batch", 1..=1 << 16, 1)?,
+            weights: weights(&said, "weights")?,
+            text_weights: weights(&said, "text_weights")?,
+            text: said.choice("text", &ENCODERS, TextEncoders::Kept)?,
+            offload: said.choice("offload", &[("none", false), ("no", false), ("model", true)], false)?,
+            decoder_number_bytes: said.choice(
                 "vae",
                 &[("f32", 4), ("fp32", 4), ("f16", 2), ("fp16", 2), ("bf16", 2)],
                 if pipeline.decodes_in_f32 { 4 } else { 2 },
             )?,
-            tile: tile(&spec)?,
-            guided: spec.flag("guidance", pipeline.guided)?,
+            tile: tile(&said)?,
+            guided: said.flag("guidance", pipeline.guided)?,
             // stable-diffusion.cpp writes scores unless it is told otherwise.
-            written_scores: spec.choice(
+            written_scores: said.choice(
                 "attention",
                 &[("fused", false), ("written", true)],
                 runtime == Runtime::StableDiffusionCpp,
             )?,
             runtime,
-            place: spec.place("on")?.unwrap_or(Place::Host),
+            place: said.place("on")?.unwrap_or(Place::Host),
         };
         image.check()?;
         Ok(image)
     }
 
-    fn check(&self) -> Result<(), SpecError> {
+    fn check(&self) -> Result<(), WordingError> {
         let step = self.pipeline.step;
         for (key, side) in [("width", self.sides.0), ("height", self.sides.1)] {
             if side % step != 0 {
                 let reason = "sides are multiples of 8, of SD 3.5 and FLUX.1 multiples of 16; round it";
                 let (key, other) = (format!("{key}={side}"), self.pipeline.name.to_owned());
-                return Err(SpecError::Conflict { key, other, reason });
+                return Err(WordingError::Conflict { key, other, reason });
             }
         }
         if self.offload && self.place == Place::Host {
             let (key, other) = ("offload=model".to_owned(), "on=host".to_owned());
-            return Err(SpecError::Conflict {
+            return Err(WordingError::Conflict {
                 key,
                 other,
                 reason: "the host is where parts wait; say on=cuda:0",
             });
         }
         if self.phases().parts().iter().any(|part| part.bytes == Bytes::MAX) {
-            return Err(SpecError::Overflow { what: WHAT, key: "size" });
+            return Err(WordingError::Overflow { what: WHAT, key: "size" });
         }
         Ok(())
     }
@@ -122,28 +122,28 @@ const ENCODERS: [(&str, TextEncoders); 4] = [
     ("cpu", TextEncoders::OnHost),
 ];
 
-fn pipeline(name: &str) -> Result<Pipeline, SpecError> {
-    Pipeline::known(name).ok_or_else(|| SpecError::Unknown {
+fn pipeline(name: &str) -> Result<Pipeline, WordingError> {
+    Pipeline::known(name).ok_or_else(|| WordingError::Unknown {
         found: name.to_owned(),
         known: Pipeline::all().map(|pipeline| pipeline.name).collect::<Vec<_>>().join(", "),
     })
 }
 
 /// `1024x768`: width, then height.
-fn sides(text: &str) -> Result<(u64, u64), SpecError> {
-    let shape = || SpecError::Shape { what: "an image's size", found: text.to_owned(), example: "1024x1024" };
+fn sides(text: &str) -> Result<(u64, u64), WordingError> {
+    let shape = || WordingError::Shape { what: "an image's size", found: text.to_owned(), example: "1024x1024" };
     let (wide, high) = text.split_once(['x', '×']).ok_or_else(shape)?;
     Ok((number("width", wide, 8..=SIDE_MAX)?, number("height", high, 8..=SIDE_MAX)?))
 }
 
-fn weights(spec: &Spec, key: &str) -> Result<Weights, SpecError> {
-    spec.text(key).map_or(Ok(Weights::Plain(TensorType::BF16)), Weights::parse)
+fn weights(said: &Wording, key: &str) -> Result<Weights, WordingError> {
+    said.text(key).map_or(Ok(Weights::Plain(TensorType::BF16)), Weights::parse)
 }
 
 /// Tiles are as large as the autoencoder was trained for, where nobody says.
-fn tile(spec: &Spec) -> Result<Option<u64>, SpecError> {
-    let tile = spec.number("tile", 64..=SIDE_MAX)?;
-    Ok(if spec.flag("tiling", tile.is_some())? { tile.or(Some(1024)) } else { None })
+fn tile(said: &Wording) -> Result<Option<u64>, WordingError> {
+    let tile = said.number("tile", 64..=SIDE_MAX)?;
+    Ok(if said.flag("tiling", tile.is_some())? { tile.or(Some(1024)) } else { None })
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::Certainty;
 use crate::model::TensorType;
 use crate::phase::product;
-use crate::spec::SpecError;
+use crate::wording::WordingError;
 
 /// A type for weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,14 +18,14 @@ pub enum Weights {
 
 impl Weights {
     /// The type of this name.
-    pub fn parse(text: &str) -> Result<Self, SpecError> {
+    pub fn parse(text: &str) -> Result<Self, WordingError> {
         let small = text.trim().to_ascii_lowercase();
         match small.as_str() {
             "nf4" | "bnb4" => Ok(Self::Nf4),
             "fp8" => Ok(Self::Plain(TensorType::F8)),
             "fp16" => Ok(Self::Plain(TensorType::F16)),
             "fp32" => Ok(Self::Plain(TensorType::F32)),
-            name => name.parse().map(Self::Plain).map_err(|_| SpecError::Unknown {
+            name => name.parse().map(Self::Plain).map_err(|_| WordingError::Unknown {
                 found: text.to_owned(),
                 known: "bf16, f16, f32, fp8, nf4, and GGUF's q8_0, q6_k, q5_0, q4_k and others".to_owned(),
             }),

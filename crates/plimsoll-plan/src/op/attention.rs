@@ -3,7 +3,7 @@
 use super::operation::Known;
 use super::tally::{Role, SIDE_MAX, Tally, plain_type};
 use crate::model::TensorType;
-use crate::spec::{Spec, SpecError};
+use crate::wording::{Wording, WordingError};
 
 /// What a text may say, and what one looks like.
 pub(super) const KNOWN: Known = Known {
@@ -20,23 +20,23 @@ pub(super) const KNOWN: Known = Known {
 /// Fused, a row of scores is never in memory; what stays for the backward pass is the logarithm of each row's sum. Written
 /// out, there are the scores and what softmax makes of them, each `batch × heads × q × kv`, and keys and values are
 /// repeated for all heads of a group. Causal attention leaves out pairs, not memory.
-pub(super) fn tally(spec: &Spec) -> Result<(Tally, Vec<u64>), SpecError> {
-    let side = |key| spec.number_must(key, 1..=SIDE_MAX);
-    let batch = ("batch", spec.number_or("batch", 1..=SIDE_MAX, 1)?);
+pub(super) fn tally(said: &Wording) -> Result<(Tally, Vec<u64>), WordingError> {
+    let side = |key| said.number_must(key, 1..=SIDE_MAX);
+    let batch = ("batch", said.number_or("batch", 1..=SIDE_MAX, 1)?);
     let heads = ("heads", side("heads")?);
-    let kv_heads = ("kv_heads", spec.number_or("kv_heads", 1..=heads.1, heads.1)?);
+    let kv_heads = ("kv_heads", said.number_or("kv_heads", 1..=heads.1, heads.1)?);
     if heads.1 % kv_heads.1 != 0 {
         let (key, other) = (format!("heads={}", heads.1), format!("kv_heads={}", kv_heads.1));
         let reason = "each head of keys serves as many heads of queries; take a number that divides them";
-        return Err(SpecError::Conflict { key, other, reason });
+        return Err(WordingError::Conflict { key, other, reason });
     }
     let q = ("q", side("q")?);
-    let kv = ("kv", spec.number_or("kv", 1..=SIDE_MAX, q.1)?);
+    let kv = ("kv", said.number_or("kv", 1..=SIDE_MAX, q.1)?);
     let d = ("d", side("d")?);
-    let dv = ("dv", spec.number_or("dv", 1..=SIDE_MAX, d.1)?);
-    let kind = plain_type(spec, "dtype", TensorType::BF16)?;
-    let (fused, backward) = (spec.flag("fused", true)?, spec.flag("backward", false)?);
-    let mut tally = Tally::new(spec)?;
+    let dv = ("dv", said.number_or("dv", 1..=SIDE_MAX, d.1)?);
+    let kind = plain_type(said, "dtype", TensorType::BF16)?;
+    let (fused, backward) = (said.flag("fused", true)?, said.flag("backward", false)?);
+    let mut tally = Tally::new(said)?;
     tally.add("Q", Role::Input, kind, &[batch, heads, q, d])?;
     tally.add("K", Role::Input, kind, &[batch, kv_heads, kv, d])?;
     tally.add("V", Role::Input, kind, &[batch, kv_heads, kv, dv])?;
@@ -52,11 +52,11 @@ pub(super) fn tally(spec: &Spec) -> Result<(Tally, Vec<u64>), SpecError> {
         tally.add("scores", Role::Workspace, kind, &scores)?;
         let role = if backward { Role::Saved } else { Role::Workspace };
         tally.add("probabilities", role, kind, &scores)?;
-        if spec.flag("dropout", false)? {
+        if said.flag("dropout", false)? {
             tally.add("dropout mask", Role::Saved, TensorType::I8, &scores)?;
         }
     }
-    let pairs = if spec.flag("causal", false)? { causal_share(q.1, kv.1) } else { 1.0 };
+    let pairs = if said.flag("causal", false)? { causal_share(q.1, kv.1) } else { 1.0 };
     let all = |width: u64| [batch.1, heads.1, q.1, kv.1, width];
     tally.count(2.0 * pairs, &all(d.1));
     tally.count(2.0 * pairs, &all(dv.1));

@@ -6,7 +6,7 @@ use super::tally::Tally;
 use super::{attention, conv2d, matmul, optimizer, rows};
 use crate::Part;
 use crate::machine::Rate;
-use crate::spec::{Spec, SpecError, choose};
+use crate::wording::{Wording, WordingError, choose};
 
 /// What a text for an operation may say.
 #[derive(Clone, Copy)]
@@ -62,7 +62,7 @@ impl Roofline {
     }
 }
 
-type Rule = fn(&Spec) -> Result<(Tally, Vec<u64>), SpecError>;
+type Rule = fn(&Wording) -> Result<(Tally, Vec<u64>), WordingError>;
 
 const RULES: [(&str, (&str, Known, Rule)); 12] = [
     ("matmul", ("matmul", matmul::KNOWN, matmul::tally)),
@@ -86,18 +86,18 @@ impl Operation {
     /// `attention heads,q,d[,batch,kv_heads,kv,dv,fused,causal,backward]`, `softmax rows,columns`,
     /// `layernorm rows,columns[,kind]`, `embedding tokens,vocab,width`, `cross-entropy tokens,vocab[,chunks]`,
     /// `optimizer params[,kind,master]`; all take `dtype` and `on`.
-    pub fn parse(name: &str, text: &str) -> Result<Self, SpecError> {
+    pub fn parse(name: &str, text: &str) -> Result<Self, WordingError> {
         let (name, known, rule) = choose(name, &RULES)?;
-        let spec = Spec::parse(known.what, text, known.example)?;
-        spec.keys(known.keys)?;
+        let said = Wording::parse(known.what, text, known.example)?;
+        said.keys(known.keys)?;
         // A bare word is a yes; what no key knows is a mistake.
-        if let Some(word) = spec.words().find(|word| !known.keys.contains(&word.replace('-', "_").as_str())) {
-            return Err(SpecError::Unknown { found: word.to_owned(), known: known.keys.join(", ") });
+        if let Some(word) = said.words().find(|word| !known.keys.contains(&word.replace('-', "_").as_str())) {
+            return Err(WordingError::Unknown { found: word.to_owned(), known: known.keys.join(", ") });
         }
-        let (Tally { parts, moved, flops, .. }, shape) = rule(&spec)?;
+        let (Tally { parts, moved, flops, .. }, shape) = rule(&said)?;
         let operation = Self { name, parts, shape, flops, moved };
         let sum = operation.parts.iter().try_fold(Bytes::ZERO, |sum, part| sum.checked_add(part.bytes));
-        sum.map(|_| operation).ok_or(SpecError::Overflow { what: known.what, key: "sides" })
+        sum.map(|_| operation).ok_or(WordingError::Overflow { what: known.what, key: "sides" })
     }
 
     /// All that it needs at a place.

@@ -3,7 +3,7 @@
 use super::operation::Known;
 use super::tally::{Role, SIDE_MAX, Tally, plain_type, wide};
 use crate::model::TensorType;
-use crate::spec::{Spec, SpecError};
+use crate::wording::{Wording, WordingError};
 
 /// What a text for softmax may say.
 pub(super) const SOFTMAX: Known = Known {
@@ -34,17 +34,17 @@ pub(super) const CROSS_ENTROPY: Known = Known {
 };
 
 /// Softmax of each row: its largest, the exponentials, their sum, the quotients.
-pub(super) fn softmax(spec: &Spec) -> Result<(Tally, Vec<u64>), SpecError> {
-    let rows = ("rows", spec.number_must("rows", 1..=SIDE_MAX)?);
-    let columns = ("columns", spec.number_must("columns", 1..=SIDE_MAX)?);
-    let kind = plain_type(spec, "dtype", TensorType::BF16)?;
-    let mut tally = Tally::new(spec)?;
+pub(super) fn softmax(said: &Wording) -> Result<(Tally, Vec<u64>), WordingError> {
+    let rows = ("rows", said.number_must("rows", 1..=SIDE_MAX)?);
+    let columns = ("columns", said.number_must("columns", 1..=SIDE_MAX)?);
+    let kind = plain_type(said, "dtype", TensorType::BF16)?;
+    let mut tally = Tally::new(said)?;
     tally.add("input", Role::Input, kind, &[rows, columns])?;
-    if !spec.flag("in_place", false)? {
+    if !said.flag("in_place", false)? {
         tally.add("output", Role::Output, kind, &[rows, columns])?;
     }
     tally.count(5.0, &[rows.1, columns.1]);
-    if spec.flag("backward", false)? {
+    if said.flag("backward", false)? {
         tally.add("gradient of output", Role::Input, kind, &[rows, columns])?;
         tally.add("gradient of input", Role::Output, kind, &[rows, columns])?;
         tally.count(4.0, &[rows.1, columns.1]);
@@ -53,19 +53,19 @@ pub(super) fn softmax(spec: &Spec) -> Result<(Tally, Vec<u64>), SpecError> {
 }
 
 /// Layer norm, or root mean square norm, of each row.
-pub(super) fn norm(spec: &Spec) -> Result<(Tally, Vec<u64>), SpecError> {
-    let rows = ("rows", spec.number_must("rows", 1..=SIDE_MAX)?);
-    let columns = ("columns", spec.number_must("columns", 1..=SIDE_MAX)?);
-    let kind = plain_type(spec, "dtype", TensorType::BF16)?;
+pub(super) fn norm(said: &Wording) -> Result<(Tally, Vec<u64>), WordingError> {
+    let rows = ("rows", said.number_must("rows", 1..=SIDE_MAX)?);
+    let columns = ("columns", said.number_must("columns", 1..=SIDE_MAX)?);
+    let kind = plain_type(said, "dtype", TensorType::BF16)?;
     // A layer norm has scale, shift, mean and deviation; a root mean square norm scale and deviation.
-    let each = ("scale and shift", spec.choice("kind", &[("layer", 2), ("rms", 1)], 2)?);
-    let mut tally = Tally::new(spec)?;
+    let each = ("scale and shift", said.choice("kind", &[("layer", 2), ("rms", 1)], 2)?);
+    let mut tally = Tally::new(said)?;
     tally.add("input", Role::Input, kind, &[rows, columns])?;
     tally.add("weights", Role::Input, kind, &[each, columns])?;
     tally.add("output", Role::Output, kind, &[rows, columns])?;
     tally.add("row statistics", Role::Saved, wide(kind), &[("statistics", each.1), rows])?;
     tally.count(8.0, &[rows.1, columns.1]);
-    if spec.flag("backward", false)? {
+    if said.flag("backward", false)? {
         tally.add("gradient of output", Role::Input, kind, &[rows, columns])?;
         tally.add("gradient of input", Role::Output, kind, &[rows, columns])?;
         tally.add("gradient of weights", Role::Output, kind, &[each, columns])?;
@@ -75,12 +75,12 @@ pub(super) fn norm(spec: &Spec) -> Result<(Tally, Vec<u64>), SpecError> {
 }
 
 /// Rows of a table by number. Only the rows that are asked for are read.
-pub(super) fn embedding(spec: &Spec) -> Result<(Tally, Vec<u64>), SpecError> {
-    let tokens = ("tokens", spec.number_must("tokens", 1..=SIDE_MAX)?);
-    let vocab = ("vocab", spec.number_must("vocab", 1..=SIDE_MAX)?);
-    let width = ("width", spec.number_must("width", 1..=SIDE_MAX)?);
-    let kind = plain_type(spec, "dtype", TensorType::BF16)?;
-    let mut tally = Tally::new(spec)?;
+pub(super) fn embedding(said: &Wording) -> Result<(Tally, Vec<u64>), WordingError> {
+    let tokens = ("tokens", said.number_must("tokens", 1..=SIDE_MAX)?);
+    let vocab = ("vocab", said.number_must("vocab", 1..=SIDE_MAX)?);
+    let width = ("width", said.number_must("width", 1..=SIDE_MAX)?);
+    let kind = plain_type(said, "dtype", TensorType::BF16)?;
+    let mut tally = Tally::new(said)?;
     tally.add("table", Role::Input, kind, &[vocab, width])?;
     let table = tally.moved;
     tally.add("numbers of rows", Role::Input, TensorType::I64, &[tokens])?;
@@ -88,10 +88,10 @@ pub(super) fn embedding(spec: &Spec) -> Result<(Tally, Vec<u64>), SpecError> {
     tally.add("output", Role::Output, kind, &[tokens, width])?;
     let output = tally.moved.saturating_sub(before);
     tally.moved = tally.moved.saturating_sub(table).saturating_add(table.min(output));
-    if spec.flag("backward", false)? {
+    if said.flag("backward", false)? {
         tally.add("gradient of output", Role::Input, kind, &[tokens, width])?;
         // A dense gradient is as large as the table, however few rows were asked for.
-        let rows = if spec.flag("sparse", false)? { tokens } else { vocab };
+        let rows = if said.flag("sparse", false)? { tokens } else { vocab };
         tally.add("gradient of table", Role::Output, kind, &[rows, width])?;
         tally.count(1.0, &[tokens.1, width.1]);
     }
@@ -99,25 +99,25 @@ pub(super) fn embedding(spec: &Spec) -> Result<(Tally, Vec<u64>), SpecError> {
 }
 
 /// Cross-entropy of logits: what a large vocabulary makes the largest tensors of a training step.
-pub(super) fn cross_entropy(spec: &Spec) -> Result<(Tally, Vec<u64>), SpecError> {
-    let tokens = ("tokens", spec.number_must("tokens", 1..=SIDE_MAX)?);
-    let vocab = ("vocab", spec.number_must("vocab", 1..=SIDE_MAX)?);
-    let kind = plain_type(spec, "dtype", TensorType::BF16)?;
-    let chunks = spec.number_or("chunks", 1..=tokens.1, 1)?;
+pub(super) fn cross_entropy(said: &Wording) -> Result<(Tally, Vec<u64>), WordingError> {
+    let tokens = ("tokens", said.number_must("tokens", 1..=SIDE_MAX)?);
+    let vocab = ("vocab", said.number_must("vocab", 1..=SIDE_MAX)?);
+    let kind = plain_type(said, "dtype", TensorType::BF16)?;
+    let chunks = said.number_or("chunks", 1..=tokens.1, 1)?;
     let part = ("tokens÷chunks", tokens.1.div_ceil(chunks));
-    let mut tally = Tally::new(spec)?;
+    let mut tally = Tally::new(said)?;
     tally.add("logits", Role::Input, kind, &[tokens, vocab])?;
     tally.add("labels", Role::Input, TensorType::I64, &[tokens])?;
     tally.add("loss", Role::Output, wide(kind), &[("losses", 1)])?;
     // Frameworks raise halves to single precision first, and keep the logarithms for the backward pass.
-    let upcast = spec.flag("upcast", kind.block_bytes().get() < 4)?;
+    let upcast = said.flag("upcast", kind.block_bytes().get() < 4)?;
     let inner = if upcast { wide(kind) } else { kind };
     if upcast {
         tally.add("logits, raised", Role::Workspace, inner, &[part, vocab])?;
     }
     tally.add("log-softmax", Role::Saved, inner, &[part, vocab])?;
     tally.count(5.0, &[tokens.1, vocab.1]);
-    if spec.flag("backward", false)? {
+    if said.flag("backward", false)? {
         tally.add("gradient of log-softmax", Role::Workspace, inner, &[part, vocab])?;
         if upcast {
             tally.add("gradient of raised logits", Role::Workspace, inner, &[part, vocab])?;

@@ -3,7 +3,7 @@
 use plimsoll::{Bytes, Place};
 
 use crate::model::TensorType;
-use crate::spec::{Spec, SpecError};
+use crate::wording::{Wording, WordingError};
 use crate::{Certainty, Formula, Part};
 
 /// The longest side that a tensor may have.
@@ -44,8 +44,8 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn new(spec: &Spec) -> Result<Self, SpecError> {
-        let place = spec.place("on")?.unwrap_or(Place::Host);
+    pub(super) fn new(said: &Wording) -> Result<Self, WordingError> {
+        let place = said.place("on")?.unwrap_or(Place::Host);
         Ok(Self { place, parts: Vec::new(), moved: Bytes::ZERO, flops: 0.0 })
     }
 
@@ -56,9 +56,9 @@ impl Tally {
         role: Role,
         kind: TensorType,
         sides: &[Side],
-    ) -> Result<(), SpecError> {
+    ) -> Result<(), WordingError> {
         let key = sides.iter().max_by_key(|side| side.1).map_or("sides", |side| side.0);
-        let overflow = SpecError::Overflow { what: name, key };
+        let overflow = WordingError::Overflow { what: name, key };
         let (row, others) = sides.split_last().map_or((1, sides), |(row, others)| (row.1, others));
         let row = kind.size(row).ok_or(overflow.clone())?;
         let bytes =
@@ -105,7 +105,7 @@ impl Tally {
 }
 
 /// The plain type of numbers behind a key.
-pub(super) fn plain_type(spec: &Spec, key: &str, usual: TensorType) -> Result<TensorType, SpecError> {
+pub(super) fn plain_type(said: &Wording, key: &str, usual: TensorType) -> Result<TensorType, WordingError> {
     use TensorType as T;
     let plain = [
         ("f64", T::F64),
@@ -119,7 +119,7 @@ pub(super) fn plain_type(spec: &Spec, key: &str, usual: TensorType) -> Result<Te
         ("i8", T::I8),
         ("int8", T::I8),
     ];
-    spec.choice(key, &plain, usual)
+    said.choice(key, &plain, usual)
 }
 
 /// The type of what is summed up: at least single precision.

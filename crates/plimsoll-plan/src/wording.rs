@@ -1,8 +1,9 @@
 //! What a workload is, in one short text: `5Mx768:int4,ivf,nlist=4096`.
 //!
-//! A text is words and `key=value` items between commas. Whoever reads it says which words and keys there are, and
-//! which numbers are sensible, so that each refusal can name the item and what would do instead. Texts come from
-//! command lines and files, and are hostile: their length is bounded, and so is every number.
+//! A text is words and `key=value` items between commas; words may stand anywhere. Whoever reads it says which words and
+//! keys there are, and which numbers are sensible, so that each refusal can name the item and what would do instead.
+//! Texts come from command lines and files, and are hostile: their length is bounded, and so is every number. That, and
+//! what contradicts what, is more than [`crate::spec::Spec`] asks, which takes keys one by one.
 
 use std::ops::RangeInclusive;
 
@@ -13,14 +14,14 @@ const LENGTH_MAX: usize = 4096;
 
 /// A text taken apart.
 #[derive(Clone, Debug)]
-pub(crate) struct Spec {
+pub(crate) struct Wording {
     words: Vec<String>,
     items: Vec<(String, String)>,
 }
 
 /// Why a text does not say what a workload is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SpecError {
+pub enum WordingError {
     /// Nothing, or too much, was written.
     #[error("{found} characters do not describe {what}; write for example {example:?}")]
     Length {
@@ -114,26 +115,26 @@ pub enum SpecError {
     },
 }
 
-impl Spec {
+impl Wording {
     /// Takes a text apart; `example` is what `what` looks like.
-    pub(crate) fn parse(what: &'static str, text: &str, example: &'static str) -> Result<Self, SpecError> {
+    pub(crate) fn parse(what: &'static str, text: &str, example: &'static str) -> Result<Self, WordingError> {
         let found = text.chars().count();
         if text.trim().is_empty() || text.len() > LENGTH_MAX {
-            return Err(SpecError::Length { what, found, example });
+            return Err(WordingError::Length { what, found, example });
         }
-        let mut spec = Self { words: Vec::new(), items: Vec::new() };
+        let mut said = Self { words: Vec::new(), items: Vec::new() };
         for piece in text.split(',').map(str::trim).filter(|piece| !piece.is_empty()) {
             if let Some((key, value)) = piece.split_once('=') {
                 let key = key.trim().to_ascii_lowercase().replace('-', "_");
-                if spec.items.iter().any(|item| item.0 == key) {
-                    return Err(SpecError::Twice(key));
+                if said.items.iter().any(|item| item.0 == key) {
+                    return Err(WordingError::Twice(key));
                 }
-                spec.items.push((key, value.trim().to_owned()));
+                said.items.push((key, value.trim().to_owned()));
             } else {
-                spec.words.push(piece.to_owned());
+                said.words.push(piece.to_owned());
             }
         }
-        Ok(spec)
+        Ok(said)
     }
 
     /// The words, in their order.
@@ -142,9 +143,9 @@ impl Spec {
     }
 
     /// Refuses keys that nobody asks for.
-    pub(crate) fn keys(&self, known: &[&str]) -> Result<(), SpecError> {
+    pub(crate) fn keys(&self, known: &[&str]) -> Result<(), WordingError> {
         match self.items.iter().find(|item| !known.contains(&item.0.as_str())) {
-            Some((key, _)) => Err(SpecError::Unknown { found: key.clone(), known: known.join(", ") }),
+            Some((key, _)) => Err(WordingError::Unknown { found: key.clone(), known: known.join(", ") }),
             None => Ok(()),
         }
     }
@@ -155,7 +156,7 @@ impl Spec {
     }
 
     /// A number, if it is there.
-    pub(crate) fn number(&self, key: &str, range: RangeInclusive<u64>) -> Result<Option<u64>, SpecError> {
+    pub(crate) fn number(&self, key: &str, range: RangeInclusive<u64>) -> Result<Option<u64>, WordingError> {
         self.text(key).map(|value| number(key, value, range)).transpose()
     }
 
@@ -165,7 +166,7 @@ impl Spec {
         key: &str,
         range: RangeInclusive<u64>,
         usual: u64,
-    ) -> Result<u64, SpecError> {
+    ) -> Result<u64, WordingError> {
         Ok(self.number(key, range)?.unwrap_or(usual))
     }
 
@@ -174,29 +175,29 @@ impl Spec {
         &self,
         key: &'static str,
         range: RangeInclusive<u64>,
-    ) -> Result<u64, SpecError> {
-        self.number(key, range)?.ok_or(SpecError::Missing { key })
+    ) -> Result<u64, WordingError> {
+        self.number(key, range)?.ok_or(WordingError::Missing { key })
     }
 
     /// A size, if it is there.
-    pub(crate) fn size(&self, key: &str) -> Result<Option<Bytes>, SpecError> {
-        let wrong = |source| SpecError::Size { key: key.to_owned(), source };
+    pub(crate) fn size(&self, key: &str) -> Result<Option<Bytes>, WordingError> {
+        let wrong = |source| WordingError::Size { key: key.to_owned(), source };
         self.text(key).map(|value| value.parse().map_err(wrong)).transpose()
     }
 
     /// A place, if it is there.
-    pub(crate) fn place(&self, key: &str) -> Result<Option<Place>, SpecError> {
-        let wrong = |source| SpecError::Place { key: key.to_owned(), source };
+    pub(crate) fn place(&self, key: &str) -> Result<Option<Place>, WordingError> {
+        let wrong = |source| WordingError::Place { key: key.to_owned(), source };
         self.text(key).map(|value| value.parse().map_err(wrong)).transpose()
     }
 
     /// One of some values, or what it is when nobody says.
-    pub(crate) fn choice<T: Copy>(&self, key: &str, choices: &[(&str, T)], usual: T) -> Result<T, SpecError> {
+    pub(crate) fn choice<T: Copy>(&self, key: &str, choices: &[(&str, T)], usual: T) -> Result<T, WordingError> {
         self.text(key).map_or(Ok(usual), |value| choose(value, choices))
     }
 
     /// Yes or no; a bare word is a yes.
-    pub(crate) fn flag(&self, key: &str, usual: bool) -> Result<bool, SpecError> {
+    pub(crate) fn flag(&self, key: &str, usual: bool) -> Result<bool, WordingError> {
         let yes = self.words().any(|word| word.replace('-', "_").eq_ignore_ascii_case(key));
         let answers =
             [("yes", true), ("no", false), ("on", true), ("off", false), ("true", true), ("false", false)];
@@ -205,17 +206,17 @@ impl Spec {
 }
 
 /// The choice of this name.
-pub(crate) fn choose<T: Copy>(found: &str, choices: &[(&str, T)]) -> Result<T, SpecError> {
+pub(crate) fn choose<T: Copy>(found: &str, choices: &[(&str, T)]) -> Result<T, WordingError> {
     let choice = choices.iter().find(|choice| choice.0.eq_ignore_ascii_case(found.trim()));
-    choice.map(|choice| choice.1).ok_or_else(|| SpecError::Unknown {
+    choice.map(|choice| choice.1).ok_or_else(|| WordingError::Unknown {
         found: found.to_owned(),
         known: choices.iter().map(|choice| choice.0).collect::<Vec<_>>().join(", "),
     })
 }
 
 /// A whole number: `4096`, `5M`, `1.5M`, `64Ki`.
-pub(crate) fn number(key: &str, text: &str, range: RangeInclusive<u64>) -> Result<u64, SpecError> {
-    let wrong = || SpecError::NotANumber { key: key.to_owned(), found: text.to_owned() };
+pub(crate) fn number(key: &str, text: &str, range: RangeInclusive<u64>) -> Result<u64, WordingError> {
+    let wrong = || WordingError::NotANumber { key: key.to_owned(), found: text.to_owned() };
     let text = text.trim();
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.' && c != '_').unwrap_or(text.len());
     let (digits, unit) = text.split_at(end);
@@ -247,7 +248,7 @@ pub(crate) fn number(key: &str, text: &str, range: RangeInclusive<u64>) -> Resul
     if range.contains(&found) {
         Ok(found)
     } else {
-        Err(SpecError::Range { key: key.to_owned(), found, least, most })
+        Err(WordingError::Range { key: key.to_owned(), found, least, most })
     }
 }
 
@@ -255,7 +256,7 @@ pub(crate) fn number(key: &str, text: &str, range: RangeInclusive<u64>) -> Resul
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<u64, SpecError> {
+    fn read(text: &str) -> Result<u64, WordingError> {
         number("n", text, 1..=u64::MAX)
     }
 
@@ -266,22 +267,22 @@ mod tests {
         assert_eq!(read("64Ki"), Ok(65_536));
         assert_eq!(read("1_000"), Ok(1_000));
         for wrong in ["", "x", "-1", "1.5", "1..2k", "0.0001k", "99999999999G", "5 apples", "1.k.", ".5k"] {
-            assert!(matches!(read(wrong), Err(SpecError::NotANumber { .. })), "{wrong:?}");
+            assert!(matches!(read(wrong), Err(WordingError::NotANumber { .. })), "{wrong:?}");
         }
-        assert!(matches!(read("0"), Err(SpecError::Range { .. })));
+        assert!(matches!(read("0"), Err(WordingError::Range { .. })));
     }
 
     #[test]
     fn what_is_wrong_is_named() {
-        let spec = Spec::parse("a test", "flat,k=10,fast,on=cuda:1", "k=1").unwrap();
-        assert_eq!(spec.words().collect::<Vec<_>>(), ["flat", "fast"]);
-        assert_eq!(spec.number("k", 1..=100), Ok(Some(10)));
-        assert_eq!(spec.place("on"), Ok(Some(Place::Cuda(1))));
-        assert_eq!(spec.flag("fast", false), Ok(true));
-        assert!(spec.keys(&["k"]).unwrap_err().to_string().contains("\"on\" is not known here"));
-        assert_eq!(spec.number_must("m", 1..=2), Err(SpecError::Missing { key: "m" }));
-        assert!(matches!(Spec::parse("a test", "k=1,k=2", ""), Err(SpecError::Twice(_))));
-        assert!(matches!(Spec::parse("a test", &"k".repeat(5_000), ""), Err(SpecError::Length { .. })));
-        assert!(matches!(Spec::parse("a test", " ", ""), Err(SpecError::Length { .. })));
+        let said = Wording::parse("a test", "flat,k=10,fast,on=cuda:1", "k=1").unwrap();
+        assert_eq!(said.words().collect::<Vec<_>>(), ["flat", "fast"]);
+        assert_eq!(said.number("k", 1..=100), Ok(Some(10)));
+        assert_eq!(said.place("on"), Ok(Some(Place::Cuda(1))));
+        assert_eq!(said.flag("fast", false), Ok(true));
+        assert!(said.keys(&["k"]).unwrap_err().to_string().contains("\"on\" is not known here"));
+        assert_eq!(said.number_must("m", 1..=2), Err(WordingError::Missing { key: "m" }));
+        assert!(matches!(Wording::parse("a test", "k=1,k=2", ""), Err(WordingError::Twice(_))));
+        assert!(matches!(Wording::parse("a test", &"k".repeat(5_000), ""), Err(WordingError::Length { .. })));
+        assert!(matches!(Wording::parse("a test", " ", ""), Err(WordingError::Length { .. })));
     }
 }
