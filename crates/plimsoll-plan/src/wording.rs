@@ -192,7 +192,12 @@ impl Wording {
     }
 
     /// One of some values, or what it is when nobody says.
-    pub(crate) fn choice<T: Copy>(&self, key: &str, choices: &[(&str, T)], usual: T) -> Result<T, WordingError> {
+    pub(crate) fn choice<T: Copy>(
+        &self,
+        key: &str,
+        choices: &[(&str, T)],
+        usual: T,
+    ) -> Result<T, WordingError> {
         self.text(key).map_or(Ok(usual), |value| choose(value, choices))
     }
 

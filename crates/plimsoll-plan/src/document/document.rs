@@ -86,7 +86,8 @@ impl Document {
     pub fn parse(text: &str) -> Result<Self, WordingError> {
         let said = Wording::parse(WHAT, text, EXAMPLE)?;
         said.keys(&KEYS)?;
-        let shape = |found: &str| WordingError::Shape { what: WHAT, found: found.to_owned(), example: EXAMPLE };
+        let shape =
+            |found: &str| WordingError::Shape { what: WHAT, found: found.to_owned(), example: EXAMPLE };
         let words = said.words().filter(|word| !word.eq_ignore_ascii_case("dedup"));
         let sizes: Vec<&str> = words.chain(said.text("size")).collect();
         let size = match sizes[..] {

@@ -131,7 +131,8 @@ fn pipeline(name: &str) -> Result<Pipeline, WordingError> {
 
 /// `1024x768`: width, then height.
 fn sides(text: &str) -> Result<(u64, u64), WordingError> {
-    let shape = || WordingError::Shape { what: "an image's size", found: text.to_owned(), example: "1024x1024" };
+    let shape =
+        || WordingError::Shape { what: "an image's size", found: text.to_owned(), example: "1024x1024" };
     let (wide, high) = text.split_once(['x', '×']).ok_or_else(shape)?;
     Ok((number("width", wide, 8..=SIDE_MAX)?, number("height", high, 8..=SIDE_MAX)?))
 }
