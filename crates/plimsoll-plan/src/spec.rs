@@ -1,287 +1,233 @@
-//! What a workload is, in one short text: `5Mx768:int4,ivf,nlist=4096`.
-//!
-//! A text is words and `key=value` items between commas. Whoever reads it says which words and keys there are, and
-//! which numbers are sensible, so that each refusal can name the item and what would do instead. Texts come from
-//! command lines and files, and are hostile: their length is bounded, and so is every number.
+//! How workloads are written on a command line: `HEAD,key=value,key,…`.
 
-use std::ops::RangeInclusive;
+use std::fmt::Display;
+use std::str::FromStr;
 
-use plimsoll::{Bytes, ParseBytesError, ParsePlaceError, Place};
-
-/// The longest text that is read.
-const LENGTH_MAX: usize = 4096;
-
-/// A text taken apart.
+/// A workload's text, taken apart: what stands first, and the keys behind it.
+///
+/// A key is taken when it is asked for; what nobody asked for is refused at the end, with what may stand there.
 #[derive(Clone, Debug)]
-pub(crate) struct Spec {
-    words: Vec<String>,
-    items: Vec<(String, String)>,
+pub struct Spec<'t> {
+    text: &'t str,
+    head: &'t str,
+    pairs: Vec<(&'t str, Option<&'t str>)>,
+    known: Vec<&'static str>,
 }
 
-/// Why a text does not say what a workload is.
+/// Why a text is no workload.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum SpecError {
-    /// Nothing, or too much, was written.
-    #[error("{found} characters do not describe {what}; write for example {example:?}")]
-    Length {
-        /// What was to be described.
-        what: &'static str,
-        /// How long the text is.
-        found: usize,
-        /// What would be understood.
-        example: &'static str,
-    },
-    /// The text does not begin as it must.
-    #[error("{found:?} does not describe {what}; write for example {example:?}")]
-    Shape {
-        /// What was to be described.
-        what: &'static str,
-        /// What stands there.
-        found: String,
-        /// What would be understood.
-        example: &'static str,
-    },
-    /// A word or key that is not known.
-    #[error("{found:?} is not known here; known are {known}")]
-    Unknown {
-        /// What stands there.
-        found: String,
-        /// What might.
+    /// There is nothing.
+    #[error("the text is empty; it begins with what is meant, then come keys: NAME,key=value,…")]
+    Empty,
+    /// A key that means nothing there.
+    #[error("{text:?}: {key:?} means nothing here; what may stand is {known}")]
+    UnknownKey {
+        /// The whole text.
+        text: String,
+        /// The key.
+        key: String,
+        /// Those that may stand there.
         known: String,
     },
-    /// A key that is not there and must be.
-    #[error("{key} is missing; add {key}=NUMBER")]
-    Missing {
-        /// Which.
-        key: &'static str,
+    /// A key that stands more than once.
+    #[error("{text:?}: {key} stands more than once")]
+    Twice {
+        /// The whole text.
+        text: String,
+        /// The key.
+        key: String,
     },
-    /// A key or a kind of word that stands there twice.
-    #[error("{0:?} is said twice; say it once")]
-    Twice(String),
-    /// A value that is no number.
-    #[error("{key}={found:?} is not a whole number; write digits, if you like with k, M or G behind them")]
-    NotANumber {
-        /// Of which key.
+    /// A value that cannot be read.
+    #[error("{text:?}: {key}={found:?} cannot be read; {expected}")]
+    Value {
+        /// The whole text.
+        text: String,
+        /// The key.
         key: String,
         /// What stands there.
         found: String,
+        /// What may stand there.
+        expected: String,
     },
-    /// A number that makes no sense.
-    #[error("{key} = {found} is out of range; it is {least} to {most}")]
-    Range {
-        /// Of which key.
-        key: String,
-        /// What stands there.
-        found: u64,
-        /// The least that it may be.
-        least: u64,
-        /// The most that it may be.
-        most: u64,
-    },
-    /// A value that is no size.
-    #[error("{key}: {source}")]
-    Size {
-        /// Of which key.
-        key: String,
-        /// What is wrong with it.
-        source: ParseBytesError,
-    },
-    /// A value that is no place.
-    #[error("{key}: {source}")]
-    Place {
-        /// Of which key.
-        key: String,
-        /// What is wrong with it.
-        source: ParsePlaceError,
-    },
-    /// Two items that cannot both be.
-    #[error("{key} does not go with {other}: {reason}")]
-    Conflict {
-        /// The one.
-        key: String,
-        /// The other.
-        other: String,
-        /// Why not, and what to do.
-        reason: &'static str,
-    },
-    /// All together is more than can be counted.
-    #[error("{what} would take more than 16 EiB; make {key} smaller")]
-    Overflow {
-        /// Which tensor or part.
-        what: &'static str,
-        /// What to change.
+    /// A key that must be there.
+    #[error("{text:?}: {key} is missing; {expected}")]
+    Missing {
+        /// The whole text.
+        text: String,
+        /// The key.
         key: &'static str,
+        /// What it says.
+        expected: &'static str,
     },
 }
 
-impl Spec {
-    /// Takes a text apart; `example` is what `what` looks like.
-    pub(crate) fn parse(what: &'static str, text: &str, example: &'static str) -> Result<Self, SpecError> {
-        let found = text.chars().count();
-        if text.trim().is_empty() || text.len() > LENGTH_MAX {
-            return Err(SpecError::Length { what, found, example });
+impl<'t> Spec<'t> {
+    /// Takes a text apart.
+    pub fn new(text: &'t str) -> Result<Self, SpecError> {
+        let mut words = text.split(',').map(str::trim);
+        let head = words.next().filter(|head| !head.is_empty()).ok_or(SpecError::Empty)?;
+        let pair = |word: &'t str| match word.split_once('=') {
+            Some((key, value)) => (key.trim(), Some(value.trim())),
+            None => (word, None),
+        };
+        let pairs: Vec<_> = words.filter(|word| !word.is_empty()).map(pair).collect();
+        let twice =
+            pairs.iter().enumerate().find(|(at, (key, _))| pairs[..*at].iter().any(|other| other.0 == *key));
+        if let Some((_, (key, _))) = twice {
+            return Err(SpecError::Twice { text: text.to_owned(), key: (*key).to_owned() });
         }
-        let mut spec = Self { words: Vec::new(), items: Vec::new() };
-        for piece in text.split(',').map(str::trim).filter(|piece| !piece.is_empty()) {
-            if let Some((key, value)) = piece.split_once('=') {
-                let key = key.trim().to_ascii_lowercase().replace('-', "_");
-                if spec.items.iter().any(|item| item.0 == key) {
-                    return Err(SpecError::Twice(key));
-                }
-                spec.items.push((key, value.trim().to_owned()));
-            } else {
-                spec.words.push(piece.to_owned());
-            }
-        }
-        Ok(spec)
+        Ok(Self { text, head, pairs, known: Vec::new() })
     }
 
-    /// The words, in their order.
-    pub(crate) fn words(&self) -> impl Iterator<Item = &str> {
-        self.words.iter().map(String::as_str)
+    /// What stands first.
+    pub const fn head(&self) -> &'t str {
+        self.head
     }
 
-    /// Refuses keys that nobody asks for.
-    pub(crate) fn keys(&self, known: &[&str]) -> Result<(), SpecError> {
-        match self.items.iter().find(|item| !known.contains(&item.0.as_str())) {
-            Some((key, _)) => Err(SpecError::Unknown { found: key.clone(), known: known.join(", ") }),
+    /// The value of a key; a key without one has an empty value.
+    pub fn take(&mut self, key: &'static str) -> Option<&'t str> {
+        self.known.push(key);
+        let at = self.pairs.iter().position(|(name, _)| name.eq_ignore_ascii_case(key))?;
+        Some(self.pairs.remove(at).1.unwrap_or_default())
+    }
+
+    /// The value of a key, read.
+    pub fn read<T>(&mut self, key: &'static str) -> Result<Option<T>, SpecError>
+    where
+        T: FromStr,
+        T::Err: Display,
+    {
+        let Some(found) = self.take(key) else { return Ok(None) };
+        found.parse().map(Some).map_err(|error: T::Err| self.wrong(key, found, error))
+    }
+
+    /// A number of tokens: "8192", "32k" (of 1,024), "1M". Not zero.
+    pub fn tokens(&mut self, key: &'static str) -> Result<Option<u64>, SpecError> {
+        let Some(found) = self.take(key) else { return Ok(None) };
+        let read = count(found, 1024).filter(|&tokens| tokens > 0);
+        read.map(Some)
+            .ok_or_else(|| self.wrong(key, found, "a number of tokens such as 8192 or 32k stands there"))
+    }
+
+    /// A number: "4096", "5M" (of 1,000,000), "1.5k". Not zero.
+    pub fn number(&mut self, key: &'static str) -> Result<Option<u64>, SpecError> {
+        let Some(found) = self.take(key) else { return Ok(None) };
+        let read = count(found, 1000).filter(|&number| number > 0);
+        read.map(Some).ok_or_else(|| self.wrong(key, found, "a number such as 4096 or 5M stands there"))
+    }
+
+    /// On or off; a key alone is on.
+    pub fn flag(&mut self, key: &'static str) -> Result<Option<bool>, SpecError> {
+        match self.take(key) {
+            None => Ok(None),
+            Some("" | "on" | "yes" | "true" | "1") => Ok(Some(true)),
+            Some("off" | "no" | "false" | "0") => Ok(Some(false)),
+            Some(found) => Err(self.wrong(key, found, "on or off stands there")),
+        }
+    }
+
+    /// An error about a key's value.
+    pub fn wrong(&self, key: &str, found: &str, expected: impl Display) -> SpecError {
+        let (key, found, expected) = (key.to_owned(), found.to_owned(), expected.to_string());
+        SpecError::Value { text: self.text.to_owned(), key, found, expected }
+    }
+
+    /// An error about a key that must be there.
+    pub fn missing(&self, key: &'static str, expected: &'static str) -> SpecError {
+        SpecError::Missing { text: self.text.to_owned(), key, expected }
+    }
+
+    /// Refuses what nobody asked for.
+    pub fn finish(self) -> Result<(), SpecError> {
+        match self.pairs.first() {
             None => Ok(()),
+            Some((key, _)) => Err(SpecError::UnknownKey {
+                text: self.text.to_owned(),
+                key: (*key).to_owned(),
+                known: self.known.join(", "),
+            }),
         }
     }
-
-    /// What stands behind a key.
-    pub(crate) fn text(&self, key: &str) -> Option<&str> {
-        self.items.iter().find(|item| item.0 == key).map(|item| item.1.as_str())
-    }
-
-    /// A number, if it is there.
-    pub(crate) fn number(&self, key: &str, range: RangeInclusive<u64>) -> Result<Option<u64>, SpecError> {
-        self.text(key).map(|value| number(key, value, range)).transpose()
-    }
-
-    /// A number, or what it is when nobody says.
-    pub(crate) fn number_or(
-        &self,
-        key: &str,
-        range: RangeInclusive<u64>,
-        usual: u64,
-    ) -> Result<u64, SpecError> {
-        Ok(self.number(key, range)?.unwrap_or(usual))
-    }
-
-    /// A number that must be there.
-    pub(crate) fn number_must(
-        &self,
-        key: &'static str,
-        range: RangeInclusive<u64>,
-    ) -> Result<u64, SpecError> {
-        self.number(key, range)?.ok_or(SpecError::Missing { key })
-    }
-
-    /// A size, if it is there.
-    pub(crate) fn size(&self, key: &str) -> Result<Option<Bytes>, SpecError> {
-        let wrong = |source| SpecError::Size { key: key.to_owned(), source };
-        self.text(key).map(|value| value.parse().map_err(wrong)).transpose()
-    }
-
-    /// A place, if it is there.
-    pub(crate) fn place(&self, key: &str) -> Result<Option<Place>, SpecError> {
-        let wrong = |source| SpecError::Place { key: key.to_owned(), source };
-        self.text(key).map(|value| value.parse().map_err(wrong)).transpose()
-    }
-
-    /// One of some values, or what it is when nobody says.
-    pub(crate) fn choice<T: Copy>(&self, key: &str, choices: &[(&str, T)], usual: T) -> Result<T, SpecError> {
-        self.text(key).map_or(Ok(usual), |value| choose(value, choices))
-    }
-
-    /// Yes or no; a bare word is a yes.
-    pub(crate) fn flag(&self, key: &str, usual: bool) -> Result<bool, SpecError> {
-        let yes = self.words().any(|word| word.eq_ignore_ascii_case(key));
-        let answers =
-            [("yes", true), ("no", false), ("on", true), ("off", false), ("true", true), ("false", false)];
-        self.choice(key, &answers, yes || usual)
-    }
 }
 
-/// The choice of this name.
-pub(crate) fn choose<T: Copy>(found: &str, choices: &[(&str, T)]) -> Result<T, SpecError> {
-    let choice = choices.iter().find(|choice| choice.0.eq_ignore_ascii_case(found.trim()));
-    choice.map(|choice| choice.1).ok_or_else(|| SpecError::Unknown {
-        found: found.to_owned(),
-        known: choices.iter().map(|choice| choice.0).collect::<Vec<_>>().join(", "),
-    })
-}
-
-/// A whole number: `4096`, `5M`, `1.5M`, `64Ki`.
-pub(crate) fn number(key: &str, text: &str, range: RangeInclusive<u64>) -> Result<u64, SpecError> {
-    let wrong = || SpecError::NotANumber { key: key.to_owned(), found: text.to_owned() };
+/// A number with k, M or G behind it, each of which multiplies by `thousand`.
+pub fn count(text: &str, thousand: u64) -> Option<u64> {
     let text = text.trim();
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.' && c != '_').unwrap_or(text.len());
-    let (digits, unit) = text.split_at(end);
-    let scale: u64 = match unit.trim() {
-        "" => 1,
-        "k" | "K" => 1_000,
-        "m" | "M" => 1_000_000,
-        "g" | "G" | "b" | "B" => 1_000_000_000,
-        "ki" | "Ki" => 1 << 10,
-        "mi" | "Mi" => 1 << 20,
-        "gi" | "Gi" => 1 << 30,
-        _ => return Err(wrong()),
+    let digits = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let power = match unit {
+        "" => 0,
+        "k" | "K" => 1,
+        "m" | "M" => 2,
+        "g" | "G" => 3,
+        _ => return None,
     };
-    let digits = digits.replace('_', "");
-    let (whole, decimals) = digits.split_once('.').unwrap_or((&digits, ""));
-    if !whole.starts_with(|c: char| c.is_ascii_digit()) || decimals.len() > 9 || decimals.contains('.') {
-        return Err(wrong());
+    let factor = thousand.checked_pow(power)?;
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let all_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || !all_digits(whole) || !all_digits(fraction) || fraction.len() > 9 {
+        return None;
     }
-    let found = (|| {
-        let tenths = 10_u64.checked_pow(u32::try_from(decimals.len()).ok()?)?;
-        let part = if decimals.is_empty() { 0 } else { decimals.parse::<u64>().ok()? };
-        let exact = u128::from(part) * u128::from(scale);
-        (exact % u128::from(tenths) == 0).then_some(())?;
-        let part = u64::try_from(exact / u128::from(tenths)).ok()?;
-        whole.parse::<u64>().ok()?.checked_mul(scale)?.checked_add(part)
-    })()
-    .ok_or_else(wrong)?;
-    let (least, most) = (*range.start(), *range.end());
-    if range.contains(&found) {
-        Ok(found)
-    } else {
-        Err(SpecError::Range { key: key.to_owned(), found, least, most })
-    }
+    let part = match fraction {
+        "" => 0,
+        digits => {
+            let scale = 10_u64.checked_pow(u32::try_from(digits.len()).ok()?)?;
+            u64::try_from(u128::from(digits.parse::<u64>().ok()?) * u128::from(factor) / u128::from(scale))
+                .ok()?
+        }
+    };
+    whole.parse::<u64>().ok()?.checked_mul(factor)?.checked_add(part)
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
-    fn read(text: &str) -> Result<u64, SpecError> {
-        number("n", text, 1..=u64::MAX)
+    #[test]
+    fn a_text_is_taken_apart_and_what_nobody_asked_for_is_refused() {
+        let mut spec = Spec::new("qwen3-14b:Q4_K_M, context=32k ,flash,parallel=4").unwrap();
+        assert_eq!(spec.head(), "qwen3-14b:Q4_K_M");
+        assert_eq!(spec.tokens("context"), Ok(Some(32_768)));
+        assert_eq!(spec.flag("flash"), Ok(Some(true)));
+        assert_eq!(spec.read::<u32>("layers"), Ok(None));
+        let refused = spec.finish().unwrap_err().to_string();
+        assert!(refused.contains("\"parallel\"") && refused.contains("context, flash, layers"), "{refused}");
     }
 
     #[test]
-    fn numbers_have_suffixes_and_exact_decimals() {
-        assert_eq!(read("5M"), Ok(5_000_000));
-        assert_eq!(read("1.5k"), Ok(1_500));
-        assert_eq!(read("64Ki"), Ok(65_536));
-        assert_eq!(read("1_000"), Ok(1_000));
-        for wrong in ["", "x", "-1", "1.5", "1..2k", "0.0001k", "99999999999G", "5 apples", "1.k.", ".5k"] {
-            assert!(matches!(read(wrong), Err(SpecError::NotANumber { .. })), "{wrong:?}");
+    fn what_cannot_be_read_says_what_may_stand_there() {
+        assert_eq!(Spec::new("  ").unwrap_err(), SpecError::Empty);
+        assert!(matches!(Spec::new("a,b=1,b=2").unwrap_err(), SpecError::Twice { .. }));
+        for (text, key) in [
+            ("m,context=0", "context"),
+            ("m,context=-1", "context"),
+            ("m,context=9999999999999999999k", "context"),
+        ] {
+            let refused = Spec::new(text).unwrap().tokens(key).unwrap_err().to_string();
+            assert!(refused.contains("32k"), "{refused}");
         }
-        assert!(matches!(read("0"), Err(SpecError::Range { .. })));
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
-        let spec = Spec::parse("a test", "flat,k=10,fast,on=cuda:1", "k=1").unwrap();
-        assert_eq!(spec.words().collect::<Vec<_>>(), ["flat", "fast"]);
-        assert_eq!(spec.number("k", 1..=100), Ok(Some(10)));
-        assert_eq!(spec.place("on"), Ok(Some(Place::Cuda(1))));
-        assert_eq!(spec.flag("fast", false), Ok(true));
-        assert!(spec.keys(&["k"]).unwrap_err().to_string().contains("\"on\" is not known here"));
-        assert_eq!(spec.number_must("m", 1..=2), Err(SpecError::Missing { key: "m" }));
-        assert!(matches!(Spec::parse("a test", "k=1,k=2", ""), Err(SpecError::Twice(_))));
-        assert!(matches!(Spec::parse("a test", &"k".repeat(5_000), ""), Err(SpecError::Length { .. })));
-        assert!(matches!(Spec::parse("a test", " ", ""), Err(SpecError::Length { .. })));
+    fn counts() {
+        assert_eq!(count("1.5k", 1024), Some(1536));
+        assert_eq!(count("5M", 1000), Some(5_000_000));
+        for wrong in ["", ".", "k", "1e3", "1..2", "20000000000G", "99999999999999999999", "+1", "1 k"] {
+            assert_eq!(count(wrong, 1024), None, "{wrong}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_is_a_panic(text in "\\PC{0,40}") {
+            if let Ok(mut spec) = Spec::new(&text) {
+                let _ = (spec.tokens("context"), spec.flag("flash"), spec.number("n"), spec.finish());
+            }
+            let _ = count(&text, 1000);
+        }
     }
 }

@@ -138,7 +138,7 @@ mod tests {
         assert_eq!((tight.passes, tight.queries_a_pass), (1, 100));
         assert!(tight.peak <= Bytes::gib(2));
         assert_eq!(tight.kept + tight.streamed, Bytes::new(10_000_000 * (768 + 4 + 8)));
-        assert!((tight.seconds - tight.read.get() as f64 / 2e9).abs() < 1e-9);
+        assert!((tight.seconds - tight.read.ratio(Bytes::new(2_000_000_000))).abs() < 1e-9);
     }
 
     #[test]

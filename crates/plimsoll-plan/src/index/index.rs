@@ -120,7 +120,7 @@ impl Index {
         }
     }
 
-    /// What FAISS keeps beside signs in lists: the two factors of its estimate (RaBitQ).
+    /// What FAISS keeps beside signs in lists: the two factors of its estimate (`RaBitQ`).
     pub(super) fn factor_bytes(&self) -> u64 {
         match (self.maker, self.kind, self.codec) {
             (Maker::Faiss, Kind::Ivf { .. }, Codec::Binary) => 8,

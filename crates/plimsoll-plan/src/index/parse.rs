@@ -3,7 +3,7 @@
 use plimsoll::{Bytes, Place};
 
 use super::{Codec, Index, Kind, Load, Maker, Metric, Originals, Ring};
-use crate::spec::{Spec, SpecError, choose, number};
+use crate::wording::{Wording, WordingError, choose, number};
 
 /// What a text looks like.
 const EXAMPLE: &str = "5Mx768:int4,ivf,nlist=4096,nprobe=32,k=100,queries=64,originals=disk";
@@ -74,27 +74,27 @@ impl Index {
     /// with `m`, `ef` and `ef_construction`), and what is asked: `queries`, `k`, `oversampling`, `threads`. `on` is the
     /// place of the codes, `lower` that of the lower planes, `originals` that of the vectors as they came (or `none`).
     /// `as` is who lays it out: `plimsoll`, `faiss`, `hnswlib`, `usearch`.
-    pub fn parse(text: &str) -> Result<Self, SpecError> {
+    pub fn parse(text: &str) -> Result<Self, WordingError> {
         let (size, rest) = text.split_once([':', ',']).unwrap_or((text, ""));
-        let shape = || SpecError::Shape { what: WHAT, found: size.to_owned(), example: EXAMPLE };
+        let shape = || WordingError::Shape { what: WHAT, found: size.to_owned(), example: EXAMPLE };
         let (vectors, dimension) = size.split_once(['x', '×', '*']).ok_or_else(shape)?;
         let vectors = number("vectors", vectors, 1..=VECTORS_MAX)?;
         let dimension = number("dim", dimension, 1..=DIMENSION_MAX)?;
         // An index of which only the size is said is flat and keeps its vectors as they are.
-        let spec = Spec::parse(WHAT, if rest.trim().is_empty() { "f32" } else { rest }, EXAMPLE)?;
-        spec.keys(&KEYS)?;
-        let (codec, kind) = words(&spec)?;
-        let codec = filled_codec(codec, &spec, dimension)?;
-        let kind = filled_kind(kind, &spec, vectors)?;
+        let said = Wording::parse(WHAT, if rest.trim().is_empty() { "f32" } else { rest }, EXAMPLE)?;
+        said.keys(&KEYS)?;
+        let (codec, kind) = words(&said)?;
+        let codec = filled_codec(codec, &said, dimension)?;
+        let kind = filled_kind(kind, &said, vectors)?;
         let makers = [
             ("plimsoll", Maker::Plimsoll),
             ("faiss", Maker::Faiss),
             ("hnswlib", Maker::Hnswlib),
             ("usearch", Maker::Usearch),
         ];
-        let maker = spec.choice("as", &makers, Maker::Plimsoll)?;
-        let place = spec.place("on")?.unwrap_or(Place::Host);
-        let originals = originals(&spec, codec)?;
+        let maker = said.choice("as", &makers, Maker::Plimsoll)?;
+        let place = said.place("on")?.unwrap_or(Place::Host);
+        let originals = originals(&said, codec)?;
         let again = if originals.is_some() && !codec.is_exact() { 4 } else { 1 };
         let index = Self {
             vectors,
@@ -102,29 +102,29 @@ impl Index {
             codec,
             kind,
             maker,
-            metric: metric(&spec, codec)?,
+            metric: metric(&said, codec)?,
             place,
-            lower_place: spec.place("lower")?.unwrap_or(place),
+            lower_place: said.place("lower")?.unwrap_or(place),
             originals,
-            replicas: spec.number_or("replicas", 1..=1024, 1)?,
+            replicas: said.number_or("replicas", 1..=1024, 1)?,
             load: Load {
-                queries: spec.number_or("queries", 1..=1 << 24, 1)?,
-                k: spec.number_or("k", 1..=1 << 24, 10)?,
-                oversampling: spec.number_or("oversampling", 1..=1024, again)?,
-                threads: spec.number_or("threads", 1..=4096, 1)?,
+                queries: said.number_or("queries", 1..=1 << 24, 1)?,
+                k: said.number_or("k", 1..=1 << 24, 10)?,
+                oversampling: said.number_or("oversampling", 1..=1024, again)?,
+                threads: said.number_or("threads", 1..=4096, 1)?,
             },
-            ring: ring(&spec)?,
+            ring: ring(&said)?,
         };
         index.check()?;
         Ok(index)
     }
 
     /// Whether the parts go together.
-    fn check(&self) -> Result<(), SpecError> {
-        let conflict = |key: String, other: String, reason| SpecError::Conflict { key, other, reason };
+    fn check(&self) -> Result<(), WordingError> {
+        let conflict = |key: String, other: String, reason| WordingError::Conflict { key, other, reason };
         if self.load.k > self.vectors {
             let (key, found, least, most) = ("k".to_owned(), self.load.k, 1, self.vectors);
-            return Err(SpecError::Range { key, found, least, most });
+            return Err(WordingError::Range { key, found, least, most });
         }
         let graph = matches!(self.kind, Kind::Hnsw { .. });
         let reason = match (self.maker, self.codec) {
@@ -150,77 +150,98 @@ impl Index {
             return Err(conflict("hnsw".to_owned(), "on=disk".to_owned(), reason));
         }
         if self.phases().parts().iter().any(|part| part.bytes == Bytes::MAX) {
-            return Err(SpecError::Overflow { what: WHAT, key: "vectors" });
+            return Err(WordingError::Overflow { what: WHAT, key: "vectors" });
         }
         Ok(())
     }
 }
 
 /// The codec and the kind that stand as words or behind `codec=` and `kind=`.
-fn words(spec: &Spec) -> Result<(Codec, Word), SpecError> {
+fn words(said: &Wording) -> Result<(Codec, Word), WordingError> {
     let (mut codec, mut kind) = (None, None);
-    let said = [spec.text("codec"), spec.text("kind")];
-    for text in spec.words().chain(said.into_iter().flatten()) {
-        let word = choose(text, &WORDS)?;
+    let named = [said.text("codec"), said.text("kind")];
+    for text in said.words().chain(named.into_iter().flatten()) {
+        let word = sized(text).map_or_else(|| choose(text, &WORDS), Ok)?;
         let twice = match word {
             Word::Codec(found) => codec.replace(found).is_some(),
             found => kind.replace(found).is_some(),
         };
         if twice {
-            return Err(SpecError::Twice(text.to_owned()));
+            return Err(WordingError::Twice(text.to_owned()));
         }
     }
     Ok((codec.unwrap_or(Codec::F32), kind.unwrap_or(Word::Flat)))
 }
 
+/// A codec as it is printed, with its size: `pq96x8`, `neural128`. What the size may be is looked at with the others.
+fn sized(text: &str) -> Option<Word> {
+    let small = text.to_ascii_lowercase();
+    let whole = |text: &str| text.parse::<u64>().ok();
+    let codec = if let Some(sizes) = small.strip_prefix("pq").filter(|sizes| !sizes.is_empty()) {
+        let (parts, bits) = sizes.split_once('x').unwrap_or((sizes, "8"));
+        Codec::Pq { parts: whole(parts)?, bits: whole(bits)? }
+    } else {
+        Codec::Neural { width: whole(small.strip_prefix("neural")?)? }
+    };
+    Some(Word::Codec(codec))
+}
+
 /// Refuses keys that belong to something else.
-fn only(spec: &Spec, fits: bool, keys: &[&str], reason: &'static str) -> Result<(), SpecError> {
-    match keys.iter().find(|key| !fits && spec.text(key).is_some()) {
+fn only(said: &Wording, fits: bool, keys: &[&str], reason: &'static str) -> Result<(), WordingError> {
+    match keys.iter().find(|key| !fits && said.text(key).is_some()) {
         Some(key) => {
-            let other = spec.words().collect::<Vec<_>>().join(",");
-            Err(SpecError::Conflict { key: (*key).to_owned(), other, reason })
+            let other = said.words().collect::<Vec<_>>().join(",");
+            Err(WordingError::Conflict { key: (*key).to_owned(), other, reason })
         }
         None => Ok(()),
     }
 }
 
-fn filled_codec(codec: Codec, spec: &Spec, dimension: u64) -> Result<Codec, SpecError> {
+fn filled_codec(codec: Codec, said: &Wording, dimension: u64) -> Result<Codec, WordingError> {
     let (pq, neural) = (matches!(codec, Codec::Pq { .. }), matches!(codec, Codec::Neural { .. }));
-    only(spec, pq, &["pq_m", "pq_bits"], "they belong to pq; add pq")?;
-    only(spec, neural, &["width"], "it belongs to neural; add neural")?;
+    only(said, pq, &["pq_m", "pq_bits"], "they belong to pq; add pq")?;
+    only(said, neural, &["width"], "it belongs to neural; add neural")?;
+    let within = |key: &str, found: u64, most: u64| {
+        let range = WordingError::Range { key: key.to_owned(), found, least: 1, most };
+        if (1..=most).contains(&found) { Ok(found) } else { Err(range) }
+    };
     Ok(match codec {
         // Sub-vectors of four numbers, as FAISS's guide has them.
-        Codec::Pq { .. } => Codec::Pq {
-            parts: spec.number_or("pq_m", 1..=dimension, dimension.div_ceil(4))?,
-            bits: spec.number_or("pq_bits", 1..=16, 8)?,
-        },
-        Codec::Neural { .. } => {
-            Codec::Neural { width: spec.number_or("width", 1..=dimension, dimension.div_ceil(6))? }
+        Codec::Pq { parts, bits } => {
+            let usual = if parts == 0 { dimension.div_ceil(4) } else { parts };
+            let parts = said.number_or("pq_m", 1..=dimension, usual)?;
+            let bits = said.number_or("pq_bits", 1..=16, bits)?;
+            Codec::Pq { parts: within("pq_m", parts, dimension)?, bits: within("pq_bits", bits, 16)? }
+        }
+        Codec::Neural { width } => {
+            let usual = if width == 0 { dimension.div_ceil(6) } else { width };
+            let width = said.number_or("width", 1..=dimension, usual)?;
+            Codec::Neural { width: within("width", width, dimension)? }
         }
         plain => plain,
     })
 }
 
-fn filled_kind(kind: Word, spec: &Spec, vectors: u64) -> Result<Kind, SpecError> {
-    only(spec, kind == Word::Ivf, &["nlist", "nprobe"], "they belong to ivf; add ivf")?;
+fn filled_kind(kind: Word, said: &Wording, vectors: u64) -> Result<Kind, WordingError> {
+    only(said, kind == Word::Ivf, &["nlist", "nprobe"], "they belong to ivf; add ivf")?;
     let walk = ["m", "ef", "ef_construction"];
-    only(spec, kind == Word::Hnsw, &walk, "they belong to hnsw; add hnsw")?;
+    only(said, kind == Word::Hnsw, &walk, "they belong to hnsw; add hnsw")?;
     Ok(match kind {
         Word::Ivf => {
             let usual = vectors.isqrt().saturating_mul(4).clamp(1, vectors);
-            let lists = spec.number_or("nlist", 1..=vectors.min(1 << 32), usual)?;
-            Kind::Ivf { lists, probes: spec.number_or("nprobe", 1..=lists, (lists / 64).max(1))? }
+            let lists = said.number_or("nlist", 1..=vectors.min(1 << 32), usual)?;
+            Kind::Ivf { lists, probes: said.number_or("nprobe", 1..=lists, (lists / 64).max(1))? }
         }
         Word::Hnsw => Kind::Hnsw {
-            links: spec.number_or("m", 2..=1024, 16)?,
-            build_width: spec.number_or("ef_construction", 1..=1 << 20, 200)?,
-            query_width: spec.number_or("ef", 1..=1 << 20, 64)?,
+            links: said.number_or("m", 2..=1024, 16)?,
+            build_width: said.number_or("ef_construction", 1..=1 << 20, 200)?,
+            query_width: said.number_or("ef", 1..=1 << 20, 64)?,
         },
         _ => Kind::Flat,
     })
 }
 
-fn metric(spec: &Spec, codec: Codec) -> Result<Metric, SpecError> {
+fn metric(said: &Wording, codec: Codec) -> Result<Metric, WordingError> {
     let usual = if codec == Codec::Binary { Metric::Hamming } else { Metric::L2 };
     let metrics = [
         ("l2", Metric::L2),
@@ -229,10 +250,10 @@ fn metric(spec: &Spec, codec: Codec) -> Result<Metric, SpecError> {
         ("cosine", Metric::Cosine),
         ("hamming", Metric::Hamming),
     ];
-    let metric = spec.choice("metric", &metrics, usual)?;
+    let metric = said.choice("metric", &metrics, usual)?;
     if metric == Metric::Hamming && codec != Codec::Binary {
         let reason = "it counts signs that differ; take binary";
-        return Err(SpecError::Conflict {
+        return Err(WordingError::Conflict {
             key: "metric=hamming".to_owned(),
             other: codec.to_string(),
             reason,
@@ -242,26 +263,26 @@ fn metric(spec: &Spec, codec: Codec) -> Result<Metric, SpecError> {
 }
 
 /// Where the originals are. Codes that are the vectors themselves need none; others are looked at again on disk.
-fn originals(spec: &Spec, codec: Codec) -> Result<Option<Originals>, SpecError> {
+fn originals(said: &Wording, codec: Codec) -> Result<Option<Originals>, WordingError> {
     let sizes = [("f32", 4), ("f16", 2), ("bf16", 2)];
-    let number_bytes = spec.choice("originals_type", &sizes, 4)?;
+    let number_bytes = said.choice("originals_type", &sizes, 4)?;
     let no = ["none", "no", "not"];
-    match spec.text("originals") {
+    match said.text("originals") {
         Some(text) if no.iter().any(|word| word.eq_ignore_ascii_case(text)) => Ok(None),
-        Some(_) => Ok(spec.place("originals")?.map(|place| Originals { place, number_bytes })),
+        Some(_) => Ok(said.place("originals")?.map(|place| Originals { place, number_bytes })),
         None if codec.is_exact() => Ok(None),
         None => Ok(Some(Originals { place: Place::Disk, number_bytes })),
     }
 }
 
-fn ring(spec: &Spec) -> Result<Ring, SpecError> {
-    let chunk = spec.size("chunk")?.unwrap_or(Bytes::mib(64));
+fn ring(said: &Wording) -> Result<Ring, WordingError> {
+    let chunk = said.size("chunk")?.unwrap_or(Bytes::mib(64));
     if chunk.is_zero() || chunk > Bytes::gib(64) {
         let (key, found, least, most) = ("chunk".to_owned(), chunk.get(), 1, Bytes::gib(64).get());
-        return Err(SpecError::Range { key, found, least, most });
+        return Err(WordingError::Range { key, found, least, most });
     }
-    let slots = spec.number_or("slots", 2..=1024, 3)?;
-    Ok(Ring { chunk, slots, ingest: spec.number_or("ingest", 1..=1 << 32, 65_536)? })
+    let slots = said.number_or("slots", 2..=1024, 3)?;
+    Ok(Ring { chunk, slots, ingest: said.number_or("ingest", 1..=1 << 32, 65_536)? })
 }
 
 #[cfg(test)]
@@ -286,6 +307,9 @@ mod tests {
         let lists = Index::parse("1Mx384:pq,ivf").unwrap();
         assert_eq!(lists.kind, Kind::Ivf { lists: 4000, probes: 62 });
         assert_eq!(lists.codec, Codec::Pq { parts: 96, bits: 8 });
+        for codec in ["pq32x4", "neural64", "pq16x8"] {
+            assert_eq!(Index::parse(&format!("1Mx384:{codec}")).unwrap().codec.to_string(), codec);
+        }
         let small = Index::parse("3x2:ivf,k=3").unwrap();
         assert_eq!(small.kind, Kind::Ivf { lists: 3, probes: 1 });
     }
@@ -302,6 +326,9 @@ mod tests {
             ("10x8:k=11", "k = 11 is out of range; it is 1 to 10"),
             ("5Mx768:int5", "\"int5\" is not known here"),
             ("5Mx768:int4,int8", "is said twice"),
+            ("5Mx768:pq769x8", "pq_m = 769 is out of range; it is 1 to 768"),
+            ("5Mx768:pq96x17", "pq_bits = 17 is out of range"),
+            ("5Mx768:pqx8", "is not known here"),
             ("5Mx768:flat,nlist=5", "nlist does not go with flat"),
             ("5Mx768:hnsw,on=disk", "hnsw does not go with on=disk"),
             ("5Mx768:int8,as=hnswlib,hnsw", "it keeps f32 only"),
