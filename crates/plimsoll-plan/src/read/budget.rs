@@ -5,19 +5,17 @@ use std::path::Path;
 use plimsoll::Bytes;
 
 use super::ReadError;
-use crate::model::Tensor;
 
 /// The most that is kept of one model, all its parts together: names, shapes and metadata.
 ///
-/// A model of 61 layers with 384 experts, each in a tensor of its own with two of scales beside it, takes four fifths
-/// of this. It leaves room below 64 MiB for buffers.
-pub const KEPT_MAX: Bytes = Bytes::mib(56);
+/// A model of 61 layers with 384 experts, each in a tensor of its own with two of scales beside it, fits even where one
+/// header lists them all. It leaves room below 64 MiB for buffers.
+pub const KEPT_MAX: Bytes = Bytes::mib(58);
 
-/// What a tensor takes besides its name and shape: itself, the share of a list that grows by a quarter at a time, and
-/// two blocks of an allocator.
-const TENSOR_BYTES: u64 = (size_of::<Tensor>() as u64) * 9 / 4 + 32;
+/// What the allocator takes for a name and a shape besides their letters and sides.
+const BLOCKS_BYTES: u64 = 32;
 
-/// Counts what is kept.
+/// Counts what is kept, and what is held for a moment while lists grow.
 #[derive(Debug)]
 pub(super) struct Budget {
     left: u64,
@@ -50,7 +48,7 @@ impl Budget {
         self.left = self.left.saturating_add(bytes).min(KEPT_MAX.get());
     }
 
-    /// Takes what a tensor of such a name and so many sides takes.
+    /// Takes what the name and the shape of a tensor take.
     pub(super) fn tensor(
         &mut self,
         name: &str,
@@ -58,15 +56,58 @@ impl Budget {
         path: &Path,
         offset: u64,
     ) -> Result<(), ReadError> {
-        let bytes = TENSOR_BYTES.saturating_add(name.len() as u64).saturating_add(sides as u64 * 8);
+        let bytes = BLOCKS_BYTES.saturating_add(name.len() as u64).saturating_add(sides as u64 * 8);
         self.take(bytes, path, offset)
+    }
+
+    /// Appends to a list that never has much more room than it needs, and whose room is counted.
+    pub(super) fn push<T>(
+        &mut self,
+        list: &mut Vec<T>,
+        item: T,
+        path: &Path,
+        offset: u64,
+    ) -> Result<(), ReadError> {
+        if list.len() == list.capacity() {
+            self.grow(list, (list.len() / 8).max(64), path, offset)?;
+        }
+        list.push(item);
+        Ok(())
+    }
+
+    /// Appends a counted list to another.
+    pub(super) fn append<T>(
+        &mut self,
+        list: &mut Vec<T>,
+        part: Vec<T>,
+        path: &Path,
+    ) -> Result<(), ReadError> {
+        if list.capacity() - list.len() < part.len() {
+            self.grow(list, part.len().max(list.len() / 8), path, 0)?;
+        }
+        let room = room(&part);
+        list.extend(part);
+        self.give(room);
+        Ok(())
+    }
+
+    /// Gives back what a list takes that goes away.
+    pub(super) fn forget<T>(&mut self, list: Vec<T>) {
+        self.give(room(&list));
+        drop(list);
+    }
+
+    /// Makes room for some more. Old and new are there together for a moment.
+    fn grow<T>(&mut self, list: &mut Vec<T>, more: usize, path: &Path, offset: u64) -> Result<(), ReadError> {
+        let wanted = (list.len() as u64).saturating_add(more as u64).saturating_mul(size_of::<T>() as u64);
+        self.take(wanted, path, offset)?;
+        let before = room(list);
+        list.reserve_exact(more);
+        self.give(before);
+        Ok(())
     }
 }
 
-/// Appends to a list that never holds much more than it needs.
-pub(super) fn push<T>(list: &mut Vec<T>, item: T) {
-    if list.len() == list.capacity() {
-        list.reserve_exact((list.len() / 4).max(64));
-    }
-    list.push(item);
+fn room<T>(list: &Vec<T>) -> u64 {
+    (list.capacity() as u64).saturating_mul(size_of::<T>() as u64)
 }

@@ -56,7 +56,7 @@ pub(in crate::read) fn open(path: &Path, source: &dyn Source) -> Result<Model, R
         check(&header, &part, &place, number)?;
         match &mut reading {
             None => reading = Some(Reading::new(&first_path, header)),
-            Some(reading) => reading.append(header),
+            Some(reading) => reading.append(header, &mut budget)?,
         }
     }
     match reading {

@@ -28,20 +28,16 @@ impl<'p> Reading<'p> {
     }
 
     /// Adds what another part has.
-    pub(super) fn append(&mut self, part: Header) {
+    pub(super) fn append(&mut self, part: Header, budget: &mut Budget) -> Result<(), ReadError> {
         let Header { checked, missing, .. } = part;
-        let tensors = checked.tensors;
-        // By a quarter at a time, as everywhere: doubling would hold three times what is needed for a moment.
-        if self.tensors.capacity() - self.tensors.len() < tensors.len() {
-            self.tensors.reserve_exact(tensors.len().max(self.tensors.len() / 4));
-        }
-        self.tensors.extend(tensors);
+        budget.append(&mut self.tensors, checked.tensors, self.path)?;
         for doubt in checked.doubts {
             if !self.doubts.contains(&doubt) {
                 self.doubts.push(doubt);
             }
         }
         self.missing = self.missing.saturating_add(missing);
+        Ok(())
     }
 
     /// Refuses parts that together have not as many tensors as the first says.

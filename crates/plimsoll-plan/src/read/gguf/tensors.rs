@@ -3,7 +3,7 @@
 use plimsoll::Bytes;
 
 use crate::model::{Doubt, Tensor, TensorType};
-use crate::read::budget::{Budget, push};
+use crate::read::budget::Budget;
 use crate::read::cursor::Cursor;
 use crate::read::{Fault, ReadError};
 
@@ -11,8 +11,6 @@ use crate::read::{Fault, ReadError};
 const NAME_MAX: u64 = 1024;
 /// The most sides. The format's own limit.
 const SIDES_MAX: u32 = 4;
-/// What checking the places of a tensor takes while it lasts.
-const PLACE_BYTES: u64 = 72;
 /// Which unknown types are told apart; further ones count as known from elsewhere.
 const UNKNOWN_MAX: usize = 16;
 
@@ -43,9 +41,8 @@ pub(super) fn infos(cursor: &mut Cursor<'_>, count: u64, budget: &mut Budget) ->
         let at = cursor.at();
         let (tensor, offset, unknown) = info(cursor)?;
         budget.tensor(&tensor.name, tensor.shape.len(), cursor.path(), at)?;
-        budget.take(PLACE_BYTES, cursor.path(), at)?;
-        push(&mut infos.tensors, tensor);
-        push(&mut infos.spots, Spot { offset, index, unknown });
+        budget.push(&mut infos.tensors, tensor, cursor.path(), at)?;
+        budget.push(&mut infos.spots, Spot { offset, index, unknown }, cursor.path(), at)?;
     }
     Ok(infos)
 }
@@ -144,7 +141,7 @@ impl Infos {
             }
         }
         self.guess(&unknown);
-        budget.give(PLACE_BYTES.saturating_mul(self.spots.len() as u64));
+        budget.forget(self.spots);
         let doubts = unknown.iter().map(doubt).collect();
         Ok(Checked { tensors: self.tensors, doubts, data_bytes: end })
     }

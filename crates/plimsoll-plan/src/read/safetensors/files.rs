@@ -119,14 +119,7 @@ impl Files {
     /// Adds what a file has.
     fn append(&mut self, source: &dyn Source, path: &Path) -> Result<(), ReadError> {
         let Header { tensors, doubts, missing } = header(source, path, &mut self.budget)?;
-        if self.tensors.is_empty() {
-            self.tensors = tensors;
-        } else {
-            if self.tensors.capacity() - self.tensors.len() < tensors.len() {
-                self.tensors.reserve_exact(tensors.len().max(self.tensors.len() / 4));
-            }
-            self.tensors.extend(tensors);
-        }
+        self.budget.append(&mut self.tensors, tensors, path)?;
         for doubt in doubts {
             if !self.doubts.contains(&doubt) {
                 self.doubts.push(doubt);

@@ -7,7 +7,7 @@ use crate::read::Source;
 /// How much is read at once.
 const BUFFER: usize = 64 * 1024;
 /// The longest text within JSON. What programs for training write of themselves reaches some hundred KB.
-const TEXT_MAX: u64 = 4 << 20;
+const TEXT_MAX: u64 = 2 << 20;
 /// Objects and arrays within each other.
 const DEPTH_MAX: u32 = 64;
 
@@ -47,7 +47,7 @@ impl Guard<'_> {
         if let Some(len) = &mut self.text {
             *len += 1;
             if *len > TEXT_MAX {
-                return refuse("a text of more than 4 MiB, which no model needs");
+                return refuse("a text of more than 2 MiB, which no model needs");
             }
             match byte {
                 _ if self.escaped => self.escaped = false,

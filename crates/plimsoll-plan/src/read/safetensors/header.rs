@@ -9,7 +9,7 @@ use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 
 use super::json;
 use crate::model::{Doubt, Tensor, TensorType};
-use crate::read::budget::{Budget, push};
+use crate::read::budget::Budget;
 use crate::read::{Fault, ReadError, Source};
 
 /// The longest header. The format's own limit.
@@ -52,14 +52,14 @@ pub(super) fn header(source: &dyn Source, path: &Path, budget: &mut Budget) -> R
         Entries { path, budget, tensors: Vec::new(), spots: Vec::new(), unknown: Vec::new(), refused: None };
     let mut parser = serde_json::Deserializer::from_reader(json(source, 8, start));
     let parsed = parser.deserialize_map(&mut entries).and_then(|()| parser.end());
-    let Entries { tensors, mut spots, unknown, refused, .. } = entries;
+    let Entries { budget, tensors, mut spots, unknown, refused, .. } = entries;
     if let Some(refused) = refused {
         return Err(refused);
     }
     parsed.map_err(|source| ReadError::Json { path: path.to_owned(), source })?;
     let end = check(&tensors, &mut spots).map_err(|found| fault(start, found))?;
     let missing = end.saturating_sub(source.len().saturating_sub(start));
-    budget.give(spots.len() as u64 * SPOT_BYTES);
+    budget.forget(spots);
     let doubts = unknown.into_iter().map(|dtype| Doubt {
         text: format!(
             "tensors of type {dtype:?}, which is not known, are measured by their room in the file"
@@ -71,9 +71,6 @@ pub(super) fn header(source: &dyn Source, path: &Path, budget: &mut Budget) -> R
 
 /// Where a tensor's bytes are: beginning, end, and which tensor it is.
 type Spot = (u64, u64, usize);
-
-/// What spots take while they are checked.
-const SPOT_BYTES: u64 = (size_of::<Spot>() as u64) * 9 / 4;
 
 /// Checks that no two tensors share bytes. Gives where the last one ends.
 fn check(tensors: &[Tensor], spots: &mut [Spot]) -> Result<u64, Fault> {
@@ -172,6 +169,7 @@ impl Entries<'_> {
         let range = Bytes::new(end.checked_sub(start).ok_or_else(|| fault(Fault::Overflow(name.clone())))?);
         let mut shape = entry.shape.0;
         shape.reverse();
+        shape.shrink_to_fit();
         let elements = shape.iter().try_fold(1_u64, |product, side| product.checked_mul(*side));
         let elements = elements.ok_or_else(|| fault(Fault::Overflow(name.clone())))?;
         let kind = if let Some((kind, bits)) = known(&entry.dtype) {
@@ -188,10 +186,9 @@ impl Entries<'_> {
             TensorType::I8
         };
         self.budget.tensor(&name, shape.capacity(), self.path, offset)?;
-        self.budget.take(SPOT_BYTES, self.path, offset)?;
-        push(&mut self.spots, (start, end, self.tensors.len()));
-        push(&mut self.tensors, Tensor { name, shape, kind, bytes: range });
-        Ok(())
+        self.budget.push(&mut self.spots, (start, end, self.tensors.len()), self.path, offset)?;
+        let tensor = Tensor { name, shape, kind, bytes: range };
+        self.budget.push(&mut self.tensors, tensor, self.path, offset)
     }
 }
 
