@@ -1,5 +1,8 @@
 //! The catalogue's models against what their makers and their files say.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+#![expect(clippy::cast_precision_loss, reason = "shares are printed and compared with margins")]
+
 use plimsoll_plan::catalogue::{Entry, Scheme, derive, model, models};
 use plimsoll_plan::model::TensorType;
 
@@ -78,7 +81,7 @@ fn parameters_come_out_as_published_to_the_unit() {
         if found != *count {
             wrong.push(format!(
                 "{name}: {found}, published {count}, {:+}",
-                found as i128 - i128::from(*count)
+                i128::from(found) - i128::from(*count)
             ));
         }
     }

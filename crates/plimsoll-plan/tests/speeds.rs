@@ -1,5 +1,7 @@
 //! Estimated speeds beside published ones.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
 use plimsoll::Place;
 use plimsoll_plan::catalogue::{Scheme, model};
 use plimsoll_plan::machine::Machine;
@@ -52,7 +54,7 @@ const DECEMBER_2023: &[Row] = &[
     ("m3-16g", "Llama 2 7B", Scheme::Q4_0, 512, 20.79, 184.51),
 ];
 
-/// Decoding only. pavlokhmel.com, "LLM throughput benchmark on 13 GPUs", June 2026, llama.cpp, one request, Q4_K_M.
+/// Decoding only. pavlokhmel.com, "LLM throughput benchmark on 13 GPUs", June 2026, llama.cpp, one request, `Q4_K_M`.
 const JUNE_2026: &[(&str, &str, Scheme, f64)] = &[
     ("m5-32g", "gpt-oss 20B", Scheme::MXFP4, 48.0),
     ("m1-16g", "gpt-oss 20B", Scheme::MXFP4, 21.0),

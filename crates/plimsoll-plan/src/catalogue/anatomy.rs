@@ -13,6 +13,7 @@ pub(super) struct Bone {
 
 /// What an architecture's name says of its tensors.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is there or not, whatever the others are")]
 struct Traits {
     /// Queries, keys and values have a bias.
     query_bias: bool,
@@ -130,7 +131,7 @@ impl Skeleton<'_> {
         let long = context_trained > 16384;
         match self.hyper.architecture.as_str() {
             "llama" if vocabulary == 128_256 && long => {
-                self.put("rope_freqs.weight".to_owned(), &[rope_width / 2])
+                self.put("rope_freqs.weight".to_owned(), &[rope_width / 2]);
             }
             "phi3" if long => {
                 self.put("rope_factors_long.weight".to_owned(), &[rope_width / 2]);

@@ -8,9 +8,12 @@ pub mod derive;
 mod mixture;
 mod models;
 pub(crate) mod names;
+mod pipelines;
 mod scheme;
 mod shape;
+pub mod tiers;
 
 pub use catalogue::{Entry, model, models};
 pub use names::NameError;
+pub use pipelines::{PIPELINES, Pipeline, PipelinePart, Role, pipeline};
 pub use scheme::{Family, ParseSchemeError, Scheme};

@@ -123,9 +123,10 @@ pub(crate) fn words(text: &str) -> Vec<String> {
     let mut signs = text.chars().flat_map(char::to_lowercase).take(256).peekable();
     while let Some(sign) = signs.next() {
         let within = sign == '.' && last.is_ascii_digit() && signs.peek().is_some_and(char::is_ascii_digit);
-        let begins =
-            sign.is_ascii_digit() && last.is_alphabetic() && !word.starts_with(|c: char| c.is_ascii_digit());
-        if begins || !(sign.is_alphanumeric() || within) {
+        let number = word.starts_with(|c: char| c.is_ascii_digit());
+        let begins = sign.is_ascii_digit() && last.is_alphabetic() && !number;
+        let ends = sign.is_alphabetic() && word.len() >= 4 && is_number(&word);
+        if begins || ends || !(sign.is_alphanumeric() || within) {
             words.extend((!word.is_empty()).then(|| std::mem::take(&mut word)));
         }
         if sign.is_alphanumeric() || within {

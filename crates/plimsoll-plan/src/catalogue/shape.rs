@@ -4,6 +4,7 @@ use crate::model::{Attention, Experts, Ffn, Hyper, Layer, Mla, Recurrent, Recurr
 
 /// The numbers of one row. Layers are not listed: what differs among them follows a rule with few numbers.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is there or not, whatever the others are")]
 pub(super) struct Shape {
     architecture: &'static str,
     layers: u32,

@@ -119,7 +119,7 @@ impl Machine {
         match several(text) {
             // A name may hold the sign itself ("Ryzen AI Max+ 395").
             Err(error) if text.contains('+') => match find_one(text) {
-                Ok(found) => alone(found),
+                Ok(found) => Ok(alone(found)),
                 Err(_) => Err(error),
             },
             answer => answer,
@@ -150,7 +150,7 @@ fn several(text: &str) -> Result<Machine, MachineError> {
     for (count, found) in &counted {
         match found {
             Found::Card(card) if card.link != Link::Unified => list.extend((0..*count).map(|_| *card)),
-            one if total == 1 && host.is_none() => return alone(*one),
+            one if total == 1 && host.is_none() => return Ok(alone(*one)),
             Found::Card(card) => return Err(MachineError::Unified(card.name.to_owned())),
             Found::Apple(chip, _) => return Err(MachineError::Unified(chip.name.to_owned())),
         }
@@ -170,11 +170,11 @@ fn count_of(part: &str) -> (u32, &str) {
     }
 }
 
-fn alone(found: Found) -> Result<Machine, MachineError> {
+fn alone(found: Found) -> Machine {
     match found {
-        Found::Apple(chip, gib) => Ok(chip.machine(gib)),
-        Found::Card(card) if card.link == Link::Unified => Ok(unified(card)),
-        Found::Card(card) => Ok(assembled(&[card], None)),
+        Found::Apple(chip, gib) => chip.machine(gib),
+        Found::Card(card) if card.link == Link::Unified => unified(card),
+        Found::Card(card) => assembled(&[card], None),
     }
 }
 

@@ -46,17 +46,11 @@ impl Host {
     /// The name that reads back as this host.
     pub(super) fn name(self) -> String {
         let Self { gib, old, channels, cores } = self;
-        let mut name = format!("{gib}g");
-        if old {
-            name += "-ddr4";
-        }
-        if channels != Self::of(gib).channels {
-            name += &format!("-{channels}ch");
-        }
-        if cores != channels * 4 {
-            name += &format!("-{cores}c");
-        }
-        name
+        let sort = if old { "-ddr4" } else { "" };
+        let few = channels == Self::of(gib).channels;
+        let channels_named = if few { String::new() } else { format!("-{channels}ch") };
+        let cores_named = if cores == channels * 4 { String::new() } else { format!("-{cores}c") };
+        format!("{gib}g{sort}{channels_named}{cores_named}")
     }
 
     /// GB a second of all channels: DDR4-3200, DDR5-5600 on desktops, DDR5-4800 on servers.

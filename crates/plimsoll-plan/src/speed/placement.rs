@@ -178,17 +178,13 @@ fn mixing(layer: &Layer, depth: u64, (keys, values): (TensorType, TensorType)) -
 
 /// Bytes of one cell, and the numbers that each query meets in it.
 fn row(attention: &Attention, keys: TensorType, values: TensorType) -> (f64, f64) {
-    match attention.mla {
-        Some(Mla { kv_rank, rope_width, .. }) => {
-            let key = float(kv_rank) + float(rope_width);
-            (key * keys.bits() / 8.0, key + float(kv_rank))
-        }
-        None => {
-            let (key, value) = (float(attention.key_width), float(attention.value_width));
-            let bits = key * keys.bits() + value * values.bits();
-            (float(attention.kv_heads) * bits / 8.0, key + value)
-        }
+    if let Some(Mla { kv_rank, rope_width, .. }) = attention.mla {
+        let key = float(kv_rank) + float(rope_width);
+        return (key * keys.bits() / 8.0, key + float(kv_rank));
     }
+    let (key, value) = (float(attention.key_width), float(attention.value_width));
+    let bits = key * keys.bits() + value * values.bits();
+    (float(attention.kv_heads) * bits / 8.0, key + value)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "speeds are estimates")]

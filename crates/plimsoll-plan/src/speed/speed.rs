@@ -249,11 +249,10 @@ fn prefill(machine: &Machine, loads: &[Load], run: Run, batch: u32) -> Result<St
         let bytes = float(load.batch_weights.get()) + float(load.cache.get());
         let mut best = share(load, here, bytes, operations);
         if load.place == Place::Host {
-            if let Some(streamed) = streamed(machine, load, operations) {
-                if streamed.seconds.middle() < best.seconds.middle() {
-                    best = streamed;
-                }
-            }
+            let middle = best.seconds.middle();
+            let streamed =
+                streamed(machine, load, operations).filter(|other| other.seconds.middle() < middle);
+            best = streamed.unwrap_or(best);
         } else {
             gpus += 1;
         }
