@@ -63,14 +63,22 @@ fn this(printer: &Printer) -> Machine {
 fn gpu_of(gpu: &backends::Gpu, facts: &Facts, memory: Bytes) -> Gpu {
     let gib = memory.get().div_ceil(1 << 30).next_power_of_two();
     let named = [gpu.name.clone(), format!("{} {gib}GB", gpu.name)];
-    let known = named.iter().find_map(|name| Machine::parse(name).ok()).and_then(|found| found.gpus.into_iter().next());
+    let known = named
+        .iter()
+        .find_map(|name| Machine::parse(name).ok())
+        .and_then(|found| found.gpus.into_iter().next());
     let told = facts.place(gpu.place).map(|place| place.usable);
-    let usable = told.or(gpu.free).unwrap_or_else(|| gpu.total.saturating_sub(gpu.total.fraction(DRIVER_SHARE)));
+    let usable =
+        told.or(gpu.free).unwrap_or_else(|| gpu.total.saturating_sub(gpu.total.fraction(DRIVER_SHARE)));
     Gpu {
         place: gpu.place,
         name: gpu.name.clone(),
         memory: gpu.total,
-        usable: if matches!(gpu.place, Place::Gpu(_)) && gpu.unified { usable.saturating_sub(Bytes::gib(2)) } else { usable },
+        usable: if matches!(gpu.place, Place::Gpu(_)) && gpu.unified {
+            usable.saturating_sub(Bytes::gib(2))
+        } else {
+            usable
+        },
         bandwidth: known.as_ref().and_then(|known| known.bandwidth),
         flops: known.as_ref().and_then(|known| known.flops),
         link: if gpu.unified { None } else { link(gpu).or(known.and_then(|known| known.link)) },

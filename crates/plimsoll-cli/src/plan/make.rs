@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use plimsoll_plan::Lessons;
 use plimsoll_plan::emit::Program;
 use plimsoll_plan::plan::{LineWishes, Plan, Request};
-use plimsoll_plan::workload::Workload;
-use plimsoll_plan::Lessons;
+use plimsoll_plan::workload::{Sort, Workload};
 
 use super::args::AskArgs;
 use super::report::PlanReport;
@@ -15,7 +15,8 @@ use super::{here, svg, view};
 use crate::{CliError, Printer};
 
 /// Priorities by kind: what people wait for comes before what can be done later.
-const PRIORITIES: [(&str, u8); 5] = [("model", 7), ("index", 6), ("image", 5), ("documents", 4), ("train", 3)];
+const PRIORITIES: [(Sort, u8); 4] =
+    [(Sort::Model, 7), (Sort::Index, 6), (Sort::Image, 5), (Sort::Documents, 4)];
 
 pub(super) fn run(args: &AskArgs, printer: &Printer) -> Result<(), CliError> {
     if args.is_empty() {
@@ -48,13 +49,18 @@ pub(super) fn run(args: &AskArgs, printer: &Printer) -> Result<(), CliError> {
     if let Some(file) = &args.output {
         let heading = format!("Made by `plimsoll plan` for {}.\n{}", machine.title, titles(&plan));
         write(file, &plan.toml(&heading, runs.as_deref()))?;
-        Printer::remark(&format!("{} is the plan; `plimsoll config check {}` checks it", file.display(), file.display()));
+        Printer::remark(&format!(
+            "{} is the plan; `plimsoll config check {}` checks it",
+            file.display(),
+            file.display()
+        ));
     }
     Ok(())
 }
 
 fn titles(plan: &Plan) -> String {
-    let line = |planned: &plimsoll_plan::plan::Planned| format!("{}: {}", planned.name, planned.configuration.title);
+    let line =
+        |planned: &plimsoll_plan::plan::Planned| format!("{}: {}", planned.name, planned.configuration.title);
     plan.planned.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
@@ -62,17 +68,16 @@ fn titles(plan: &Plan) -> String {
 fn requests(args: &AskArgs) -> Result<Vec<Request>, CliError> {
     let usual = args.usual();
     let lists = [
-        ("model", &args.model),
-        ("index", &args.index),
-        ("image", &args.image),
-        ("documents", &args.documents),
-        ("train", &args.train),
+        (Sort::Model, &args.model),
+        (Sort::Index, &args.index),
+        (Sort::Image, &args.image),
+        (Sort::Documents, &args.documents),
     ];
     let (mut requests, mut taken) = (Vec::new(), BTreeSet::new());
-    for (kind, texts) in lists {
-        let priority = PRIORITIES.iter().find(|(name, _)| *name == kind).map_or(1, |(_, priority)| *priority);
+    for (sort, texts) in lists {
+        let priority = PRIORITIES.iter().find(|(of, _)| *of == sort).map_or(1, |(_, priority)| *priority);
         for text in texts {
-            let workload = Workload::parse(kind, text, &usual)?;
+            let workload = Workload::parse(sort, text, &usual)?;
             let name = workload.name();
             let mut unique = name.clone();
             let mut number = 2;
@@ -108,7 +113,11 @@ fn lessons(runs: Option<&Path>) -> Result<Lessons, CliError> {
     let unreadable = |source| CliError::Unreadable { path: file.to_owned(), source };
     let read = plimsoll::runs::read(file).map_err(unreadable)?;
     if read.passed_over > 0 {
-        Printer::remark(&format!("{} lines of {} are no runs and were passed over", read.passed_over, file.display()));
+        Printer::remark(&format!(
+            "{} lines of {} are no runs and were passed over",
+            read.passed_over,
+            file.display()
+        ));
     }
     Ok(Lessons::of(&read.runs))
 }

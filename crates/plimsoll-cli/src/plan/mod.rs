@@ -9,6 +9,7 @@ mod op;
 mod report;
 mod svg;
 mod tiers;
+mod train_tiers;
 mod view;
 
 pub use args::PlanArgs;

@@ -4,7 +4,8 @@ use plimsoll::{Bytes, Place};
 use plimsoll_plan::machine::Machine;
 use plimsoll_plan::plan::{Configuration, LeftOut, Plan, Planned, Way};
 use plimsoll_plan::solve::Need;
-use plimsoll_plan::{Certainty, Lessons, Part};
+use plimsoll_plan::speed::{Range, Speed};
+use plimsoll_plan::{Certainty, Formula, Lessons, Part};
 use serde::Serialize;
 
 /// What `plimsoll plan --json` prints: one object. Sizes are whole numbers of bytes, shares are of 1.
@@ -99,18 +100,27 @@ pub struct PartReport {
     /// The same for people.
     #[serde(skip)]
     pub certainty_text: String,
-    pub rule: String,
-    pub terms: Vec<(String, String)>,
+    pub formula: FormulaReport,
 }
 
 /// How fast it would be.
 #[derive(Clone, Debug, Serialize)]
 #[expect(missing_docs, reason = "the fields say it")]
 pub struct SpeedReport {
+    /// Of one sequence, and of all together.
     pub decode_tokens_per_s: (f64, f64),
-    pub prefill_tokens_per_s: Option<(f64, f64)>,
+    pub decode_all_tokens_per_s: (f64, f64),
     pub decode_limited_by: String,
-    pub prefill_limited_by: Option<String>,
+    pub decode_formula: FormulaReport,
+    pub prefill_tokens_per_s: (f64, f64),
+    pub prefill_limited_by: String,
+    pub prefill_formula: FormulaReport,
+}
+
+/// How a figure came about.
+#[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "the fields say it")]
+pub struct FormulaReport {
     pub rule: String,
     pub terms: Vec<(String, String)>,
 }
@@ -227,7 +237,8 @@ fn left_out(out: &LeftOut) -> LeftOutReport {
 fn parts(configuration: &Configuration) -> Vec<PartReport> {
     let phases = &configuration.phases;
     let resident = phases.resident.iter().map(|found| part(found, None));
-    let turns = phases.turns.iter().flat_map(|turn| turn.parts.iter().map(|found| part(found, Some(turn.name))));
+    let turns =
+        phases.turns.iter().flat_map(|turn| turn.parts.iter().map(|found| part(found, Some(turn.name))));
     resident.chain(turns).collect()
 }
 
@@ -246,8 +257,25 @@ fn part(part: &Part, turn: Option<&'static str>) -> PartReport {
             Certainty::Estimated(_) => "estimated",
         },
         certainty_text: part.certainty.to_string(),
-        rule: part.formula.rule.clone(),
-        terms: part.formula.terms.iter().map(|term| (term.name.clone(), term.value.clone())).collect(),
+        formula: formula(&part.formula),
+    }
+}
+
+fn formula(formula: &Formula) -> FormulaReport {
+    let terms = formula.terms.iter().map(|term| (term.name.clone(), term.value.clone())).collect();
+    FormulaReport { rule: formula.rule.clone(), terms }
+}
+
+fn speed(speed: &Speed) -> SpeedReport {
+    let range = |range: Range| (range.low, range.high);
+    SpeedReport {
+        decode_tokens_per_s: range(speed.decode),
+        decode_all_tokens_per_s: range(speed.decode_all),
+        decode_limited_by: speed.decode_roof.to_string(),
+        decode_formula: formula(&speed.decode_formula),
+        prefill_tokens_per_s: range(speed.prefill),
+        prefill_limited_by: speed.prefill_roof.to_string(),
+        prefill_formula: formula(&speed.prefill_formula),
     }
 }
 
@@ -263,6 +291,10 @@ fn way(way: &Way) -> WayReport {
         short: way.short.iter().map(need).collect(),
         worth: way.worth.0,
         worth_here: way.worth.1,
-        more_bytes: i64::try_from(way.more_bytes).unwrap_or(if way.more_bytes < 0 { i64::MIN } else { i64::MAX }),
+        more_bytes: i64::try_from(way.more_bytes).unwrap_or(if way.more_bytes < 0 {
+            i64::MIN
+        } else {
+            i64::MAX
+        }),
     }
 }

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use plimsoll::Bytes;
 
-use super::report::{LeftOutReport, NeedReport, PartReport, PlanReport, SpeedReport, WayReport, WorkloadReport};
+use super::report::{
+    FormulaReport, LeftOutReport, NeedReport, PartReport, PlanReport, SpeedReport, WayReport, WorkloadReport,
+};
 use crate::draw::{Align, Cell, Pen, Style, Table, bar, wrap};
 
 /// Columns beside the bars of parts.
@@ -103,22 +105,21 @@ fn draw_parts(report: &PlanReport, parts: &[PartReport], pen: &Pen) -> String {
 
 fn draw_speed(speed: &SpeedReport, pen: &Pen) -> String {
     let range = |(low, high): (f64, f64)| format!("{} to {} tokens/s", rounded(low), rounded(high));
-    let mut text = format!("writes {}, limited by {}", range(speed.decode_tokens_per_s), speed.decode_limited_by);
-    if let Some(prefill) = speed.prefill_tokens_per_s {
-        let limit = speed.prefill_limited_by.as_deref().unwrap_or("compute");
-        let _ = write!(text, "; reads {}, limited by {limit}", range(prefill));
-    }
+    let (decode, all) = (speed.decode_tokens_per_s, speed.decode_all_tokens_per_s);
+    let all =
+        if all.1 > decode.1 * 1.01 { format!(" a sequence ({} in all)", range(all)) } else { String::new() };
+    let text = format!(
+        "writes {}{all}, limited by {}; reads {}, limited by {}",
+        range(decode),
+        speed.decode_limited_by,
+        range(speed.prefill_tokens_per_s),
+        speed.prefill_limited_by
+    );
     indented(&text, Style::Plain, pen)
 }
 
 fn rounded(number: f64) -> String {
-    if number >= 100.0 {
-        format!("{number:.0}")
-    } else if number >= 10.0 {
-        format!("{number:.0}")
-    } else {
-        format!("{number:.1}")
-    }
+    if number >= 10.0 { format!("{number:.0}") } else { format!("{number:.1}") }
 }
 
 fn trade(way: &WayReport) -> String {
@@ -143,7 +144,10 @@ fn needs(needs: &[NeedReport]) -> String {
 fn draw_left_out(report: &PlanReport, out: &LeftOutReport, pen: &Pen) -> String {
     let name = pen.paint(Style::Bold, &out.name);
     let Some(nearest) = &out.nearest else {
-        return format!("{name}  {}\n", pen.paint(Style::Bad, "cannot be run on this machine in any way that was asked for"));
+        return format!(
+            "{name}  {}\n",
+            pen.paint(Style::Bad, "cannot be run on this machine in any way that was asked for")
+        );
     };
     let mut text = format!("{name}  {}  {nearest}\n", pen.paint(Style::Bad, "does not fit"));
     text.push_str(&draw_parts(report, &out.parts, pen));
@@ -192,9 +196,10 @@ fn lines(report: &PlanReport, pen: &Pen) -> String {
 
 fn formulas(report: &PlanReport, pen: &Pen) -> String {
     let mut out = String::new();
-    let rule = |out: &mut String, name: &str, rule: &str, terms: &[(String, String)]| {
-        let _ = writeln!(out, "  {} = {rule}", pen.paint(Style::Bold, name));
-        let terms: Vec<String> = terms.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+    let rule = |out: &mut String, name: &str, formula: &FormulaReport| {
+        let _ = writeln!(out, "  {} = {}", pen.paint(Style::Bold, name), formula.rule);
+        let terms: Vec<String> =
+            formula.terms.iter().map(|(name, value)| format!("{name} = {value}")).collect();
         if !terms.is_empty() {
             out.push_str(&indented(&format!("  {}", terms.join(", ")), Style::Dim, pen));
         }
@@ -203,17 +208,18 @@ fn formulas(report: &PlanReport, pen: &Pen) -> String {
         let _ = writeln!(out, "{}", pen.paint(Style::Bold, &workload.name));
         for part in &workload.parts {
             let name = format!("{} on {}, {}", part.name, part.place, Bytes::new(part.bytes));
-            rule(&mut out, &name, &part.rule, &part.terms);
+            rule(&mut out, &name, &part.formula);
         }
         if let Some(speed) = &workload.speed {
-            rule(&mut out, "speed", &speed.rule, &speed.terms);
+            rule(&mut out, "tokens/s written", &speed.decode_formula);
+            rule(&mut out, "tokens/s read", &speed.prefill_formula);
         }
     }
     for left_out in &report.left_out {
         let _ = writeln!(out, "{} (does not fit)", pen.paint(Style::Bold, &left_out.name));
         for part in &left_out.parts {
             let name = format!("{} on {}, {}", part.name, part.place, Bytes::new(part.bytes));
-            rule(&mut out, &name, &part.rule, &part.terms);
+            rule(&mut out, &name, &part.formula);
         }
     }
     out

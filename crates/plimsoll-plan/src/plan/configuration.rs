@@ -3,7 +3,7 @@
 use plimsoll::{Bytes, Place};
 
 use crate::Phases;
-use crate::emit::Launch;
+use crate::emit::{Launch, Program};
 use crate::solve::{Choice, Need};
 use crate::speed::Speed;
 use crate::{Lessons, Part};
@@ -80,6 +80,11 @@ impl Configuration {
     /// As the solver sees it, with the weight of its workload.
     pub fn choice(&self, weight: f64) -> Choice {
         Choice { needs: self.needs(), value: self.worth * weight }
+    }
+
+    /// What another program is told; `None` for one that does not run such workloads.
+    pub fn text(&self, program: Program) -> Option<String> {
+        self.launch.as_ref()?.text(program)
     }
 
     /// The value of a knob.

@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use plimsoll::{Bytes, Place};
+use plimsoll::Bytes;
 
 use super::LanguageModel;
-use crate::SpecError;
+use crate::WordingError;
 use crate::catalogue::{self, NameError, Scheme};
 use crate::model::{Model, ParseTensorTypeError, TensorType};
 use crate::read::{self, ReadError};
-use crate::spec::{Spec, number};
+use crate::wording::{Wording, number};
 
 const WHAT: &str = "a language model";
 const EXAMPLE: &str = "qwen3-14b:Q4_K_M,context=32k";
@@ -58,7 +58,7 @@ pub struct Usual {
 pub enum LanguageError {
     /// The text.
     #[error(transparent)]
-    Spec(#[from] SpecError),
+    Wording(#[from] WordingError),
     /// A type of numbers.
     #[error(transparent)]
     Type(#[from] ParseTensorTypeError),
@@ -146,14 +146,14 @@ impl LanguageModel {
     /// Reads a text such as `qwen3-14b:Q4_K_M,context=32k,parallel=4`. The model is a file, a folder of one, or a name of
     /// the catalogue; for a file its header is read.
     pub fn parse(text: &str, usual: &Usual) -> Result<Self, LanguageError> {
-        let spec = Spec::parse(WHAT, text, EXAMPLE)?;
+        let spec = Wording::parse(WHAT, text, EXAMPLE)?;
         spec.keys(&KEYS)?;
         let mut words = spec.words();
-        let shape = || SpecError::Shape { what: WHAT, found: text.to_owned(), example: EXAMPLE };
+        let shape = || WordingError::Shape { what: WHAT, found: text.to_owned(), example: EXAMPLE };
         let name = words.next().ok_or_else(shape)?;
         for word in words.filter(|word| !["unified", "flash"].contains(word)) {
             let known = format!("unified, flash and {}, each with a value", KEYS.join("=, "));
-            return Err(SpecError::Unknown { found: word.to_owned(), known }.into());
+            return Err(WordingError::Unknown { found: word.to_owned(), known }.into());
         }
         let (known, scheme) = known(name)?;
         let wanted = wanted(&spec, usual)?;
@@ -161,7 +161,7 @@ impl LanguageModel {
     }
 }
 
-fn wanted(spec: &Spec, usual: &Usual) -> Result<Wanted, LanguageError> {
+fn wanted(spec: &Wording, usual: &Usual) -> Result<Wanted, LanguageError> {
     let layers = match spec.text("layers") {
         Some("all") => Some(LAYERS_MOST),
         Some(_) => spec.number("layers", 0..=LAYERS_MOST)?,
@@ -175,11 +175,11 @@ fn wanted(spec: &Spec, usual: &Usual) -> Result<Wanted, LanguageError> {
     let companion = |key: &str| spec.text(key).map(companion).transpose();
     let flash = spec.flag("flash", usual.flash.unwrap_or(true))?;
     let wanted = Wanted {
-        context: tokens(spec, "context")?.or(usual.context),
+        context: tokens_in(spec, "context")?.or(usual.context),
         parallel: spec.number("parallel", 1..=1024)?.or(usual.parallel).unwrap_or(1),
         unified: spec.flag("unified", false)?,
-        batch: tokens(spec, "batch")?.or(usual.batch.0).unwrap_or(2048),
-        micro_batch: tokens(spec, "ubatch")?.or(usual.batch.1).unwrap_or(512),
+        batch: tokens_in(spec, "batch")?.or(usual.batch.0).unwrap_or(2048),
+        micro_batch: tokens_in(spec, "ubatch")?.or(usual.batch.1).unwrap_or(512),
         kv: cache_types(spec)?.or(usual.kv),
         flash,
         layers,
@@ -217,8 +217,12 @@ const CACHE_TYPES: [TensorType; 9] = [
     TensorType::IQ4_NL,
 ];
 
-/// Tokens: "32k" are 32,768 of them, as contexts are counted.
-pub(super) fn tokens_of(key: &str, text: &str) -> Result<u64, SpecError> {
+/// A number of tokens: "32k" are 32,768 of them, as contexts are counted.
+pub fn tokens(text: &str) -> Result<u64, WordingError> {
+    tokens_of("tokens", text)
+}
+
+fn tokens_of(key: &str, text: &str) -> Result<u64, WordingError> {
     let binary = match text.trim().strip_suffix(['k', 'K']) {
         Some(number) => format!("{number}Ki"),
         None => text.replace(['m', 'M'], "Mi"),
@@ -226,11 +230,11 @@ pub(super) fn tokens_of(key: &str, text: &str) -> Result<u64, SpecError> {
     number(key, &binary, 1..=TOKENS_MOST)
 }
 
-fn tokens(spec: &Spec, key: &str) -> Result<Option<u64>, SpecError> {
+fn tokens_in(spec: &Wording, key: &str) -> Result<Option<u64>, WordingError> {
     spec.text(key).map(|text| tokens_of(key, text)).transpose()
 }
 
-fn cache_types(spec: &Spec) -> Result<Option<(TensorType, TensorType)>, LanguageError> {
+fn cache_types(spec: &Wording) -> Result<Option<(TensorType, TensorType)>, LanguageError> {
     let of = |key: &str| spec.text(key).map(str::parse::<TensorType>).transpose();
     let both = of("kv")?;
     let (key, value) = (of("kv_k")?.or(both), of("kv_v")?.or(both));

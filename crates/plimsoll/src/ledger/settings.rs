@@ -11,6 +11,16 @@ pub struct LedgerSettings {
     pub accounts: Vec<AccountSettings>,
 }
 
+impl LedgerSettings {
+    /// Every share of which something was predicted: account, place, how much.
+    pub fn predictions(&self) -> impl Iterator<Item = (&str, Place, Bytes)> {
+        self.accounts.iter().flat_map(|account| {
+            let path = account.path.as_str();
+            account.shares.iter().filter_map(move |share| Some((path, share.place, share.predicted?)))
+        })
+    }
+}
+
 /// Without a number of one's own, shrinking keeps this much, or a sixty-fourth of a small line.
 const EMERGENCY: Bytes = Bytes::mib(256);
 const EMERGENCY_PART: u64 = 64;
