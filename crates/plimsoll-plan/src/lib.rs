@@ -6,12 +6,17 @@
 //! it says so, with its error ([`Certainty`]); and each figure can show how it came about ([`Formula`]).
 
 pub mod emit;
+pub mod index;
 mod lessons;
 pub mod machine;
 pub mod model;
 mod part;
+mod phase;
 pub mod solve;
 pub mod spec;
+mod wording;
 
 pub use lessons::{Lesson, Lessons};
 pub use part::{Certainty, Formula, Part, Term};
+pub use phase::{Phase, Phases};
+pub use wording::WordingError;
