@@ -10,6 +10,7 @@ pub mod index;
 mod lessons;
 pub mod machine;
 pub mod model;
+pub mod op;
 mod part;
 mod phase;
 pub mod solve;
