@@ -5,6 +5,7 @@
 //! is model files' headers, read through ranged reads. Where exactness is possible a figure is exact; where it is not,
 //! it says so, with its error ([`Certainty`]); and each figure can show how it came about ([`Formula`]).
 
+pub mod document;
 pub mod emit;
 pub mod index;
 mod lessons;
