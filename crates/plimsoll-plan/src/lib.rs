@@ -7,6 +7,7 @@
 
 pub mod document;
 pub mod emit;
+pub mod image;
 pub mod index;
 mod lessons;
 pub mod machine;
