@@ -164,6 +164,22 @@ const QWEN: &[Row] = &[
 ];
 
 const GEMMA: &[Row] = &[
+    row(
+        "Gemma 4 12B",
+        &[],
+        d("gemma4", 48, 3840, [16, 8, 256], 15360, 262_144, 262_144)
+            .windowed(1024, 6)
+            .full_heads(1, 512)
+            .tied(),
+    ),
+    row(
+        "Gemma 4 31B",
+        &[],
+        d("gemma4", 60, 5376, [32, 16, 256], 21504, 262_144, 262_144)
+            .windowed(1024, 6)
+            .full_heads(4, 512)
+            .tied(),
+    ),
     row("Gemma 3 270M", &[], d("gemma3", 18, 640, [4, 1, 256], 2048, 262_144, 32768).windowed(512, 6).tied()),
     row("Gemma 3 1B", &[], d("gemma3", 26, 1152, [4, 1, 256], 6912, 262_144, 32768).windowed(512, 6).tied()),
     row(
