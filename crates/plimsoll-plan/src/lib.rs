@@ -5,6 +5,7 @@
 //! is model files' headers, read through ranged reads. Where exactness is possible a figure is exact; where it is not,
 //! it says so, with its error ([`Certainty`]); and each figure can show how it came about ([`Formula`]).
 
+pub mod catalogue;
 pub mod document;
 pub mod emit;
 pub mod image;
@@ -16,9 +17,12 @@ pub mod model;
 pub mod op;
 mod part;
 mod phase;
+pub mod plan;
+pub mod read;
 pub mod solve;
-pub mod spec;
+pub mod speed;
 mod wording;
+pub mod workload;
 
 pub use lessons::{Lesson, Lessons};
 pub use part::{Certainty, Formula, Part, Term};
