@@ -157,6 +157,12 @@ impl Net<'_> {
         let tensor = self.graph.get(key);
         let (width, tokens) = (tensor.sides[0].saturating_mul(tensor.sides[1]), tensor.sides[2]);
         let row = tensor.strides[2];
+        if self.setup.is_early() {
+            let place = self.graph.view_row(keys, width.saturating_mul(tokens));
+            let stored = self.graph.copy_into(key, place);
+            self.graph.expand(stored);
+            return;
+        }
         let rows = self.graph.view(key, flat(width, tokens), [row, row.saturating_mul(tokens), 0]);
         let table = self.one_stream(keys, width);
         let stored = self.graph.set_rows(table, rows, input.key_rows);
@@ -175,6 +181,14 @@ impl Net<'_> {
         let tensor = self.graph.get(value);
         let (width, tokens) = (tensor.sides[0].saturating_mul(tensor.sides[1]), tensor.sides[2]);
         let (row, kind) = (tensor.strides[2], tensor.kind);
+        if self.setup.is_early() {
+            let rows = self.graph.reshape(value, flat(width, tokens));
+            let place = self.graph.view_row(values, width.saturating_mul(tokens));
+            let turned = if self.setup.options.flash_attention { rows } else { self.graph.transpose(rows) };
+            let stored = self.graph.copy_into(turned, place);
+            self.graph.expand(stored);
+            return;
+        }
         let stored = if self.setup.options.flash_attention {
             let rows = self.graph.view(value, flat(width, tokens), [row, row.saturating_mul(tokens), 0]);
             let table = self.one_stream(values, width);

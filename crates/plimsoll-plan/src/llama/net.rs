@@ -193,9 +193,6 @@ impl<'a> Net<'a> {
     /// Only the rows whose logits are wanted.
     pub(crate) fn wanted(&mut self, of: Id) -> Id {
         let outputs = self.setup.outputs;
-        if self.setup.is_early() && outputs == self.tokens() {
-            return of;
-        }
         let rows = *self.output_rows.get_or_insert_with(|| self.graph.input(TensorType::I32, flat(outputs, 1)));
         self.graph.get_rows(of, rows)
     }

@@ -3,7 +3,7 @@
 //! An architecture that is not listed is taken for a plain decoder; what its tensors say (biases, fused projections,
 //! norms of heads) is believed before the list.
 
-use crate::model::{Attention, Ffn, Model};
+use crate::model::{Attention, Ffn, Model, Tensor};
 
 /// The sort of a norm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -245,6 +245,8 @@ impl Style {
             self.layer_embedding = own.shape.first().copied().unwrap_or(0) / layers;
             self.keys_for_values = false;
         }
+        let factors = |tensor: &Tensor| tensor.name.starts_with("rope_freqs") || tensor.name.contains("rope_factors");
+        self.rope_factors |= model.tensors.iter().any(factors);
         if !has("attn_norm.weight") && !has("ffn_norm.weight") && !has("attn_q.weight") {
             return;
         }
@@ -262,9 +264,7 @@ impl Style {
         } else if self.key_norm == KeyNorm::None {
             self.key_norm = KeyNorm::Head;
         }
-        self.rope_factors = model.tensors.iter().any(|tensor| {
-            tensor.name.starts_with("rope_freqs") || tensor.name.starts_with("rope_factors")
-        });
+        self.rope_factors = model.tensors.iter().any(factors);
     }
 }
 

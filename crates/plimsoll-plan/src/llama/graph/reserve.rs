@@ -119,7 +119,12 @@ impl Allocator<'_> {
             return;
         }
         let Some(layout) = self.layouts.get(usize::from(buffer)) else { return };
+        let before = self.rooms[usize::from(buffer)].peak();
         let offset = self.rooms[usize::from(buffer)].take(layout.bytes(tensor));
+        if std::env::var("PLIM_PEAK").is_ok() && self.rooms[usize::from(buffer)].peak() > before + (1 << 20) {
+            eprintln!("buffer {buffer} grows to {} MiB for {:?} {:?} {} MiB; live:", self.rooms[usize::from(buffer)].peak() >> 20, tensor.op, tensor.sides, layout.bytes(tensor) >> 20);
+            for (i, st) in self.states.iter().enumerate() { let t = &self.graph.tensors[i]; if st.owns && st.buffer == buffer && t.bytes() > 1 << 20 { eprintln!("    {i} {:?} {:?} {} MiB at {} children {} views {}", t.op, t.sides, t.bytes() >> 20, st.offset >> 20, st.children, st.views); } }
+        }
         let state = &mut self.states[id.index()];
         (state.buffer, state.offset) = (buffer, offset);
     }

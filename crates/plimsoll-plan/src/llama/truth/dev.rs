@@ -38,3 +38,76 @@ fn oracle() {
     }
     println!("{n} rows, {bad} off");
 }
+
+#[test]
+fn logs_table() {
+    let Ok(path) = std::env::var("PLIM_LOGS") else { return };
+    let text = std::fs::read_to_string(path).unwrap();
+    for row in super::logs(&text, &|_| None) {
+        let mib = |b: plimsoll::Bytes| b.get() as f64 / 1048576.0;
+        match &row.subject {
+            Err(why) => println!("{:3} {:?} {} -- {why}", row.line, row.source, row.name),
+            Ok(s) => match Buffers::of(&s.model, &s.options) {
+                Err(e) => println!("{:3} {} !! {e}", row.line, row.name),
+                Ok(b) => {
+                    let kv: f64 = b.cache.iter().map(|b| mib(*b)).sum();
+                    let rs: f64 = b.state.iter().map(|b| mib(*b)).sum();
+                    let c: Vec<String> = b.compute.iter().map(|b| format!("{:.2}", mib(*b))).collect();
+                    let ok = row.measured.cache.is_none_or(|m| m.agrees(kv, 0.2));
+                    println!("{:3} {:?} {} {} kv {kv:.2}/{:?} rs {rs:.2}/{:?} out {:.2}/{:?} comp {c:?} / {:?} host {:?} {:?} {:?}", row.line, row.source, &row.name, if ok {"ok"} else {"KV!"},
+                        row.measured.cache.or(row.measured.together).map(|m| m.mib), row.measured.state.map(|m| m.mib), mib(b.output), row.measured.output.map(|m| m.mib), row.measured.compute, row.measured.host_compute, row.compute_lacks, s.options.shares);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn oracle_gpu() {
+    let Ok(path) = std::env::var("PLIM_GPU") else { return };
+    let text = std::fs::read_to_string(path).unwrap();
+    let (mut n, mut bad) = (0, 0);
+    for line in text.lines().skip(1) {
+        let c: Vec<_> = line.split(',').collect();
+        let Some(mut model) = model_of(c[0], &Notes::parse(c[12])) else { println!("no model {line}"); continue };
+        let kind: crate::model::TensorType = c[13].parse().unwrap();
+        model.tensors.push(crate::model::Tensor { name: "x".into(), shape: vec![256, 1 << 40], kind, bytes: plimsoll::Bytes::new(1 << 46) });
+        let gpus: usize = c[7].parse().unwrap();
+        let nkvo: i64 = c[10].parse().unwrap();
+        let options = Options {
+            context: c[1].parse().unwrap(), sequences: c[2].parse().unwrap(), micro_batch: c[3].parse().unwrap(),
+            flash_attention: c[4] == "on", key_kind: c[5].parse().unwrap(), value_kind: c[6].parse().unwrap(),
+            shares: vec![1; gpus], gpu_layers: Some(c[8].parse().unwrap()), host_experts: c[9].parse().unwrap(),
+            kv_offload: nkvo != 1, outputs_max: (nkvo < 0).then_some((-nkvo) as u64),
+            ..Options::default()
+        };
+        let got = match Buffers::of(&model, &options) { Ok(b) => b, Err(e) => { println!("{e} {line}"); continue } };
+        let want: Vec<(String, u64)> = c[11].split('|').map(|p| { let (a, b) = p.split_once('=').unwrap(); (a.to_string(), b.parse().unwrap()) }).collect();
+        n += 1;
+        let have: Vec<u64> = got.compute.iter().map(|b| b.get()).collect();
+        if want.iter().map(|w| w.1).ne(have.iter().copied()) {
+            bad += 1;
+            let mib = |b: u64| format!("{:.2}", b as f64 / 1048576.0);
+            println!(" 1% have {:?} want {:?} | {}", have.iter().map(|b| mib(*b)).collect::<Vec<_>>(), want.iter().map(|w| mib(w.1)).collect::<Vec<_>>(), c[..11].join(","));
+        }
+    }
+    println!("{n} rows, {bad} off");
+}
+
+#[test]
+fn dump_graph() {
+    let Ok(text) = std::env::var("PLIM_DUMP") else { return };
+    let c: Vec<_> = text.split(',').collect();
+    let mut model = model_of(c[0], &Notes::parse(c[12])).unwrap();
+    let kind: crate::model::TensorType = c[13].parse().unwrap();
+    model.tensors.push(crate::model::Tensor { name: "x".into(), shape: vec![256, 1 << 40], kind, bytes: plimsoll::Bytes::new(1 << 46) });
+    let options = Options {
+        context: c[1].parse().unwrap(), sequences: c[2].parse().unwrap(), micro_batch: c[3].parse().unwrap(),
+        flash_attention: c[4] == "on", key_kind: c[5].parse().unwrap(), value_kind: c[6].parse().unwrap(),
+        shares: vec![1; c[7].parse().unwrap()], gpu_layers: Some(c[8].parse().unwrap()), host_experts: c[9].parse().unwrap(),
+        ..Options::default()
+    };
+    let setup = crate::llama::setup::Setup::new(&model.hyper, &options).unwrap();
+    let (graph, _) = crate::llama::decoder::graph_of(&model, &setup);
+    for line in crate::llama::graph::dump(graph, &setup.devices()) { println!("NODE {line}"); }
+}

@@ -67,7 +67,9 @@ pub(crate) fn model_of(name: &str, notes: &Notes) -> Option<Model> {
         logits_softcap: matches!(architecture.as_str(), "gemma2" | "gemma4") || notes.or("logits_softcap", 0) > 0,
         architecture,
     };
-    let tensors = notes.number("n_embd_per_layer").map(|width| own_embedding(width, &hyper)).into_iter().collect();
+    let embedding = notes.number("n_embd_per_layer").map(|width| own_embedding(width, &hyper));
+    let factors = notes.number("rope_freqs").map(|_| rope_factors(&hyper));
+    let tensors = embedding.into_iter().chain(factors).collect();
     Some(Model { name: name.to_owned(), hyper, tensors, origin: Origin::Catalogue, doubts: Vec::new() })
 }
 
@@ -78,6 +80,13 @@ fn own_embedding(width: u64, hyper: &Hyper) -> Tensor {
     let elements = shape.iter().fold(1, |product: u64, side| product.saturating_mul(*side));
     let bytes = TensorType::F16.size(elements).unwrap_or(Bytes::MAX);
     Tensor { name, shape, kind: TensorType::F16, bytes }
+}
+
+/// Factors of rotation, one for each pair that is rotated.
+fn rope_factors(hyper: &Hyper) -> Tensor {
+    let count = hyper.rope_width / 2;
+    let bytes = Bytes::new(count.saturating_mul(4));
+    Tensor { name: "rope_freqs.weight".to_owned(), shape: vec![count], kind: TensorType::F32, bytes }
 }
 
 fn layer_of(architecture: &str, index: u64, notes: &Notes) -> Layer {
@@ -125,7 +134,7 @@ fn attention_of(architecture: &str, index: u64, notes: &Notes) -> Attention {
 
 fn ffn_of(architecture: &str, index: u64, notes: &Notes) -> Ffn {
     let width = notes.or("n_ff", 0);
-    let (count, lead) = (notes.or("n_expert", 0), notes.or("n_layer_dense_lead", 0));
+    let (count, lead) = (notes.or("n_expert", 0), notes.or("n_layer_dense_lead", if architecture == "deepseek2" { 3 } else { 0 }));
     if matches!(architecture, "mamba" | "mamba2") {
         return Ffn::None;
     }
@@ -134,8 +143,13 @@ fn ffn_of(architecture: &str, index: u64, notes: &Notes) -> Ffn {
         return Ffn::Dense { width, gated };
     }
     let used = notes.or("n_expert_used", 8.min(count));
-    let expert = notes.or("n_ff_exp", width);
-    Ffn::Experts(Experts { count, used, width: expert, shared_width: notes.or("n_ff_shexp", 0) })
+    // Where nobody states an expert's width, the dense width is that of all experts of a token, as Qwen has it; DeepSeek
+    // has experts of 2048 and a shared one.
+    let deepseek = architecture == "deepseek2";
+    let fallback = if deepseek { 2048.min(width) } else { width / used.max(1) };
+    let expert = notes.or("n_ff_exp", fallback);
+    let shared_width = notes.or("n_ff_shexp", if deepseek { expert } else { 0 });
+    Ffn::Experts(Experts { count, used, width: expert, shared_width })
 }
 
 fn recurrent_of(architecture: &str, index: u64, notes: &Notes) -> Option<Recurrent> {
