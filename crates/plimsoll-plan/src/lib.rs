@@ -5,6 +5,7 @@
 //! is model files' headers, read through ranged reads. Where exactness is possible a figure is exact; where it is not,
 //! it says so, with its error ([`Certainty`]); and each figure can show how it came about ([`Formula`]).
 
+pub mod catalogue;
 pub mod emit;
 mod lessons;
 pub mod llama;
@@ -13,6 +14,7 @@ pub mod model;
 mod part;
 pub mod solve;
 pub mod spec;
+pub mod speed;
 
 pub use lessons::{Lesson, Lessons};
 pub use part::{Certainty, Formula, Part, Term};
