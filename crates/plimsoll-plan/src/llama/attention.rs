@@ -1,6 +1,7 @@
 //! Attention as llama.cpp builds it: projections, rotation, the cache, and the product with it, fused or not.
 
 use super::graph::{Id, row_bytes};
+use super::options::Era;
 use super::net::{CacheInput, Net, flat};
 use super::style::KeyNorm;
 use crate::model::{Attention, TensorType};
@@ -61,6 +62,10 @@ impl Net<'_> {
             let query = self.heads_of(fused, attention.key_width, attention.heads);
             let key = self.heads_of(fused, attention.key_width, attention.kv_heads);
             let value = self.heads_of(fused, attention.value_width, attention.kv_heads);
+            if self.setup.is_early() {
+                // The first programs took the three apart by copying.
+                return (self.graph.packed(query), self.graph.packed(key), self.graph.packed(value));
+            }
             return (query, key, value);
         }
         let mut made = [of; 3];
@@ -128,7 +133,7 @@ impl Net<'_> {
         self.graph.expand(query);
         if let Some((key, value)) = new {
             let windowed = self.setup.window_cells.is_some();
-            let (first, second) = if windowed || self.setup.is_early() { (key, value) } else { (value, key) };
+            let (first, second) = if windowed || self.setup.options.era != Era::Now { (key, value) } else { (value, key) };
             self.graph.expand(first);
             self.graph.expand(second);
         }

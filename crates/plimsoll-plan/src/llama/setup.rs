@@ -129,14 +129,14 @@ impl Setup {
 
     pub(crate) fn devices(&self) -> Devices {
         let gpu = match self.options.backend {
-            Backend::Cuda => Layout { align: 128, row_elements: 512 },
-            Backend::Metal => Layout { align: 32, row_elements: 1 },
-            Backend::Vulkan => Layout { align: 64, row_elements: 1 },
+            Backend::Cuda => Layout { align: 128, row_elements: 512, halves: self.options.era == Era::Now },
+            Backend::Metal => Layout { align: 32, row_elements: 1, halves: false },
+            Backend::Vulkan => Layout { align: 64, row_elements: 1, halves: false },
         };
         let offload_rows = self.options.op_offload.then_some(OFFLOAD_ROWS);
         let mut devices = vec![Device { layout: gpu, offload_rows }; usize::from(self.host)];
         // The host's own buffer is taken from the first GPU's driver where there is one, which aligns as the host does.
-        devices.push(Device { layout: Layout { align: 32, row_elements: 1 }, offload_rows: None });
+        devices.push(Device { layout: Layout { align: 32, row_elements: 1, halves: false }, offload_rows: None });
         Devices { devices, copies: if self.pipelined() { 4 } else { 1 } }
     }
 

@@ -43,7 +43,7 @@ fn oracle() {
 fn logs_table() {
     let Ok(path) = std::env::var("PLIM_LOGS") else { return };
     let text = std::fs::read_to_string(path).unwrap();
-    for row in super::logs(&text, &|_| None) {
+    for row in super::logs(&text) {
         let mib = |b: plimsoll::Bytes| b.get() as f64 / 1048576.0;
         match &row.subject {
             Err(why) => println!("{:3} {:?} {} -- {why}", row.line, row.source, row.name),
@@ -110,4 +110,26 @@ fn dump_graph() {
     let setup = crate::llama::setup::Setup::new(&model.hyper, &options).unwrap();
     let (graph, _) = crate::llama::decoder::graph_of(&model, &setup);
     for line in crate::llama::graph::dump(graph, &setup.devices()) { println!("NODE {line}"); }
+}
+
+#[test]
+fn counted() {
+    let dir = "/work/shared/data/plan-truth";
+    let dry = std::fs::read_to_string(format!("{dir}/llamacpp_dryrun.csv")).unwrap();
+    let logs = std::fs::read_to_string(format!("{dir}/llamacpp_logs.csv")).unwrap();
+    let rows: Vec<_> = super::dry_runs(&dry).into_iter().chain(super::logs(&logs)).collect();
+    let check = super::check(&rows);
+    for r in &check.remarks { println!("~{} {}: {}", r.line, r.name, r.text); }
+    println!("~{:?}\n~{:?}\n~{:?}\n~{:?}", check.cache, check.compute, check.gpu, check.fork);
+}
+
+#[test]
+fn outputs_either() {
+    let text = std::fs::read_to_string("/work/shared/data/plan-truth/llamacpp_logs.csv").unwrap();
+    for row in super::logs(&text) {
+        let Ok(s) = &row.subject else { continue };
+        if row.source != super::Source::Mainline || s.options.era == crate::llama::Era::Early || s.options.shares.is_empty() { continue }
+        let m = |o: Option<u64>| { let b = Buffers::of(&s.model, &Options { outputs_max: o, ..s.options.clone() }).unwrap(); b.compute.iter().map(|b| format!("{:.2}", b.get() as f64 / 1048576.0)).collect::<Vec<_>>() };
+        println!("~{} {} {:?} {:?} all {:?} few {:?} set {:?}", row.line, row.name, row.measured.compute, row.measured.host_compute, m(None), m(Some(s.options.sequences)), s.options.outputs_max);
+    }
 }

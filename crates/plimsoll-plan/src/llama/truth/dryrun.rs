@@ -1,22 +1,20 @@
 //! Rows of llama.cpp's own dry runs: headers without weights, the processor alone.
 
 use super::row::{Measured, Row, Size, Source, Subject};
-use super::shape::{Notes, model_of};
+use super::shape::{Notes, found, model_of};
 use super::table::{Table, TableRow, leading, whole};
 use crate::llama::{Era, Options};
 use crate::model::Model;
 
 /// Reads a table of dry runs. Models are found by their names; a `notes` column may state the shape instead.
-pub fn dry_runs(text: &str, find: &dyn Fn(&str) -> Option<Model>) -> Vec<Row> {
-    Table::parse(text).rows().map(|row| read(row, find)).collect()
+pub fn dry_runs(text: &str) -> Vec<Row> {
+    Table::parse(text).rows().map(read).collect()
 }
 
-fn read(row: TableRow<'_>, find: &dyn Fn(&str) -> Option<Model>) -> Row {
+fn read(row: TableRow<'_>) -> Row {
     let name = row.cell("model").to_owned();
     let notes = Notes::parse(row.cell("notes"));
-    let model = model_of(&name, &notes).or_else(|| named(&name)).or_else(|| find(&name));
-    // What follows the sizes of the weights and the cache in the last column, where the log lost its own line.
-    let printed = row.cell("extra").split_whitespace().nth(3).and_then(leading);
+    let model = model_of(&name, &notes).or_else(|| named(&name)).or_else(|| found(&name, "", &notes));
     let compute = leading(row.cell("compute_cpu_mib"));
     Row {
         line: row.line,
@@ -25,7 +23,7 @@ fn read(row: TableRow<'_>, find: &dyn Fn(&str) -> Option<Model>) -> Row {
         }),
         name,
         source: Source::DryRun,
-        compute_lacks: (compute.is_none() && printed.is_none()).then_some("the compute buffer's line was lost"),
+        compute_lacks: compute.is_none().then_some("the compute buffer's line was lost"),
         output_lacks: None,
         measured: Measured {
             cache: Size::of(row.cell("kv_mib")),

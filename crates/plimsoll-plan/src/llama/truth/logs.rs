@@ -1,22 +1,22 @@
 //! Rows of public logs: what llama.cpp and its forks printed, as far as people posted it.
 
 use super::row::{Measured, Row, Size, Source, Subject};
-use super::shape::{Notes, model_of};
-use super::table::{Table, TableRow, by_device, leading, whole};
+use super::shape::{Notes, found, model_of, with_kind};
+use super::table::{Table, TableRow, by_device, whole};
 use crate::llama::{Backend, Era, Options};
 use crate::model::{Ffn, Model, TensorType};
 
 /// Reads a table of logs. Models whose shape the notes do not state are found by their names.
-pub fn logs(text: &str, find: &dyn Fn(&str) -> Option<Model>) -> Vec<Row> {
-    Table::parse(text).rows().map(|row| read(row, find)).collect()
+pub fn logs(text: &str) -> Vec<Row> {
+    Table::parse(text).rows().map(read).collect()
 }
 
-fn read(row: TableRow<'_>, find: &dyn Fn(&str) -> Option<Model>) -> Row {
+fn read(row: TableRow<'_>) -> Row {
     let name = row.cell("model").to_owned();
     let text = row.cell("notes");
     let notes = Notes::parse(text);
     let source = if text.starts_with("ik_llama") { Source::Fork } else { Source::Mainline };
-    let model = model_of(&name, &notes).or_else(|| find(&name));
+    let model = shape(row, &name, &notes);
     let sizes = by_device(row.cell("compute_mib"));
     let subject = model.ok_or("the model's shape is stated nowhere").and_then(|model| {
         let model = as_cached(model, row, &notes);
@@ -24,7 +24,7 @@ fn read(row: TableRow<'_>, find: &dyn Fn(&str) -> Option<Model>) -> Row {
     });
     Row {
         line: row.line,
-        compute_lacks: compute_lacks(row, &sizes),
+        compute_lacks: compute_lacks(row, &sizes, source),
         output_lacks: (source == Source::Fork)
             .then_some("forks keep spare sequences, how many depends on the program, which is not stated"),
         measured: measured(row, &notes, &sizes),
@@ -32,6 +32,12 @@ fn read(row: TableRow<'_>, find: &dyn Fn(&str) -> Option<Model>) -> Row {
         source,
         subject,
     }
+}
+
+/// The model: of the catalogue where that has the row's own shape, else as the notes tell it.
+fn shape(row: TableRow<'_>, name: &str, notes: &Notes) -> Option<Model> {
+    let known = found(name, row.cell("quant"), notes);
+    known.or_else(|| Some(with_kind(model_of(name, notes)?, row.cell("quant"))))
 }
 
 fn is_host(name: &str) -> bool {
@@ -64,14 +70,20 @@ fn as_cached(mut model: Model, row: TableRow<'_>, notes: &Notes) -> Model {
         }
         if latent && attention.mla.is_none() && model.hyper.architecture == "deepseek2" {
             attention.mla = Some(crate::model::Mla { kv_rank: 512, rope_width: 64, query_rank: Some(1536) });
-        } else if !latent && row.cell("type_v") != "" {
+        } else if !latent && !row.cell("type_v").is_empty() && attention.mla.is_some() {
             attention.mla = None;
+            // The first programs with latent attention cached the vector twice: as one head's key, and as its value.
+            if notes.number("n_head_kv") == Some(1) {
+                attention.kv_heads = 1;
+                attention.key_width = notes.number("n_embd_head_k").unwrap_or(576);
+                attention.value_width = notes.number("n_embd_head_v").unwrap_or(512);
+            }
         }
     }
     model
 }
 
-fn compute_lacks(row: TableRow<'_>, sizes: &[(String, f64)]) -> Option<&'static str> {
+fn compute_lacks(row: TableRow<'_>, sizes: &[(String, f64)], source: Source) -> Option<&'static str> {
     if sizes.is_empty() {
         return Some("no compute buffer was posted");
     }
@@ -83,6 +95,14 @@ fn compute_lacks(row: TableRow<'_>, sizes: &[(String, f64)]) -> Option<&'static 
     }
     if sizes.iter().filter(|(name, _)| is_host(name)).count() > 1 {
         return Some("the host computed with a second back end that is not stated");
+    }
+    if sizes.iter().any(|(name, _)| name.starts_with("HTP")) {
+        return Some("the back end is none whose buffers are known");
+    }
+    let Some(era) = era_of(row, source) else { return Some("the program's version is not stated") };
+    let sequences = row.cell("n_seq");
+    if era >= Era::Late2025 && whole(sequences).is_some_and(|count| count > 1) && !sequences.contains("unified)") {
+        return Some("it is not stated whether the sequences shared a cache");
     }
     None
 }
@@ -115,15 +135,16 @@ fn options(
     let sequences = whole(sequences_cell).ok_or("the number of sequences is not stated")?;
     let key_kind = kind(row.cell("type_k"), TensorType::F16).ok_or("the type of keys is not stated")?;
     let value_kind = kind(row.cell("type_v"), key_kind).ok_or("the type of values is not stated")?;
-    let micro_batch = whole(row.cell("n_ubatch")).unwrap_or(512);
+    let windowed = model.hyper.layers.iter().any(|layer| layer.attention.as_ref().is_some_and(|own| own.window.is_some()));
+    let micro_batch = whole(row.cell("n_ubatch"));
+    if windowed && micro_batch.is_none() {
+        return Err("the micro-batch is not stated, which windows are cached by");
+    }
+    let micro_batch = micro_batch.unwrap_or(512);
     let flash = flash(row.cell("flash_attn")).unwrap_or(value_kind.is_quantized());
     let gpus = sizes.iter().filter(|(name, _)| !is_host(name)).count();
     let text = row.cell("notes");
-    let era = if source == Source::Fork || text.starts_with("mainline-format") || text.contains("b4543") {
-        Era::Early
-    } else {
-        Era::Now
-    };
+    let era = era_of(row, source).unwrap_or(Era::Now);
     let backend = match sizes.first().map(|(name, _)| name.as_str()) {
         Some(name) if name.starts_with("Metal") || name.starts_with("MTL") => Backend::Metal,
         Some(name) if name.starts_with("Vulkan") => Backend::Vulkan,
@@ -134,7 +155,8 @@ fn options(
     Ok(Options {
         context,
         sequences,
-        unified: sequences_cell.contains("(unified)"),
+        // The server's own choice, where nobody made one, is four that share a cache.
+        unified: sequences_cell.contains("(unified)") || sequences_cell.ends_with('?'),
         batch: notes.number("n_batch").unwrap_or(2048).max(micro_batch),
         micro_batch,
         // The programs of the early time transpose values without it, and cannot have quantized them.
@@ -152,6 +174,32 @@ fn options(
     })
 }
 
+/// How old the program was: by its build, by the number of the thread, or by what only some programs print.
+fn era_of(row: TableRow<'_>, source: Source) -> Option<Era> {
+    let text = row.cell("notes");
+    if source == Source::Fork {
+        return Some(Era::Early);
+    }
+    let build = text.split([' ', ';', ',']).find_map(|word| whole(word.strip_prefix('b')?));
+    if let Some(build) = build {
+        return Some(Era::of_build(build));
+    }
+    if let Some((_, rest)) = row.cell("source_url").split_once("ggml-org/llama.cpp/") {
+        let number = rest.split('/').nth(1).and_then(whole);
+        if let Some(number) = number {
+            return Some(Era::of_issue(number));
+        }
+    }
+    if text.contains("n_outputs_max") || text.contains("n_rs_seq") {
+        return Some(Era::Now);
+    }
+    if text.contains("mask f32") {
+        return Some(Era::Late2025);
+    }
+    // Programs to summer 2025 said 0 or 1 of flash attention, later ones say on, off or auto.
+    matches!(row.cell("flash_attn"), "0" | "1").then_some(Era::Early)
+}
+
 /// Whether the program is known to ask for one row of logits a sequence: the server of 2026 does.
 fn served(row: TableRow<'_>, notes: &Notes) -> bool {
     let text = row.cell("notes");
@@ -163,7 +211,7 @@ fn shares(notes: &Notes, gpus: usize) -> Vec<u64> {
     if gpus <= 1 {
         return vec![1; gpus];
     }
-    let held = notes.text("kv_by_dev").map(by_device_spaced).unwrap_or_default();
+    let held = notes.text("kv_by_dev").map(by_device).unwrap_or_default();
     let layers = notes.number("n_layer").unwrap_or(0);
     let sum: f64 = held.iter().map(|(_, size)| *size).sum();
     let on_gpus: Vec<_> = held.iter().filter(|(name, _)| !is_host(name)).collect();
@@ -185,10 +233,6 @@ fn shares(notes: &Notes, gpus: usize) -> Vec<u64> {
     shares
 }
 
-fn by_device_spaced(text: &str) -> Vec<(String, f64)> {
-    by_device(text)
-}
-
 /// Whether experts stayed in host memory: all that is there beyond the embedding, over what experts there are.
 fn host_experts(row: TableRow<'_>, model: &Model) -> u64 {
     let experts = model.hyper.layers.iter().any(|layer| matches!(layer.ffn, Ffn::Experts(_)));
@@ -198,6 +242,5 @@ fn host_experts(row: TableRow<'_>, model: &Model) -> u64 {
     if !experts || all <= 0.0 || host / all < 0.3 {
         return 0;
     }
-    let _ = leading;
     u64::MAX
 }

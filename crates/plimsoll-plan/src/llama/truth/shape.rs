@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use plimsoll::Bytes;
 
+use crate::catalogue::Scheme;
 use crate::model::{
     Attention, Experts, Ffn, Hyper, Layer, Mla, Model, Origin, Recurrent, RecurrentKind, Tensor, TensorType,
 };
@@ -45,6 +46,34 @@ impl Notes {
         ["n_layer", "n_embd", "n_head", "n_vocab"].iter().all(|name| self.number(name).is_some_and(|number| number > 0))
             && self.number("n_embd_head_k").or(self.number("head_dim")).is_some()
     }
+}
+
+/// The model of the catalogue that a name means, where it agrees with what the notes tell of its shape.
+pub(crate) fn found(name: &str, quant: &str, notes: &Notes) -> Option<Model> {
+    let (entry, scheme) = crate::catalogue::model(name).ok()?;
+    let scheme = scheme_of(quant).or(scheme).unwrap_or(Scheme::Q4_K_M);
+    let model = entry.model(scheme);
+    let hyper = &model.hyper;
+    let agrees = |name: &str, own: u64| notes.number(name).is_none_or(|number| number == own);
+    let heads = hyper.layers.iter().find_map(|layer| layer.attention.as_ref()).map_or(0, |attention| attention.heads);
+    (agrees("n_layer", hyper.layers.len() as u64)
+        && agrees("n_embd", hyper.width)
+        && agrees("n_vocab", hyper.vocabulary)
+        && (heads == 0 || agrees("n_head", heads)))
+    .then_some(model)
+}
+
+fn scheme_of(quant: &str) -> Option<Scheme> {
+    Scheme::find(&quant.replace(" - ", "_")).map(|(scheme, _)| scheme)
+}
+
+/// A model whose weights are all of the type that a quantization's name says, where it has no list of its own.
+pub(crate) fn with_kind(mut model: Model, quant: &str) -> Model {
+    if let Some(scheme) = scheme_of(quant) {
+        let (name, kind) = ("weights".to_owned(), scheme.default_type());
+        model.tensors.push(Tensor { name, shape: Vec::new(), kind, bytes: Bytes::gib(1) });
+    }
+    model
 }
 
 /// The model that notes describe.
