@@ -1,8 +1,8 @@
 //! Attention as llama.cpp builds it: projections, rotation, the cache, and the product with it, fused or not.
 
 use super::graph::{Id, row_bytes};
-use super::options::Era;
 use super::net::{CacheInput, Net, flat};
+use super::options::Era;
 use super::style::KeyNorm;
 use crate::model::{Attention, TensorType};
 
@@ -69,7 +69,9 @@ impl Net<'_> {
             return (query, key, value);
         }
         let mut made = [of; 3];
-        for (slot, (name, width)) in made.iter_mut().zip([("attn_q", queries), ("attn_k", keys), ("attn_v", values)]) {
+        for (slot, (name, width)) in
+            made.iter_mut().zip([("attn_q", queries), ("attn_k", keys), ("attn_v", values)])
+        {
             *slot = self.project(layer, name, of, width);
             if self.style.projection_bias {
                 *slot = self.bias(layer, *slot);
@@ -87,13 +89,19 @@ impl Net<'_> {
     }
 
     /// Queries twice as wide, half of them a gate.
-    fn gated_projections(&mut self, layer: usize, attention: &Attention, of: Id) -> ((Id, Option<Id>), Id, Id) {
+    fn gated_projections(
+        &mut self,
+        layer: usize,
+        attention: &Attention,
+        of: Id,
+    ) -> ((Id, Option<Id>), Id, Id) {
         let tokens = self.tokens();
         let (side, heads, kv_heads) = (attention.key_width, attention.heads, attention.kv_heads);
         let both = self.project(layer, "attn_q", of, side.saturating_mul(heads).saturating_mul(2));
         let key = self.project(layer, "attn_k", of, side.saturating_mul(kv_heads));
         let value = self.project(layer, "attn_v", of, attention.value_width.saturating_mul(kv_heads));
-        let (head, row) = (row_bytes(TensorType::F32, side.saturating_mul(2)), self.graph.get(both).strides[1]);
+        let (head, row) =
+            (row_bytes(TensorType::F32, side.saturating_mul(2)), self.graph.get(both).strides[1]);
         let strides = [head, row, row.saturating_mul(tokens)];
         let query = self.graph.view(both, [side, heads, tokens, 1], strides);
         let gate = self.graph.view(both, [side, heads, tokens, 1], strides);
@@ -120,7 +128,8 @@ impl Net<'_> {
             self.store_keys(keys, key, input);
             self.store_values(values, value, input);
         }
-        let (key, value) = (self.read_keys(keys, attention, input), self.read_values(values, attention, input));
+        let (key, value) =
+            (self.read_keys(keys, attention, input), self.read_values(values, attention, input));
         let mut out = self.mix(layer, query, key, value, input, None);
         if let Some(rotation) = input.value_rotation {
             out = self.rotate(out, rotation);
@@ -133,7 +142,8 @@ impl Net<'_> {
         self.graph.expand(query);
         if let Some((key, value)) = new {
             let windowed = self.setup.window_cells.is_some();
-            let (first, second) = if windowed || self.setup.options.era != Era::Now { (key, value) } else { (value, key) };
+            let (first, second) =
+                if windowed || self.setup.options.era != Era::Now { (key, value) } else { (value, key) };
             self.graph.expand(first);
             self.graph.expand(second);
         }
@@ -142,7 +152,8 @@ impl Net<'_> {
     /// The last earlier layer of the same sort that keeps keys and values.
     fn lender(&self, layer: usize) -> usize {
         let layers = &self.hyper.layers;
-        let windowed = |index: usize| layers[index].attention.as_ref().is_some_and(|own| own.window.is_some());
+        let windowed =
+            |index: usize| layers[index].attention.as_ref().is_some_and(|own| own.window.is_some());
         let keeps = |index: &usize| layers[*index].attention.as_ref().is_some_and(|own| !own.borrows_kv);
         (0..layer).rev().find(|index| keeps(index) && windowed(*index) == windowed(layer)).unwrap_or(layer)
     }
@@ -152,8 +163,11 @@ impl Net<'_> {
         let (tensor, side) = (self.graph.get(of), self.graph.get(rotation).sides[0]);
         let (sides, rows) = (tensor.sides, tensor.elements() / side.max(1));
         let rows = flat(side, rows);
-        let split =
-            if tensor.is_contiguous() { self.graph.reshape(of, rows) } else { self.graph.packed_as(of, rows) };
+        let split = if tensor.is_contiguous() {
+            self.graph.reshape(of, rows)
+        } else {
+            self.graph.packed_as(of, rows)
+        };
         let turned = self.graph.matmul(rotation, split);
         self.graph.reshape(turned, sides)
     }
@@ -281,7 +295,15 @@ impl Net<'_> {
         out
     }
 
-    fn mix_fused(&mut self, query: Id, key: Id, value: Id, mask: Id, sinks: Option<Id>, unpack: Option<Id>) -> Id {
+    fn mix_fused(
+        &mut self,
+        query: Id,
+        key: Id,
+        value: Id,
+        mask: Id,
+        sinks: Option<Id>,
+        unpack: Option<Id>,
+    ) -> Id {
         let mut half = |id: Id| {
             let plain = self.graph.get(id).kind == TensorType::F32;
             if plain { self.graph.cast(id, TensorType::F16) } else { id }

@@ -46,7 +46,11 @@ pub(crate) fn layer_cache(hyper: &Hyper, layer: &Layer, setup: &Setup) -> Option
         return Some(LayerCache { cells, key_width, value_width: 0 });
     }
     let value = if setup.options.flash_attention { value_width(attention) } else { widest_value(hyper) };
-    Some(LayerCache { cells, key_width: attention.key_width.saturating_mul(attention.kv_heads), value_width: value })
+    Some(LayerCache {
+        cells,
+        key_width: attention.key_width.saturating_mul(attention.kv_heads),
+        value_width: value,
+    })
 }
 
 /// Elements of recurrent state that a layer keeps for a sequence: what its convolution still needs, and the state itself.

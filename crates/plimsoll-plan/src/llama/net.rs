@@ -45,7 +45,8 @@ pub(crate) fn flat(width: u64, rows: u64) -> [u64; 4] {
 
 impl<'a> Net<'a> {
     pub(crate) fn new(model: &'a Model, setup: &'a Setup) -> Self {
-        let kinds: HashMap<_, _> = model.tensors.iter().map(|tensor| (tensor.name.as_str(), tensor.kind)).collect();
+        let kinds: HashMap<_, _> =
+            model.tensors.iter().map(|tensor| (tensor.name.as_str(), tensor.kind)).collect();
         Self {
             graph: Graph::new(),
             hyper: &model.hyper,
@@ -157,7 +158,8 @@ impl<'a> Net<'a> {
     pub(crate) fn embedding(&mut self) -> Id {
         let (width, tokens) = (self.hyper.width, self.tokens());
         let kind = self.kind("token_embd.weight");
-        let table = self.graph.weight(kind, flat(width, self.hyper.vocabulary), Home::Weight(self.setup.host));
+        let table =
+            self.graph.weight(kind, flat(width, self.hyper.vocabulary), Home::Weight(self.setup.host));
         let numbers = self.graph.input(TensorType::I32, flat(tokens, 1));
         let rows = self.graph.get_rows(table, numbers);
         self.graph.expand(rows);
@@ -181,26 +183,33 @@ impl<'a> Net<'a> {
     /// A rotation by position.
     pub(crate) fn rope(&mut self, layer: usize, of: Id) -> Id {
         let positions = self.positions();
-        let windowed = || self.hyper.layers.get(layer).and_then(|own| own.attention.as_ref()?.window).is_some();
-        let factors = (self.style.rope_factors && !(self.style.rope_factors_full_only && windowed())).then(|| {
-            let device = self.setup.device(layer);
-            let sides = flat(self.hyper.rope_width / 2, 1);
-            let graph = &mut self.graph;
-            *self.factors.entry(device).or_insert_with(|| graph.weight(TensorType::F32, sides, Home::Weight(device)))
-        });
+        let windowed =
+            || self.hyper.layers.get(layer).and_then(|own| own.attention.as_ref()?.window).is_some();
+        let factors =
+            (self.style.rope_factors && !(self.style.rope_factors_full_only && windowed())).then(|| {
+                let device = self.setup.device(layer);
+                let sides = flat(self.hyper.rope_width / 2, 1);
+                let graph = &mut self.graph;
+                *self
+                    .factors
+                    .entry(device)
+                    .or_insert_with(|| graph.weight(TensorType::F32, sides, Home::Weight(device)))
+            });
         self.graph.rope(of, positions, factors)
     }
 
     /// Only the rows whose logits are wanted.
     pub(crate) fn wanted(&mut self, of: Id) -> Id {
         let outputs = self.setup.outputs;
-        let rows = *self.output_rows.get_or_insert_with(|| self.graph.input(TensorType::I32, flat(outputs, 1)));
+        let rows =
+            *self.output_rows.get_or_insert_with(|| self.graph.input(TensorType::I32, flat(outputs, 1)));
         self.graph.get_rows(of, rows)
     }
 
     /// What attention of layers with or without a window reads.
     pub(crate) fn cache_input(&mut self, layer: usize) -> CacheInput {
-        let windowed = self.hyper.layers.get(layer).and_then(|layer| layer.attention.as_ref()?.window).is_some();
+        let windowed =
+            self.hyper.layers.get(layer).and_then(|layer| layer.attention.as_ref()?.window).is_some();
         if let Some(made) = if windowed { self.window } else { self.full } {
             return made;
         }

@@ -76,7 +76,8 @@ impl Setup {
         let batch = options.batch.min(asked).max(1);
         let micro_batch = if options.micro_batch == 0 { batch } else { options.micro_batch.min(batch) };
         let mut context = asked.next_multiple_of(CELL_PAD);
-        let (cells, streams) = if options.unified { (context, 1) } else { per_sequence(&mut context, sequences) };
+        let (cells, streams) =
+            if options.unified { (context, 1) } else { per_sequence(&mut context, sequences) };
         let tokens = micro_batch.min(context);
         let outputs = options.outputs_max.filter(|most| *most > 0).unwrap_or(batch).min(tokens);
         let window = hyper.layers.iter().filter_map(|layer| layer.attention.as_ref()?.window).max();
@@ -136,7 +137,10 @@ impl Setup {
         let offload_rows = self.options.op_offload.then_some(OFFLOAD_ROWS);
         let mut devices = vec![Device { layout: gpu, offload_rows }; usize::from(self.host)];
         // The host's own buffer is taken from the first GPU's driver where there is one, which aligns as the host does.
-        devices.push(Device { layout: Layout { align: 32, row_elements: 1, halves: false }, offload_rows: None });
+        devices.push(Device {
+            layout: Layout { align: 32, row_elements: 1, halves: false },
+            offload_rows: None,
+        });
         Devices { devices, copies: if self.pipelined() { 4 } else { 1 } }
     }
 
@@ -156,7 +160,9 @@ fn beyond(what: &'static str, value: u64, most: u64) -> Result<(), LlamaError> {
 }
 
 fn check_shape(hyper: &Hyper) -> Result<(), LlamaError> {
-    for (what, value) in [("layers", hyper.layers.len() as u64), ("width", hyper.width), ("vocabulary", hyper.vocabulary)] {
+    for (what, value) in
+        [("layers", hyper.layers.len() as u64), ("width", hyper.width), ("vocabulary", hyper.vocabulary)]
+    {
         if value == 0 {
             return Err(LlamaError::Missing(what));
         }
@@ -202,8 +208,13 @@ fn check_options(options: &Options) -> Result<(), LlamaError> {
         ));
     }
     let cached = [options.key_kind, options.value_kind];
-    if cached.iter().any(|kind| matches!(kind, TensorType::I8 | TensorType::I16 | TensorType::I32 | TensorType::I64)) {
-        return Err(LlamaError::Refused("a cache holds f32, f16, bf16 or a quantized type: take one of those"));
+    if cached
+        .iter()
+        .any(|kind| matches!(kind, TensorType::I8 | TensorType::I16 | TensorType::I32 | TensorType::I64))
+    {
+        return Err(LlamaError::Refused(
+            "a cache holds f32, f16, bf16 or a quantized type: take one of those",
+        ));
     }
     Ok(())
 }

@@ -236,7 +236,11 @@ impl Style {
     fn believe(&mut self, model: &Model) {
         let has = |name: &str| {
             model.tensors.iter().any(|tensor| {
-                tensor.name.strip_prefix("blk.").and_then(|rest| rest.split_once('.')).is_some_and(|(_, own)| own == name)
+                tensor
+                    .name
+                    .strip_prefix("blk.")
+                    .and_then(|rest| rest.split_once('.'))
+                    .is_some_and(|(_, own)| own == name)
             })
         };
         let own = model.tensors.iter().find(|tensor| tensor.name == "per_layer_token_embd.weight");
@@ -245,7 +249,8 @@ impl Style {
             self.layer_embedding = own.shape.first().copied().unwrap_or(0) / layers;
             self.keys_for_values = false;
         }
-        let factors = |tensor: &Tensor| tensor.name.starts_with("rope_freqs") || tensor.name.contains("rope_factors");
+        let factors =
+            |tensor: &Tensor| tensor.name.starts_with("rope_freqs") || tensor.name.contains("rope_factors");
         self.rope_factors |= model.tensors.iter().any(factors);
         if !has("attn_norm.weight") && !has("ffn_norm.weight") && !has("attn_q.weight") {
             return;
@@ -300,10 +305,16 @@ fn by_name(name: &str) -> Style {
             ..known
         },
         "gemma" => Style { scaled_embedding: true, scaled_query: true, ..known },
-        "gemma2" => Style { scaled_embedding: true, scaled_query: true, norms_behind: true, logits_steps: 3, ..known },
-        "gemma3" => {
-            Style { scaled_embedding: true, scaled_query: true, norms_behind: true, key_norm: KeyNorm::Head, ..known }
+        "gemma2" => {
+            Style { scaled_embedding: true, scaled_query: true, norms_behind: true, logits_steps: 3, ..known }
         }
+        "gemma3" => Style {
+            scaled_embedding: true,
+            scaled_query: true,
+            norms_behind: true,
+            key_norm: KeyNorm::Head,
+            ..known
+        },
         "gemma4" => Style {
             scaled_embedding: true,
             norms_behind: true,
@@ -334,8 +345,12 @@ fn by_name(name: &str) -> Style {
         "mamba" | "falcon-h1" => known,
         "mamba2" => Style { state_norm: true, ..known },
         "phi3" | "phimoe" => Style { fused_projection: true, act: Act::Halves, scaled_query: true, ..known },
-        "command-r" => Style { norm: Norm::Mean, order: Order::Beside, rope: Rope::All, logits_steps: 1, ..known },
-        "cohere2" => Style { norm: Norm::Mean, order: Order::Beside, rope: Rope::Windowed, logits_steps: 1, ..known },
+        "command-r" => {
+            Style { norm: Norm::Mean, order: Order::Beside, rope: Rope::All, logits_steps: 1, ..known }
+        }
+        "cohere2" => {
+            Style { norm: Norm::Mean, order: Order::Beside, rope: Rope::Windowed, logits_steps: 1, ..known }
+        }
         "gptneox" => Style {
             norm: Norm::MeanBias,
             order: Order::BesideNormed,
@@ -354,9 +369,13 @@ fn by_name(name: &str) -> Style {
             ffn_bias: true,
             ..known
         },
-        "granite" | "granitemoe" | "minicpm" => {
-            Style { scaled_embedding: true, scaled_embedding_at_once: true, scaled_residual: true, logits_steps: 1, ..known }
-        }
+        "granite" | "granitemoe" | "minicpm" => Style {
+            scaled_embedding: true,
+            scaled_embedding_at_once: true,
+            scaled_residual: true,
+            logits_steps: 1,
+            ..known
+        },
         _ => PLAIN,
     }
 }

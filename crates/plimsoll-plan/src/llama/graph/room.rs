@@ -94,7 +94,8 @@ mod tests {
     #[test]
     fn the_smallest_hole_that_fits_is_taken_and_the_end_grows_only_when_none_does() {
         let mut room = Room::new(32);
-        let runs: Vec<_> = [100, 64, 200, 64, 32].into_iter().map(|bytes| (room.take(bytes), bytes)).collect();
+        let runs: Vec<_> =
+            [100, 64, 200, 64, 32].into_iter().map(|bytes| (room.take(bytes), bytes)).collect();
         assert_eq!(room.peak(), 128 + 64 + 224 + 64 + 32);
         room.give(runs[0].0, runs[0].1);
         room.give(runs[2].0, runs[2].1);

@@ -80,9 +80,10 @@ impl Splitter<'_> {
         if device == self.devices.host() {
             return true;
         }
-        self.graph.get(id).sources().all(|source| {
-            self.home(source).is_none_or(|home| home == device || home == self.devices.host())
-        })
+        self.graph
+            .get(id)
+            .sources()
+            .all(|source| self.home(source).is_none_or(|home| home == device || home == self.devices.host()))
     }
 
     fn wants_weight(&self, device: u8, tensor: &Tensor) -> bool {
@@ -270,7 +271,8 @@ impl Splitter<'_> {
             self.keep_inputs(&mut order);
             for piece in pieces {
                 for input in &piece.inputs {
-                    let made = self.copies[input.index()][usize::from(piece.device)].clone().unwrap_or_default();
+                    let made =
+                        self.copies[input.index()][usize::from(piece.device)].clone().unwrap_or_default();
                     order.leaves.extend(made.into_iter().map(|copy| (copy, piece.device)));
                 }
             }
@@ -295,7 +297,8 @@ impl Splitter<'_> {
         let at = self.device(input);
         let hold = self.add(tensor, at);
         order.nodes.push((hold, at));
-        let copy = self.copies[input.index()][usize::from(device)].as_ref().and_then(|made| made.first().copied());
+        let copy =
+            self.copies[input.index()][usize::from(device)].as_ref().and_then(|made| made.first().copied());
         order.nodes.extend(copy.map(|copy| (copy, device)));
     }
 

@@ -119,7 +119,8 @@ impl Check {
             ("cache and state", measured.together, cache + state),
             ("output", output, mib(buffers.output)),
         ];
-        let told: Vec<_> = pairs.into_iter().filter_map(|(what, size, own)| Some((what, size?, own))).collect();
+        let told: Vec<_> =
+            pairs.into_iter().filter_map(|(what, size, own)| Some((what, size?, own))).collect();
         if told.is_empty() {
             return;
         }
@@ -136,7 +137,8 @@ impl Check {
             return;
         }
         let measured = &row.measured;
-        let mut pairs: Vec<_> = measured.compute.iter().copied().zip(buffers.compute.iter().map(|own| mib(*own))).collect();
+        let mut pairs: Vec<_> =
+            measured.compute.iter().copied().zip(buffers.compute.iter().map(|own| mib(*own))).collect();
         let dry = row.source == Source::DryRun;
         if let (Some(host), Some(own)) = (measured.host_compute, buffers.compute.last())
             && (dry || measured.compute.is_empty())

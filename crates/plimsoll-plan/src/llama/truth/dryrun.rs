@@ -55,7 +55,9 @@ pub(super) fn options(row: TableRow<'_>) -> Option<Options> {
 /// The shapes that dry runs go by short names for.
 fn named(name: &str) -> Option<Model> {
     let notes = match name {
-        "llama8b" => "arch=llama;n_layer=32;n_embd=4096;n_vocab=128256;n_head=32;n_head_kv=8;head_dim=128;n_ff=14336",
+        "llama8b" => {
+            "arch=llama;n_layer=32;n_embd=4096;n_vocab=128256;n_head=32;n_head_kv=8;head_dim=128;n_ff=14336"
+        }
         "qwen3moe" => {
             "arch=qwen3moe;n_layer=48;n_embd=2048;n_vocab=151936;n_head=32;n_head_kv=4;head_dim=128;n_ff=6144;\
              n_expert=128;n_expert_used=8;n_ff_exp=768"

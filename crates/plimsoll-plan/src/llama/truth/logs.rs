@@ -101,7 +101,10 @@ fn compute_lacks(row: TableRow<'_>, sizes: &[(String, f64)], source: Source) -> 
     }
     let Some(era) = era_of(row, source) else { return Some("the program's version is not stated") };
     let sequences = row.cell("n_seq");
-    if era >= Era::Late2025 && whole(sequences).is_some_and(|count| count > 1) && !sequences.contains("unified)") {
+    if era >= Era::Late2025
+        && whole(sequences).is_some_and(|count| count > 1)
+        && !sequences.contains("unified)")
+    {
         return Some("it is not stated whether the sequences shared a cache");
     }
     None
@@ -135,7 +138,11 @@ fn options(
     let sequences = whole(sequences_cell).ok_or("the number of sequences is not stated")?;
     let key_kind = kind(row.cell("type_k"), TensorType::F16).ok_or("the type of keys is not stated")?;
     let value_kind = kind(row.cell("type_v"), key_kind).ok_or("the type of values is not stated")?;
-    let windowed = model.hyper.layers.iter().any(|layer| layer.attention.as_ref().is_some_and(|own| own.window.is_some()));
+    let windowed = model
+        .hyper
+        .layers
+        .iter()
+        .any(|layer| layer.attention.as_ref().is_some_and(|own| own.window.is_some()));
     let micro_batch = whole(row.cell("n_ubatch"));
     if windowed && micro_batch.is_none() {
         return Err("the micro-batch is not stated, which windows are cached by");
@@ -151,7 +158,8 @@ fn options(
         _ => Backend::Cuda,
     };
     let drafted = notes.text("RS").and_then(|text| text.split("n_rs_seq").nth(1));
-    let rollback = drafted.and_then(|text| whole(text.trim_start_matches(|letter: char| !letter.is_ascii_digit())));
+    let rollback =
+        drafted.and_then(|text| whole(text.trim_start_matches(|letter: char| !letter.is_ascii_digit())));
     Ok(Options {
         context,
         sequences,
@@ -237,7 +245,8 @@ fn shares(notes: &Notes, gpus: usize) -> Vec<u64> {
 fn host_experts(row: TableRow<'_>, model: &Model) -> u64 {
     let experts = model.hyper.layers.iter().any(|layer| matches!(layer.ffn, Ffn::Experts(_)));
     let sizes = by_device(row.cell("model_mib"));
-    let host: f64 = sizes.iter().filter(|(name, _)| name.starts_with("CPU") || is_host(name)).map(|(_, size)| size).sum();
+    let host: f64 =
+        sizes.iter().filter(|(name, _)| name.starts_with("CPU") || is_host(name)).map(|(_, size)| size).sum();
     let all: f64 = sizes.iter().map(|(_, size)| size).sum();
     if !experts || all <= 0.0 || host / all < 0.3 {
         return 0;

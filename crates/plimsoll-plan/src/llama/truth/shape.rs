@@ -43,7 +43,9 @@ impl Notes {
 
     /// Whether they tell a whole shape.
     pub(crate) fn tell_shape(&self) -> bool {
-        ["n_layer", "n_embd", "n_head", "n_vocab"].iter().all(|name| self.number(name).is_some_and(|number| number > 0))
+        ["n_layer", "n_embd", "n_head", "n_vocab"]
+            .iter()
+            .all(|name| self.number(name).is_some_and(|number| number > 0))
             && self.number("n_embd_head_k").or(self.number("head_dim")).is_some()
     }
 }
@@ -55,7 +57,8 @@ pub(crate) fn found(name: &str, quant: &str, notes: &Notes) -> Option<Model> {
     let model = entry.model(scheme);
     let hyper = &model.hyper;
     let agrees = |name: &str, own: u64| notes.number(name).is_none_or(|number| number == own);
-    let heads = hyper.layers.iter().find_map(|layer| layer.attention.as_ref()).map_or(0, |attention| attention.heads);
+    let heads =
+        hyper.layers.iter().find_map(|layer| layer.attention.as_ref()).map_or(0, |attention| attention.heads);
     (agrees("n_layer", hyper.layers.len() as u64)
         && agrees("n_embd", hyper.width)
         && agrees("n_vocab", hyper.vocabulary)
@@ -93,7 +96,8 @@ pub(crate) fn model_of(name: &str, notes: &Notes) -> Option<Model> {
         rope_width,
         tied_embedding: notes.or("tied", 0) > 0,
         attention_softcap: architecture == "gemma2" || notes.or("softcap", 0) > 0,
-        logits_softcap: matches!(architecture.as_str(), "gemma2" | "gemma4") || notes.or("logits_softcap", 0) > 0,
+        logits_softcap: matches!(architecture.as_str(), "gemma2" | "gemma4")
+            || notes.or("logits_softcap", 0) > 0,
         architecture,
     };
     let embedding = notes.number("n_embd_per_layer").map(|width| own_embedding(width, &hyper));
@@ -163,7 +167,10 @@ fn attention_of(architecture: &str, index: u64, notes: &Notes) -> Attention {
 
 fn ffn_of(architecture: &str, index: u64, notes: &Notes) -> Ffn {
     let width = notes.or("n_ff", 0);
-    let (count, lead) = (notes.or("n_expert", 0), notes.or("n_layer_dense_lead", if architecture == "deepseek2" { 3 } else { 0 }));
+    let (count, lead) = (
+        notes.or("n_expert", 0),
+        notes.or("n_layer_dense_lead", if architecture == "deepseek2" { 3 } else { 0 }),
+    );
     if matches!(architecture, "mamba" | "mamba2") {
         return Ffn::None;
     }

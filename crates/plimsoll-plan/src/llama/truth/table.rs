@@ -99,7 +99,13 @@ mod tests {
         assert_eq!((rows[0].cell("a"), rows[0].cell("b"), rows[0].cell("notes")), ("1", "", "x, \"y\""));
         assert_eq!((rows[1].cell("notes"), rows[1].cell("no such column"), rows[1].line), ("", "", 5));
         assert_eq!(leading("16832 (KV 16384 + RS 448)"), Some(16832.0));
-        assert_eq!((leading("?"), leading(""), whole("4 (unified)"), whole("auto")), (None, None, Some(4), None));
-        assert_eq!(by_device("CUDA0=1413|Host=148|x"), [("CUDA0".to_owned(), 1413.0), ("Host".to_owned(), 148.0)]);
+        assert_eq!(
+            (leading("?"), leading(""), whole("4 (unified)"), whole("auto")),
+            (None, None, Some(4), None)
+        );
+        assert_eq!(
+            by_device("CUDA0=1413|Host=148|x"),
+            [("CUDA0".to_owned(), 1413.0), ("Host".to_owned(), 148.0)]
+        );
     }
 }
