@@ -8,6 +8,7 @@ use crate::config::CheckArgs;
 use crate::device::DeviceCheckArgs;
 use crate::health::HealthArgs;
 use crate::machine::MachineArgs;
+use crate::plan::PlanArgs;
 use crate::pool::ReplayArgs;
 use crate::printer::Color;
 use crate::recording::{ExportArgs, ShowArgs};
@@ -19,6 +20,7 @@ const EXAMPLES: &str = "\
 Examples:
   plimsoll machine                  what this machine can carry, and why
   plimsoll machine --json           the same for programs
+  plimsoll plan --model qwen3-14b   what fits here, how fast, and how to split memory
   plimsoll top                      where every byte is, on a screen to keep open
   plimsoll watch --json             a line a second for programs
   plimsoll health                   how well memory stands, and what to do
@@ -55,6 +57,8 @@ pub(crate) struct Args {
 pub(crate) enum CommandArgs {
     /// Show what this machine can carry: places, pressure, and what limits them
     Machine(MachineArgs),
+    /// Plan: what fits, what it costs, and the split that the engine then enforces
+    Plan(Box<PlanArgs>),
     /// Watch where every byte is: a screen of the machine, and of a running engine
     Top(TopArgs),
     /// Print a sample every so often, and pass alerts and metrics on

@@ -17,6 +17,7 @@ pub mod draw;
 mod error;
 pub mod health;
 pub mod machine;
+pub mod plan;
 pub mod pool;
 mod printer;
 pub mod recording;
@@ -72,6 +73,7 @@ pub fn run() -> ExitCode {
 fn execute(settings: &Settings, printer: &Printer) -> Result<(), CliError> {
     match &settings.command {
         Command::Machine(machine) => machine::run(machine, printer),
+        Command::Plan(plan) => plan::run(plan, printer),
         Command::Top(top) => top::run(top, printer),
         Command::Watch(watch) => watch::run(watch, printer),
         Command::Health(health) => health::run(health, printer),

@@ -9,6 +9,7 @@ use crate::config::CheckArgs;
 use crate::device::DeviceCheckArgs;
 use crate::health::HealthArgs;
 use crate::machine::MachineArgs;
+use crate::plan::PlanArgs;
 use crate::pool::ReplayArgs;
 use crate::printer::Color;
 use crate::recording::{ExportArgs, ShowArgs};
@@ -28,6 +29,7 @@ pub(crate) struct Settings {
 #[derive(Debug)]
 pub(crate) enum Command {
     Machine(MachineArgs),
+    Plan(Box<PlanArgs>),
     Top(TopArgs),
     Watch(WatchArgs),
     Health(HealthArgs),
@@ -50,6 +52,7 @@ impl From<Args> for Settings {
             color: args.color,
             command: match args.command {
                 CommandArgs::Machine(machine) => Command::Machine(machine),
+                CommandArgs::Plan(plan) => Command::Plan(plan),
                 CommandArgs::Top(top) => Command::Top(top),
                 CommandArgs::Watch(watch) => Command::Watch(watch),
                 CommandArgs::Health(health) => Command::Health(health),

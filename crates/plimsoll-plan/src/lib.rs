@@ -6,15 +6,25 @@
 //! it says so, with its error ([`Certainty`]); and each figure can show how it came about ([`Formula`]).
 
 pub mod catalogue;
+pub mod document;
 pub mod emit;
+pub mod image;
+pub mod index;
 mod lessons;
 pub mod llama;
 pub mod machine;
 pub mod model;
+pub mod op;
 mod part;
+mod phase;
+pub mod plan;
+pub mod read;
 pub mod solve;
-pub mod spec;
 pub mod speed;
+mod wording;
+pub mod workload;
 
 pub use lessons::{Lesson, Lessons};
 pub use part::{Certainty, Formula, Part, Term};
+pub use phase::{Phase, Phases};
+pub use wording::WordingError;

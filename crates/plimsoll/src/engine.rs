@@ -15,7 +15,7 @@ use crate::machine::Machine;
 use crate::pool::{LeaseError, Pool, PoolSettings};
 use crate::pressure::{DeviceSource, system_source};
 use crate::record::{ActiveRecording, Operation, RecordSettings, Recorder, RecordingError, SpooledRecording};
-use crate::runs::{Ledgered, Run, predictions};
+use crate::runs::{Ledgered, Run};
 use crate::settings::{self, Capacities, RunsSettings, SettingsError};
 
 /// Lines, accounts and devices, opened together: what does not add up is refused here and not under load.
@@ -141,7 +141,10 @@ impl Engine {
             governor,
             devices,
             pools: Mutex::new(BTreeMap::new()),
-            predictions: predictions(plan),
+            predictions: plan
+                .predictions()
+                .map(|(account, place, bytes)| (account.to_owned(), place, bytes))
+                .collect(),
             run: Mutex::new(None),
         };
         Ok(Self { inner: Arc::new(inner) })

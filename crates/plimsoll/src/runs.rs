@@ -12,7 +12,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::unix_ms;
-use crate::ledger::{LedgerSettings, LedgerSnapshot};
+use crate::ledger::LedgerSnapshot;
 use crate::settings::RunsSettings;
 use crate::{Bytes, Place};
 
@@ -64,16 +64,6 @@ pub struct Runs {
 pub(crate) struct Ledgered {
     settings: RunsSettings,
     predictions: Vec<(String, Place, Bytes)>,
-}
-
-/// Every share of which something was predicted.
-pub(crate) fn predictions(plan: &LedgerSettings) -> Vec<(String, Place, Bytes)> {
-    let of = |account: &crate::ledger::AccountSettings| {
-        let path = account.path.clone();
-        let shares = account.shares.clone();
-        shares.into_iter().filter_map(move |share| Some((path.clone(), share.place, share.predicted?)))
-    };
-    plan.accounts.iter().flat_map(of).collect()
 }
 
 impl Ledgered {

@@ -85,7 +85,9 @@ fn a_plan_that_says_nothing_of_runs_keeps_none_and_one_that_says_it_wrongly_is_r
     let without = PLAN.split("[plan]").next().unwrap();
     std::fs::write(&path, without).unwrap();
     assert_eq!(settings::load_runs(&path).unwrap(), None);
-    for (wrong, word) in [("runs = 7", "plan.runs"), ("runs = \"\"", "plan.runs"), ("rums = \"x\"", "plan.rums")] {
+    for (wrong, word) in
+        [("runs = 7", "plan.runs"), ("runs = \"\"", "plan.runs"), ("rums = \"x\"", "plan.rums")]
+    {
         std::fs::write(&path, format!("{without}\n[plan]\n{wrong}\n")).unwrap();
         let error = Engine::open(&path).err().unwrap().to_string();
         assert!(error.contains(word), "{error}");

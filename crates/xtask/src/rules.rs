@@ -86,6 +86,8 @@ pub const RULES: Rules = Rules {
         ("crates/plimsoll/tests/pool_faults.rs", "breaks a lease's promise, to see what a device refuses"),
         ("crates/plimsoll/tests/resident.rs", "checks what the lent slice holds"),
         ("crates/plimsoll/tests/pool_hot_path.rs", "counts allocations as the global allocator"),
+        ("crates/plimsoll-plan/examples/read_speed.rs", "counts allocations as the global allocator"),
+        ("crates/plimsoll-plan/tests/read_memory.rs", "counts allocations as the global allocator"),
         ("crates/plimsoll/src/pool/biased.rs", "a lock that its owner takes without a locked instruction"),
         ("crates/plimsoll/src/pool/block.rs", "its link belongs to whoever owns the chain that it is in"),
         ("crates/plimsoll/src/pool/chain.rs", "blocks are linked through each other"),

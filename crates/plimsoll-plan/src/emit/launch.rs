@@ -27,6 +27,8 @@ pub struct Launch {
     pub flash: bool,
     /// Layers that go to GPUs, and how many there are, the output counted as one.
     pub offload: (u32, u32),
+    /// Of so many of the first layers the experts stay on the host.
+    pub host_experts: u32,
     /// The GPUs, and how much of the plan each carries.
     pub gpus: Vec<(Place, Bytes)>,
     /// What all of it takes of each GPU, over what that GPU has: for programs that are told a share.

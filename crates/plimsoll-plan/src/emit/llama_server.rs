@@ -20,6 +20,9 @@ pub(super) fn text(launch: &Launch) -> String {
         "--fit off".to_owned(),
         format!("--cache-ram {}", launch.prompt_cache.get() / Bytes::mib(1).get()),
     ];
+    if launch.host_experts > 0 {
+        options.push(format!("--n-cpu-moe {}", launch.host_experts));
+    }
     if launch.unified && launch.parallel > 1 {
         options.push("--kv-unified".to_owned());
     }

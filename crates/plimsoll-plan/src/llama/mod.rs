@@ -17,3 +17,4 @@ pub mod truth;
 pub use needs::Buffers;
 pub use options::{Backend, Era, Options};
 pub use setup::LlamaError;
+pub(crate) use setup::Setup;

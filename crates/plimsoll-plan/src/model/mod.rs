@@ -9,4 +9,4 @@ mod tensor_type;
 pub use hyper::{Attention, Experts, Ffn, Hyper, Layer, Mla, Recurrent, RecurrentKind};
 pub use model::{Doubt, Model, Origin};
 pub use tensor::{Seat, Tensor};
-pub use tensor_type::TensorType;
+pub use tensor_type::{ParseTensorTypeError, TensorType};

@@ -20,16 +20,17 @@ struct Limit {
 }
 
 impl Room {
-    /// These places may carry so much together. What stands at a place without any limit is not held to one.
+    /// These places may carry so much together. A place of which no limit speaks carries nothing.
     #[must_use]
     pub fn limit(mut self, places: impl IntoIterator<Item = Place>, bytes: Bytes) -> Self {
         self.limits.push(Limit { places: places.into_iter().collect(), bytes });
         self
     }
 
-    /// How much each limit allows.
+    /// How much each limit allows; the last stands for all places of which none speaks.
     pub(super) fn allowances(&self) -> Vec<u64> {
-        self.limits.iter().map(|limit| limit.bytes.get()).collect()
+        let limits = self.limits.iter().map(|limit| limit.bytes.get());
+        limits.chain(std::iter::once(0)).collect()
     }
 
     /// How much of each limit a choice takes.
@@ -38,7 +39,10 @@ impl Room {
             let here = choice.needs.iter().filter(|need| limit.places.contains(&need.place));
             here.fold(0, |sum: u64, need| sum.saturating_add(need.bytes.get()))
         };
-        self.limits.iter().map(load).collect()
+        let known = |place: Place| self.limits.iter().any(|limit| limit.places.contains(&place));
+        let elsewhere = choice.needs.iter().filter(|need| !known(need.place));
+        let elsewhere = elsewhere.fold(0, |sum: u64, need| sum.saturating_add(need.bytes.get()));
+        self.limits.iter().map(load).chain(std::iter::once(elsewhere)).collect()
     }
 
     /// Whether these choices fit together.

@@ -11,6 +11,20 @@ pub struct LedgerSettings {
     pub accounts: Vec<AccountSettings>,
 }
 
+impl LedgerSettings {
+    /// Every share of which something was predicted: account, place, how much.
+    pub fn predictions(&self) -> impl Iterator<Item = (&str, Place, Bytes)> {
+        self.accounts.iter().flat_map(|account| {
+            let path = account.path.as_str();
+            account.shares.iter().filter_map(move |share| Some((path, share.place, share.predicted?)))
+        })
+    }
+}
+
+/// Without a number of one's own, shrinking keeps this much, or a sixty-fourth of a small line.
+const EMERGENCY: Bytes = Bytes::mib(256);
+const EMERGENCY_PART: u64 = 64;
+
 /// What one place may carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LineSettings {
@@ -28,6 +42,26 @@ impl LineSettings {
     /// A line without reserves.
     pub const fn new(place: Place, line: Bytes) -> Self {
         Self { place, line, reserve: Bytes::ZERO, emergency: Bytes::ZERO }
+    }
+
+    /// A line with the emergency reserve that a place usually has. Storage is not needed to shrink, so nothing of it is
+    /// kept back.
+    pub fn usual(place: Place, line: Bytes) -> Self {
+        let emergency = match place {
+            Place::Disk | Place::Remote => Bytes::ZERO,
+            _ => EMERGENCY.min(Bytes::new(line.get() / EMERGENCY_PART)),
+        };
+        Self::new(place, line).emergency(emergency)
+    }
+
+    /// The usual line that accounts may share so much of.
+    pub fn carrying(place: Place, shareable: Bytes) -> Self {
+        let part = shareable.get().div_ceil(EMERGENCY_PART - 1);
+        let emergency = match place {
+            Place::Disk | Place::Remote => Bytes::ZERO,
+            _ => EMERGENCY.min(Bytes::new(part)),
+        };
+        Self::new(place, shareable.saturating_add(emergency)).emergency(emergency)
     }
 
     /// What accounts may share: the line less both reserves.

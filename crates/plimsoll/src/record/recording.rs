@@ -241,6 +241,16 @@ impl Recording {
         self.facts.events -= (before - self.before.len()) as u64;
     }
 
+    /// Holds it against these predictions too, of which nothing was known when it was made.
+    pub fn predict(&mut self, predictions: impl IntoIterator<Item = Prediction>) {
+        for prediction in predictions {
+            let same =
+                |known: &Prediction| known.place == prediction.place && known.account == prediction.account;
+            self.facts.predictions.retain(|known| !same(known));
+            self.facts.predictions.push(prediction);
+        }
+    }
+
     /// What it says of itself.
     pub const fn facts(&self) -> &Facts {
         &self.facts

@@ -17,10 +17,6 @@ const SHARE: [&str; 3] = ["guaranteed", "limit", "predicted"];
 /// An account that does not say how important it is.
 const PRIORITY: u8 = 1;
 
-/// Without a number of one's own, shrinking keeps this much, or a sixty-fourth of a small line.
-const EMERGENCY: Bytes = Bytes::mib(256);
-const EMERGENCY_PART: u64 = 64;
-
 pub(super) fn settings(root: &Node, capacities: &Capacities) -> Result<LedgerSettings, Wrong> {
     let entries = root.table("", "a table with [places.…] and [accounts.…]")?;
     for entry in entries {
@@ -93,21 +89,14 @@ fn read_line(entry: &Entry, capacities: &Capacities) -> Result<LineSettings, Wro
         Some(size(&field.node, &join(&key, name), Whole::Known(bytes)))
     };
     let reserve = part("reserve").transpose()?.unwrap_or(Bytes::ZERO);
-    let emergency = part("emergency").transpose()?.unwrap_or_else(|| usual_emergency(place, bytes));
+    let emergency =
+        part("emergency").transpose()?.unwrap_or_else(|| LineSettings::usual(place, bytes).emergency);
     let set_aside = reserve.checked_add(emergency);
     if set_aside.is_none_or(|aside| aside >= bytes) {
         let problem = Problem::ReservedAll { line: bytes, reserve, emergency };
         return Err(Wrong::new(line.node.at, key, problem));
     }
     Ok(LineSettings { place, line: bytes, reserve, emergency })
-}
-
-/// Storage is not needed to shrink, so nothing of it is kept back.
-fn usual_emergency(place: Place, line: Bytes) -> Bytes {
-    match place {
-        Place::Disk | Place::Remote => Bytes::ZERO,
-        _ => EMERGENCY.min(Bytes::new(line.get() / EMERGENCY_PART)),
-    }
 }
 
 fn read_account(entry: &Entry, lines: &[LineSettings]) -> Result<AccountSettings, Wrong> {

@@ -22,6 +22,7 @@ mod host;
 mod passes;
 mod plan;
 mod progress;
+mod quick;
 mod report;
 mod run;
 mod scratch;
@@ -35,6 +36,7 @@ pub use error::MemoryError;
 pub use figure::Figure;
 pub use passes::Operation;
 pub use plan::Plan;
+pub use quick::read_rate;
 pub use report::{
     BareFigure, DeviceReport, DiskReport, DiskRow, HostPoint, HostReport, LeftOut, MemoryReport,
     ProcessorReport, Transfer, TransferRow,

@@ -1,0 +1,15 @@
+//! GGUF: a header of keys and tensors, then the tensors' bytes, all of them aligned.
+//!
+//! Versions 2 and 3 are read, in either order of bytes, and models in several parts. Of a vocabulary only the number of
+//! its tokens is kept.
+
+mod header;
+mod metadata;
+mod parts;
+mod read;
+mod tensors;
+
+pub(super) use parts::open;
+pub use read::read;
+pub(super) use read::{Reading, model};
+pub(super) use tensors::distinct;

@@ -1,0 +1,537 @@
+//! A language model: the ways in which it can be run under llama.cpp's rules.
+
+use plimsoll::{Bytes, Place};
+
+use super::language_spec::{Known, Wanted};
+use super::weights::weights;
+use crate::catalogue::Scheme;
+use crate::emit::{Launch, Weights};
+use crate::llama::{Backend, Buffers, LlamaError, Options, Setup};
+use crate::machine::Machine;
+use crate::model::{Ffn, Model, TensorType};
+use crate::plan::{CACHE, Choices, Configuration, Knob, Lines, Site};
+use crate::speed::{self, Placement, Run, Speed};
+use crate::{Certainty, Formula, Part, Phases};
+
+/// Contexts that people ask for, longest first.
+const CONTEXTS: [u64; 7] = [1 << 17, 1 << 16, 1 << 15, 1 << 14, 1 << 13, 1 << 12, 1 << 11];
+/// A context from which on more is seldom missed.
+const CONTEXT_WANTED: f64 = 32_768.0;
+/// Types of a cache, and what is left of the quality with each.
+const CACHES: [(TensorType, f64); 3] =
+    [(TensorType::F16, 1.0), (TensorType::Q8_0, 0.998), (TensorType::Q4_0, 0.95)];
+/// Tokens a second at which half of the use of more is had: as fast as people read.
+const READING: f64 = 8.0;
+/// How far compute buffers on GPUs have been off.
+const GPU_COMPUTE: f64 = 0.05;
+/// The same of architectures whose graph was not checked.
+const UNCHECKED_COMPUTE: f64 = 0.25;
+/// What a driver keeps for a process that computes on a GPU, on NVIDIA's cards: code, and room for matrix products.
+const GPU_CONTEXT: Bytes = Bytes::mib(480);
+
+/// A language model that is asked for. [`LanguageModel::parse`] reads it.
+#[derive(Clone, Debug)]
+pub struct LanguageModel {
+    pub(super) known: Known,
+    pub(super) scheme: Option<Scheme>,
+    pub(super) wanted: Wanted,
+}
+
+/// Where layers lie: so many on GPUs, and of so many of them the experts on the host all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Level {
+    layers: u64,
+    host_experts: u64,
+}
+
+impl LanguageModel {
+    /// What it is called, short enough for an account: "qwen3-14b".
+    pub fn name(&self) -> String {
+        let name = match &self.known {
+            Known::Entry(entry) => entry.name().to_owned(),
+            Known::File(path, model) => path
+                .file_stem()
+                .map_or_else(|| model.name.clone(), |stem| stem.to_string_lossy().into_owned()),
+        };
+        let plain =
+            |c: char| if c.is_alphanumeric() || ".-_".contains(c) { c.to_ascii_lowercase() } else { '-' };
+        let name: String = name.chars().map(plain).take(60).collect();
+        if name.is_empty() { "model".to_owned() } else { name }
+    }
+
+    /// The model, in each quantization that it may have, best first.
+    fn models(&self) -> Vec<(Option<Scheme>, Model)> {
+        match (&self.known, self.scheme) {
+            (Known::File(_, model), _) if !model.tensors.is_empty() => vec![(None, (**model).clone())],
+            (Known::File(_, model), scheme) => schemes(scheme)
+                .map(|scheme| {
+                    let tensors = crate::catalogue::derive::tensors(&model.hyper, &scheme);
+                    (Some(scheme), Model { tensors, ..(**model).clone() })
+                })
+                .collect(),
+            (Known::Entry(entry), scheme) => {
+                schemes(scheme).map(|scheme| (Some(scheme), entry.model(scheme))).collect()
+            }
+        }
+    }
+
+    fn contexts(&self, model: &Model) -> Vec<u64> {
+        if let Some(context) = self.wanted.context {
+            return vec![context];
+        }
+        let trained =
+            if model.hyper.context_trained == 0 { CONTEXTS[4] } else { model.hyper.context_trained };
+        let shorter = CONTEXTS.into_iter().filter(|context| *context < trained);
+        std::iter::once(trained.min(CONTEXTS[0]))
+            .chain(shorter.filter(|context| *context < CONTEXTS[0]))
+            .collect()
+    }
+
+    fn caches(&self) -> Vec<(TensorType, TensorType)> {
+        match self.wanted.kv {
+            Some(kv) => vec![kv],
+            None if !self.wanted.flash => vec![(TensorType::F16, TensorType::F16)],
+            None => CACHES.iter().map(|(kind, _)| (*kind, *kind)).collect(),
+        }
+    }
+
+    fn levels(&self, model: &Model, gpus: &[Place]) -> Vec<Level> {
+        let layers = model.hyper.layers.len() as u64;
+        let all = layers + 1;
+        if gpus.is_empty() {
+            return vec![Level { layers: 0, host_experts: 0 }];
+        }
+        let host_experts = self.wanted.host_experts.min(layers);
+        if let Some(wanted) = self.wanted.layers {
+            return vec![Level { layers: wanted.min(all), host_experts }];
+        }
+        let quarters = [4, 3, 2, 1, 0].map(|quarter| layers * quarter / 4);
+        if has_experts(model) && host_experts == 0 {
+            let experts = quarters.iter().rev().map(|&host_experts| Level { layers: all, host_experts });
+            return experts.chain([Level { layers: 0, host_experts: 0 }]).collect();
+        }
+        let level = |layers| Level { layers, host_experts };
+        std::iter::once(all).chain(quarters.into_iter().skip(1)).map(level).collect()
+    }
+
+    fn at_levels(
+        &self,
+        site: &Site<'_>,
+        levels: impl Fn(&Model, &[Place]) -> Vec<Level>,
+        keep: impl Fn(Option<Scheme>, u64, (TensorType, TensorType)) -> bool,
+    ) -> Vec<Configuration> {
+        let gpus = gpus(site.machine, site.lines);
+        let models = self.models();
+        let Some((_, shape)) = models.first() else { return Vec::new() };
+        let mut found = Vec::new();
+        for context in self.contexts(shape) {
+            for kv in self.caches() {
+                for level in levels(shape, &gpus) {
+                    let options = self.options(site, &gpus, context, kv, level);
+                    // Compute buffers and caches follow from the shape, whatever the weights are quantized to.
+                    let Ok(buffers) = Buffers::of(shape, &options) else { continue };
+                    let wanted = models.iter().filter(|(scheme, _)| keep(*scheme, context, kv));
+                    found.extend(wanted.filter_map(|(scheme, model)| {
+                        let way =
+                            Way { context, kv, level, scheme: *scheme, options: &options, buffers: &buffers };
+                        self.configuration(site, &gpus, model, &way).ok()
+                    }));
+                }
+            }
+        }
+        found
+    }
+
+    fn options(
+        &self,
+        site: &Site<'_>,
+        gpus: &[Place],
+        context: u64,
+        kv: (TensorType, TensorType),
+        level: Level,
+    ) -> Options {
+        let wanted = &self.wanted;
+        let in_all = if wanted.unified { context } else { context.saturating_mul(wanted.parallel) };
+        let mib = |place: &Place| site.lines.shareable(*place).get() >> 20;
+        Options {
+            context: in_all,
+            sequences: wanted.parallel,
+            unified: wanted.unified,
+            batch: wanted.batch,
+            micro_batch: wanted.micro_batch.min(wanted.batch),
+            flash_attention: wanted.flash,
+            key_kind: kv.0,
+            value_kind: kv.1,
+            outputs_max: Some(wanted.parallel),
+            gpu_layers: Some(level.layers),
+            host_experts: level.host_experts,
+            shares: if level.layers == 0 { Vec::new() } else { gpus.iter().map(mib).collect() },
+            backend: backend(site.machine, gpus),
+            ..Options::default()
+        }
+    }
+
+    fn configuration(
+        &self,
+        site: &Site<'_>,
+        gpus: &[Place],
+        model: &Model,
+        way: &Way<'_>,
+    ) -> Result<Configuration, LlamaError> {
+        let setup = Setup::new(&model.hyper, way.options)?;
+        let mut places: Vec<Place> = if way.level.layers == 0 { Vec::new() } else { gpus.to_vec() };
+        places.push(Place::Host);
+        let margin = way.scheme.map(Scheme::margin);
+        let mut parts = weights(model, &setup, &places, margin);
+        parts.extend(self.buffer_parts(model, &places, way));
+        parts.extend(self.companions(site, &places, way));
+        let speed = self.speed(site, model, &setup, &places, way);
+        Ok(Configuration {
+            title: self.title(model, &places, way),
+            knobs: self.knobs(model, way),
+            worth: worth(way, speed.as_ref()),
+            launch: Some(self.launch(site, model, &parts, &places, way)),
+            phases: Phases { resident: parts, turns: Vec::new() },
+            speed,
+            doubts: model.doubts.iter().map(ToString::to_string).collect(),
+        })
+    }
+}
+
+/// One way to run it.
+struct Way<'w> {
+    context: u64,
+    kv: (TensorType, TensorType),
+    level: Level,
+    scheme: Option<Scheme>,
+    options: &'w Options,
+    buffers: &'w Buffers,
+}
+
+fn schemes(given: Option<Scheme>) -> impl Iterator<Item = Scheme> {
+    let ladder: &[Scheme] = if given.is_none() { Scheme::ladder() } else { &[] };
+    given.into_iter().chain(ladder.iter().copied())
+}
+
+fn has_experts(model: &Model) -> bool {
+    model.hyper.layers.iter().any(|layer| matches!(layer.ffn, Ffn::Experts(_)))
+}
+
+/// The GPUs that have a line.
+fn gpus(machine: &Machine, lines: &Lines) -> Vec<Place> {
+    let places = machine.gpus.iter().map(|gpu| gpu.place);
+    places.filter(|place| !lines.shareable(*place).is_zero()).collect()
+}
+
+fn backend(machine: &Machine, gpus: &[Place]) -> Backend {
+    match gpus.first() {
+        Some(Place::Gpu(_))
+            if machine.unified && machine.gpus.iter().any(|gpu| gpu.name.contains("Apple")) =>
+        {
+            Backend::Metal
+        }
+        Some(Place::Gpu(_)) => Backend::Vulkan,
+        _ => Backend::Cuda,
+    }
+}
+
+/// How useful a way is: what is left of the quality, cubed, since a model that errs is worth little; times what its
+/// speed and its context are worth.
+fn worth(way: &Way<'_>, speed: Option<&Speed>) -> f64 {
+    let quality = way.scheme.map_or(1.0, Scheme::quality).powi(3);
+    let cache =
+        |kind: TensorType| CACHES.iter().find(|(of, _)| *of == kind).map_or(0.99, |(_, quality)| *quality);
+    let full = way.kv.0 == TensorType::F32 || way.kv.0 == TensorType::BF16;
+    let cache = if full { 1.0 } else { cache(way.kv.0).min(cache(way.kv.1)) };
+    #[expect(clippy::cast_precision_loss, reason = "a worth is approximate by nature")]
+    let ratio = way.context as f64 / CONTEXT_WANTED;
+    let context = if ratio < 1.0 { ratio.powf(0.15) } else { 1.0 + 0.02 * ratio.log2() };
+    let speed = speed.map_or(1.0, |speed| speed.decode.middle() / (speed.decode.middle() + READING));
+    (quality * cache * context * speed / 1.1).clamp(0.0, 1.0)
+}
+
+impl LanguageModel {
+    fn buffer_parts(&self, model: &Model, places: &[Place], way: &Way<'_>) -> Vec<Part> {
+        let (buffers, options) = (way.buffers, way.options);
+        let mut parts = Vec::new();
+        let sure = model.certainty();
+        let mut push = |name: &str, place: Place, account, bytes: Bytes, certainty, formula: &Formula| {
+            if !bytes.is_zero() {
+                let (name, formula) = (name.to_owned(), formula.clone());
+                parts.push(Part { name, place, account, bytes, certainty, formula });
+            }
+        };
+        let cache = Formula::new("Σ layers: cells × (row of K + row of V), as llama.cpp allocates it")
+            .term("context", options.context)
+            .term("sequences", options.sequences)
+            .term("K", options.key_kind)
+            .term("V", options.value_kind)
+            .term("layers that keep any", kept_layers(model));
+        let state = Formula::new("Σ recurrent layers: (convolution + state) × 4 B × sequences")
+            .term("sequences", options.sequences);
+        let compute = Formula::new("the peak of llama.cpp's graph, by simulating its allocator")
+            .term("tokens at a time", options.micro_batch)
+            .term("fused attention", options.flash_attention)
+            .term("rows of logits", options.outputs_max.unwrap_or(options.micro_batch));
+        for (at, &place) in places.iter().enumerate() {
+            let of = |sums: &[Bytes]| sums.get(at).copied().unwrap_or_default();
+            let certainty = match (place, buffers.checked, sure) {
+                (_, _, Certainty::Estimated(share)) => Certainty::Estimated(share.max(UNCHECKED_COMPUTE)),
+                (_, false, _) => Certainty::Estimated(UNCHECKED_COMPUTE),
+                (Place::Host, true, _) if places.len() == 1 => Certainty::Exact,
+                _ => Certainty::Estimated(GPU_COMPUTE),
+            };
+            push("key-value cache", place, "kv", of(&buffers.cache), sure, &cache);
+            push("recurrent state", place, "kv", of(&buffers.state), sure, &state);
+            push("compute buffer", place, "scratch", of(&buffers.compute), certainty, &compute);
+        }
+        let output = Formula::new("4 B × vocabulary × rows of logits")
+            .term("vocabulary", model.hyper.vocabulary)
+            .term("rows of logits", options.outputs_max.unwrap_or(options.micro_batch));
+        push("logits", Place::Host, "scratch", buffers.output, sure, &output);
+        let context = Formula::new("what the driver keeps for a process, as measured on an H200");
+        for &place in places {
+            if matches!(place, Place::Cuda(_)) {
+                push("driver's context", place, "scratch", GPU_CONTEXT, Certainty::Estimated(0.25), &context);
+            }
+        }
+        let prompts = Formula::new("the server's cache of prompts, as it is told (8 GiB unless it is)");
+        push("prompt cache", Place::Host, CACHE, self.wanted.prompt_cache, Certainty::Exact, &prompts);
+        parts
+    }
+
+    /// A draft's weights and cache, a projector, adapters: all where the model's output is.
+    fn companions(&self, site: &Site<'_>, places: &[Place], way: &Way<'_>) -> Vec<Part> {
+        let mut parts = Vec::new();
+        let place = places.first().copied().unwrap_or(Place::Host);
+        if let Some(draft) = &self.wanted.draft {
+            let model = draft.model();
+            let level = Level { layers: if place == Place::Host { 0 } else { u64::MAX }, host_experts: 0 };
+            let one = [place];
+            let gpus: &[Place] = if place == Place::Host { &[] } else { &one };
+            let options = self.options(site, gpus, way.context, way.kv, level);
+            if let (Ok(buffers), Ok(setup)) =
+                (Buffers::of(&model, &options), Setup::new(&model.hyper, &options))
+            {
+                let all: Vec<Place> = gpus.iter().copied().chain([Place::Host]).collect();
+                let inner =
+                    Way { options: &options, buffers: &buffers, scheme: Some(draft.scheme), level, ..*way };
+                parts.extend(weights(&model, &setup, &all, Some(draft.scheme.margin())));
+                let own = self.buffer_parts(&model, &all, &inner);
+                let shared = ["prompt cache", "driver's context"];
+                parts.extend(own.into_iter().filter(|part| !shared.contains(&part.name.as_str())));
+                parts.iter_mut().for_each(|part| part.name = format!("draft's {}", part.name));
+            }
+        }
+        let beside = self.wanted.projector.iter().map(|one| ("projector", one));
+        for (name, companion) in beside.chain(self.wanted.adapters.iter().map(|one| ("adapter", one))) {
+            let model = companion.model();
+            parts.push(Part {
+                name: name.to_owned(),
+                place,
+                account: "weights",
+                bytes: model.weight_bytes(),
+                certainty: model.certainty(),
+                formula: Formula::new("sum of its tensors").term("tensors", model.tensors.len()),
+            });
+        }
+        parts
+    }
+
+    fn speed(
+        &self,
+        site: &Site<'_>,
+        model: &Model,
+        setup: &Setup,
+        places: &[Place],
+        way: &Way<'_>,
+    ) -> Option<Speed> {
+        let at = |device: u8| places.get(usize::from(device)).copied().unwrap_or(Place::Host);
+        let layers: Vec<Place> = (0..model.hyper.layers.len()).map(|layer| at(setup.device(layer))).collect();
+        let kept = |(layer, place): (usize, &Place)| {
+            if (layer as u64) < way.level.host_experts { Place::Host } else { *place }
+        };
+        let experts = layers.iter().enumerate().map(kept).collect();
+        let placement = Placement { layers, experts, output: at(setup.output_device) };
+        let run = Run {
+            depth: way.context / 2,
+            parallel: u32::try_from(self.wanted.parallel).unwrap_or(u32::MAX),
+            prompt: (way.context / 2).max(1),
+            batch: u32::try_from(way.options.micro_batch).unwrap_or(u32::MAX),
+            types: way.kv,
+            ..Run::default()
+        };
+        speed::estimate(model, site.machine, &placement, run).ok()
+    }
+
+    fn title(&self, model: &Model, places: &[Place], way: &Way<'_>) -> String {
+        let mut words = Vec::new();
+        if let Known::Entry(entry) = &self.known {
+            words.push(entry.name().to_owned());
+        }
+        words.extend(way.scheme.map(|scheme| scheme.to_string()));
+        let times =
+            if self.wanted.parallel > 1 { format!(" × {}", self.wanted.parallel) } else { String::new() };
+        words.push(format!("context {}{times}", tokens(way.context)));
+        words.push(format!("{} cache", kv_name(way.kv)));
+        let all = model.hyper.layers.len() as u64 + 1;
+        let gpus = places.iter().filter(|place| **place != Place::Host).map(ToString::to_string);
+        let gpus = gpus.collect::<Vec<_>>().join(", ");
+        words.push(match way.level.layers {
+            0 => "on the processor".to_owned(),
+            layers if layers >= all => format!("all layers on {gpus}"),
+            layers => format!("{layers} of {all} layers on {gpus}"),
+        });
+        if way.level.host_experts > 0 {
+            words.push(format!("experts of {} layers on the host", way.level.host_experts));
+        }
+        words.join(", ")
+    }
+
+    fn knobs(&self, model: &Model, way: &Way<'_>) -> Vec<Knob> {
+        #[expect(clippy::cast_precision_loss, reason = "an order among few numbers")]
+        let rank = |number: u64| number as f64;
+        let mut knobs = Vec::new();
+        if let Known::Entry(entry) = &self.known {
+            knobs.push(Knob::new("model", entry.name(), rank(model.weights())));
+        }
+        knobs.extend(way.scheme.map(|scheme| Knob::new("quantization", scheme.name(), scheme.quality())));
+        knobs.push(Knob::new("context", &tokens(way.context), rank(way.context)));
+        knobs.push(Knob::new("cache", &kv_name(way.kv), way.kv.0.bits() + way.kv.1.bits()));
+        knobs.push(Knob::new("sequences", &self.wanted.parallel.to_string(), rank(self.wanted.parallel)));
+        let level = way.level;
+        let layers = format!("{} less the experts of {}", level.layers, level.host_experts);
+        knobs.push(Knob::new("layers", &layers, rank(level.layers) - 0.5 * rank(level.host_experts)));
+        knobs
+    }
+
+    fn launch(
+        &self,
+        site: &Site<'_>,
+        model: &Model,
+        parts: &[Part],
+        places: &[Place],
+        way: &Way<'_>,
+    ) -> Launch {
+        let weights = |known: &Known, scheme: Option<Scheme>| match known {
+            Known::File(path, _) => Weights::File(path.clone()),
+            Known::Entry(entry) => Weights::Named {
+                model: entry.name().replace(' ', "-"),
+                scheme: scheme.map(|scheme| scheme.to_string()).unwrap_or_default(),
+            },
+        };
+        let file = |companion: &super::language_spec::Companion| match weights(
+            &companion.known,
+            Some(companion.scheme),
+        ) {
+            Weights::File(path) => path,
+            named @ Weights::Named { .. } => named.file().into(),
+        };
+        let on = |place: Place| {
+            let there = parts.iter().filter(|part| part.place == place && part.account != CACHE);
+            there.fold(Bytes::ZERO, |sum, part| sum.saturating_add(part.certainty.high(part.bytes)))
+        };
+        let gpus: Vec<(Place, Bytes)> =
+            places.iter().filter(|place| **place != Place::Host).map(|&place| (place, on(place))).collect();
+        let share = |&(place, bytes): &(Place, Bytes)| Some(bytes.ratio(site.machine.gpu(place)?.memory));
+        Launch {
+            name: self.name(),
+            weights: weights(&self.known, way.scheme),
+            context: way.context,
+            parallel: self.wanted.parallel,
+            unified: self.wanted.unified,
+            batch: (way.options.batch, way.options.micro_batch),
+            kv: way.kv,
+            flash: self.wanted.flash,
+            offload: (clamped(way.level.layers), clamped(model.hyper.layers.len() as u64 + 1)),
+            host_experts: clamped(way.level.host_experts),
+            gpu_share: gpus.iter().filter_map(share).reduce(f64::max),
+            gpus,
+            draft: self.wanted.draft.as_ref().map(|draft| weights(&draft.known, Some(draft.scheme))),
+            projector: self.wanted.projector.as_ref().map(file),
+            adapters: self.wanted.adapters.iter().map(file).collect(),
+            prompt_cache: self.wanted.prompt_cache,
+        }
+    }
+}
+
+fn clamped(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+fn kept_layers(model: &Model) -> usize {
+    let keeps = |attention: &crate::model::Attention| !attention.borrows_kv;
+    model.hyper.layers.iter().filter(|layer| layer.attention.as_ref().is_some_and(keeps)).count()
+}
+
+/// "32k", "8000".
+fn tokens(number: u64) -> String {
+    if number >= 1024 && number.is_multiple_of(1024) {
+        format!("{}k", number / 1024)
+    } else {
+        number.to_string()
+    }
+}
+
+fn kv_name((key, value): (TensorType, TensorType)) -> String {
+    if key == value { key.to_string() } else { format!("{key}/{value}") }
+}
+
+impl Choices for LanguageModel {
+    fn configurations(&self, site: &Site<'_>) -> Vec<Configuration> {
+        self.at_levels(site, |model, gpus| self.levels(model, gpus), |_, _, _| true)
+    }
+
+    fn finer(&self, site: &Site<'_>, taken: &Configuration) -> Vec<Configuration> {
+        let Some(launch) = &taken.launch else { return Vec::new() };
+        let taken_scheme = taken.knob("quantization").map(|knob| knob.value.clone());
+        let between = |model: &Model, gpus: &[Place]| {
+            let coarse = self.levels(model, gpus);
+            let is =
+                Level { layers: u64::from(launch.offload.0), host_experts: u64::from(launch.host_experts) };
+            let at = coarse.iter().position(|level| *level == is);
+            let Some(better) = at.and_then(|at| coarse.get(at.checked_sub(1)?)) else { return Vec::new() };
+            if better.layers == is.layers {
+                let experts = better.host_experts + 1..is.host_experts;
+                return experts.map(|host_experts| Level { host_experts, ..is }).collect();
+            }
+            (is.layers + 1..better.layers.min(is.layers + 64)).map(|layers| Level { layers, ..is }).collect()
+        };
+        self.at_levels(site, between, |scheme, context, kv| {
+            scheme.map(|scheme| scheme.name().to_owned()) == taken_scheme
+                && context == launch.context
+                && kv == launch.kv
+        })
+    }
+
+    fn relaxed(&self, site: &Site<'_>) -> Vec<Configuration> {
+        let with = |change: &dyn Fn(&mut Self)| {
+            let mut other = self.clone();
+            change(&mut other);
+            other.configurations(site)
+        };
+        let mut found = with(&|other| other.wanted.context = None);
+        found.extend(with(&|other| other.wanted.kv = None));
+        found.extend(with(&|other| other.scheme = None));
+        found.extend(with(&|other| other.wanted.layers = None));
+        found.extend(with(&|other| other.wanted.parallel = 1));
+        found.extend(with(&|other| {
+            (other.wanted.context, other.wanted.kv, other.scheme, other.wanted.layers) =
+                (None, None, None, None);
+        }));
+        if let Known::Entry(entry) = &self.known {
+            let weights =
+                |entry: crate::catalogue::Entry| crate::catalogue::derive::parameters(&entry.hyper());
+            let family = entry.name().split(' ').next();
+            let smaller = crate::catalogue::models().filter(|other| {
+                other.name().split(' ').next() == family && weights(*other) < weights(*entry)
+            });
+            for smaller in smaller {
+                let scheme = self.scheme.or(Some(Scheme::Q4_K_M));
+                let other = Self { known: Known::Entry(smaller), scheme, ..self.clone() };
+                found.extend(other.configurations(site));
+            }
+        }
+        found
+    }
+}
