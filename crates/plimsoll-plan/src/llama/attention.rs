@@ -27,7 +27,7 @@ impl Net<'_> {
         };
         let mut query = self.normed_heads(layer, query);
         let value = if self.style.normed_values { self.graph.each(&[value]) } else { value };
-        let rotated = self.style.ropes(attention);
+        let rotated = self.style.ropes(layer, attention);
         if rotated {
             query = self.rope(layer, query);
         }

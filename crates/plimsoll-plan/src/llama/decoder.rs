@@ -111,7 +111,8 @@ impl Net<'_> {
         if style.scaled_residual {
             current = self.graph.each(&[current]);
         }
-        let sum = self.graph.each(&[current, middle]);
+        let summands = if style.residual_first { [middle, current] } else { [current, middle] };
+        let sum = self.graph.each(&summands);
         if style.normed_values { self.layer_end(index, sum) } else { sum }
     }
 

@@ -4,6 +4,7 @@ use crate::model::TensorType;
 
 /// The runtime options of llama.cpp, as its command line has them.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line of its own")]
 pub struct Options {
     /// Tokens of context of all sequences together (`-c`); zero for what the model was trained for.
     pub context: u64,

@@ -11,7 +11,7 @@ const SEQUENCES_MAX: u64 = 256;
 /// Beyond these no model is known, and products of sizes could no longer be trusted.
 const WIDTH_MAX: u64 = 1 << 24;
 const VOCABULARY_MAX: u64 = 1 << 32;
-const LAYERS_MAX: usize = 1024;
+const LAYERS_MAX: usize = 512;
 const CONTEXT_MAX: u64 = 1 << 36;
 const TOKENS_MAX: u64 = 1 << 24;
 /// Rows from which on a weight in host memory is copied to a GPU for a product.
@@ -47,8 +47,6 @@ pub(crate) struct Setup {
     pub(crate) cells: u64,
     /// Caches side by side.
     pub(crate) streams: u64,
-    /// Tokens of context, padded, of all sequences.
-    pub(crate) context: u64,
     /// Tokens computed at a time.
     pub(crate) tokens: u64,
     /// Rows of logits at a time.
@@ -90,7 +88,6 @@ impl Setup {
         Ok(Self {
             cells,
             streams,
-            context,
             tokens: tokens.next_multiple_of(sequences),
             outputs,
             window_cells,

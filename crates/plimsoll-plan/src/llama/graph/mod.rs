@@ -20,17 +20,3 @@ pub(crate) fn compute_bytes(mut graph: Graph, devices: &Devices) -> Vec<u64> {
     let order = split(&mut graph, devices);
     reserve(&graph, &order, &devices.layouts())
 }
-
-/// Scratch.
-#[cfg(test)]
-pub(crate) fn dump(mut graph: Graph, devices: &Devices) -> Vec<String> {
-    let order = split(&mut graph, devices);
-    order
-        .nodes
-        .iter()
-        .map(|(id, b)| {
-            let t = graph.get(*id);
-            format!("b{b} {:?} {} {:?}", t.op, t.kind, t.sides)
-        })
-        .collect()
-}

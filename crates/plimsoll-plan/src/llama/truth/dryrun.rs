@@ -1,21 +1,37 @@
 //! Rows of llama.cpp's own dry runs: headers without weights, the processor alone.
 
+use std::collections::HashMap;
+
 use super::row::{Measured, Row, Size, Source, Subject};
-use super::shape::{Notes, found, model_of};
-use super::table::{Table, TableRow, leading, whole};
+use super::shape::{Notes, found, model_of, with_kind};
+use super::table::{Table, TableRow, by_device, leading, whole};
 use crate::llama::{Era, Options};
 use crate::model::Model;
 
 /// Reads a table of dry runs. Models are found by their names; a `notes` column may state the shape instead.
+///
+/// A row without notes has those of the last row of the same model that has some. With simulated GPUs `compute_mib` holds
+/// the sizes by device.
 pub fn dry_runs(text: &str) -> Vec<Row> {
-    Table::parse(text).rows().map(read).collect()
+    let table = Table::parse(text);
+    let mut told: HashMap<&str, Notes> = HashMap::new();
+    let mut rows = Vec::new();
+    for row in table.rows() {
+        if !row.cell("notes").is_empty() {
+            told.insert(row.cell("model"), Notes::parse(row.cell("notes")));
+        }
+        let notes = told.get(row.cell("model")).cloned().unwrap_or_default();
+        rows.push(read(row, &notes));
+    }
+    rows
 }
 
-fn read(row: TableRow<'_>) -> Row {
+fn read(row: TableRow<'_>, notes: &Notes) -> Row {
     let name = row.cell("model").to_owned();
-    let notes = Notes::parse(row.cell("notes"));
-    let model = model_of(&name, &notes).or_else(|| named(&name)).or_else(|| found(&name, "", &notes));
-    let compute = leading(row.cell("compute_cpu_mib"));
+    let model = model_of(&name, notes).or_else(|| named(&name)).or_else(|| found(&name, "", notes));
+    let model = model.map(|model| with_kind(model, row.cell("weights")));
+    let sizes = by_device(row.cell("compute_mib"));
+    let compute = leading(row.cell("compute_cpu_mib")).or_else(|| sizes.last().map(|(_, size)| *size));
     Row {
         line: row.line,
         subject: model.ok_or("the model's shape is not known").and_then(|model| {
@@ -30,6 +46,7 @@ fn read(row: TableRow<'_>) -> Row {
             state: Size::of(row.cell("rs_mib")),
             output: Size::of(row.cell("output_mib")),
             host_compute: compute,
+            compute: sizes.iter().rev().skip(1).rev().map(|(_, size)| *size).collect(),
             ..Measured::default()
         },
     }
@@ -47,6 +64,11 @@ pub(super) fn options(row: TableRow<'_>) -> Option<Options> {
         flash_attention: matches!(row.cell("fa"), "on" | "1" | "auto"),
         key_kind: row.cell("ctk").parse().ok()?,
         value_kind: row.cell("ctv").parse().ok()?,
+        outputs_max: whole(row.cell("outputs")),
+        gpu_layers: whole(row.cell("ngl")),
+        host_experts: whole(row.cell("n_cpu_moe")).unwrap_or(0),
+        kv_offload: row.cell("nkvo") != "1",
+        shares: vec![1; whole(row.cell("gpus")).unwrap_or(0).min(15) as usize],
         era: Era::Now,
         ..Options::default()
     })

@@ -150,7 +150,6 @@ fn options(
     let micro_batch = micro_batch.unwrap_or(512);
     let flash = flash(row.cell("flash_attn")).unwrap_or(value_kind.is_quantized());
     let gpus = sizes.iter().filter(|(name, _)| !is_host(name)).count();
-    let text = row.cell("notes");
     let era = era_of(row, source).unwrap_or(Era::Now);
     let backend = match sizes.first().map(|(name, _)| name.as_str()) {
         Some(name) if name.starts_with("Metal") || name.starts_with("MTL") => Backend::Metal,

@@ -7,9 +7,6 @@ mod row;
 mod shape;
 mod table;
 
-#[cfg(test)]
-mod dev;
-
 pub use check::{Check, Fit, Remark, Tally, check};
 pub use dryrun::dry_runs;
 pub use logs::logs;

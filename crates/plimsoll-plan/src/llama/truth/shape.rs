@@ -179,10 +179,14 @@ fn ffn_of(architecture: &str, index: u64, notes: &Notes) -> Ffn {
         return Ffn::Dense { width, gated };
     }
     let used = notes.or("n_expert_used", 8.min(count));
-    // Where nobody states an expert's width, the dense width is that of all experts of a token, as Qwen has it; DeepSeek
-    // has experts of 2048 and a shared one.
+    // Where nobody states an expert's width: Qwen's dense width is that of all experts of a token, DeepSeek has experts of
+    // 2048 and a shared one, and elsewhere an expert is as wide as a dense part would be.
     let deepseek = architecture == "deepseek2";
-    let fallback = if deepseek { 2048.min(width) } else { width / used.max(1) };
+    let fallback = match architecture {
+        _ if deepseek => 2048.min(width),
+        _ if architecture.starts_with("qwen") => width / used.max(1),
+        _ => width,
+    };
     let expert = notes.or("n_ff_exp", fallback);
     let shared_width = notes.or("n_ff_shexp", if deepseek { expert } else { 0 });
     Ffn::Experts(Experts { count, used, width: expert, shared_width })
