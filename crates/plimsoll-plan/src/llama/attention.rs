@@ -2,6 +2,7 @@
 
 use super::graph::{Id, row_bytes};
 use super::net::{CacheInput, Net, flat};
+use super::options::Era;
 use super::style::KeyNorm;
 use crate::model::{Attention, TensorType};
 
@@ -26,7 +27,7 @@ impl Net<'_> {
         };
         let mut query = self.normed_heads(layer, query);
         let value = if self.style.normed_values { self.graph.each(&[value]) } else { value };
-        let rotated = self.style.ropes(attention);
+        let rotated = self.style.ropes(layer, attention);
         if rotated {
             query = self.rope(layer, query);
         }
@@ -61,6 +62,10 @@ impl Net<'_> {
             let query = self.heads_of(fused, attention.key_width, attention.heads);
             let key = self.heads_of(fused, attention.key_width, attention.kv_heads);
             let value = self.heads_of(fused, attention.value_width, attention.kv_heads);
+            if self.setup.is_early() {
+                // The first programs took the three apart by copying.
+                return (self.graph.packed(query), self.graph.packed(key), self.graph.packed(value));
+            }
             return (query, key, value);
         }
         let mut made = [of; 3];
@@ -137,7 +142,8 @@ impl Net<'_> {
         self.graph.expand(query);
         if let Some((key, value)) = new {
             let windowed = self.setup.window_cells.is_some();
-            let (first, second) = if windowed || self.setup.is_early() { (key, value) } else { (value, key) };
+            let (first, second) =
+                if windowed || self.setup.options.era != Era::Now { (key, value) } else { (value, key) };
             self.graph.expand(first);
             self.graph.expand(second);
         }
@@ -170,6 +176,12 @@ impl Net<'_> {
         let tensor = self.graph.get(key);
         let (width, tokens) = (tensor.sides[0].saturating_mul(tensor.sides[1]), tensor.sides[2]);
         let row = tensor.strides[2];
+        if self.setup.is_early() {
+            let place = self.graph.view_row(keys, width.saturating_mul(tokens));
+            let stored = self.graph.copy_into(key, place);
+            self.graph.expand(stored);
+            return;
+        }
         let rows = self.graph.view(key, flat(width, tokens), [row, row.saturating_mul(tokens), 0]);
         let table = self.one_stream(keys, width);
         let stored = self.graph.set_rows(table, rows, input.key_rows);
@@ -188,6 +200,14 @@ impl Net<'_> {
         let tensor = self.graph.get(value);
         let (width, tokens) = (tensor.sides[0].saturating_mul(tensor.sides[1]), tensor.sides[2]);
         let (row, kind) = (tensor.strides[2], tensor.kind);
+        if self.setup.is_early() {
+            let rows = self.graph.reshape(value, flat(width, tokens));
+            let place = self.graph.view_row(values, width.saturating_mul(tokens));
+            let turned = if self.setup.options.flash_attention { rows } else { self.graph.transpose(rows) };
+            let stored = self.graph.copy_into(turned, place);
+            self.graph.expand(stored);
+            return;
+        }
         let stored = if self.setup.options.flash_attention {
             let rows = self.graph.view(value, flat(width, tokens), [row, row.saturating_mul(tokens), 0]);
             let table = self.one_stream(values, width);

@@ -90,3 +90,15 @@ pub(crate) fn state_bytes(hyper: &Hyper, layer: &Layer, setup: &Setup) -> u64 {
 pub(crate) fn output_bytes(hyper: &Hyper, setup: &Setup) -> u64 {
     row_bytes(TensorType::F32, hyper.vocabulary).saturating_mul(setup.sequences())
 }
+
+/// One sequence's recurrent state and caches of layers with a window.
+pub(crate) fn checkpoint_bytes(hyper: &Hyper, setup: &Setup) -> u64 {
+    let sequences = setup.sequences().max(1);
+    let of = |layer: &Layer| {
+        let state = state_bytes(hyper, layer, setup) / state_rows(setup).max(1);
+        let windowed = layer.attention.as_ref().is_some_and(|attention| attention.window.is_some());
+        let cache = layer_cache(hyper, layer, setup).filter(|_| windowed);
+        state.saturating_add(cache.map_or(0, |cache| cache.bytes(setup)) / sequences)
+    };
+    hyper.layers.iter().map(of).fold(0, u64::saturating_add)
+}

@@ -4,7 +4,7 @@ use super::graph::{Graph, Id, row_bytes};
 use super::net::{Net, flat};
 use super::setup::Setup;
 use super::style::{Act, Order, Style, Wanted};
-use crate::model::{Attention, Experts, Ffn, Layer, Model, TensorType};
+use crate::model::{Attention, Experts, Ffn, Layer, Model, RecurrentKind, TensorType};
 
 /// The graph that llama.cpp reserves memory by, and whether its rules are those of an architecture that was checked.
 pub(crate) fn graph_of(model: &Model, setup: &Setup) -> (Graph, Style) {
@@ -47,7 +47,10 @@ impl Net<'_> {
         match (&layer.attention, &layer.recurrent) {
             (Some(attention), None) => self.attention_part(index, attention, of),
             (None, Some(state)) => {
-                self.graph.expand(of);
+                // Delta nets compute their input before they touch their state, Mamba the other way round.
+                if state.kind == RecurrentKind::DeltaNet {
+                    self.graph.expand(of);
+                }
                 self.recur(index, state, of)
             }
             (Some(attention), Some(state)) => {
@@ -108,7 +111,8 @@ impl Net<'_> {
         if style.scaled_residual {
             current = self.graph.each(&[current]);
         }
-        let sum = self.graph.each(&[current, middle]);
+        let summands = if style.residual_first { [middle, current] } else { [current, middle] };
+        let sum = self.graph.each(&summands);
         if style.normed_values { self.layer_end(index, sum) } else { sum }
     }
 

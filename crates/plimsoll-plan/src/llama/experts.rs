@@ -13,6 +13,9 @@ struct Names {
     down: &'static str,
 }
 
+/// No model lets a token take more experts; a header that says so must not make the graph endless.
+const USED_MAX: u64 = 64;
+
 const OWN: Names = Names { gate: "ffn_gate", up: "ffn_up", down: "ffn_down" };
 const SHARED: Names = Names { gate: "ffn_gate_shexp", up: "ffn_up_shexp", down: "ffn_down_shexp" };
 
@@ -203,7 +206,7 @@ impl Net<'_> {
     /// The sum of the chosen experts' results.
     fn sum_of(&mut self, of: Id, used: u64) -> Id {
         let (s, t) = (self.graph.get(of).sides, self.graph.get(of).strides);
-        let parts: Vec<_> = (0..used.min(1024))
+        let parts: Vec<_> = (0..used.min(USED_MAX))
             .map(|_| {
                 let part = self.graph.view(of, flat(s[0], s[2]), [t[2], t[2].saturating_mul(s[2]), 0]);
                 self.graph.expand(part);

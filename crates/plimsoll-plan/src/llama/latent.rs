@@ -1,8 +1,8 @@
 //! Latent attention (DeepSeek): one vector a token is cached, and queries are brought into its space.
 
-use super::graph::{Home, Id, row_bytes};
+use super::graph::{Home, Id};
 use super::net::{Net, flat};
-use crate::model::{Attention, Mla};
+use crate::model::{Attention, Mla, TensorType};
 
 impl Net<'_> {
     /// Attention over latent vectors; the result has a row for each token.
@@ -42,11 +42,10 @@ impl Net<'_> {
         let tokens = self.tokens();
         let both = self.project(layer, "attn_kv_a_mqa", of, mla.kv_rank.saturating_add(mla.rope_width));
         let tensor = self.graph.get(both);
-        let (kind, row) = (tensor.kind, tensor.strides[1]);
+        let row = tensor.strides[1];
         let all = row.saturating_mul(tokens);
         let latent = self.graph.view(both, flat(mla.kv_rank, tokens), [row, all, all]);
         let turned = self.graph.view(both, [mla.rope_width, 1, tokens, 1], [row, row, all]);
-        debug_assert_eq!(row, row_bytes(kind, mla.kv_rank + mla.rope_width));
         let turned = self.rope_bare(turned);
         (self.norm_rms(Some(layer), latent), turned)
     }
@@ -77,7 +76,7 @@ impl Net<'_> {
         let host = Home::Weight(self.setup.host);
         let kind = self.kind("per_layer_token_embd.weight");
         let table = self.graph.weight(kind, flat(all, self.hyper.vocabulary), host);
-        let numbers = self.graph.input(crate::model::TensorType::I32, flat(tokens, 1));
+        let numbers = self.graph.input(TensorType::I32, flat(tokens, 1));
         let rows = self.graph.get_rows(table, numbers);
         let own = self.graph.reshape(rows, [width, layers, tokens, 1]);
         let own = self.graph.each(&[own]);
@@ -88,7 +87,7 @@ impl Net<'_> {
         let projected = self.graph.each(&[projected]);
         let projected = self.graph.reshape(projected, [width, layers, tokens, 1]);
         let bare = self.graph.each(&[projected]);
-        let weight = self.graph.weight(crate::model::TensorType::F32, flat(width, 1), host);
+        let weight = self.graph.weight(TensorType::F32, flat(width, 1), host);
         let normed = self.graph.each(&[bare, weight]);
         let sum = self.graph.each(&[normed, own]);
         let sum = self.graph.each(&[sum]);

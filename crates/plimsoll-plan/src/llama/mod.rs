@@ -1,5 +1,6 @@
 //! What llama.cpp needs to run a model: caches, state, logits and compute buffers, on each device.
 
+mod architectures;
 mod attention;
 mod cache;
 mod decoder;

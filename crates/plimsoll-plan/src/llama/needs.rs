@@ -2,7 +2,7 @@
 
 use plimsoll::Bytes;
 
-use super::cache::{layer_cache, output_bytes, state_bytes};
+use super::cache::{checkpoint_bytes, layer_cache, output_bytes, state_bytes};
 use super::decoder::graph_of;
 use super::graph::compute_bytes;
 use super::options::Options;
@@ -18,6 +18,9 @@ pub struct Buffers {
     pub state: Vec<Bytes>,
     /// What is there only while a batch is computed.
     pub compute: Vec<Bytes>,
+    /// What the server keeps in host memory for one checkpoint of one sequence: what cannot be cut back token by token,
+    /// recurrent state and the caches of layers with a window. It keeps up to 32 of them for each sequence.
+    pub checkpoint: Bytes,
     /// Logits that are handed out, in host memory.
     pub output: Bytes,
     /// Whether the compute buffers follow the rules of an architecture that was checked against llama.cpp.
@@ -36,10 +39,11 @@ impl Buffers {
             add(&mut cache, device, own);
             add(&mut state, device, state_bytes(&model.hyper, layer, &setup));
         }
+        let checkpoint = Bytes::new(checkpoint_bytes(&model.hyper, &setup));
         let (graph, style) = graph_of(model, &setup);
         let compute = compute_bytes(graph, &setup.devices()).into_iter().map(Bytes::new).collect();
         let output = Bytes::new(output_bytes(&model.hyper, &setup));
-        Ok(Self { cache, state, compute, output, checked: style.known })
+        Ok(Self { cache, state, compute, checkpoint, output, checked: style.known })
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::cache::{layer_cache, widest_value};
 use super::graph::{Graph, Home, Id, row_bytes};
+use super::options::Era;
 use super::setup::Setup;
 use super::style::{Norm, Style};
 use crate::model::{Hyper, Model, TensorType};
@@ -162,7 +163,7 @@ impl<'a> Net<'a> {
         let numbers = self.graph.input(TensorType::I32, flat(tokens, 1));
         let rows = self.graph.get_rows(table, numbers);
         self.graph.expand(rows);
-        if !self.setup.is_early() {
+        if self.setup.options.era >= Era::Early2026 {
             // Embeddings can also be handed over ready; their room is kept whether they are or not.
             let ready = self.graph.input(TensorType::F32, flat(width, tokens));
             self.graph.expand(ready);
@@ -200,9 +201,6 @@ impl<'a> Net<'a> {
     /// Only the rows whose logits are wanted.
     pub(crate) fn wanted(&mut self, of: Id) -> Id {
         let outputs = self.setup.outputs;
-        if self.setup.is_early() && outputs == self.tokens() {
-            return of;
-        }
         let rows =
             *self.output_rows.get_or_insert_with(|| self.graph.input(TensorType::I32, flat(outputs, 1)));
         self.graph.get_rows(of, rows)
@@ -227,9 +225,10 @@ impl<'a> Net<'a> {
         let value_rows = if flash { tokens } else { tokens.saturating_mul(widest_value(self.hyper)) };
         let mask_rows = if setup.is_early() { tokens.next_multiple_of(64) } else { tokens / setup.streams };
         let streams = if setup.is_early() { 1 } else { setup.streams };
-        let mask_kind = if flash && !setup.is_early() { TensorType::F16 } else { TensorType::F32 };
+        let half = setup.options.era == Era::Now;
+        let mask_kind = if flash && half { TensorType::F16 } else { TensorType::F32 };
         let mut mask = self.graph.input(mask_kind, [cells, mask_rows, 1, streams]);
-        if flash && setup.is_early() {
+        if flash && !half {
             mask = self.graph.cast(mask, TensorType::F16);
         }
         let key_rotation = self.rotation(windowed, true);
@@ -248,7 +247,7 @@ impl<'a> Net<'a> {
     fn rotation(&mut self, windowed: bool, keys: bool) -> Option<Id> {
         let options = &self.setup.options;
         let kind = if keys { options.key_kind } else { options.value_kind };
-        if !options.rotation || self.setup.is_early() || !kind.is_quantized() {
+        if !options.rotation || options.era != Era::Now || !kind.is_quantized() {
             return None;
         }
         let mut widths = self.hyper.layers.iter().filter_map(|layer| {

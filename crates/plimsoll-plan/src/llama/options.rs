@@ -4,6 +4,7 @@ use crate::model::TensorType;
 
 /// The runtime options of llama.cpp, as its command line has them.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line of its own")]
 pub struct Options {
     /// Tokens of context of all sequences together (`-c`); zero for what the model was trained for.
     pub context: u64,
@@ -85,8 +86,34 @@ pub enum Backend {
 /// Generations of llama.cpp whose graphs differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Era {
-    /// To autumn 2025: caches are written through views, output rows are gathered only where some are left out.
+    /// To summer 2025: caches are written through views.
     Early,
-    /// As of 2026.
+    /// From then to the end of 2025: caches are written by rows.
+    Late2025,
+    /// The first months of 2026: embeddings can be handed over ready.
+    Early2026,
+    /// From spring 2026 on: masks are made in half precision, quantized caches are rotated.
     Now,
+}
+
+impl Era {
+    /// The era of a build by its number (`b9496`).
+    pub const fn of_build(build: u64) -> Self {
+        match build {
+            0..6500 => Self::Early,
+            6500..7600 => Self::Late2025,
+            7600..9000 => Self::Early2026,
+            _ => Self::Now,
+        }
+    }
+
+    /// The era of an issue or a change of the project by its number.
+    pub const fn of_issue(number: u64) -> Self {
+        match number {
+            0..15000 => Self::Early,
+            15000..18550 => Self::Late2025,
+            18550..21000 => Self::Early2026,
+            _ => Self::Now,
+        }
+    }
 }

@@ -16,15 +16,21 @@ struct States {
     own_width: u64,
 }
 
+/// An operation that reads states by number itself.
+type Gather<'f, N> = &'f mut dyn FnMut(&mut N, Id, Id) -> Id;
+
 impl Net<'_> {
     /// The recurrent part of a layer; the result has a row for each token.
     pub(crate) fn recur(&mut self, layer: usize, state: &Recurrent, of: Id) -> Id {
         match state.kind {
             RecurrentKind::Mamba => self.mamba(layer, state, of),
             RecurrentKind::Mamba2 => self.mamba2(layer, state, of),
-            RecurrentKind::DeltaNet => self.delta_net(layer, state, of),
-            // Others are approximated by the one whose sizes are closest.
-            _ => self.delta_net(layer, state, of),
+            // Others are approximated by the delta net, whose sizes are the closest.
+            RecurrentKind::DeltaNet
+            | RecurrentKind::Kda
+            | RecurrentKind::Rwkv6
+            | RecurrentKind::Rwkv7
+            | RecurrentKind::ShortConv => self.delta_net(layer, state, of),
         }
     }
 
@@ -44,8 +50,8 @@ impl Net<'_> {
 
     /// The states of the sequences of this batch: cleared, gathered, the others moved; `None` gathers within an
     /// operation of the caller.
-    fn gather(&mut self, stored: Id, width: u64, own: Option<&mut dyn FnMut(&mut Self, Id, Id) -> Id>) -> Id {
-        let (sequences, rows) = (self.setup.sequences(), self.graph.get(stored).sides[1]);
+    fn gather(&mut self, stored: Id, width: u64, own: Option<Gather<'_, Self>>) -> Id {
+        let rows = self.graph.get(stored).sides[1];
         let states = self.graph.reshape(stored, flat(width, rows));
         let first = self.graph.view_row(states, width);
         let cleared = self.graph.in_place(first);
@@ -61,7 +67,6 @@ impl Net<'_> {
         let place = self.graph.view(stored, [width, 0, 1, 1], [row, row, row]);
         let moved = self.graph.copy_into(others, place);
         self.graph.expand(moved);
-        debug_assert!(sequences > 0);
         gathered
     }
 
@@ -106,18 +111,20 @@ impl Net<'_> {
         let states = self.states(layer, state);
         let input = self.graph.reshape(of, [width, run, sequences, 1]);
         let both = self.project(layer, "ssm_in", input, inner.saturating_mul(2));
-        let t = self.graph.get(both).strides;
-        let x = self.graph.view(both, [inner, run, sequences, 1], [t[1], t[2], t[3]]);
-        let z = self.graph.view(both, [inner, run, sequences, 1], [t[1], t[2], t[3]]);
+        let strides = self.graph.get(both).strides;
+        let x = self.graph.view(both, [inner, run, sequences, 1], [strides[1], strides[2], strides[3]]);
+        let gated = self.graph.view(both, [inner, run, sequences, 1], [strides[1], strides[2], strides[3]]);
         let seen = self.conv_input(states, state.taps, inner, x);
         let x = self.conv(layer, seen, state.taps, inner);
         let x = self.bias(layer, x);
         let x = self.graph.each(&[x]);
         let parts = self.project(layer, "ssm_x", x, rank.saturating_add(own.saturating_mul(2)));
-        let t = self.graph.get(parts).strides;
-        let step = self.graph.view(parts, [rank, run, sequences, 1], [t[1], t[2], t[3]]);
-        let b = self.graph.view(parts, [own, 1, run, sequences], [row_bytes(F32, own), t[1], t[2]]);
-        let c = self.graph.view(parts, [own, 1, run, sequences], [row_bytes(F32, own), t[1], t[2]]);
+        let strides = self.graph.get(parts).strides;
+        let step = self.graph.view(parts, [rank, run, sequences, 1], [strides[1], strides[2], strides[3]]);
+        let b =
+            self.graph.view(parts, [own, 1, run, sequences], [row_bytes(F32, own), strides[1], strides[2]]);
+        let c =
+            self.graph.view(parts, [own, 1, run, sequences], [row_bytes(F32, own), strides[1], strides[2]]);
         let step = self.graph.packed(step);
         let step = self.project(layer, "ssm_dt", step, inner);
         let step = self.bias(layer, step);
@@ -129,18 +136,18 @@ impl Net<'_> {
             let stored = net.graph.reshape(stored, [own, 1, inner, rows]);
             net.graph.fresh(F32, flat(length, 1), &[stored, heads, step, decay, b, c, wanted])
         };
-        let y = self.gather(states.own, states.own_width, Some(&mut scan));
-        let last = self.graph.view_row(y, states.own_width.saturating_mul(sequences));
+        let mixed = self.gather(states.own, states.own_width, Some(&mut scan));
+        let last = self.graph.view_row(mixed, states.own_width.saturating_mul(sequences));
         self.write_back(last, states.own, states.own_width.saturating_mul(sequences));
         let row = row_bytes(F32, inner);
         let all = row.saturating_mul(run);
-        let y = self.graph.view(y, [inner, run, sequences, 1], [row, all, all]);
+        let mixed = self.graph.view(mixed, [inner, run, sequences, 1], [row, all, all]);
         let skip = self.vector(Some(layer), inner);
         let skip = self.graph.each(&[x, skip]);
-        let y = self.graph.each(&[y, skip]);
-        let z = self.graph.packed(z);
-        let y = self.graph.gate(z, y);
-        let out = self.project(layer, "ssm_out", y, width);
+        let mixed = self.graph.each(&[mixed, skip]);
+        let gated = self.graph.packed(gated);
+        let mixed = self.graph.gate(gated, mixed);
+        let out = self.project(layer, "ssm_out", mixed, width);
         self.graph.reshape(out, flat(width, run.saturating_mul(sequences)))
     }
 
@@ -154,18 +161,34 @@ impl Net<'_> {
         let all = inner.saturating_add(channels).saturating_add(heads);
         let parts = self.project(layer, "ssm_in", of, all);
         let parts = self.graph.reshape(parts, [all, run, sequences, 1]);
-        let t = self.graph.get(parts).strides;
-        let z = self.graph.view(parts, [head, heads, run, sequences], [row_bytes(F32, head), t[1], t[2]]);
-        let xbc = self.graph.view(parts, [channels, run, sequences, 1], [t[1], t[2], t[3]]);
-        let step = self.graph.view(parts, [heads, run, sequences, 1], [t[1], t[2], t[3]]);
+        let strides = self.graph.get(parts).strides;
+        let gated = self.graph.view(
+            parts,
+            [head, heads, run, sequences],
+            [row_bytes(F32, head), strides[1], strides[2]],
+        );
+        let xbc = self.graph.view(parts, [channels, run, sequences, 1], [strides[1], strides[2], strides[3]]);
+        let step = self.graph.view(parts, [heads, run, sequences, 1], [strides[1], strides[2], strides[3]]);
         let seen = self.conv_input(states, state.taps, channels, xbc);
         let xbc = self.conv(layer, seen, state.taps, channels);
         let xbc = self.bias(layer, xbc);
         let xbc = self.graph.each(&[xbc]);
-        let t = self.graph.get(xbc).strides;
-        let x = self.graph.view(xbc, [head, heads, run, sequences], [row_bytes(F32, head), t[1], t[2]]);
-        let b = self.graph.view(xbc, [own, groups, run, sequences], [row_bytes(F32, own), t[1], t[2]]);
-        let c = self.graph.view(xbc, [own, groups, run, sequences], [row_bytes(F32, own), t[1], t[2]]);
+        let strides = self.graph.get(xbc).strides;
+        let x = self.graph.view(
+            xbc,
+            [head, heads, run, sequences],
+            [row_bytes(F32, head), strides[1], strides[2]],
+        );
+        let b = self.graph.view(
+            xbc,
+            [own, groups, run, sequences],
+            [row_bytes(F32, own), strides[1], strides[2]],
+        );
+        let c = self.graph.view(
+            xbc,
+            [own, groups, run, sequences],
+            [row_bytes(F32, own), strides[1], strides[2]],
+        );
         let step = self.graph.packed(step);
         let step = self.bias(layer, step);
         let decay = self.vector(Some(layer), heads);
@@ -177,23 +200,24 @@ impl Net<'_> {
             let stored = net.graph.reshape(stored, [own, head, heads, rows]);
             net.graph.fresh(F32, flat(length, 1), &[stored, x, step, decay, b, c, wanted])
         };
-        let y = self.gather(states.own, states.own_width, Some(&mut scan));
-        let last = self.graph.view_row(y, kept_width);
+        let mixed = self.gather(states.own, states.own_width, Some(&mut scan));
+        let last = self.graph.view_row(mixed, kept_width);
         self.write_back(last, states.own, kept_width);
         let row = row_bytes(F32, head);
         let line = row.saturating_mul(heads);
-        let y = self.graph.view(y, [head, heads, run, sequences], [row, line, line.saturating_mul(run)]);
+        let mixed =
+            self.graph.view(mixed, [head, heads, run, sequences], [row, line, line.saturating_mul(run)]);
         let skip = self.vector(Some(layer), heads);
         let skip = self.graph.each(&[x, skip]);
-        let y = self.graph.each(&[y, skip]);
-        let z = self.graph.packed(z);
-        let mut y = self.graph.gate(z, y);
+        let mixed = self.graph.each(&[mixed, skip]);
+        let gated = self.graph.packed(gated);
+        let mut mixed = self.graph.gate(gated, mixed);
         if self.style.state_norm {
-            y = self.graph.reshape(y, [inner / groups, groups, run, sequences]);
-            y = self.norm_rms(Some(layer), y);
+            mixed = self.graph.reshape(mixed, [inner / groups, groups, run, sequences]);
+            mixed = self.norm_rms(Some(layer), mixed);
         }
-        let y = self.graph.reshape(y, flat(inner, run.saturating_mul(sequences)));
-        self.project(layer, "ssm_out", y, width)
+        let mixed = self.graph.reshape(mixed, flat(inner, run.saturating_mul(sequences)));
+        self.project(layer, "ssm_out", mixed, width)
     }
 
     fn delta_net(&mut self, layer: usize, state: &Recurrent, of: Id) -> Id {

@@ -11,7 +11,7 @@ const SEQUENCES_MAX: u64 = 256;
 /// Beyond these no model is known, and products of sizes could no longer be trusted.
 const WIDTH_MAX: u64 = 1 << 24;
 const VOCABULARY_MAX: u64 = 1 << 32;
-const LAYERS_MAX: usize = 1024;
+const LAYERS_MAX: usize = 512;
 const CONTEXT_MAX: u64 = 1 << 36;
 const TOKENS_MAX: u64 = 1 << 24;
 /// Rows from which on a weight in host memory is copied to a GPU for a product.
@@ -47,8 +47,6 @@ pub(crate) struct Setup {
     pub(crate) cells: u64,
     /// Caches side by side.
     pub(crate) streams: u64,
-    /// Tokens of context, padded, of all sequences.
-    pub(crate) context: u64,
     /// Tokens computed at a time.
     pub(crate) tokens: u64,
     /// Rows of logits at a time.
@@ -90,7 +88,6 @@ impl Setup {
         Ok(Self {
             cells,
             streams,
-            context,
             tokens: tokens.next_multiple_of(sequences),
             outputs,
             window_cells,
@@ -130,14 +127,17 @@ impl Setup {
 
     pub(crate) fn devices(&self) -> Devices {
         let gpu = match self.options.backend {
-            Backend::Cuda => Layout { align: 128, row_elements: 512 },
-            Backend::Metal => Layout { align: 32, row_elements: 1 },
-            Backend::Vulkan => Layout { align: 64, row_elements: 1 },
+            Backend::Cuda => Layout { align: 128, row_elements: 512, halves: self.options.era == Era::Now },
+            Backend::Metal => Layout { align: 32, row_elements: 1, halves: false },
+            Backend::Vulkan => Layout { align: 64, row_elements: 1, halves: false },
         };
         let offload_rows = self.options.op_offload.then_some(OFFLOAD_ROWS);
         let mut devices = vec![Device { layout: gpu, offload_rows }; usize::from(self.host)];
         // The host's own buffer is taken from the first GPU's driver where there is one, which aligns as the host does.
-        devices.push(Device { layout: Layout { align: 32, row_elements: 1 }, offload_rows: None });
+        devices.push(Device {
+            layout: Layout { align: 32, row_elements: 1, halves: false },
+            offload_rows: None,
+        });
         Devices { devices, copies: if self.pipelined() { 4 } else { 1 } }
     }
 

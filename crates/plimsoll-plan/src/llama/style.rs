@@ -3,7 +3,8 @@
 //! An architecture that is not listed is taken for a plain decoder; what its tensors say (biases, fused projections,
 //! norms of heads) is believed before the list.
 
-use crate::model::{Attention, Ffn, Model};
+use super::architectures::by_name;
+use crate::model::{Attention, Ffn, Model, Tensor};
 
 /// The sort of a norm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +61,7 @@ pub(crate) enum Shared {
 
 /// How experts are chosen and weighed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a difference of its own")]
 pub(crate) struct Choice {
     /// Shares of all experts first (softmax or sigmoid), rather than of those chosen.
     pub(crate) shares_first: bool,
@@ -84,6 +86,7 @@ pub(crate) struct Choice {
 
 /// What one architecture's layers are made of.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a difference of its own")]
 pub(crate) struct Style {
     /// Whether the architecture is one whose graph was checked against llama.cpp.
     pub(crate) known: bool,
@@ -104,6 +107,8 @@ pub(crate) struct Style {
     pub(crate) scaled_embedding_at_once: bool,
     pub(crate) scaled_query: bool,
     pub(crate) scaled_residual: bool,
+    /// The last sum of a layer names the residual first, whose memory is taken over.
+    pub(crate) residual_first: bool,
     pub(crate) rope_factors: bool,
     pub(crate) rope: Rope,
     pub(crate) positions_per_token: u64,
@@ -144,12 +149,13 @@ pub(crate) enum Wanted {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rope {
     All,
-    None,
     /// Those with a window.
     Windowed,
+    /// All but each fourth.
+    ThreeOfFour,
 }
 
-const CHOICE: Choice = Choice {
+pub(super) const CHOICE: Choice = Choice {
     shares_first: true,
     summed: true,
     scaled: false,
@@ -162,7 +168,7 @@ const CHOICE: Choice = Choice {
     shared: Shared::Plain,
 };
 
-const PLAIN: Style = Style {
+pub(super) const PLAIN: Style = Style {
     known: false,
     norm: Norm::Rms,
     key_norm: KeyNorm::None,
@@ -179,6 +185,7 @@ const PLAIN: Style = Style {
     scaled_embedding_at_once: false,
     scaled_query: false,
     scaled_residual: false,
+    residual_first: false,
     rope_factors: false,
     rope: Rope::All,
     positions_per_token: 1,
@@ -208,11 +215,11 @@ impl Style {
     }
 
     /// Whether a layer's heads are rotated.
-    pub(crate) fn ropes(&self, attention: &Attention) -> bool {
+    pub(crate) fn ropes(&self, layer: usize, attention: &Attention) -> bool {
         match self.rope {
             Rope::All => true,
-            Rope::None => false,
             Rope::Windowed => attention.window.is_some(),
+            Rope::ThreeOfFour => layer % 4 != 3,
         }
     }
 
@@ -249,6 +256,9 @@ impl Style {
             self.layer_embedding = own.shape.first().copied().unwrap_or(0) / layers;
             self.keys_for_values = false;
         }
+        let factors =
+            |tensor: &Tensor| tensor.name.starts_with("rope_freqs") || tensor.name.contains("rope_factors");
+        self.rope_factors |= model.tensors.iter().any(factors);
         if !has("attn_norm.weight") && !has("ffn_norm.weight") && !has("attn_q.weight") {
             return;
         }
@@ -266,117 +276,7 @@ impl Style {
         } else if self.key_norm == KeyNorm::None {
             self.key_norm = KeyNorm::Head;
         }
-        self.rope_factors = model
-            .tensors
-            .iter()
-            .any(|tensor| tensor.name.starts_with("rope_freqs") || tensor.name.starts_with("rope_factors"));
-    }
-}
-
-/// The rules of an architecture by its name.
-fn by_name(name: &str) -> Style {
-    let known = Style { known: true, ..PLAIN };
-    let gated_head = Style { key_norm: KeyNorm::Head, ..known };
-    match name {
-        "llama" | "mistral3" | "deci" | "arcee" | "smollm3" | "seed_oss" | "ernie4_5" | "internlm2" => known,
-        "qwen2" | "qwen2vl" | "qwen" => Style { projection_bias: true, ..known },
-        "qwen3" | "qwen3moe" | "rnd1" => gated_head,
-        "qwen3vl" | "qwen3vlmoe" => Style { positions_per_token: 4, ..gated_head },
-        "qwen2moe" => Style {
-            projection_bias: true,
-            choice: Choice { summed: false, shared: Shared::Quotient, ..CHOICE },
-            ..known
-        },
-        "olmoe" => Style { key_norm: KeyNorm::Whole, choice: Choice { summed: false, ..CHOICE }, ..known },
-        "olmo2" => Style { key_norm: KeyNorm::Whole, norms_behind: true, no_norms_before: true, ..known },
-        "glm4" => Style { act: Act::Halves, norms_behind: true, projection_bias: true, ..known },
-        "glm4moe" => Style {
-            projection_bias: true,
-            key_norm: KeyNorm::Head,
-            choice: Choice { scaled: true, biased: true, ..CHOICE },
-            ..known
-        },
-        "gpt-oss" => Style {
-            projection_bias: true,
-            output_projection_bias: true,
-            sinks: true,
-            wanted: Wanted::BeforeNorm,
-            choice: Choice { shares_first: false, summed: false, matrices_biased: true, ..CHOICE },
-            ..known
-        },
-        "gemma" => Style { scaled_embedding: true, scaled_query: true, ..known },
-        "gemma2" => {
-            Style { scaled_embedding: true, scaled_query: true, norms_behind: true, logits_steps: 3, ..known }
-        }
-        "gemma3" => Style {
-            scaled_embedding: true,
-            scaled_query: true,
-            norms_behind: true,
-            key_norm: KeyNorm::Head,
-            ..known
-        },
-        "gemma4" => Style {
-            scaled_embedding: true,
-            norms_behind: true,
-            key_norm: KeyNorm::Head,
-            rope_factors: true,
-            rope_factors_full_only: true,
-            normed_values: true,
-            keys_for_values: true,
-            choice: Choice { scaled_results: true, merged: true, ..CHOICE },
-            wanted: Wanted::AfterNorm,
-            ..known
-        },
-        "deepseek2" => known,
-        "qwen3next" => Style {
-            gated_attention: true,
-            joint_beta: true,
-            wanted: Wanted::AfterNorm,
-            choice: Choice { shared: Shared::Sigmoid, ..CHOICE },
-            ..gated_head
-        },
-        "qwen35" | "qwen35moe" => Style {
-            gated_attention: true,
-            positions_per_token: 4,
-            wanted: Wanted::AfterNorm,
-            choice: Choice { shared: Shared::Sigmoid, ..CHOICE },
-            ..gated_head
-        },
-        "mamba" | "falcon-h1" => known,
-        "mamba2" => Style { state_norm: true, ..known },
-        "phi3" | "phimoe" => Style { fused_projection: true, act: Act::Halves, scaled_query: true, ..known },
-        "command-r" => {
-            Style { norm: Norm::Mean, order: Order::Beside, rope: Rope::All, logits_steps: 1, ..known }
-        }
-        "cohere2" => {
-            Style { norm: Norm::Mean, order: Order::Beside, rope: Rope::Windowed, logits_steps: 1, ..known }
-        }
-        "gptneox" => Style {
-            norm: Norm::MeanBias,
-            order: Order::BesideNormed,
-            act: Act::Plain(1),
-            fused_projection: true,
-            projection_bias: true,
-            output_projection_bias: true,
-            ffn_bias: true,
-            ..known
-        },
-        "starcoder2" => Style {
-            norm: Norm::MeanBias,
-            act: Act::Plain(1),
-            projection_bias: true,
-            output_projection_bias: true,
-            ffn_bias: true,
-            ..known
-        },
-        "granite" | "granitemoe" | "minicpm" => Style {
-            scaled_embedding: true,
-            scaled_embedding_at_once: true,
-            scaled_residual: true,
-            logits_steps: 1,
-            ..known
-        },
-        _ => PLAIN,
+        self.rope_factors = model.tensors.iter().any(factors);
     }
 }
 

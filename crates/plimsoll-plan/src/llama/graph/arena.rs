@@ -27,17 +27,6 @@ impl Graph {
         &self.tensors[id.index()]
     }
 
-    /// How many tensors are computed.
-    #[cfg(test)]
-    pub(crate) fn len(&self) -> usize {
-        self.nodes.len()
-    }
-
-    /// What is computed, in order: operation, shape and bytes of each. For comparing with the real graph.
-    pub(crate) fn computed(&self) -> impl Iterator<Item = &Tensor> {
-        self.nodes.iter().map(|id| self.get(*id))
-    }
-
     pub(super) fn push(&mut self, tensor: Tensor) -> Id {
         let id = Id(u32::try_from(self.tensors.len()).unwrap_or(u32::MAX));
         self.tensors.push(tensor);
@@ -72,11 +61,6 @@ impl Graph {
         let mut tensor = Tensor::fresh(kind, sides, Op::Leaf);
         tensor.input = true;
         self.push(tensor)
-    }
-
-    /// A tensor that is neither written nor computed: its memory only is wanted.
-    pub(crate) fn blank(&mut self, kind: TensorType, sides: [u64; 4]) -> Id {
-        self.push(Tensor::fresh(kind, sides, Op::Leaf))
     }
 
     /// Marks what is read after each run.

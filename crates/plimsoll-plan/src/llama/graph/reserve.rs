@@ -6,6 +6,7 @@
 use super::arena::Graph;
 use super::room::Room;
 use super::tensor::{Id, Op, Tensor};
+use crate::model::TensorType;
 
 /// How a device's buffers are laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,17 +15,41 @@ pub(crate) struct Layout {
     pub(crate) align: u64,
     /// Elements that rows of quantized tensors are padded to.
     pub(crate) row_elements: u64,
+    /// Whether fused attention first makes half-precision copies of keys and values that are something else.
+    pub(crate) halves: bool,
 }
 
 impl Layout {
     /// What a tensor takes.
-    fn bytes(self, tensor: &Tensor) -> u64 {
+    fn bytes(self, graph: &Graph, tensor: &Tensor) -> u64 {
         let bytes = tensor.bytes();
+        if self.halves && tensor.op == Op::FlashAttention {
+            return bytes.saturating_add(self.copies(graph, tensor, bytes));
+        }
         let over = tensor.sides[0] % self.row_elements.max(1);
         if !tensor.kind.is_quantized() || over == 0 {
             return bytes;
         }
         bytes.saturating_add(super::tensor::row_bytes(tensor.kind, self.row_elements - over))
+    }
+}
+
+impl Layout {
+    /// What copies of keys and values take behind the result.
+    fn copies(self, graph: &Graph, tensor: &Tensor, bytes: u64) -> u64 {
+        let (Some(key), Some(value)) = (tensor.sources[1], tensor.sources[2]) else { return 0 };
+        let shared = graph.get(key).root.is_some() && graph.get(key).root == graph.get(value).root;
+        let half = |id: Id| {
+            let other = graph.get(id).kind != TensorType::F16;
+            if other { graph.get(id).elements().saturating_mul(2) } else { 0 }
+        };
+        let mut end = bytes;
+        for copied in [half(key), if shared { 0 } else { half(value) }] {
+            if copied > 0 {
+                end = end.checked_next_multiple_of(self.align.max(1)).unwrap_or(end).saturating_add(copied);
+            }
+        }
+        end - bytes
     }
 }
 
@@ -119,7 +144,7 @@ impl Allocator<'_> {
             return;
         }
         let Some(layout) = self.layouts.get(usize::from(buffer)) else { return };
-        let offset = self.rooms[usize::from(buffer)].take(layout.bytes(tensor));
+        let offset = self.rooms[usize::from(buffer)].take(layout.bytes(self.graph, tensor));
         let state = &mut self.states[id.index()];
         (state.buffer, state.offset) = (buffer, offset);
     }
@@ -149,7 +174,7 @@ impl Allocator<'_> {
         }
         let buffer = usize::from(state.buffer);
         let Some(layout) = self.layouts.get(buffer) else { return };
-        self.rooms[buffer].give(state.offset, layout.bytes(tensor));
+        self.rooms[buffer].give(state.offset, layout.bytes(self.graph, tensor));
         self.states[id.index()].owns = false;
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use plimsoll::Bytes;
 
+use crate::catalogue::Scheme;
 use crate::model::{
     Attention, Experts, Ffn, Hyper, Layer, Mla, Model, Origin, Recurrent, RecurrentKind, Tensor, TensorType,
 };
@@ -49,6 +50,35 @@ impl Notes {
     }
 }
 
+/// The model of the catalogue that a name means, where it agrees with what the notes tell of its shape.
+pub(crate) fn found(name: &str, quant: &str, notes: &Notes) -> Option<Model> {
+    let (entry, scheme) = crate::catalogue::model(name).ok()?;
+    let scheme = scheme_of(quant).or(scheme).unwrap_or(Scheme::Q4_K_M);
+    let model = entry.model(scheme);
+    let hyper = &model.hyper;
+    let agrees = |name: &str, own: u64| notes.number(name).is_none_or(|number| number == own);
+    let heads =
+        hyper.layers.iter().find_map(|layer| layer.attention.as_ref()).map_or(0, |attention| attention.heads);
+    (agrees("n_layer", hyper.layers.len() as u64)
+        && agrees("n_embd", hyper.width)
+        && agrees("n_vocab", hyper.vocabulary)
+        && (heads == 0 || agrees("n_head", heads)))
+    .then_some(model)
+}
+
+fn scheme_of(quant: &str) -> Option<Scheme> {
+    Scheme::find(&quant.replace(" - ", "_")).map(|(scheme, _)| scheme)
+}
+
+/// A model whose weights are all of the type that a quantization's name says, where it has no list of its own.
+pub(crate) fn with_kind(mut model: Model, quant: &str) -> Model {
+    if let Some(scheme) = scheme_of(quant) {
+        let (name, kind) = ("weights".to_owned(), scheme.default_type());
+        model.tensors.push(Tensor { name, shape: Vec::new(), kind, bytes: Bytes::gib(1) });
+    }
+    model
+}
+
 /// The model that notes describe.
 pub(crate) fn model_of(name: &str, notes: &Notes) -> Option<Model> {
     if !notes.tell_shape() {
@@ -70,8 +100,9 @@ pub(crate) fn model_of(name: &str, notes: &Notes) -> Option<Model> {
             || notes.or("logits_softcap", 0) > 0,
         architecture,
     };
-    let tensors =
-        notes.number("n_embd_per_layer").map(|width| own_embedding(width, &hyper)).into_iter().collect();
+    let embedding = notes.number("n_embd_per_layer").map(|width| own_embedding(width, &hyper));
+    let factors = notes.number("rope_freqs").map(|_| rope_factors(&hyper));
+    let tensors = embedding.into_iter().chain(factors).collect();
     Some(Model { name: name.to_owned(), hyper, tensors, origin: Origin::Catalogue, doubts: Vec::new() })
 }
 
@@ -82,6 +113,13 @@ fn own_embedding(width: u64, hyper: &Hyper) -> Tensor {
     let elements = shape.iter().fold(1, |product: u64, side| product.saturating_mul(*side));
     let bytes = TensorType::F16.size(elements).unwrap_or(Bytes::MAX);
     Tensor { name, shape, kind: TensorType::F16, bytes }
+}
+
+/// Factors of rotation, one for each pair that is rotated.
+fn rope_factors(hyper: &Hyper) -> Tensor {
+    let count = hyper.rope_width / 2;
+    let bytes = Bytes::new(count.saturating_mul(4));
+    Tensor { name: "rope_freqs.weight".to_owned(), shape: vec![count], kind: TensorType::F32, bytes }
 }
 
 fn layer_of(architecture: &str, index: u64, notes: &Notes) -> Layer {
@@ -129,7 +167,10 @@ fn attention_of(architecture: &str, index: u64, notes: &Notes) -> Attention {
 
 fn ffn_of(architecture: &str, index: u64, notes: &Notes) -> Ffn {
     let width = notes.or("n_ff", 0);
-    let (count, lead) = (notes.or("n_expert", 0), notes.or("n_layer_dense_lead", 0));
+    let (count, lead) = (
+        notes.or("n_expert", 0),
+        notes.or("n_layer_dense_lead", if architecture == "deepseek2" { 3 } else { 0 }),
+    );
     if matches!(architecture, "mamba" | "mamba2") {
         return Ffn::None;
     }
@@ -138,8 +179,17 @@ fn ffn_of(architecture: &str, index: u64, notes: &Notes) -> Ffn {
         return Ffn::Dense { width, gated };
     }
     let used = notes.or("n_expert_used", 8.min(count));
-    let expert = notes.or("n_ff_exp", width);
-    Ffn::Experts(Experts { count, used, width: expert, shared_width: notes.or("n_ff_shexp", 0) })
+    // Where nobody states an expert's width: Qwen's dense width is that of all experts of a token, DeepSeek has experts of
+    // 2048 and a shared one, and elsewhere an expert is as wide as a dense part would be.
+    let deepseek = architecture == "deepseek2";
+    let fallback = match architecture {
+        _ if deepseek => 2048.min(width),
+        _ if architecture.starts_with("qwen") => width / used.max(1),
+        _ => width,
+    };
+    let expert = notes.or("n_ff_exp", fallback);
+    let shared_width = notes.or("n_ff_shexp", if deepseek { expert } else { 0 });
+    Ffn::Experts(Experts { count, used, width: expert, shared_width })
 }
 
 fn recurrent_of(architecture: &str, index: u64, notes: &Notes) -> Option<Recurrent> {
