@@ -8,5 +8,6 @@
 pub mod machine;
 pub mod model;
 mod part;
+pub mod train;
 
 pub use part::{Certainty, Formula, Part, Term};
