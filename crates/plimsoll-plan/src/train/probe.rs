@@ -2,48 +2,69 @@ use super::net::Recipe;
 use super::nets::*;
 use super::torch::*;
 
-fn run(shape: &DecoderShape, rank: u64, targets: &str, dtype: Dtype, batch: u64, tokens: u64, ck: bool) -> (u64, u64, Peak) {
+fn run(shape: &DecoderShape, rank: u64, targets: &str, dtype: Dtype, batch: u64, tokens: u64, ck: bool, fused: bool, opt: &str, accum: u64) -> (u64, u64, Peak) {
     let torch = Torch::default();
     let recipe = Recipe { full: rank == 0, rank, targets: targets.split('|').map(str::to_owned).collect(), dtype, quantized: None };
-    let net = Decoder::new(&torch, &recipe, shape, true);
+    let net = Decoder::new(&torch, &recipe, shape, fused);
     let trained = net.trained();
     let start = torch.memory().now().bytes;
     let mut states = Vec::new();
     let mut after = 0;
     for step in 0..3 {
         torch.memory().reset_peak();
+        for _ in 0..accum {
         torch.memory().enter(Phase::Forward);
         let loss = net.loss(&torch, batch, tokens, ck);
         torch.end_autocast();
         after = torch.memory().now().bytes;
         torch.backward(loss);
+        }
         torch.memory().enter(Phase::Optimizer);
         if step == 0 {
-            for p in &trained { for _ in 0..2 { states.push(torch.memory().allocate(p.tensor().bytes(), Kind::Optimizer)); } }
+            for p in &trained { for _ in 0..(match opt { "sgd" => 0, "sgdm" => 1, _ => 2 }) { states.push(torch.memory().allocate(p.tensor().bytes(), Kind::Optimizer)); } }
         }
-        let temps: Vec<_> = trained.iter().map(|p| torch.memory().allocate(p.tensor().bytes(), Kind::Temporary)).collect();
+        let temps: Vec<_> = trained.iter().filter(|_| opt.starts_with("adam")).map(|p| torch.memory().allocate(p.tensor().bytes(), Kind::Temporary)).collect();
         drop(temps);
         for p in &trained { p.forget_gradient(); }
     }
     (start, after, torch.memory().peak())
 }
 
+
+fn shape(width: u64, inner: u64, layers: u64, heads: u64, kv_heads: u64, vocabulary: u64, head_width: u64, tied: bool) -> DecoderShape {
+    DecoderShape { width, inner, layers, heads, kv_heads, head_width, vocabulary, tied, qkv_bias: false, qk_norm: false, norms: Norms::Before, fused: false, softcap: false }
+}
+
 #[test]
 fn probe() {
-    let all = "q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj";
-    let l8 = DecoderShape { width: 4096, inner: 14336, layers: 32, heads: 32, kv_heads: 8, head_width: 128, vocabulary: 128256, tied: false, qkv_bias: false, qk_norm: false, norms: Norms::Before, fused: false, softcap: false };
-    let l1 = DecoderShape { width: 2048, inner: 8192, layers: 16, head_width: 64, tied: true, ..l8.clone() };
-    for (shape, rank, dtype, b, t, ck, after, peak) in [
-        (&l8, 16, Dtype::Bf16, 1, 2048, true, 18186029568u64, 20287358976u64),
-        (&l8, 16, Dtype::Bf16, 1, 2048, false, 31949777408, 34051106816),
-        (&l8, 16, Dtype::Bf16, 4, 1024, true, 19806619648, 24009279488),
-        (&l1, 16, Dtype::Bf16, 1, 2048, false, 7518525952, 9619855360),
-        (&l1, 16, Dtype::Bf16, 1, 2048, true, 3810179584, 5911508992),
-        (&l1, 0, Dtype::Bf16, 1, 2048, false, 12061972992, 14163302400),
-        (&l1, 0, Dtype::Fp32, 1, 2048, true, 16717269504, 24716289536),
-    ] {
+    let named = |name: &str| match name {
+        "llama-3.1-8b" => shape(4096,14336,32,32,8,128256,128,false),
+        "llama-3.2-1b" => shape(2048,8192,16,32,8,128256,64,true),
+        "llama-3.2-3b" => shape(3072,8192,28,24,8,128256,128,true),
+        "qwen2.5-0.5b" => DecoderShape { qkv_bias: true, ..shape(896,4864,24,14,2,151936,64,true) },
+        "qwen2.5-1.5b" => DecoderShape { qkv_bias: true, ..shape(1536,8960,28,12,2,151936,128,true) },
+        "qwen2.5-7b" => DecoderShape { qkv_bias: true, ..shape(3584,18944,28,28,4,152064,128,false) },
+        "qwen3-0.6b" => DecoderShape { qk_norm: true, ..shape(1024,3072,28,16,8,151936,128,true) },
+        "qwen3-4b" => DecoderShape { qk_norm: true, ..shape(2560,9728,36,32,8,151936,128,true) },
+        "qwen3-8b" => DecoderShape { qk_norm: true, ..shape(4096,12288,36,32,8,151936,128,false) },
+        "mistral-7b" => shape(4096,14336,32,32,8,32768,128,false),
+        "gemma-2-2b" => DecoderShape { softcap: true, norms: Norms::Around, ..shape(2304,9216,26,8,4,256000,256,true) },
+        "gemma-3-1b" => DecoderShape { qk_norm: true, norms: Norms::Around, ..shape(1152,6912,26,4,1,262144,256,true) },
+        "phi-3-mini" => DecoderShape { fused: true, ..shape(3072,8192,32,32,32,32064,96,false) },
+        _ => panic!(),
+    };
+    let mut text = std::fs::read_to_string("/work/shared/data/plan-truth/train_peaks_h200.csv").unwrap();
+    text += &std::fs::read_to_string("/work/oracle/train/tr/rows3.csv").unwrap();
+    for line in text.lines().skip(1) {
+        let f: Vec<&str> = line.split(',').collect();
+        let Some(n) = f[9].strip_prefix("seq") else { continue };
+        let ws: u64 = f.get(21).map_or(0, |s| s.parse().unwrap());
         let t0 = std::time::Instant::now();
-        let (start, a, p) = run(shape, rank, all, dtype, b, t, ck);
-        println!("start {start} after {a} ({:+.3}%) peak {} ({:+.3}%) {:?} {:?} {:?}", (a as f64 / after as f64 - 1.0) * 100.0, p.bytes, (p.bytes as f64 / peak as f64 - 1.0) * 100.0, p.phase, p.by_kind.map(|b| b >> 20), t0.elapsed());
+        let dtype = if f[6].ends_with("16") { Dtype::Bf16 } else { Dtype::Fp32 };
+        let accum: u64 = f.get(19).map_or(1, |s| s.parse().unwrap());
+        let (start, a, p) = run(&named(f[0]), f[4].parse().unwrap(), f[5], dtype, f[8].parse().unwrap(), n.parse().unwrap(), f[10] == "1", f[11] == "sdpa", f[7], accum);
+        let want = |i: usize| f[i].parse::<u64>().unwrap() - ws;
+        let off = |got: u64, want: u64| (got as f64 / want as f64 - 1.0) * 100.0;
+        println!("{:14} {:5} r{:3} b{} {:7} ck{} {:5} start {start} ({}) after {a} {:+.2}% peak {} {:+.2}% {:?} {:?} {:?}", f[0], f[3], f[4], f[8], f[9], f[10], f[11], f[12], off(a, want(15)), p.bytes, off(p.bytes, want(16)), p.phase, p.by_kind.map(|b| b >> 20), t0.elapsed());
     }
 }

@@ -246,6 +246,10 @@ impl Layer {
     fn attention(&self, torch: &Torch, x: &Tensor, shared: &Shared) -> Tensor {
         let (mut q, mut k, v) = self.queries(torch, x, shared);
         (q, k) = (rotated(torch, &q, shared), rotated(torch, &k, shared));
+        if self.shape.fused {
+            // Phi 3 joins what was turned to what was not, though that be nothing.
+            (q, k) = (torch.join(&[&q]), torch.join(&[&k]));
+        }
         let mixed = if self.fused_attention {
             let heads = Heads {
                 batch: shared.batch,
