@@ -2,11 +2,25 @@ use super::net::Recipe;
 use super::nets::*;
 use super::torch::*;
 
-fn run(shape: &DecoderShape, rank: u64, targets: &str, dtype: Dtype, batch: u64, tokens: u64, ck: bool, fused: bool, opt: &str, accum: u64) -> (u64, u64, Peak) {
+enum Net { D(Decoder), U(Unet), F(Flux), J(Joint) }
+
+fn run(name: &str, shape: Option<&DecoderShape>, rank: u64, targets: &str, dtype: Dtype, batch: u64, tokens: u64, ck: bool, fused: bool, opt: &str, accum: u64) -> (u64, u64, Peak) {
     let torch = Torch::default();
     let recipe = Recipe { full: rank == 0, rank, targets: targets.split('|').map(str::to_owned).collect(), dtype, quantized: None };
-    let net = Decoder::new(&torch, &recipe, shape, fused);
-    let trained = net.trained();
+    let sdxl = UnetShape { channels: vec![320, 640, 1280], depths: vec![0, 2, 10], heads: vec![5, 10, 20], cross: 2048, prompt: 77, linear: true, added: Some(2816) };
+    let sd15 = UnetShape { channels: vec![320, 640, 1280, 1280], depths: vec![1, 1, 1, 0], heads: vec![8; 4], cross: 768, prompt: 77, linear: false, added: None };
+    let sd35l = JointShape { layers: 38, heads: 38, dual: 0, positions: 192, qk_norm: true, prompt: 333 };
+    let sd35m = JointShape { layers: 24, heads: 24, dual: 13, positions: 384, qk_norm: true, prompt: 333 };
+    let flux = FluxShape { double: 19, single: 38, heads: 24, guidance: true, prompt: 512 };
+    let net = match name {
+        "sdxl-unet" => Net::U(Unet::new(&torch, &recipe, &sdxl)),
+        "sd1.5-unet" => Net::U(Unet::new(&torch, &recipe, &sd15)),
+        "flux1-transformer" => Net::F(Flux::new(&torch, &recipe, &flux)),
+        "sd3.5-large-transformer" => Net::J(Joint::new(&torch, &recipe, &sd35l)),
+        "sd3.5-medium-transformer" => Net::J(Joint::new(&torch, &recipe, &sd35m)),
+        _ => Net::D(Decoder::new(&torch, &recipe, shape.unwrap(), fused)),
+    };
+    let trained = match &net { Net::D(n) => n.trained(), Net::U(n) => n.trained(), Net::F(n) => n.trained(), Net::J(n) => n.trained() };
     let start = torch.memory().now().bytes;
     let mut states = Vec::new();
     let mut after = 0;
@@ -14,7 +28,7 @@ fn run(shape: &DecoderShape, rank: u64, targets: &str, dtype: Dtype, batch: u64,
         torch.memory().reset_peak();
         for _ in 0..accum {
         torch.memory().enter(Phase::Forward);
-        let loss = net.loss(&torch, batch, tokens, ck);
+        let loss = match &net { Net::D(n) => n.loss(&torch, batch, tokens, ck), Net::U(n) => n.loss(&torch, batch, tokens * tokens, dtype, ck), Net::F(n) => n.loss(&torch, batch, tokens * tokens, dtype, ck), Net::J(n) => n.loss(&torch, batch, tokens * tokens, dtype, ck) };
         torch.end_autocast();
         after = torch.memory().now().bytes;
         torch.backward(loss);
@@ -57,14 +71,15 @@ fn probe() {
     text += &std::fs::read_to_string("/work/oracle/train/tr/rows3.csv").unwrap();
     for line in text.lines().skip(1) {
         let f: Vec<&str> = line.split(',').collect();
-        let Some(n) = f[9].strip_prefix("seq") else { continue };
+        let n = f[9].trim_start_matches("seq").trim_end_matches("px");
+        let named = |name: &str| if f[9].contains("px") { None } else { Some(named(name)) };
         let ws: u64 = f.get(21).map_or(0, |s| s.parse().unwrap());
         let t0 = std::time::Instant::now();
         let dtype = if f[6].ends_with("16") { Dtype::Bf16 } else { Dtype::Fp32 };
         let accum: u64 = f.get(19).map_or(1, |s| s.parse().unwrap());
-        let (start, a, p) = run(&named(f[0]), f[4].parse().unwrap(), f[5], dtype, f[8].parse().unwrap(), n.parse().unwrap(), f[10] == "1", f[11] == "sdpa", f[7], accum);
+        let (start, a, p) = run(f[0], named(f[0]).as_ref(), f[4].parse().unwrap(), f[5], dtype, f[8].parse().unwrap(), n.parse().unwrap(), f[10] == "1", f[11] == "sdpa", f[7], accum);
         let want = |i: usize| f[i].parse::<u64>().unwrap() - ws;
         let off = |got: u64, want: u64| (got as f64 / want as f64 - 1.0) * 100.0;
-        println!("{:14} {:5} r{:3} b{} {:7} ck{} {:5} start {start} ({}) after {a} {:+.2}% peak {} {:+.2}% {:?} {:?} {:?}", f[0], f[3], f[4], f[8], f[9], f[10], f[11], f[12], off(a, want(15)), p.bytes, off(p.bytes, want(16)), p.phase, p.by_kind.map(|b| b >> 20), t0.elapsed());
+        println!("RR {:14} {:5} r{:3} b{} {:7} ck{} {:5} start {start} ({}) after {a} {:+.2}% peak {} {:+.2}% {:?} {:?} {:?}", f[0], f[3], f[4], f[8], f[9], f[10], f[11], f[12], off(a, want(15)), p.bytes, off(p.bytes, want(16)), p.phase, p.by_kind.map(|b| b >> 20), t0.elapsed());
     }
 }

@@ -127,8 +127,9 @@ impl Decoder {
         for layer in &self.layers {
             hidden = if checkpointing {
                 let (layer, shared) = (Rc::clone(layer), shared.clone());
-                let block = move |torch: &Torch, inputs: &[Tensor]| layer.forward(torch, &inputs[0], &shared);
-                torch.checkpoint(Rc::new(block), &[hidden])
+                let block =
+                    move |torch: &Torch, inputs: &[Tensor]| vec![layer.forward(torch, &inputs[0], &shared)];
+                torch.checkpoint(Rc::new(block), &[hidden]).remove(0)
             } else {
                 layer.forward(torch, &hidden, &shared)
             };

@@ -9,7 +9,7 @@ use super::graph::Saved;
 use super::{Phase, Storage, Tensor, Torch};
 
 /// A block's forward pass.
-pub type Block = Rc<dyn Fn(&Torch, &[Tensor]) -> Tensor>;
+pub type Block = Rc<dyn Fn(&Torch, &[Tensor]) -> Vec<Tensor>>;
 
 /// A block that has run once and will run again.
 pub(super) struct Frame {
@@ -51,7 +51,7 @@ pub(super) enum Saving {
 
 impl Frame {
     /// Runs a block, keeping its inputs only.
-    pub(super) fn run(torch: &Torch, block: Block, inputs: &[Tensor]) -> Tensor {
+    pub(super) fn run(torch: &Torch, block: Block, inputs: &[Tensor]) -> Vec<Tensor> {
         let kept = inputs.iter().map(|input| Saved::keep(&input.storage)).collect();
         let frame = Rc::new(Self {
             block,

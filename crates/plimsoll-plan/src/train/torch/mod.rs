@@ -105,7 +105,7 @@ impl Torch {
     }
 
     /// Runs a block whose forward pass is repeated in the backward pass.
-    pub fn checkpoint(&self, block: Block, inputs: &[Tensor]) -> Tensor {
+    pub fn checkpoint(&self, block: Block, inputs: &[Tensor]) -> Vec<Tensor> {
         Frame::run(self, block, inputs)
     }
 

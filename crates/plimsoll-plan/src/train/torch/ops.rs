@@ -27,8 +27,9 @@ pub struct Heads {
 pub struct Conv {
     /// Numbers that come out.
     pub output: u64,
-    /// What the library's kernel takes besides.
-    pub workspace: u64,
+    /// What the library's kernel takes besides, forwards and backwards: the weights, the input and the output with
+    /// their channels last. Nothing where the kernel covers one number.
+    pub workspace: [u64; 3],
 }
 
 impl Torch {
@@ -147,6 +148,12 @@ impl Torch {
         (0..pieces).map(|slot| view(x, node.as_ref(), slot, count)).collect()
     }
 
+    /// Pieces of these sizes, as views; their gradients are joined to one.
+    pub fn split(&self, x: &Tensor, counts: &[u64]) -> Vec<Tensor> {
+        let node = self.node(&[(x, fresh(x))], &[], &[], counts.len());
+        counts.iter().enumerate().map(|(slot, count)| view(x, node.as_ref(), slot, *count)).collect()
+    }
+
     /// Several joined to one; a gradient's pieces are views.
     pub fn join(&self, parts: &[&Tensor]) -> Tensor {
         let dtype = parts.iter().map(|part| part.dtype).max().unwrap_or(Dtype::Bf16);
@@ -186,6 +193,14 @@ impl Torch {
             return self.cast(&self.mul(&normed, &weight), x.dtype);
         }
         self.mul(&self.cast(&normed, x.dtype), weight.tensor())
+    }
+
+    /// The same, as the diffusers library writes it: only the root is taken in f32, and the product is with the input.
+    pub fn outer_rms_norm(&self, x: &Tensor, width: u64, weight: &Param) -> Tensor {
+        let root = self.root(&self.cast(x, Dtype::Fp32), width);
+        let mut normed = self.mul(x, &root);
+        normed = self.cast(&normed, weight.tensor().dtype);
+        self.mul(&normed, weight.tensor())
     }
 
     /// 1 / √(mean of squares + ε) of each row.
@@ -251,9 +266,11 @@ impl Torch {
         let bias = bias.map(|bias| self.narrowed(bias));
         let mut inputs = vec![(x, fresh(x)), (weight, fresh(weight))];
         inputs.extend(bias.iter().map(|bias| (bias, fresh(bias))));
-        let node = self.node(&inputs, &kept_by_product(x, weight), &[conv.workspace], 1);
+        let workspace = if self.stopped.get() { [0; 3] } else { conv.workspace };
+        // Unlike a matrix product, a convolution keeps both sides whichever gradient is wanted.
+        let node = self.node(&inputs, &[x, weight], &workspace, 1);
         let output = self.output(node.as_ref(), conv.output, Dtype::Bf16);
-        drop(self.fresh(if self.stopped.get() { 0 } else { conv.workspace / 2 }, Dtype::Bf16));
+        drop(workspace.map(|bytes| self.fresh(bytes / 2, Dtype::Bf16)));
         output
     }
 
