@@ -3,7 +3,7 @@
 use std::collections::{BinaryHeap, HashMap};
 use std::rc::Rc;
 
-use super::graph::{Edge, Given, Node, Saved, Target};
+use super::graph::{Edge, Given, Leaf, Node, Saved, Target};
 use super::{Kind, Phase, Tensor, Torch};
 
 /// What the engine knows of a node that has not run.
@@ -18,8 +18,8 @@ struct Waiting {
 pub(super) fn backward(torch: &Torch, root: Tensor) {
     torch.memory.enter(Phase::Backward);
     let Some(Edge { target: Target::Node(first), slot }) = root.edge.clone() else { return };
-    let mut waiting = HashMap::new();
-    survey(&first, &mut waiting);
+    let (mut waiting, mut leaves) = (HashMap::new(), HashMap::new());
+    survey(&first, &mut waiting, &mut leaves);
     let seed = torch.fresh(root.count, root.dtype);
     drop(root);
     if let Some(entry) = waiting.get_mut(&first.number) {
@@ -34,11 +34,7 @@ pub(super) fn backward(torch: &Torch, root: Tensor) {
         drop(node);
         for ((edge, _), gradient) in inputs.into_iter().zip(given) {
             match edge.target {
-                Target::Leaf(leaf) => {
-                    if let Some(gradient) = gradient {
-                        leaf.accumulate(gradient);
-                    }
-                }
+                Target::Leaf(leaf) => arrive(torch, &leaf, gradient, &mut leaves),
                 Target::Node(next) => {
                     let Some(entry) = waiting.get_mut(&next.number) else { continue };
                     if let Some(gradient) = gradient {
@@ -54,13 +50,38 @@ pub(super) fn backward(torch: &Torch, root: Tensor) {
     }
 }
 
-/// Finds every node, and how many give to each.
-fn survey(first: &Rc<Node>, waiting: &mut HashMap<u64, Waiting>) {
+/// What a parameter has been given, and from how many more it will be.
+type Leaves = HashMap<*const Leaf, (usize, Option<Tensor>)>;
+
+/// A parameter that is used twice, as a tied embedding is, gets one gradient when both are there, and until then the
+/// first waits. Their sum is a third tensor.
+fn arrive(torch: &Torch, leaf: &Rc<Leaf>, gradient: Option<Tensor>, leaves: &mut Leaves) {
+    let Some((givers, sum)) = leaves.get_mut(&Rc::as_ptr(leaf)) else { return };
+    *givers -= 1;
+    *sum = match (sum.take(), gradient) {
+        (Some(_old), Some(new)) => Some(torch.fresh(new.count, new.dtype)),
+        (old, new) => old.or(new),
+    };
+    if *givers == 0 {
+        if let Some(sum) = sum.take() {
+            leaf.accumulate(sum);
+        }
+    }
+}
+
+/// Finds every node and every parameter, and how many give to each.
+fn survey(first: &Rc<Node>, waiting: &mut HashMap<u64, Waiting>, leaves: &mut Leaves) {
     let mut stack = vec![Rc::clone(first)];
     waiting.insert(first.number, entry(first));
     while let Some(node) = stack.pop() {
         for (edge, _) in node.inputs.borrow().iter() {
-            let Target::Node(next) = &edge.target else { continue };
+            let next = match &edge.target {
+                Target::Node(next) => next,
+                Target::Leaf(leaf) => {
+                    leaves.entry(Rc::as_ptr(leaf)).or_default().0 += 1;
+                    continue;
+                }
+            };
             let known = waiting.entry(next.number).or_insert_with(|| {
                 stack.push(Rc::clone(next));
                 entry(next)
