@@ -64,11 +64,12 @@ fn probe() {
         "mistral-7b" => shape(4096,14336,32,32,8,32768,128,false),
         "gemma-2-2b" => DecoderShape { softcap: true, norms: Norms::Around, ..shape(2304,9216,26,8,4,256000,256,true) },
         "gemma-3-1b" => DecoderShape { qk_norm: true, norms: Norms::Around, ..shape(1152,6912,26,4,1,262144,256,true) },
+        "phi-4" => DecoderShape { fused: true, ..shape(5120,17920,40,40,10,100352,128,false) },
         "phi-3-mini" => DecoderShape { fused: true, ..shape(3072,8192,32,32,32,32064,96,false) },
         _ => panic!(),
     };
     let mut text = std::fs::read_to_string("/work/shared/data/plan-truth/train_peaks_h200.csv").unwrap();
-    text += &std::fs::read_to_string("/work/oracle/train/tr/rows3.csv").unwrap();
+    text += &std::fs::read_to_string("/work/oracle/train/tr/rows4.csv").unwrap();
     for line in text.lines().skip(1) {
         let f: Vec<&str> = line.split(',').collect();
         let n = f[9].trim_start_matches("seq").trim_end_matches("px");
