@@ -1,25 +1,14 @@
 //! The program as a user meets it: exit codes, pipes, colours, JSON.
 #![allow(clippy::unwrap_used, reason = "a test that cannot start its program fails")]
 
+mod program;
+
 use std::io::Read as _;
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 
+use program::{plimsoll, run, text};
 use serde_json::Value;
-
-fn plimsoll(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_plimsoll"));
-    command.args(args).env_remove("NO_COLOR").env("LC_ALL", "C.UTF-8");
-    command
-}
-
-fn run(args: &[&str]) -> Output {
-    plimsoll(args).output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
 
 fn json(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()

@@ -1,23 +1,16 @@
 //! The commands that take a place: GPUs where there are some, and plain words where there are none.
 #![expect(clippy::unwrap_used, reason = "a test")]
 
-use std::fmt::Write as _;
-use std::process::{Command, Output};
+mod program;
 
+use std::fmt::Write as _;
+use std::process::Output;
+
+use program::{run, text};
 use serde_json::Value;
 
 /// A GPU that no machine has.
 const NOWHERE: &str = "cuda:4242";
-
-fn run(args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_plimsoll"));
-    command.args(args).env_remove("NO_COLOR").env("LC_ALL", "C.UTF-8");
-    command.output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
 
 fn json(output: &Output) -> Value {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));

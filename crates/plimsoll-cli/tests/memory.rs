@@ -1,19 +1,18 @@
 //! `plimsoll bench memory` as a user meets it.
 #![expect(clippy::unwrap_used, reason = "a test")]
 
+mod program;
+
 use std::path::Path;
 use std::process::{Command, Output};
 
+use program::text;
 use serde_json::Value;
 
 fn memory(args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_plimsoll"));
     command.args(["bench", "memory"]).args(args).env_remove("NO_COLOR").env("LC_ALL", "C.UTF-8");
     command.output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
 }
 
 fn json(output: &Output) -> Value {

@@ -1,11 +1,14 @@
 //! `plimsoll recording …` and `plimsoll report` as a user meets them: files in, numbers, exports and pages out.
 #![allow(clippy::unwrap_used, reason = "a test that cannot start its program fails")]
 
+mod program;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use plimsoll::record::Recording;
 use plimsoll::replay::Trace;
+use program::text;
 use serde_json::Value;
 
 #[path = "../../plimsoll/tests/recordings/mod.rs"]
@@ -30,10 +33,6 @@ fn plimsoll(args: &[&str], file: &Path) -> Output {
     let args = args.iter().map(|arg| if *arg == "FILE" { file.as_os_str() } else { arg.as_ref() });
     command.args(args).env_remove("NO_COLOR").env("LC_ALL", "C.UTF-8").env("COLUMNS", "80");
     command.output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
 }
 
 #[test]

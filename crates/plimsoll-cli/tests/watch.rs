@@ -1,26 +1,15 @@
 //! `plimsoll watch` and `plimsoll health` as a user meets them.
 #![allow(clippy::unwrap_used, reason = "a test that cannot start its program fails")]
 
+mod program;
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Output, Stdio};
 
 use plimsoll::monitor::Sample;
+use program::{plimsoll, run, text};
 use serde_json::Value;
-
-fn plimsoll(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_plimsoll"));
-    command.args(args).env_remove("NO_COLOR").env("LC_ALL", "C.UTF-8");
-    command
-}
-
-fn run(args: &[&str]) -> Output {
-    plimsoll(args).output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
 
 /// Ends its program when the test does.
 struct Running(Child);

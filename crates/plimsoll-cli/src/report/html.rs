@@ -79,17 +79,7 @@ pub(crate) fn time(ns: u64) -> String {
 
 /// A date and time of day (UTC) of milliseconds since 1970.
 pub(crate) fn utc(ms: u64) -> String {
-    let (days, second) = (ms / 86_400_000, ms / 1000 % 86_400);
-    // Years begin in March, so that a leap day is the last of its year; eras have 400 years.
-    let shifted = days + 719_468;
-    let (era, day) = (shifted / 146_097, shifted % 146_097);
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-    let year = era * 400 + year + next;
-    format!("{year}-{month:02}-{day:02} {:02}:{:02}:{:02} UTC", second / 3600, second / 60 % 60, second % 60)
+    plimsoll::utc(ms).replace('T', " ").replace('Z', " UTC")
 }
 
 #[cfg(test)]

@@ -12,20 +12,8 @@ use rustix::io::Errno;
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGWINCH};
 use signal_hook::iterator::Signals;
 
-use super::key::{Key, Keys};
-
-/// What came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Input {
-    /// A key.
-    Key(Key),
-    /// The terminal has another size.
-    Resized,
-    /// The process goes on after it was stopped.
-    Woken,
-    /// The terminal has gone, or the process was told to end.
-    Leave,
-}
+use super::came::Input;
+use super::key::Keys;
 
 /// The rest of a sequence comes at once; over a network a little later.
 const REST: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };

@@ -5,20 +5,8 @@ use std::thread;
 
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
 
+use super::came::Input;
 use super::key::Key;
-
-/// What came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Input {
-    /// A key.
-    Key(Key),
-    /// The terminal has another size.
-    Resized,
-    /// The process goes on after it was stopped.
-    Woken,
-    /// The terminal has gone, or the process was told to end.
-    Leave,
-}
 
 /// Starts a thread that reads keys.
 pub fn listen(tell: impl Fn(Input) -> bool + Clone + Send + 'static) -> io::Result<()> {

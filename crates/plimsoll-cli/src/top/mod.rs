@@ -6,6 +6,7 @@
 
 mod app;
 mod args;
+mod came;
 mod feed;
 #[cfg_attr(not(unix), path = "input_elsewhere.rs")]
 mod input;

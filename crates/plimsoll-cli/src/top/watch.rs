@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use super::app::{App, Wish};
 use super::args::TopArgs;
+use super::came::Input;
 use super::feed::{self, Said};
-use super::input::{self, Input};
+use super::input;
 use super::look::Look;
 use super::screen::Screen;
 use super::{draw, list};

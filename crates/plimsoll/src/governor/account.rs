@@ -81,7 +81,7 @@ impl Governor {
         let lines = self.inner.charter.lines.iter().enumerate().map(line).collect();
         let charge = |(index, node): (usize, &crate::ledger::Node)| Event {
             bytes: node.own,
-            source: self.inner.source(NodeId::new(index)),
+            source: Inner::source(NodeId::new(index)),
             ..Event::new(Kind::Charge)
         };
         let charged = books.nodes().iter().enumerate().filter(|(_, node)| node.own > 0).map(charge);
@@ -242,7 +242,7 @@ impl Account {
     #[cfg(not(any(loom, shuttle)))]
     pub(crate) fn note(&self, place: Place, kind: Kind, bytes: u64, tag: Tag, address: u64) {
         if let Some(node) = self.node(place) {
-            let (source, tag) = (self.inner.source(node), tag.number());
+            let (source, tag) = (Inner::source(node), tag.number());
             self.inner.recorder.note(Event { bytes, address, source, tag, ..Event::new(kind) });
         }
     }

@@ -48,7 +48,11 @@ impl Drop for Hold {
 impl Hold {
     /// What was taken from the emergency reserve is written down as its account's.
     fn note(&self, kind: Kind, address: u64) {
-        if let Some(node) = self.account.node(self.place) {
+        let node = match self.pot {
+            Pot::Share(node) => Some(node),
+            Pot::Emergency(_) => self.account.node(self.place),
+        };
+        if let Some(node) = node {
             self.inner().note(kind, node, self.bytes, address);
         }
     }
@@ -103,7 +107,7 @@ impl Hold {
             && self.step(from, node).is_ok()
         {
             let kind = if worth(place) > worth(self.place) { Kind::Promote } else { Kind::Demote };
-            self.note(kind, u64::from(self.inner().source(node)));
+            self.note(kind, u64::from(Inner::source(node)));
             (self.account, self.place, self.pot) = (to.clone(), place, Pot::Share(node));
             return Ok(());
         }

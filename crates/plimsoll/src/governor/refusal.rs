@@ -139,8 +139,6 @@ impl Why {
             7 => "the account has no share there",
             8 => "the emergency reserve is spent",
             9 => "the account is another governor's",
-            10 => "the device is full",
-            11 => "no address range is left",
             _ => "another reason",
         }
     }

@@ -13,15 +13,13 @@ use super::queue::{Hindrance, Queues, Served, Ticket};
 use super::shares::Shares;
 use crate::Bytes;
 use crate::ledger::{Books, Charter, LedgerError, LedgerSettings, NodeId};
-use crate::record::{Event, Kind, Recorder};
+use crate::record::{Event, Kind, NO_SOURCE, Recorder, Source};
 use crate::sync::{Arc, Condvar, Mutex, lock};
 
 /// What all handles of one governor share.
 pub(crate) struct Inner {
     pub charter: Charter,
     pub recorder: Arc<Recorder>,
-    /// By node: the recorder's number for its account and place.
-    sources: Vec<u16>,
     state: Mutex<State>,
 }
 
@@ -85,23 +83,23 @@ impl Inner {
             to_wake: Vec::new(),
             books,
         };
-        let recorder = Recorder::new();
-        let source = |node: &crate::ledger::Node| {
-            let account = node.account.map_or("", |account| charter.members[account as usize].path.as_str());
-            recorder.source(account, charter.lines[usize::from(node.place)].place, Bytes::new(1))
+        let source = |node: &crate::ledger::Node| Source {
+            account: node.account.map_or("", |account| &charter.members[account as usize].path).to_owned(),
+            place: charter.lines[usize::from(node.place)].place,
+            align: Bytes::new(1),
         };
-        let sources = state.books.nodes().iter().map(source).collect();
-        Ok(Self { charter, recorder, sources, state: Mutex::new(state) })
+        let recorder = Recorder::new(state.books.nodes().iter().map(source));
+        Ok(Self { charter, recorder, state: Mutex::new(state) })
     }
 
-    /// The recorder's number for a node's account and place.
-    pub fn source(&self, node: NodeId) -> u16 {
-        self.sources[node.index()]
+    /// The recorder's number for a node's account and place: its own.
+    pub fn source(node: NodeId) -> u16 {
+        u16::try_from(node.index()).unwrap_or(NO_SOURCE)
     }
 
     /// Writes down what happened to a node.
     pub fn note(&self, kind: Kind, node: NodeId, bytes: u64, address: u64) {
-        let source = self.source(node);
+        let source = Self::source(node);
         self.recorder.note(Event { bytes, address, source, ..Event::new(kind) });
     }
 

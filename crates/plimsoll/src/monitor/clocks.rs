@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
+use crate::calendar::unix_ms;
 use crate::holding::{Clock, WallClock};
 
 /// Time as a sampler sees it. Rates, durations and trends come from a clock that never goes back; the time of day is
@@ -18,11 +19,7 @@ pub struct Clocks {
 impl Clocks {
     /// The machine's.
     pub fn system() -> Self {
-        let day = || {
-            let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-        };
-        Self::new(Arc::new(WallClock::default()), day)
+        Self::new(Arc::new(WallClock::default()), unix_ms)
     }
 
     /// Others, for tests: a clock that never goes back, and the time of day in milliseconds since 1970.

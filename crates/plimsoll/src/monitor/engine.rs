@@ -6,7 +6,6 @@ use plimsoll_device::Place;
 
 use super::{AccountSample, DeviceSample, EventSample, PlaceSample, RecorderSample, TagSample};
 use crate::Engine;
-use crate::governor::PressureLevel;
 use crate::ledger::{PlaceSnapshot, ShareSnapshot};
 use crate::pool::PoolStats;
 use crate::record::analysis::{evict_reason, pressure_level, refuse_reason};
@@ -50,7 +49,7 @@ fn place_sample(
         cached_bytes: cached,
         pending_bytes: sum(|stats| stats.pending.get()),
         waiting: governor.waiting(place.place) as u64,
-        level: level_name(governor.level(place.place)).to_owned(),
+        level: pressure_level(governor.level(place.place) as u64).to_owned(),
         internal_fragmentation: missing_from(sum(|stats| stats.requested.get()), live),
         external_fragmentation: missing_from(sum(|stats| stats.largest_free.get()), cached),
         exhausted_in_s: None,
@@ -180,12 +179,4 @@ fn detail(event: &Event, names: &Names) -> String {
 #[expect(clippy::cast_precision_loss, reason = "a share for people")]
 fn missing_from(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| (1.0 - part as f64 / whole as f64).clamp(0.0, 1.0))
-}
-
-const fn level_name(level: PressureLevel) -> &'static str {
-    match level {
-        PressureLevel::Normal => "normal",
-        PressureLevel::Warning => "warning",
-        PressureLevel::Critical => "critical",
-    }
 }

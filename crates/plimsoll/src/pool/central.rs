@@ -29,7 +29,7 @@ pub(super) struct Central {
     pub(super) arena: Arena,
     pub(super) backing: Backing,
     pub(super) mode: StorageMode,
-    tape: Tape,
+    pub(super) tape: Tape,
     /// In all for exactly what is backed. One, but for what was paid from the emergency reserve.
     charges: Vec<Charge>,
     /// No longer ours. Releasing it wakes whoever waits for memory, so it is done after the lock is let go.

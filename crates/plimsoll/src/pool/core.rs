@@ -103,9 +103,8 @@ impl PoolCore {
         (largest, strictest): (u64, u64),
         central: Central,
     ) -> Self {
-        let tape = tape(&account, place, device.as_ref());
         Self {
-            tape,
+            tape: central.tape.clone(),
             fixed: Fixed { key: PoolKey::claim(), align: device.facts().min_align.next_power_of_two() },
             device,
             account,
@@ -322,16 +321,8 @@ impl PoolCore {
         let _failed = central.give_back(self.device.as_ref(), u64::MAX);
     }
 
-    fn tally(&self) -> Tally {
-        let mut tally = Tally::default();
-        for cache in lock(&self.caches).clone() {
-            cache.bins.visit(|bins| tally.merge(&bins.tally()));
-        }
-        tally.merge(&lock(&self.others));
-        tally
-    }
-
-    pub(super) fn stats(&self) -> PoolStats {
+    /// What all threads have counted, what their caches keep idle, and how many caches there are.
+    fn counted(&self) -> (Tally, u64, usize) {
         let mut tally = Tally::default();
         let mut thread_cached = 0;
         let caches = lock(&self.caches).clone();
@@ -342,11 +333,16 @@ impl PoolCore {
             });
         }
         tally.merge(&lock(&self.others));
+        (tally, thread_cached, caches.len())
+    }
+
+    pub(super) fn stats(&self) -> PoolStats {
+        let (tally, thread_cached, caches) = self.counted();
         let mut central = self.central();
         self.absorb(&mut central);
         self.poll(&mut central);
         central.peak_live_seen = central.peak_live_seen.max(tally.live());
-        let exact = if caches.len() <= 1 { tally.peak() } else { 0 };
+        let exact = if caches <= 1 { tally.peak() } else { 0 };
         let mut tags: Vec<_> = tally
             .tags()
             .into_iter()
@@ -385,7 +381,7 @@ pub(super) fn tape(account: &Account, place: Place, device: &dyn Device) -> Tape
 impl Standing for PoolCore {
     fn standing(&self) -> Stand {
         self.flush(true);
-        let tags = self.tally().tags();
+        let tags = self.counted().0.tags();
         let mut central = self.central();
         self.absorb(&mut central);
         self.poll(&mut central);

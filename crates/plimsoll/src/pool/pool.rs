@@ -101,6 +101,10 @@ impl LeaseRequest {
         self
     }
 
+    fn effort(&self) -> Effort {
+        self.within.map_or(Effort::Now, Effort::Within)
+    }
+
     /// To be used on this stream first. Bytes that only this stream still uses may then be had at once, since its work
     /// runs in order; the host, and other streams, are refused them until that work is done
     /// ([`Lease::carried`]).
@@ -188,8 +192,7 @@ impl Pool {
     #[track_caller]
     pub fn lease_with(&self, request: impl Into<LeaseRequest>) -> Result<Lease, LeaseError> {
         let request = request.into();
-        let effort = request.within.map_or(Effort::Now, Effort::Within);
-        self.lease_by(&request, effort, Location::caller())
+        self.lease_by(&request, request.effort(), Location::caller())
     }
 
     /// From what the pool has or the line has free at this moment, or not at all: nobody is asked to give anything
@@ -206,10 +209,7 @@ impl Pool {
         let patience = requests.iter().filter_map(|request| request.within).max().unwrap_or_default();
         let _turn = self.core.several.take(patience);
         let line = Location::caller();
-        let lease = |request: &LeaseRequest| {
-            self.lease_by(request, request.within.map_or(Effort::Now, Effort::Within), line)
-        };
-        requests.iter().map(lease).collect()
+        requests.iter().map(|request| self.lease_by(request, request.effort(), line)).collect()
     }
 
     fn lease_by(&self, request: &LeaseRequest, effort: Effort, line: Line) -> Result<Lease, LeaseError> {

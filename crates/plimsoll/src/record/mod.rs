@@ -40,7 +40,7 @@ pub use session::{ActiveRecording, RecordClock, RecordSettings, SpooledRecording
 #[cfg(not(any(loom, shuttle)))]
 pub(crate) use news::News;
 pub(crate) use packed::Leased;
-pub(crate) use recorder::leases_wanted;
+pub(crate) use recorder::{NO_SOURCE, leases_wanted};
 pub(crate) use sites::Line;
 pub(crate) use standing::{Stand, Standing};
 pub(crate) use tape::Tape;

@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn each_is_told_once_and_the_newest_are_told_first() {
-        let (recorder, mut news) = (Recorder::new(), News::default());
+        let (recorder, mut news) = (Recorder::new(std::iter::empty()), News::default());
         note(&recorder, Kind::Refuse, 1);
         note(&recorder, Kind::Charge, 2);
         note(&recorder, Kind::Evict, 3);

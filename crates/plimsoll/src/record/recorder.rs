@@ -94,7 +94,8 @@ pub struct RecorderStats {
 }
 
 impl Recorder {
-    pub(crate) fn new() -> Arc<Self> {
+    /// A recorder whose first sources are these: those that are found without looking for them.
+    pub(crate) fn new(sources: impl Iterator<Item = Source>) -> Arc<Self> {
         static SERIAL: AtomicU64 = AtomicU64::new(1);
         Arc::new(Self {
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),
@@ -106,7 +107,7 @@ impl Recorder {
             most_kept: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             rings: Mutex::default(),
-            sources: Mutex::default(),
+            sources: Mutex::new(sources.take(usize::from(NO_SOURCE)).collect()),
             strangers: Mutex::default(),
             pools: Mutex::default(),
             sessions: Mutex::default(),
@@ -159,12 +160,10 @@ impl Recorder {
     pub(crate) fn source(&self, account: &str, place: Place, align: Bytes) -> u16 {
         let mut sources = held(&self.sources);
         let same = |known: &Source| known.place == place && known.align == align && known.account == account;
-        let number = sources.iter().position(same).unwrap_or_else(|| {
-            if sources.len() < usize::from(NO_SOURCE) {
-                sources.push(Source { account: account.to_owned(), place, align });
-            }
-            sources.len() - 1
-        });
+        let number = sources.iter().position(same).unwrap_or(sources.len());
+        if number == sources.len() && number < usize::from(NO_SOURCE) {
+            sources.push(Source { account: account.to_owned(), place, align });
+        }
         u16::try_from(number).unwrap_or(NO_SOURCE)
     }
 
@@ -289,4 +288,21 @@ impl Recorder {
 
 pub(super) fn held<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_beyond_the_table_of_sources_is_nobodys() {
+        let source =
+            |number: u32| Source { account: format!("a{number}"), place: Place::Host, align: Bytes::new(1) };
+        let recorder = Recorder::new((0..u32::from(NO_SOURCE) - 1).map(source));
+        assert_eq!(recorder.source("a7", Place::Host, Bytes::new(1)), 7);
+        assert_eq!(recorder.source("last", Place::Host, Bytes::new(64)), NO_SOURCE - 1);
+        assert_eq!(recorder.source("one more", Place::Host, Bytes::new(64)), NO_SOURCE);
+        assert_eq!(recorder.source("last", Place::Host, Bytes::new(64)), NO_SOURCE - 1);
+        assert_eq!(recorder.sources().len(), usize::from(NO_SOURCE));
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use super::file::{FileWriter, Told};
 use super::recorder::{Recorder, held};
@@ -13,6 +13,7 @@ use super::ring::{CHUNK_EVENTS, Chunk, Ring};
 use super::standing::Before;
 use super::streams::Piece;
 use super::{Event, LineFact, Names, Prediction, Recording, RecordingError, clock, sites};
+use crate::calendar::unix_ms;
 use crate::pool::Tag;
 use crate::{Bytes, Place};
 
@@ -108,6 +109,19 @@ struct Session {
 
 /// Where in each thread's ring a recording began: chunk and event. Threads that came later are not in it.
 type Starts = HashMap<u16, (u64, usize)>;
+
+impl Session {
+    /// Where it began in a ring; one that came later is in it from its first event.
+    fn start(&self, ring: &Ring) -> (u64, usize) {
+        self.start.get(&ring.thread).copied().unwrap_or_default()
+    }
+
+    /// Events that the ring's thread has written since.
+    fn written(&self, ring: &Ring) -> u64 {
+        let (serial, at) = self.start(ring);
+        ring.written() - (serial * CHUNK_EVENTS as u64 + at as u64)
+    }
+}
 
 /// A recording that goes to a file as it comes.
 #[derive(Debug)]
@@ -287,7 +301,7 @@ impl Recorder {
     fn trim(&self, sessions: &Sessions) {
         for ring in self.rings() {
             let needs = |session: &Session| {
-                let start = session.start.get(&ring.thread).map_or(0, |start| start.0);
+                let start = session.start(&ring).0;
                 session
                     .spool
                     .as_ref()
@@ -414,10 +428,9 @@ impl Began {
     fn collect(&self, session: &Session) -> (Vec<Piece>, Threads, u64) {
         let (mut pieces, mut threads, mut missing) = (Vec::new(), Threads::default(), 0);
         for ring in self.recorder.rings() {
-            let start = session.start.get(&ring.thread).copied().unwrap_or_default();
-            let found = run(&ring, start, true);
+            let found = run(&ring, session.start(&ring), true);
             let had: usize = found.iter().map(|(_, from, to)| to - from).sum();
-            let all = ring.written() - (start.0 * CHUNK_EVENTS as u64 + start.1 as u64);
+            let all = session.written(&ring);
             missing += all - (had as u64).min(all);
             if !found.is_empty() {
                 let number = threads.number(&ring);
@@ -497,18 +510,9 @@ impl Recorder {
         let session = sessions.list.iter_mut().find(|session| session.id == id)?;
         self.spool(session, true);
         let written = session.spool.as_ref().map_or(0, |spool| spool.written);
-        let all = |ring: &Arc<Ring>| {
-            let start = session.start.get(&ring.thread).copied().unwrap_or_default();
-            ring.written() - (start.0 * CHUNK_EVENTS as u64 + start.1 as u64)
-        };
-        let all: u64 = self.rings().iter().map(all).sum();
+        let all: u64 = self.rings().iter().map(|ring| session.written(ring)).sum();
         drop(sessions);
         let spool = self.dismiss(id)?.spool?;
         Some((spool, all.saturating_sub(written)))
     }
-}
-
-fn unix_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use super::time::utc;
+use crate::calendar::utc;
 use crate::monitor::{AlertChange, AlertChanges, Sample, Severity, Sink};
 
 /// Writes a line for each alert that is raised, changes or is cleared. A log that cannot be written loses its lines

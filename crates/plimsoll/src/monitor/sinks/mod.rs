@@ -4,7 +4,6 @@ mod log;
 mod news;
 #[cfg(any(feature = "webhook", feature = "otlp"))]
 mod post;
-mod time;
 #[cfg(feature = "webhook")]
 mod webhook;
 

@@ -1,7 +1,15 @@
-//! The time of day as people write it.
+//! The time of day: what it is, and as people write it.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Milliseconds since 1970, as the machine's clock has it.
+pub(crate) fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
 
 /// "2026-11-21T16:02:11Z", from milliseconds since 1970.
-pub(super) fn utc(unix_ms: u64) -> String {
+pub fn utc(unix_ms: u64) -> String {
     let seconds = unix_ms / 1000;
     let (days, within) = (seconds / 86_400, seconds % 86_400);
     let (year, month, day) = date(days);

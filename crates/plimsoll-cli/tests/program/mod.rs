@@ -1,0 +1,21 @@
+//! The built program, started as a user would.
+
+#![allow(dead_code, reason = "each user takes its part")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot start its program fails")]
+
+use std::process::{Command, Output};
+
+/// With Unicode, and colours as the program itself decides.
+pub fn plimsoll(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_plimsoll"));
+    command.args(args).env_remove("NO_COLOR").env("LC_ALL", "C.UTF-8");
+    command
+}
+
+pub fn run(args: &[&str]) -> Output {
+    plimsoll(args).output().unwrap()
+}
+
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
