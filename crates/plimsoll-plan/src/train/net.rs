@@ -20,6 +20,10 @@ pub struct Recipe {
 impl Recipe {
     /// Whether the module of this path gets an adapter.
     pub fn adapts(&self, path: &str) -> bool {
+        // Every linear layer inside a block; those outside have no path of two names.
+        if self.rank > 0 && path.contains('.') && self.targets.iter().any(|target| target == "all-linear") {
+            return true;
+        }
         let fits = |target: &String| {
             path == target || path.strip_suffix(target.as_str()).is_some_and(|front| front.ends_with('.'))
         };
@@ -51,11 +55,7 @@ impl Linear {
         let count = input.saturating_mul(output);
         let quantized = recipe.quantized.filter(|_| path.contains('.'));
         let weight = match quantized {
-            // Rounded up to whole bytes; a parameter of bf16 has two.
-            Some(bytes) => {
-                let words = (count / 64).saturating_mul(bytes).div_ceil(2);
-                torch.param(words, Dtype::Bf16, Kind::Weights, false)
-            }
+            Some(bytes) => torch.packed(count, (count / 64).saturating_mul(bytes)),
             None => recipe.param(torch, count),
         };
         let bias = bias.then(|| recipe.param(torch, output));
@@ -67,7 +67,8 @@ impl Linear {
     pub fn adapt(&mut self, torch: &Torch, recipe: &Recipe) {
         if self.adapted {
             let side = |count| torch.param(count, Dtype::Fp32, Kind::Adapters, true);
-            let (input, output) = (self.input.saturating_mul(recipe.rank), self.output.saturating_mul(recipe.rank));
+            let (input, output) =
+                (self.input.saturating_mul(recipe.rank), self.output.saturating_mul(recipe.rank));
             self.adapter = Some((side(input), side(output)));
         }
     }
@@ -78,11 +79,6 @@ impl Linear {
         let beside = self.adapter.as_ref().map(|(a, b)| [a, b]);
         let all = own.into_iter().flatten().chain(beside.into_iter().flatten());
         into.extend(all.filter(|param| param.is_trained()).cloned());
-    }
-
-    /// How many weights it has without its adapter.
-    pub fn weights(&self) -> u64 {
-        self.input.saturating_mul(self.output).saturating_add(self.bias.as_ref().map_or(0, Param::count))
     }
 
     /// Its output. An adapter takes its input in f32, which autocast then narrows for it alone: that copy is kept.

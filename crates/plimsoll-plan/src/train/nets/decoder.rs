@@ -3,9 +3,10 @@
 use std::rc::Rc;
 
 use crate::train::net::{Linear, Recipe};
-use crate::train::torch::{Dtype, Heads, Kind, Param, Tensor, Torch};
+use crate::train::torch::{Dtype, Heads, Param, Tensor, Torch};
 
 /// The shape of a decoder.
+#[expect(clippy::struct_excessive_bools, reason = "families differ in just these ways, each of its own")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DecoderShape {
     /// Numbers of a token.
@@ -36,6 +37,26 @@ pub struct DecoderShape {
     pub softcap: bool,
 }
 
+impl DecoderShape {
+    /// How many parameters it has.
+    pub fn parameters(&self) -> u64 {
+        let times = u64::saturating_mul;
+        let (q, kv) = (times(self.heads, self.head_width), times(self.kv_heads, self.head_width));
+        let qkv = q.saturating_add(times(kv, 2));
+        let norms = if self.norms == Norms::Around { 4 } else { 2 };
+        let layer = [
+            times(self.width, qkv.saturating_add(q)),
+            if self.qkv_bias { qkv } else { 0 },
+            times(times(self.width, self.inner), 3),
+            times(self.width, norms),
+            if self.qk_norm { times(self.head_width, 2) } else { 0 },
+        ];
+        let layer = layer.into_iter().fold(0, u64::saturating_add);
+        let tables = times(times(self.vocabulary, self.width), if self.tied { 1 } else { 2 });
+        times(layer, self.layers).saturating_add(tables).saturating_add(self.width)
+    }
+}
+
 /// How rows are normed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Norms {
@@ -53,7 +74,7 @@ pub struct Decoder {
     layers: Vec<Rc<Layer>>,
     norm: Param,
     head: Option<Linear>,
-    _frequencies: [Param; 2],
+    _frequencies: [Tensor; 2],
 }
 
 #[derive(Debug)]
@@ -85,11 +106,9 @@ impl Decoder {
         let layer = |_| Layer::new(torch, recipe, shape, fused_attention);
         let mut layers: Vec<Layer> = (0..shape.layers).map(layer).collect();
         let norm = recipe.param(torch, shape.width);
-        let frequencies =
-            [(); 2].map(|()| torch.param(shape.head_width / 2, Dtype::Fp32, Kind::Weights, false));
-        let head = (!shape.tied).then(|| {
-            Linear::new(torch, recipe, "lm_head", (shape.width, shape.vocabulary), false)
-        });
+        let frequencies = [(); 2].map(|()| torch.buffer(shape.head_width / 2, Dtype::Fp32));
+        let head = (!shape.tied)
+            .then(|| Linear::new(torch, recipe, "lm_head", (shape.width, shape.vocabulary), false));
         for layer in &mut layers {
             layer.adapt(torch, recipe);
         }
@@ -170,8 +189,10 @@ impl Decoder {
 impl Layer {
     fn new(torch: &Torch, recipe: &Recipe, shape: &DecoderShape, fused_attention: bool) -> Self {
         let DecoderShape { width, inner, .. } = *shape;
-        let (q, kv) = (shape.heads.saturating_mul(shape.head_width), shape.kv_heads.saturating_mul(shape.head_width));
-        let linear = |path: &str, input, output, bias| Linear::new(torch, recipe, path, (input, output), bias);
+        let (q, kv) =
+            (shape.heads.saturating_mul(shape.head_width), shape.kv_heads.saturating_mul(shape.head_width));
+        let linear =
+            |path: &str, input, output, bias| Linear::new(torch, recipe, path, (input, output), bias);
         let qkv = if shape.fused {
             vec![linear("self_attn.qkv_proj", width, q.saturating_add(kv).saturating_add(kv), false)]
         } else {
@@ -180,8 +201,11 @@ impl Layer {
                 .into()
         };
         let out = linear("self_attn.o_proj", q, width, false);
-        let head_norms =
-            if shape.qk_norm { (0..2).map(|_| recipe.param(torch, shape.head_width)).collect() } else { Vec::new() };
+        let head_norms = if shape.qk_norm {
+            (0..2).map(|_| recipe.param(torch, shape.head_width)).collect()
+        } else {
+            Vec::new()
+        };
         let gate_up = if shape.fused {
             vec![linear("mlp.gate_up_proj", width, inner.saturating_mul(2), false)]
         } else {
@@ -209,9 +233,8 @@ impl Layer {
 
     fn forward(&self, torch: &Torch, hidden: &Tensor, shared: &Shared) -> Tensor {
         let around = self.shape.norms == Norms::Around;
-        let norm = |x: &Tensor, index: usize| {
-            torch.rms_norm(x, self.shape.width, self.norms.get(index), around)
-        };
+        let norm =
+            |x: &Tensor, index: usize| torch.rms_norm(x, self.shape.width, self.norms.get(index), around);
         let mut residual = hidden.clone();
         let mut x = norm(&residual, 0);
         x = self.attention(torch, &x, shared);
@@ -290,10 +313,7 @@ impl Layer {
 
     /// Attention step by step: scores, softmax in f32, and the copies of keys and values for each head.
     fn written_out(&self, torch: &Torch, q: &Tensor, k: &Tensor, v: &Tensor, shared: &Shared) -> Tensor {
-        let repeated = |x: &Tensor| match x.count == q.count {
-            true => x.clone(),
-            false => torch.resize(x, q.count),
-        };
+        let repeated = |x: &Tensor| if x.count == q.count { x.clone() } else { torch.resize(x, q.count) };
         let (k, v) = (repeated(k), repeated(v));
         let rows = shared.batch.saturating_mul(self.shape.heads).saturating_mul(shared.tokens);
         let count = rows.saturating_mul(shared.tokens);

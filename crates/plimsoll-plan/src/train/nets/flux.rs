@@ -116,8 +116,7 @@ impl Flux {
         let mut context = self.context.forward(torch, &prompt);
         let angles = image.saturating_add(self.shape.prompt).saturating_mul(HEAD);
         let [cosine, sine] = [(); 2].map(|()| torch.fresh(angles, Dtype::Fp32));
-        let sizes =
-            Sizes { batch, image, prompt: self.shape.prompt, heads: self.shape.heads, cosine, sine };
+        let sizes = Sizes { batch, image, prompt: self.shape.prompt, heads: self.shape.heads, cosine, sine };
         for block in &self.blocks {
             let inputs = [hidden, context, condition.clone()];
             let outputs = if checkpointing {

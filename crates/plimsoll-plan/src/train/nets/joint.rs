@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::parts::{Adaptive, Condition, FeedForward, adapt, gated, modulated, scaled_and_shifted};
 use crate::train::net::{Linear, Recipe};
-use crate::train::torch::{Conv, Dtype, Heads, Kind, Param, Tensor, Torch};
+use crate::train::torch::{Conv, Dtype, Heads, Param, Tensor, Torch};
 
 /// The shape of such a transformer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ const HEAD: u64 = 64;
 pub struct Joint {
     shape: JointShape,
     patch: [Param; 2],
-    _positions: Param,
+    _positions: Tensor,
     condition: Condition,
     context: Linear,
     blocks: Vec<Rc<Block>>,
@@ -79,7 +79,7 @@ impl Joint {
         let width = shape.heads.saturating_mul(HEAD);
         let patch = [width.saturating_mul(64), width].map(|count| recipe.param(torch, count));
         let table = shape.positions.saturating_mul(shape.positions).saturating_mul(width);
-        let positions = torch.param(table, Dtype::Fp32, Kind::Weights, false);
+        let positions = torch.buffer(table, Dtype::Fp32);
         let mut condition = Condition::new(torch, recipe, width, &[256, 2048]);
         let mut context = Linear::new(torch, recipe, "context_embedder", (4096, width), true);
         let block = |index| Block::new(torch, recipe, shape, index);
@@ -94,7 +94,17 @@ impl Joint {
         }
         adapt(torch, recipe, [norm.linear(), &mut out], &mut trained);
         let blocks = blocks.into_iter().map(Rc::new).collect();
-        Self { shape: shape.clone(), patch, _positions: positions, condition, context, blocks, norm, out, trained }
+        Self {
+            shape: shape.clone(),
+            patch,
+            _positions: positions,
+            condition,
+            context,
+            blocks,
+            norm,
+            out,
+            trained,
+        }
     }
 
     /// Every parameter that is trained.
@@ -150,7 +160,8 @@ impl Block {
         let attention = Attention::new(torch, recipe, shape, "attn", true, last);
         let second = dual.then(|| Attention::new(torch, recipe, shape, "attn2", false, last));
         let feed_forward = FeedForward::new(torch, recipe, "ff", width, false);
-        let context_feed_forward = (!last).then(|| FeedForward::new(torch, recipe, "ff_context", width, false));
+        let context_feed_forward =
+            (!last).then(|| FeedForward::new(torch, recipe, "ff_context", width, false));
         Self { norm, context_norm, attention, second, feed_forward, context_feed_forward }
     }
 

@@ -73,7 +73,6 @@ struct Transformer {
     input: Ends,
     blocks: Vec<Rc<Block>>,
     output: Ends,
-    width: u64,
 }
 
 #[derive(Debug)]
@@ -263,9 +262,10 @@ impl Transformer {
     fn new(torch: &Torch, recipe: &Recipe, shape: &UnetShape, width: u64, heads: u64, depth: u64) -> Self {
         let norm = pair(torch, recipe, width);
         let input = Ends::new(torch, recipe, width, shape.linear, "attentions.proj_in");
-        let blocks = (0..depth).map(|_| Rc::new(Block::new(torch, recipe, width, heads, shape.cross))).collect();
+        let blocks =
+            (0..depth).map(|_| Rc::new(Block::new(torch, recipe, width, heads, shape.cross))).collect();
         let output = Ends::new(torch, recipe, width, shape.linear, "attentions.proj_out");
-        Self { norm, input, blocks, output, width }
+        Self { norm, input, blocks, output }
     }
 
     fn adapt(&mut self, torch: &Torch, recipe: &Recipe, trained: &mut Vec<Param>) {
@@ -295,13 +295,13 @@ impl Transformer {
         for block in &self.blocks {
             x = if checkpointing {
                 let (block, context) = (Rc::clone(block), context.clone());
-                let run = move |torch: &Torch, inputs: &[Tensor]| vec![block.forward(torch, &inputs[0], &context)];
+                let run =
+                    move |torch: &Torch, inputs: &[Tensor]| vec![block.forward(torch, &inputs[0], &context)];
                 torch.checkpoint(Rc::new(run), &[x]).remove(0)
             } else {
                 block.forward(torch, &x, context)
             };
         }
-        debug_assert_eq!(x.count % self.width.max(1), 0);
         x = match &self.output {
             Ends::Linear(linear) => {
                 x = linear.forward(torch, &x);
@@ -503,7 +503,8 @@ impl Builder<'_> {
         let mut scales = Vec::new();
         for (index, width) in channels.iter().enumerate().rev() {
             let below = channels[index.saturating_sub(1)];
-            let inputs = [before.saturating_add(*width), width.saturating_mul(2), width.saturating_add(below)];
+            let inputs =
+                [before.saturating_add(*width), width.saturating_mul(2), width.saturating_add(below)];
             scales.push(self.scale(index, &inputs, (index > 0).then_some(1)));
             before = *width;
         }

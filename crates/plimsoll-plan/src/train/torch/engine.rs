@@ -62,10 +62,10 @@ fn arrive(torch: &Torch, leaf: &Rc<Leaf>, gradient: Option<Tensor>, leaves: &mut
         (Some(_old), Some(new)) => Some(torch.fresh(new.count, new.dtype)),
         (old, new) => old.or(new),
     };
-    if *givers == 0 {
-        if let Some(sum) = sum.take() {
-            leaf.accumulate(sum);
-        }
+    if *givers == 0
+        && let Some(sum) = sum.take()
+    {
+        leaf.accumulate(sum);
     }
 }
 
@@ -117,9 +117,7 @@ fn run(
         node.scratch.iter().map(|bytes| torch.memory.allocate(*bytes, Kind::Temporary)).collect();
     let give = |(_, given): &(Edge, Given)| match *given {
         Given::Same(slot) => gradients.get(slot).cloned().flatten(),
-        Given::Piece(count) => {
-            gradients.first().cloned().flatten().map(|whole| Tensor { count, ..whole })
-        }
+        Given::Piece(count) => gradients.first().cloned().flatten().map(|whole| Tensor { count, ..whole }),
         Given::Fresh(count, dtype) => Some(torch.fresh(count, dtype)),
     };
     let given = inputs.iter().map(give).collect();

@@ -59,12 +59,6 @@ impl Tensor {
     pub fn wants_gradient(&self) -> bool {
         self.edge.is_some()
     }
-
-    /// The same bytes, cut off from the graph.
-    #[must_use]
-    pub fn detached(&self) -> Self {
-        Self { edge: None, ..self.clone() }
-    }
 }
 
 /// Where a gradient goes: to which output of which node, or to a parameter.
@@ -84,8 +78,6 @@ pub(super) enum Target {
 #[derive(Debug)]
 pub struct Leaf {
     pub(super) memory: Memory,
-    pub(super) count: u64,
-    pub(super) dtype: Dtype,
     pub(super) gradient: RefCell<Option<Tensor>>,
 }
 

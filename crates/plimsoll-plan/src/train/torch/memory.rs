@@ -74,7 +74,14 @@ impl Memory {
         if bytes == 0 {
             drop(books);
             let (block, kind) = (None, Cell::new(kind));
-            return Rc::new(Storage { memory: self.clone(), block, asked: 0, size: 0, kind, savers: Cell::new(0) });
+            return Rc::new(Storage {
+                memory: self.clone(),
+                block,
+                asked: 0,
+                size: 0,
+                kind,
+                savers: Cell::new(0),
+            });
         }
         let (block, size) = books.heap.allocate(bytes);
         let asked = bytes.min(size);
@@ -113,11 +120,6 @@ impl Memory {
     /// What follows belongs to this part of the step.
     pub fn enter(&self, phase: Phase) {
         self.0.borrow_mut().now.phase = phase;
-    }
-
-    /// The part of the step that is going on.
-    pub fn phase(&self) -> Phase {
-        self.0.borrow().now.phase
     }
 
     fn free(&self, storage: &Storage) {

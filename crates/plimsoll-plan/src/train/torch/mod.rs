@@ -34,6 +34,8 @@ pub struct Torch {
     saving: RefCell<Saving>,
     /// A block's second run has saved all that is wanted.
     stopped: Cell<bool>,
+    /// Parameters of the network, counted as they are made.
+    parameters: Cell<u64>,
     /// Parameters that autocast has cast, until it ends.
     casts: RefCell<HashMap<*const Leaf, Tensor>>,
 }
@@ -75,12 +77,31 @@ impl Torch {
         &self.memory
     }
 
+    /// How many parameters the network has, without adapters.
+    pub fn parameters(&self) -> u64 {
+        self.parameters.get()
+    }
+
+    /// A table that belongs to the network and is no parameter.
+    pub fn buffer(&self, count: u64, dtype: Dtype) -> Tensor {
+        Tensor { storage: self.memory.allocate(dtype.bytes(count), Kind::Weights), count, dtype, edge: None }
+    }
+
+    /// A parameter of the network that is held in fewer bytes than its numbers have.
+    pub fn packed(&self, count: u64, bytes: u64) -> Param {
+        self.parameters.set(self.parameters.get().saturating_add(count));
+        let storage = self.memory.allocate(bytes, Kind::Weights);
+        Param { tensor: Tensor { storage, count, dtype: Dtype::Bf16, edge: None }, leaf: None }
+    }
+
     /// A parameter of the model or of an adapter.
     pub fn param(&self, count: u64, dtype: Dtype, kind: Kind, trained: bool) -> Param {
+        if kind == Kind::Weights {
+            self.parameters.set(self.parameters.get().saturating_add(count));
+        }
         let storage = self.memory.allocate(dtype.bytes(count), kind);
-        let leaf = trained.then(|| {
-            Rc::new(Leaf { memory: self.memory.clone(), count, dtype, gradient: RefCell::default() })
-        });
+        let leaf =
+            trained.then(|| Rc::new(Leaf { memory: self.memory.clone(), gradient: RefCell::default() }));
         let edge = leaf.as_ref().map(|leaf| Edge { target: Target::Leaf(Rc::clone(leaf)), slot: 0 });
         Param { tensor: Tensor { storage, count, dtype, edge }, leaf }
     }

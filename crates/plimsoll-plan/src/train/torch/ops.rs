@@ -6,6 +6,7 @@ use super::graph::Given;
 use super::{Dtype, Param, Tensor, Torch, view};
 
 /// The shape of an attention.
+#[expect(clippy::struct_field_names, reason = "a head of queries is no head of keys")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Heads {
     /// Sequences.
@@ -84,10 +85,8 @@ impl Torch {
     /// A sum; the smaller is repeated.
     pub fn add(&self, x: &Tensor, y: &Tensor) -> Tensor {
         let (count, dtype) = (x.count.max(y.count), x.dtype.promoted(y.dtype));
-        let given = |tensor: &Tensor| match (tensor.count, tensor.dtype) == (count, dtype) {
-            true => Given::Same(0),
-            false => fresh(tensor),
-        };
+        let whole = |tensor: &Tensor| (tensor.count, tensor.dtype) == (count, dtype);
+        let given = |tensor: &Tensor| if whole(tensor) { Given::Same(0) } else { fresh(tensor) };
         let node = self.node(&[(x, given(x)), (y, given(y))], &[], &[], 1);
         self.output(node.as_ref(), count, dtype)
     }
@@ -95,10 +94,10 @@ impl Torch {
     /// A product, number by number; the smaller is repeated.
     pub fn mul(&self, x: &Tensor, y: &Tensor) -> Tensor {
         let (count, dtype) = (x.count.max(y.count), x.dtype.promoted(y.dtype));
-        let narrower = |tensor: &Tensor| {
-            tensor.wants_gradient() && (tensor.count < count || tensor.dtype != dtype)
-        };
-        let scratch: Vec<u64> = if narrower(x) || narrower(y) { vec![dtype.bytes(count)] } else { Vec::new() };
+        let narrower =
+            |tensor: &Tensor| tensor.wants_gradient() && (tensor.count < count || tensor.dtype != dtype);
+        let scratch: Vec<u64> =
+            if narrower(x) || narrower(y) { vec![dtype.bytes(count)] } else { Vec::new() };
         let node = self.node(&[(x, fresh(x)), (y, fresh(y))], &kept_by_product(x, y), &scratch, 1);
         self.output(node.as_ref(), count, dtype)
     }
@@ -115,7 +114,7 @@ impl Torch {
         self.output(node.as_ref(), x.count, x.dtype)
     }
 
-    /// A function that keeps its input: SiLU, GELU.
+    /// A function that keeps its input: `SiLU`, `GELU`.
     pub fn activation(&self, x: &Tensor) -> Tensor {
         let node = self.node(&[(x, fresh(x))], &[x], &[], 1);
         self.output(node.as_ref(), x.count, x.dtype)
@@ -250,7 +249,8 @@ impl Torch {
             let keys = heads.batch.saturating_mul(heads.heads).saturating_mul(heads.keys);
             scratch.extend([Dtype::Bf16.bytes(keys.saturating_mul(heads.width)); 2]);
         }
-        let node = self.node(&[(&q, fresh(&q)), (&k, fresh(&k)), (&v, fresh(&v))], &[&q, &k, &v], &scratch, 1);
+        let node =
+            self.node(&[(&q, fresh(&q)), (&k, fresh(&k)), (&v, fresh(&v))], &[&q, &k, &v], &scratch, 1);
         let output = self.output(node.as_ref(), q.count, Dtype::Bf16);
         let sums = self.fresh(rows, Dtype::Fp32);
         for kept in [&output, &sums] {
@@ -313,4 +313,3 @@ fn kept_by_product<'a>(x: &'a Tensor, y: &'a Tensor) -> Vec<&'a Tensor> {
     }
     kept
 }
-
