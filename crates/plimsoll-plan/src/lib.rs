@@ -20,10 +20,8 @@ mod phase;
 pub mod plan;
 pub mod read;
 pub mod solve;
-pub mod speed;
+pub mod spec;
 pub mod train;
-mod wording;
-pub mod workload;
 
 pub use lessons::{Lesson, Lessons};
 pub use part::{Certainty, Formula, Part, Term};
