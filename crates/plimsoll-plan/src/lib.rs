@@ -5,9 +5,14 @@
 //! is model files' headers, read through ranged reads. Where exactness is possible a figure is exact; where it is not,
 //! it says so, with its error ([`Certainty`]); and each figure can show how it came about ([`Formula`]).
 
+pub mod emit;
+mod lessons;
 pub mod machine;
 pub mod model;
 mod part;
 pub mod read;
+pub mod solve;
+pub mod spec;
 
+pub use lessons::{Lesson, Lessons};
 pub use part::{Certainty, Formula, Part, Term};

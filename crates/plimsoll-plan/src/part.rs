@@ -65,7 +65,7 @@ impl Certainty {
     reason = "an error margin is approximate by nature, and the cast saturates"
 )]
 fn scaled(bytes: Bytes, share: f64) -> Bytes {
-    Bytes::new((bytes.get() as f64 * share.max(0.0)) as u64)
+    Bytes::new((bytes.get() as f64 * share.max(0.0)).round() as u64)
 }
 
 impl fmt::Display for Certainty {

@@ -15,7 +15,8 @@ use crate::machine::Machine;
 use crate::pool::{LeaseError, Pool, PoolSettings};
 use crate::pressure::{DeviceSource, system_source};
 use crate::record::{ActiveRecording, Operation, RecordSettings, Recorder, RecordingError, SpooledRecording};
-use crate::settings::{self, Capacities, SettingsError};
+use crate::runs::{Ledgered, Run, predictions};
+use crate::settings::{self, Capacities, RunsSettings, SettingsError};
 
 /// Lines, accounts and devices, opened together: what does not add up is refused here and not under load.
 ///
@@ -45,6 +46,18 @@ struct Inner {
     governor: Governor,
     devices: Vec<Arc<dyn Device>>,
     pools: Mutex<BTreeMap<(String, Place), Pool>>,
+    predictions: Vec<(String, Place, Bytes)>,
+    run: Mutex<Option<Ledgered>>,
+}
+
+impl Drop for Inner {
+    /// A run that nobody ended ends here. Nobody is left to be told that its file could not be written.
+    fn drop(&mut self) {
+        let run = self.run.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        if let Some(run) = run {
+            let _ = run.add(&run.run(&self.governor.snapshot()));
+        }
+    }
 }
 
 /// Why an engine could not be opened, or cannot give what was asked.
@@ -107,7 +120,11 @@ impl Engine {
     /// Opens a plan (TOML or YAML) on this machine's memory.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, EngineError> {
         let plan = settings::load(path.as_ref(), &Capacities::from(&Machine::read()))?;
-        Self::with(&plan, vec![Arc::new(HostDevice::open(HostSettings::default())?)])
+        let engine = Self::with(&plan, vec![Arc::new(HostDevice::open(HostSettings::default())?)])?;
+        if let Some(runs) = settings::load_runs(path.as_ref())? {
+            engine.keep_runs(runs);
+        }
+        Ok(engine)
     }
 
     /// Opens lines and accounts on these devices. A place without a device (disk, say) can be charged, not
@@ -120,7 +137,39 @@ impl Engine {
             }
         }
         let governor = Governor::open(plan)?;
-        Ok(Self { inner: Arc::new(Inner { governor, devices, pools: Mutex::new(BTreeMap::new()) }) })
+        let inner = Inner {
+            governor,
+            devices,
+            pools: Mutex::new(BTreeMap::new()),
+            predictions: predictions(plan),
+            run: Mutex::new(None),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// From here on the plan's predictions are to be kept beside what was measured, when the last handle goes or
+    /// [`end_run`](Self::end_run) is called. [`open`](Self::open) does this for a plan that says where.
+    pub fn keep_runs(&self, settings: RunsSettings) {
+        let run = Ledgered::new(settings, self.inner.predictions.clone());
+        *self.inner.run.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(run);
+    }
+
+    /// Ends the run: what each account was predicted and what it had at most is added to the plan's file of runs, and
+    /// given back. `None` if no runs are kept, or this one has been ended.
+    pub fn end_run(&self) -> std::io::Result<Option<Run>> {
+        let run = self.inner.run.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        let Some(kept) = run else { return Ok(None) };
+        let run = kept.run(&self.snapshot());
+        kept.add(&run)?;
+        Ok(Some(run))
+    }
+
+    /// With the plan's predictions before those that the settings bring.
+    fn predicting(&self, settings: RecordSettings) -> RecordSettings {
+        let predict = |settings: RecordSettings, (account, place, bytes): &(String, Place, Bytes)| {
+            settings.predict(*place, Some(account), *bytes)
+        };
+        self.inner.predictions.iter().fold(settings, predict)
     }
 
     /// An engine on host memory with one account that may have the whole line: for trying things out.
@@ -172,9 +221,9 @@ impl Engine {
         self.record_with(RecordSettings::default())
     }
 
-    /// The same with settings.
+    /// The same with settings. What the plan predicted goes into it too.
     pub fn record_with(&self, settings: RecordSettings) -> ActiveRecording {
-        self.inner.governor.record_with(settings)
+        self.inner.governor.record_with(self.predicting(settings))
     }
 
     /// The same into a file, written as it comes: for recordings that are larger than they should be in memory.
@@ -183,7 +232,7 @@ impl Engine {
         path: &Path,
         settings: RecordSettings,
     ) -> Result<SpooledRecording, RecordingError> {
-        self.inner.governor.record_to(path, settings)
+        self.inner.governor.record_to(path, self.predicting(settings))
     }
 
     /// Watches what this thread leases from here on, and says what that was when it is finished.

@@ -15,6 +15,7 @@ pub mod pool;
 pub mod pressure;
 pub mod record;
 pub mod replay;
+pub mod runs;
 pub mod settings;
 mod sync;
 

@@ -21,16 +21,16 @@ fn place() -> impl Strategy<Value = Place> {
 }
 
 fn account(places: Vec<LineSettings>) -> impl Strategy<Value = AccountSettings> {
-    let shares = prop::collection::vec(any::<(bool, u16, u64)>(), places.len());
+    let shares = prop::collection::vec(any::<(bool, u16, u64, Option<u64>)>(), places.len());
     let names = "[a-zA-Z0-9_.é-]{1,8}(/[a-z]{1,4}){0,2}";
     let tags = prop::collection::vec(any::<String>(), 0..3);
     (names, any::<u8>(), tags, any::<bool>(), shares).prop_map(move |(path, priority, tags, lend, shares)| {
-        let shares = places.iter().zip(shares).filter(|(_, (taken, _, _))| *taken);
-        let shares = shares.map(|(line, (_, small, large))| {
+        let shares = places.iter().zip(shares).filter(|(_, (taken, ..))| *taken);
+        let shares = shares.map(|(line, (_, small, large, predicted))| {
             // So small that any number of them fits the smallest line.
             let guaranteed = Bytes::new(u64::from(small));
             let limit = Bytes::new(large).min(line.line).max(Bytes::mib(64)).max(guaranteed);
-            ShareSettings { place: line.place, guaranteed, limit }
+            ShareSettings { place: line.place, guaranteed, limit, predicted: predicted.map(Bytes::new) }
         });
         AccountSettings { path, priority, tags, lend, shares: shares.collect() }
     })

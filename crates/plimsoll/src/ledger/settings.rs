@@ -75,7 +75,16 @@ impl AccountSettings {
     /// The same with a share of a place.
     #[must_use]
     pub fn share(mut self, place: Place, guaranteed: Bytes, limit: Bytes) -> Self {
-        self.shares.push(ShareSettings { place, guaranteed, limit });
+        self.shares.push(ShareSettings { place, guaranteed, limit, predicted: None });
+        self
+    }
+
+    /// The same with what a plan says that it will need of a place where it has a share.
+    #[must_use]
+    pub fn predicted(mut self, place: Place, bytes: Bytes) -> Self {
+        if let Some(share) = self.shares.iter_mut().find(|share| share.place == place) {
+            share.predicted = Some(bytes);
+        }
         self
     }
 
@@ -104,4 +113,6 @@ pub struct ShareSettings {
     pub guaranteed: Bytes,
     /// The most it may have, its children included.
     pub limit: Bytes,
+    /// What a plan says that its peak will be. Nothing is enforced by it: it is held against what was measured.
+    pub predicted: Option<Bytes>,
 }

@@ -30,6 +30,7 @@ mod error;
 mod monitor;
 mod node;
 mod read;
+mod runs;
 mod size;
 mod toml_tree;
 mod write;
@@ -42,6 +43,7 @@ use crate::ledger::LedgerSettings;
 
 pub use capacities::Capacities;
 pub use error::{Position, Problem, SettingsError};
+pub use runs::RunsSettings;
 pub use write::{to_toml, to_yaml};
 
 /// How a configuration is written.
@@ -112,6 +114,17 @@ pub fn load_monitor(path: &Path) -> Result<crate::monitor::MonitorSettings, Sett
     let tree = tree(&text, format);
     let read = tree.and_then(|tree| monitor::settings(tree.table("", "a table")?));
     read.map_err(|wrong| wrong.in_file(&name, &text))
+}
+
+/// Reads where a configuration file wants each run's predictions kept beside what was measured, if it says so. A path
+/// that does not begin at the root is below the file's own folder.
+pub fn load_runs(path: &Path) -> Result<Option<RunsSettings>, SettingsError> {
+    let (name, text, format) = read_file(path)?;
+    let tree = tree(&text, format);
+    let read = tree.and_then(|tree| runs::settings(tree.table("", "a table")?));
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let found = read.map_err(|wrong| wrong.in_file(&name, &text))?;
+    Ok(found.map(|runs| RunsSettings { file: folder.join(runs.file), ..runs }))
 }
 
 /// Reads and checks a configuration that is in memory already. `name` is what errors call it.

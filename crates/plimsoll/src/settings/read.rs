@@ -9,10 +9,10 @@ use super::size::{Whole, size};
 use crate::ledger::{AccountSettings, LedgerSettings, LineSettings, ShareSettings, check_sums};
 use crate::{Bytes, Place};
 
-const TOP: [&str; 3] = ["places", "accounts", "monitor"];
+const TOP: [&str; 4] = ["places", "accounts", "monitor", "plan"];
 const PLACE: [&str; 3] = ["line", "reserve", "emergency"];
 const ACCOUNT: [&str; 3] = ["priority", "tags", "lend"];
-const SHARE: [&str; 2] = ["guaranteed", "limit"];
+const SHARE: [&str; 3] = ["guaranteed", "limit", "predicted"];
 
 /// An account that does not say how important it is.
 const PRIORITY: u8 = 1;
@@ -25,12 +25,13 @@ pub(super) fn settings(root: &Node, capacities: &Capacities) -> Result<LedgerSet
     let entries = root.table("", "a table with [places.…] and [accounts.…]")?;
     for entry in entries {
         if !TOP.contains(&entry.key.as_str()) {
-            return Err(unknown(entry, "", &TOP, "`places`, `accounts` and `monitor`"));
+            return Err(unknown(entry, "", &TOP, "`places`, `accounts`, `monitor` and `plan`"));
         }
     }
     // What it says is for whoever samples; that it is sound is for whoever checks the file.
     #[cfg(not(any(loom, shuttle)))]
     super::monitor::settings(entries)?;
+    super::runs::settings(entries)?;
     let places = find(entries, "places")
         .ok_or_else(|| Wrong::new(root.at, "", Problem::Missing("places.host.line")))?;
     let lines = lines(&places.node, capacities)?;
@@ -153,7 +154,7 @@ fn share(field: &Entry, key: &str, place: Place, lines: &[LineSettings]) -> Resu
     let fields = field.node.table(key, "a table such as { guaranteed = \"8GiB\", limit = \"15GiB\" }")?;
     for field in fields {
         if !SHARE.contains(&field.key.as_str()) {
-            return Err(unknown(field, key, &SHARE, "`guaranteed` and `limit`"));
+            return Err(unknown(field, key, &SHARE, "`guaranteed`, `limit` and `predicted`"));
         }
     }
     let part = |name: &str| {
@@ -175,6 +176,7 @@ fn share(field: &Entry, key: &str, place: Place, lines: &[LineSettings]) -> Resu
         guaranteed,
         // A guarantee that is too large for the line is reported with the whole sum, not here.
         limit: limit.unwrap_or_else(|| line.shareable().max(guaranteed)),
+        predicted: part("predicted").transpose()?,
     })
 }
 
@@ -216,7 +218,7 @@ fn check_name(entry: &Entry, key: &str) -> Result<(), Wrong> {
     Err(Wrong::new(entry.at, key, Problem::AccountName { found, why }))
 }
 
-fn find<'e>(entries: &'e [Entry], key: &str) -> Option<&'e Entry> {
+pub(super) fn find<'e>(entries: &'e [Entry], key: &str) -> Option<&'e Entry> {
     entries.iter().find(|entry| entry.key == key)
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::node;
 use crate::Bytes;
-use crate::ledger::LedgerSettings;
+use crate::ledger::{LedgerSettings, ShareSettings};
 
 /// As TOML.
 pub fn to_toml(settings: &LedgerSettings) -> String {
@@ -26,8 +26,8 @@ pub fn to_toml(settings: &LedgerSettings) -> String {
         }
         for share in &account.shares {
             let key = node::join("", &share.place.to_string());
-            let (guaranteed, limit) = (exact(share.guaranteed), exact(share.limit));
-            let _ = writeln!(out, "{key} = {{ guaranteed = \"{guaranteed}\", limit = \"{limit}\" }}");
+            let fields = fields(share).map(|(name, size)| format!("{name} = \"{size}\""));
+            let _ = writeln!(out, "{key} = {{ {} }}", fields.collect::<Vec<_>>().join(", "));
         }
         out.push('\n');
     }
@@ -54,11 +54,21 @@ pub fn to_yaml(settings: &LedgerSettings) -> String {
         let _ = writeln!(out, "    tags: [{}]", quoted_list(&account.tags));
         for share in &account.shares {
             let key = quoted(&share.place.to_string());
-            let (guaranteed, limit) = (exact(share.guaranteed), exact(share.limit));
-            let _ = writeln!(out, "    {key}: {{ guaranteed: {guaranteed}, limit: {limit} }}");
+            let fields = fields(share).map(|(name, size)| format!("{name}: {size}"));
+            let _ = writeln!(out, "    {key}: {{ {} }}", fields.collect::<Vec<_>>().join(", "));
         }
     }
     out
+}
+
+/// What is written of a share: names and sizes.
+fn fields(share: &ShareSettings) -> impl Iterator<Item = (&'static str, String)> {
+    let sizes = [
+        ("guaranteed", Some(share.guaranteed)),
+        ("limit", Some(share.limit)),
+        ("predicted", share.predicted),
+    ];
+    sizes.into_iter().filter_map(|(name, bytes)| Some((name, exact(bytes?))))
 }
 
 /// In the largest unit that divides it: a written size is never rounded.
