@@ -174,6 +174,10 @@ fn recurrent_and_hybrid_ones() {
         "mamba_d_conv":4,"mamba_n_heads":24,"mamba_n_groups":1,"vocab_size":32784}"#,
     );
     assert_eq!(letters(&falcon), "++");
+}
+
+#[test]
+fn layers_of_several_kinds() {
     let nemotron = config(
         r#"{"model_type":"nemotron_h","hidden_size":4480,"intermediate_size":15680,"num_attention_heads":40,
         "num_key_value_heads":8,"head_dim":128,"num_hidden_layers":5,"hybrid_override_pattern":"M-M*-",

@@ -28,7 +28,7 @@ pub(super) fn set(keys: &mut Keys, facts: &Facts<'_>, width: u64) {
     match facts.numbers(&["intermediate_size", "ffn_hidden_sizes"]) {
         Some(widths) if widths.len() > 1 => keys.set("feed_forward_length", Value::List(widths)),
         _ if facts.flag(&["use_double_wide_mlp"]) == Some(true) => {
-            double_wide(keys, facts, dense.unwrap_or(0))
+            double_wide(keys, facts, dense.unwrap_or(0));
         }
         _ => keys.set_number("feed_forward_length", dense),
     }
