@@ -16,9 +16,14 @@ pub mod machine;
 pub mod model;
 pub mod op;
 mod part;
+mod phase;
+pub mod plan;
 pub mod read;
 pub mod solve;
-pub mod spec;
+pub mod speed;
+pub mod train;
+mod wording;
+pub mod workload;
 
 pub use lessons::{Lesson, Lessons};
 pub use part::{Certainty, Formula, Part, Term};
