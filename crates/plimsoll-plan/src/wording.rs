@@ -3,7 +3,7 @@
 //! A text is words and `key=value` items between commas; words may stand anywhere. Whoever reads it says which
 //! words and keys there are, and which numbers are sensible, so that each refusal can name the item and what would
 //! do instead. Texts come from command lines and files, and are hostile: their length is bounded, and so is every
-//! number. That, and what contradicts what, is more than [`crate::spec::Spec`] asks, which takes keys one by one.
+//! number.
 
 use std::ops::RangeInclusive;
 

@@ -4,10 +4,27 @@ use super::network::Network;
 use super::training::{
     AttentionKind, Companions, Method, Optimizer, Shape, Training, TrainingError, Weights,
 };
-use crate::spec::{Spec, SpecError};
+use crate::wording::{Wording, WordingError, choose};
+
+const WHAT: &str = "a training";
+const EXAMPLE: &str = "sdxl:lora:rank=32,px=1024,batch=1,checkpointing";
+const KEYS: [&str; 12] = [
+    "rank",
+    "targets",
+    "batch",
+    "tokens",
+    "seq",
+    "px",
+    "accumulate",
+    "checkpointing",
+    "optimizer",
+    "weights",
+    "attention",
+    "encoders",
+];
 
 impl Training {
-    /// Reads `sdxl:lora:rank=32,px=1024,batch=1,checkpointing`, `llama-3.1-8b:qlora:tokens=4096` or `qwen3-8b:full`.
+    /// Reads `sdxl:lora:rank=32,px=1024,batch=1,checkpointing`, `llama-3.1-8b:qlora:seq=4096` or `qwen3-8b:full`.
     ///
     /// The method is `full`, `lora` or `qlora`, and may be left out for `lora`. What is not said is as
     /// [`Training::of`] has it.
@@ -27,85 +44,93 @@ impl Training {
             name: name.to_owned(),
             known: Network::names().collect::<Vec<_>>().join(", "),
         })?;
-        let spec_text = format!("{name}:{method},{rest}");
-        let mut spec = Spec::new(&spec_text)?;
+        // What is not said is as usual, so nothing may be said at all.
+        let said = Wording::parse(WHAT, if rest.trim().is_empty() { "usual" } else { rest }, EXAMPLE)?;
+        said.keys(&KEYS)?;
+        if let Some(word) = said.words().find(|word| !["checkpointing", "usual"].contains(word)) {
+            return Err(WordingError::Unknown { found: word.to_owned(), known: KEYS.join(", ") }.into());
+        }
         let mut training = Self::of(name, network);
-        training.method(&mut spec, method.trim())?;
-        training.sizes(&mut spec)?;
-        training.choices(&mut spec)?;
-        spec.finish()?;
+        training.method(&said, method.trim())?;
+        training.sizes(&said)?;
+        training.choices(&said)?;
         training.check()?;
         Ok(training)
     }
 
-    fn method(&mut self, spec: &mut Spec<'_>, method: &str) -> Result<(), SpecError> {
-        match method {
-            "full" => self.method = Method::Full,
-            "lora" => {}
-            "qlora" => self.weights = Weights::Nf4,
-            _ => return Err(spec.wrong("method", method, "full, lora or qlora stands there")),
+    fn method(&mut self, said: &Wording, method: &str) -> Result<(), WordingError> {
+        match choose(method, &[("full", 0), ("lora", 1), ("qlora", 2)])? {
+            0 => self.method = Method::Full,
+            1 => {}
+            _ => self.weights = Weights::Nf4,
         }
-        if let Method::Lora { rank, targets } = &mut self.method {
-            if let Some(found) = spec.number("rank")? {
-                *rank = found;
-            }
-            if let Some(found) = spec.take("targets") {
-                *targets = found.split(['|', '+']).map(|target| target.trim().to_owned()).collect();
-                if targets.iter().any(String::is_empty) {
-                    return Err(spec.wrong("targets", found, "names with | between stand there: to_q|to_k"));
+        let (rank_said, targets_said) = (said.number("rank", 1..=u64::MAX)?, said.text("targets"));
+        match &mut self.method {
+            Method::Lora { rank, targets } => {
+                *rank = rank_said.unwrap_or(*rank);
+                if let Some(found) = targets_said {
+                    *targets = found.split(['|', '+']).map(|target| target.trim().to_owned()).collect();
                 }
+                Ok(())
+            }
+            Method::Full => match rank_said.map(|_| "rank").or(targets_said.map(|_| "targets")) {
+                Some(key) => Err(WordingError::Conflict {
+                    key: key.to_owned(),
+                    other: "full".to_owned(),
+                    reason: "adapters have ranks and targets; say lora, or leave it out",
+                }),
+                None => Ok(()),
+            },
+        }
+    }
+
+    fn sizes(&mut self, said: &Wording) -> Result<(), WordingError> {
+        let all = 1..=u64::MAX;
+        self.batch = said.number_or("batch", all.clone(), self.batch)?;
+        self.accumulation = said.number_or("accumulate", all, self.accumulation)?;
+        for key in ["tokens", "seq"] {
+            if let Some(found) = said.text(key) {
+                self.shape = Shape::Tokens(crate::workload::tokens(found)?);
             }
         }
-        Ok(())
-    }
-
-    fn sizes(&mut self, spec: &mut Spec<'_>) -> Result<(), SpecError> {
-        if let Some(batch) = spec.number("batch")? {
-            self.batch = batch;
-        }
-        if let Some(tokens) = spec.tokens("tokens")? {
-            self.shape = Shape::Tokens(tokens);
-        }
-        if let Some(found) = spec.take("px") {
+        if let Some(found) = said.text("px") {
             let (width, height) = found.split_once('x').unwrap_or((found, found));
-            let (Ok(width), Ok(height)) = (width.trim().parse(), height.trim().parse()) else {
-                return Err(spec.wrong("px", found, "a side or two stand there: 1024, 1344x768"));
+            let side = |text: &str| {
+                text.trim().parse().map_err(|_| WordingError::Shape {
+                    what: "the sides of an image",
+                    found: found.to_owned(),
+                    example: "1344x768",
+                })
             };
-            self.shape = Shape::Pixels(width, height);
-        }
-        if let Some(accumulation) = spec.number("accumulate")? {
-            self.accumulation = accumulation;
+            self.shape = Shape::Pixels(side(width)?, side(height)?);
         }
         Ok(())
     }
 
-    fn choices(&mut self, spec: &mut Spec<'_>) -> Result<(), SpecError> {
-        if let Some(checkpointing) = spec.flag("checkpointing")? {
-            self.checkpointing = checkpointing;
+    fn choices(&mut self, said: &Wording) -> Result<(), WordingError> {
+        self.checkpointing = said.flag("checkpointing", self.checkpointing)?;
+        if let Some(found) = said.text("optimizer") {
+            self.optimizer = known(found, optimizer, "adamw, adamw-fused, adamw8bit, sgd, momentum")?;
         }
-        if let Some(found) = spec.take("optimizer") {
-            self.optimizer = optimizer(found).ok_or_else(|| {
-                spec.wrong("optimizer", found, "adamw, adamw-fused, adamw8bit, sgd or momentum stands there")
-            })?;
+        if let Some(found) = said.text("weights") {
+            self.weights = known(found, weights, "bf16, fp32, int8, nf4")?;
         }
-        if let Some(found) = spec.take("weights") {
-            self.weights = weights(found)
-                .ok_or_else(|| spec.wrong("weights", found, "bf16, fp32, int8 or nf4 stands there"))?;
+        if let Some(found) = said.text("attention") {
+            self.attention = known(found, attention, "fused, eager")?;
         }
-        if let Some(found) = spec.take("attention") {
-            self.attention = attention(found)
-                .ok_or_else(|| spec.wrong("attention", found, "fused or eager stands there"))?;
-        }
-        if let Some(found) = spec.take("encoders") {
-            self.companions = match found {
-                "cached" => Companions::Cached,
-                "resident" => Companions::Resident,
-                "vae" => Companions::ImageEncoderOnly,
-                _ => return Err(spec.wrong("encoders", found, "cached, resident or vae stands there")),
-            };
-        }
+        let encoders = [
+            ("cached", Companions::Cached),
+            ("resident", Companions::Resident),
+            ("vae", Companions::ImageEncoderOnly),
+        ];
+        self.companions = said.choice("encoders", &encoders, self.companions)?;
         Ok(())
     }
+}
+
+/// What a name means.
+fn known<T>(found: &str, read: impl Fn(&str) -> Option<T>, names: &str) -> Result<T, WordingError> {
+    read(found).ok_or_else(|| WordingError::Unknown { found: found.to_owned(), known: names.to_owned() })
 }
 
 /// An optimizer by one of its names.
@@ -168,16 +193,17 @@ mod tests {
         for (text, says) in [
             ("", "known are"),
             ("gpt-17:lora", "sdxl"),
-            ("sdxl:dora", "full, lora or qlora"),
+            ("sdxl:dora", "full, lora, qlora"),
             ("sdxl:lora:px=big", "1344x768"),
             ("sdxl:lora:tokens=2048", "px=1024"),
             ("qwen3-8b:lora:px=512", "tokens=2048"),
             ("qwen3-8b:full:weights=nf4", "lora"),
-            ("qwen3-8b:full:rank=4", "batch, tokens"),
+            ("qwen3-8b:full:rank=4", "say lora"),
             ("sdxl:lora:rank=99999999", "1048576"),
             ("sdxl:lora:optimizer=lion", "adamw8bit"),
             ("sdxl:lora:encoders=gone", "resident"),
             ("sdxl:lora:px=0", "1 to"),
+            ("sdxl:lora:tiling", "accumulate"),
         ] {
             let refused = Training::parse(text).unwrap_err().to_string();
             assert!(refused.contains(says), "{text:?}: {refused}");

@@ -118,7 +118,7 @@ pub enum Companions {
 pub enum TrainingError {
     /// Its text cannot be read.
     #[error(transparent)]
-    Spec(#[from] crate::spec::SpecError),
+    Wording(#[from] crate::WordingError),
     /// No network of that name.
     #[error("{name:?} is no network that can be planned for training; known are {known}")]
     UnknownNetwork {
