@@ -153,6 +153,9 @@ pub enum CliError {
     /// A recording without predictions.
     #[error("{} carries no predictions", .0.display())]
     NothingPredicted(std::path::PathBuf),
+    /// A folder without anything to hold the planner against.
+    #[error("{} has none of llamacpp_logs.csv, llamacpp_dryrun.csv and train_peaks_h200.csv", .0.display())]
+    NothingMeasured(std::path::PathBuf),
     /// A file that cannot be read.
     #[error("{} could not be read: {source}", path.display())]
     Unreadable {
@@ -259,6 +262,7 @@ Self::Recording(_) => {
                  carries its predictions"
                     .to_owned()
             }
+            Self::NothingMeasured(_) => "`plimsoll plan check --help` says which files are read".to_owned(),
             Self::Unreadable { .. } => "check the path and its permissions".to_owned(),
             Self::Terminal => "add `-o FILE`, or send the output to a file or another program".to_owned(),
             Self::Output(_) | Self::Write { .. } => {

@@ -21,6 +21,7 @@ pub mod plan;
 pub mod read;
 pub mod solve;
 pub mod speed;
+pub mod train;
 mod wording;
 pub mod workload;
 

@@ -1,9 +1,9 @@
 //! What a workload is, in one short text: `5Mx768:int4,ivf,nlist=4096`.
 //!
-//! A text is words and `key=value` items between commas; words may stand anywhere. Whoever reads it says which words and
-//! keys there are, and which numbers are sensible, so that each refusal can name the item and what would do instead.
-//! Texts come from command lines and files, and are hostile: their length is bounded, and so is every number. That, and
-//! what contradicts what is refused with it.
+//! A text is words and `key=value` items between commas; words may stand anywhere. Whoever reads it says which
+//! words and keys there are, and which numbers are sensible, so that each refusal can name the item and what would
+//! do instead. Texts come from command lines and files, and are hostile: their length is bounded, and so is every
+//! number.
 
 use std::ops::RangeInclusive;
 
@@ -204,8 +204,16 @@ impl Wording {
     /// Yes or no; a bare word is a yes.
     pub(crate) fn flag(&self, key: &str, usual: bool) -> Result<bool, WordingError> {
         let yes = self.words().any(|word| word.replace('-', "_").eq_ignore_ascii_case(key));
-        let answers =
-            [("yes", true), ("no", false), ("on", true), ("off", false), ("true", true), ("false", false)];
+        let answers = [
+            ("yes", true),
+            ("no", false),
+            ("on", true),
+            ("off", false),
+            ("true", true),
+            ("false", false),
+            ("1", true),
+            ("0", false),
+        ];
         self.choice(key, &answers, yes || usual)
     }
 }

@@ -157,6 +157,7 @@ const FILES: &[(&str, Scheme, f64)] = &[
     ("Gemma 3 27B", Scheme::IQ4_XS, 13.747),
     ("Gemma 3 27B", Scheme::Q4_K_M, 15.404),
     ("GLM 4 32B", Scheme::IQ4_XS, 16.382),
+    ("Gemma 4 12B", Scheme::Q4_0, 6637.63 / 1024.0),
     ("DeepSeek V3", Scheme::Q8_0, 664.295),
     ("DeepSeek V3", Scheme::Q4_K_M, 376.650),
     ("DeepSeek V3", Scheme::F16, 1251.990),
@@ -174,6 +175,8 @@ const BY_HAND: &[(&str, Scheme, f64)] = &[
     ("DeepSeek V3", Scheme::Q2_K, 227.689),
     ("DeepSeek V3", Scheme::Q2_K, 233.180),
     ("Gemma 3 27B", Scheme::Q4_0, 14.539),
+    // Of these the tokenizer is part, some hundredths of a GiB.
+    ("Qwen 3.5 2B", Scheme::Q4_K_M, 1_280_835_840.0 / GIB),
 ];
 
 fn error(name: &str, scheme: Scheme, gib: f64) -> f64 {
@@ -243,6 +246,8 @@ fn names_are_found_as_people_write_them() {
         ("GLM Z1 32B 0414", "GLM 4 32B"),
         ("Qwen3.6-27B UD-Q4_K_XL", "Qwen 3.6 27B"),
         ("Kimi-K2-Instruct", "Kimi K2"),
+        ("Qwen3-235B-A22B-128K", "Qwen3 235B A22B"),
+        ("gemma-4-12b-it-qat", "Gemma 4 12B"),
     ] {
         assert_eq!(found(text).as_deref(), Ok(name), "{text}");
     }
@@ -308,5 +313,55 @@ proptest::proptest! {
         let _ = model(&text);
         let _ = Scheme::find(&text);
         let _ = text.parse::<Scheme>();
+    }
+}
+
+/// Names of models in public logs, as their loaders printed them; what is not an entry is printed and looked through by
+/// hand.
+#[test]
+fn names_in_public_logs_are_found_or_refused_but_not_mistaken() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/plan-truth/llamacpp_logs.csv");
+    let Ok(text) = std::fs::read_to_string(path) else {
+        println!("skipped: {path} is not there");
+        return;
+    };
+    let mut found = std::collections::BTreeMap::new();
+    for line in text.lines().skip(1) {
+        let mut cells = line.split(',').skip(1);
+        let (Some(name), Some(quant)) = (cells.next(), cells.next()) else { continue };
+        let entry = model(name);
+        let told = entry.as_ref().map_or_else(ToString::to_string, |(entry, _)| entry.name().to_owned());
+        found.insert(name.to_owned(), format!("{told}; {quant} {:?}", quant.parse::<Scheme>().ok()));
+        // Where a log states the shape, the entry must have it.
+        if let Ok((entry, _)) = entry {
+            let hyper = entry.hyper();
+            for (key, number) in [
+                ("n_layer=", hyper.layers.len() as u64),
+                ("n_embd=", hyper.width),
+                // A log that names no version of Mistral's may mean the smaller vocabulary of the first.
+                ("n_vocab=", if name.contains("Mistral") { 32000 } else { hyper.vocabulary }),
+            ] {
+                let stated =
+                    line.split(key).nth(1).and_then(|rest| rest.split([';', ' ', ',']).next()?.parse().ok());
+                assert!(
+                    stated.is_none_or(|stated: u64| stated == number),
+                    "{name}: {key}{stated:?}, {number} here"
+                );
+            }
+        }
+    }
+    for (name, told) in found {
+        println!("{name:45} {told}");
+    }
+}
+
+#[test]
+fn tensors_are_as_many_as_files_have() {
+    // As llama.cpp counted them while loading such files.
+    for (name, count) in
+        [("Gemma 4 31B", 833), ("Gemma 4 12B", 667), ("Llama 3.1 8B", 292), ("Qwen3 30B A3B", 579)]
+    {
+        let (entry, _) = model(name).unwrap();
+        assert_eq!(entry.model(Scheme::Q8_0).tensors.len(), count, "{name}");
     }
 }

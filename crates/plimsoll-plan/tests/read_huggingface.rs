@@ -90,6 +90,12 @@ fn windows() {
     assert_eq!(letters(&oss), "wawa");
     let experts = Experts { count: 32, used: 4, width: 2880, shared_width: 0 };
     assert_eq!(oss.layers[0].ffn, Ffn::Experts(experts));
+    let exaone = config(
+        r#"{"model_type":"exaone4","hidden_size":5120,"intermediate_size":27392,"num_attention_heads":40,
+        "num_key_value_heads":8,"num_hidden_layers":64,"sliding_window":4096,"sliding_window_pattern":"LLLG",
+        "vocab_size":102400}"#,
+    );
+    assert_eq!(letters(&exaone), "wwwa".repeat(16));
     let three_n = config(
         r#"{"model_type":"gemma3n","text_config":{"model_type":"gemma3n_text","hidden_size":2048,"num_hidden_layers":5,
         "intermediate_size":[8192,8192,8192,8192,8192],"num_attention_heads":8,"num_key_value_heads":2,"head_dim":256,
@@ -168,6 +174,10 @@ fn recurrent_and_hybrid_ones() {
         "mamba_d_conv":4,"mamba_n_heads":24,"mamba_n_groups":1,"vocab_size":32784}"#,
     );
     assert_eq!(letters(&falcon), "++");
+}
+
+#[test]
+fn layers_of_several_kinds() {
     let nemotron = config(
         r#"{"model_type":"nemotron_h","hidden_size":4480,"intermediate_size":15680,"num_attention_heads":40,
         "num_key_value_heads":8,"head_dim":128,"num_hidden_layers":5,"hybrid_override_pattern":"M-M*-",
@@ -177,6 +187,24 @@ fn recurrent_and_hybrid_ones() {
     assert_eq!(nemotron.layers[1].ffn, Ffn::Dense { width: 15_680, gated: false });
     assert_eq!(nemotron.layers[0].ffn, Ffn::None);
     assert_eq!(nemotron.layers[0].recurrent.as_ref().unwrap().inner_width, 10_240);
+    let listed = config(
+        r#"{"model_type":"nemotron_h","hidden_size":2688,"intermediate_size":1856,"num_attention_heads":32,
+        "num_key_value_heads":2,"head_dim":128,"num_hidden_layers":4,"n_routed_experts":128,"num_experts_per_tok":6,
+        "moe_intermediate_size":1856,"moe_shared_expert_intermediate_size":3712,"n_shared_experts":1,
+        "layers_block_type":["mamba","moe","attention","moe"],"mamba_num_heads":64,"mamba_head_dim":64,
+        "ssm_state_size":128,"n_groups":8,"conv_kernel":4,"vocab_size":131072}"#,
+    );
+    assert_eq!((listed.architecture.as_str(), letters(&listed).as_str()), ("nemotron_h_moe", "r-a-"));
+    assert_eq!(
+        listed.layers[1].ffn,
+        Ffn::Experts(Experts { count: 128, used: 6, width: 1856, shared_width: 3712 })
+    );
+    let minimax = config(
+        r#"{"model_type":"minimax_text_01","hidden_size":6144,"intermediate_size":9216,"num_attention_heads":64,
+        "num_key_value_heads":8,"head_dim":128,"num_hidden_layers":4,"attn_type_list":[0,0,1,0],"num_local_experts":32,
+        "num_experts_per_tok":2,"rotary_dim":64,"vocab_size":200064}"#,
+    );
+    assert_eq!((letters(&minimax).as_str(), minimax.rope_width), ("rrar", 64));
     let granite = config(
         r#"{"model_type":"granitemoehybrid","hidden_size":1536,"intermediate_size":512,"num_attention_heads":12,
         "num_key_value_heads":4,"num_hidden_layers":3,"layer_types":["mamba","attention","mamba"],"mamba_d_state":128,

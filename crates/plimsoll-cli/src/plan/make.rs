@@ -15,8 +15,8 @@ use super::{here, svg, view};
 use crate::{CliError, Printer};
 
 /// Priorities by kind: what people wait for comes before what can be done later.
-const PRIORITIES: [(Sort, u8); 4] =
-    [(Sort::Model, 7), (Sort::Index, 6), (Sort::Image, 5), (Sort::Documents, 4)];
+const PRIORITIES: [(Sort, u8); 5] =
+    [(Sort::Model, 7), (Sort::Index, 6), (Sort::Image, 5), (Sort::Documents, 4), (Sort::Training, 3)];
 
 pub(super) fn run(args: &AskArgs, printer: &Printer) -> Result<(), CliError> {
     if args.is_empty() {
@@ -72,6 +72,7 @@ fn requests(args: &AskArgs) -> Result<Vec<Request>, CliError> {
         (Sort::Index, &args.index),
         (Sort::Image, &args.image),
         (Sort::Documents, &args.documents),
+        (Sort::Training, &args.train),
     ];
     let (mut requests, mut taken) = (Vec::new(), BTreeSet::new());
     for (sort, texts) in lists {

@@ -185,6 +185,7 @@ fn of_indexes(machine: &Machine, lines: &Lines) -> Vec<Vec<Entry>> {
             worth: 1.0,
             speed: None,
             launch: None,
+            finetune: None,
             doubts: Vec::new(),
         };
         let mut choice = configuration.choice(1.0);

@@ -41,6 +41,8 @@ struct Traits {
     positions: bool,
     /// Recurrent layers' input is one matrix and not two.
     joined_input: bool,
+    /// Layers that see all take their values from their keys, and each layer's output has a scale (Gemma 4).
+    values_of_keys: bool,
     /// Each expert has a bias for being chosen (DeepSeek V3).
     choice_bias: bool,
 }
@@ -53,6 +55,7 @@ fn traits(hyper: &Hyper) -> Traits {
         "olmoe" => Traits { whole_norms: true, ..plain },
         "gemma2" => Traits { post_norms: true, ..plain },
         "gemma3" => Traits { post_norms: true, head_norms: true, ..plain },
+        "gemma4" => Traits { post_norms: true, head_norms: true, values_of_keys: true, ..plain },
         "glm4" => Traits { post_norms: true, fused_up: true, ..plain },
         "phi3" => Traits { fused: true, fused_up: true, ..plain },
         "gpt-oss" => Traits { sinks: true, query_bias: true, late_norm: true, ..plain },
@@ -133,6 +136,12 @@ impl Skeleton<'_> {
             "llama" if vocabulary == 128_256 && long => {
                 self.put("rope_freqs.weight".to_owned(), &[rope_width / 2]);
             }
+            "gemma4" => {
+                let heads =
+                    self.hyper.layers.iter().filter_map(|layer| Some(layer.attention.as_ref()?.key_width));
+                let widest = heads.max().unwrap_or(0);
+                self.put("rope_freqs.weight".to_owned(), &[widest / 2]);
+            }
             "phi3" if long => {
                 self.put("rope_factors_long.weight".to_owned(), &[rope_width / 2]);
                 self.put("rope_factors_short.weight".to_owned(), &[rope_width / 2]);
@@ -180,6 +189,9 @@ impl Skeleton<'_> {
             self.norm(&format!("{at}post_attention_norm"), width);
             self.norm(&format!("{at}post_ffw_norm"), width);
         }
+        if self.traits.values_of_keys {
+            self.put(format!("{at}layer_output_scale.weight"), &[1]);
+        }
         self.ffn(at, &layer.ffn);
     }
 
@@ -197,7 +209,9 @@ impl Skeleton<'_> {
             let doubled = if gated_attention { queries.saturating_mul(2) } else { queries };
             self.matrix(&format!("{at}attn_q"), width, doubled, query_bias);
             self.matrix(&format!("{at}attn_k"), width, keys, query_bias);
-            self.matrix(&format!("{at}attn_v"), width, values, query_bias);
+            if !(self.traits.values_of_keys && attention.window.is_none()) {
+                self.matrix(&format!("{at}attn_v"), width, values, query_bias);
+            }
         }
         self.matrix(&format!("{at}attn_output"), joined, width, all_bias || sinks);
         if self.traits.head_norms {

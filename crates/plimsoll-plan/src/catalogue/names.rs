@@ -171,7 +171,9 @@ fn changes(word: &str) -> bool {
     let number = word.starts_with(|c: char| c.is_ascii_digit());
     // A date, or the number of a part of a file that is split.
     let date = matches!(word.len(), 4 | 5 | 6 | 8) && is_number(word);
-    (number && !date) || OTHER.contains(&word)
+    // Files say how long a context they were made for: "128k".
+    let context = word.strip_suffix('k').is_some_and(is_number);
+    (number && !date && !context) || OTHER.contains(&word)
 }
 
 /// The row that a text means.

@@ -22,6 +22,7 @@ pub(super) struct Shape {
     attention_softcap: bool,
     logits_softcap: bool,
     window: Option<Window>,
+    full: Option<Full>,
     mla: Option<Mla>,
     delta: Option<Delta>,
     experts: Option<Mixture>,
@@ -32,6 +33,13 @@ pub(super) struct Shape {
 struct Window {
     tokens: u32,
     full_every: u32,
+}
+
+/// What heads are like in the layers that see all, where they differ from the others.
+#[derive(Clone, Copy, Debug)]
+struct Full {
+    kv_heads: u32,
+    head_width: u32,
 }
 
 /// Layers whose tokens are mixed by a gated delta net, but for each so-manyth, which has attention.
@@ -84,6 +92,7 @@ impl Shape {
             attention_softcap: false,
             logits_softcap: false,
             window: None,
+            full: None,
             mla: None,
             delta: None,
             experts: None,
@@ -118,6 +127,12 @@ impl Shape {
     /// Layers see only so many tokens, but for each `full_every`th.
     pub(super) const fn windowed(mut self, tokens: u32, full_every: u32) -> Self {
         self.window = Some(Window { tokens, full_every });
+        self
+    }
+
+    /// Layers that see all have so many heads of keys and values, and heads so wide (Gemma 4).
+    pub(super) const fn full_heads(mut self, kv_heads: u32, head_width: u32) -> Self {
+        self.full = Some(Full { kv_heads, head_width });
         self
     }
 
@@ -173,11 +188,13 @@ impl Shape {
         let each = |every: u32| (index + 1).is_multiple_of(every);
         let delta = self.delta.filter(|delta| !each(delta.full_every));
         let window = self.window.filter(|window| !each(window.full_every));
+        let full = self.full.filter(|_| window.is_none());
+        let width = |own: u32| full.map_or(own, |full| full.head_width).into();
         let attention = Attention {
             heads: self.heads.into(),
-            kv_heads: self.kv_heads.into(),
-            key_width: self.key_width.into(),
-            value_width: self.value_width.into(),
+            kv_heads: full.map_or(self.kv_heads, |full| full.kv_heads).into(),
+            key_width: width(self.key_width),
+            value_width: width(self.value_width),
             window: window.map(|window| window.tokens.into()),
             mla: self.mla,
             borrows_kv: false,

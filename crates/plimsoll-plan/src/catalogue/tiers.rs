@@ -38,7 +38,7 @@ pub const MACHINES: &[&str] = &[
     "a100-80g+256g",
     "h100-sxm+512g",
     "h200+1024g",
-    "mi300x+1024g",
+    "instinct-mi300x+1024g",
     "8x h100-sxm+2048g",
     "cpu-32g",
     "cpu-64g",

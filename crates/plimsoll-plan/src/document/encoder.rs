@@ -43,7 +43,8 @@ const KNOWN: [(&str, u64, u64, u64, u64, u64, u64); 12] = [
 ];
 
 impl Encoder {
-    /// A model that is known by name, its weights in so many bytes a number. Part of a name does where only one has it.
+    /// A model that is known by name, its weights in so many bytes a number. Part of a name does where only one has
+    /// it.
     pub fn known(name: &str, number_bytes: u64) -> Option<Self> {
         let small = name.trim().to_ascii_lowercase();
         let whole = KNOWN.iter().find(|row| row.0 == small);
@@ -74,9 +75,9 @@ impl Encoder {
         Self { name, weights, layers, width, ffn_width, dimension, context, number_bytes }
     }
 
-    /// What a batch needs on the way: the widest moment of a layer. Nothing is kept for a backward pass, so layers do
-    /// not add up: there are the stream itself, its copy before the layer, and then either queries, keys, values and what
-    /// attention makes of them, or the feed-forward part before and after its function.
+    /// What a batch needs on the way: the widest moment of a layer. Nothing is kept for a backward pass, so layers
+    /// do not add up: there are the stream itself, its copy before the layer, and then either queries, keys, values
+    /// and what attention makes of them, or the feed-forward part before and after its function.
     pub fn working_bytes(&self, tokens: u64) -> Bytes {
         let stream = self.width.saturating_mul(3);
         let attention = self.width.saturating_mul(4);
@@ -114,7 +115,12 @@ mod tests {
                 + (30_522 + 512 + 2 + 2) * w
                 + pooler * (w * w + w)
         };
-        for (name, pooler) in [("all-minilm-l6-v2", 1), ("bge-base-en-v1.5", 1), ("bge-large-en-v1.5", 1)] {
+        for (name, pooler) in [
+            ("all-minilm-l6-v2", 1),
+            ("bge-small-en-v1.5", 1),
+            ("bge-base-en-v1.5", 1),
+            ("bge-large-en-v1.5", 1),
+        ] {
             let model = Encoder::known(name, 1).unwrap();
             let parameters = bert(model.layers, model.width, model.ffn_width, pooler);
             assert_eq!(model.weights.get(), parameters, "{name}");

@@ -3,6 +3,7 @@
 //! Each text says in comments what that program cannot be told, so that a plan does not look as if it were enforced
 //! where it is not.
 
+mod finetune;
 mod launch;
 mod llama_server;
 mod mlx;
@@ -12,6 +13,7 @@ mod vllm;
 use std::fmt;
 use std::str::FromStr;
 
+pub use finetune::finetune;
 pub use launch::{Launch, Weights};
 
 /// A program that a plan can be written for.

@@ -17,8 +17,8 @@ pub(super) struct Step {
     pub(super) written: bool,
 }
 
-/// Vectors of a transformer in a UNet at its widest: the stream five times (the block's input twice, itself, after the norm
-/// and after attention), and the gated feed-forward part before (8) and within (4 + 4) its function.
+/// Vectors of a transformer in a UNet at its widest: the stream five times (the block's input twice, itself, after
+/// the norm and after attention), and the gated feed-forward part before (8) and within (4 + 4) its function.
 const UNET_VECTORS: u64 = 21;
 
 impl Denoiser {
@@ -51,7 +51,8 @@ impl Step {
         product(&[self.batch, channels, side(self.sides.0), side(self.sides.1), self.number_bytes])
     }
 
-    /// Scores of all heads before and after softmax, if they are written; ggml does softmax in place, in single precision.
+    /// Scores of all heads before and after softmax, if they are written; ggml does softmax in place, in single
+    /// precision.
     fn scores(self, heads: u64, tokens: u64) -> u64 {
         let each = match self.runtime {
             Runtime::Torch => self.number_bytes.saturating_mul(2),
@@ -126,8 +127,9 @@ mod tests {
     use super::super::pipeline::PIPELINES;
     use super::*;
 
-    /// diffusers 0.42 on tensors without memory, fused attention, weights left out: the most that was alive, in MiB. The
-    /// libraries' own workspaces are not in these; a UNet's convolutions add theirs here, so it may lie above.
+    /// diffusers 0.42 on tensors without memory, fused attention, weights left out: the most that was alive, in
+    /// MiB. The libraries' own workspaces are not in these; a UNet's convolutions add theirs here, so it may lie
+    /// above.
     #[test]
     fn a_step_needs_what_was_alive() {
         let rows = [

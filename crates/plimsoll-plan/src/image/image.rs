@@ -73,7 +73,8 @@ pub enum TextEncoders {
     OnHost,
 }
 
-/// What PyTorch's allocator had reserved over what was in use at the decoder's peak: 0.94 to 0.97 of that peak on an H200.
+/// What PyTorch's allocator had reserved over what was in use at the decoder's peak: 0.93 to 0.97 of that peak on
+/// an H200.
 const ALLOCATOR_SHARE: (u64, u64) = (96, 100);
 /// What cuBLAS sets aside under PyTorch on Hopper; 8 MiB elsewhere.
 const LIBRARY: Bytes = Bytes::mib(32);
@@ -89,6 +90,11 @@ impl Image {
         // stable-diffusion.cpp looks at them one after the other.
         let twice = self.guided && self.runtime == Runtime::Torch;
         self.batch.saturating_mul(if twice { 2 } else { 1 })
+    }
+
+    /// Whether it runs where it was measured: PyTorch on NVIDIA's GPUs. Other libraries turn or copy other tensors.
+    fn measured(&self) -> bool {
+        self.runtime == Runtime::Torch && matches!(self.place, Place::Cuda(_))
     }
 
     fn encoder_place(&self) -> Place {
@@ -128,8 +134,8 @@ impl Image {
         Phases { resident, turns: turns.into_iter().map(|(name, parts)| Phase { name, parts }).collect() }
     }
 
-    /// What PyTorch's allocator keeps beyond what is in use when the decoder is done; zero elsewhere. It gives that back
-    /// before it fails, so it counts for what others see of the device, not for whether it fits.
+    /// What PyTorch's allocator keeps beyond what is in use when the decoder is done; zero elsewhere. It gives that
+    /// back before it fails, so it counts for what others see of the device, not for whether it fits.
     pub fn kept_by_allocator(&self) -> Bytes {
         if self.runtime != Runtime::Torch {
             return Bytes::ZERO;
@@ -212,7 +218,7 @@ impl Image {
             .term("latent width", sides.1)
             .term("number", format!("{number_bytes} B"))
             .term("scores", if written { "written" } else { "fused" });
-        let share = if self.runtime == Runtime::Torch { 0.15 } else { 0.3 };
+        let share = if self.measured() { 0.15 } else { 0.3 };
         push(parts, "denoising", (self.place, "scratch"), bytes, Certainty::Estimated(share), formula);
         self.raised(parts);
         if self.runtime == Runtime::Torch {
@@ -278,8 +284,9 @@ impl Image {
             .term("pixels", format!("{} × {}", self.sides.0, self.sides.1))
             .term("tile", self.tile.map_or("none".to_owned(), |tile| tile.to_string()))
             .term("number", format!("{} B", self.decoder_number_bytes));
+        let share = if self.measured() || self.runtime == Runtime::StableDiffusionCpp { 0.05 } else { 0.5 };
         let at = (self.place, "scratch");
-        push(parts, "decoding", at, self.decoder_peak(), Certainty::Estimated(0.05), formula);
+        push(parts, "decoding", at, self.decoder_peak(), Certainty::Estimated(share), formula);
         let bytes = product(&[self.batch, 3, self.sides.0, self.sides.1, 4]);
         let formula = Formula::new("images × 3 × width × height × 4 B").term("images", self.batch);
         push(parts, "images", (Place::Host, "output"), bytes, Certainty::Exact, formula);

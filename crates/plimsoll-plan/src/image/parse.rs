@@ -31,10 +31,11 @@ const SIDE_MAX: u64 = 1 << 20;
 impl Image {
     /// Reads `flux.1-dev,1024x1024,batch=1,weights=fp8,text=drop,tiling,on=cuda:0`.
     ///
-    /// The model comes first (`sdxl`, `sd3.5-medium`, `sd3.5-large`, `flux.1-dev`, `flux.1-schnell`), then width × height.
-    /// `weights` and `text_weights` are types, `text` is what becomes of the text encoders (`keep`, `drop`, `host`),
-    /// `offload=model` keeps only the part that works on the device; `vae` is the decoder's type, `tiling` decodes by
-    /// tiles of `tile` pixels; `attention=written` is without fused attention; `runtime` is `torch` or `sdcpp`.
+    /// The model comes first (`sdxl`, `sd3.5-medium`, `sd3.5-large`, `flux.1-dev`, `flux.1-schnell`), then width ×
+    /// height. `weights` and `text_weights` are types, `text` is what becomes of the text encoders (`keep`, `drop`,
+    /// `host`), `offload=model` keeps only the part that works on the device; `vae` is the decoder's type, `tiling`
+    /// decodes by tiles of `tile` pixels; `attention=written` is without fused attention; `runtime` is `torch` or
+    /// `sdcpp`.
     pub fn parse(text: &str) -> Result<Self, WordingError> {
         let said = Wording::parse(WHAT, text, EXAMPLE)?;
         said.keys(&KEYS)?;

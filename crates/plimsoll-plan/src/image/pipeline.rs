@@ -89,8 +89,9 @@ const T5: Encoder = Encoder {
 const T5_SHORT: Encoder = Encoder { tokens: 256, ..T5 };
 
 /// Vectors at the widest moment were counted in diffusers 0.42 on tensors without memory, with fused attention: the
-/// stream, its copy before the block, after the norm and after attention, and the feed-forward part before and after its
-/// function (8). FLUX.1 has feed-forward and attention side by side, and rotates queries in single precision.
+/// stream, its copy before the block, after the norm and after attention, and the feed-forward part before and
+/// after its function (8). FLUX.1 has feed-forward and attention side by side, and rotates queries in single
+/// precision.
 const FLUX: Denoiser = Denoiser::Transformer {
     width: 3072,
     text_tokens: 512,

@@ -1,7 +1,8 @@
 //! What decoding an image needs: a walk through the decoder, whose last blocks are as large as the image.
 //!
-//! The autoencoders of SDXL, SD 3.5 and FLUX.1 share one shape: from 512 channels at an eighth of the image's sides to 128
-//! at the whole, three residual blocks on each scale. What is widest is the step to the whole image at 256 channels.
+//! The autoencoders of SDXL, SD 3.5 and FLUX.1 share one shape: from 512 channels at an eighth of the image's sides
+//! to 128 at the whole, three residual blocks on each scale. What is widest is the step to the whole image at 256
+//! channels.
 
 use super::Runtime;
 use crate::phase::product;
@@ -33,8 +34,9 @@ impl Decoding {
         product(&[self.batch, channels, high, wide, number_bytes])
     }
 
-    /// What there is at a convolution: input, output, and what the library makes of them. On NVIDIA's tensor cores both are
-    /// turned to channels last; ggml writes nine copies of the input in halves and computes in single precision.
+    /// What there is at a convolution: input, output, and what the library makes of them. On NVIDIA's tensor cores
+    /// both are turned to channels last; ggml writes nine copies of the input in halves and computes in single
+    /// precision.
     fn convolution(self, channels: (u64, u64), scale: u32, beside: u64) -> u64 {
         let (input, output) = (
             self.tensor(channels.0, scale, self.number_bytes),
@@ -93,8 +95,8 @@ mod tests {
         Decoding { batch, sides, number_bytes, runtime: Runtime::Torch, written: false }
     }
 
-    /// The decoder's shape with random weights in PyTorch 2.11 on an H200 (cuDNN), what `max_memory_allocated` was over
-    /// what was there before, in MiB.
+    /// The decoder's shape with random weights in PyTorch 2.11 on an H200 (cuDNN), what `max_memory_allocated` was
+    /// over what was there before, in MiB.
     #[test]
     fn a_decoder_needs_what_it_took_on_a_gpu() {
         let rows = [

@@ -19,7 +19,9 @@ pub struct Forecast {
     pub queries_a_pass: u64,
     /// What is read for the batch altogether.
     pub read: Bytes,
-    /// How long that takes at least; zero where nothing is read.
+    /// What is read besides for candidates that are looked at again: originals, and planes that stand apart.
+    pub again: Bytes,
+    /// How long both take at least; zero where nothing is read.
     pub seconds: f64,
     /// The most memory it takes: within the budget.
     pub peak: Bytes,
@@ -53,19 +55,21 @@ pub enum ForecastError {
 }
 
 impl Index {
-    /// What a batch of queries costs when its place has only so many bytes for this index, and what does not fit comes
-    /// from below at such a rate.
+    /// What a batch of queries costs when its place has only so many bytes for this index, and what does not fit
+    /// comes from below at such a rate.
     ///
-    /// Codes and ids stay as far as there is room; the rest comes through the ring, and one pass serves as many queries
-    /// as there is room for. More passes leave more room for codes, so what is chosen is what reads least. A list that
-    /// no query looks at is not read. What would not do for one query is refused. Of replicas one is looked at.
+    /// Codes and ids stay as far as there is room; the rest comes through the ring, and one pass serves as many
+    /// queries as there is room for. More passes leave more room for codes, so what is chosen is what reads least.
+    /// A list that no query looks at is not read. What would not do for one query is refused. Of replicas one is
+    /// looked at.
     pub fn forecast(&self, budget: Bytes, bandwidth: Rate) -> Result<Forecast, ForecastError> {
         let index = Self { replicas: 1, ..self.clone() };
-        let codes = product(&[index.vectors, index.vector_bytes().get()]);
+        let codes = product(&[index.vectors, index.scanned_bytes()]);
         let fixed = index.fixed();
         // No chunk is larger than the codes.
         let ring = product(&[index.ring.slots, index.ring.chunk.get().min(codes.max(1))]);
         let queries = index.load.queries.max(1);
+        let again = index.again_bytes(queries);
         let one = fixed.saturating_add(index.asked_without_ring(1));
         if matches!(index.kind, Kind::Hnsw { .. }) && one.saturating_add(codes) > budget.get() {
             return Err(ForecastError::Graph { budget, needed: Bytes::new(one.saturating_add(codes)) });
@@ -88,9 +92,18 @@ impl Index {
             let passes = if kept == codes { 0 } else { queries.div_ceil(together) };
             let read = Bytes::new(product(&[streamed.get(), passes]));
             if best.as_ref().is_none_or(|best| read < best.read) {
-                let (kept, peak, seconds) = (Bytes::new(kept), Bytes::new(peak), bandwidth.seconds(read));
-                best =
-                    Some(Forecast { kept, streamed, passes, queries_a_pass: together, read, seconds, peak });
+                let (kept, peak) = (Bytes::new(kept), Bytes::new(peak));
+                let seconds = bandwidth.seconds(read.saturating_add(again));
+                best = Some(Forecast {
+                    kept,
+                    streamed,
+                    passes,
+                    queries_a_pass: together,
+                    read,
+                    again,
+                    seconds,
+                    peak,
+                });
             }
         }
         best.ok_or_else(|| ForecastError::Budget {
@@ -99,10 +112,24 @@ impl Index {
         })
     }
 
+    /// What of a vector is looked at in a pass: all of its code, or the signs where the other planes stand apart.
+    fn scanned_bytes(&self) -> u64 {
+        let all = self.vector_bytes().get();
+        if self.planes_apart() { all.saturating_sub(self.lower_bytes()) } else { all }
+    }
+
+    /// What is read of candidates from places below.
+    fn again_bytes(&self, queries: u64) -> Bytes {
+        let planes = if self.planes_apart() { self.lower_bytes() } else { 0 };
+        let again = self.originals.filter(|there| there.place != self.memory() && self.load.oversampling > 1);
+        let vector = again.map_or(0, |there| product(&[self.dimension, there.number_bytes]));
+        Bytes::new(product(&[queries, self.candidates(), planes.saturating_add(vector)]))
+    }
+
     /// What can neither stream nor be done without: tables, centroids, marks of what is deleted, a graph.
     fn fixed(&self) -> u64 {
         let place = self.memory();
-        let moving = |name: &str| ["codes", "sign plane", "lower planes", "ids"].contains(&name);
+        let moving = |name: &str| ["codes", "sign plane", "ids"].contains(&name);
         let parts = self.resident().into_iter().filter(|part| part.place == place && !moving(&part.name));
         parts.fold(0, |sum, part| sum.saturating_add(part.bytes.get()))
     }
@@ -139,6 +166,15 @@ mod tests {
         assert!(tight.peak <= Bytes::gib(2));
         assert_eq!(tight.kept + tight.streamed, Bytes::new(10_000_000 * (768 + 4 + 8)));
         assert!((tight.seconds - tight.read.ratio(Bytes::new(2_000_000_000))).abs() < 1e-9);
+    }
+
+    #[test]
+    fn candidates_are_read_again_from_where_they_are() {
+        let index = "1Mx768:planes,lower=disk,queries=10,k=10,oversampling=4";
+        let all = forecast(index, Bytes::gib(4)).unwrap();
+        assert_eq!((all.passes, all.kept), (0, Bytes::new(1_000_000 * (96 + 8 + 8))));
+        assert_eq!(all.again, Bytes::new(10 * 40 * (3 * 96 + 768 * 4)));
+        assert!(all.seconds > 0.0);
     }
 
     #[test]

@@ -7,8 +7,8 @@ use crate::Phases;
 
 /// A vector index: how many vectors of how many numbers, how they are kept and found, and what is asked of it.
 ///
-/// It is a description; nothing of it is built. What the vectors mean, where they come from and the program's own code
-/// are no part of it.
+/// It is a description; nothing of it is built. What the vectors mean, where they come from and the program's own
+/// code are no part of it.
 ///
 /// ```
 /// use plimsoll_plan::index::Index;
@@ -126,6 +126,16 @@ impl Index {
             (Maker::Faiss, Kind::Ivf { .. }, Codec::Binary) => 8,
             _ => 0,
         }
+    }
+
+    /// Whether the signs stand in one place and the other planes in another.
+    pub(super) fn planes_apart(&self) -> bool {
+        self.codec == Codec::Planes && self.lower_place != self.place
+    }
+
+    /// What the planes below the signs take for one vector.
+    pub(super) fn lower_bytes(&self) -> u64 {
+        self.dimension.div_ceil(8).saturating_mul(3)
     }
 
     /// Candidates that a query keeps: more than it wants where the originals are looked at again.

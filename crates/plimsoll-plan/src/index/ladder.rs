@@ -33,7 +33,7 @@ fn recall(codec: Codec, dimension: u64) -> ((f64, f64), (f64, f64), &'static str
         Codec::Int8 => ((0.97, 1.0), (0.995, 1.0), MEASURED),
         Codec::Int4 => ((0.85, 0.95), (0.98, 1.0), MEASURED),
         Codec::Planes => ((0.80, 0.95), (0.95, 1.0), GUESSED),
-        Codec::Binary => ((0.35, 0.75), (0.65, 0.97), MEASURED),
+        Codec::Binary => ((0.40, 0.75), (0.70, 0.97), MEASURED),
         Codec::Pq { .. } if bits >= 2.0 => ((0.70, 0.92), (0.95, 1.0), MEASURED),
         Codec::Pq { .. } if bits >= 1.0 => ((0.45, 0.80), (0.80, 0.98), MEASURED),
         Codec::Pq { .. } => ((0.20, 0.65), (0.45, 0.95), MEASURED),
@@ -47,8 +47,8 @@ fn bits_a_number(codec: Codec, dimension: u64) -> f64 {
 }
 
 impl Index {
-    /// Codecs that could keep these vectors, from the best to the smallest. Recall is an expectation, never a promise:
-    /// it depends on the vectors, and only a measurement on them tells.
+    /// Codecs that could keep these vectors, from the best to the smallest. Recall is an expectation, never a
+    /// promise: it depends on the vectors, and only a measurement on them tells.
     pub fn ladder(&self) -> Vec<Rung> {
         let dimension = self.dimension.max(1);
         let codecs = [

@@ -69,11 +69,11 @@ const WORDS: [(&str, Word); 12] = [
 impl Index {
     /// Reads `5Mx768:int4,ivf,nlist=4096,nprobe=32,originals=disk,queries=64,k=100,metric=l2`.
     ///
-    /// Vectors and numbers of each come first. Then a codec (`f32`, `f16`, `bf16`, `int8`, `int4`, `binary`, `planes`,
-    /// `pq` with `pq_m` and `pq_bits`, `neural` with `width`), a kind (`flat`, `ivf` with `nlist` and `nprobe`, `hnsw`
-    /// with `m`, `ef` and `ef_construction`), and what is asked: `queries`, `k`, `oversampling`, `threads`. `on` is the
-    /// place of the codes, `lower` that of the lower planes, `originals` that of the vectors as they came (or `none`).
-    /// `as` is who lays it out: `plimsoll`, `faiss`, `hnswlib`, `usearch`.
+    /// Vectors and numbers of each come first. Then a codec (`f32`, `f16`, `bf16`, `int8`, `int4`, `binary`,
+    /// `planes`, `pq` with `pq_m` and `pq_bits`, `neural` with `width`), a kind (`flat`, `ivf` with `nlist` and
+    /// `nprobe`, `hnsw` with `m`, `ef` and `ef_construction`), and what is asked: `queries`, `k`, `oversampling`,
+    /// `threads`. `on` is the place of the codes, `lower` that of the lower planes, `originals` that of the vectors
+    /// as they came (or `none`). `as` is who lays it out: `plimsoll`, `faiss`, `hnswlib`, `usearch`.
     pub fn parse(text: &str) -> Result<Self, WordingError> {
         let (size, rest) = text.split_once([':', ',']).unwrap_or((text, ""));
         let shape = || WordingError::Shape { what: WHAT, found: size.to_owned(), example: EXAMPLE };

@@ -2,7 +2,7 @@
 
 use plimsoll::{Bytes, Place};
 
-use super::{Codec, Index, Kind, Maker};
+use super::{Index, Kind, Maker};
 use crate::phase::{product, push};
 use crate::{Certainty, Formula, Part};
 
@@ -36,7 +36,7 @@ impl Index {
         let code = self.codec.code_bytes(self.dimension);
         let scale = self.codec.scale_bytes(self.maker).saturating_add(self.factor_bytes());
         let plane = self.dimension.div_ceil(8);
-        let apart = self.codec == Codec::Planes && self.lower_place != self.place;
+        let apart = self.planes_apart();
         let upper = if apart { plane } else { code };
         let rule = "vectors × (code + scale) × replicas";
         let formula = |code: u64, scale: u64| {
@@ -51,7 +51,7 @@ impl Index {
         let at = (self.place, "codes");
         push(parts, name, at, bytes, self.array_certainty(bytes), formula(upper, scale));
         if apart {
-            let lower = code.saturating_sub(plane);
+            let lower = self.lower_bytes();
             let bytes = product(&[self.vectors, lower, self.replicas]);
             let at = (self.lower_place, "codes");
             push(parts, "lower planes", at, bytes, self.array_certainty(bytes), formula(lower, 0));

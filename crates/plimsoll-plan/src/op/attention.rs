@@ -17,9 +17,9 @@ pub(super) const KNOWN: Known = Known {
 
 /// `softmax(Q·Kᵀ)·V`, with the scores written out or not.
 ///
-/// Fused, a row of scores is never in memory; what stays for the backward pass is the logarithm of each row's sum. Written
-/// out, there are the scores and what softmax makes of them, each `batch × heads × q × kv`, and keys and values are
-/// repeated for all heads of a group. Causal attention leaves out pairs, not memory.
+/// Fused, a row of scores is never in memory; what stays for the backward pass is the logarithm of each row's sum.
+/// Written out, there are the scores and what softmax makes of them, each `batch × heads × q × kv`, and keys and
+/// values are repeated for all heads of a group. Causal attention leaves out pairs, not memory.
 pub(super) fn tally(said: &Wording) -> Result<(Tally, Vec<u64>), WordingError> {
     let side = |key| said.number_must(key, 1..=SIDE_MAX);
     let batch = ("batch", said.number_or("batch", 1..=SIDE_MAX, 1)?);

@@ -28,8 +28,8 @@ pub(super) const KNOWN: Known = Known {
 
 /// `batch × [m, k] · [k, n] → batch × [m, n]`.
 ///
-/// Transposed operands are read as they lie: no library that is worth its name copies them. Split-k keeps a partial sum
-/// for each part, in single precision, until they are added up.
+/// Transposed operands are read as they lie: no library that is worth its name copies them. Split-k keeps a partial
+/// sum for each part, in single precision, until they are added up.
 #[expect(clippy::many_single_char_names, reason = "the letters are the operation's own")]
 pub(super) fn tally(said: &Wording) -> Result<(Tally, Vec<u64>), WordingError> {
     let side = |key| said.number_must(key, 1..=SIDE_MAX);

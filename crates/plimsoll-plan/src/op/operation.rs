@@ -18,8 +18,8 @@ pub(super) struct Known {
 
 /// An operation on tensors.
 ///
-/// Its tensors are counted once each, with what it needs on the way; what a framework keeps of them afterwards, and what
-/// an allocator rounds up, is not part of it.
+/// Its tensors are counted once each, with what it needs on the way; what a framework keeps of them afterwards, and
+/// what an allocator rounds up, is not part of it.
 ///
 /// ```
 /// use plimsoll_plan::op::Operation;

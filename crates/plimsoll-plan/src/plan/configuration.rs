@@ -3,9 +3,10 @@
 use plimsoll::{Bytes, Place};
 
 use crate::Phases;
-use crate::emit::{Launch, Program};
+use crate::emit::{self, Launch, Program};
 use crate::solve::{Choice, Need};
 use crate::speed::Speed;
+use crate::train::Training;
 use crate::{Lessons, Part};
 
 /// Parts of this account may be given up while the workload runs: they are promised nothing.
@@ -26,6 +27,8 @@ pub struct Configuration {
     pub speed: Option<Speed>,
     /// How another program would be told, where one could.
     pub launch: Option<Launch>,
+    /// The training, where it is one.
+    pub finetune: Option<Training>,
     /// What is not known, and how it was bridged.
     pub doubts: Vec<String>,
 }
@@ -84,7 +87,11 @@ impl Configuration {
 
     /// What another program is told; `None` for one that does not run such workloads.
     pub fn text(&self, program: Program) -> Option<String> {
-        self.launch.as_ref()?.text(program)
+        match (&self.launch, &self.finetune) {
+            (Some(launch), _) => launch.text(program),
+            (None, Some(training)) => emit::finetune(training, program),
+            (None, None) => None,
+        }
     }
 
     /// The value of a knob.

@@ -61,6 +61,7 @@ impl Stepped {
             worth: mib as f64 / (mib as f64 + 1000.0),
             speed: None,
             launch: None,
+            finetune: None,
             doubts: Vec::new(),
         }
     }

@@ -62,6 +62,8 @@ pub struct Load {
     pub cache: Bytes,
     /// Operations of a token in the weights.
     pub operations: f64,
+    /// Those of them that are in experts.
+    pub expert_operations: f64,
     /// Operations of a token in attention, at the depth asked for.
     pub attention: f64,
 }
@@ -76,6 +78,7 @@ impl Load {
             batch_weights: Bytes::ZERO,
             cache: Bytes::ZERO,
             operations: 0.0,
+            expert_operations: 0.0,
             attention: 0.0,
         }
     }
@@ -98,7 +101,9 @@ pub fn loads(
         load.batch_weights = load.batch_weights.saturating_add(tensor.bytes.fraction(used.ceil()));
         load.step_weights = load.step_weights.saturating_add(tensor.bytes.fraction(part));
         if tensor.shape.len() > 1 {
-            load.operations += 2.0 * float(tensor.elements()) * used;
+            let operations = 2.0 * float(tensor.elements()) * used;
+            load.operations += operations;
+            load.expert_operations += if is_expert(tensor) { operations } else { 0.0 };
         }
     }
     for (index, layer) in model.hyper.layers.iter().enumerate() {

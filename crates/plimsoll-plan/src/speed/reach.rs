@@ -33,14 +33,17 @@ const APPLE_M1: Reach = reach([0.44, 0.85], [0.40, 0.80], [25.0, 150.0]);
 const NVIDIA: Reach = reach([0.60, 0.94], [0.23, 0.60], [18.0, 120.0]);
 /// High-bandwidth memory is harder to keep busy, and so are as many tensor cores as stand beside it.
 const NVIDIA_HBM: Reach = reach([0.45, 0.82], [0.13, 0.48], [40.0, 140.0]);
-const AMD: Reach = reach([0.42, 0.88], [0.15, 0.60], [15.0, 150.0]);
-const INTEL: Reach = reach([0.30, 0.80], [0.10, 0.50], [20.0, 250.0]);
+const AMD: Reach = reach([0.50, 0.88], [0.22, 0.60], [15.0, 120.0]);
+const INTEL: Reach = reach([0.42, 0.82], [0.15, 0.45], [20.0, 180.0]);
 const OTHER: Reach = reach([0.30, 0.90], [0.10, 0.60], [15.0, 250.0]);
 /// Quantized weights are multiplied as small integers, which processors do faster than what they state for floats.
 const HOST: Reach = reach([0.50, 0.90], [0.40, 1.20], [4.0, 40.0]);
 
 /// What is reached of a link to the host when weights stream through it.
 pub(super) const LINK: Range = Range { low: 0.55, high: 0.95 };
+
+/// What is left of the operations reached where a batch parts into experts: each gets few rows of it.
+pub(super) const EXPERTS: Range = Range { low: 0.45, high: 0.9 };
 
 /// From here on a GPU's bandwidth is that of stacked memory.
 const HBM_BYTES_PER_S: f64 = 1.2e12;

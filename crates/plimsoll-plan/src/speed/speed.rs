@@ -6,7 +6,7 @@ use plimsoll::{Bytes, Place};
 
 use super::Range;
 use super::placement::{Load, Placement, float, loads};
-use super::reach::{LINK, Reach};
+use super::reach::{EXPERTS, LINK, Reach};
 use crate::Formula;
 use crate::machine::Machine;
 use crate::model::{Model, TensorType};
@@ -184,10 +184,18 @@ struct Share {
     longest: (f64, Roof),
 }
 
-fn share(load: &Load, figures: Figures, bytes: f64, operations: f64) -> Share {
+/// A place's share of a step of so many tokens that reads so many bytes.
+fn share(load: &Load, figures: Figures, bytes: f64, tokens: f64) -> Share {
     let Figures { bytes_per_s, operations_per_s, reach } = figures;
     let read = Range::seconds(bytes, bytes_per_s, reach.bandwidth);
-    let compute = Range::seconds(operations, operations_per_s, reach.operations);
+    let plain = tokens * (load.operations - load.expert_operations + load.attention);
+    let parted =
+        Range { low: reach.operations.low * EXPERTS.low, high: reach.operations.high * EXPERTS.high };
+    let compute = Range::seconds(plain, operations_per_s, reach.operations).plus(Range::seconds(
+        tokens * load.expert_operations,
+        operations_per_s,
+        parted,
+    ));
     let start = reach.layer_us.times(f64::from(load.layers) * 1e-6);
     let work = Range { low: read.low.max(compute.low), high: read.high.max(compute.high) };
     let named = [
@@ -209,7 +217,7 @@ fn decode(machine: &Machine, loads: &[Load], run: Run) -> Result<Step, SpeedErro
         let figures = figures(machine, load.place)?;
         let sequences = f64::from(run.parallel);
         let bytes = float(load.step_weights.get()) + sequences * float(load.cache.get());
-        let share = share(load, figures, bytes, sequences * (load.operations + load.attention));
+        let share = share(load, figures, bytes, sequences);
         formula = explained(formula, load, figures, bytes);
         seconds = seconds.plus(share.seconds);
         longest = if share.longest.0 > longest.0 { share.longest } else { longest };
@@ -247,11 +255,10 @@ fn prefill(machine: &Machine, loads: &[Load], run: Run, batch: u32) -> Result<St
         let here = figures(machine, load.place)?;
         let operations = tokens * (load.operations + load.attention);
         let bytes = float(load.batch_weights.get()) + float(load.cache.get());
-        let mut best = share(load, here, bytes, operations);
+        let mut best = share(load, here, bytes, tokens);
         if load.place == Place::Host {
             let middle = best.seconds.middle();
-            let streamed =
-                streamed(machine, load, operations).filter(|other| other.seconds.middle() < middle);
+            let streamed = streamed(machine, load, tokens).filter(|other| other.seconds.middle() < middle);
             best = streamed.unwrap_or(best);
         } else {
             gpus += 1;
@@ -271,13 +278,13 @@ fn prefill(machine: &Machine, loads: &[Load], run: Run, batch: u32) -> Result<St
 }
 
 /// Weights of the host that are brought to the first GPU for a batch and computed there.
-fn streamed(machine: &Machine, load: &Load, operations: f64) -> Option<Share> {
+fn streamed(machine: &Machine, load: &Load, tokens: f64) -> Option<Share> {
     let gpu = machine.gpus.first()?;
     let link = gpu.link?;
     let there = figures(machine, gpu.place).ok()?;
     let moved = Range::seconds(float(load.batch_weights.get()), link.get(), LINK);
     let moved_load = Load { place: gpu.place, ..*load };
-    let computed = share(&moved_load, there, float(load.batch_weights.get()), operations);
+    let computed = share(&moved_load, there, float(load.batch_weights.get()), tokens);
     let longest = if moved.middle() > computed.longest.0 {
         (moved.middle(), Roof::Link(gpu.place))
     } else {

@@ -19,9 +19,9 @@ const CONTEXTS: [u64; 7] = [1 << 17, 1 << 16, 1 << 15, 1 << 14, 1 << 13, 1 << 12
 const CONTEXT_WANTED: f64 = 32_768.0;
 /// Types of a cache, and what is left of the quality with each.
 const CACHES: [(TensorType, f64); 3] =
-    [(TensorType::F16, 1.0), (TensorType::Q8_0, 0.998), (TensorType::Q4_0, 0.95)];
+    [(TensorType::F16, 1.0), (TensorType::Q8_0, 0.995), (TensorType::Q4_0, 0.93)];
 /// Tokens a second at which half of the use of more is had: as fast as people read.
-const READING: f64 = 8.0;
+const READING: f64 = 4.0;
 /// How far compute buffers on GPUs have been off.
 const GPU_COMPUTE: f64 = 0.05;
 /// The same of architectures whose graph was not checked.
@@ -190,6 +190,7 @@ impl LanguageModel {
             title: self.title(model, &places, way),
             knobs: self.knobs(model, way),
             worth: worth(way, speed.as_ref()),
+            finetune: None,
             launch: Some(self.launch(site, model, &parts, &places, way)),
             phases: Phases { resident: parts, turns: Vec::new() },
             speed,

@@ -2,10 +2,12 @@
 
 mod language;
 mod language_spec;
+mod training;
 mod weights;
 #[expect(clippy::module_inception, reason = "the noun itself stands in a file of its name")]
 mod workload;
 
 pub use language::LanguageModel;
 pub use language_spec::{LanguageError, Usual, tokens};
+pub use training::TrainingChoices;
 pub use workload::{DocumentChoices, ImageChoices, IndexChoices, Sort, Workload, WorkloadError};

@@ -2,12 +2,13 @@
 
 use plimsoll::Place;
 
-use super::{LanguageError, LanguageModel, Usual};
+use super::{LanguageError, LanguageModel, TrainingChoices, Usual};
 use crate::WordingError;
 use crate::document::Document;
 use crate::image::{Image, TextEncoders};
 use crate::index::{Codec, Index};
 use crate::plan::{Choices, Configuration, Knob, Site};
+use crate::train::{Training, TrainingError};
 
 /// A workload that a plan can carry.
 #[derive(Clone, Debug)]
@@ -20,6 +21,8 @@ pub enum Workload {
     Image(ImageChoices),
     /// Documents to be taken in.
     Documents(DocumentChoices),
+    /// Training.
+    Training(Box<TrainingChoices>),
 }
 
 /// Why a text is no workload that can be planned.
@@ -32,6 +35,9 @@ pub enum WorkloadError {
     /// Something else.
     #[error(transparent)]
     Wording(#[from] WordingError),
+    /// Training.
+    #[error(transparent)]
+    Training(#[from] TrainingError),
 }
 
 /// What sort of workload a text describes.
@@ -45,6 +51,8 @@ pub enum Sort {
     Image,
     /// Documents to be taken in.
     Documents,
+    /// Training.
+    Training,
 }
 
 impl Workload {
@@ -60,6 +68,10 @@ impl Workload {
                 Self::Image(ImageChoices { image: Image::parse(text)?, placed, free: !says_how(text) })
             }
             Sort::Documents => Self::Documents(DocumentChoices { document: Document::parse(text)?, placed }),
+            Sort::Training => {
+                let free = !text.contains("checkpointing");
+                Self::Training(Box::new(TrainingChoices::new(Training::parse(text)?, free)))
+            }
         })
     }
 
@@ -70,6 +82,7 @@ impl Workload {
             Self::Index(_) => "index".to_owned(),
             Self::Image(_) => "images".to_owned(),
             Self::Documents(_) => "documents".to_owned(),
+            Self::Training(training) => training.name(),
         }
     }
 
@@ -80,6 +93,7 @@ impl Workload {
             Self::Index(index) => Box::new(index),
             Self::Image(image) => Box::new(image),
             Self::Documents(documents) => Box::new(documents),
+            Self::Training(training) => training,
         }
     }
 }
@@ -96,7 +110,7 @@ fn says_how(text: &str) -> bool {
 }
 
 /// The GPU that a machine computes on, or its host.
-fn best_place(site: &Site<'_>) -> Place {
+pub(super) fn best_place(site: &Site<'_>) -> Place {
     let mut gpus = site.machine.gpus.iter().map(|gpu| gpu.place);
     gpus.find(|place| !site.lines.shareable(*place).is_zero()).unwrap_or(Place::Host)
 }
@@ -131,6 +145,7 @@ impl IndexChoices {
             worth: f64::midpoint(low, high),
             speed: None,
             launch: None,
+            finetune: None,
             doubts: Vec::new(),
         }
     }
@@ -196,6 +211,7 @@ impl ImageChoices {
             worth,
             speed: None,
             launch: None,
+            finetune: None,
             doubts: Vec::new(),
         }
     }
@@ -255,6 +271,7 @@ impl Choices for DocumentChoices {
                 worth,
                 speed: None,
                 launch: None,
+                finetune: None,
                 doubts: Vec::new(),
             }
         };

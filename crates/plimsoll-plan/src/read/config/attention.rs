@@ -26,7 +26,7 @@ pub(super) fn set(keys: &mut Keys, facts: &Facts<'_>, width: u64, layers: usize)
         .filter(|one| *one && facts.flag(&["new_decoder_architecture"]) != Some(true));
     let kv_heads = facts.numbers(&kv_names).map(Value::List).or_else(|| {
         let nested = facts.within("attn_config").and_then(|inner| inner.positive(&kv_names));
-        let stated = facts.positive(&kv_names).or(nested).or(one.map(|_| 1)).or(gemma3.then_some(4));
+        let stated = one.map(|_| 1).or(facts.positive(&kv_names)).or(nested).or(gemma3.then_some(4));
         stated.filter(|_| heads_most > 0).map(Value::Number)
     });
     if let Some(heads) = heads {
@@ -72,6 +72,7 @@ fn rotated(keys: &mut Keys, facts: &Facts<'_>, head_width: u64) {
     let part =
         share.filter(|share| (0.0..=1.0).contains(share)).map(|share| (head_width as f64 * share) as u64);
     let stated = facts.positive(&["rotary_dim"]);
+    let part = part.or_else(|| (keys.architecture() == "chatglm").then_some(head_width / 2));
     keys.set_number("rope.dimension_count", part.or(stated).or(Some(head_width)).filter(|width| *width > 0));
 }
 
@@ -123,6 +124,14 @@ fn windows(keys: &mut Keys, facts: &Facts<'_>, layers: usize) {
             // Nothing is limited, whatever the architecture usually does.
             keys.set_number("attention.sliding_window", Some(0));
         }
+        return;
+    }
+    // A letter for each layer of a round: L sees the last tokens, G all of them.
+    if let Some(round) =
+        facts.text(&["sliding_window_pattern"]).filter(|round| !round.is_empty() && layers > 0)
+    {
+        let list = round.bytes().cycle().take(layers).map(|letter| u64::from(letter == b'L')).collect();
+        keys.set("attention.sliding_window_pattern", Value::List(list));
         return;
     }
     let pattern =

@@ -19,12 +19,17 @@ pub(super) fn set(keys: &mut Keys, facts: &Facts<'_>, width: u64) {
         "lfm2" | "lfm2moe" => short_width(facts).or(dense),
         // Their state is all they have.
         "mamba" | "mamba2" => Some(0),
+        // Without experts, what would be beside them is all there is.
+        "granitehybrid" if count.is_none() => facts.positive(&["shared_intermediate_size"]).or(dense),
         // The plain name is that of the experts there.
         "llama4" => facts.positive(&["intermediate_size_mlp"]).or(dense),
         _ => dense,
     };
     match facts.numbers(&["intermediate_size", "ffn_hidden_sizes"]) {
         Some(widths) if widths.len() > 1 => keys.set("feed_forward_length", Value::List(widths)),
+        _ if facts.flag(&["use_double_wide_mlp"]) == Some(true) => {
+            double_wide(keys, facts, dense.unwrap_or(0));
+        }
         _ => keys.set_number("feed_forward_length", dense),
     }
     let Some(count) = count else { return };
@@ -32,7 +37,8 @@ pub(super) fn set(keys: &mut Keys, facts: &Facts<'_>, width: u64) {
     let used =
         ["num_experts_per_tok", "num_experts_per_token", "moe_topk", "moe_top_k", "top_k_experts", "moe_k"];
     keys.set_number("expert_used_count", facts.positive(&used).or_else(|| nested(&used)));
-    let expert = facts.positive(&["moe_intermediate_size", "expert_ffn_hidden_size"]);
+    let expert =
+        facts.positive(&["moe_intermediate_size", "expert_ffn_hidden_size", "expert_intermediate_size"]);
     let expert = match keys.architecture() {
         "llama4" => facts.positive(&["intermediate_size"]),
         _ => expert.or(dense),
@@ -58,10 +64,19 @@ pub(super) fn set(keys: &mut Keys, facts: &Facts<'_>, width: u64) {
         keys.set_number("expert_shared_feed_forward_length", shared);
     }
     keys.set_number("expert_shared_count", times);
-    let leading = ["first_k_dense_replace", "num_dense_layers", "moe_layer_start_index"];
+    let leading =
+        ["first_k_dense_replace", "first_last_k_dense_replace", "num_dense_layers", "moe_layer_start_index"];
     keys.set_number("leading_dense_block_count", facts.number(&leading));
     let step = facts.positive(&["interleave_moe_layer_step", "moe_layer_interval", "decoder_sparse_step"]);
     keys.set_number("interleave_moe_layer_step", step);
+}
+
+/// Layers that borrow keys and values are twice as wide inside instead.
+fn double_wide(keys: &mut Keys, facts: &Facts<'_>, dense: u64) {
+    let layers = keys.number("block_count").unwrap_or(0).min(super::keys::LAYERS_MAX as u64);
+    let own = layers.saturating_sub(facts.number(&["num_kv_shared_layers"]).unwrap_or(0));
+    let width = |layer| if layer < own { dense } else { dense.saturating_mul(2) };
+    keys.set("feed_forward_length", Value::List((0..layers).map(width).collect()));
 }
 
 /// LFM2's inner width: two thirds of what is stated, in whole steps, where it is to be adjusted.

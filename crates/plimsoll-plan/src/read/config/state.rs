@@ -15,6 +15,13 @@ pub(super) fn set(keys: &mut Keys, facts: &Facts<'_>, width: u64, layers: usize)
             keys.set_number("shortconv.l_cache", facts.positive(&["conv_L_cache"]).or(Some(3)));
             attending(keys, &attends(facts, layers));
         }
+        "minimax-01" => {
+            // One for layers that attend to everything, zero for those that carry state.
+            if let Some(kinds) = facts.numbers(&["attn_type_list"]).filter(|kinds| !kinds.is_empty()) {
+                let list = kinds.into_iter().map(|kind| u64::from(kind == 0)).collect();
+                keys.set("attention.recurrent_layers", Value::List(list));
+            }
+        }
         _ => mamba(keys, facts, width, layers),
     }
 }
@@ -69,10 +76,14 @@ fn mamba(keys: &mut Keys, facts: &Facts<'_>, width: u64, layers: usize) {
     if pure || keys.architecture() == "falcon-h1" {
         return;
     }
-    let pattern =
-        facts.text(&["hybrid_override_pattern"]).map(str::as_bytes).filter(|pattern| pattern.len() <= layers);
-    match pattern {
-        Some(pattern) => parted(keys, pattern),
+    let pattern = facts.text(&["hybrid_override_pattern"]).map(|text| text.as_bytes().to_vec());
+    let pattern = pattern.or_else(|| {
+        let kinds =
+            facts.texts(&["layers_block_type"]).filter(|_| keys.architecture().starts_with("nemotron"))?;
+        Some(kinds.into_iter().map(letter).collect())
+    });
+    match pattern.filter(|pattern| pattern.len() <= layers) {
+        Some(pattern) => parted(keys, &pattern),
         None => attending(keys, &attends(facts, layers)),
     }
 }
@@ -99,6 +110,16 @@ fn attending(keys: &mut Keys, attends: &[bool]) {
     }
     let list = attends.iter().map(|attends| if *attends { heads } else { 0 }).collect();
     keys.set("attention.head_count_kv", Value::List(list));
+}
+
+/// The letter of a layer's kind, where kinds are written out.
+fn letter(kind: &str) -> u8 {
+    match kind {
+        "attention" => b'*',
+        "mlp" => b'-',
+        "moe" => b'E',
+        _ => b'M',
+    }
 }
 
 /// A pattern with a letter for each layer, which is one thing only: M state, * attention, - dense, E experts.

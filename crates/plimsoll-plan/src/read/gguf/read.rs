@@ -81,6 +81,10 @@ pub(in crate::read) fn model(reading: Reading<'_>) -> Result<Model, ReadError> {
         });
     }
     let hyper = shape::hyper(&keys, &tensors, path, &mut doubts)?;
+    if tensors.is_empty() && !hyper.layers.is_empty() {
+        let text = "the file has a vocabulary and no tensors: weights are not counted".to_owned();
+        doubts.push(Doubt { text, share: 1.0 });
+    }
     doubts.sort_by(|one, other| other.share.total_cmp(&one.share));
     if missing > 0 {
         let text = format!(
