@@ -3,7 +3,7 @@
 use super::graph::{Id, row_bytes};
 use super::net::{CacheInput, Net, flat};
 use super::options::Era;
-use super::style::KeyNorm;
+use super::style::{KeyNorm, Order};
 use crate::model::{Attention, TensorType};
 
 /// What attention is made from.
@@ -128,8 +128,10 @@ impl Net<'_> {
             self.store_keys(keys, key, input);
             self.store_values(values, value, input);
         }
-        let (key, value) =
-            (self.read_keys(keys, attention, input), self.read_values(values, attention, input));
+        let (key, value) = (
+            self.read_keys(keys, attention, input),
+            self.read_values(values, attention.value_width, attention.kv_heads, input),
+        );
         let mut out = self.mix(layer, query, key, value, input, None);
         if let Some(rotation) = input.value_rotation {
             out = self.rotate(out, rotation);
@@ -196,7 +198,7 @@ impl Net<'_> {
         self.graph.reshape(table, flat(width, sides[1].saturating_mul(sides[2])))
     }
 
-    fn store_values(&mut self, values: Id, value: Id, input: CacheInput) {
+    pub(crate) fn store_values(&mut self, values: Id, value: Id, input: CacheInput) {
         let tensor = self.graph.get(value);
         let (width, tokens) = (tensor.sides[0].saturating_mul(tensor.sides[1]), tensor.sides[2]);
         let (row, kind) = (tensor.strides[2], tensor.kind);
@@ -247,8 +249,7 @@ impl Net<'_> {
         self.graph.view(table, [width, heads, input.cells, streams], strides)
     }
 
-    fn read_values(&mut self, values: Id, attention: &Attention, input: CacheInput) -> Id {
-        let (width, heads) = (attention.value_width, attention.kv_heads);
+    pub(crate) fn read_values(&mut self, values: Id, width: u64, heads: u64, input: CacheInput) -> Id {
         if self.setup.options.flash_attention {
             return self.read_rows(values, width, heads, input);
         }
@@ -291,7 +292,10 @@ impl Net<'_> {
         if !self.setup.options.kv_offload && !self.setup.options.flash_attention {
             self.graph.pin(out, self.setup.host);
         }
-        self.graph.expand(out);
+        // The first programs left it to what follows when attention is computed, which matters where that is beside it.
+        if !self.setup.is_early() || self.style.order == Order::Behind {
+            self.graph.expand(out);
+        }
         out
     }
 

@@ -43,7 +43,8 @@ pub(crate) fn layer_cache(hyper: &Hyper, layer: &Layer, setup: &Setup) -> Option
     };
     if let Some(mla) = attention.mla {
         let key_width = mla.kv_rank.saturating_add(mla.rope_width);
-        return Some(LayerCache { cells, key_width, value_width: 0 });
+        let value_width = if setup.options.latent_values { mla.kv_rank } else { 0 };
+        return Some(LayerCache { cells, key_width, value_width });
     }
     let value = if setup.options.flash_attention { value_width(attention) } else { widest_value(hyper) };
     Some(LayerCache {

@@ -27,13 +27,20 @@ impl Net<'_> {
         self.graph.expand(query);
         self.graph.expand(latent);
         self.graph.expand(key);
-        let Some((keys, _)) = self.cache_tensors(layer) else { return query };
+        let Some((keys, values)) = self.cache_tensors(layer) else { return query };
         self.store_keys(keys, key, input);
         let key = self.read_keys(keys, attention, input);
+        let unpack = [mla.kv_rank, attention.value_width, attention.heads, 1];
+        if self.setup.options.latent_values {
+            self.store_values(values, latent, input);
+            let value = self.read_values(values, mla.kv_rank, 1, input);
+            let unpack = self.weight(layer, "attn_v_b", unpack);
+            return self.mix(layer, query, key, value, input, Some(unpack));
+        }
         // Values are the keys' first numbers.
         let (s, t) = (self.graph.get(key).sides, self.graph.get(key).strides);
         let value = self.graph.view(key, [mla.kv_rank, s[1], s[2], s[3]], [t[1], t[2], t[3]]);
-        let unpack = self.weight(layer, "attn_v_b", [mla.kv_rank, attention.value_width, attention.heads, 1]);
+        let unpack = self.weight(layer, "attn_v_b", unpack);
         self.mix(layer, query, key, value, input, Some(unpack))
     }
 

@@ -42,6 +42,8 @@ pub struct Options {
     pub backend: Backend,
     /// Tokens that can be rolled back where a draft is rejected, by which recurrent state is multiplied.
     pub rollback: u64,
+    /// Whether latent attention keeps its vectors a second time as values, as the first programs that had it did.
+    pub latent_values: bool,
     /// How old the program is.
     pub era: Era,
 }
@@ -67,6 +69,7 @@ impl Default for Options {
             shares: Vec::new(),
             backend: Backend::Cuda,
             rollback: 0,
+            latent_values: false,
             era: Era::Now,
         }
     }

@@ -24,7 +24,8 @@ fn read(row: TableRow<'_>) -> Row {
     });
     Row {
         line: row.line,
-        compute_lacks: compute_lacks(row, &sizes, source),
+        compute_lacks: compute_lacks(row, &sizes, source)
+            .or_else(|| experts_lack(row, subject.as_ref().ok())),
         output_lacks: (source == Source::Fork)
             .then_some("forks keep spare sequences, how many depends on the program, which is not stated"),
         measured: measured(row, &notes, &sizes),
@@ -71,12 +72,9 @@ fn as_cached(mut model: Model, row: TableRow<'_>, notes: &Notes) -> Model {
         if latent && attention.mla.is_none() && model.hyper.architecture == "deepseek2" {
             attention.mla = Some(crate::model::Mla { kv_rank: 512, rope_width: 64, query_rank: Some(1536) });
         } else if !latent && !row.cell("type_v").is_empty() && attention.mla.is_some() {
-            attention.mla = None;
-            // The first programs with latent attention cached the vector twice: as one head's key, and as its value.
-            if notes.number("n_head_kv") == Some(1) {
-                attention.kv_heads = 1;
-                attention.key_width = notes.number("n_embd_head_k").unwrap_or(576);
-                attention.value_width = notes.number("n_embd_head_v").unwrap_or(512);
+            // The first programs with latent attention kept the vector twice, those before them unpacked it.
+            if notes.number("n_head_kv") != Some(1) {
+                attention.mla = None;
             }
         }
     }
@@ -108,6 +106,19 @@ fn compute_lacks(row: TableRow<'_>, sizes: &[(String, f64)], source: Source) -> 
         return Some("it is not stated whether the sequences shared a cache");
     }
     None
+}
+
+/// Experts that stayed in host memory are copied to a GPU for large batches: which, and of what types, must be known
+/// unless all are alike.
+fn experts_lack(row: TableRow<'_>, subject: Option<&Subject>) -> Option<&'static str> {
+    let subject =
+        subject.filter(|subject| subject.options.host_experts > 0 && !subject.options.shares.is_empty())?;
+    let mut kinds =
+        subject.model.tensors.iter().filter(|tensor| tensor.name.contains("_exps.")).map(|own| own.kind);
+    let first = kinds.next();
+    let alike = kinds.all(|kind| Some(kind) == first);
+    let uniform = matches!(row.cell("quant"), "Q8_0" | "F16" | "BF16" | "Q6_K");
+    (!alike || !uniform).then_some("which experts stayed in host memory, and of what types, is not stated")
 }
 
 fn flash(cell: &str) -> Option<bool> {
@@ -163,7 +174,8 @@ fn options(
         context,
         sequences,
         // The server's own choice, where nobody made one, is four that share a cache.
-        unified: sequences_cell.contains("(unified)") || sequences_cell.ends_with('?'),
+        // Programs of the early time had no other.
+        unified: era == Era::Early || sequences_cell.contains("(unified)") || sequences_cell.ends_with('?'),
         batch: notes.number("n_batch").unwrap_or(2048).max(micro_batch),
         micro_batch,
         // The programs of the early time transpose values without it, and cannot have quantized them.
@@ -176,6 +188,7 @@ fn options(
         shares: shares(notes, gpus),
         backend,
         rollback: rollback.unwrap_or(0),
+        latent_values: notes.number("n_head_kv") == Some(1) && !row.cell("type_v").starts_with("none"),
         era,
         ..Options::default()
     })

@@ -52,7 +52,7 @@ impl Notes {
 
 /// The model of the catalogue that a name means, where it agrees with what the notes tell of its shape.
 pub(crate) fn found(name: &str, quant: &str, notes: &Notes) -> Option<Model> {
-    let (entry, scheme) = crate::catalogue::model(name).ok()?;
+    let Ok((entry, scheme)) = crate::catalogue::model(name) else { return mamba(name) };
     let scheme = scheme_of(quant).or(scheme).unwrap_or(Scheme::Q4_K_M);
     let model = entry.model(scheme);
     let hyper = &model.hyper;
@@ -64,6 +64,27 @@ pub(crate) fn found(name: &str, quant: &str, notes: &Notes) -> Option<Model> {
         && agrees("n_vocab", hyper.vocabulary)
         && (heads == 0 || agrees("n_head", heads)))
     .then_some(model)
+}
+
+/// Mamba's published sizes: all that is told of them is a number of parameters.
+fn mamba(name: &str) -> Option<Model> {
+    let small = name.to_ascii_lowercase();
+    let size = small.strip_prefix("mamba-")?;
+    let (layers, width) = match size.split(['-', ' ']).next()? {
+        "130m" => (24, 768),
+        "370m" => (48, 1024),
+        "790m" => (48, 1536),
+        "1.4b" => (48, 2048),
+        "2.8b" => (64, 2560),
+        _ => return None,
+    };
+    let rank = width / 16;
+    let notes = format!(
+        "arch=mamba;n_layer={layers};n_embd={width};n_vocab=50280;n_head=1;head_dim=64;tied=1;ssm_d_conv=4;\
+         ssm_d_inner={};ssm_d_state=16;ssm_dt_rank={rank}",
+        2 * width
+    );
+    model_of(name, &Notes::parse(&notes))
 }
 
 fn scheme_of(quant: &str) -> Option<Scheme> {
