@@ -207,6 +207,12 @@ fn of_family(family: &str, row: &(&str, u64, u64, u64, u64, u64, u64, u64, bool)
         norms: if gemma { Norms::Around } else { Norms::Before },
         fused: family == "phi3",
         softcap: family == "gemma2",
+        window: match family {
+            "gemma2" => Some((4096, 2)),
+            "gemma3" if layers == 26 => Some((512, 6)),
+            "gemma3" => Some((1024, 6)),
+            _ => None,
+        },
     }
 }
 

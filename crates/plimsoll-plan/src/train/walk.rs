@@ -80,6 +80,9 @@ impl Walk {
         training.check()?;
         let recipe = recipe(training);
         let torch = Torch::default();
+        if training.attention == AttentionKind::WrittenOut && training.network.takes_pixels() {
+            torch.write_out_attention();
+        }
         let net = Net::new(&torch, &recipe, training);
         let trained = net.trained();
         if trained.is_empty() {

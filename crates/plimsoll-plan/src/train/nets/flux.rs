@@ -228,7 +228,7 @@ fn attended(torch: &Torch, qkv: &mut [Tensor; 3], sizes: &Sizes) -> Tensor {
         keys: tokens,
         width: HEAD,
     };
-    torch.attention(&qkv[0], &qkv[1], &qkv[2], heads)
+    torch.attention(&qkv[0], &qkv[1], &qkv[2], heads, None)
 }
 
 impl Double {

@@ -281,7 +281,7 @@ impl Attention {
             keys: tokens,
             width: HEAD,
         };
-        let mut mixed = torch.attention(q, k, v, heads);
+        let mut mixed = torch.attention(q, k, v, heads, None);
         mixed = torch.copy(&mixed);
         let Some((added, _)) = self.added.as_ref().zip(added_qkv.as_ref()) else {
             return (self.out.forward(torch, &mixed), None);

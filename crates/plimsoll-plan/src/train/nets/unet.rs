@@ -228,7 +228,7 @@ impl Block {
             keys: if prompt.is_some() { context.prompt_tokens } else { queries },
             width: self.width / self.heads.max(1),
         };
-        let mut x = torch.attention(&q, &k, &v, heads);
+        let mut x = torch.attention(&q, &k, &v, heads, None);
         x = out.forward(torch, &x);
         torch.scale(&x)
     }

@@ -34,6 +34,8 @@ pub struct Torch {
     saving: RefCell<Saving>,
     /// A block's second run has saved all that is wanted.
     stopped: Cell<bool>,
+    /// Attention is no kernel of its own.
+    writes_out_attention: Cell<bool>,
     /// Parameters of the network, counted as they are made.
     parameters: Cell<u64>,
     /// Parameters that autocast has cast, until it ends.
@@ -75,6 +77,11 @@ impl Torch {
     /// Its books.
     pub fn memory(&self) -> &Memory {
         &self.memory
+    }
+
+    /// From here on attention is written out, with scores for each pair of tokens.
+    pub fn write_out_attention(&self) {
+        self.writes_out_attention.set(true);
     }
 
     /// How many parameters the network has, without adapters.
