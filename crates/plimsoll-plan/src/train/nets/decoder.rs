@@ -281,7 +281,7 @@ impl Layer {
             (q, k) = (torch.join(&[&q]), torch.join(&[&k]));
         }
         let mixed = if self.fused_attention {
-            let masked = self.window.is_some_and(|window| shared.tokens > window);
+            let has_mask = self.window.is_some_and(|window| shared.tokens > window);
             let heads = Heads {
                 batch: shared.batch,
                 heads: self.shape.heads,
@@ -290,7 +290,7 @@ impl Layer {
                 keys: shared.tokens,
                 width: self.shape.head_width,
             };
-            if masked { masked(torch, &q, &k, &v, heads) } else { torch.attention(&q, &k, &v, heads, None) }
+            if has_mask { masked(torch, &q, &k, &v, heads) } else { torch.attention(&q, &k, &v, heads, None) }
         } else {
             self.written_out(torch, &q, &k, &v, shared)
         };

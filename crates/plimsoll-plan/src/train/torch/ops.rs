@@ -3,7 +3,8 @@
 use std::rc::Rc;
 
 use super::graph::Given;
-use super::{Dtype, Param, Tensor, Torch, view};
+use super::program::view;
+use super::{Dtype, Param, Tensor, Torch};
 
 /// The shape of an attention.
 #[expect(clippy::struct_field_names, reason = "a head of queries is no head of keys")]
