@@ -1,7 +1,7 @@
 //! Which networks there are to train, and their shapes by name.
 
 use super::nets::{DecoderShape, FluxShape, JointShape, Norms, UnetShape};
-use crate::model::{Ffn, Hyper};
+use crate::model::{Attention, Ffn, Hyper, Layer};
 
 /// A network that is trained, by its family and its dimensions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,7 +112,20 @@ impl Network {
             hyper.tied_embedding,
         );
         let known = ["llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3", "phi3"];
-        known.contains(&architecture).then(|| Self::Decoder(of_family(architecture, &row)))
+        let alike = |other: &Layer| {
+            let seen =
+                other.attention.as_ref().map(|other| Attention { window: attention.window, ..other.clone() });
+            other.recurrent.is_none() && other.ffn == layer.ffn && seen.as_ref() == Some(attention)
+        };
+        if !known.contains(&architecture) || !hyper.layers.iter().all(alike) {
+            return None;
+        }
+        let mut shape = of_family(architecture, &row);
+        let windows = || hyper.layers.iter().map(|layer| layer.attention.as_ref().and_then(|own| own.window));
+        let all = windows().position(|window| window.is_none()).and_then(|at| u64::try_from(at).ok());
+        shape.window =
+            windows().flatten().next().map(|window| (window, all.map_or(0, |at| at.saturating_add(1))));
+        Some(Self::Decoder(shape))
     }
 
     /// Whether it takes images rather than tokens.
@@ -280,5 +293,32 @@ mod tests {
             assert!(Network::named(name).is_some(), "{name}");
         }
         assert_eq!(Network::named("gpt-17"), None);
+    }
+
+    #[test]
+    fn a_language_model_is_known_by_its_shape_if_its_layers_are_alike() {
+        let layer = |window| Layer {
+            attention: Some(Attention {
+                heads: 4,
+                kv_heads: 1,
+                key_width: 256,
+                value_width: 256,
+                window,
+                ..Attention::default()
+            }),
+            recurrent: None,
+            ffn: Ffn::Dense { width: 6912, gated: true },
+        };
+        let mut hyper = Hyper {
+            architecture: "gemma3".to_owned(),
+            width: 1152,
+            vocabulary: 262_144,
+            tied_embedding: true,
+            layers: (1..=26).map(|at| layer((at % 6 != 0).then_some(512))).collect(),
+            ..Hyper::default()
+        };
+        assert_eq!(Network::of(&hyper), Network::named("gemma-3-1b"));
+        hyper.layers[3].ffn = Ffn::None;
+        assert_eq!(Network::of(&hyper), None);
     }
 }
