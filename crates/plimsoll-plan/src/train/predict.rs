@@ -257,6 +257,23 @@ mod tests {
         }
     }
 
+    /// Counted with peft, which also finds its layers by the ends of their names.
+    #[test]
+    fn targets_are_found_wherever_they_are() {
+        for (text, trained) in [
+            ("sdxl:lora:targets=conv1|conv2", 2_616_320),
+            ("sdxl:lora:targets=to_q|time_emb_proj|proj_in|conv", 3_351_040),
+            ("sd1.5:lora:targets=proj_in|conv_shortcut|conv_in", 479_008),
+            ("flux1:lora:targets=norm.linear|ff.net.0.proj|add_k_proj|proj_out", 12_632_576),
+            (
+                "sd3.5-medium:lora:targets=norm1.linear|to_add_out|ff_context.net.2|context_embedder",
+                4_567_040,
+            ),
+        ] {
+            assert_eq!(predicted(&format!("{text},rank=8,px=64")).trained, trained, "{text}");
+        }
+    }
+
     #[test]
     fn a_target_that_is_nowhere_is_refused_with_those_that_are() {
         let refused = Training::parse("sdxl:lora:targets=q_proj").unwrap().predict().unwrap_err().to_string();
