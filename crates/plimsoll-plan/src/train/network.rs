@@ -137,7 +137,15 @@ impl Network {
     pub fn blocks(&self) -> u64 {
         match self {
             Self::Decoder(shape) => shape.layers,
-            Self::Unet(shape) => shape.depths.iter().fold(0, |sum, depth| sum.saturating_add(*depth)),
+            // Two steps of each scale on the way down, three on the way up, and one between.
+            Self::Unet(shape) => {
+                let scales = shape
+                    .depths
+                    .iter()
+                    .fold(0, |sum: u64, depth| sum.saturating_add(depth.saturating_mul(5)));
+                let between = shape.depths.iter().rev().find(|depth| **depth > 0).copied().unwrap_or(0);
+                scales.saturating_add(between)
+            }
             Self::Flux(shape) => shape.double.saturating_add(shape.single),
             Self::Joint(shape) => shape.layers,
         }
