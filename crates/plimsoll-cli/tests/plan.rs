@@ -40,7 +40,9 @@ fn a_named_model_is_planned_in_the_numbers_that_are_known_of_it() {
 #[test]
 fn people_see_parts_bars_places_and_what_else_there_is() {
     let shown = text(&plan(&["--model", "qwen3-14b", "--context", "32k"]).stdout);
-    for word in ["it fits", "weights", "key-value cache", "GB)", "cuda:0", "█", "tokens/s", "instead of", "headroom"] {
+    for word in
+        ["it fits", "weights", "key-value cache", "GB)", "cuda:0", "█", "tokens/s", "instead of", "headroom"]
+    {
         assert!(shown.contains(word), "{word} is not in\n{shown}");
     }
     assert!(!shown.contains("cells × (row"), "formulas are for those who ask");
@@ -112,17 +114,26 @@ fn several_workloads_share_a_machine_and_other_programs_are_told() {
     let folder = tempfile::tempdir().unwrap();
     let picture = folder.path().join("plan.svg");
     let args = [
-        "--model", "qwen3-8b,context=16k", "--index", "2Mx768,ivf,originals=disk", "--documents",
-        "1GiB,chunk=512,model=nomic-embed-text-v1.5", "--svg", picture.to_str().unwrap(), "--json",
+        "--model",
+        "qwen3-8b,context=16k",
+        "--index",
+        "2Mx768,ivf,originals=disk",
+        "--documents",
+        "1GiB,chunk=512,model=nomic-embed-text-v1.5",
+        "--svg",
+        picture.to_str().unwrap(),
+        "--json",
     ];
     let report = json(&plan(&args));
     assert_eq!(report["verdict"], "fits");
     assert_eq!(report["workloads"].as_array().unwrap().len(), 3);
     let drawn = std::fs::read_to_string(&picture).unwrap();
     assert!(drawn.starts_with("<svg") && drawn.trim_end().ends_with("</svg>"));
-    for (program, word) in
-        [("llama-server", "--n-gpu-layers"), ("ollama", "PARAMETER num_ctx 8192"), ("vllm", "--max-model-len 8192")]
-    {
+    for (program, word) in [
+        ("llama-server", "--n-gpu-layers"),
+        ("ollama", "PARAMETER num_ctx 8192"),
+        ("vllm", "--max-model-len 8192"),
+    ] {
         let told = text(&plan(&["--model", "qwen3-8b:Q4_K_M,context=8k", "--for", program]).stdout);
         assert!(told.contains(word), "{program}: {told}");
     }
