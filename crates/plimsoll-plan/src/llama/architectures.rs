@@ -22,7 +22,8 @@ pub(super) fn by_name(name: &str) -> Style {
 /// Qwen's.
 fn qwen(name: &str) -> Style {
     match name {
-        "qwen2" | "qwen2vl" => Style { projection_bias: true, ..KNOWN },
+        "qwen2" => Style { projection_bias: true, ..KNOWN },
+        "qwen2vl" => Style { projection_bias: true, positions_per_token: 4, ..KNOWN },
         "qwen3" | "qwen3moe" => HEAD_NORMS,
         "qwen3vl" | "qwen3vlmoe" => Style { positions_per_token: 4, ..HEAD_NORMS },
         "qwen2moe" => Style {
