@@ -12,10 +12,13 @@ fn print(comparison: &Comparison) {
             training.batch,
             training.optimizer,
             training.checkpointing,
-            row.predicted,
+            row.walk.peak.bytes,
             row.row.peak,
             row.off * 100.0
         );
+        if let Some(reserved) = row.row.reserved {
+            println!("{:26} reserved {} of {reserved}", "", row.walk.reserved_bytes);
+        }
     }
     let said = |name: &str, summary: &truth::Summary| {
         println!(
@@ -46,11 +49,10 @@ fn holds(text: &str) {
         assert!(rival.max_abs > 0.5, "{name} is as good: {rival:?}");
     }
     for row in &comparison.rows {
-        let walk = plimsoll_plan::train::Walk::of(&row.row.training).unwrap();
-        assert_eq!(Some(walk.parameters), row.row.parameters, "{}", row.row.training.name);
-        assert_eq!(Some(walk.trained), row.row.trained, "{}", row.row.training.name);
-        let prediction = row.row.training.predict().unwrap();
-        assert_eq!(prediction.peak.get(), row.predicted, "parts add up to the peak");
+        let (walk, training) = (&row.walk, &row.row.training);
+        assert_eq!(Some(walk.parameters), row.row.parameters, "{}", training.name);
+        assert_eq!(Some(walk.trained), row.row.trained, "{}", training.name);
+        assert_eq!(walk.peak.by_kind.iter().sum::<u64>(), walk.peak.bytes, "parts add up to the peak");
     }
 }
 

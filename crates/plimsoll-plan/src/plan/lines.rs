@@ -11,6 +11,8 @@ use crate::solve::Room;
 
 /// Of host memory, what others leave is seldom more.
 const HOST_SHARE: f64 = 0.75;
+/// A disk of which nothing is told.
+const DISK: Bytes = Bytes::gib(2048);
 /// What the rest of a machine with one memory for all keeps, at the least.
 const SYSTEM_LEAST: Bytes = Bytes::gib(3);
 const SYSTEM_SHARE: f64 = 0.10;
@@ -80,11 +82,11 @@ pub struct Lines {
 
 impl Lines {
     /// The lines of a machine, as wished or as usual: three quarters of host memory, all that a GPU's driver leaves,
-    /// half of a disk. Where processor and GPU share one memory, a tenth of it and at least 3 GiB stay for the system.
+    /// half of a disk (of 2 TiB where none is told of). Where processor and GPU share one memory, a tenth of it and at least 3 GiB stay for the system.
     pub fn of(machine: &Machine, wishes: &LineWishes) -> Self {
         let mut usable = vec![(Place::Host, machine.processor.usable)];
         usable.extend(machine.gpus.iter().map(|gpu| (gpu.place, gpu.usable)));
-        usable.extend(machine.disk.map(|disk| (Place::Disk, disk.usable)));
+        usable.push((Place::Disk, machine.disk.map_or(DISK, |disk| disk.usable)));
         let line = |(place, usable): (Place, Bytes)| {
             let wish = wishes.of.get(&place).or(wishes.all.as_ref().filter(|_| place != Place::Disk));
             let bytes = match wish {

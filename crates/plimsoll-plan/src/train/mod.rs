@@ -5,7 +5,7 @@
 //! checkpoints compute again, when each is let go, and what the caching allocator makes of it. A peak found so is not
 //! fitted to anything: networks are written down as the libraries run them (`nets`), and the rest follows.
 //!
-//! Measured on an H200, 62 peaks of seventeen networks came out within 0.7%, the middle one within 0.02%; see
+//! Measured on an H200, 62 peaks of nineteen networks came out within 0.7%, the middle one within 0.01%; see
 //! `tests/train_peaks.rs`.
 
 mod net;

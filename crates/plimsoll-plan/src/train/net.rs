@@ -18,12 +18,15 @@ pub struct Recipe {
 }
 
 impl Recipe {
-    /// Whether the module of this path gets an adapter.
+    /// Whether the linear layer of this path gets an adapter: by its name, or as one that is inside a block. Those
+    /// outside have a path of one name.
     pub fn adapts(&self, path: &str) -> bool {
-        // Every linear layer inside a block; those outside have no path of two names.
-        if self.rank > 0 && path.contains('.') && self.targets.iter().any(|target| target == "all-linear") {
-            return true;
-        }
+        let all = self.targets.iter().any(|target| target == "all-linear");
+        self.names(path) || (self.rank > 0 && all && path.contains('.'))
+    }
+
+    /// Whether a target is the end of this path.
+    pub fn names(&self, path: &str) -> bool {
         let fits = |target: &String| {
             path == target || path.strip_suffix(target.as_str()).is_some_and(|front| front.ends_with('.'))
         };

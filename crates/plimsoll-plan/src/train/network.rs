@@ -1,7 +1,7 @@
 //! Which networks there are to train, and their shapes by name.
 
 use super::nets::{DecoderShape, FluxShape, JointShape, Norms, UnetShape};
-use crate::model::{Ffn, Hyper};
+use crate::model::{Attention, Ffn, Hyper, Layer};
 
 /// A network that is trained, by its family and its dimensions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,7 +112,20 @@ impl Network {
             hyper.tied_embedding,
         );
         let known = ["llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3", "phi3"];
-        known.contains(&architecture).then(|| Self::Decoder(of_family(architecture, &row)))
+        let alike = |other: &Layer| {
+            let seen =
+                other.attention.as_ref().map(|other| Attention { window: attention.window, ..other.clone() });
+            other.recurrent.is_none() && other.ffn == layer.ffn && seen.as_ref() == Some(attention)
+        };
+        if !known.contains(&architecture) || !hyper.layers.iter().all(alike) {
+            return None;
+        }
+        let mut shape = of_family(architecture, &row);
+        let windows = || hyper.layers.iter().map(|layer| layer.attention.as_ref().and_then(|own| own.window));
+        let all = windows().position(|window| window.is_none()).and_then(|at| u64::try_from(at).ok());
+        shape.window =
+            windows().flatten().next().map(|window| (window, all.map_or(0, |at| at.saturating_add(1))));
+        Some(Self::Decoder(shape))
     }
 
     /// Whether it takes images rather than tokens.
@@ -124,7 +137,15 @@ impl Network {
     pub fn blocks(&self) -> u64 {
         match self {
             Self::Decoder(shape) => shape.layers,
-            Self::Unet(shape) => shape.depths.iter().fold(0, |sum, depth| sum.saturating_add(*depth)),
+            // Two steps of each scale on the way down, three on the way up, and one between.
+            Self::Unet(shape) => {
+                let scales = shape
+                    .depths
+                    .iter()
+                    .fold(0, |sum: u64, depth| sum.saturating_add(depth.saturating_mul(5)));
+                let between = shape.depths.iter().rev().find(|depth| **depth > 0).copied().unwrap_or(0);
+                scales.saturating_add(between)
+            }
             Self::Flux(shape) => shape.double.saturating_add(shape.single),
             Self::Joint(shape) => shape.layers,
         }
@@ -207,6 +228,12 @@ fn of_family(family: &str, row: &(&str, u64, u64, u64, u64, u64, u64, u64, bool)
         norms: if gemma { Norms::Around } else { Norms::Before },
         fused: family == "phi3",
         softcap: family == "gemma2",
+        window: match family {
+            "gemma2" => Some((4096, 2)),
+            "gemma3" if layers == 26 => Some((512, 6)),
+            "gemma3" => Some((1024, 6)),
+            _ => None,
+        },
     }
 }
 
@@ -274,5 +301,32 @@ mod tests {
             assert!(Network::named(name).is_some(), "{name}");
         }
         assert_eq!(Network::named("gpt-17"), None);
+    }
+
+    #[test]
+    fn a_language_model_is_known_by_its_shape_if_its_layers_are_alike() {
+        let layer = |window| Layer {
+            attention: Some(Attention {
+                heads: 4,
+                kv_heads: 1,
+                key_width: 256,
+                value_width: 256,
+                window,
+                ..Attention::default()
+            }),
+            recurrent: None,
+            ffn: Ffn::Dense { width: 6912, gated: true },
+        };
+        let mut hyper = Hyper {
+            architecture: "gemma3".to_owned(),
+            width: 1152,
+            vocabulary: 262_144,
+            tied_embedding: true,
+            layers: (1..=26).map(|at| layer((at % 6 != 0).then_some(512))).collect(),
+            ..Hyper::default()
+        };
+        assert_eq!(Network::of(&hyper), Network::named("gemma-3-1b"));
+        hyper.layers[3].ffn = Ffn::None;
+        assert_eq!(Network::of(&hyper), None);
     }
 }

@@ -21,6 +21,8 @@ pub struct Row {
     pub after_forward: Option<u64>,
     /// The peak of what was allocated.
     pub peak: u64,
+    /// The peak of what the allocator held.
+    pub reserved: Option<u64>,
 }
 
 /// A row that could not be read, and why.
@@ -107,7 +109,8 @@ fn row(line: usize, cells: &Cells<'_>) -> Result<Row, String> {
     }
     training.check().map_err(|error| error.to_string())?;
     let (trained, after_forward) = (cells.number("trainable")?, cells.number("after_forward_bytes")?);
-    Ok(Row { line, training, parameters, trained, after_forward, peak })
+    let reserved = cells.number("peak_reserved")?;
+    Ok(Row { line, training, parameters, trained, after_forward, peak, reserved })
 }
 
 fn method(cells: &Cells<'_>, usual: &Training) -> Result<Method, String> {
@@ -161,10 +164,8 @@ fn fit_vocabulary(training: &mut Training, parameters: u64) {
 pub struct Compared {
     /// What was trained and measured.
     pub row: Row,
-    /// The peak that was predicted.
-    pub predicted: u64,
-    /// What was predicted to be allocated after the forward pass.
-    pub after_forward: u64,
+    /// What was predicted.
+    pub walk: Walk,
     /// The share that the prediction is above what was measured; below zero, under it.
     pub off: f64,
     /// What others would have said.
@@ -200,10 +201,9 @@ pub fn compare(text: &str) -> Comparison {
     for row in rows {
         match Walk::of(&row.training) {
             Ok(walk) => comparison.rows.push(Compared {
-                predicted: walk.peak.bytes,
-                after_forward: walk.after_forward_bytes,
                 off: off(walk.peak.bytes, row.peak),
                 rivals: rivals(&row.training, &walk),
+                walk,
                 row,
             }),
             Err(error) => {

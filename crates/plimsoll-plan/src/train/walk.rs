@@ -33,20 +33,20 @@ const STEPS: usize = 3;
 const PASSES: u64 = 2;
 
 enum Net {
-    Decoder(Decoder),
-    Unet(Unet),
-    Flux(Flux),
-    Joint(Joint),
+    Decoder(Box<Decoder>),
+    Unet(Box<Unet>),
+    Flux(Box<Flux>),
+    Joint(Box<Joint>),
 }
 
 impl Net {
     fn new(torch: &Torch, recipe: &Recipe, training: &Training) -> Self {
         let fused = training.attention == AttentionKind::Fused;
         match &training.network {
-            Network::Decoder(shape) => Self::Decoder(Decoder::new(torch, recipe, shape, fused)),
-            Network::Unet(shape) => Self::Unet(Unet::new(torch, recipe, shape)),
-            Network::Flux(shape) => Self::Flux(Flux::new(torch, recipe, shape)),
-            Network::Joint(shape) => Self::Joint(Joint::new(torch, recipe, shape)),
+            Network::Decoder(shape) => Self::Decoder(Box::new(Decoder::new(torch, recipe, shape, fused))),
+            Network::Unet(shape) => Self::Unet(Box::new(Unet::new(torch, recipe, shape))),
+            Network::Flux(shape) => Self::Flux(Box::new(Flux::new(torch, recipe, shape))),
+            Network::Joint(shape) => Self::Joint(Box::new(Joint::new(torch, recipe, shape))),
         }
     }
 
@@ -80,6 +80,9 @@ impl Walk {
         training.check()?;
         let recipe = recipe(training);
         let torch = Torch::default();
+        if training.attention == AttentionKind::WrittenOut && training.network.takes_pixels() {
+            torch.write_out_attention();
+        }
         let net = Net::new(&torch, &recipe, training);
         let trained = net.trained();
         if trained.is_empty() {

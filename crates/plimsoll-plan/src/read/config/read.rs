@@ -1,4 +1,5 @@
-//! A configuration as a model without tensors, or with those that follow from it.
+//! A configuration as a model without tensors: which there are depends on the quantization, and whoever plans chooses
+//! that ([`crate::catalogue::derive`]).
 
 use std::path::Path;
 
@@ -17,24 +18,15 @@ const CONFIG_MAX: u64 = 512 * 1024;
 pub(in crate::read) struct Config {
     pub(in crate::read) hyper: Hyper,
     pub(in crate::read) doubts: Vec<Doubt>,
-    /// The type of weights, where it says so.
-    dtype: Option<String>,
 }
 
 /// Reads a configuration. `path` is what messages call it, and its folder gives the model's name.
 pub fn read_config(source: &dyn Source, path: &Path) -> Result<Model, ReadError> {
-    let Config { hyper, doubts, dtype } = parse(source, path)?;
+    let Config { hyper, doubts } = parse(source, path)?;
     let folder = path.parent().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
     let stem = || path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let name = folder.filter(|name| !name.is_empty()).unwrap_or_else(stem);
-    let tensors = derived(&hyper, dtype.as_deref());
-    Ok(Model { name, hyper, tensors, origin: Origin::Config(path.to_owned()), doubts })
-}
-
-/// The tensors that follow from a shape, in the type that a configuration names.
-fn derived(_hyper: &Hyper, _dtype: Option<&str>) -> Vec<crate::model::Tensor> {
-    // The one place where a configuration's tensors are made: `catalogue::derive::tensors` belongs here.
-    Vec::new()
+    Ok(Model { name, hyper, tensors: Vec::new(), origin: Origin::Config(path.to_owned()), doubts })
 }
 
 /// Reads a configuration alone.
@@ -85,6 +77,5 @@ fn parse(source: &dyn Source, path: &Path) -> Result<Config, ReadError> {
         "gemma" | "gemma2" | "gemma3" | "gemma3n" | "gemma4" | "command-r" | "cohere2"
     );
     hyper.tied_embedding = facts.flag(&["tie_word_embeddings"]).unwrap_or(usual);
-    let dtype = facts.text(&["torch_dtype", "dtype"]).map(str::to_owned);
-    Ok(Config { hyper, doubts, dtype })
+    Ok(Config { hyper, doubts })
 }

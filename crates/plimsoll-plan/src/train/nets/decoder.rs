@@ -35,6 +35,8 @@ pub struct DecoderShape {
     pub fused: bool,
     /// Attention scores and logits are held within bounds (Gemma 2).
     pub softcap: bool,
+    /// Tokens that attention sees, in all layers but each so-manieth: the window, and that number; zero for in all.
+    pub window: Option<(u64, u64)>,
 }
 
 impl DecoderShape {
@@ -80,6 +82,8 @@ pub struct Decoder {
 #[derive(Debug)]
 struct Layer {
     shape: DecoderShape,
+    /// The tokens that its attention sees, where not all.
+    window: Option<u64>,
     fused_attention: bool,
     qkv: Vec<Linear>,
     out: Linear,
@@ -103,7 +107,7 @@ impl Decoder {
     /// A decoder whose parameters stand in memory.
     pub fn new(torch: &Torch, recipe: &Recipe, shape: &DecoderShape, fused_attention: bool) -> Self {
         let embedding = recipe.param(torch, shape.vocabulary.saturating_mul(shape.width));
-        let layer = |_| Layer::new(torch, recipe, shape, fused_attention);
+        let layer = |index| Layer::new(torch, recipe, shape, index, fused_attention);
         let mut layers: Vec<Layer> = (0..shape.layers).map(layer).collect();
         let norm = recipe.param(torch, shape.width);
         let frequencies = [(); 2].map(|()| torch.buffer(shape.head_width / 2, Dtype::Fp32));
@@ -187,7 +191,9 @@ impl Decoder {
 }
 
 impl Layer {
-    fn new(torch: &Torch, recipe: &Recipe, shape: &DecoderShape, fused_attention: bool) -> Self {
+    fn new(torch: &Torch, recipe: &Recipe, shape: &DecoderShape, index: u64, fused_attention: bool) -> Self {
+        let sees_all = |(_, every): &(u64, u64)| index.saturating_add(1).checked_rem(*every) == Some(0);
+        let window = shape.window.filter(|window| !sees_all(window)).map(|(window, _)| window);
         let DecoderShape { width, inner, .. } = *shape;
         let (q, kv) =
             (shape.heads.saturating_mul(shape.head_width), shape.kv_heads.saturating_mul(shape.head_width));
@@ -214,7 +220,7 @@ impl Layer {
         let down = linear("mlp.down_proj", inner, width, false);
         let count = if shape.norms == Norms::Around { 4 } else { 2 };
         let norms = (0..count).map(|_| recipe.param(torch, width)).collect();
-        Self { shape: shape.clone(), fused_attention, qkv, out, gate_up, down, norms, head_norms }
+        Self { shape: shape.clone(), window, fused_attention, qkv, out, gate_up, down, norms, head_norms }
     }
 
     fn adapt(&mut self, torch: &Torch, recipe: &Recipe) {
@@ -275,6 +281,7 @@ impl Layer {
             (q, k) = (torch.join(&[&q]), torch.join(&[&k]));
         }
         let mixed = if self.fused_attention {
+            let has_mask = self.window.is_some_and(|window| shared.tokens > window);
             let heads = Heads {
                 batch: shared.batch,
                 heads: self.shape.heads,
@@ -283,7 +290,7 @@ impl Layer {
                 keys: shared.tokens,
                 width: self.shape.head_width,
             };
-            torch.attention(&q, &k, &v, heads)
+            if has_mask { masked(torch, &q, &k, &v, heads) } else { torch.attention(&q, &k, &v, heads, None) }
         } else {
             self.written_out(torch, &q, &k, &v, shared)
         };
@@ -332,6 +339,15 @@ impl Layer {
         scores = torch.cast(&scores, q.dtype);
         torch.copy(&torch.batched_matmul(&scores, &v, q.count))
     }
+}
+
+/// With a mask, keys and values are copied for each head, unless one serves all; the mask is widened and kept.
+fn masked(torch: &Torch, q: &Tensor, k: &Tensor, v: &Tensor, heads: Heads) -> Tensor {
+    let shared = heads.kv_heads == 1 || heads.kv_heads == heads.heads;
+    let repeated = |x: &Tensor| if shared { x.clone() } else { torch.resize(x, q.count) };
+    let (k, v) = (repeated(k), repeated(v));
+    let mask = torch.fresh(heads.queries.saturating_mul(heads.keys), Dtype::Bf16);
+    torch.attention(q, &k, &v, Heads { kv_heads: heads.heads, ..heads }, Some(&mask))
 }
 
 /// Queries or keys turned by their positions: `x · cos + half_turned(x) · sin`.

@@ -87,7 +87,7 @@ impl Flux {
         let mut blocks: Vec<Block> = Vec::new();
         blocks.extend((0..shape.double).map(|_| Block::Double(Box::new(Double::new(torch, recipe, width)))));
         blocks.extend((0..shape.single).map(|_| Block::Single(Box::new(Single::new(torch, recipe, width)))));
-        let mut norm = Adaptive::new(torch, recipe, width, 2);
+        let mut norm = Adaptive::new(torch, recipe, "norm_out", width, 2);
         let mut out = Linear::new(torch, recipe, "proj_out", (width, 64), true);
         let mut trained = Vec::new();
         adapt(torch, recipe, condition.linears().chain([&mut context, &mut input]), &mut trained);
@@ -165,11 +165,11 @@ impl Block {
 }
 
 impl Stream {
-    fn new(torch: &Torch, recipe: &Recipe, width: u64, names: [&str; 5]) -> Self {
-        let [q, k, v, out, feed_forward] = names;
+    fn new(torch: &Torch, recipe: &Recipe, width: u64, names: [&str; 6]) -> Self {
+        let [q, k, v, out, feed_forward, norm] = names;
         let linear = |path: &str| Linear::new(torch, recipe, &format!("attn.{path}"), (width, width), true);
         Self {
-            norm: Adaptive::new(torch, recipe, width, 6),
+            norm: Adaptive::new(torch, recipe, norm, width, 6),
             norms: [(); 2].map(|()| recipe.param(torch, HEAD)),
             qkv: [q, k, v].map(linear),
             out: linear(out),
@@ -228,18 +228,18 @@ fn attended(torch: &Torch, qkv: &mut [Tensor; 3], sizes: &Sizes) -> Tensor {
         keys: tokens,
         width: HEAD,
     };
-    torch.attention(&qkv[0], &qkv[1], &qkv[2], heads)
+    torch.attention(&qkv[0], &qkv[1], &qkv[2], heads, None)
 }
 
 impl Double {
     fn new(torch: &Torch, recipe: &Recipe, width: u64) -> Self {
         Self {
-            image: Stream::new(torch, recipe, width, ["to_q", "to_k", "to_v", "to_out.0", "ff"]),
+            image: Stream::new(torch, recipe, width, ["to_q", "to_k", "to_v", "to_out.0", "ff", "norm1"]),
             prompt: Stream::new(
                 torch,
                 recipe,
                 width,
-                ["add_q_proj", "add_k_proj", "add_v_proj", "to_add_out", "ff_context"],
+                ["add_q_proj", "add_k_proj", "add_v_proj", "to_add_out", "ff_context", "norm1_context"],
             ),
         }
     }
@@ -294,7 +294,7 @@ impl Single {
         let inner = width.saturating_mul(4);
         let linear = |path: &str, input, output| Linear::new(torch, recipe, path, (input, output), true);
         Self {
-            norm: Adaptive::new(torch, recipe, width, 3),
+            norm: Adaptive::new(torch, recipe, "norm", width, 3),
             up: linear("single.proj_mlp", width, inner),
             down: linear("single.proj_out", width.saturating_add(inner), width),
             norms: [(); 2].map(|()| recipe.param(torch, HEAD)),

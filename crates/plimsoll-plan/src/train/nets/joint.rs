@@ -84,7 +84,7 @@ impl Joint {
         let mut context = Linear::new(torch, recipe, "context_embedder", (4096, width), true);
         let block = |index| Block::new(torch, recipe, shape, index);
         let mut blocks: Vec<Block> = (0..shape.layers).map(block).collect();
-        let mut norm = Adaptive::new(torch, recipe, width, 2);
+        let mut norm = Adaptive::new(torch, recipe, "norm_out", width, 2);
         let mut out = Linear::new(torch, recipe, "proj_out", (width, 64), true);
         let mut trained: Vec<Param> = patch.iter().filter(|param| param.is_trained()).cloned().collect();
         adapt(torch, recipe, condition.linears(), &mut trained);
@@ -155,8 +155,8 @@ impl Block {
         let width = shape.heads.saturating_mul(HEAD);
         let last = index.saturating_add(1) == shape.layers;
         let dual = index < shape.dual;
-        let norm = Adaptive::new(torch, recipe, width, if dual { 9 } else { 6 });
-        let context_norm = Adaptive::new(torch, recipe, width, if last { 2 } else { 6 });
+        let norm = Adaptive::new(torch, recipe, "norm1", width, if dual { 9 } else { 6 });
+        let context_norm = Adaptive::new(torch, recipe, "norm1_context", width, if last { 2 } else { 6 });
         let attention = Attention::new(torch, recipe, shape, "attn", true, last);
         let second = dual.then(|| Attention::new(torch, recipe, shape, "attn2", false, last));
         let feed_forward = FeedForward::new(torch, recipe, "ff", width, false);
@@ -281,7 +281,7 @@ impl Attention {
             keys: tokens,
             width: HEAD,
         };
-        let mut mixed = torch.attention(q, k, v, heads);
+        let mut mixed = torch.attention(q, k, v, heads, None);
         mixed = torch.copy(&mixed);
         let Some((added, _)) = self.added.as_ref().zip(added_qkv.as_ref()) else {
             return (self.out.forward(torch, &mixed), None);

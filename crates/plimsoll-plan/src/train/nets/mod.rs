@@ -1,5 +1,6 @@
 //! The networks that are trained, each as its own forward pass.
 
+mod convolution;
 mod decoder;
 mod flux;
 mod joint;

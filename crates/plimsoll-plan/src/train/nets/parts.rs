@@ -11,9 +11,9 @@ pub struct Adaptive {
 }
 
 impl Adaptive {
-    pub fn new(torch: &Torch, recipe: &Recipe, width: u64, vectors: usize) -> Self {
+    pub fn new(torch: &Torch, recipe: &Recipe, name: &str, width: u64, vectors: usize) -> Self {
         let output = width.saturating_mul(u64::try_from(vectors).unwrap_or(u64::MAX));
-        Self { linear: Linear::new(torch, recipe, "norm1.linear", (width, output), true), vectors }
+        Self { linear: Linear::new(torch, recipe, &format!("{name}.linear"), (width, output), true), vectors }
     }
 
     /// The vectors.

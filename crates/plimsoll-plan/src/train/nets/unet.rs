@@ -2,9 +2,10 @@
 
 use std::rc::Rc;
 
+use super::convolution::Convolution;
 use super::parts::{FeedForward, adapt};
 use crate::train::net::{Linear, Recipe};
-use crate::train::torch::{Conv, Dtype, Heads, Param, Tensor, Torch};
+use crate::train::torch::{Dtype, Heads, Param, Tensor, Torch};
 
 /// The shape of such a net.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,16 +51,6 @@ struct Scale {
 }
 
 #[derive(Debug)]
-struct Convolution {
-    input: u64,
-    output: u64,
-    side: u64,
-    stride: u64,
-    weight: Param,
-    bias: Param,
-}
-
-#[derive(Debug)]
 struct Resnet {
     norms: [[Param; 2]; 2],
     convolutions: [Convolution; 2],
@@ -78,7 +69,7 @@ struct Transformer {
 #[derive(Debug)]
 enum Ends {
     Linear(Box<Linear>),
-    Convolution(Convolution),
+    Convolution(Box<Convolution>),
 }
 
 #[derive(Debug)]
@@ -107,45 +98,27 @@ fn norm(torch: &Torch, x: &Tensor, rows: u64, weights: &[Param; 2]) -> Tensor {
     torch.norm(x, rows, Some((&weights[0], &weights[1])))
 }
 
-impl Convolution {
-    fn new(torch: &Torch, recipe: &Recipe, channels: (u64, u64), side: u64, stride: u64) -> Self {
-        let (input, output) = channels;
-        let count = input.saturating_mul(output).saturating_mul(side * side);
-        let weight = recipe.param(torch, count);
-        Self { input, output, side, stride, weight, bias: recipe.param(torch, output) }
-    }
-
-    fn forward(&self, torch: &Torch, x: &Tensor) -> Tensor {
-        let places = x.count / self.input.max(1) / (self.stride * self.stride);
-        let output = places.saturating_mul(self.output);
-        let sides = [self.weight.count(), x.count, output];
-        let workspace = if self.side > 1 { sides.map(|count| Dtype::Bf16.bytes(count)) } else { [0; 3] };
-        torch.conv(x, &self.weight, Some(&self.bias), Conv { output, workspace })
-    }
-
-    fn trained(&self, into: &mut Vec<Param>) {
-        into.extend([&self.weight, &self.bias].into_iter().filter(|param| param.is_trained()).cloned());
-    }
-}
-
 impl Resnet {
     fn new(torch: &Torch, recipe: &Recipe, channels: (u64, u64), time: u64) -> Self {
         let (input, output) = channels;
         Self {
             norms: [pair(torch, recipe, input), pair(torch, recipe, output)],
             convolutions: [
-                Convolution::new(torch, recipe, (input, output), 3, 1),
-                Convolution::new(torch, recipe, (output, output), 3, 1),
+                Convolution::new(torch, recipe, "resnets.conv1", (input, output), 3, 1),
+                Convolution::new(torch, recipe, "resnets.conv2", (output, output), 3, 1),
             ],
             time: Linear::new(torch, recipe, "resnets.time_emb_proj", (time, output), true),
-            shortcut: (input != output).then(|| Convolution::new(torch, recipe, (input, output), 1, 1)),
+            shortcut: (input != output)
+                .then(|| Convolution::new(torch, recipe, "resnets.conv_shortcut", (input, output), 1, 1)),
         }
     }
 
-    fn trained(&self, into: &mut Vec<Param>) {
-        into.extend(self.norms.iter().flatten().filter(|param| param.is_trained()).cloned());
-        self.convolutions.iter().chain(&self.shortcut).for_each(|convolution| convolution.trained(into));
-        self.time.trained(into);
+    fn adapt(&mut self, torch: &Torch, recipe: &Recipe, trained: &mut Vec<Param>) {
+        trained.extend(self.norms.iter().flatten().filter(|param| param.is_trained()).cloned());
+        for convolution in self.convolutions.iter_mut().chain(&mut self.shortcut) {
+            convolution.adapt(torch, recipe, trained);
+        }
+        adapt(torch, recipe, [&mut self.time], trained);
     }
 
     fn forward(&self, torch: &Torch, input: &Tensor, context: &Context) -> Tensor {
@@ -228,7 +201,7 @@ impl Block {
             keys: if prompt.is_some() { context.prompt_tokens } else { queries },
             width: self.width / self.heads.max(1),
         };
-        let mut x = torch.attention(&q, &k, &v, heads);
+        let mut x = torch.attention(&q, &k, &v, heads, None);
         x = out.forward(torch, &x);
         torch.scale(&x)
     }
@@ -246,14 +219,14 @@ impl Ends {
         if linear {
             Self::Linear(Box::new(Linear::new(torch, recipe, name, (width, width), true)))
         } else {
-            Self::Convolution(Convolution::new(torch, recipe, (width, width), 1, 1))
+            Self::Convolution(Box::new(Convolution::new(torch, recipe, name, (width, width), 1, 1)))
         }
     }
 
     fn adapt(&mut self, torch: &Torch, recipe: &Recipe, trained: &mut Vec<Param>) {
         match self {
             Self::Linear(linear) => adapt(torch, recipe, [linear.as_mut()], trained),
-            Self::Convolution(convolution) => convolution.trained(trained),
+            Self::Convolution(convolution) => convolution.adapt(torch, recipe, trained),
         }
     }
 }
@@ -322,7 +295,7 @@ impl Unet {
         let first = shape.channels.first().copied().unwrap_or(1);
         let last = shape.channels.last().copied().unwrap_or(1);
         let time_width = first.saturating_mul(4);
-        let input = Convolution::new(torch, recipe, (LATENT, first), 3, 1);
+        let input = Convolution::new(torch, recipe, "conv_in", (LATENT, first), 3, 1);
         let two = |from: u64, name: &str| {
             let linear = |input| Linear::new(torch, recipe, name, (input, time_width), true);
             (linear(from), linear(time_width), from)
@@ -340,7 +313,7 @@ impl Unet {
         );
         let up = build.up();
         let norm = pair(torch, recipe, first);
-        let output = Convolution::new(torch, recipe, (first, LATENT), 3, 1);
+        let output = Convolution::new(torch, recipe, "conv_out", (first, LATENT), 3, 1);
         let mut unet =
             Self { shape: shape.clone(), input, time, down, middle, up, norm, output, trained: Vec::new() };
         unet.adapt(torch, recipe);
@@ -349,24 +322,26 @@ impl Unet {
 
     fn adapt(&mut self, torch: &Torch, recipe: &Recipe) {
         let mut trained = Vec::new();
-        self.input.trained(&mut trained);
+        self.input.adapt(torch, recipe, &mut trained);
         for (first, second, _) in &mut self.time {
             adapt(torch, recipe, [first, second], &mut trained);
         }
         for scale in self.down.iter_mut().chain(&mut self.up) {
             for (resnet, transformer) in &mut scale.steps {
-                resnet.trained(&mut trained);
+                adapt_resnet(torch, recipe, resnet, &mut trained);
                 if let Some(transformer) = transformer {
                     transformer.adapt(torch, recipe, &mut trained);
                 }
             }
-            scale.resize.iter().for_each(|convolution| convolution.trained(&mut trained));
+            if let Some(convolution) = &mut scale.resize {
+                convolution.adapt(torch, recipe, &mut trained);
+            }
         }
-        self.middle.0.trained(&mut trained);
+        adapt_resnet(torch, recipe, &mut self.middle.0, &mut trained);
         self.middle.1.adapt(torch, recipe, &mut trained);
-        self.middle.2.trained(&mut trained);
+        adapt_resnet(torch, recipe, &mut self.middle.2, &mut trained);
         trained.extend(self.norm.iter().filter(|param| param.is_trained()).cloned());
-        self.output.trained(&mut trained);
+        self.output.adapt(torch, recipe, &mut trained);
         self.trained = trained;
     }
 
@@ -434,6 +409,13 @@ impl Unet {
     }
 }
 
+/// Nobody else holds a block while the net is built.
+fn adapt_resnet(torch: &Torch, recipe: &Recipe, resnet: &mut Rc<Resnet>, trained: &mut Vec<Param>) {
+    if let Some(resnet) = Rc::get_mut(resnet) {
+        resnet.adapt(torch, recipe, trained);
+    }
+}
+
 fn resnet(torch: &Torch, resnet: &Rc<Resnet>, x: &Tensor, context: &Context, checkpointing: bool) -> Tensor {
     if !checkpointing {
         return resnet.forward(torch, x, context);
@@ -480,8 +462,9 @@ impl Builder<'_> {
         };
         let transformers: Vec<_> = inputs.iter().map(transformer).collect();
         let resnets: Vec<_> = inputs.iter().map(|input| self.resnet(*input, width)).collect();
-        let resize =
-            resize.map(|stride| Convolution::new(self.torch, self.recipe, (width, width), 3, stride));
+        let resize = resize.map(|stride| {
+            Convolution::new(self.torch, self.recipe, "samplers.conv", (width, width), 3, stride)
+        });
         Scale { steps: resnets.into_iter().zip(transformers).collect(), resize }
     }
 

@@ -3,7 +3,8 @@
 use std::rc::Rc;
 
 use super::graph::Given;
-use super::{Dtype, Param, Tensor, Torch, view};
+use super::program::view;
+use super::{Dtype, Param, Tensor, Torch};
 
 /// The shape of an attention.
 #[expect(clippy::struct_field_names, reason = "a head of queries is no head of keys")]
@@ -241,7 +242,17 @@ impl Torch {
 
     /// Attention as one kernel: keeps queries, keys, values, its output and a sum for each query. Its gradients are
     /// summed in f32, and where heads share keys, first for each head.
-    pub fn attention(&self, q: &Tensor, k: &Tensor, v: &Tensor, heads: Heads) -> Tensor {
+    pub fn attention(
+        &self,
+        q: &Tensor,
+        k: &Tensor,
+        v: &Tensor,
+        heads: Heads,
+        mask: Option<&Tensor>,
+    ) -> Tensor {
+        if self.writes_out_attention.get() {
+            return self.written_out(q, k, v, heads);
+        }
         let [q, k, v] = [q, k, v].map(|tensor| self.cast(tensor, Dtype::Bf16));
         let rows = heads.batch.saturating_mul(heads.heads).saturating_mul(heads.queries);
         let mut scratch = vec![Dtype::Fp32.bytes(q.count), Dtype::Fp32.bytes(rows)];
@@ -249,14 +260,33 @@ impl Torch {
             let keys = heads.batch.saturating_mul(heads.heads).saturating_mul(heads.keys);
             scratch.extend([Dtype::Bf16.bytes(keys.saturating_mul(heads.width)); 2]);
         }
-        let node =
-            self.node(&[(&q, fresh(&q)), (&k, fresh(&k)), (&v, fresh(&v))], &[&q, &k, &v], &scratch, 1);
+        let mut saved = vec![&q, &k, &v];
+        saved.extend(mask);
+        let node = self.node(&[(&q, fresh(&q)), (&k, fresh(&k)), (&v, fresh(&v))], &saved, &scratch, 1);
         let output = self.output(node.as_ref(), q.count, Dtype::Bf16);
         let sums = self.fresh(rows, Dtype::Fp32);
         for kept in [&output, &sums] {
             self.save_output(node.as_ref(), kept);
         }
         output
+    }
+
+    /// Attention step by step, with a score for each pair of tokens: scores, softmax in f32, and their product with the
+    /// values.
+    fn written_out(&self, q: &Tensor, k: &Tensor, v: &Tensor, heads: Heads) -> Tensor {
+        let rows = heads.batch.saturating_mul(heads.heads).saturating_mul(heads.queries);
+        let count = rows.saturating_mul(heads.keys);
+        let mut scores = self.batched_matmul(q, k, count);
+        scores = self.softmax(&scores);
+        self.batched_matmul(&scores, v, q.count)
+    }
+
+    /// Softmax in f32, back in bf16.
+    pub fn softmax(&self, scores: &Tensor) -> Tensor {
+        let wide = self.cast(scores, Dtype::Fp32);
+        let shares = self.keeping_output(&wide, &[wide.bytes()]);
+        drop(wide);
+        self.cast(&shares, Dtype::Bf16)
     }
 
     /// A convolution, in bf16.
