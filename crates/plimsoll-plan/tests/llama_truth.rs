@@ -29,7 +29,7 @@ fn checked(rows: &[Row]) -> Check {
 }
 
 #[test]
-fn dry_runs_of_forty_models_on_the_processor_come_out_to_the_byte() {
+fn dry_runs_of_more_than_fifty_models_on_the_processor_come_out_to_the_byte() {
     let rows = truth::dry_runs(&fixture("llama_dryrun.csv"));
     let check = checked(&rows);
     assert!(rows.len() > 400, "{} rows", rows.len());

@@ -13,7 +13,7 @@ pub(super) fn by_name(name: &str) -> Style {
         "llama" | "mistral3" | "deci" | "arcee" | "seed_oss" | "ernie4_5" | "internlm2" | "deepseek2"
         | "mamba" | "falcon-h1" => KNOWN,
         "smollm3" => Style { rope: Rope::ThreeOfFour, ..KNOWN },
-        _ if name.starts_with("qwen") || name.starts_with("rnd") => qwen(name),
+        _ if name.starts_with("qwen") => qwen(name),
         _ if name.starts_with("gemma") => gemma(name),
         _ => other(name),
     }
@@ -22,8 +22,9 @@ pub(super) fn by_name(name: &str) -> Style {
 /// Qwen's.
 fn qwen(name: &str) -> Style {
     match name {
-        "qwen2" | "qwen2vl" | "qwen" => Style { projection_bias: true, ..KNOWN },
-        "qwen3" | "qwen3moe" | "rnd1" => HEAD_NORMS,
+        "qwen2" => Style { projection_bias: true, ..KNOWN },
+        "qwen2vl" => Style { projection_bias: true, positions_per_token: 4, ..KNOWN },
+        "qwen3" | "qwen3moe" => HEAD_NORMS,
         "qwen3vl" | "qwen3vlmoe" => Style { positions_per_token: 4, ..HEAD_NORMS },
         "qwen2moe" => Style {
             projection_bias: true,
@@ -99,13 +100,14 @@ fn other(name: &str) -> Style {
             ..KNOWN
         },
         "mamba2" => Style { state_norm: true, ..KNOWN },
-        "phi3" | "phimoe" => Style {
+        "phi3" => Style {
             fused_projection: true,
             act: Act::Halves,
             scaled_query: true,
             residual_first: true,
             ..KNOWN
         },
+        "phimoe" => Style { scaled_query: true, residual_first: true, output_bias: true, ..PLAIN },
         "command-r" => {
             Style { norm: Norm::Mean, order: Order::Beside, rope: Rope::All, logits_steps: 1, ..KNOWN }
         }

@@ -4,7 +4,7 @@
 //! norms of heads) is believed before the list.
 
 use super::architectures::by_name;
-use crate::model::{Attention, Ffn, Model, Tensor};
+use crate::model::{Attention, Ffn, Layer, Model, Tensor};
 
 /// The sort of a norm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -210,6 +210,12 @@ impl Style {
             style.logits_steps = 3;
         }
         style.of_experts(model);
+        let latent =
+            |layer: &Layer| layer.attention.as_ref().is_some_and(|attention| attention.mla.is_some());
+        if model.hyper.architecture == "deepseek2" && !model.hyper.layers.iter().all(latent) {
+            // The first files of these models unpack the latent vector; taken for plain attention.
+            style.known = false;
+        }
         style.believe(model);
         style
     }
