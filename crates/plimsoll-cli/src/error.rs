@@ -116,54 +116,9 @@ pub enum CliError {
     /// Bytes that are no text, and a terminal that would show them.
     #[error("a PyTorch snapshot is no text, and a terminal cannot show it")]
     Terminal,
-    /// A machine that nobody knows.
+    /// A plan that cannot be made.
     #[error(transparent)]
-    Machine(#[from] plimsoll_plan::machine::MachineError),
-    /// A machine's file that cannot be read.
-    #[error("{}: {source}", path.display())]
-    MachineFile {
-        /// Which file.
-        path: std::path::PathBuf,
-        /// What is wrong with it.
-        source: plimsoll_plan::machine::MachineFileError,
-    },
-    /// A workload that cannot be planned.
-    #[error(transparent)]
-    Workload(#[from] plimsoll_plan::workload::WorkloadError),
-    /// A text that describes nothing.
-    #[error(transparent)]
-    Wording(#[from] plimsoll_plan::WordingError),
-    /// A line that is none.
-    #[error(transparent)]
-    Line(#[from] plimsoll_plan::plan::ParseLineError),
-    /// `plan` without a workload.
-    #[error("there is nothing to plan")]
-    NothingToPlan,
-    /// A plan that leaves something out.
-    #[error("{names} does not fit{}", if *written { "; no plan was written" } else { "" })]
-    DoesNotFit {
-        /// What is left out.
-        names: String,
-        /// Whether a file was asked for.
-        written: bool,
-    },
-    /// A program that none of the workloads is for.
-    #[error("nothing of this plan can be run by {0}")]
-    NothingForProgram(plimsoll_plan::emit::Program),
-    /// A recording without predictions.
-    #[error("{} carries no predictions", .0.display())]
-    NothingPredicted(std::path::PathBuf),
-    /// A folder without anything to hold the planner against.
-    #[error("{} has none of llamacpp_logs.csv, llamacpp_dryrun.csv and train_peaks_h200.csv", .0.display())]
-    NothingMeasured(std::path::PathBuf),
-    /// A file that cannot be read.
-    #[error("{} could not be read: {source}", path.display())]
-    Unreadable {
-        /// Which file.
-        path: std::path::PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    Plan(#[from] crate::plan::PlanError),
     /// A file that could not be written.
     #[error("{} could not be written: {source}", path.display())]
     Write {
@@ -240,30 +195,7 @@ Self::Recording(_) => {
                 "check the path; `plimsoll pool replay TRACE --record FILE` and `engine.record_to(…)` make recordings".to_owned()
             }
             Self::Export(_) => "name an account and a place that it has, or leave both out".to_owned(),
-            Self::Machine(_) | Self::MachineFile { .. } => {
-                "leave --machine out for this machine; `plimsoll plan tiers` lists names, and a .toml file describes \
-                 any other"
-                    .to_owned()
-            }
-            Self::Workload(_) | Self::Wording(_) => "`plimsoll plan --help` shows how workloads are written".to_owned(),
-            Self::Line(_) => "write --line 75%, --line 24GiB or --line cuda:0=20GiB".to_owned(),
-            Self::NothingToPlan => {
-                "name a workload: `plimsoll plan --model qwen3-14b`, or --index, --train, --documents, --image"
-                    .to_owned()
-            }
-            Self::DoesNotFit { .. } => {
-                "take one of the ways that would fit, raise the line, or see `plimsoll plan tiers`".to_owned()
-            }
-            Self::NothingForProgram(_) => {
-                "llama-server, ollama, vllm and mlx_lm run language models; kohya and diffusers train".to_owned()
-            }
-            Self::NothingPredicted(_) => {
-                "name the plan too: `--plan plan.toml --compare RECORDING`; what `Engine::open` records under a plan \
-                 carries its predictions"
-                    .to_owned()
-            }
-            Self::NothingMeasured(_) => "`plimsoll plan check --help` says which files are read".to_owned(),
-            Self::Unreadable { .. } => "check the path and its permissions".to_owned(),
+            Self::Plan(error) => error.next_step().to_owned(),
             Self::Terminal => "add `-o FILE`, or send the output to a file or another program".to_owned(),
             Self::Output(_) | Self::Write { .. } => {
                 "check that the disk has room and the target is writable".to_owned()
@@ -291,12 +223,6 @@ Self::Recording(_) => {
             text = format!("error: {self}\nhelp: {}\n", self.next_step());
         }
         text
-    }
-}
-
-impl From<plimsoll_plan::workload::LanguageError> for CliError {
-    fn from(error: plimsoll_plan::workload::LanguageError) -> Self {
-        Self::Workload(error.into())
     }
 }
 

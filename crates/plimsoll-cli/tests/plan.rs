@@ -33,7 +33,7 @@ fn a_named_model_is_planned_in_the_numbers_that_are_known_of_it() {
     assert_eq!(report["verdict"], "fits");
     assert_eq!(bytes(&report, 0, "key-value cache", "cuda:0"), 8192 * 128 * 1024, "128 KiB a token");
     let weights = bytes(&report, 0, "weights", "cuda:0") + bytes(&report, 0, "weights", "host");
-    assert!((4.85e9..4.97e9).contains(&(weights as f64)), "{weights}: a file of 4.92 GB");
+    assert!((4_850_000_000..4_970_000_000).contains(&weights), "{weights}: a file of 4.92 GB");
     assert!(report["workloads"][0]["speed"]["decode_limited_by"].as_str().unwrap().contains("cuda:0"));
 }
 

@@ -50,7 +50,6 @@ pub enum PlanCommand {
 
 /// What is to be planned.
 #[derive(Clone, Debug, Args)]
-#[expect(missing_docs, reason = "the help says it")]
 pub struct AskArgs {
     /// A language model: a GGUF or safetensors file, a folder, a configuration, or a name; then `:QUANTIZATION` and
     /// `,key=value` (context, parallel, kv, layers, draft, mmproj, lora …)
@@ -75,7 +74,7 @@ pub struct AskArgs {
     /// Sequences at a time
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024), help_heading = "Models")]
     pub parallel: Option<u64>,
-    /// Type of the key-value cache: f16, bf16, q8_0, q4_0 …; without it the plan chooses
+    /// Type of the key-value cache: `f16`, `bf16`, `q8_0`, `q4_0` …; without it the plan chooses
     #[arg(long, value_name = "TYPE", help_heading = "Models")]
     pub kv: Option<TensorType>,
     /// Tokens handed over at a time

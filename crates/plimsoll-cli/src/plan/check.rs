@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use plimsoll_plan::{llama, train};
 use serde::Serialize;
 
+use super::PlanError;
 use crate::draw::{Align, Cell, Pen, Style, Table};
 use crate::{CliError, Printer};
 
@@ -124,17 +125,17 @@ pub(super) fn run(args: &CheckArgs, printer: &Printer) -> Result<(), CliError> {
         }
     }
     if found == 0 {
-        return Err(CliError::NothingMeasured(args.folder.clone()));
+        return Err(PlanError::NothingMeasured(args.folder.clone()).into());
     }
     printer.report(&report, |report, pen| view(report, pen, args.rows))
 }
 
-fn read(folder: &Path, name: &str) -> Result<Option<String>, CliError> {
+fn read(folder: &Path, name: &str) -> Result<Option<String>, PlanError> {
     let path = folder.join(name);
     match std::fs::read(&path) {
         Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(CliError::Unreadable { path, source }),
+        Err(source) => Err(PlanError::Unreadable { path, source }),
     }
 }
 
@@ -161,6 +162,23 @@ fn remark(report: &mut CheckReport, file: &str, check: &llama::truth::Check) {
 }
 
 fn view(report: &CheckReport, pen: &Pen, all_rows: bool) -> String {
+    let mut out = table(report, pen);
+    if all_rows {
+        out.push('\n');
+        for remark in &report.remarks {
+            let _ = writeln!(out, "{remark}");
+        }
+    } else if !report.remarks.is_empty() {
+        let note = format!(
+            "{} rows are off or do not say what is needed; --rows shows them\n",
+            report.remarks.len()
+        );
+        out.push_str(&pen.paint(Style::Dim, &note));
+    }
+    out
+}
+
+fn table(report: &CheckReport, pen: &Pen) -> String {
     let mut table = Table::new([
         ("planner", Align::Left),
         ("rows", Align::Right),
@@ -221,18 +239,5 @@ fn view(report: &CheckReport, pen: &Pen, all_rows: bool) -> String {
     for rival in &report.rivals {
         row(&format!("  {}", rival.name), rival.train.rows, off(&rival.train), "", None);
     }
-    let mut out = table.draw(pen);
-    if all_rows {
-        out.push('\n');
-        report.remarks.iter().for_each(|remark| {
-            let _ = writeln!(out, "{remark}");
-        });
-    } else if !report.remarks.is_empty() {
-        let note = format!(
-            "{} rows are off or do not say what is needed; --rows shows them\n",
-            report.remarks.len()
-        );
-        out.push_str(&pen.paint(Style::Dim, &note));
-    }
-    out
+    table.draw(pen)
 }

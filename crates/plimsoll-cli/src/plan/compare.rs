@@ -9,6 +9,7 @@ use plimsoll::record::{Prediction, Recording};
 use plimsoll::settings::{Capacities, load};
 use serde::Serialize;
 
+use super::PlanError;
 use super::args::AskArgs;
 use crate::draw::{Align, Cell, Pen, Style, Table};
 use crate::{CliError, Printer};
@@ -48,7 +49,7 @@ pub(super) fn run(recording: &Path, args: &AskArgs, printer: &Printer) -> Result
     }
     let study = recorded.study(&StudySettings { points: 1, largest: 0, ..StudySettings::default() })?;
     if study.predictions.is_empty() {
-        return Err(CliError::NothingPredicted(recording.to_owned()));
+        return Err(PlanError::NothingPredicted(recording.to_owned()).into());
     }
     let compared = |check: &plimsoll::record::analysis::PredictionCheck| Compared {
         account: check.prediction.account.clone(),

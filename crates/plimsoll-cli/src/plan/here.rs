@@ -6,9 +6,10 @@ use plimsoll::machine::Machine as Facts;
 use plimsoll::{Bytes, Place};
 use plimsoll_plan::machine::{self, Disk, Gpu, Machine, Processor, Rate};
 
+use super::PlanError;
+use crate::Printer;
 use crate::backends::{self, Backends};
 use crate::bench::memory::read_rate;
-use crate::{CliError, Printer};
 
 /// What a driver and a display keep of a card's memory, where only its whole is known.
 const DRIVER_SHARE: f64 = 0.03;
@@ -16,15 +17,15 @@ const DRIVER_SHARE: f64 = 0.03;
 const CORE_FLOPS: f64 = 1.28e11;
 
 /// The machine of this name or file; this one without either.
-pub(super) fn machine(named: Option<&str>, printer: &Printer) -> Result<Machine, CliError> {
+pub(super) fn machine(named: Option<&str>, printer: &Printer) -> Result<Machine, PlanError> {
     match named {
         None | Some("this" | "here") => Ok(this(printer)),
         Some(name) => {
             let path = Path::new(name);
             if path.extension().is_some_and(|ending| ending == "toml") {
-                let unreadable = |source| CliError::Unreadable { path: path.to_owned(), source };
+                let unreadable = |source| PlanError::Unreadable { path: path.to_owned(), source };
                 let text = std::fs::read_to_string(path).map_err(unreadable)?;
-                let wrong = |source| CliError::MachineFile { path: path.to_owned(), source };
+                let wrong = |source| PlanError::MachineFile { path: path.to_owned(), source };
                 return machine::file::read(&text).map_err(wrong);
             }
             Ok(Machine::parse(name)?)

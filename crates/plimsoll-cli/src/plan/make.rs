@@ -9,6 +9,7 @@ use plimsoll_plan::emit::Program;
 use plimsoll_plan::plan::{LineWishes, Plan, Request};
 use plimsoll_plan::workload::{Sort, Workload};
 
+use super::PlanError;
 use super::args::AskArgs;
 use super::report::PlanReport;
 use super::{here, svg, view};
@@ -20,12 +21,12 @@ const PRIORITIES: [(Sort, u8); 5] =
 
 pub(super) fn run(args: &AskArgs, printer: &Printer) -> Result<(), CliError> {
     if args.is_empty() {
-        return Err(CliError::NothingToPlan);
+        return Err(PlanError::NothingToPlan.into());
     }
     let requests = requests(args)?;
     let mut wishes = LineWishes::default();
     for line in &args.line {
-        wishes.add(line)?;
+        wishes.add(line).map_err(PlanError::from)?;
     }
     let machine = here::machine(args.machine.as_deref(), printer)?;
     let runs = if args.no_runs { None } else { args.runs.clone().or_else(usual_runs) };
@@ -44,7 +45,7 @@ pub(super) fn run(args: &AskArgs, printer: &Printer) -> Result<(), CliError> {
     }
     if !plan.fits() {
         let names: Vec<&str> = plan.left_out.iter().map(|out| out.name.as_str()).collect();
-        return Err(CliError::DoesNotFit { names: names.join(", "), written: args.output.is_some() });
+        return Err(PlanError::DoesNotFit { names: names.join(", "), written: args.output.is_some() }.into());
     }
     if let Some(file) = &args.output {
         let heading = format!("Made by `plimsoll plan` for {}.\n{}", machine.title, titles(&plan));
@@ -65,7 +66,7 @@ fn titles(plan: &Plan) -> String {
 }
 
 /// Everything that is asked for, each with a name of its own.
-fn requests(args: &AskArgs) -> Result<Vec<Request>, CliError> {
+fn requests(args: &AskArgs) -> Result<Vec<Request>, PlanError> {
     let usual = args.usual();
     let lists = [
         (Sort::Model, &args.model),
@@ -93,11 +94,11 @@ fn requests(args: &AskArgs) -> Result<Vec<Request>, CliError> {
 }
 
 /// What another program is told of each workload that it can run.
-fn told(plan: &Plan, program: Program) -> Result<String, CliError> {
+fn told(plan: &Plan, program: Program) -> Result<String, PlanError> {
     let texts: Vec<String> =
         plan.planned.iter().filter_map(|planned| planned.configuration.text(program)).collect();
     if texts.is_empty() {
-        return Err(CliError::NothingForProgram(program));
+        return Err(PlanError::NothingForProgram(program));
     }
     Ok(texts.join("\n"))
 }
@@ -109,9 +110,9 @@ fn usual_runs() -> Option<PathBuf> {
     Some(state.or_else(home)?.join("plimsoll/runs.jsonl"))
 }
 
-fn lessons(runs: Option<&Path>) -> Result<Lessons, CliError> {
+fn lessons(runs: Option<&Path>) -> Result<Lessons, PlanError> {
     let Some(file) = runs else { return Ok(Lessons::default()) };
-    let unreadable = |source| CliError::Unreadable { path: file.to_owned(), source };
+    let unreadable = |source| PlanError::Unreadable { path: file.to_owned(), source };
     let read = plimsoll::runs::read(file).map_err(unreadable)?;
     if read.passed_over > 0 {
         Printer::remark(&format!(

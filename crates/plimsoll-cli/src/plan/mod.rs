@@ -3,6 +3,7 @@
 mod args;
 mod check;
 mod compare;
+mod error;
 mod here;
 mod make;
 mod op;
@@ -12,11 +13,14 @@ mod tiers;
 mod train_tiers;
 mod view;
 
-pub use args::PlanArgs;
-pub use report::PlanReport;
+pub use args::{AskArgs, PlanArgs, PlanCommand};
+pub use error::PlanError;
+pub use report::{
+    FormulaReport, KnobReport, LeftOutReport, MachineReport, NeedReport, PartReport, PlaceReport, PlanReport,
+    SpeedReport, WayReport, WorkloadReport,
+};
 
 use crate::{CliError, Printer};
-use args::PlanCommand;
 
 /// Plans, or does one of the things beside it.
 pub fn run(args: &PlanArgs, printer: &Printer) -> Result<(), CliError> {

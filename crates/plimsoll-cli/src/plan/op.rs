@@ -1,9 +1,12 @@
 //! `plimsoll plan op`: what one operation on tensors takes.
 
+use std::fmt::Write as _;
+
 use plimsoll::Bytes;
 use plimsoll_plan::op::Operation;
 use serde::Serialize;
 
+use super::PlanError;
 use super::here;
 use crate::draw::{Align, Cell, Pen, Style, Table, bar};
 use crate::{CliError, Printer};
@@ -66,7 +69,7 @@ struct Bound {
 
 /// Reads the operation and prints what it takes.
 pub(super) fn run(args: &OpArgs, printer: &Printer) -> Result<(), CliError> {
-    let operation = Operation::parse(&args.operation, &args.sides)?;
+    let operation = Operation::parse(&args.operation, &args.sides).map_err(PlanError::from)?;
     let mut bounds = Vec::new();
     if let Some(name) = &args.machine {
         let machine = here::machine(Some(name), printer)?;
@@ -138,20 +141,22 @@ fn view(report: &OpReport, pen: &Pen) -> String {
     ]);
     out.push_str(&table.draw(pen));
     let moved = Bytes::new(report.moved_bytes);
-    out.push_str(&format!(
-        "  {:.3} TFLOP over {moved} that move: {:.0} operations a byte\n",
+    let _ = writeln!(
+        out,
+        "  {:.3} TFLOP over {moved} that move: {:.0} operations a byte",
         report.flops / 1e12,
         report.flops_a_byte
-    ));
+    );
     for bound in &report.bounds {
         let took = bound.memory_s.max(bound.compute_s);
-        out.push_str(&format!(
-            "  at least {} on {} ({}), limited by {}\n",
+        let _ = writeln!(
+            out,
+            "  at least {} on {} ({}), limited by {}",
             seconds(took),
             bound.place,
             bound.name,
             bound.limited_by
-        ));
+        );
     }
     out
 }

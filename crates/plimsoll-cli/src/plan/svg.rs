@@ -17,6 +17,7 @@ const COLORS: [&str; 8] =
     ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8a8a2e", "#999999"];
 
 /// Draws the report.
+#[expect(clippy::cast_precision_loss, reason = "rows of a picture")]
 pub(super) fn draw(report: &PlanReport) -> String {
     let places: Vec<&PlaceReport> =
         report.places.iter().filter(|place| place.needed_bytes + place.cache_bytes > 0).collect();

@@ -13,6 +13,7 @@ use plimsoll_plan::plan::{Choices as _, Configuration, LineWishes, Lines, Site};
 use plimsoll_plan::workload::{LanguageModel, Usual};
 use serde::Serialize;
 
+use super::PlanError;
 use crate::draw::{Align, Cell, Pen, Style, Table};
 use crate::{CliError, Printer};
 
@@ -46,7 +47,7 @@ pub enum Sort {
     Llm,
     /// Vector indexes of 768 numbers a vector
     Index,
-    /// LoRA training of language and image models
+    /// Training of adapters for language and image models
     Train,
 }
 
@@ -67,6 +68,9 @@ struct Tier {
     cells: Vec<Vec<Entry>>,
 }
 
+/// What a cell of the table holds, by machine and lines.
+type Cells = Box<dyn Fn(&Machine, &Lines) -> Vec<Vec<Entry>>>;
+
 /// Something that fits.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Entry {
@@ -81,23 +85,26 @@ pub(super) fn run(args: &TiersArgs, printer: &Printer) -> Result<(), CliError> {
         [] => MACHINES.to_vec(),
         named => named.iter().map(String::as_str).collect(),
     };
-    let machines = names.iter().map(|name| Machine::parse(name)).collect::<Result<Vec<_>, _>>()?;
-    let (sort, columns, cells): (_, Vec<String>, Box<dyn Fn(&Machine, &Lines) -> Vec<Vec<Entry>>>) =
-        match args.sort {
-            Sort::Llm => {
-                let models = models()?;
-                let columns = CONTEXTS.iter().map(|context| format!("context {}k", context >> 10)).collect();
-                ("llm", columns, Box::new(move |machine, lines| of_models(machine, lines, &models)))
-            }
-            Sort::Index => {
-                let columns = CODECS.iter().map(|codec| (*codec).to_owned()).collect();
-                ("index", columns, Box::new(of_indexes))
-            }
-            Sort::Train => {
-                let columns = vec!["LoRA, most that fits".to_owned()];
-                ("train", columns, Box::new(super::train_tiers::of_training))
-            }
-        };
+    let machines = names
+        .iter()
+        .map(|name| Machine::parse(name))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(PlanError::from)?;
+    let (sort, columns, cells): (_, Vec<String>, Cells) = match args.sort {
+        Sort::Llm => {
+            let models = models()?;
+            let columns = CONTEXTS.iter().map(|context| format!("context {}k", context >> 10)).collect();
+            ("llm", columns, Box::new(move |machine, lines| of_models(machine, lines, &models)))
+        }
+        Sort::Index => {
+            let columns = CODECS.iter().map(|codec| (*codec).to_owned()).collect();
+            ("index", columns, Box::new(of_indexes))
+        }
+        Sort::Train => {
+            let columns = vec!["LoRA, most that fits".to_owned()];
+            ("train", columns, Box::new(super::train_tiers::of_training))
+        }
+    };
     let mut report = TiersReport { sort, columns, machines: Vec::new() };
     for (at, (machine, name)) in machines.iter().zip(&names).enumerate() {
         printer.progress("machines", at, machines.len());
@@ -122,11 +129,11 @@ pub(super) fn run(args: &TiersArgs, printer: &Printer) -> Result<(), CliError> {
 }
 
 /// Each model at each context, to be put on any machine.
-fn models() -> Result<Vec<Vec<(&'static str, LanguageModel)>>, CliError> {
+fn models() -> Result<Vec<Vec<(&'static str, LanguageModel)>>, PlanError> {
     let at = |context: &u64| {
         let model = |name: &&'static str| {
             let text = format!("{name},context={context},kv=f16,layers=all");
-            let model = LanguageModel::parse(&text, &Usual::default()).map_err(CliError::from)?;
+            let model = LanguageModel::parse(&text, &Usual::default()).map_err(PlanError::from)?;
             Ok((*name, model))
         };
         MODELS.iter().map(model).collect()

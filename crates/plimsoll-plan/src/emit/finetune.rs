@@ -45,7 +45,7 @@ fn kohya(training: &Training, width: u64, height: u64) -> String {
     match training.weights {
         Weights::Int8 => lines.push("fp8_base = true".to_owned()),
         Weights::Nf4 => {
-            lines.push("# 4-bit weights cannot be told; fp8_base = true is the nearest.".to_owned())
+            lines.push("# 4-bit weights cannot be told; fp8_base = true is the nearest.".to_owned());
         }
         Weights::Bf16 | Weights::Fp32 => {}
     }

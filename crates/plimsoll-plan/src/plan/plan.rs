@@ -123,21 +123,15 @@ impl Plan {
             }
         }
         for (at, request) in requests.iter().enumerate() {
-            match taken[at] {
-                Some(number) => {
-                    let rest = plan.left_without(Some(&request.name));
-                    let trades = ways::trades(&ways[at], &ways[at][number], &rest);
-                    if let Some(planned) =
-                        plan.planned.iter_mut().find(|planned| planned.name == request.name)
-                    {
-                        planned.trades = trades;
-                    }
-                }
-                None => {
-                    let rest = plan.left_without(None);
-                    let relaxed = taught(request, &site, request.workload.relaxed(&site));
-                    plan.left_out.push(LeftOut::of(request, &ways[at], &relaxed, &rest));
-                }
+            let Some(number) = taken[at] else {
+                let relaxed = taught(request, &site, request.workload.relaxed(&site));
+                let out = LeftOut::of(request, &ways[at], &relaxed, &plan.left_without(None));
+                plan.left_out.push(out);
+                continue;
+            };
+            let trades = ways::trades(&ways[at], &ways[at][number], &plan.left_without(Some(&request.name)));
+            if let Some(planned) = plan.planned.iter_mut().find(|planned| planned.name == request.name) {
+                planned.trades = trades;
             }
         }
         plan.lines = lines.settled(plan.needed(Place::Host));

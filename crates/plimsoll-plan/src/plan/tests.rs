@@ -45,6 +45,7 @@ struct Stepped {
 }
 
 impl Stepped {
+    #[expect(clippy::cast_precision_loss, reason = "small numbers")]
     fn at(&self, mib: u64) -> Configuration {
         let resident = vec![
             part("weights", self.place, mib, Certainty::Exact),

@@ -23,6 +23,9 @@ pub struct Way {
     pub more_bytes: i128,
 }
 
+/// A knob's name, what it was, and what it is.
+type Change = (&'static str, String, String);
+
 /// The knob that is turned by whatever else is: where layers lie.
 const FOLLOWS: &str = "layers";
 
@@ -64,7 +67,7 @@ fn only_change<'w>(way: &'w Configuration, taken: &Configuration, knob: &Knob) -
 /// knobs.
 pub(super) fn nearest(relaxed: &[Configuration], asked: Option<&Configuration>, rest: &Rest) -> Vec<Way> {
     const MOST: usize = 4;
-    let changed = |way: &Configuration| -> Vec<(&'static str, String, String)> {
+    let changed = |way: &Configuration| -> Vec<Change> {
         let Some(asked) = asked else { return Vec::new() };
         let differs = |knob: &Knob| {
             let other = way.knob(knob.name).filter(|other| other.value != knob.value)?;
@@ -72,7 +75,7 @@ pub(super) fn nearest(relaxed: &[Configuration], asked: Option<&Configuration>, 
         };
         asked.knobs.iter().filter_map(differs).collect()
     };
-    let mut fitting: Vec<(Vec<(&'static str, String, String)>, &Configuration)> =
+    let mut fitting: Vec<(Vec<Change>, &Configuration)> =
         relaxed.iter().filter(|way| rest.holds(way)).map(|way| (changed(way), way)).collect();
     fitting.sort_by(|a, b| a.0.len().cmp(&b.0.len()).then(b.1.worth.total_cmp(&a.1.worth)));
     let mut ways: Vec<Way> = Vec::new();

@@ -321,7 +321,9 @@ impl LanguageModel {
                 let own = self.buffer_parts(&model, &all, &inner);
                 let shared = ["prompt cache", "driver's context"];
                 parts.extend(own.into_iter().filter(|part| !shared.contains(&part.name.as_str())));
-                parts.iter_mut().for_each(|part| part.name = format!("draft's {}", part.name));
+                for part in &mut parts {
+                    part.name = format!("draft's {}", part.name);
+                }
             }
         }
         let beside = self.wanted.projector.iter().map(|one| ("projector", one));
@@ -360,7 +362,6 @@ impl LanguageModel {
             prompt: (way.context / 2).max(1),
             batch: u32::try_from(way.options.micro_batch).unwrap_or(u32::MAX),
             types: way.kv,
-            ..Run::default()
         };
         speed::estimate(model, site.machine, &placement, run).ok()
     }

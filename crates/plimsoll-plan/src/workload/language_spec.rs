@@ -151,7 +151,7 @@ impl LanguageModel {
         let mut words = spec.words();
         let shape = || WordingError::Shape { what: WHAT, found: text.to_owned(), example: EXAMPLE };
         let name = words.next().ok_or_else(shape)?;
-        for word in words.filter(|word| !["unified", "flash"].contains(word)) {
+        if let Some(word) = words.find(|word| !["unified", "flash"].contains(word)) {
             let known = format!("unified, flash and {}, each with a value", KEYS.join("=, "));
             return Err(WordingError::Unknown { found: word.to_owned(), known }.into());
         }
@@ -254,9 +254,10 @@ pub(super) fn known(word: &str) -> Result<(Known, Option<Scheme>), LanguageError
         None => (word, None),
     };
     let path = Path::new(name);
-    if path.exists()
-        || name.ends_with(".gguf") && path.parent().is_some_and(|folder| folder.components().next().is_some())
-    {
+    // A path that leads nowhere is a mistake in the path, not the name of a model.
+    let is_path =
+        name.contains(std::path::MAIN_SEPARATOR) && path.extension().is_some_and(|end| end == "gguf");
+    if path.exists() || is_path {
         let model = read::open(path)?;
         if let (Some(scheme), false) = (scheme, model.tensors.is_empty()) {
             return Err(LanguageError::FileHasScheme { path: path.to_owned(), scheme });

@@ -7,6 +7,9 @@ use crate::plan::{Choices, Configuration, Knob, Site};
 use crate::train::{Method, Optimizer, Shape, Training, Weights};
 use crate::{Part, Phases};
 
+/// A change of a training.
+type Change<'c> = &'c dyn Fn(&mut Training);
+
 /// A training on one device, as it was asked for; with checkpoints where that was left open.
 #[derive(Clone, Debug)]
 pub struct TrainingChoices {
@@ -44,9 +47,11 @@ impl TrainingChoices {
         })
     }
 
-    fn with(&self, changes: &[&dyn Fn(&mut Training)]) -> Training {
+    fn with(&self, changes: &[Change<'_>]) -> Training {
         let mut training = self.training.clone();
-        changes.iter().for_each(|change| change(&mut training));
+        for change in changes {
+            change(&mut training);
+        }
         training
     }
 }
@@ -87,7 +92,7 @@ impl Choices for TrainingChoices {
                 training.method = usual.method;
             }
         };
-        let ways: [(&[&dyn Fn(&mut Training)], f64); 9] = [
+        let ways: [(&[Change<'_>], f64); 9] = [
             (&[&again], 0.75),
             (&[&one], 0.9),
             (&[&states], 0.9),

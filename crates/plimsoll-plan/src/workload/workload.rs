@@ -181,7 +181,7 @@ impl ImageChoices {
         (text, tile, offload): (TextEncoders, Option<u64>, bool),
         worth: f64,
     ) -> Configuration {
-        let mut image = Image { text, tile, offload, ..self.image.clone() };
+        let mut image = Image { text, offload, tile, ..self.image.clone() };
         if !self.placed {
             image.place = best_place(site);
         }
