@@ -1,5 +1,6 @@
 //! A model: shape, tensors, where that is known from, and what had to be guessed.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -60,6 +61,32 @@ impl Model {
     pub fn seat_bytes(&self, seat: Seat) -> Bytes {
         let there = self.tensors.iter().filter(|tensor| tensor.seat() == seat);
         there.fold(Bytes::ZERO, |sum, tensor| sum.saturating_add(tensor.bytes))
+    }
+
+    /// The same model with few tensors: one for each seat and sort (those of experts, matrices, the rest), each with the
+    /// elements and bytes of all that it stands for. What is summed over tensors comes out the same, and sooner.
+    #[must_use]
+    pub fn condensed(&self) -> Self {
+        let mut tensors: Vec<Tensor> = Vec::new();
+        let mut found: BTreeMap<(Seat, bool, bool), usize> = BTreeMap::new();
+        for tensor in &self.tensors {
+            let (seat, expert, matrix) = (tensor.seat(), tensor.is_expert(), tensor.shape.len() > 1);
+            let elements = tensor.elements();
+            // Embeddings keep their names, by which it is told whether they are the output too.
+            let known = found.get(&(seat, expert, matrix)).filter(|_| seat != Seat::Input);
+            if let Some(&at) = known {
+                let known: &mut Tensor = &mut tensors[at];
+                known.bytes = known.bytes.saturating_add(tensor.bytes);
+                if let Some(side) = known.shape.first_mut() {
+                    *side = side.saturating_add(elements);
+                }
+            } else {
+                found.insert((seat, expert, matrix), tensors.len());
+                let shape = if matrix { vec![elements, 1] } else { vec![elements] };
+                tensors.push(Tensor { shape, ..tensor.clone() });
+            }
+        }
+        Self { tensors, ..self.clone() }
     }
 
     /// How many weights it has.

@@ -34,6 +34,11 @@ impl Tensor {
         self.shape.iter().fold(1, |product: u64, side| product.saturating_mul(*side))
     }
 
+    /// Whether it is of experts among which tokens choose, by its name.
+    pub fn is_expert(&self) -> bool {
+        self.name.contains("_exps.") || self.name.contains(".experts.")
+    }
+
     /// Where in the model it has its seat, by its name.
     pub fn seat(&self) -> Seat {
         let name = self.name.as_str();

@@ -1,6 +1,7 @@
 //! The plan itself.
 
 use std::fmt::Debug;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use plimsoll::{Bytes, Place};
 
@@ -9,6 +10,9 @@ use super::{Configuration, LineWishes, Lines};
 use crate::Lessons;
 use crate::machine::Machine;
 use crate::solve::{Choice, Need, solve};
+
+/// For the sake of a thousandth nothing more is looked for: worths are judgements.
+const GIVEN_UP: f64 = 1e-3;
 
 /// Leaving a workload out is worse than any way to run it.
 const LEFT_OUT: f64 = -10.0;
@@ -48,7 +52,7 @@ pub struct Request {
     /// The higher, the more it counts, and the later it is asked to shrink.
     pub priority: u8,
     /// The workload.
-    pub workload: Box<dyn Choices>,
+    pub workload: Box<dyn Choices + Send + Sync>,
 }
 
 /// What fits, how memory is split, and what does not fit.
@@ -97,17 +101,15 @@ impl Plan {
     pub fn make(machine: &Machine, wishes: &LineWishes, lessons: &Lessons, requests: &[Request]) -> Self {
         let lines = Lines::of(machine, wishes);
         let site = Site { machine, lines: &lines, lessons };
-        let mut ways: Vec<Vec<Configuration>> =
-            requests.iter().map(|request| found(request, &site)).collect();
+        let mut ways = in_threads(requests, |_, request| found(request, &site));
         let (mut taken, mut best) = take(&lines, requests, &ways);
         // What was coarse is looked at again between what was taken and what did not fit.
-        let mut finer = false;
-        for (at, request) in requests.iter().enumerate() {
-            let Some(number) = taken[at] else { continue };
-            let more = taught(request, &site, request.workload.finer(&site, &ways[at][number]));
-            finer |= !more.is_empty();
-            ways[at].extend(more);
-        }
+        let more = in_threads(requests, |at, request| {
+            let finer = taken[at].map(|number| request.workload.finer(&site, &ways[at][number]));
+            taught(request, &site, finer.unwrap_or_default())
+        });
+        let finer = more.iter().any(|more| !more.is_empty());
+        ways.iter_mut().zip(more).for_each(|(ways, more)| ways.extend(more));
         if finer {
             (taken, best) = take(&lines, requests, &ways);
         }
@@ -207,6 +209,33 @@ impl LeftOut {
     }
 }
 
+/// What comes of each request, found on as many threads as there are cores.
+fn in_threads<T: Send>(requests: &[Request], find: impl Fn(usize, &Request) -> T + Sync) -> Vec<T> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(requests.len()).max(1);
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut found = Vec::new();
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(request) = requests.get(at) else { return found };
+            found.push((at, find(at, request)));
+        }
+    };
+    let mut found: Vec<(usize, T)> = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        let mut found = work();
+        for other in others {
+            match other.join() {
+                Ok(more) => found.extend(more),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        found
+    });
+    found.sort_by_key(|(at, _)| *at);
+    found.into_iter().map(|(_, found)| found).collect()
+}
+
 fn found(request: &Request, site: &Site<'_>) -> Vec<Configuration> {
     taught(request, site, request.workload.configurations(site))
 }
@@ -225,7 +254,7 @@ fn take(lines: &Lines, requests: &[Request], ways: &[Vec<Configuration>]) -> (Ve
         choices
     };
     let workloads: Vec<Vec<Choice>> = requests.iter().zip(ways).map(choices).collect();
-    let Some(solution) = solve(&lines.room(), &workloads) else {
+    let Some(solution) = solve(&lines.room(), &workloads, GIVEN_UP) else {
         return (vec![None; requests.len()], true);
     };
     let taken =

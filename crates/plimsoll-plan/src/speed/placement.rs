@@ -103,7 +103,7 @@ pub fn loads(
         if tensor.shape.len() > 1 {
             let operations = 2.0 * float(tensor.elements()) * used;
             load.operations += operations;
-            load.expert_operations += if is_expert(tensor) { operations } else { 0.0 };
+            load.expert_operations += if tensor.is_expert() { operations } else { 0.0 };
         }
     }
     for (index, layer) in model.hyper.layers.iter().enumerate() {
@@ -130,7 +130,7 @@ fn place_of(model: &Model, placement: &Placement, tensor: &Tensor) -> Place {
     match tensor.seat() {
         Seat::Layer(layer) => {
             let index = usize::try_from(layer).unwrap_or(usize::MAX);
-            let list = if is_expert(tensor) { &placement.experts } else { &placement.layers };
+            let list = if tensor.is_expert() { &placement.experts } else { &placement.layers };
             list.get(index).copied().unwrap_or(placement.output)
         }
         // One row a token is looked up on the host, unless the same matrix is the output.
@@ -140,17 +140,13 @@ fn place_of(model: &Model, placement: &Placement, tensor: &Tensor) -> Place {
     }
 }
 
-fn is_expert(tensor: &Tensor) -> bool {
-    tensor.name.contains("_exps.") || tensor.name.contains(".experts.")
-}
-
 /// What share of a tensor a step with so many tokens reads, and what share one token computes with.
 fn shares(model: &Model, tensor: &Tensor, tokens: u32) -> (f64, f64) {
     let seat = tensor.seat();
     if seat == Seat::Input && !model.hyper.tied_embedding {
         return (0.0, 0.0);
     }
-    let (Seat::Layer(layer), true) = (seat, is_expert(tensor)) else { return (1.0, 1.0) };
+    let (Seat::Layer(layer), true) = (seat, tensor.is_expert()) else { return (1.0, 1.0) };
     let index = usize::try_from(layer).unwrap_or(usize::MAX);
     match model.hyper.layers.get(index).map(|layer| &layer.ffn) {
         Some(Ffn::Experts(experts)) if experts.count > 0 => {

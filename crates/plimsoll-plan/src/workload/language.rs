@@ -17,6 +17,19 @@ use crate::{Certainty, Formula, Part, Phases};
 const CONTEXTS: [u64; 7] = [1 << 17, 1 << 16, 1 << 15, 1 << 14, 1 << 13, 1 << 12, 1 << 11];
 /// A context from which on more is seldom missed.
 const CONTEXT_WANTED: f64 = 32_768.0;
+/// Quantizations that are tried first, best first; those between them are looked at where it matters.
+const COARSE: [Scheme; 10] = [
+    Scheme::Q8_0,
+    Scheme::Q6_K,
+    Scheme::Q5_K_M,
+    Scheme::Q4_K_M,
+    Scheme::IQ4_XS,
+    Scheme::Q3_K_M,
+    Scheme::IQ3_XXS,
+    Scheme::IQ2_M,
+    Scheme::IQ2_XXS,
+    Scheme::IQ1_M,
+];
 /// Types of a cache, and what is left of the quality with each.
 const CACHES: [(TensorType, f64); 3] =
     [(TensorType::F16, 1.0), (TensorType::Q8_0, 0.995), (TensorType::Q4_0, 0.93)];
@@ -60,18 +73,40 @@ impl LanguageModel {
     }
 
     /// The model, in each quantization that it may have, best first.
-    fn models(&self) -> Vec<(Option<Scheme>, Model)> {
-        match (&self.known, self.scheme) {
-            (Known::File(_, model), _) if !model.tensors.is_empty() => vec![(None, (**model).clone())],
-            (Known::File(_, model), scheme) => schemes(scheme)
-                .map(|scheme| {
+    fn models(&self, coarse: bool) -> Vec<(Option<Scheme>, Model)> {
+        let steps = |scheme: &&Scheme| !coarse || COARSE.contains(scheme);
+        let ladder: Vec<Scheme> = match self.scheme.or_else(|| self.own_scheme()) {
+            Some(scheme) => vec![scheme],
+            None => Scheme::ladder().iter().filter(steps).copied().collect(),
+        };
+        match &self.known {
+            Known::File(_, model) if !model.tensors.is_empty() => vec![(None, model.condensed())],
+            Known::File(_, model) => {
+                let of = |scheme: Scheme| {
                     let tensors = crate::catalogue::derive::tensors(&model.hyper, &scheme);
-                    (Some(scheme), Model { tensors, ..(**model).clone() })
-                })
-                .collect(),
-            (Known::Entry(entry), scheme) => {
-                schemes(scheme).map(|scheme| (Some(scheme), entry.model(scheme))).collect()
+                    (Some(scheme), Model { tensors, ..(**model).clone() }.condensed())
+                };
+                ladder.into_iter().map(of).collect()
             }
+            Known::Entry(entry) => {
+                ladder.into_iter().map(|scheme| (Some(scheme), entry.model(scheme).condensed())).collect()
+            }
+        }
+    }
+
+    /// The quantization that a model is made in, where it comes in one only.
+    fn own_scheme(&self) -> Option<Scheme> {
+        match &self.known {
+            Known::Entry(entry) if entry.name().starts_with("gpt-oss") => Some(Scheme::MXFP4),
+            _ => None,
+        }
+    }
+
+    /// The model as its graph has to know it, with every tensor by its name.
+    fn shape(&self) -> Model {
+        match &self.known {
+            Known::File(_, model) => (**model).clone(),
+            Known::Entry(entry) => entry.model(self.scheme.unwrap_or(Scheme::Q8_0)),
         }
     }
 
@@ -117,21 +152,22 @@ impl LanguageModel {
     fn at_levels(
         &self,
         site: &Site<'_>,
+        coarse: bool,
         levels: impl Fn(&Model, &[Place]) -> Vec<Level>,
         keep: impl Fn(Option<Scheme>, u64, (TensorType, TensorType)) -> bool,
     ) -> Vec<Configuration> {
         let gpus = gpus(site.machine, site.lines);
-        let models = self.models();
-        let Some((_, shape)) = models.first() else { return Vec::new() };
+        let (models, shape) = (self.models(coarse), self.shape());
         let mut found = Vec::new();
-        for context in self.contexts(shape) {
+        for context in self.contexts(&shape) {
             for kv in self.caches() {
-                for level in levels(shape, &gpus) {
+                let wanted: Vec<_> = models.iter().filter(|(scheme, _)| keep(*scheme, context, kv)).collect();
+                let levels = if wanted.is_empty() { Vec::new() } else { levels(&shape, &gpus) };
+                for level in levels {
                     let options = self.options(site, &gpus, context, kv, level);
                     // Compute buffers and caches follow from the shape, whatever the weights are quantized to.
-                    let Ok(buffers) = Buffers::of(shape, &options) else { continue };
-                    let wanted = models.iter().filter(|(scheme, _)| keep(*scheme, context, kv));
-                    found.extend(wanted.filter_map(|(scheme, model)| {
+                    let Ok(buffers) = Buffers::of(&shape, &options) else { continue };
+                    found.extend(wanted.iter().filter_map(|(scheme, model)| {
                         let way =
                             Way { context, kv, level, scheme: *scheme, options: &options, buffers: &buffers };
                         self.configuration(site, &gpus, model, &way).ok()
@@ -207,11 +243,6 @@ struct Way<'w> {
     scheme: Option<Scheme>,
     options: &'w Options,
     buffers: &'w Buffers,
-}
-
-fn schemes(given: Option<Scheme>) -> impl Iterator<Item = Scheme> {
-    let ladder: &[Scheme] = if given.is_none() { Scheme::ladder() } else { &[] };
-    given.into_iter().chain(ladder.iter().copied())
 }
 
 fn has_experts(model: &Model) -> bool {
@@ -481,28 +512,38 @@ fn kv_name((key, value): (TensorType, TensorType)) -> String {
 
 impl Choices for LanguageModel {
     fn configurations(&self, site: &Site<'_>) -> Vec<Configuration> {
-        self.at_levels(site, |model, gpus| self.levels(model, gpus), |_, _, _| true)
+        self.at_levels(site, true, |model, gpus| self.levels(model, gpus), |_, _, _| true)
     }
 
     fn finer(&self, site: &Site<'_>, taken: &Configuration) -> Vec<Configuration> {
         let Some(launch) = &taken.launch else { return Vec::new() };
         let taken_scheme = taken.knob("quantization").map(|knob| knob.value.clone());
-        let between = |model: &Model, gpus: &[Place]| {
-            let coarse = self.levels(model, gpus);
-            let is =
-                Level { layers: u64::from(launch.offload.0), host_experts: u64::from(launch.host_experts) };
-            let at = coarse.iter().position(|level| *level == is);
-            let Some(better) = at.and_then(|at| coarse.get(at.checked_sub(1)?)) else { return Vec::new() };
-            if better.layers == is.layers {
-                let experts = better.host_experts + 1..is.host_experts;
-                return experts.map(|host_experts| Level { host_experts, ..is }).collect();
-            }
-            (is.layers + 1..better.layers.min(is.layers + 64)).map(|layers| Level { layers, ..is }).collect()
+        let ladder = Scheme::ladder();
+        let place = ladder.iter().position(|scheme| Some(scheme.name()) == taken_scheme.as_deref());
+        let is_near = |scheme: Option<Scheme>| {
+            let at = scheme.and_then(|scheme| ladder.iter().position(|other| *other == scheme));
+            scheme.map(Scheme::name) == taken_scheme.as_deref()
+                || at.zip(place).is_some_and(|(at, place)| at.abs_diff(place) == 1)
         };
-        self.at_levels(site, between, |scheme, context, kv| {
-            scheme.map(|scheme| scheme.name().to_owned()) == taken_scheme
-                && context == launch.context
-                && kv == launch.kv
+        let is = Level { layers: u64::from(launch.offload.0), host_experts: u64::from(launch.host_experts) };
+        let near = |model: &Model, gpus: &[Place]| {
+            let coarse = self.levels(model, gpus);
+            let at = coarse.iter().position(|level| *level == is);
+            let steps: Vec<Level> = match at.and_then(|at| coarse.get(at.checked_sub(1)?)) {
+                None => Vec::new(),
+                Some(better) if better.layers == is.layers => {
+                    let experts = better.host_experts + 1..is.host_experts;
+                    experts.map(|host_experts| Level { host_experts, ..is }).collect()
+                }
+                Some(better) => {
+                    let layers = is.layers + 1..better.layers.min(is.layers + 64);
+                    layers.map(|layers| Level { layers, ..is }).collect()
+                }
+            };
+            std::iter::once(is).chain(steps).collect()
+        };
+        self.at_levels(site, false, near, |scheme, context, kv| {
+            is_near(scheme) && context == launch.context && kv == launch.kv
         })
     }
 

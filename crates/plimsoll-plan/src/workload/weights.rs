@@ -29,7 +29,7 @@ pub(super) fn weights(model: &Model, setup: &Setup, places: &[Place], margin: Op
             }
             Seat::Output => add(setup.output_device, tensor.bytes),
             Seat::Layer(layer) if (layer as usize) < layers => {
-                let held_back = u64::from(layer) < setup.options.host_experts && is_expert(tensor);
+                let held_back = u64::from(layer) < setup.options.host_experts && tensor.is_expert();
                 add(if held_back { setup.host } else { setup.device(layer as usize) }, tensor.bytes);
             }
             Seat::Layer(_) => {}
@@ -50,9 +50,4 @@ pub(super) fn weights(model: &Model, setup: &Setup, places: &[Place], margin: Op
 
 fn is_embedding(tensor: &Tensor) -> bool {
     tensor.name == "token_embd.weight" || tensor.name.ends_with("embed_tokens.weight")
-}
-
-/// Weights of the experts among which tokens choose.
-fn is_expert(tensor: &Tensor) -> bool {
-    tensor.name.contains("_exps.") || tensor.name.contains(".experts.")
 }

@@ -87,7 +87,7 @@ impl Workload {
     }
 
     /// As a plan asks for it.
-    pub fn into_choices(self) -> Box<dyn Choices> {
+    pub fn into_choices(self) -> Box<dyn Choices + Send + Sync> {
         match self {
             Self::Language(model) => model,
             Self::Index(index) => Box::new(index),

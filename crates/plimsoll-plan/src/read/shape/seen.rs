@@ -45,6 +45,12 @@ fn within(name: &str) -> Option<(u64, &str)> {
     Some((layer.parse().ok()?, part))
 }
 
+/// "`ffn_down.7.weight`", and not "`ffn_down.bias`".
+fn is_single_expert(part: &str) -> bool {
+    let number = part.strip_prefix("ffn_down.").and_then(|rest| rest.strip_suffix(".weight"));
+    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 fn note(seen: &mut Seen, part: &str, shape: &[u64]) {
     let side = |index: usize| shape.get(index).copied().unwrap_or(0);
     match part {
@@ -54,9 +60,22 @@ fn note(seen: &mut Seen, part: &str, shape: &[u64]) {
         "ffn_down_exps.weight" => (seen.experts, seen.expert_width) = (side(2), side(0)),
         "ffn_down_shexp.weight" => seen.shared = side(0),
         // One tensor for each expert: models converted before 2024-04.
-        _ if part.starts_with("ffn_down.") => {
+        _ if is_single_expert(part) => {
             (seen.experts, seen.expert_width) = (seen.experts.saturating_add(1), side(0));
         }
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bias_is_no_expert() {
+        assert!(is_single_expert("ffn_down.7.weight"));
+        for other in ["ffn_down.bias", "ffn_down.weight", "ffn_down..weight", "ffn_down.x.weight"] {
+            assert!(!is_single_expert(other), "{other}");
+        }
     }
 }
