@@ -9,6 +9,8 @@ use super::report::{
 };
 use crate::draw::{Align, Cell, Pen, Style, Table, bar, wrap};
 
+/// Parts below this stand in one row; `--explain` has them all.
+const SMALL: Bytes = Bytes::mib(1);
 /// Columns beside the bars of parts.
 const BESIDE_BAR: usize = 62;
 
@@ -84,6 +86,8 @@ fn draw_parts(report: &PlanReport, parts: &[PartReport], pen: &Pen) -> String {
         ("sure", Align::Left),
         ("of the line", Align::Left),
     ]);
+    let (small, parts): (Vec<&PartReport>, Vec<&PartReport>) =
+        parts.iter().partition(|part| part.bytes < SMALL.get());
     for part in parts {
         let name = match part.turn {
             Some(turn) => format!("  {} ({turn})", part.name),
@@ -99,6 +103,11 @@ fn draw_parts(report: &PlanReport, parts: &[PartReport], pen: &Pen) -> String {
             if cache { "if there is room".to_owned() } else { part.certainty_text.clone() }.into(),
             Cell::drawn(bar(pen, columns, share, if cache { Style::Dim } else { Style::Accent }), columns),
         ]);
+    }
+    if !small.is_empty() {
+        let sum = small.iter().fold(Bytes::ZERO, |sum, part| sum.saturating_add(Bytes::new(part.bytes)));
+        let name = format!("  {} more, each under {SMALL}", small.len());
+        table.row([Cell::new(Style::Dim, name), Cell::new(Style::Dim, sum.to_string())]);
     }
     table.draw(pen)
 }

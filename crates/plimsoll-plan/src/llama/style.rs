@@ -4,6 +4,8 @@
 //! norms of heads) is believed before the list.
 
 use super::architectures::by_name;
+use std::collections::HashSet;
+
 use crate::model::{Attention, Ffn, Layer, Model, Tensor};
 
 /// The sort of a norm.
@@ -247,15 +249,12 @@ impl Style {
 
     /// What a list of tensors says goes before what the name does.
     fn believe(&mut self, model: &Model) {
-        let has = |name: &str| {
-            model.tensors.iter().any(|tensor| {
-                tensor
-                    .name
-                    .strip_prefix("blk.")
-                    .and_then(|rest| rest.split_once('.'))
-                    .is_some_and(|(_, own)| own == name)
-            })
-        };
+        let owned: HashSet<&str> = model
+            .tensors
+            .iter()
+            .filter_map(|tensor| Some(tensor.name.strip_prefix("blk.")?.split_once('.')?.1))
+            .collect();
+        let has = |name: &str| owned.contains(name);
         let own = model.tensors.iter().find(|tensor| tensor.name == "per_layer_token_embd.weight");
         let layers = (model.hyper.layers.len() as u64).max(1);
         if let Some(own) = own {

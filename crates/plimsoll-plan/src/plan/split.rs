@@ -57,7 +57,11 @@ impl Plan {
         match kind {
             CACHE => (Bytes::ZERO, share.high.min(self.lines.shareable(place))),
             "weights" => (share.high, share.high),
-            _ => (share.high, share.high.saturating_add(free)),
+            // A limit is round where it can be: it is read by people.
+            _ => {
+                let limit = share.high.saturating_add(free).get() >> 20 << 20;
+                (share.high, share.high.max(Bytes::new(limit)))
+            }
         }
     }
 

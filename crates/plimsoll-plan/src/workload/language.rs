@@ -32,7 +32,7 @@ const COARSE: [Scheme; 10] = [
 ];
 /// Types of a cache, and what is left of the quality with each.
 const CACHES: [(TensorType, f64); 3] =
-    [(TensorType::F16, 1.0), (TensorType::Q8_0, 0.995), (TensorType::Q4_0, 0.93)];
+    [(TensorType::F16, 1.0), (TensorType::Q8_0, 0.99), (TensorType::Q4_0, 0.92)];
 /// Tokens a second at which half of the use of more is had: as fast as people read.
 const READING: f64 = 4.0;
 /// How far compute buffers on GPUs have been off.
@@ -73,8 +73,8 @@ impl LanguageModel {
     }
 
     /// The model, in each quantization that it may have, best first.
-    fn models(&self, coarse: bool) -> Vec<(Option<Scheme>, Model)> {
-        let steps = |scheme: &&Scheme| !coarse || COARSE.contains(scheme);
+    fn models(&self, wanted: &dyn Fn(Scheme) -> bool) -> Vec<(Option<Scheme>, Model)> {
+        let steps = |scheme: &&Scheme| wanted(**scheme);
         let ladder: Vec<Scheme> = match self.scheme.or_else(|| self.own_scheme()) {
             Some(scheme) => vec![scheme],
             None => Scheme::ladder().iter().filter(steps).copied().collect(),
@@ -152,22 +152,21 @@ impl LanguageModel {
     fn at_levels(
         &self,
         site: &Site<'_>,
-        coarse: bool,
+        wanted: &dyn Fn(Scheme) -> bool,
         levels: impl Fn(&Model, &[Place]) -> Vec<Level>,
-        keep: impl Fn(Option<Scheme>, u64, (TensorType, TensorType)) -> bool,
+        keep: impl Fn(u64, (TensorType, TensorType)) -> bool,
     ) -> Vec<Configuration> {
         let gpus = gpus(site.machine, site.lines);
-        let (models, shape) = (self.models(coarse), self.shape());
+        let (models, shape) = (self.models(wanted), self.shape());
         let mut found = Vec::new();
         for context in self.contexts(&shape) {
             for kv in self.caches() {
-                let wanted: Vec<_> = models.iter().filter(|(scheme, _)| keep(*scheme, context, kv)).collect();
-                let levels = if wanted.is_empty() { Vec::new() } else { levels(&shape, &gpus) };
+                let levels = if keep(context, kv) { levels(&shape, &gpus) } else { Vec::new() };
                 for level in levels {
                     let options = self.options(site, &gpus, context, kv, level);
                     // Compute buffers and caches follow from the shape, whatever the weights are quantized to.
                     let Ok(buffers) = Buffers::of(&shape, &options) else { continue };
-                    found.extend(wanted.iter().filter_map(|(scheme, model)| {
+                    found.extend(models.iter().filter_map(|(scheme, model)| {
                         let way =
                             Way { context, kv, level, scheme: *scheme, options: &options, buffers: &buffers };
                         self.configuration(site, &gpus, model, &way).ok()
@@ -512,7 +511,8 @@ fn kv_name((key, value): (TensorType, TensorType)) -> String {
 
 impl Choices for LanguageModel {
     fn configurations(&self, site: &Site<'_>) -> Vec<Configuration> {
-        self.at_levels(site, true, |model, gpus| self.levels(model, gpus), |_, _, _| true)
+        let coarse = |scheme| COARSE.contains(&scheme);
+        self.at_levels(site, &coarse, |model, gpus| self.levels(model, gpus), |_, _| true)
     }
 
     fn finer(&self, site: &Site<'_>, taken: &Configuration) -> Vec<Configuration> {
@@ -520,10 +520,9 @@ impl Choices for LanguageModel {
         let taken_scheme = taken.knob("quantization").map(|knob| knob.value.clone());
         let ladder = Scheme::ladder();
         let place = ladder.iter().position(|scheme| Some(scheme.name()) == taken_scheme.as_deref());
-        let is_near = |scheme: Option<Scheme>| {
-            let at = scheme.and_then(|scheme| ladder.iter().position(|other| *other == scheme));
-            scheme.map(Scheme::name) == taken_scheme.as_deref()
-                || at.zip(place).is_some_and(|(at, place)| at.abs_diff(place) == 1)
+        let is_near = |scheme: Scheme| {
+            let at = ladder.iter().position(|other| *other == scheme);
+            at.zip(place).is_some_and(|(at, place)| at.abs_diff(place) <= 1)
         };
         let is = Level { layers: u64::from(launch.offload.0), host_experts: u64::from(launch.host_experts) };
         let near = |model: &Model, gpus: &[Place]| {
@@ -542,9 +541,7 @@ impl Choices for LanguageModel {
             };
             std::iter::once(is).chain(steps).collect()
         };
-        self.at_levels(site, false, near, |scheme, context, kv| {
-            is_near(scheme) && context == launch.context && kv == launch.kv
-        })
+        self.at_levels(site, &is_near, near, |context, kv| context == launch.context && kv == launch.kv)
     }
 
     fn relaxed(&self, site: &Site<'_>) -> Vec<Configuration> {

@@ -130,15 +130,13 @@ impl IndexChoices {
         let (low, high) = if again { rung.recall_again } else { rung.recall };
         #[expect(clippy::cast_precision_loss, reason = "an order among codecs")]
         let rank = rung.vector_bytes.get() as f64;
+        let found =
+            if low >= 1.0 { "all".to_owned() } else { format!("{:.0} to {:.0}%", low * 100.0, high * 100.0) };
         let kept = if again { ", looked at again with the originals" } else { "" };
         Configuration {
             title: format!(
-                "{} × {} as {codec}, {}; {:.0} to {:.0}% of the nearest expected{kept}",
-                index.vectors,
-                index.dimension,
-                index.kind,
-                low * 100.0,
-                high * 100.0
+                "{} × {} as {codec}, {}; {found} of the nearest expected{kept}",
+                index.vectors, index.dimension, index.kind
             ),
             knobs: vec![Knob::new("codec", &codec.to_string(), rank)],
             phases: index.phases(),
