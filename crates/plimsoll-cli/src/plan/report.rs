@@ -193,10 +193,11 @@ impl PlanReport {
 fn place(plan: &Plan, machine: &Machine, place: Place) -> PlaceReport {
     let caches = plan.planned.iter().flat_map(|planned| &planned.configuration.phases.resident);
     let caches = caches.filter(|part| part.place == place && part.account == plimsoll_plan::plan::CACHE);
+    let line = plan.lines.line(place).map_or(Bytes::ZERO, |line| line.line);
     PlaceReport {
         place: place.to_string(),
-        usable_bytes: machine.usable(place).unwrap_or_default().get(),
-        line_bytes: plan.lines.line(place).map_or(Bytes::ZERO, |line| line.line).get(),
+        usable_bytes: machine.usable(place).unwrap_or(line).get(),
+        line_bytes: line.get(),
         shareable_bytes: plan.lines.shareable(place).get(),
         needed_bytes: plan.needed(place).get(),
         headroom_bytes: plan.headroom(place).get(),

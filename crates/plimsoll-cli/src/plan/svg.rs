@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use plimsoll::Bytes;
 
 use super::report::{PartReport, PlaceReport, PlanReport};
+use super::view::SMALL;
 
 const WIDTH: f64 = 960.0;
 const MARGIN: f64 = 24.0;
@@ -47,7 +48,12 @@ fn parts_at<'r>(report: &'r PlanReport, place: &str) -> Vec<(&'r str, &'r PartRe
     let of = |workload: &'r super::report::WorkloadReport| {
         workload.parts.iter().map(move |part| (workload.name.as_str(), part))
     };
-    report.workloads.iter().flat_map(of).filter(|(_, part)| part.place == place && part.bytes > 0).collect()
+    report
+        .workloads
+        .iter()
+        .flat_map(of)
+        .filter(|(_, part)| part.place == place && part.bytes >= SMALL.get())
+        .collect()
 }
 
 fn draw_place(out: &mut String, report: &PlanReport, place: &PlaceReport, top: f64) -> f64 {

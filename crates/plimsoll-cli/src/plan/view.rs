@@ -10,7 +10,7 @@ use super::report::{
 use crate::draw::{Align, Cell, Pen, Style, Table, bar, wrap};
 
 /// Parts below this stand in one row; `--explain` has them all.
-const SMALL: Bytes = Bytes::mib(1);
+pub(super) const SMALL: Bytes = Bytes::mib(1);
 /// Columns beside the bars of parts.
 const BESIDE_BAR: usize = 62;
 

@@ -39,8 +39,8 @@ const READING: f64 = 4.0;
 const GPU_COMPUTE: f64 = 0.05;
 /// The same of architectures whose graph was not checked.
 const UNCHECKED_COMPUTE: f64 = 0.25;
-/// What a driver keeps for a process that computes on a GPU, on NVIDIA's cards: code, and room for matrix products.
-const GPU_CONTEXT: Bytes = Bytes::mib(480);
+/// What CUDA keeps for a process that computes: code, and room for matrix products. At least, usually, at most.
+const GPU_CONTEXT: [Bytes; 3] = [Bytes::mib(300), Bytes::mib(480), Bytes::mib(700)];
 
 /// A language model that is asked for. [`LanguageModel::parse`] reads it.
 #[derive(Clone, Debug)]
@@ -320,10 +320,11 @@ impl LanguageModel {
             .term("vocabulary", model.hyper.vocabulary)
             .term("rows of logits", options.outputs_max.unwrap_or(options.micro_batch));
         push("logits", Place::Host, "scratch", buffers.output, sure, &output);
-        let context = Formula::new("what the driver keeps for a process, as measured on an H200");
+        let context = Formula::new("what CUDA keeps for a process: 300 to 700 MiB were measured on an H200");
         for &place in places {
             if matches!(place, Place::Cuda(_)) {
-                push("driver's context", place, "scratch", GPU_CONTEXT, Certainty::Estimated(0.25), &context);
+                let [least, usual, most] = GPU_CONTEXT;
+                push("driver's context", place, "scratch", usual, Certainty::Bounded(least, most), &context);
             }
         }
         let prompts = Formula::new("the server's cache of prompts, as it is told (8 GiB unless it is)");
