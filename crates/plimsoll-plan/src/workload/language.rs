@@ -1,17 +1,16 @@
 //! A language model: the ways in which it can be run under llama.cpp's rules.
 
-use plimsoll::{Bytes, Place};
+use plimsoll::Place;
 
 use super::language_spec::{Known, Wanted};
 use super::weights::weights;
+use crate::Phases;
 use crate::catalogue::Scheme;
-use crate::emit::{Launch, Weights};
 use crate::llama::{Backend, Buffers, LlamaError, Options, Setup};
 use crate::machine::Machine;
 use crate::model::{Ffn, Model, TensorType};
-use crate::plan::{CACHE, Choices, Configuration, Knob, Lines, Site};
+use crate::plan::{Choices, Configuration, Lines, Site};
 use crate::speed::{self, Placement, Run, Speed};
-use crate::{Certainty, Formula, Part, Phases};
 
 /// Contexts that people ask for, longest first.
 const CONTEXTS: [u64; 7] = [1 << 17, 1 << 16, 1 << 15, 1 << 14, 1 << 13, 1 << 12, 1 << 11];
@@ -35,12 +34,6 @@ const CACHES: [(TensorType, f64); 3] =
     [(TensorType::F16, 1.0), (TensorType::Q8_0, 0.99), (TensorType::Q4_0, 0.92)];
 /// Tokens a second at which half of the use of more is had: as fast as people read.
 const READING: f64 = 4.0;
-/// How far compute buffers on GPUs have been off.
-const GPU_COMPUTE: f64 = 0.05;
-/// The same of architectures whose graph was not checked.
-const UNCHECKED_COMPUTE: f64 = 0.25;
-/// What CUDA keeps for a process that computes: code, and room for matrix products. At least, usually, at most.
-const GPU_CONTEXT: [Bytes; 3] = [Bytes::mib(300), Bytes::mib(480), Bytes::mib(700)];
 
 /// A language model that is asked for. [`LanguageModel::parse`] reads it.
 #[derive(Clone, Debug)]
@@ -52,9 +45,9 @@ pub struct LanguageModel {
 
 /// Where layers lie: so many on GPUs, and of so many of them the experts on the host all the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Level {
-    layers: u64,
-    host_experts: u64,
+pub(super) struct Level {
+    pub layers: u64,
+    pub host_experts: u64,
 }
 
 impl LanguageModel {
@@ -177,7 +170,7 @@ impl LanguageModel {
         found
     }
 
-    fn options(
+    pub(super) fn options(
         &self,
         site: &Site<'_>,
         gpus: &[Place],
@@ -235,13 +228,13 @@ impl LanguageModel {
 }
 
 /// One way to run it.
-struct Way<'w> {
-    context: u64,
-    kv: (TensorType, TensorType),
-    level: Level,
-    scheme: Option<Scheme>,
-    options: &'w Options,
-    buffers: &'w Buffers,
+pub(super) struct Way<'w> {
+    pub context: u64,
+    pub kv: (TensorType, TensorType),
+    pub level: Level,
+    pub scheme: Option<Scheme>,
+    pub options: &'w Options,
+    pub buffers: &'w Buffers,
 }
 
 fn has_experts(model: &Model) -> bool {
@@ -282,96 +275,6 @@ fn worth(way: &Way<'_>, speed: Option<&Speed>) -> f64 {
 }
 
 impl LanguageModel {
-    fn buffer_parts(&self, model: &Model, places: &[Place], way: &Way<'_>) -> Vec<Part> {
-        let (buffers, options) = (way.buffers, way.options);
-        let mut parts = Vec::new();
-        let sure = model.certainty();
-        let mut push = |name: &str, place: Place, account, bytes: Bytes, certainty, formula: &Formula| {
-            if !bytes.is_zero() {
-                let (name, formula) = (name.to_owned(), formula.clone());
-                parts.push(Part { name, place, account, bytes, certainty, formula });
-            }
-        };
-        let cache = Formula::new("Σ layers: cells × (row of K + row of V), as llama.cpp allocates it")
-            .term("context", options.context)
-            .term("sequences", options.sequences)
-            .term("K", options.key_kind)
-            .term("V", options.value_kind)
-            .term("layers that keep any", kept_layers(model));
-        let state = Formula::new("Σ recurrent layers: (convolution + state) × 4 B × sequences")
-            .term("sequences", options.sequences);
-        let compute = Formula::new("the peak of llama.cpp's graph, by simulating its allocator")
-            .term("tokens at a time", options.micro_batch)
-            .term("fused attention", options.flash_attention)
-            .term("rows of logits", options.outputs_max.unwrap_or(options.micro_batch));
-        for (at, &place) in places.iter().enumerate() {
-            let of = |sums: &[Bytes]| sums.get(at).copied().unwrap_or_default();
-            let certainty = match (place, buffers.checked, sure) {
-                (_, _, Certainty::Estimated(share)) => Certainty::Estimated(share.max(UNCHECKED_COMPUTE)),
-                (_, false, _) => Certainty::Estimated(UNCHECKED_COMPUTE),
-                (Place::Host, true, _) if places.len() == 1 => Certainty::Exact,
-                _ => Certainty::Estimated(GPU_COMPUTE),
-            };
-            push("key-value cache", place, "kv", of(&buffers.cache), sure, &cache);
-            push("recurrent state", place, "kv", of(&buffers.state), sure, &state);
-            push("compute buffer", place, "scratch", of(&buffers.compute), certainty, &compute);
-        }
-        let output = Formula::new("4 B × vocabulary × rows of logits")
-            .term("vocabulary", model.hyper.vocabulary)
-            .term("rows of logits", options.outputs_max.unwrap_or(options.micro_batch));
-        push("logits", Place::Host, "scratch", buffers.output, sure, &output);
-        let context = Formula::new("what CUDA keeps for a process: 300 to 700 MiB were measured on an H200");
-        for &place in places {
-            if matches!(place, Place::Cuda(_)) {
-                let [least, usual, most] = GPU_CONTEXT;
-                push("driver's context", place, "scratch", usual, Certainty::Bounded(least, most), &context);
-            }
-        }
-        let prompts = Formula::new("the server's cache of prompts, as it is told (8 GiB unless it is)");
-        push("prompt cache", Place::Host, CACHE, self.wanted.prompt_cache, Certainty::Exact, &prompts);
-        parts
-    }
-
-    /// A draft's weights and cache, a projector, adapters: all where the model's output is.
-    fn companions(&self, site: &Site<'_>, places: &[Place], way: &Way<'_>) -> Vec<Part> {
-        let mut parts = Vec::new();
-        let place = places.first().copied().unwrap_or(Place::Host);
-        if let Some(draft) = &self.wanted.draft {
-            let model = draft.model();
-            let level = Level { layers: if place == Place::Host { 0 } else { u64::MAX }, host_experts: 0 };
-            let one = [place];
-            let gpus: &[Place] = if place == Place::Host { &[] } else { &one };
-            let options = self.options(site, gpus, way.context, way.kv, level);
-            if let (Ok(buffers), Ok(setup)) =
-                (Buffers::of(&model, &options), Setup::new(&model.hyper, &options))
-            {
-                let all: Vec<Place> = gpus.iter().copied().chain([Place::Host]).collect();
-                let inner =
-                    Way { options: &options, buffers: &buffers, scheme: Some(draft.scheme), level, ..*way };
-                parts.extend(weights(&model, &setup, &all, Some(draft.scheme.margin())));
-                let own = self.buffer_parts(&model, &all, &inner);
-                let shared = ["prompt cache", "driver's context"];
-                parts.extend(own.into_iter().filter(|part| !shared.contains(&part.name.as_str())));
-                for part in &mut parts {
-                    part.name = format!("draft's {}", part.name);
-                }
-            }
-        }
-        let beside = self.wanted.projector.iter().map(|one| ("projector", one));
-        for (name, companion) in beside.chain(self.wanted.adapters.iter().map(|one| ("adapter", one))) {
-            let model = companion.model();
-            parts.push(Part {
-                name: name.to_owned(),
-                place,
-                account: "weights",
-                bytes: model.weight_bytes(),
-                certainty: model.certainty(),
-                formula: Formula::new("sum of its tensors").term("tensors", model.tensors.len()),
-            });
-        }
-        parts
-    }
-
     fn speed(
         &self,
         site: &Site<'_>,
@@ -396,118 +299,6 @@ impl LanguageModel {
         };
         speed::estimate(model, site.machine, &placement, run).ok()
     }
-
-    fn title(&self, model: &Model, places: &[Place], way: &Way<'_>) -> String {
-        let mut words = Vec::new();
-        if let Known::Entry(entry) = &self.known {
-            words.push(entry.name().to_owned());
-        }
-        words.extend(way.scheme.map(|scheme| scheme.to_string()));
-        let times =
-            if self.wanted.parallel > 1 { format!(" × {}", self.wanted.parallel) } else { String::new() };
-        words.push(format!("context {}{times}", tokens(way.context)));
-        words.push(format!("{} cache", kv_name(way.kv)));
-        let all = model.hyper.layers.len() as u64 + 1;
-        let gpus = places.iter().filter(|place| **place != Place::Host).map(ToString::to_string);
-        let gpus = gpus.collect::<Vec<_>>().join(", ");
-        words.push(match way.level.layers {
-            0 => "on the processor".to_owned(),
-            layers if layers >= all => format!("all layers on {gpus}"),
-            layers => format!("{layers} of {all} layers on {gpus}"),
-        });
-        if way.level.host_experts > 0 {
-            words.push(format!("experts of {} layers on the host", way.level.host_experts));
-        }
-        words.join(", ")
-    }
-
-    fn knobs(&self, model: &Model, way: &Way<'_>) -> Vec<Knob> {
-        #[expect(clippy::cast_precision_loss, reason = "an order among few numbers")]
-        let rank = |number: u64| number as f64;
-        let mut knobs = Vec::new();
-        if let Known::Entry(entry) = &self.known {
-            knobs.push(Knob::new("model", entry.name(), rank(model.weights())));
-        }
-        knobs.extend(way.scheme.map(|scheme| Knob::new("quantization", scheme.name(), scheme.quality())));
-        knobs.push(Knob::new("context", &tokens(way.context), rank(way.context)));
-        knobs.push(Knob::new("cache", &kv_name(way.kv), way.kv.0.bits() + way.kv.1.bits()));
-        knobs.push(Knob::new("sequences", &self.wanted.parallel.to_string(), rank(self.wanted.parallel)));
-        let level = way.level;
-        let layers = format!("{} less the experts of {}", level.layers, level.host_experts);
-        knobs.push(Knob::new("layers", &layers, rank(level.layers) - 0.5 * rank(level.host_experts)));
-        knobs
-    }
-
-    fn launch(
-        &self,
-        site: &Site<'_>,
-        model: &Model,
-        parts: &[Part],
-        places: &[Place],
-        way: &Way<'_>,
-    ) -> Launch {
-        let weights = |known: &Known, scheme: Option<Scheme>| match known {
-            Known::File(path, _) => Weights::File(path.clone()),
-            Known::Entry(entry) => Weights::Named {
-                model: entry.name().replace(' ', "-"),
-                scheme: scheme.map(|scheme| scheme.to_string()).unwrap_or_default(),
-            },
-        };
-        let file = |companion: &super::language_spec::Companion| match weights(
-            &companion.known,
-            Some(companion.scheme),
-        ) {
-            Weights::File(path) => path,
-            named @ Weights::Named { .. } => named.file().into(),
-        };
-        let on = |place: Place| {
-            let there = parts.iter().filter(|part| part.place == place && part.account != CACHE);
-            there.fold(Bytes::ZERO, |sum, part| sum.saturating_add(part.certainty.high(part.bytes)))
-        };
-        let gpus: Vec<(Place, Bytes)> =
-            places.iter().filter(|place| **place != Place::Host).map(|&place| (place, on(place))).collect();
-        let share = |&(place, bytes): &(Place, Bytes)| Some(bytes.ratio(site.machine.gpu(place)?.memory));
-        Launch {
-            name: self.name(),
-            weights: weights(&self.known, way.scheme),
-            context: way.context,
-            parallel: self.wanted.parallel,
-            unified: self.wanted.unified,
-            batch: (way.options.batch, way.options.micro_batch),
-            kv: way.kv,
-            flash: self.wanted.flash,
-            offload: (clamped(way.level.layers), clamped(model.hyper.layers.len() as u64 + 1)),
-            host_experts: clamped(way.level.host_experts),
-            gpu_share: gpus.iter().filter_map(share).reduce(f64::max),
-            gpus,
-            draft: self.wanted.draft.as_ref().map(|draft| weights(&draft.known, Some(draft.scheme))),
-            projector: self.wanted.projector.as_ref().map(file),
-            adapters: self.wanted.adapters.iter().map(file).collect(),
-            prompt_cache: self.wanted.prompt_cache,
-        }
-    }
-}
-
-fn clamped(number: u64) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
-}
-
-fn kept_layers(model: &Model) -> usize {
-    let keeps = |attention: &crate::model::Attention| !attention.borrows_kv;
-    model.hyper.layers.iter().filter(|layer| layer.attention.as_ref().is_some_and(keeps)).count()
-}
-
-/// "32k", "8000".
-fn tokens(number: u64) -> String {
-    if number >= 1024 && number.is_multiple_of(1024) {
-        format!("{}k", number / 1024)
-    } else {
-        number.to_string()
-    }
-}
-
-fn kv_name((key, value): (TensorType, TensorType)) -> String {
-    if key == value { key.to_string() } else { format!("{key}/{value}") }
 }
 
 impl Choices for LanguageModel {
