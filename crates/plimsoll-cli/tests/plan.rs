@@ -110,6 +110,26 @@ fn a_file_is_exact_and_its_plan_is_enforced_and_answered() {
 }
 
 #[test]
+fn a_configuration_alone_is_enough_and_what_servers_keep_besides_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = serde_json::json!({
+        "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 4096, "num_hidden_layers": 32,
+        "num_attention_heads": 32, "num_key_value_heads": 8, "intermediate_size": 14336, "vocab_size": 128_256,
+        "max_position_embeddings": 131_072, "torch_dtype": "bfloat16", "tie_word_embeddings": false,
+    });
+    let file = folder.path().join("config.json");
+    std::fs::write(&file, config.to_string()).unwrap();
+    let model = format!("{}:Q4_K_M,context=8k,kv=f16", file.display());
+    let report = json(&plan(&["--model", &model, "--json"]));
+    assert_eq!(bytes(&report, 0, "key-value cache", "cuda:0"), 1 << 30);
+    let weights = bytes(&report, 0, "weights", "cuda:0") + bytes(&report, 0, "weights", "host");
+    assert!((4_850_000_000..4_970_000_000).contains(&weights), "{weights}");
+    let windows = json(&plan(&["--model", "gemma-3-12b:Q4_K_M,context=8k", "--json"]));
+    assert!(bytes(&windows, 0, "context checkpoints", "host") > 0, "{windows}");
+    assert_eq!(bytes(&windows, 0, "prompt cache", "host"), 8 << 30);
+}
+
+#[test]
 fn several_workloads_share_a_machine_and_other_programs_are_told() {
     let folder = tempfile::tempdir().unwrap();
     let picture = folder.path().join("plan.svg");

@@ -17,6 +17,9 @@ const UNCHECKED_COMPUTE: f64 = 0.25;
 /// What CUDA keeps for a process that computes: code, and room for matrix products. At least, usually, at most.
 const GPU_CONTEXT: [Bytes; 3] = [Bytes::mib(300), Bytes::mib(480), Bytes::mib(700)];
 
+/// Checkpoints of recurrent states and windows that llama.cpp's server keeps for a sequence at most.
+const CHECKPOINTS: u64 = 32;
+
 impl LanguageModel {
     pub(super) fn buffer_parts(&self, model: &Model, places: &[Place], way: &Way<'_>) -> Vec<Part> {
         let (buffers, options) = (way.buffers, way.options);
@@ -63,6 +66,15 @@ impl LanguageModel {
                 push("driver's context", place, "scratch", usual, Certainty::Bounded(least, most), &context);
             }
         }
+        let checkpoints = Formula::new(
+            "checkpoints a sequence that a server keeps × sequences × states and windows of one",
+        )
+        .term("checkpoints", CHECKPOINTS)
+        .term("sequences", options.sequences)
+        .term("one", buffers.checkpoint);
+        let kept = CHECKPOINTS.saturating_mul(options.sequences);
+        let kept = buffers.checkpoint.checked_mul(kept).unwrap_or(Bytes::MAX);
+        push("context checkpoints", Place::Host, CACHE, kept, sure, &checkpoints);
         let prompts = Formula::new("the server's cache of prompts, as it is told (8 GiB unless it is)");
         push("prompt cache", Place::Host, CACHE, self.wanted.prompt_cache, Certainty::Exact, &prompts);
         parts
@@ -86,7 +98,7 @@ impl LanguageModel {
                     Way { options: &options, buffers: &buffers, scheme: Some(draft.scheme), level, ..*way };
                 parts.extend(weights(&model, &setup, &all, Some(draft.scheme.margin())));
                 let own = self.buffer_parts(&model, &all, &inner);
-                let shared = ["prompt cache", "driver's context"];
+                let shared = ["prompt cache", "driver's context", "context checkpoints"];
                 parts.extend(own.into_iter().filter(|part| !shared.contains(&part.name.as_str())));
                 for part in &mut parts {
                     part.name = format!("draft's {}", part.name);
