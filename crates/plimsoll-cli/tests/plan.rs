@@ -124,6 +124,10 @@ fn a_configuration_alone_is_enough_and_what_servers_keep_besides_is_told() {
     assert_eq!(bytes(&report, 0, "key-value cache", "cuda:0"), 1 << 30);
     let weights = bytes(&report, 0, "weights", "cuda:0") + bytes(&report, 0, "weights", "host");
     assert!((4_850_000_000..4_970_000_000).contains(&weights), "{weights}");
+    let drafted = json(&plan(&["--model", "qwen3-14b:Q4_K_M,draft=qwen3-0.6b,context=8k", "--json"]));
+    let own = bytes(&drafted, 0, "weights", "cuda:0");
+    let draft = bytes(&drafted, 0, "draft's weights", "cuda:0");
+    assert!(draft > 400 << 20 && draft < own / 8, "{draft} and {own}");
     let windows = json(&plan(&["--model", "gemma-3-12b:Q4_K_M,context=8k", "--json"]));
     assert!(bytes(&windows, 0, "context checkpoints", "host") > 0, "{windows}");
     assert_eq!(bytes(&windows, 0, "prompt cache", "host"), 8 << 30);

@@ -63,7 +63,8 @@ fn both(bytes: u64) -> String {
 }
 
 fn draw_workload(report: &PlanReport, workload: &WorkloadReport, pen: &Pen) -> String {
-    let mut out = format!("{}  {}\n", pen.paint(Style::Bold, &workload.name), workload.title);
+    let mut out = format!("{}\n", pen.paint(Style::Bold, &workload.name));
+    out.push_str(&indented(&workload.title, Style::Plain, pen));
     out.push_str(&draw_parts(report, &workload.parts, pen));
     if let Some(speed) = &workload.speed {
         out.push_str(&draw_speed(speed, pen));
@@ -158,7 +159,8 @@ fn draw_left_out(report: &PlanReport, out: &LeftOutReport, pen: &Pen) -> String 
             pen.paint(Style::Bad, "cannot be run on this machine in any way that was asked for")
         );
     };
-    let mut text = format!("{name}  {}  {nearest}\n", pen.paint(Style::Bad, "does not fit"));
+    let mut text = format!("{name}  {}\n", pen.paint(Style::Bad, "does not fit"));
+    text.push_str(&indented(nearest, Style::Plain, pen));
     text.push_str(&draw_parts(report, &out.parts, pen));
     text.push_str(&indented(&format!("it lacks {}", needs(&out.short)), Style::Bad, pen));
     match out.ways.as_slice() {

@@ -1,5 +1,7 @@
 //! What other choices there are: better ones and what they cost, and the nearest ones when nothing fits.
 
+use std::fmt::Write as _;
+
 use plimsoll::Bytes;
 
 use super::plan::Rest;
@@ -46,7 +48,13 @@ pub(super) fn trades(ways: &[Configuration], taken: &Configuration, rest: &Rest)
                 a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
             });
             let Some((way, other)) = best else { continue };
-            let change = format!("{} {} instead of {}", knob.name, other.value, knob.value);
+            let mut change = format!("{} {} instead of {}", knob.name, other.value, knob.value);
+            if let (Some(here), Some(there)) = (taken.knob(FOLLOWS), way.knob(FOLLOWS)) {
+                let moved = if there.rank < here.rank { "fewer" } else { "more" };
+                if there.value != here.value {
+                    let _ = write!(change, ", with {moved} layers on GPUs");
+                }
+            }
             trades.push(Way::of(way, change, Some(taken), rest));
         }
     }
