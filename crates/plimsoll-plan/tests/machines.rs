@@ -164,3 +164,24 @@ proptest::proptest! {
         let _ = Machine::parse(&format!("{count}{sign}{card}{rest}"));
     }
 }
+
+#[test]
+fn gpus_are_known_by_what_their_drivers_call_them() {
+    use plimsoll::Bytes;
+    use plimsoll_plan::machine::catalogue::known_gpu;
+    for (name, gib, gb_per_s) in [
+        ("NVIDIA H100 80GB HBM3", 80, 3350.0),
+        ("NVIDIA H200", 141, 4800.0),
+        ("NVIDIA A100-SXM4-80GB", 80, 2039.0),
+        ("NVIDIA GeForce RTX 4090", 24, 1008.0),
+        ("AMD Radeon RX 7900 XTX (RADV NAVI31)", 24, 960.0),
+        ("Apple M3 Max", 128, 400.0),
+    ] {
+        let gpu = known_gpu(name, Bytes::gib(gib)).unwrap_or_else(|| panic!("{name}"));
+        let rate = gpu.bandwidth.unwrap().get() / 1e9;
+        assert!((rate / gb_per_s - 1.0).abs() < 0.06, "{name}: {rate}");
+    }
+    for nothing in ["", "llvmpipe (LLVM 19.1.7, 256 bits)", "(R)", "- -"] {
+        assert!(known_gpu(nothing, Bytes::gib(8)).is_none(), "{nothing}");
+    }
+}

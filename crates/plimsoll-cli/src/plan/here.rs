@@ -62,12 +62,7 @@ fn this(printer: &Printer) -> Machine {
 
 /// A GPU, with what the catalogue knows of its kind.
 fn gpu_of(gpu: &backends::Gpu, facts: &Facts, memory: Bytes) -> Gpu {
-    let gib = memory.get().div_ceil(1 << 30).next_power_of_two();
-    let named = [gpu.name.clone(), format!("{} {gib}GB", gpu.name)];
-    let known = named
-        .iter()
-        .find_map(|name| Machine::parse(name).ok())
-        .and_then(|found| found.gpus.into_iter().next());
+    let known = machine::catalogue::known_gpu(&gpu.name, if gpu.unified { memory } else { gpu.total });
     let told = facts.place(gpu.place).map(|place| place.usable);
     let usable =
         told.or(gpu.free).unwrap_or_else(|| gpu.total.saturating_sub(gpu.total.fraction(DRIVER_SHARE)));

@@ -96,6 +96,32 @@ fn find_one(text: &str) -> Result<Found, NameError> {
     }
 }
 
+/// What is known of a GPU by the name that its driver has for it ("NVIDIA H100 80GB HBM3") and its memory.
+///
+/// Drivers add what the catalogue leaves out: trade marks, the sort of memory, the socket, the chip in brackets.
+pub fn known_gpu(name: &str, memory: Bytes) -> Option<Gpu> {
+    let plain =
+        ["(R)", "(r)", "(TM)", "(tm)"].iter().fold(name.to_owned(), |name, mark| name.replace(mark, ""));
+    let plain = plain.split('(').next().unwrap_or_default();
+    let words: Vec<&str> = plain.split([' ', '-']).filter(|word| !word.is_empty()).collect();
+    let without = |drop: &dyn Fn(&str) -> bool| {
+        let kept = words.iter().filter(|word| !drop(&word.to_ascii_uppercase()));
+        kept.copied().collect::<Vec<_>>().join(" ")
+    };
+    let is_size = |word: &str| word.strip_suffix("GB").is_some_and(|size| size.parse::<u32>().is_ok());
+    let is_form = |word: &str| word.starts_with("HBM") || word.starts_with("SXM") || word == "GRAPHICS";
+    let (short, bare) = (without(&is_form), without(&|word| is_form(word) || is_size(word)));
+    if bare.is_empty() {
+        return None;
+    }
+    let gib = memory.get().div_ceil(1 << 30);
+    let sizes = [gib, gib.next_multiple_of(8), gib.next_power_of_two()];
+    let sized = sizes.iter().flat_map(|gib| [format!("{bare} {gib}g"), format!("{name} {gib}g")]);
+    let names = [name.to_owned(), short, bare.clone(), format!("{bare} sxm")].into_iter().chain(sized);
+    let mut found = names.filter_map(|name| Machine::parse(&name).ok());
+    found.find(|machine| machine.gpus.len() == 1).and_then(|machine| machine.gpus.into_iter().next())
+}
+
 impl Machine {
     /// The machine that a name means.
     ///

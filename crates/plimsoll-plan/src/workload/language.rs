@@ -160,8 +160,9 @@ impl LanguageModel {
                     // Compute buffers and caches follow from the shape, whatever the weights are quantized to.
                     let Ok(buffers) = Buffers::of(&shape, &options) else { continue };
                     found.extend(models.iter().filter_map(|(scheme, model)| {
-                        let way =
-                            Way { context, kv, level, scheme: *scheme, options: &options, buffers: &buffers };
+                        let layers = model.hyper.layers.len() as u64 + 1;
+                        let (options, buffers) = (&options, &buffers);
+                        let way = Way { context, kv, level, scheme: *scheme, options, buffers, layers };
                         self.configuration(site, &gpus, model, &way).ok()
                     }));
                 }
@@ -235,6 +236,18 @@ pub(super) struct Way<'w> {
     pub scheme: Option<Scheme>,
     pub options: &'w Options,
     pub buffers: &'w Buffers,
+    /// How many layers there are.
+    pub layers: u64,
+}
+
+impl Way<'_> {
+    /// The share of the layers that are on GPUs; those whose experts are not count half.
+    #[expect(clippy::cast_precision_loss, reason = "numbers of layers are small")]
+    fn on_gpus(&self) -> f64 {
+        let all = self.layers.max(1) as f64;
+        let here = self.level.layers.min(self.layers) as f64;
+        ((here - 0.5 * self.level.host_experts.min(self.level.layers) as f64) / all).max(0.0)
+    }
 }
 
 fn has_experts(model: &Model) -> bool {
@@ -270,7 +283,11 @@ fn worth(way: &Way<'_>, speed: Option<&Speed>) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "a worth is approximate by nature")]
     let ratio = way.context as f64 / CONTEXT_WANTED;
     let context = if ratio < 1.0 { ratio.powf(0.15) } else { 1.0 + 0.02 * ratio.log2() };
-    let speed = speed.map_or(1.0, |speed| speed.decode.middle() / (speed.decode.middle() + READING));
+    // Where nobody knows how fast the machine is, what is on its GPUs is still faster than what is not.
+    let speed = speed.map_or_else(
+        || 0.4 + 0.6 * way.on_gpus(),
+        |speed| speed.decode.middle() / (speed.decode.middle() + READING),
+    );
     (quality * cache * context * speed / 1.1).clamp(0.0, 1.0)
 }
 
