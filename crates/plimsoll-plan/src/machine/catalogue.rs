@@ -116,8 +116,8 @@ pub fn known_gpu(name: &str, memory: Bytes) -> Option<Gpu> {
     }
     let gib = memory.get().div_ceil(1 << 30);
     let sizes = [gib, gib.next_multiple_of(8), gib.next_power_of_two()];
-    let sized = sizes.iter().flat_map(|gib| [format!("{bare} {gib}g"), format!("{name} {gib}g")]);
-    let names = [name.to_owned(), short, bare.clone(), format!("{bare} sxm")].into_iter().chain(sized);
+    let with_size = sizes.iter().flat_map(|gib| [format!("{bare} {gib}g"), format!("{name} {gib}g")]);
+    let names = [name.to_owned(), short, bare.clone(), format!("{bare} sxm")].into_iter().chain(with_size);
     let mut found = names.filter_map(|name| Machine::parse(&name).ok());
     found.find(|machine| machine.gpus.len() == 1).and_then(|machine| machine.gpus.into_iter().next())
 }
