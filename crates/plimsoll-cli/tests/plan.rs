@@ -161,6 +161,10 @@ fn several_workloads_share_a_machine_and_other_programs_are_told() {
         let told = text(&plan(&["--model", "qwen3-8b:Q4_K_M,context=8k", "--for", program]).stdout);
         assert!(told.contains(word), "{program}: {told}");
     }
+    let image = plan(&["--image", "flux.1-dev,1024x1024", "--machine", "h100-sxm"]);
+    assert!(text(&image.stderr).contains("cannot be used multiple times"), "one machine at a time");
+    let image = run(&["plan", "--no-runs", "--machine", "h100-sxm", "--image", "flux.1-dev,1024x1024"]);
+    assert!(text(&image.stdout).contains("denoiser"), "{}", text(&image.stderr));
     let kohya = text(&plan(&["--train", "sdxl:lora:rank=8,px=512", "--for", "kohya"]).stdout);
     assert!(kohya.contains("network_dim = 8"), "{kohya}");
 }

@@ -64,7 +64,7 @@ pub struct AskArgs {
     /// Documents to be taken in: `2GiB,chunk=512,dim=768`
     #[arg(long, value_name = "DOCUMENTS", help_heading = "Workloads")]
     pub documents: Vec<String>,
-    /// Images to be made: `flux.1-dev,px=1024`
+    /// Images to be made: `flux.1-dev,1024x1024`
     #[arg(long, value_name = "IMAGES", help_heading = "Workloads")]
     pub image: Vec<String>,
 
