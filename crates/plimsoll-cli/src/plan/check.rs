@@ -53,6 +53,12 @@ struct Kv {
     within: f64,
 }
 
+impl Kv {
+    fn of(tally: &llama::truth::Tally) -> Self {
+        Self { rows: tally.rows, within: tally.share() }
+    }
+}
+
 #[derive(Clone, Debug, Serialize)]
 struct Fit {
     rows: usize,
@@ -83,7 +89,7 @@ pub(super) fn run(args: &CheckArgs, printer: &Printer) -> Result<(), CliError> {
     if let Some(text) = read(&args.folder, "llamacpp_logs.csv")? {
         found += 1;
         let check = llama::truth::check(&llama::truth::logs(&text));
-        report.kv = Some(Kv { rows: check.cache.rows, within: check.cache.share() });
+        report.kv = Some(Kv::of(&check.cache));
         report.gpu_compute = fit(&check.gpu);
         report.fork_compute = fit(&check.fork);
         remark(&mut report, "llamacpp_logs.csv", &check);
@@ -92,12 +98,9 @@ pub(super) fn run(args: &CheckArgs, printer: &Printer) -> Result<(), CliError> {
         found += 1;
         let check = llama::truth::check(&llama::truth::dry_runs(&text));
         report.compute = fit(&check.compute);
-        // What a dry run says of caches counts with the logs.
-        let (rows, within) = report.kv.as_ref().map_or((0, 0.0), |kv| (kv.rows, kv.within));
-        if rows == 0 && check.cache.rows > 0 {
-            report.kv = Some(Kv { rows: check.cache.rows, within: check.cache.share() });
-        } else {
-            report.kv = Some(Kv { rows, within });
+        // Where no log says anything of caches, dry runs do.
+        if check.cache.rows > 0 && report.kv.as_ref().is_none_or(|kv| kv.rows == 0) {
+            report.kv = Some(Kv::of(&check.cache));
         }
         remark(&mut report, "llamacpp_dryrun.csv", &check);
     }

@@ -4,14 +4,15 @@ use std::path::Path;
 
 use plimsoll::Bytes;
 use plimsoll::machine::Machine;
+use plimsoll::record::Prediction;
 use plimsoll::record::analysis::{Measure, StudySettings};
-use plimsoll::record::{Prediction, Recording};
 use plimsoll::settings::{Capacities, load};
 use serde::Serialize;
 
 use super::PlanError;
 use super::args::AskArgs;
 use crate::draw::{Align, Cell, Pen, Style, Table};
+use crate::recording::{measured_as, open};
 use crate::{CliError, Printer};
 
 /// What `plimsoll plan --compare --json` prints: one object.
@@ -37,7 +38,7 @@ struct Compared {
 }
 
 pub(super) fn run(recording: &Path, args: &AskArgs, printer: &Printer) -> Result<(), CliError> {
-    let mut recorded = Recording::open(recording)?;
+    let mut recorded = open(recording)?;
     if let Some(plan) = &args.plan {
         let settings = load(plan, &Capacities::from(&Machine::read()))?;
         let predictions = settings.predictions().map(|(account, place, bytes)| Prediction {
@@ -57,10 +58,7 @@ pub(super) fn run(recording: &Path, args: &AskArgs, printer: &Printer) -> Result
         predicted_bytes: check.prediction.bytes.get(),
         measured_bytes: check.measured,
         difference: check.difference(),
-        measure: match check.measure {
-            Measure::Charged => "charged",
-            Measure::Placed => "placed",
-        },
+        measure: measured_as(check.measure),
     };
     let parts: Vec<Compared> = study.predictions.iter().map(compared).collect();
     let report =
@@ -79,10 +77,11 @@ fn places(parts: &[Compared], study: &plimsoll::record::analysis::Study) -> Vec<
     }
     for place in &mut places {
         let found = study.summary.places.iter().find(|summary| summary.place.to_string() == place.place);
-        let (measured, measure) = found.map_or((0, "placed"), |summary| match &summary.charged {
-            Some(charged) => (charged.bytes, "charged"),
-            None => (summary.placed.bytes, "placed"),
-        });
+        let (measured, measure) =
+            found.map_or((0, measured_as(Measure::Placed)), |summary| match &summary.charged {
+                Some(charged) => (charged.bytes, measured_as(Measure::Charged)),
+                None => (summary.placed.bytes, measured_as(Measure::Placed)),
+            });
         let ratio = Bytes::new(measured).ratio(Bytes::new(place.predicted_bytes));
         (place.measured_bytes, place.measure) = (measured, measure);
         place.difference = (place.predicted_bytes > 0).then_some(ratio - 1.0);

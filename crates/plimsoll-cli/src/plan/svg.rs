@@ -6,6 +6,7 @@ use plimsoll::Bytes;
 
 use super::report::{PartReport, PlaceReport, PlanReport};
 use super::view::SMALL;
+use crate::report::esc;
 
 const WIDTH: f64 = 960.0;
 const MARGIN: f64 = 24.0;
@@ -83,7 +84,7 @@ fn draw_place(out: &mut String, report: &PlanReport, place: &PlaceReport, top: f
             "<rect x=\"{x:.1}\" y=\"{bar}\" width=\"{width:.1}\" height=\"{BAR}\" fill=\"{}\"{faint}><title>{}: \
              {}</title></rect>",
             COLORS[at % COLORS.len()],
-            escaped(&part.name),
+            esc(&part.name),
             Bytes::new(part.bytes)
         );
         x += width;
@@ -113,9 +114,5 @@ fn draw_place(out: &mut String, report: &PlanReport, place: &PlaceReport, top: f
 }
 
 fn text(out: &mut String, x: f64, y: f64, style: &str, text: &str) {
-    let _ = writeln!(out, "<text x=\"{x:.1}\" y=\"{y:.1}\" {style}>{}</text>", escaped(text));
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    let _ = writeln!(out, "<text x=\"{x:.1}\" y=\"{y:.1}\" {style}>{}</text>", esc(text));
 }

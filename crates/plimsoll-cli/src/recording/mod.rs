@@ -9,6 +9,7 @@ mod view;
 
 pub use export::{ExportArgs, Format, export, run as run_export};
 pub(crate) use open::open;
+pub(crate) use report::measured_as;
 pub use report::{
     EvictionsReport, LeaseReport, MomentReport, PlaceReport, PredictionReport, PressureReport,
     RecordingReport, RefusalsReport, ScopeReport, ShareReport, SiteReport,

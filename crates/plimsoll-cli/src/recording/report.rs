@@ -283,16 +283,21 @@ fn lease(lease: &LeaseAtPeak) -> LeaseReport {
     }
 }
 
+/// What a prediction was held against, for programs.
+pub(crate) const fn measured_as(measure: Measure) -> &'static str {
+    match measure {
+        Measure::Charged => "charged",
+        Measure::Placed => "placed",
+    }
+}
+
 fn prediction(check: &PredictionCheck) -> PredictionReport {
     PredictionReport {
         place: check.prediction.place.to_string(),
         account: check.prediction.account.clone(),
         predicted: check.prediction.bytes.get(),
         measured: check.measured,
-        measure: match check.measure {
-            Measure::Charged => "charged",
-            Measure::Placed => "placed",
-        },
+        measure: measured_as(check.measure),
         difference: check.difference(),
     }
 }

@@ -6,7 +6,7 @@ use plimsoll::Bytes;
 use serde_json::Value;
 
 /// A text that came from outside, so that it is never read as markup: not between tags and not in an attribute.
-pub(super) fn esc(text: &str) -> String {
+pub(crate) fn esc(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {

@@ -12,6 +12,6 @@ mod tables;
 mod troubles;
 mod write;
 
-pub(crate) use html::{time, utc};
+pub(crate) use html::{esc, time, utc};
 pub use page::page;
 pub use write::{ReportArgs, ReportWritten, render, run};
