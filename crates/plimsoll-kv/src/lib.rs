@@ -8,3 +8,4 @@ pub mod layout;
 pub mod policy;
 pub mod replay;
 pub mod store;
+pub mod tree;
