@@ -2,7 +2,9 @@
 //! them), warm (host memory, smaller) and cold (disk, smallest; an object store beyond), under one ledger.
 
 pub mod block;
+pub mod cache;
 pub mod codec;
+pub mod engine;
 pub mod gate;
 pub mod layout;
 pub mod policy;

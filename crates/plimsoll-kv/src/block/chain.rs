@@ -35,14 +35,9 @@ impl Chain {
         let whole = self.tokens.len() / self.block_tokens;
         self.ids.reserve(whole - self.ids.len());
         for index in self.ids.len()..whole {
-            let parent = self.ids.last().map_or([0; 16], |id| id.to_bytes());
-            self.scratch.clear();
-            self.scratch.extend_from_slice(&parent);
             let from = index * self.block_tokens;
-            for token in &self.tokens[from..from + self.block_tokens] {
-                self.scratch.extend_from_slice(&token.to_le_bytes());
-            }
-            self.ids.push(identity(&self.root, &self.scratch));
+            let tokens = &self.tokens[from..from + self.block_tokens];
+            self.ids.push(identity(&self.root, self.ids.last().copied(), tokens, &mut self.scratch));
         }
     }
 
@@ -79,11 +74,17 @@ impl Chain {
     }
 }
 
-fn identity(root: &Root, bytes: &[u8]) -> BlockId {
+/// The identity of the block of these tokens after `parent`. `scratch` is overwritten.
+pub(crate) fn identity(root: &Root, parent: Option<BlockId>, tokens: &[Token], scratch: &mut Vec<u8>) -> BlockId {
+    scratch.clear();
+    scratch.extend_from_slice(&parent.map_or([0; 16], BlockId::to_bytes));
+    for token in tokens {
+        scratch.extend_from_slice(&token.to_le_bytes());
+    }
     let mut id = [0; 16];
-    id.copy_from_slice(&blake3::keyed_hash(root.bytes(), bytes).as_bytes()[..16]);
+    id.copy_from_slice(&blake3::keyed_hash(root.bytes(), scratch).as_bytes()[..16]);
     // Zero stands for "no parent". Nobody will ever see it; the tokens beside the block would tell the two apart.
-    if id == [0; 16] { BlockId::new(1) } else { BlockId::from_bytes(id) }
+    BlockId::new((u128::from_le_bytes(id) & root.mask()).max(1))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod id;
 mod root;
 
 pub use chain::Chain;
+pub(crate) use chain::identity;
 pub use id::BlockId;
 pub use root::{Root, RootBuilder};
 

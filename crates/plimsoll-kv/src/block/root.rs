@@ -9,7 +9,11 @@ const CONTEXT: &str = "plimsoll-kv 2026-11 root of a prefix";
 /// The root of a tree of prefixes: a hash over the model, the layout of its blocks, its adapter and whatever else
 /// changes what a token's keys and values are. Blocks under different roots never meet.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Root([u8; 32]);
+pub struct Root {
+    bytes: [u8; 32],
+    /// How many bits identities under it have; fewer than 128 only where a test wants collisions.
+    bits: u8,
+}
 
 /// Puts a [`Root`] together. Every part is written with its kind and its length, so that no two sequences of parts
 /// are the same bytes.
@@ -27,12 +31,23 @@ impl Root {
 
     /// Its bytes.
     pub const fn bytes(&self) -> &[u8; 32] {
-        &self.0
+        &self.bytes
     }
 
     /// From its bytes, as a store keeps them.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
+        Self { bytes, bits: 128 }
+    }
+
+    /// The same root with identities of so few bits that they collide: for tests of what happens then.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn weak(self, bits: u8) -> Self {
+        Self { bits, ..self }
+    }
+
+    pub(super) const fn mask(&self) -> u128 {
+        if self.bits >= 128 { u128::MAX } else { (1 << self.bits) - 1 }
     }
 }
 
@@ -51,7 +66,7 @@ impl RootBuilder {
 
     /// Done.
     pub fn build(self) -> Root {
-        Root(*self.hasher.finalize().as_bytes())
+        Root::from_bytes(*self.hasher.finalize().as_bytes())
     }
 
     fn part(mut self, kind: &str, value: &[u8]) -> Self {
@@ -65,7 +80,7 @@ impl RootBuilder {
 
 impl fmt::Display for Root {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0[..8].iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        self.bytes[..8].iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 

@@ -178,6 +178,11 @@ impl<T: Default> Tree<T> {
         self.nodes[node.index()].copies[tier]
     }
 
+    /// Whether this node is in use, and not given back.
+    pub fn is_live(&self, node: NodeId) -> bool {
+        self.nodes[node.index()].live
+    }
+
     /// How many tiers have one.
     pub fn copies(&self, node: NodeId) -> usize {
         self.nodes[node.index()].copies.0.iter().filter(|&&there| there).count()

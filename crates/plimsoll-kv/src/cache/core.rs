@@ -1,0 +1,167 @@
+//! What all handles, threads and holders of a cache share.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use plimsoll::Bytes;
+use plimsoll::pool::{Lease, LeaseError, LeaseRequest, Tag};
+
+use super::copies::{Hot, Warm};
+use super::mover::Mailbox;
+use super::rates::Rates;
+use super::reader::Readers;
+use super::settings::CacheSettings;
+use super::state::{Dropped, State};
+use super::stats::Counts;
+use crate::codec::Codec;
+use crate::engine::{Effort, PageError, Pages};
+use crate::layout::Layout;
+use crate::tree::{NodeId, Tier};
+
+/// How many copies are given up in search of one page that nobody uses.
+const TRIES: usize = 16;
+
+pub(super) type Book<P> = State<Hot<P>, Warm>;
+
+pub(super) struct Core<P: Pages> {
+    pub pages: P,
+    pub layout: Layout,
+    pub settings: CacheSettings,
+    pub warm_codec: Codec,
+    pub cold_codec: Option<Codec>,
+    /// The most that each tier in memory may have; the mover keeps a little below it.
+    pub hot_limit: u64,
+    pub warm_limit: u64,
+    pub counts: Counts,
+    pub mailbox: Mailbox,
+    pub readers: Readers,
+    pub tag: Tag,
+    /// Nothing that could block, allocate from an account, or call back is done under it.
+    state: Mutex<Book<P>>,
+    rates: Mutex<Rates>,
+}
+
+impl<P: Pages> Core<P> {
+    #[expect(clippy::too_many_arguments, reason = "its parts, put together in one place")]
+    pub fn new(
+        pages: P,
+        settings: CacheSettings,
+        warm_codec: Codec,
+        cold_codec: Option<Codec>,
+        limits: (u64, u64),
+        readers: Readers,
+        state: Book<P>,
+    ) -> Self {
+        Self {
+            layout: pages.layout().clone(),
+            pages,
+            warm_codec,
+            cold_codec,
+            hot_limit: limits.0,
+            warm_limit: limits.1,
+            counts: Counts::default(),
+            mailbox: Mailbox::default(),
+            readers,
+            tag: Tag::new(&settings.name),
+            state: Mutex::new(state),
+            rates: Mutex::new(settings.rates),
+            settings,
+        }
+    }
+
+    /// The book. A thread that died with it left it whole: every change is one call.
+    pub fn state(&self) -> MutexGuard<'_, Book<P>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What things take.
+    pub fn rates(&self) -> MutexGuard<'_, Rates> {
+        self.rates.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Seconds since the cache was opened.
+    pub fn now(&self) -> f64 {
+        self.settings.clock.now().as_secs_f64()
+    }
+
+    /// What a block takes in the hot tier.
+    pub fn page_bytes(&self) -> u64 {
+        self.layout.block_bytes() as u64
+    }
+
+    /// A page: a free one, or that of the block which is worth least, or what the governor can find.
+    pub fn take_page(&self) -> Result<P::Page, PageError> {
+        if let Ok(page) = self.pages.take(Effort::Quiet) {
+            return Ok(page);
+        }
+        for _ in 0..TRIES {
+            match self.give_up_hot() {
+                // Pages that carry no more than the block are used again as they are.
+                Some(Dropped::Hot(hot)) => {
+                    if let Some(hot) = Arc::into_inner(hot) {
+                        return Ok(hot.page);
+                    }
+                }
+                Some(_) => {}
+                None => break,
+            }
+        }
+        self.pages.take(Effort::Ask)
+    }
+
+    /// Host memory of the warm tier: free, or given up by what is worth less than `worth` a byte.
+    pub fn take_warm(&self, bytes: Bytes, worth: f64) -> Result<Lease, LeaseError> {
+        let request = || LeaseRequest::new(bytes).tag(self.tag);
+        let pool = &self.settings.warm.pool;
+        let mut refused = match pool.lease_quietly(request()) {
+            Ok(lease) => return Ok(lease),
+            Err(refused) => refused,
+        };
+        for _ in 0..TRIES {
+            if self.give_up_warm(worth).is_none() {
+                break;
+            }
+            match pool.lease_quietly(request()) {
+                Ok(lease) => return Ok(lease),
+                Err(error) => refused = error,
+            }
+        }
+        Err(refused)
+    }
+
+    /// The seat of a block that is pinned already.
+    pub fn seat(self: &Arc<Self>, node: NodeId) -> Arc<Seat<P>> {
+        Arc::new(Seat { core: Arc::clone(self), node })
+    }
+
+    /// What a copy is counted as.
+    pub fn copy_bytes(&self, tier: Tier, state: &Book<P>, node: NodeId) -> u64 {
+        match tier {
+            Tier::Hot => self.page_bytes() + state.hot(node).map_or(0, |hot| snapshot_bytes(hot)),
+            Tier::Warm => state.warm(node).map_or(0, |warm| warm.bytes.bytes().get()),
+            Tier::Cold => 0,
+        }
+    }
+}
+
+pub(super) fn snapshot_bytes<P: Pages>(hot: &Hot<P>) -> u64 {
+    hot.snapshot.as_ref().map_or(0, |lease| lease.bytes().get())
+}
+
+/// Holds a block in the index, and with it all that come before, until it is dropped.
+pub(super) struct Seat<P: Pages> {
+    core: Arc<Core<P>>,
+    node: NodeId,
+}
+
+impl<P: Pages> Seat<P> {
+    pub fn node(&self) -> NodeId {
+        self.node
+    }
+}
+
+impl<P: Pages> Drop for Seat<P> {
+    fn drop(&mut self) {
+        self.core.state().unpin(self.node);
+        self.core.mailbox.nudge();
+    }
+}

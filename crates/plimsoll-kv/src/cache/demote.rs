@@ -1,0 +1,155 @@
+//! The way down within memory: from pages to host memory, and out of both.
+
+use std::sync::Arc;
+
+use plimsoll::Bytes;
+
+use super::copies::{Hot, Warm};
+use super::core::{Core, snapshot_bytes};
+use super::state::Dropped;
+use crate::codec::CodecError;
+use crate::engine::{PageError, Pages};
+use crate::tree::{NodeId, Tier};
+
+/// Why a block has no warm copy.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DemoteError {
+    #[error(transparent)]
+    Page(#[from] PageError),
+    #[error(transparent)]
+    Memory(#[from] plimsoll::pool::LeaseError),
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+}
+
+/// A pin for the time of a copy; let go of also by a panic.
+pub(super) struct Busy<'c, P: Pages> {
+    core: &'c Core<P>,
+    node: NodeId,
+}
+
+impl<'c, P: Pages> Busy<'c, P> {
+    /// Of a node that was pinned for this.
+    pub const fn new(core: &'c Core<P>, node: NodeId) -> Self {
+        Self { core, node }
+    }
+}
+
+impl<P: Pages> Drop for Busy<'_, P> {
+    fn drop(&mut self) {
+        self.core.state().unpin(self.node);
+    }
+}
+
+impl<P: Pages> Core<P> {
+    /// The hot tier gives up the copy that is worth least, after bringing it down if no other tier has it and there
+    /// is room. What left comes back, to be dropped or used again; nothing if nothing may go.
+    pub fn give_up_hot(&self) -> Option<Dropped<Hot<P>, Warm>> {
+        let (node, hot, worth) = {
+            let mut state = self.state();
+            let now = self.now();
+            let node = state.victim(Tier::Hot, now)?;
+            let bytes = self.copy_bytes(Tier::Hot, &state, node);
+            if state.tree().copies(node) > 1 {
+                self.counts.tiers[Tier::Hot].evicted.add(1);
+                return Some(state.drop_copy(node, Tier::Hot, bytes));
+            }
+            let worth = state.worth(node, now, self.warm_bytes());
+            let hot = Arc::clone(state.hot(node)?);
+            state.pin(node);
+            (node, hot, worth)
+        };
+        let busy = Busy::new(self, node);
+        // Where it cannot be brought down it goes all the same: it can be computed again.
+        let warm = self.make_warm(&hot, worth).ok();
+        let counted = self.page_bytes() + snapshot_bytes(&hot);
+        drop(hot);
+        {
+            let mut state = self.state();
+            if let Some(warm) = warm {
+                let bytes = warm.bytes.bytes().get();
+                if state.put_warm(node, warm, bytes).is_ok() {
+                    self.counts.tiers[Tier::Warm].demoted.add(bytes);
+                }
+            }
+        }
+        drop(busy);
+        let mut state = self.state();
+        // Somebody may have begun to use it meanwhile, or it may have left altogether.
+        if !state.tree().is_live(node) || !state.tree().is_leaf(node, Tier::Hot) {
+            return Some(Dropped::Nothing);
+        }
+        self.counts.tiers[Tier::Hot].evicted.add(1);
+        Some(state.drop_copy(node, Tier::Hot, counted))
+    }
+
+    /// The warm tier gives up its least copy if that is worth less than `worth` a byte. Says how much it was.
+    pub fn give_up_warm(&self, worth: f64) -> Option<Bytes> {
+        let (dropped, bytes) = {
+            let mut state = self.state();
+            let now = self.now();
+            let node = state.victim(Tier::Warm, now)?;
+            let bytes = self.copy_bytes(Tier::Warm, &state, node);
+            if state.worth(node, now, bytes) > worth {
+                return None;
+            }
+            (state.drop_copy(node, Tier::Warm, bytes), bytes)
+        };
+        self.counts.tiers[Tier::Warm].evicted.add(1);
+        dropped.forget();
+        Some(Bytes::new(bytes))
+    }
+
+    /// A copy of a page in host memory, in the warm tier's precision.
+    pub fn make_warm(&self, hot: &Hot<P>, worth: f64) -> Result<Arc<Warm>, DemoteError> {
+        let (layers, codec) = (self.layout.layers.len(), &self.warm_codec);
+        let snapshot = snapshot_bytes(hot);
+        let most: usize = (0..layers).map(|layer| codec.section_bytes(layer)).sum();
+        let mut bytes = self.take_warm(Bytes::new(most as u64 + snapshot), worth)?;
+        let mut ends = Vec::with_capacity(layers + usize::from(snapshot > 0));
+        let native = Native::of(&self.pages, hot, &self.layout)?;
+        let into = bytes.as_mut_slice()?;
+        let mut end = 0;
+        for layer in 0..layers {
+            let room = end..end + codec.section_bytes(layer);
+            end += codec.encode(layer, &native.bytes()[self.layout.span(layer..layer + 1)], &mut into[room])?;
+            ends.push(u32::try_from(end).unwrap_or(u32::MAX));
+        }
+        if let Some(lease) = &hot.snapshot {
+            into[end..end + lease.bytes().as_usize()].copy_from_slice(lease.as_slice()?);
+            end += lease.bytes().as_usize();
+            ends.push(u32::try_from(end).unwrap_or(u32::MAX));
+        }
+        let (form, origin) = (codec.form(), Arc::clone(&hot.origin));
+        Ok(Arc::new(Warm { origin, bytes, form, ends: ends.into() }))
+    }
+
+    /// What a warm copy takes, at most and without a snapshot.
+    pub fn warm_bytes(&self) -> u64 {
+        (0..self.layout.layers.len()).map(|layer| self.warm_codec.section_bytes(layer) as u64).sum()
+    }
+}
+
+/// A page's bytes where the host can see them: in place, or copied.
+pub(super) enum Native<'h> {
+    InPlace(&'h [u8]),
+    Copied(Vec<u8>),
+}
+
+impl<'h> Native<'h> {
+    pub fn of<P: Pages>(pages: &P, hot: &'h Hot<P>, layout: &crate::layout::Layout) -> Result<Self, PageError> {
+        if let Some(bytes) = pages.bytes(&hot.page) {
+            return Ok(Self::InPlace(bytes));
+        }
+        let mut copied = vec![0; layout.block_bytes()];
+        pages.read(&hot.page, 0, &mut copied)?;
+        Ok(Self::Copied(copied))
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Self::InPlace(bytes) => bytes,
+            Self::Copied(bytes) => bytes,
+        }
+    }
+}
