@@ -1,37 +1,26 @@
-//! (to be replaced)
-use crate::layout::Layout;
-/// P
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Precision { /// n
- Native, /// e
- Eight, /// f
- Four }
-/// P
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Packing { /// n
- None, /// p
- Planes }
-/// F
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Form(pub u32);
-/// E
-#[derive(Debug, thiserror::Error)]
-#[error("codec")]
-pub struct CodecError;
-/// C
-#[derive(Clone, Debug)]
-pub struct Codec { layout: Layout }
-impl Codec {
-/// n
-pub fn new(layout: &Layout, _p: Precision, _k: Packing) -> Result<Self, CodecError> { Ok(Self { layout: layout.clone() }) }
-/// o
-pub fn of(layout: &Layout, _f: Form) -> Result<Self, CodecError> { Ok(Self { layout: layout.clone() }) }
-/// f
-pub fn form(&self) -> Form { Form(1) }
-/// s
-pub fn section_bytes(&self, layer: usize) -> usize { self.layout.layer_bytes(layer) }
-/// e
-pub fn encode(&self, _l: usize, native: &[u8], into: &mut [u8]) -> Result<usize, CodecError> { into[..native.len()].copy_from_slice(native); Ok(native.len()) }
-/// d
-pub fn decode(&self, _l: usize, encoded: &[u8], native: &mut [u8]) -> Result<(), CodecError> { if encoded.len() != native.len() { return Err(CodecError) } native.copy_from_slice(encoded); Ok(()) }
-}
+//! What blocks are outside an engine: native, in eight bits, in four; with or without what can be squeezed out.
+//!
+//! A block's encoded form is *sections*: one a layer, and one for its snapshot where it has one. Each is decoded alone,
+//! so that an engine may begin before the last has come. [`Codec`] encodes and decodes sections of one layout in one
+//! [`Form`], which is a number to be kept beside the bytes. How many bytes a section takes is known before it is made,
+//! so they can be charged first.
+//!
+//! Keys are quantized a channel at a time, values a token at a time: in keys some channels are large in all tokens, and
+//! in values some tokens are. What is not finite is not quantized: such a block is refused, and stays native.
+//!
+//! It is told in full in docs/design/kv-codec.md.
+
+mod error;
+mod form;
+mod number;
+mod planes;
+mod quantized;
+mod section;
+mod shape;
+mod simd;
+#[cfg(test)]
+mod tests;
+
+pub use error::CodecError;
+pub use form::{Form, Packing, Precision};
+pub use section::Codec;
