@@ -3,7 +3,6 @@
 use plimsoll::pool::Lease;
 
 use crate::block::{BlockId, Root, Token};
-use crate::codec::Form;
 use crate::engine::Pages;
 
 /// What a block stands for; all its copies in memory share it.
@@ -35,7 +34,8 @@ pub(super) struct Hot<P: Pages> {
 pub(super) struct Warm {
     pub origin: std::sync::Arc<Origin>,
     pub bytes: Lease,
-    pub form: Form,
+    /// How it is encoded.
+    pub form: u32,
     /// Where each section ends; the snapshot, if there is one, is the last.
     pub ends: Box<[u32]>,
 }

@@ -2,17 +2,19 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use plimsoll::Bytes;
+use plimsoll::governor::Account;
 use plimsoll::pool::{Lease, LeaseError, LeaseRequest, Tag};
+use plimsoll::{Bytes, Place};
 
 use super::copies::{Hot, Warm};
+use super::error::CacheError;
 use super::mover::Mailbox;
 use super::rates::Rates;
 use super::reader::Readers;
 use super::settings::CacheSettings;
 use super::state::{Dropped, State};
 use super::stats::Counts;
-use crate::codec::Codec;
+use crate::codec::{Codec, Packing, Precision};
 use crate::engine::{Effort, PageError, Pages};
 use crate::layout::Layout;
 use crate::tree::{NodeId, Tier};
@@ -27,6 +29,7 @@ pub(super) struct Core<P: Pages> {
     pub layout: Layout,
     pub settings: CacheSettings,
     pub warm_codec: Codec,
+    pub native_codec: Codec,
     pub cold_codec: Option<Codec>,
     /// The most that each tier in memory may have; the mover keeps a little below it.
     pub hot_limit: u64,
@@ -41,31 +44,31 @@ pub(super) struct Core<P: Pages> {
 }
 
 impl<P: Pages> Core<P> {
-    #[expect(clippy::too_many_arguments, reason = "its parts, put together in one place")]
-    pub fn new(
-        pages: P,
-        settings: CacheSettings,
-        warm_codec: Codec,
-        cold_codec: Option<Codec>,
-        limits: (u64, u64),
-        readers: Readers,
-        state: Book<P>,
-    ) -> Self {
-        Self {
-            layout: pages.layout().clone(),
+    pub fn new(pages: P, settings: CacheSettings) -> Result<Self, CacheError> {
+        let layout = pages.layout().clone();
+        let codec = |precision, packing| Codec::new(&layout, precision, packing);
+        let cold = settings.cold.as_ref();
+        let hot_limit = limit(pages.account(), pages.place());
+        let warm = &settings.warm.pool;
+        let warm_limit = limit(warm.account(), warm.place());
+        let blocks = (hot_limit / (layout.block_bytes() as u64).max(1)).saturating_mul(2);
+        let ghosts = usize::try_from(blocks.clamp(1 << 12, 1 << 20)).unwrap_or(1 << 12);
+        Ok(Self {
+            warm_codec: codec(settings.warm.precision, Packing::None)?,
+            native_codec: codec(Precision::Native, Packing::None)?,
+            cold_codec: cold.map(|cold| codec(cold.precision, cold.packing)).transpose()?,
+            readers: Readers::start(settings.threads && cold.is_some())?,
             pages,
-            warm_codec,
-            cold_codec,
-            hot_limit: limits.0,
-            warm_limit: limits.1,
+            hot_limit,
+            warm_limit,
             counts: Counts::default(),
             mailbox: Mailbox::default(),
-            readers,
             tag: Tag::new(&settings.name),
-            state: Mutex::new(state),
+            state: Mutex::new(State::new(ghosts)),
             rates: Mutex::new(settings.rates),
+            layout,
             settings,
-        }
+        })
     }
 
     /// The book. A thread that died with it left it whole: every change is one call.
@@ -141,6 +144,13 @@ impl<P: Pages> Core<P> {
             Tier::Cold => 0,
         }
     }
+}
+
+/// The most that an account may have on a place.
+fn limit(account: &Account, place: Place) -> u64 {
+    let snapshot = account.governor().snapshot();
+    let share = snapshot.place(place).and_then(|book| book.share(account.path()).map(|share| share.limit));
+    share.map_or(u64::MAX, Bytes::get)
 }
 
 pub(super) fn snapshot_bytes<P: Pages>(hot: &Hot<P>) -> u64 {

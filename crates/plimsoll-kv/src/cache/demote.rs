@@ -7,7 +7,7 @@ use plimsoll::Bytes;
 use super::copies::{Hot, Warm};
 use super::core::{Core, snapshot_bytes};
 use super::state::Dropped;
-use crate::codec::CodecError;
+use crate::codec::{Codec, CodecError};
 use crate::engine::{PageError, Pages};
 use crate::tree::{NodeId, Tier};
 
@@ -54,7 +54,7 @@ impl<P: Pages> Core<P> {
                 self.counts.tiers[Tier::Hot].evicted.add(1);
                 return Some(state.drop_copy(node, Tier::Hot, bytes));
             }
-            let worth = state.worth(node, now, self.warm_bytes());
+            let worth = state.worth(node, now);
             let hot = Arc::clone(state.hot(node)?);
             state.pin(node);
             (node, hot, worth)
@@ -90,7 +90,7 @@ impl<P: Pages> Core<P> {
             let now = self.now();
             let node = state.victim(Tier::Warm, now)?;
             let bytes = self.copy_bytes(Tier::Warm, &state, node);
-            if state.worth(node, now, bytes) > worth {
+            if state.worth(node, now) > worth {
                 return None;
             }
             (state.drop_copy(node, Tier::Warm, bytes), bytes)
@@ -102,31 +102,34 @@ impl<P: Pages> Core<P> {
 
     /// A copy of a page in host memory, in the warm tier's precision.
     pub fn make_warm(&self, hot: &Hot<P>, worth: f64) -> Result<Arc<Warm>, DemoteError> {
-        let (layers, codec) = (self.layout.layers.len(), &self.warm_codec);
-        let snapshot = snapshot_bytes(hot);
-        let most: usize = (0..layers).map(|layer| codec.section_bytes(layer)).sum();
-        let mut bytes = self.take_warm(Bytes::new(most as u64 + snapshot), worth)?;
-        let mut ends = Vec::with_capacity(layers + usize::from(snapshot > 0));
         let native = Native::of(&self.pages, hot, &self.layout)?;
-        let into = bytes.as_mut_slice()?;
-        let mut end = 0;
-        for layer in 0..layers {
-            let room = end..end + codec.section_bytes(layer);
-            end += codec.encode(layer, &native.bytes()[self.layout.span(layer..layer + 1)], &mut into[room])?;
-            ends.push(u32::try_from(end).unwrap_or(u32::MAX));
+        match self.encode_warm(hot, &self.warm_codec, native.bytes(), worth) {
+            // Numbers that cannot be quantized are kept as they are.
+            Err(DemoteError::Codec(CodecError::Unquantizable { .. })) => {
+                self.encode_warm(hot, &self.native_codec, native.bytes(), worth)
+            }
+            done => done,
         }
-        if let Some(lease) = &hot.snapshot {
-            into[end..end + lease.bytes().as_usize()].copy_from_slice(lease.as_slice()?);
-            end += lease.bytes().as_usize();
-            ends.push(u32::try_from(end).unwrap_or(u32::MAX));
-        }
-        let (form, origin) = (codec.form(), Arc::clone(&hot.origin));
-        Ok(Arc::new(Warm { origin, bytes, form, ends: ends.into() }))
     }
 
-    /// What a warm copy takes, at most and without a snapshot.
-    pub fn warm_bytes(&self) -> u64 {
-        (0..self.layout.layers.len()).map(|layer| self.warm_codec.section_bytes(layer) as u64).sum()
+    fn encode_warm(&self, hot: &Hot<P>, codec: &Codec, native: &[u8], worth: f64) -> Result<Arc<Warm>, DemoteError> {
+        let layers = self.layout.layers.len();
+        let sections = if hot.snapshot.is_some() { codec.sections() } else { layers };
+        let most: usize = (0..sections).map(|section| codec.section_bytes(section)).sum();
+        let mut bytes = self.take_warm(Bytes::new(most as u64), worth)?;
+        let into = bytes.as_mut_slice()?;
+        let (mut ends, mut end) = (Vec::with_capacity(sections), 0);
+        for section in 0..sections {
+            let from = match &hot.snapshot {
+                Some(snapshot) if section == layers => snapshot.as_slice()?,
+                _ => &native[self.layout.span(section..section + 1)],
+            };
+            let room = end..end + codec.section_bytes(section);
+            end += codec.encode(section, from, &mut into[room])?;
+            ends.push(u32::try_from(end).unwrap_or(u32::MAX));
+        }
+        let (form, origin) = (codec.form().tag(), Arc::clone(&hot.origin));
+        Ok(Arc::new(Warm { origin, bytes, form, ends: ends.into() }))
     }
 }
 

@@ -4,11 +4,11 @@
 //! charged, until the last reader lets go. So a copy in flight needs no state of its own, and a reader that never lets go
 //! holds up nobody.
 
-use std::mem;
 use std::sync::Arc;
 
 use super::worth::{Order, Standing};
 use crate::block::BlockId;
+use crate::policy::{Hint, Visit};
 use crate::tree::{NodeId, Tier, Tiers, Tree};
 
 /// What a store keeps of a block, as the book knows it.
@@ -77,13 +77,12 @@ pub(super) struct State<H, W> {
     pub bytes: Tiers<u64>,
 }
 
-impl<H, W> Default for State<H, W> {
-    fn default() -> Self {
-        Self { tree: Tree::new(), order: Order::default(), blocks: Tiers::default(), bytes: Tiers::default() }
-    }
-}
-
 impl<H, W> State<H, W> {
+    /// An empty book that remembers about so many blocks after they are gone.
+    pub fn new(ghosts: usize) -> Self {
+        Self { tree: Tree::new(), order: Order::new(ghosts), blocks: Tiers::default(), bytes: Tiers::default() }
+    }
+
     /// The tree, to look at.
     pub const fn tree(&self) -> &Tree<Entry<H, W>> {
         &self.tree
@@ -111,28 +110,43 @@ impl<H, W> State<H, W> {
     pub fn unpin(&mut self, node: NodeId) {
         let parent = self.tree.parent(node);
         let id = self.tree.id(node);
-        self.tree.unpin(node, |_, _| {});
+        let order = &mut self.order;
+        self.tree.unpin(node, |id, entry| order.gone(id, &entry.standing));
         self.settle_gone(node, id, parent);
     }
 
     /// Puts a block below another (which must be pinned or have a copy), pinned.
-    pub fn place(&mut self, parent: Option<NodeId>, id: BlockId, now: f64) -> NodeId {
+    pub fn place(&mut self, parent: Option<NodeId>, id: BlockId) -> NodeId {
         let fresh = self.tree.find(id).is_none();
         let node = self.tree.insert(parent, id, Entry::default);
         self.tree.pin(node);
         if fresh {
-            let depth = parent.map_or(0, |parent| self.tree.value(parent).standing.depth().saturating_add(1));
-            let standing = self.order.born(depth, now);
-            self.tree.value_mut(node).standing = standing;
+            self.tree.value_mut(node).standing = self.order.born(id);
         }
         self.settle(node);
         node
     }
 
-    /// A block was used, as part of a prompt of so many blocks.
-    pub fn used(&mut self, node: NodeId, now: f64) {
+    /// A prompt of so many blocks comes, of which the first `known` are stored; `last` is the last of these.
+    pub fn visit(&mut self, now: f64, blocks: usize, known: usize, last: Option<NodeId>) -> Visit {
+        let last = last.map(|node| self.tree.value(node).standing);
+        self.order.visit(now, blocks, known, last.as_ref())
+    }
+
+    /// A block is used, or was made, for that prompt.
+    pub fn used(&mut self, visit: &mut Visit, node: NodeId) {
+        let id = self.tree.id(node);
         let entry = self.tree.value_mut(node);
-        self.order.used(&mut entry.standing, now);
+        self.order.used(visit, id, &mut entry.standing);
+        self.settle(node);
+    }
+
+    /// What a block took to compute, and its bytes: the price of losing it.
+    pub fn cost(&mut self, node: NodeId, seconds: f32, bytes: u64) {
+        let entry = self.tree.value_mut(node);
+        entry.seconds = seconds;
+        entry.standing.price(seconds, bytes);
+        self.settle(node);
     }
 
     /// The hot copy.
@@ -205,7 +219,7 @@ impl<H, W> State<H, W> {
         let (parent, id) = (self.tree.parent(node), self.tree.id(node));
         self.order.remove(tier, node);
         let order = &mut self.order;
-        self.tree.set_copy(node, tier, false, |_, entry| order.gone(&entry.standing));
+        self.tree.set_copy(node, tier, false, |id, entry| order.gone(id, &entry.standing));
         self.settle_gone(node, id, parent);
         dropped
     }
@@ -216,18 +230,14 @@ impl<H, W> State<H, W> {
         self.order.least(tier, now, |node| tree.value(node).standing)
     }
 
-    /// What a tier's least copy is worth, in seconds a byte.
-    pub fn least_worth(&mut self, tier: Tier, now: f64, bytes: u64) -> f64 {
-        let Some(victim) = self.victim(tier, now) else {
-            return 0.0;
-        };
-        self.worth(victim, now, bytes)
+    /// What a tier's least copy is worth.
+    pub fn least_worth(&mut self, tier: Tier, now: f64) -> f64 {
+        self.victim(tier, now).map_or(0.0, |victim| self.worth(victim, now))
     }
 
-    /// What keeping a block is worth, in seconds a byte.
-    pub fn worth(&self, node: NodeId, now: f64, bytes: u64) -> f64 {
-        let entry = self.tree.value(node);
-        self.order.worth(&entry.standing, now, entry.seconds, bytes)
+    /// What keeping a block is worth, in seconds saved for each byte and second.
+    pub fn worth(&self, node: NodeId, now: f64) -> f64 {
+        self.order.worth(&self.tree.value(node).standing, now)
     }
 
     /// What is known of a block's worth.
@@ -236,9 +246,9 @@ impl<H, W> State<H, W> {
     }
 
     /// A hint of the block's user.
-    pub fn hint(&mut self, node: NodeId, hint: crate::policy::Hint, now: f64) {
-        let entry = self.tree.value_mut(node);
-        self.order.hint(&mut entry.standing, hint, now);
+    pub fn hint(&mut self, node: NodeId, hint: Hint) {
+        self.tree.value_mut(node).standing.hint(hint);
+        self.settle(node);
     }
 
     fn there(&mut self, node: NodeId, tier: Tier, bytes: u64) {
@@ -294,16 +304,5 @@ impl<H, W> Dropped<H, W> {
     /// Lets go of it.
     pub fn forget(self) {
         drop(self);
-    }
-
-    /// The page, if nobody else uses it.
-    pub fn into_hot(self) -> Option<H> {
-        match self {
-            Self::Hot(hot) => Arc::try_unwrap(hot).ok(),
-            other => {
-                mem::drop(other);
-                None
-            }
-        }
     }
 }

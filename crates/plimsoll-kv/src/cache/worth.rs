@@ -1,51 +1,87 @@
-//! (policy adapter)
-use crate::policy::{Facts, Hint, Judge, Queue};
+//! What blocks are worth, and which go next: the policy, as the book uses it.
+
+use crate::block::BlockId;
+use crate::policy::{Facts, Hint, Judge, Queue, Visit};
 use crate::tree::{NodeId, Tier, Tiers};
 
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Standing {
-    facts: Facts,
-    depth: u32,
-}
+/// What is known of a block's worth.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Standing(Facts);
 
-impl Standing {
-    pub const fn depth(&self) -> u32 {
-        self.depth
+impl Default for Standing {
+    fn default() -> Self {
+        Self(Facts::new(0.0))
     }
 }
 
-#[derive(Debug, Default)]
+impl Standing {
+    /// What it takes to get the block back.
+    pub fn price(&mut self, seconds: f32, bytes: u64) {
+        #[expect(clippy::cast_precision_loss, reason = "a price")]
+        let bytes = bytes.max(1) as f32;
+        self.0 = self.0.priced(seconds.max(0.0) / bytes);
+    }
+
+    /// What its session said of it.
+    pub fn hint(&mut self, hint: Hint) {
+        self.0 = self.0.hinted(hint);
+    }
+}
+
+/// The blocks that each tier could let go of, in order of their worth.
+#[derive(Debug)]
 pub(super) struct Order {
     judge: Judge,
     queues: Tiers<Queue>,
 }
 
 impl Order {
-    pub fn born(&mut self, depth: u32, now: f64) -> Standing {
-        let mut facts = Facts::default();
-        self.judge.used(&mut facts, now);
-        Standing { facts, depth }
+    pub fn new(ghosts: usize) -> Self {
+        Self { judge: Judge::new(ghosts), queues: Tiers::default() }
     }
-    pub fn used(&mut self, standing: &mut Standing, now: f64) {
-        self.judge.used(&mut standing.facts, now);
+
+    /// What is known of a block that comes in: something, if it was here before.
+    pub fn born(&mut self, id: BlockId) -> Standing {
+        self.judge.recall(key(id)).map_or_else(Standing::default, Standing)
     }
-    pub fn gone(&mut self, _standing: &Standing) {}
-    pub fn hint(&mut self, _standing: &mut Standing, _hint: Hint, _now: f64) {}
-    pub fn insert(&mut self, tier: Tier, node: NodeId, _standing: &Standing) {
-        self.queues[tier].insert(node.get());
+
+    pub fn visit(&mut self, now: f64, blocks: usize, known: usize, last: Option<&Standing>) -> Visit {
+        self.judge.visit(now, blocks, known, last.map(|standing| &standing.0))
     }
+
+    pub fn used(&mut self, visit: &mut Visit, id: BlockId, standing: &mut Standing) {
+        self.judge.used(visit, key(id), true, &mut standing.0);
+    }
+
+    /// The block left.
+    pub fn gone(&mut self, id: BlockId, standing: &Standing) {
+        self.judge.forgotten(key(id), &standing.0);
+    }
+
+    pub fn insert(&mut self, tier: Tier, node: NodeId, standing: &Standing) {
+        self.queues[tier].insert(node.get(), &standing.0);
+    }
+
     pub fn remove(&mut self, tier: Tier, node: NodeId) {
         self.queues[tier].remove(node.get());
     }
+
     #[cfg(test)]
     pub fn contains(&self, tier: Tier, node: NodeId) -> bool {
         self.queues[tier].contains(node.get())
     }
-    pub fn least(&mut self, tier: Tier, _now: f64, standing: impl Fn(NodeId) -> Standing) -> Option<NodeId> {
-        self.queues[tier].least(|node| standing(NodeId::new(node)).facts).map(NodeId::new)
+
+    pub fn least(&self, tier: Tier, now: f64, standing: impl Fn(NodeId) -> Standing) -> Option<NodeId> {
+        let facts = |node| standing(NodeId::new(node)).0;
+        self.queues[tier].least(now, &self.judge, facts).map(NodeId::new)
     }
-    pub fn worth(&self, standing: &Standing, now: f64, seconds: f32, bytes: u64) -> f64 {
-        let _ = (standing, now);
-        f64::from(seconds) / bytes.max(1) as f64
+
+    pub fn worth(&self, standing: &Standing, now: f64) -> f64 {
+        self.judge.value(&standing.0, now)
     }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "half of a hash is a hash")]
+const fn key(id: BlockId) -> u64 {
+    id.get() as u64
 }

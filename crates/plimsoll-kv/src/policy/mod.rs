@@ -1,32 +1,22 @@
-//! (to be replaced)
-/// F
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Facts { used: f64 }
-/// J
-#[derive(Debug, Default)]
-pub struct Judge;
-/// Q
-#[derive(Debug, Default)]
-pub struct Queue(std::collections::BTreeSet<u32>);
-impl Judge {
-/// u
-pub fn used(&mut self, facts: &mut Facts, now: f64) { facts.used = now; }
-}
-impl Queue {
-/// i
-pub fn insert(&mut self, node: u32) { self.0.insert(node); }
-/// c
-pub fn contains(&self, node: u32) -> bool { self.0.contains(&node) }
-/// r
-pub fn remove(&mut self, node: u32) { self.0.remove(&node); }
-/// l
-pub fn least(&self, facts: impl Fn(u32) -> Facts) -> Option<u32> { self.0.iter().copied().min_by(|&a, &b| facts(a).used.total_cmp(&facts(b).used)) }
-}
+//! Which block to give up: the one that saves the fewest seconds for the room it takes.
+//!
+//! * [`Facts`]: what is remembered of a block, 16 bytes.
+//! * [`Judge`]: learns when blocks come back, and says what a block is worth.
+//! * [`Queue`]: the blocks of one tier that may be given up, the least valuable in front.
+//!
+//! Everything is pure: time is passed in, nothing is drawn by lot, and the same calls give the same answers.
 
-/// H
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hint { /// t
- TurnEnded, /// s
- SubagentFinished, /// t
- TimeToLive(std::time::Duration), /// p
- Pin }
+mod ages;
+mod classes;
+mod facts;
+mod ghosts;
+mod judge;
+mod queue;
+mod rate;
+mod sample;
+mod visit;
+
+pub use facts::{Facts, Hint};
+pub use judge::Judge;
+pub use queue::Queue;
+pub use visit::Visit;

@@ -1,0 +1,302 @@
+//! The way down to a store, and back at the start.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use plimsoll::Bytes;
+use plimsoll::pool::Lease;
+
+use super::copies::Origin;
+use super::core::Core;
+use super::demote::{Busy, DemoteError, Native};
+use super::error::CacheError;
+use super::settings::ColdSettings;
+use super::state::{ColdCopy, Source};
+use crate::block::BlockId;
+use crate::codec::{Codec, CodecError, Packing};
+use crate::engine::Pages;
+use crate::store::{Listed, Record, StoreError, Worth};
+use crate::tree::{NodeId, Tier};
+
+/// How often room is made for one batch before it is given up.
+const TRIES: usize = 4;
+
+/// A block on its way into a store.
+struct Parcel {
+    node: NodeId,
+    origin: Arc<Origin>,
+    bytes: Lease,
+    ends: Vec<usize>,
+    form: u32,
+    seconds: f32,
+}
+
+impl<P: Pages> Core<P> {
+    /// Puts what a store has kept into the index.
+    pub fn load(&self) -> Result<(), CacheError> {
+        let Some(cold) = &self.settings.cold else { return Ok(()) };
+        let mut orphans = Vec::new();
+        let mut state = self.state();
+        cold.store.list(&mut |listed: Listed| {
+            let parent = listed.parent.map(|parent| state.find(parent));
+            if parent == Some(None) {
+                // What comes before it is gone, so nobody can ever come to it.
+                orphans.push(listed.id);
+                return;
+            }
+            let node = state.place(parent.flatten(), listed.id);
+            let mut visit = state.visit(self.now(), 1, 1, None);
+            state.used(&mut visit, node);
+            state.cost(node, listed.worth.seconds, self.page_bytes());
+            state.entry_mut(node).boundary = listed.sections.len() > self.layout.layers.len();
+            let sections = self.unusual(listed.form, &listed.sections);
+            let stored = u32::try_from(listed.stored.get()).unwrap_or(u32::MAX);
+            state.put_cold(node, ColdCopy { stored, form: listed.form, sections });
+            state.unpin(node);
+        })?;
+        drop(state);
+        cold.store.remove(&orphans)?;
+        Ok(())
+    }
+
+    /// Section lengths, where they do not follow from the form.
+    fn unusual(&self, form: u32, sections: &[u32]) -> Option<Box<[u32]>> {
+        let usual = Codec::of(&self.layout, form).is_ok_and(|codec| {
+            let same = |(section, &bytes): (usize, &u32)| codec.section_bytes(section) == bytes as usize;
+            codec.form().packing == Packing::None && sections.iter().enumerate().all(same)
+        });
+        if usual { None } else { Some(sections.into()) }
+    }
+
+    /// Writes everything that is complete and that no store has.
+    pub fn save_all(&self) -> u64 {
+        let mut saved = 0;
+        loop {
+            let ids = self.mailbox.due(f64::INFINITY);
+            if ids.is_empty() {
+                return saved;
+            }
+            saved += self.save_ids(&ids);
+        }
+    }
+
+    /// Writes some blocks, and what comes before them.
+    pub fn save_ids(&self, ids: &[BlockId]) -> u64 {
+        let nodes: Vec<NodeId> = {
+            let mut state = self.state();
+            let found: Vec<NodeId> = ids.iter().filter_map(|&id| state.find(id)).collect();
+            found.iter().for_each(|&node| state.pin(node));
+            found
+        };
+        let _busy: Vec<Busy<'_, P>> = nodes.iter().map(|&node| Busy::new(self, node)).collect();
+        self.save(&nodes)
+    }
+
+    /// The same for nodes that are pinned. A block without those before it is of no use to anybody, so they are written
+    /// first. Says how many blocks were written; what was not is counted.
+    pub fn save(&self, nodes: &[NodeId]) -> u64 {
+        let (Some(cold), Some(codec)) = (&self.settings.cold, &self.cold_codec) else { return 0 };
+        let mut wanted: Vec<NodeId> = Vec::new();
+        {
+            let state = self.state();
+            for &node in nodes {
+                let path = state.tree().path(node).take_while(|&node| !state.tree().has(node, Tier::Cold));
+                let mut path: Vec<NodeId> = path.filter(|node| !wanted.contains(node)).collect();
+                path.reverse();
+                wanted.extend(path);
+            }
+        }
+        let mut saved = 0;
+        for batch in wanted.chunks(super::mover::BATCH) {
+            let mut parcels = Vec::new();
+            for &node in batch {
+                match self.parcel(node, codec) {
+                    Ok(Some(parcel)) => parcels.push(parcel),
+                    // What lost its copies meanwhile cannot be written, nor can what comes after it.
+                    Ok(None) => break,
+                    Err(_) => {
+                        self.counts.unsaved.add(1);
+                        break;
+                    }
+                }
+            }
+            let whole = parcels.len() == batch.len();
+            let done = self.put(cold, &parcels);
+            saved += done;
+            if !whole || done < parcels.len() as u64 {
+                break;
+            }
+        }
+        saved
+    }
+
+    /// A block's bytes in the form of the store.
+    fn parcel(&self, node: NodeId, codec: &Codec) -> Result<Option<Parcel>, DemoteError> {
+        let (source, seconds) = {
+            let mut state = self.state();
+            (state.source(node), state.entry_mut(node).seconds)
+        };
+        let (origin, made) = match source {
+            None | Some(Source::Cold { .. }) => return Ok(None),
+            Some(Source::Hot(hot)) => {
+                let native = Native::of(&self.pages, &hot, &self.layout)?;
+                let snapshot = hot.snapshot.as_ref().map(Lease::as_slice).transpose()?;
+                (Arc::clone(&hot.origin), self.encode_cold(codec, native.bytes(), snapshot)?)
+            }
+            Some(Source::Warm(warm)) => {
+                let mut native = vec![0; self.layout.block_bytes()];
+                let (from, bytes) = (self.codec(warm.form)?, warm.bytes.as_slice()?);
+                for layer in 0..self.layout.layers.len() {
+                    let encoded = warm.span(layer).and_then(|span| bytes.get(span)).unwrap_or_default();
+                    from.decode(layer, encoded, &mut native[self.layout.span(layer..layer + 1)])?;
+                }
+                let snapshot = warm.span(self.layout.layers.len()).and_then(|span| bytes.get(span));
+                (Arc::clone(&warm.origin), self.encode_cold(codec, &native, snapshot)?)
+            }
+        };
+        let (bytes, ends, form) = made;
+        Ok(Some(Parcel { node, origin, bytes, ends, form, seconds }))
+    }
+
+    fn encode_cold(
+        &self,
+        codec: &Codec,
+        native: &[u8],
+        snapshot: Option<&[u8]>,
+    ) -> Result<(Lease, Vec<usize>, u32), DemoteError> {
+        match self.encode_cold_as(codec, native, snapshot) {
+            // Numbers that cannot be quantized are kept as they are.
+            Err(DemoteError::Codec(CodecError::Unquantizable { .. })) => {
+                self.encode_cold_as(&self.native_codec, native, snapshot)
+            }
+            done => done,
+        }
+    }
+
+    fn encode_cold_as(
+        &self,
+        codec: &Codec,
+        native: &[u8],
+        snapshot: Option<&[u8]>,
+    ) -> Result<(Lease, Vec<usize>, u32), DemoteError> {
+        let layers = self.layout.layers.len();
+        let sections = layers + usize::from(snapshot.is_some());
+        let most: usize = (0..sections).map(|section| codec.section_bytes(section)).sum();
+        let mut bytes = self.take_warm(Bytes::new(most as u64), f64::INFINITY)?;
+        let into = bytes.as_mut_slice()?;
+        let (mut end, mut ends) = (0, Vec::with_capacity(sections));
+        for section in 0..sections {
+            let from = match snapshot {
+                Some(snapshot) if section == layers => snapshot,
+                _ => &native[self.layout.span(section..section + 1)],
+            };
+            end += codec.encode(section, from, &mut into[end..end + codec.section_bytes(section)])?;
+            ends.push(end);
+        }
+        Ok((bytes, ends, codec.form().tag()))
+    }
+
+    /// Puts a batch into the store, which gives up what is worth less if it is full.
+    fn put(&self, cold: &ColdSettings, parcels: &[Parcel]) -> u64 {
+        let Some(last) = parcels.last() else { return 0 };
+        let used_at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
+        let sections: Vec<Vec<&[u8]>> = parcels.iter().filter_map(Parcel::sections).collect();
+        let records: Vec<Record<'_>> =
+            parcels.iter().zip(&sections).map(|(parcel, sections)| parcel.record(sections, used_at)).collect();
+        let worth = self.state().worth(last.node, self.now());
+        let mut done = cold.store.put(&records);
+        for _ in 0..TRIES {
+            match &done {
+                Err(StoreError::Full { .. } | StoreError::Refused(_)) if self.make_room(cold, parcels, worth) => {
+                    done = cold.store.put(&records);
+                }
+                _ => break,
+            }
+        }
+        if done.is_err() {
+            self.counts.unsaved.add(parcels.len() as u64);
+            return 0;
+        }
+        let mut state = self.state();
+        for parcel in parcels {
+            let lengths = parcel.lengths();
+            let bytes = parcel.ends.last().copied().unwrap_or(0);
+            let stored = u32::try_from(bytes).unwrap_or(u32::MAX);
+            let sections = self.unusual(parcel.form, &lengths);
+            state.put_cold(parcel.node, ColdCopy { stored, form: parcel.form, sections });
+            self.counts.tiers[Tier::Cold].demoted.add(bytes as u64);
+        }
+        parcels.len() as u64
+    }
+
+    /// Takes blocks that are worth less out of the store, somewhat more than a batch needs. Whether any went.
+    fn make_room(&self, cold: &ColdSettings, parcels: &[Parcel], worth: f64) -> bool {
+        let need: usize = parcels.iter().filter_map(|parcel| parcel.ends.last()).sum();
+        let (mut freed, mut ids) = (0, Vec::new());
+        {
+            let mut state = self.state();
+            let now = self.now();
+            while freed < 2 * need as u64 {
+                let Some(node) = state.victim(Tier::Cold, now) else { break };
+                if state.worth(node, now) > worth {
+                    break;
+                }
+                ids.push(state.tree().id(node));
+                let before = state.bytes[Tier::Cold];
+                state.drop_copy(node, Tier::Cold, 0).forget();
+                freed += before - state.bytes[Tier::Cold];
+            }
+        }
+        self.counts.tiers[Tier::Cold].evicted.add(ids.len() as u64);
+        !ids.is_empty() && cold.store.remove(&ids).is_ok()
+    }
+
+    /// What decodes a form.
+    pub fn codec(&self, form: u32) -> Result<Codec, CodecError> {
+        let known = [Some(&self.warm_codec), Some(&self.native_codec), self.cold_codec.as_ref()];
+        let known = known.into_iter().flatten().find(|codec| codec.form().tag() == form);
+        known.map_or_else(|| Codec::of(&self.layout, form), |codec| Ok(codec.clone()))
+    }
+
+    /// Gives up all that nobody holds.
+    pub fn clear(&self) {
+        while self.give_up_warm(f64::INFINITY).is_some() {}
+        loop {
+            let dropped = {
+                let mut state = self.state();
+                let Some(node) = state.victim(Tier::Hot, self.now()) else { break };
+                let bytes = self.copy_bytes(Tier::Hot, &state, node);
+                state.drop_copy(node, Tier::Hot, bytes)
+            };
+            dropped.forget();
+        }
+        self.pages.trim();
+        // A device that fails to take memory back keeps it charged; that is for the pool to tell.
+        let _ = self.settings.warm.pool.trim(Bytes::ZERO);
+    }
+}
+
+impl Parcel {
+    fn record<'p>(&'p self, sections: &'p [&'p [u8]], used_at: u64) -> Record<'p> {
+        Record {
+            id: self.origin.id,
+            parent: self.origin.parent,
+            root: &self.origin.root,
+            tokens: &self.origin.tokens,
+            form: self.form,
+            worth: Worth { seconds: self.seconds, uses: 1, used_at },
+            sections,
+        }
+    }
+
+    fn sections(&self) -> Option<Vec<&[u8]>> {
+        let bytes = self.bytes.as_slice().ok()?;
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        Some(starts.zip(&self.ends).filter_map(|(start, &end)| bytes.get(start..end)).collect())
+    }
+
+    fn lengths(&self) -> Vec<u32> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(start, &end)| u32::try_from(end - start).unwrap_or(u32::MAX)).collect()
+    }
+}
