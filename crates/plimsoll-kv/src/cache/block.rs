@@ -233,7 +233,9 @@ impl<P: Pages> Core<P> {
         let node = state.place(parent, hot.origin.id);
         let there = state.hot(node).map(|other| Arc::clone(&other.origin));
         let there = there.or_else(|| state.warm(node).map(|warm| Arc::clone(&warm.origin)));
-        if there.is_some_and(|other| !other.is(&hot.origin.root, hot.origin.parent, &hot.origin.tokens)) {
+        let other = there.is_some_and(|other| !other.is(&hot.origin.root, hot.origin.parent, &hot.origin.tokens));
+        // What stands elsewhere in the tree is another block too.
+        if other || state.tree().parent(node) != parent {
             self.counts.doubts.add(1);
             state.unpin(node);
             return (hot, None, visit);

@@ -31,7 +31,7 @@ impl<P: Pages> Prefix<P> {
             // Sequences of such a model go on only from where its state was kept.
             while !state.entry_mut(node).boundary {
                 node = state.tree().parent(node)?;
-                blocks -= 1;
+                blocks = blocks.saturating_sub(1);
             }
         }
         state.pin(node);

@@ -32,7 +32,8 @@ const PARTS: usize = 4;
 /// A prefix on its way into the engine's pages.
 pub struct Restore<P: Pages> {
     core: Arc<Core<P>>,
-    seat: Arc<Seat<P>>,
+    _seat: Arc<Seat<P>>,
+    found: usize,
     /// Holds the part that is hot already.
     _hot: Option<Arc<Seat<P>>>,
     visit: Visit,
@@ -86,14 +87,16 @@ enum Lost {
 impl<P: Pages> Restore<P> {
     pub(super) fn begin(prefix: Prefix<P>, chain: &Chain) -> Result<Self, CacheError> {
         let core = Arc::clone(&prefix.core);
-        let wanted = cut(&prefix.choices());
-        core.counts.declined.add((prefix.blocks - wanted) as u64);
-        let nodes = prefix.nodes();
+        let nodes = core.agreeing(&prefix.nodes(), chain);
+        let choices = prefix.choices();
+        let wanted = cut(&choices[..nodes.len()]);
+        core.counts.declined.add(prefix.blocks.saturating_sub(wanted) as u64);
         let patience = core.settings.cold.as_ref().map_or(Duration::ZERO, |cold| cold.patience);
         let until = Instant::now() + patience;
         let hot = core.hold_hot(&nodes);
         let mut restore = Self {
-            seat: prefix.seat,
+            _seat: prefix.seat,
+            found: prefix.blocks,
             visit: prefix.visit,
             _hot: hot,
             pieces: Vec::with_capacity(wanted),
@@ -148,15 +151,11 @@ impl<P: Pages> Restore<P> {
         let boundary = |piece: &Piece<P>| !self.core.layout.needs_snapshot() || piece.boundary;
         let whole = self.pieces.iter().rposition(boundary).map_or(0, |last| last + 1);
         self.pieces.truncate(whole);
-        let found = self.seat_depth();
+        let found = self.found;
         let blocks = self.settle();
         self.core.counts.restored_blocks.add(blocks.len() as u64);
         self.core.mailbox.nudge();
         Restored { blocks, found }
-    }
-
-    fn seat_depth(&self) -> usize {
-        self.core.state().tree().path(self.seat.node()).count()
     }
 
     /// Puts the blocks into the hot tier.
@@ -329,6 +328,17 @@ impl<P: Pages> Core<P> {
         state.pin(last);
         drop(state);
         Some(self.seat(last))
+    }
+
+    /// The part of a path that is this sequence's, block for block: identities that collide can lead astray.
+    fn agreeing(&self, nodes: &[NodeId], chain: &Chain) -> Vec<NodeId> {
+        let state = self.state();
+        let same = |&(&node, &id): &(&NodeId, &crate::block::BlockId)| state.tree().id(node) == id;
+        let agreeing: Vec<NodeId> = nodes.iter().zip(chain.ids()).take_while(same).map(|(&node, _)| node).collect();
+        if agreeing.len() < nodes.len() {
+            self.counts.doubts.add(1);
+        }
+        agreeing
     }
 
     /// How long each section of a record is.

@@ -96,37 +96,45 @@ impl<P: Pages> Core<P> {
     /// first. Says how many blocks were written; what was not is counted.
     pub fn save(&self, nodes: &[NodeId]) -> u64 {
         let (Some(cold), Some(codec)) = (&self.settings.cold, &self.cold_codec) else { return 0 };
-        let mut wanted: Vec<NodeId> = Vec::new();
+        let (mut wanted, mut kept): (Vec<NodeId>, Vec<NodeId>) = (Vec::new(), Vec::new());
         {
-            let state = self.state();
+            let mut state = self.state();
             for &node in nodes {
-                let path = state.tree().path(node).take_while(|&node| !state.tree().has(node, Tier::Cold));
-                let mut path: Vec<NodeId> = path.filter(|node| !wanted.contains(node)).collect();
+                let mut path = Vec::new();
+                for node in state.tree().path(node) {
+                    if state.tree().has(node, Tier::Cold) {
+                        kept.push(node);
+                        break;
+                    }
+                    if !wanted.contains(&node) {
+                        path.push(node);
+                    }
+                }
                 path.reverse();
                 wanted.extend(path);
             }
+            // What these come after must not be what makes room for them.
+            kept.iter().for_each(|&node| state.pin(node));
         }
-        let mut saved = 0;
-        for batch in wanted.chunks(super::mover::BATCH) {
+        let _kept: Vec<Busy<'_, P>> = kept.iter().map(|&node| Busy::new(self, node)).collect();
+        let (mut saved, mut rest) = (0, &wanted[..]);
+        while !rest.is_empty() {
             let mut parcels = Vec::new();
-            for &node in batch {
+            for &node in rest.iter().take(super::mover::BATCH) {
                 match self.parcel(node, codec) {
                     Ok(Some(parcel)) => parcels.push(parcel),
-                    // What lost its copies meanwhile cannot be written, nor can what comes after it.
-                    Ok(None) => break,
-                    Err(_) => {
-                        self.counts.unsaved.add(1);
-                        break;
-                    }
+                    // What lost its copies meanwhile cannot be written; for another there may be room in the next batch.
+                    Ok(None) | Err(_) => break,
                 }
             }
-            let whole = parcels.len() == batch.len();
             let done = self.put(cold, &parcels);
-            saved += done;
-            if !whole || done < parcels.len() as u64 {
+            saved += done as u64;
+            rest = &rest[done..];
+            if done == 0 || done < parcels.len() {
                 break;
             }
         }
+        self.counts.unsaved.add(rest.len() as u64);
         saved
     }
 
@@ -197,7 +205,7 @@ impl<P: Pages> Core<P> {
     }
 
     /// Puts a batch into the store, which gives up what is worth less if it is full.
-    fn put(&self, cold: &ColdSettings, parcels: &[Parcel]) -> u64 {
+    fn put(&self, cold: &ColdSettings, parcels: &[Parcel]) -> usize {
         let Some(last) = parcels.last() else { return 0 };
         let used_at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
         let sections: Vec<Vec<&[u8]>> = parcels.iter().filter_map(Parcel::sections).collect();
@@ -214,7 +222,6 @@ impl<P: Pages> Core<P> {
             }
         }
         if done.is_err() {
-            self.counts.unsaved.add(parcels.len() as u64);
             return 0;
         }
         let mut state = self.state();
@@ -226,7 +233,7 @@ impl<P: Pages> Core<P> {
             state.put_cold(parcel.node, ColdCopy { stored, form: parcel.form, sections });
             self.counts.tiers[Tier::Cold].demoted.add(bytes as u64);
         }
-        parcels.len() as u64
+        parcels.len()
     }
 
     /// Takes blocks that are worth less out of the store, somewhat more than a batch needs. Whether any went.
