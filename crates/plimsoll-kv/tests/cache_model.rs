@@ -4,8 +4,8 @@
 
 mod support;
 
-use std::sync::atomic::Ordering;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
@@ -20,17 +20,28 @@ use support::{MemoryStore, World, layout, root, world};
 #[derive(Clone, Debug)]
 enum Op {
     /// A prompt that branches off where these say.
-    Serve { turns: Vec<u8>, weak: bool },
+    Serve {
+        turns: Vec<u8>,
+        weak: bool,
+    },
     /// The oldest prompt that is held ends.
     End,
     Tend,
     Flush,
     Reopen,
     /// Others want this much of the hot tier's memory, for a moment.
-    Press { kib: u64 },
-    Puts { fail: bool },
-    Reads { fail: bool },
-    Damage { on: bool },
+    Press {
+        kib: u64,
+    },
+    Puts {
+        fail: bool,
+    },
+    Reads {
+        fail: bool,
+    },
+    Damage {
+        on: bool,
+    },
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -49,7 +60,11 @@ fn op() -> impl Strategy<Value = Op> {
 
 /// Turns of eight tokens each, which follow from the choices so far.
 fn prompt(turns: &[u8]) -> Vec<Token> {
-    turns.iter().enumerate().flat_map(|(at, &turn)| (0..8).map(move |token| u32::from(turn) * 100 + token + at as u32 * 10)).collect()
+    turns
+        .iter()
+        .enumerate()
+        .flat_map(|(at, &turn)| (0..8).map(move |token| u32::from(turn) * 100 + token + at as u32 * 10))
+        .collect()
 }
 
 fn small(store: &Arc<MemoryStore>) -> World {
@@ -124,7 +139,8 @@ fn many_threads_under_pressure_read_nothing_wrong() {
             let world = &world;
             scope.spawn(move || {
                 for round in 0..60_u32 {
-                    let turns: Vec<u8> = (0..4).map(|at| ((worker * 7 + round * 3) >> at) as u8 % 3).collect();
+                    let turns: Vec<u8> =
+                        (0..4).map(|at| ((worker * 7 + round * 3) >> at) as u8 % 3).collect();
                     let (_, blocks) = world.serve(root(), &prompt(&turns));
                     for (index, block) in blocks.iter().enumerate() {
                         world.check(block, &prompt(&turns)[..(index + 1) * support::BLOCK_TOKENS]);

@@ -30,7 +30,11 @@ fn the_same_block_twice_is_kept_once_and_counted() {
     let world = world(65536, &layout(), None, |_| {});
     let fill = || {
         let mut filling = world.cache.fill().unwrap();
-        world.cache.pages().write(filling.page_mut(), 0, &support::content(&layout(), &tokens(0, 4))).unwrap();
+        world
+            .cache
+            .pages()
+            .write(filling.page_mut(), 0, &support::content(&layout(), &tokens(0, 4)))
+            .unwrap();
         filling.push(&tokens(0, 4)).unwrap();
         filling.complete(Duration::ZERO).unwrap()
     };
@@ -47,7 +51,10 @@ fn who_goes_another_way_gets_a_copy() {
     let (_, blocks) = world.serve(root(), &tokens(0, 8));
     let mut fork = blocks[1].fork(2).unwrap();
     assert_eq!(fork.tokens(), &[4, 5]);
-    assert_eq!(world.cache.pages().bytes(fork.page()).unwrap(), world.cache.pages().bytes(blocks[1].page()).unwrap());
+    assert_eq!(
+        world.cache.pages().bytes(fork.page()).unwrap(),
+        world.cache.pages().bytes(blocks[1].page()).unwrap()
+    );
     world.cache.pages().write(fork.page_mut(), 0, &[0xff; 64]).unwrap();
     world.check(&blocks[1], &tokens(0, 8));
     assert!(fork.push(&[1, 2, 3]).is_err());

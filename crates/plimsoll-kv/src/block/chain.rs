@@ -75,7 +75,12 @@ impl Chain {
 }
 
 /// The identity of the block of these tokens after `parent`. `scratch` is overwritten.
-pub(crate) fn identity(root: &Root, parent: Option<BlockId>, tokens: &[Token], scratch: &mut Vec<u8>) -> BlockId {
+pub(crate) fn identity(
+    root: &Root,
+    parent: Option<BlockId>,
+    tokens: &[Token],
+    scratch: &mut Vec<u8>,
+) -> BlockId {
     scratch.clear();
     scratch.extend_from_slice(&parent.map_or([0; 16], BlockId::to_bytes));
     for token in tokens {

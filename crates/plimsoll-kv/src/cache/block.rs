@@ -15,6 +15,7 @@ use super::copies::{Hot, Origin};
 use super::core::{Core, Seat, snapshot_bytes};
 use super::demote::Native;
 use super::error::CacheError;
+use super::state::Dropped;
 use crate::block::{BlockId, Root, Token, identity};
 use crate::engine::Pages;
 use crate::policy::{Hint, Visit};
@@ -156,12 +157,13 @@ impl<P: Pages> Complete<P> {
 }
 
 impl<P: Pages> Shared<P> {
-    pub(super) const fn new(core: Arc<Core<P>>, hot: Arc<Hot<P>>, seat: Option<Arc<Seat<P>>>, visit: Visit) -> Self {
+    pub(super) const fn new(
+        core: Arc<Core<P>>,
+        hot: Arc<Hot<P>>,
+        seat: Option<Arc<Seat<P>>>,
+        visit: Visit,
+    ) -> Self {
         Self { core, hot, seat, visit }
-    }
-
-    pub(super) fn origin(&self) -> &Arc<Origin> {
-        &self.hot.origin
     }
 
     /// The page, to be read.
@@ -202,13 +204,20 @@ impl<P: Pages> Shared<P> {
             return;
         };
         let path: Vec<_> = state.tree().path(node).collect();
-        path.into_iter().for_each(|node| state.hint(node, hint));
+        for node in path {
+            state.hint(node, hint);
+        }
     }
 }
 
 impl<P: Pages> Clone for Shared<P> {
     fn clone(&self) -> Self {
-        Self { core: Arc::clone(&self.core), hot: Arc::clone(&self.hot), seat: self.seat.clone(), visit: self.visit }
+        Self {
+            core: Arc::clone(&self.core),
+            hot: Arc::clone(&self.hot),
+            seat: self.seat.clone(),
+            visit: self.visit,
+        }
     }
 }
 
@@ -233,7 +242,8 @@ impl<P: Pages> Core<P> {
         let node = state.place(parent, hot.origin.id);
         let there = state.hot(node).map(|other| Arc::clone(&other.origin));
         let there = there.or_else(|| state.warm(node).map(|warm| Arc::clone(&warm.origin)));
-        let other = there.is_some_and(|other| !other.is(&hot.origin.root, hot.origin.parent, &hot.origin.tokens));
+        let other =
+            there.is_some_and(|other| !other.is(&hot.origin.root, hot.origin.parent, &hot.origin.tokens));
         // What stands elsewhere in the tree is another block too.
         if other || state.tree().parent(node) != parent {
             self.counts.doubts.add(1);
@@ -254,15 +264,13 @@ impl<P: Pages> Core<P> {
             }
             state.entry_mut(node).boundary = true;
         }
-        let kept = match state.put_hot(node, Arc::clone(&hot), bytes) {
-            Ok(()) => {
-                self.mailbox.unsaved(hot.origin.id, self.now());
-                hot
-            }
-            Err(_) => {
-                self.counts.deduplicated.add(bytes);
-                state.hot(node).map_or(hot, Arc::clone)
-            }
+        let kept = if state.put_hot(node, Arc::clone(&hot), bytes).is_ok() {
+            self.mailbox.unsaved(hot.origin.id, self.now());
+            hot
+        } else {
+            self.counts.deduplicated.add(bytes);
+            dropped.push(Dropped::Hot(Arc::clone(&hot)));
+            state.hot(node).map_or(hot, Arc::clone)
         };
         drop(state);
         drop(dropped);
@@ -272,14 +280,7 @@ impl<P: Pages> Core<P> {
 
 fn fork<P: Pages>(core: &Arc<Core<P>>, page: &P::Page, tokens: &[Token]) -> Result<Filling<P>, CacheError> {
     let mut copy = Filling::new(Arc::clone(core))?;
-    let native = match core.pages.bytes(page) {
-        Some(bytes) => Native::InPlace(bytes),
-        None => {
-            let mut bytes = vec![0; core.layout.block_bytes()];
-            core.pages.read(page, 0, &mut bytes)?;
-            Native::Copied(bytes)
-        }
-    };
+    let native = Native::of(&core.pages, page, &core.layout)?;
     core.pages.write(&mut copy.page, 0, native.bytes())?;
     copy.tokens.extend_from_slice(tokens);
     Ok(copy)
@@ -287,7 +288,10 @@ fn fork<P: Pages>(core: &Arc<Core<P>>, page: &P::Page, tokens: &[Token]) -> Resu
 
 impl<P: Pages> fmt::Debug for Filling<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Filling").field("tokens", &self.tokens.len()).field("room", &self.room()).finish()
+        f.debug_struct("Filling")
+            .field("tokens", &self.tokens.len())
+            .field("room", &self.room())
+            .finish_non_exhaustive()
     }
 }
 
@@ -299,6 +303,9 @@ impl<P: Pages> fmt::Debug for Complete<P> {
 
 impl<P: Pages> fmt::Debug for Shared<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared").field("id", &self.id()).field("indexed", &self.is_indexed()).finish()
+        f.debug_struct("Shared")
+            .field("id", &self.id())
+            .field("indexed", &self.is_indexed())
+            .finish_non_exhaustive()
     }
 }

@@ -159,6 +159,9 @@ impl<P: Pages> Clone for Cache<P> {
 
 impl<P: Pages> fmt::Debug for Cache<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cache").field("name", &self.core().settings.name).field("stats", &self.stats()).finish()
+        f.debug_struct("Cache")
+            .field("name", &self.core().settings.name)
+            .field("stats", &self.stats())
+            .finish()
     }
 }

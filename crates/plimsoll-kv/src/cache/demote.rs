@@ -102,7 +102,7 @@ impl<P: Pages> Core<P> {
 
     /// A copy of a page in host memory, in the warm tier's precision.
     pub fn make_warm(&self, hot: &Hot<P>, worth: f64) -> Result<Arc<Warm>, DemoteError> {
-        let native = Native::of(&self.pages, hot, &self.layout)?;
+        let native = Native::of(&self.pages, &hot.page, &self.layout)?;
         match self.encode_warm(hot, &self.warm_codec, native.bytes(), worth) {
             // Numbers that cannot be quantized are kept as they are.
             Err(DemoteError::Codec(CodecError::Unquantizable { .. })) => {
@@ -112,7 +112,13 @@ impl<P: Pages> Core<P> {
         }
     }
 
-    fn encode_warm(&self, hot: &Hot<P>, codec: &Codec, native: &[u8], worth: f64) -> Result<Arc<Warm>, DemoteError> {
+    fn encode_warm(
+        &self,
+        hot: &Hot<P>,
+        codec: &Codec,
+        native: &[u8],
+        worth: f64,
+    ) -> Result<Arc<Warm>, DemoteError> {
         let layers = self.layout.layers.len();
         let sections = if hot.snapshot.is_some() { codec.sections() } else { layers };
         let most: usize = (0..sections).map(|section| codec.section_bytes(section)).sum();
@@ -140,12 +146,16 @@ pub(super) enum Native<'h> {
 }
 
 impl<'h> Native<'h> {
-    pub fn of<P: Pages>(pages: &P, hot: &'h Hot<P>, layout: &crate::layout::Layout) -> Result<Self, PageError> {
-        if let Some(bytes) = pages.bytes(&hot.page) {
+    pub fn of<P: Pages>(
+        pages: &P,
+        page: &'h P::Page,
+        layout: &crate::layout::Layout,
+    ) -> Result<Self, PageError> {
+        if let Some(bytes) = pages.bytes(page) {
             return Ok(Self::InPlace(bytes));
         }
         let mut copied = vec![0; layout.block_bytes()];
-        pages.read(&hot.page, 0, &mut copied)?;
+        pages.read(page, 0, &mut copied)?;
         Ok(Self::Copied(copied))
     }
 

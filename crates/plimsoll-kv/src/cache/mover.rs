@@ -132,7 +132,9 @@ impl<P: Pages> Core<P> {
         let busy: Vec<Busy<'_, P>> = victims.iter().map(|&node| Busy::new(self, node)).collect();
         self.save(&victims);
         drop(busy);
-        victims.into_iter().for_each(|node| self.leave_warm(node));
+        for node in victims {
+            self.leave_warm(node);
+        }
         true
     }
 

@@ -4,10 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::core::{Core, Seat};
+use super::cut;
 use super::rates::Choice;
 use super::restore::Restore;
 use super::state::Source;
-use super::{CacheError, cut};
 use crate::block::Chain;
 use crate::engine::Pages;
 use crate::policy::Visit;
@@ -69,7 +69,7 @@ impl<P: Pages> Prefix<P> {
 
     /// Begins to bring it into the engine's pages, as far as that takes less than computing it. `chain` is the one it
     /// was sought for.
-    pub fn restore(self, chain: &Chain) -> Result<Restore<P>, CacheError> {
+    pub fn restore(self, chain: &Chain) -> Restore<P> {
         Restore::begin(self, chain)
     }
 
@@ -104,6 +104,9 @@ impl<P: Pages> Prefix<P> {
 
 impl<P: Pages> fmt::Debug for Prefix<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Prefix").field("blocks", &self.blocks).field("tiers", &self.tiers()).finish()
+        f.debug_struct("Prefix")
+            .field("blocks", &self.blocks)
+            .field("tiers", &self.tiers())
+            .finish_non_exhaustive()
     }
 }

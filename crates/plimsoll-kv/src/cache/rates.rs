@@ -52,13 +52,10 @@ pub struct Rates {
 }
 
 impl Default for Rates {
-    /// Assumed until they are measured: memory and an NVMe disk of this decade, and a slow prefill, so that the first
+    /// Assumed until they are measured: memory and a fast disk of this decade, and a slow prefill, so that the first
     /// restores are tried.
     fn default() -> Self {
-        Self {
-            tiers: Tiers([Rate::new(0.0, 1e12), Rate::new(5e-6, 5e9), Rate::new(2e-4, 1e9)]),
-            token: 1e-3,
-        }
+        Self { tiers: Tiers([Rate::new(0.0, 1e12), Rate::new(5e-6, 5e9), Rate::new(2e-4, 1e9)]), token: 1e-3 }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-/// How many reads are on their way at once: enough to keep an NVMe disk busy.
+/// How many reads are on their way at once: enough to keep a fast disk busy.
 const READERS: usize = 4;
 
 type Job = Box<dyn FnOnce() + Send>;

@@ -18,7 +18,7 @@ use super::copies::{Hot, Origin, Warm};
 use super::core::{Core, Seat, snapshot_bytes};
 use super::prefix::Prefix;
 use super::state::Source;
-use super::{CacheError, Shared, cut};
+use super::{Shared, cut};
 use crate::block::Chain;
 use crate::engine::Pages;
 use crate::policy::Visit;
@@ -85,7 +85,7 @@ enum Lost {
 }
 
 impl<P: Pages> Restore<P> {
-    pub(super) fn begin(prefix: Prefix<P>, chain: &Chain) -> Result<Self, CacheError> {
+    pub(super) fn begin(prefix: Prefix<P>, chain: &Chain) -> Self {
         let core = Arc::clone(&prefix.core);
         let nodes = core.agreeing(&prefix.nodes(), chain);
         let choices = prefix.choices();
@@ -116,7 +116,7 @@ impl<P: Pages> Restore<P> {
         }
         restore.core.counts.declined.add((wanted - restore.pieces.len()) as u64);
         restore.read_ahead(chain);
-        Ok(restore)
+        restore
     }
 
     /// How many blocks are on their way or there. It can only become fewer.
@@ -193,7 +193,9 @@ impl<P: Pages> Restore<P> {
         }
         drop(spare);
         let seat = core.seat(last);
-        hots.into_iter().map(|hot| Shared::new(Arc::clone(&core), hot, Some(Arc::clone(&seat)), visit)).collect()
+        hots.into_iter()
+            .map(|hot| Shared::new(Arc::clone(&core), hot, Some(Arc::clone(&seat)), visit))
+            .collect()
     }
 
     /// What there is of one block, and a page for it.
@@ -240,10 +242,11 @@ impl<P: Pages> Restore<P> {
     /// Asks the readers for everything that is in a store, the first parts of all blocks first.
     fn read_ahead(&mut self, chain: &Chain) {
         let core = Arc::clone(&self.core);
-        let most = self.pieces.iter().map(|piece| piece.parts()).max().unwrap_or(0);
+        let most = self.pieces.iter().map(Piece::parts).max().unwrap_or(0);
         for part in 0..most {
             for index in 0..self.pieces.len() {
-                let Stage::Coming { from: From::Cold { form, parts }, .. } = &mut self.pieces[index].state else {
+                let Stage::Coming { from: From::Cold { form, parts }, .. } = &mut self.pieces[index].state
+                else {
                     continue;
                 };
                 let Some(part) = parts.get_mut(part) else { continue };
@@ -334,7 +337,8 @@ impl<P: Pages> Core<P> {
     fn agreeing(&self, nodes: &[NodeId], chain: &Chain) -> Vec<NodeId> {
         let state = self.state();
         let same = |&(&node, &id): &(&NodeId, &crate::block::BlockId)| state.tree().id(node) == id;
-        let agreeing: Vec<NodeId> = nodes.iter().zip(chain.ids()).take_while(same).map(|(&node, _)| node).collect();
+        let agreeing: Vec<NodeId> =
+            nodes.iter().zip(chain.ids()).take_while(same).map(|(&node, _)| node).collect();
         if agreeing.len() < nodes.len() {
             self.counts.doubts.add(1);
         }
@@ -470,6 +474,9 @@ fn parts(lengths: &[u32]) -> Vec<Part> {
 
 impl<P: Pages> fmt::Debug for Restore<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Restore").field("blocks", &self.pieces.len()).field("layers", &self.layers).finish()
+        f.debug_struct("Restore")
+            .field("blocks", &self.pieces.len())
+            .field("layers", &self.layers)
+            .finish_non_exhaustive()
     }
 }

@@ -1,5 +1,6 @@
 //! The way down to a store, and back at the start.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -49,9 +50,9 @@ impl<P: Pages> Core<P> {
             state.used(&mut visit, node);
             state.cost(node, listed.worth.seconds, self.page_bytes());
             state.entry_mut(node).boundary = listed.sections.len() > self.layout.layers.len();
-            let sections = self.unusual(listed.form, &listed.sections);
-            let stored = u32::try_from(listed.stored.get()).unwrap_or(u32::MAX);
-            state.put_cold(node, ColdCopy { stored, form: listed.form, sections });
+            if let Some(copy) = self.cold_copy(listed.form, &listed.sections, listed.stored.get()) {
+                state.put_cold(node, copy);
+            }
             state.unpin(node);
         })?;
         drop(state);
@@ -59,13 +60,15 @@ impl<P: Pages> Core<P> {
         Ok(())
     }
 
-    /// Section lengths, where they do not follow from the form.
-    fn unusual(&self, form: u32, sections: &[u32]) -> Option<Box<[u32]>> {
+    /// What the book keeps of a record: its section lengths only where they do not follow from the form.
+    fn cold_copy(&self, form: u32, lengths: &[u32], stored: u64) -> Option<ColdCopy> {
         let usual = Codec::of(&self.layout, form).is_ok_and(|codec| {
             let same = |(section, &bytes): (usize, &u32)| codec.section_bytes(section) == bytes as usize;
-            codec.form().packing == Packing::None && sections.iter().enumerate().all(same)
+            codec.form().packing == Packing::None && lengths.iter().enumerate().all(same)
         });
-        if usual { None } else { Some(sections.into()) }
+        let sections = if usual { None } else { Some(Box::new(Box::from(lengths))) };
+        let stored = u32::try_from(stored).unwrap_or(u32::MAX);
+        Some(ColdCopy { stored, form: NonZeroU32::new(form)?, sections })
     }
 
     /// Writes everything that is complete and that no store has.
@@ -85,7 +88,9 @@ impl<P: Pages> Core<P> {
         let nodes: Vec<NodeId> = {
             let mut state = self.state();
             let found: Vec<NodeId> = ids.iter().filter_map(|&id| state.find(id)).collect();
-            found.iter().for_each(|&node| state.pin(node));
+            for &node in &found {
+                state.pin(node);
+            }
             found
         };
         let _busy: Vec<Busy<'_, P>> = nodes.iter().map(|&node| Busy::new(self, node)).collect();
@@ -114,7 +119,9 @@ impl<P: Pages> Core<P> {
                 wanted.extend(path);
             }
             // What these come after must not be what makes room for them.
-            kept.iter().for_each(|&node| state.pin(node));
+            for &node in &kept {
+                state.pin(node);
+            }
         }
         let _kept: Vec<Busy<'_, P>> = kept.iter().map(|&node| Busy::new(self, node)).collect();
         let (mut saved, mut rest) = (0, &wanted[..]);
@@ -147,7 +154,7 @@ impl<P: Pages> Core<P> {
         let (origin, made) = match source {
             None | Some(Source::Cold { .. }) => return Ok(None),
             Some(Source::Hot(hot)) => {
-                let native = Native::of(&self.pages, &hot, &self.layout)?;
+                let native = Native::of(&self.pages, &hot.page, &self.layout)?;
                 let snapshot = hot.snapshot.as_ref().map(Lease::as_slice).transpose()?;
                 (Arc::clone(&hot.origin), self.encode_cold(codec, native.bytes(), snapshot)?)
             }
@@ -209,13 +216,18 @@ impl<P: Pages> Core<P> {
         let Some(last) = parcels.last() else { return 0 };
         let used_at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
         let sections: Vec<Vec<&[u8]>> = parcels.iter().filter_map(Parcel::sections).collect();
-        let records: Vec<Record<'_>> =
-            parcels.iter().zip(&sections).map(|(parcel, sections)| parcel.record(sections, used_at)).collect();
+        let records: Vec<Record<'_>> = parcels
+            .iter()
+            .zip(&sections)
+            .map(|(parcel, sections)| parcel.record(sections, used_at))
+            .collect();
         let worth = self.state().worth(last.node, self.now());
         let mut done = cold.store.put(&records);
         for _ in 0..TRIES {
             match &done {
-                Err(StoreError::Full { .. } | StoreError::Refused(_)) if self.make_room(cold, parcels, worth) => {
+                Err(StoreError::Full { .. } | StoreError::Refused(_))
+                    if self.make_room(cold, parcels, worth) =>
+                {
                     done = cold.store.put(&records);
                 }
                 _ => break,
@@ -226,12 +238,11 @@ impl<P: Pages> Core<P> {
         }
         let mut state = self.state();
         for parcel in parcels {
-            let lengths = parcel.lengths();
-            let bytes = parcel.ends.last().copied().unwrap_or(0);
-            let stored = u32::try_from(bytes).unwrap_or(u32::MAX);
-            let sections = self.unusual(parcel.form, &lengths);
-            state.put_cold(parcel.node, ColdCopy { stored, form: parcel.form, sections });
-            self.counts.tiers[Tier::Cold].demoted.add(bytes as u64);
+            let bytes = parcel.ends.last().map_or(0, |&end| end as u64);
+            if let Some(copy) = self.cold_copy(parcel.form, &parcel.lengths(), bytes) {
+                state.put_cold(parcel.node, copy);
+            }
+            self.counts.tiers[Tier::Cold].demoted.add(bytes);
         }
         parcels.len()
     }

@@ -52,7 +52,9 @@ impl Split {
         } else {
             parent.share(pages, hot, hot).share(Place::Host, warm, warm)
         };
-        let child = |tier: &str, place, bytes| AccountSettings::new(format!("{name}/{tier}")).share(place, bytes, bytes);
+        let child = |tier: &str, place, bytes| {
+            AccountSettings::new(format!("{name}/{tier}")).share(place, bytes, bytes)
+        };
         vec![
             parent.share(Place::Disk, cold, cold),
             child("hot", pages, hot),

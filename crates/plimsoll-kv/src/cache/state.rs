@@ -4,6 +4,7 @@
 //! charged, until the last reader lets go. So a copy in flight needs no state of its own, and a reader that never lets go
 //! holds up nobody.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use super::worth::{Order, Standing};
@@ -16,10 +17,11 @@ use crate::tree::{NodeId, Tier, Tiers, Tree};
 pub(super) struct ColdCopy {
     /// What it takes there.
     pub stored: u32,
-    /// How it is encoded.
-    pub form: u32,
-    /// How long each section is, where that does not follow from the form.
-    pub sections: Option<Box<[u32]>>,
+    /// How it is encoded. No form is zero, which keeps "no copy" from taking bytes of its own.
+    pub form: NonZeroU32,
+    /// How long each section is, where that does not follow from the form. Twice boxed: it is rarely there, and stands
+    /// in every block's entry.
+    pub sections: Option<Box<Box<[u32]>>>,
 }
 
 /// A block's copies and what is known of its worth.
@@ -27,7 +29,7 @@ pub(super) struct ColdCopy {
 pub(super) struct Entry<H, W> {
     hot: Option<Arc<H>>,
     warm: Option<Arc<W>>,
-    cold: Option<Box<ColdCopy>>,
+    cold: Option<ColdCopy>,
     pub standing: Standing,
     /// Seconds that the block took to compute.
     pub seconds: f32,
@@ -50,13 +52,14 @@ impl<H, W> Default for Entry<H, W> {
 
 /// A copy that left, for whoever lets go of it without the lock.
 #[derive(Debug)]
+#[expect(dead_code, reason = "what is not used again is kept only to be dropped")]
 #[must_use = "it is dropped where no lock is held"]
 pub(super) enum Dropped<H, W> {
     /// There was none.
     Nothing,
     Hot(Arc<H>),
     Warm(Arc<W>),
-    Cold(Box<ColdCopy>),
+    Cold(ColdCopy),
 }
 
 /// What there is of one block, as a reader takes it.
@@ -80,19 +83,17 @@ pub(super) struct State<H, W> {
 impl<H, W> State<H, W> {
     /// An empty book that remembers about so many blocks after they are gone.
     pub fn new(ghosts: usize) -> Self {
-        Self { tree: Tree::new(), order: Order::new(ghosts), blocks: Tiers::default(), bytes: Tiers::default() }
+        Self {
+            tree: Tree::new(),
+            order: Order::new(ghosts),
+            blocks: Tiers::default(),
+            bytes: Tiers::default(),
+        }
     }
 
     /// The tree, to look at.
     pub const fn tree(&self) -> &Tree<Entry<H, W>> {
         &self.tree
-    }
-
-    /// The longest stored prefix, pinned.
-    pub fn seek(&mut self, ids: &[BlockId]) -> Option<(usize, NodeId)> {
-        let (length, node) = self.tree.longest(ids)?;
-        self.pin(node);
-        Some((length, node))
     }
 
     /// The block, if any tier has it.
@@ -169,7 +170,8 @@ impl<H, W> State<H, W> {
             return Some(Source::Warm(Arc::clone(warm)));
         }
         let cold = entry.cold.as_ref()?;
-        Some(Source::Cold { form: cold.form, stored: cold.stored, sections: cold.sections.clone() })
+        let sections = cold.sections.as_deref().cloned();
+        Some(Source::Cold { form: cold.form.get(), stored: cold.stored, sections })
     }
 
     /// A copy is in the hot tier now. What stood there stays, and the new one comes back.
@@ -198,7 +200,7 @@ impl<H, W> State<H, W> {
             return;
         }
         let bytes = u64::from(cold.stored);
-        self.tree.value_mut(node).cold = Some(Box::new(cold));
+        self.tree.value_mut(node).cold = Some(cold);
         self.there(node, Tier::Cold, bytes);
     }
 
@@ -293,7 +295,11 @@ impl<H, W> State<H, W> {
             for (tier, there) in Tier::ALL.into_iter().zip(copies) {
                 assert_eq!(self.tree.has(node, tier), there);
                 blocks[tier] += u64::from(there);
-                assert_eq!(self.order.contains(tier, node), self.tree.is_leaf(node, tier), "{tier:?} {node:?}");
+                assert_eq!(
+                    self.order.contains(tier, node),
+                    self.tree.is_leaf(node, tier),
+                    "{tier:?} {node:?}"
+                );
             }
         }
         assert_eq!(blocks, self.blocks);

@@ -64,8 +64,7 @@ fn expected(compressor: &mut zstd::bulk::Compressor<'_>, plane: &[u8]) -> Option
         return Some(1.0);
     }
     let stride = plane.len() / PIECES;
-    let sample: Vec<u8> =
-        plane.chunks_exact(stride).flat_map(|part| &part[..PIECE_BYTES]).copied().collect();
+    let sample: Vec<u8> = plane.chunks_exact(stride).flat_map(|part| &part[..PIECE_BYTES]).copied().collect();
     let mut compressed = vec![0; sample.len() * 2];
     let length = compressor.compress_to_buffer(&sample, &mut compressed).ok()?;
     Some(1.0 - length as f64 / sample.len() as f64)

@@ -76,11 +76,8 @@ impl Pages for LeasedPages {
 
     fn read(&self, page: &Page, from: usize, into: &mut [u8]) -> Result<(), PageError> {
         let from = from as u64;
-        let done = if self.visible {
-            page.0.read(from, into)
-        } else {
-            page.0.download(self.stream, from, into)
-        };
+        let done =
+            if self.visible { page.0.read(from, into) } else { page.0.download(self.stream, from, into) };
         done.map_err(failed)
     }
 

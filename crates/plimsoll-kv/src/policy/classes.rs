@@ -41,7 +41,8 @@ pub(super) struct Classes {
 
 impl Classes {
     pub fn new() -> Self {
-        let root = Class { parent: ROOT, hits: [0.0; AGES], ends: [0.0; AGES], rates: rates(&[UNKNOWN; AGES]) };
+        let root =
+            Class { parent: ROOT, hits: [0.0; AGES], ends: [0.0; AGES], rates: rates(&[UNKNOWN; AGES]) };
         Self { classes: vec![root], known: HashMap::new() }
     }
 
@@ -54,7 +55,8 @@ impl Classes {
         if let Some(class) = self.known.get(&(parent, feature)) {
             return *class;
         }
-        let Some(class) = u16::try_from(self.classes.len()).ok().filter(|class| usize::from(*class) < CLASSES)
+        let Some(class) =
+            u16::try_from(self.classes.len()).ok().filter(|class| usize::from(*class) < CLASSES)
         else {
             return parent;
         };

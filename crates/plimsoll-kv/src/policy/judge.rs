@@ -54,7 +54,8 @@ impl Judge {
         if self.visits >= self.next_lesson {
             self.next_lesson = self.visits + (self.visits / 8).clamp(16, 256);
             let now = self.tick;
-            let waiting = self.sample.iter().map(|block| (block.class, age_class(now.wrapping_sub(block.tick))));
+            let waiting =
+                self.sample.iter().map(|block| (block.class, age_class(now.wrapping_sub(block.tick))));
             self.classes.learn(waiting);
         }
         Visit::new(self.tick, blocks, known, last_known)
@@ -96,7 +97,12 @@ impl Judge {
 
     /// Its clock: the seconds that it is told, and a little for each request, so that order counts even where the clock
     /// stands still.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "it wraps")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "it wraps"
+    )]
     fn clock(&self, now_s: f64) -> u32 {
         ((now_s + self.visits as f64 / 1024.0) * TICKS_PER_S) as u64 as u32
     }
@@ -108,7 +114,9 @@ impl Judge {
         let long = age as f32;
         if long > 8.0 * self.give_up_age && self.give_up_age > 0.0 {
             let (tick, classes) = (self.tick, &mut self.classes);
-            self.sample.drop_old(tick, age.max(1), |block| classes.end(block.class, age_class(tick.wrapping_sub(block.tick))));
+            self.sample.drop_old(tick, age.max(1), |block| {
+                classes.end(block.class, age_class(tick.wrapping_sub(block.tick)))
+            });
         }
         while self.sample.is_full() {
             self.sample.halve();

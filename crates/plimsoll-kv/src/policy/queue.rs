@@ -145,7 +145,10 @@ const fn older(a: Entry, b: Entry) -> bool {
     if apart == 0 { a.node > b.node } else { apart < u32::MAX / 2 }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "a heap has no more places than there are numbers of blocks")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a heap has no more places than there are numbers of blocks"
+)]
 const fn place(at: usize) -> u32 {
     at as u32
 }

@@ -36,7 +36,12 @@ pub struct World {
 }
 
 /// A cache of so many KiB under a ledger of its own. Restoring is taken to be cheap, so that everything is tried.
-pub fn world(total_kib: u64, layout: &Layout, store: Option<Arc<dyn Store>>, tune: impl FnOnce(&mut CacheSettings)) -> World {
+pub fn world(
+    total_kib: u64,
+    layout: &Layout,
+    store: Option<Arc<dyn Store>>,
+    tune: impl FnOnce(&mut CacheSettings),
+) -> World {
     let total = Bytes::kib(total_kib);
     let split = Split::default();
     let ledger = LedgerSettings {
@@ -45,7 +50,9 @@ pub fn world(total_kib: u64, layout: &Layout, store: Option<Arc<dyn Store>>, tun
     };
     let device = HostDevice::open(HostSettings::default()).unwrap();
     let engine = Engine::with(&ledger, vec![Arc::new(device)]).unwrap();
-    let pages = LeasedPages::new(layout.clone(), engine.account("kv/hot").unwrap().scratch(Place::Host).unwrap()).unwrap();
+    let pages =
+        LeasedPages::new(layout.clone(), engine.account("kv/hot").unwrap().scratch(Place::Host).unwrap())
+            .unwrap();
     let warm = engine.account("kv/warm").unwrap().scratch(Place::Host).unwrap();
     let mut settings = CacheSettings::new("kv", warm);
     if let Some(store) = store {
@@ -89,7 +96,7 @@ impl World {
         let chain = self.chain(root, tokens);
         let mut blocks = Vec::new();
         if let Some(prefix) = self.cache.seek(&chain) {
-            let Restored { blocks: restored, found } = prefix.restore(&chain).unwrap().finish();
+            let Restored { blocks: restored, found } = prefix.restore(&chain).finish();
             assert!(restored.len() <= found);
             blocks = restored;
         }
@@ -203,7 +210,10 @@ impl Store for MemoryStore {
         }
         let mut kept = self.kept.lock().unwrap();
         for record in records {
-            assert!(record.parent.is_none_or(|parent| kept.1.contains_key(&parent)), "a block comes before its parent");
+            assert!(
+                record.parent.is_none_or(|parent| kept.1.contains_key(&parent)),
+                "a block comes before its parent"
+            );
             let stored: usize = record.sections.iter().map(|section| section.len()).sum();
             let used = Self::used(&kept.1);
             if used + stored as u64 > self.capacity {
@@ -223,17 +233,32 @@ impl Store for MemoryStore {
                 root: *record.root,
                 tokens: u32::try_from(record.tokens.len()).unwrap(),
                 form: record.form,
-                sections: record.sections.iter().map(|section| u32::try_from(section.len()).unwrap()).collect(),
+                sections: record
+                    .sections
+                    .iter()
+                    .map(|section| u32::try_from(section.len()).unwrap())
+                    .collect(),
                 stored: Bytes::new(stored as u64),
                 worth: Worth { ..record.worth },
             };
             let sections = record.sections.iter().map(|section| section.to_vec()).collect();
-            kept.1.entry(record.id).or_insert(Kept { listed, tokens: record.tokens.to_vec(), sections, order });
+            kept.1.entry(record.id).or_insert(Kept {
+                listed,
+                tokens: record.tokens.to_vec(),
+                sections,
+                order,
+            });
         }
         Ok(())
     }
 
-    fn read(&self, id: BlockId, expect: &Expect<'_>, sections: Range<usize>, into: &mut [u8]) -> Result<Found, StoreError> {
+    fn read(
+        &self,
+        id: BlockId,
+        expect: &Expect<'_>,
+        sections: Range<usize>,
+        into: &mut [u8],
+    ) -> Result<Found, StoreError> {
         self.faults.reads.fetch_add(1, Ordering::Relaxed);
         std::thread::sleep(Duration::from_millis(self.faults.read_waits_ms.load(Ordering::Relaxed)));
         assert!(!self.faults.read_panics.load(Ordering::Relaxed), "ordered");

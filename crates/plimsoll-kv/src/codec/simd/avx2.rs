@@ -1,16 +1,15 @@
 //! Runs of 64 channels with AVX2 and F16C.
 
 use std::arch::x86_64::{
-    __m128i, __m256, __m256i, _CMP_ORD_Q, _MM_FROUND_TO_NEAREST_INT, _mm_cvtss_f32,
-    _mm_loadu_si128, _mm_max_ps, _mm_min_ps, _mm_movehl_ps, _mm_packus_epi16, _mm_packus_epi32,
-    _mm_set1_epi16, _mm_shuffle_ps, _mm_srli_si128, _mm_storeu_si128, _mm256_add_epi32, _mm256_add_ps,
-    _mm256_and_si256, _mm256_castps_si256, _mm256_castps256_ps128, _mm256_castsi256_ps,
-    _mm256_castsi256_si128, _mm256_cmp_ps, _mm256_cvtepi32_ps, _mm256_cvtepu8_epi32, _mm256_cvtepu16_epi32,
-    _mm256_cvtph_ps, _mm256_cvtps_epi32, _mm256_cvtps_ph, _mm256_extractf128_ps, _mm256_extracti128_si256,
-    _mm256_loadu_ps, _mm256_loadu_si256, _mm256_max_ps, _mm256_min_ps, _mm256_movemask_ps, _mm256_mul_ps,
-    _mm256_or_si256, _mm256_set_m128i, _mm256_set1_epi8, _mm256_set1_epi32, _mm256_set1_ps,
-    _mm256_slli_epi16, _mm256_slli_epi32, _mm256_srli_epi16, _mm256_srli_epi32, _mm256_storeu_ps, _mm256_storeu_si256,
-    _mm256_sub_ps,
+    __m128i, __m256, __m256i, _CMP_ORD_Q, _MM_FROUND_TO_NEAREST_INT, _mm_cvtss_f32, _mm_loadu_si128,
+    _mm_max_ps, _mm_min_ps, _mm_movehl_ps, _mm_packus_epi16, _mm_packus_epi32, _mm_set1_epi16,
+    _mm_shuffle_ps, _mm_srli_si128, _mm_storeu_si128, _mm256_add_epi32, _mm256_add_ps, _mm256_and_si256,
+    _mm256_castps_si256, _mm256_castps256_ps128, _mm256_castsi256_ps, _mm256_castsi256_si128, _mm256_cmp_ps,
+    _mm256_cvtepi32_ps, _mm256_cvtepu8_epi32, _mm256_cvtepu16_epi32, _mm256_cvtph_ps, _mm256_cvtps_epi32,
+    _mm256_cvtps_ph, _mm256_extractf128_ps, _mm256_extracti128_si256, _mm256_loadu_ps, _mm256_loadu_si256,
+    _mm256_max_ps, _mm256_min_ps, _mm256_movemask_ps, _mm256_mul_ps, _mm256_or_si256, _mm256_set_m128i,
+    _mm256_set1_epi8, _mm256_set1_epi32, _mm256_set1_ps, _mm256_slli_epi16, _mm256_slli_epi32,
+    _mm256_srli_epi16, _mm256_srli_epi32, _mm256_storeu_ps, _mm256_storeu_si256, _mm256_sub_ps,
 };
 
 super::drive::drive! { #[target_feature(enable = "avx2,f16c")] }
@@ -128,11 +127,8 @@ unsafe fn store<const E: u8>(at: *mut u8, numbers: Lanes) {
             unsafe { _mm256_storeu_ps(at.add(32 * part).cast(), eight) };
             continue;
         }
-        let eight = if E == F16 {
-            _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(eight)
-        } else {
-            brains(eight)
-        };
+        let eight =
+            if E == F16 { _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(eight) } else { brains(eight) };
         // SAFETY: two times 16 bytes, which the caller vouches for.
         unsafe { _mm_storeu_si128(at.add(16 * part).cast(), eight) };
     }
