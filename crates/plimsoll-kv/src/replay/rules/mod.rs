@@ -5,6 +5,7 @@ mod belady;
 mod lists;
 mod lru;
 mod name;
+mod plimsoll;
 mod s3_fifo;
 
 pub use name::{RuleName, UnknownRule};

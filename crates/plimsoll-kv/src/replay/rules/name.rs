@@ -7,12 +7,15 @@ use super::Rule;
 use super::arc::Arc;
 use super::belady::Belady;
 use super::lru::Lru;
+use super::plimsoll::Plimsoll;
 use super::s3_fifo::S3Fifo;
 use crate::replay::Trace;
 
 /// A rule that can be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RuleName {
+    /// Ours, without hints.
+    Plimsoll,
     /// Least recently used, tail first.
     Lru,
     /// ARC.
@@ -40,6 +43,7 @@ impl RuleName {
     /// As it is typed.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Plimsoll => "plimsoll",
             Self::Lru => "lru",
             Self::Arc => "arc",
             Self::ArcForward => "arcf",
@@ -50,9 +54,10 @@ impl RuleName {
     }
 
     /// An empty cache of `capacity` blocks under this rule, for a trace.
-    pub fn rule(self, trace: &Trace, capacity: usize) -> Box<dyn Rule> {
+    pub fn rule<'a>(self, trace: &'a Trace, capacity: usize) -> Box<dyn Rule + 'a> {
         let blocks = trace.blocks();
         match self {
+            Self::Plimsoll => Box::new(Plimsoll::new(trace, capacity)),
             Self::Lru => Box::new(Lru::new(blocks, capacity)),
             Self::Arc => Box::new(Arc::new(blocks, capacity, false)),
             Self::ArcForward => Box::new(Arc::new(blocks, capacity, true)),
