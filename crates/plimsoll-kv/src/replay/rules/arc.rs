@@ -14,12 +14,11 @@ pub(super) struct Arc {
     lists: Lists<4>,
     capacity: usize,
     target: usize,
-    forward: bool,
 }
 
 impl Arc {
-    pub fn new(blocks: usize, capacity: usize, forward: bool) -> Self {
-        Self { lists: Lists::new(blocks), capacity, target: 0, forward }
+    pub fn new(blocks: usize, capacity: usize) -> Self {
+        Self { lists: Lists::new(blocks), capacity, target: 0 }
     }
 
     fn replace(&mut self, often_ghost: bool) {
@@ -80,11 +79,7 @@ impl Rule for Arc {
     fn serve(&mut self, _request: &Request, path: &[u32]) -> usize {
         let here = |block: &&u32| matches!(self.lists.list(**block), Some(ONCE | OFTEN));
         let hits = path.iter().take_while(here).count();
-        if self.forward {
-            path.iter().for_each(|block| self.touch(*block));
-        } else {
-            path.iter().rev().for_each(|block| self.touch(*block));
-        }
+        path.iter().rev().for_each(|block| self.touch(*block));
         hits
     }
 }

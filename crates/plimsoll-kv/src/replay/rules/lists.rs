@@ -48,11 +48,6 @@ impl<const N: usize> Lists<N> {
         Some(self.ends[list].oldest).filter(|block| *block != NONE)
     }
 
-    /// The next newer one on its list.
-    pub fn newer(&self, block: u32) -> Option<u32> {
-        Some(self.links[block as usize].newer).filter(|block| *block != NONE)
-    }
-
     /// Makes a block the newest of a list, wherever it was.
     pub fn put(&mut self, list: usize, block: u32) {
         self.take(block);

@@ -2,6 +2,7 @@
 
 mod arc;
 mod belady;
+mod lfu;
 mod lists;
 mod lru;
 mod name;

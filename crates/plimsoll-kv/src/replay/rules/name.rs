@@ -6,6 +6,7 @@ use std::str::FromStr;
 use super::Rule;
 use super::arc::Arc;
 use super::belady::Belady;
+use super::lfu::Lfu;
 use super::lru::Lru;
 use super::plimsoll::Plimsoll;
 use super::s3_fifo::S3Fifo;
@@ -18,12 +19,12 @@ pub enum RuleName {
     Plimsoll,
     /// Least recently used, tail first.
     Lru,
+    /// Least frequently used.
+    Lfu,
     /// ARC.
     Arc,
-    ArcForward,
     /// S3-FIFO.
     S3Fifo,
-    S3FifoForward,
     /// Belady's bound.
     Belady,
 }
@@ -37,18 +38,16 @@ pub struct UnknownRule {
 
 impl RuleName {
     /// All of them, ours first and the bound last.
-    pub const ALL: [Self; 6] =
-        [Self::Lru, Self::Arc, Self::ArcForward, Self::S3Fifo, Self::S3FifoForward, Self::Belady];
+    pub const ALL: [Self; 6] = [Self::Plimsoll, Self::Lru, Self::Lfu, Self::Arc, Self::S3Fifo, Self::Belady];
 
     /// As it is typed.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Plimsoll => "plimsoll",
             Self::Lru => "lru",
+            Self::Lfu => "lfu",
             Self::Arc => "arc",
-            Self::ArcForward => "arcf",
             Self::S3Fifo => "s3-fifo",
-            Self::S3FifoForward => "s3-fifof",
             Self::Belady => "belady",
         }
     }
@@ -59,10 +58,9 @@ impl RuleName {
         match self {
             Self::Plimsoll => Box::new(Plimsoll::new(trace, capacity)),
             Self::Lru => Box::new(Lru::new(blocks, capacity)),
-            Self::Arc => Box::new(Arc::new(blocks, capacity, false)),
-            Self::ArcForward => Box::new(Arc::new(blocks, capacity, true)),
-            Self::S3Fifo => Box::new(S3Fifo::new(blocks, capacity, false)),
-            Self::S3FifoForward => Box::new(S3Fifo::new(blocks, capacity, true)),
+            Self::Lfu => Box::new(Lfu::new(blocks, capacity)),
+            Self::Arc => Box::new(Arc::new(blocks, capacity)),
+            Self::S3Fifo => Box::new(S3Fifo::new(blocks, capacity)),
             Self::Belady => Box::new(Belady::new(trace, capacity)),
         }
     }

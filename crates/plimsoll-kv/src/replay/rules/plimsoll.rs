@@ -34,13 +34,14 @@ impl<'a> Plimsoll<'a> {
 
     /// Brings back what is remembered of blocks that are not here; says how many of the leading ones are known.
     fn recall(&mut self, path: &[u32], hits: usize) -> usize {
-        let mut known = hits;
-        for (index, &block) in path.iter().enumerate().skip(hits) {
-            let recalled = self.judge.recall(key(block));
-            known += usize::from(recalled.is_some() && known == index);
-            self.blocks[block as usize].facts = recalled.unwrap_or(Facts::new(PRICE)).priced(PRICE);
-        }
-        known
+        let (blocks, missed) = (&mut self.blocks, &path[hits..]);
+        let mut from_last = missed.iter().rev();
+        let known = self.judge.recall(missed.iter().map(|block| key(*block)), |recalled| {
+            if let Some(&block) = from_last.next() {
+                blocks[block as usize].facts = recalled.unwrap_or(Facts::new(PRICE)).priced(PRICE);
+            }
+        });
+        hits + known
     }
 
     fn take_in(&mut self, path: &[u32], hits: usize) {

@@ -15,18 +15,11 @@ pub(super) struct S3Fifo {
     uses: Vec<u8>,
     capacity: usize,
     small: usize,
-    forward: bool,
 }
 
 impl S3Fifo {
-    pub fn new(blocks: usize, capacity: usize, forward: bool) -> Self {
-        Self {
-            lists: Lists::new(blocks),
-            uses: vec![0; blocks],
-            capacity,
-            small: (capacity / 10).max(1),
-            forward,
-        }
+    pub fn new(blocks: usize, capacity: usize) -> Self {
+        Self { lists: Lists::new(blocks), uses: vec![0; blocks], capacity, small: (capacity / 10).max(1) }
     }
 
     fn make_room(&mut self) {
@@ -92,11 +85,7 @@ impl Rule for S3Fifo {
     fn serve(&mut self, _request: &Request, path: &[u32]) -> usize {
         let here = |block: &&u32| matches!(self.lists.list(**block), Some(SMALL | MAIN));
         let hits = path.iter().take_while(here).count();
-        if self.forward {
-            path.iter().for_each(|block| self.touch(*block));
-        } else {
-            path.iter().rev().for_each(|block| self.touch(*block));
-        }
+        path.iter().rev().for_each(|block| self.touch(*block));
         hits
     }
 }
