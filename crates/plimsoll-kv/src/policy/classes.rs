@@ -13,8 +13,12 @@ use super::rate::{Hazards, rates};
 /// The most classes; features that would make more find the coarser class.
 const CLASSES: usize = 1024;
 
-/// How many blocks' worth of observations the coarser class counts for.
-pub(super) const LEAN: f32 = 100.0;
+/// How many blocks' worth of observations the coarser class counts for. Blocks of one prompt come back together, so that a
+/// few hundred of them are no more than a dozen events; a sample of them needs fewer.
+const LEAN: f32 = 300.0;
+
+/// And at least so many.
+const LEAST_LEAN: f32 = 20.0;
 
 /// The chance to come back in each doubling of age, before anything was seen.
 const UNKNOWN: f32 = 0.05;
@@ -44,10 +48,6 @@ impl Classes {
         let root =
             Class { parent: ROOT, hits: [0.0; AGES], ends: [0.0; AGES], rates: rates(&[UNKNOWN; AGES]) };
         Self { classes: vec![root], known: HashMap::new() }
-    }
-
-    pub fn len(&self) -> usize {
-        self.classes.len()
     }
 
     /// The class that refines another by a feature.
@@ -94,8 +94,10 @@ impl Classes {
         rates[at] + (next - rates[at]) * share_of_class(age)
     }
 
-    /// Works out the rates anew; `waiting` are the blocks in sight that did not come back yet.
-    pub fn learn(&mut self, waiting: impl Iterator<Item = (u16, usize)>) {
+    /// Works out the rates anew; `waiting` are the blocks in sight that did not come back yet,
+    /// `share` is how many of all are in sight.
+    pub fn learn(&mut self, waiting: impl Iterator<Item = (u16, usize)>, share: f32) {
+        let lean = (LEAN * share).max(LEAST_LEAN);
         let count = self.classes.len();
         let mut hits: Vec<[f32; AGES]> = self.classes.iter().map(|class| class.hits).collect();
         let mut gone: Vec<[f32; AGES]> = self.classes.iter().map(|class| class.ends).collect();
@@ -119,7 +121,7 @@ impl Classes {
                 older += hits + gone;
                 // Who is lost sight of within a class of age was at risk for half of it.
                 let at_risk = older - gone / 2.0;
-                hazards[class][age] = (hits + LEAN * coarser[age]) / (at_risk + LEAN);
+                hazards[class][age] = (hits + lean * coarser[age]) / (at_risk + lean);
             }
             self.classes[class].rates = rates(&hazards[class]);
         }

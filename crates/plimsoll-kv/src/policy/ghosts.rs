@@ -1,6 +1,12 @@
 //! What is remembered of blocks that are gone.
+//!
+//! A prefix that is gone is gone from its end, and comes back from its front. So it is enough to remember one block in a few:
+//! those before it on the same path were used no less recently.
 
 use super::facts::Facts;
+
+/// One block of so many is remembered.
+pub(super) const ONE_OF: u64 = 4;
 
 /// Places where a block's memory may be.
 const WAYS: usize = 8;
@@ -30,6 +36,9 @@ impl Ghosts {
     }
 
     pub fn put(&mut self, hash: u64, now: u32, facts: &Facts) {
+        if !chosen(hash) {
+            return;
+        }
         let tag = tag(hash);
         let age = |ghost: &Ghost| match ghost.tag {
             0 => u64::MAX,
@@ -45,6 +54,9 @@ impl Ghosts {
 
     /// Takes what is remembered of a block.
     pub fn take(&mut self, hash: u64) -> Option<Facts> {
+        if !chosen(hash) {
+            return None;
+        }
         let tag = tag(hash);
         let set = self.set(hash);
         let ghost = self.table[set].iter_mut().find(|ghost| ghost.tag == tag)?;
@@ -58,6 +70,11 @@ impl Ghosts {
         let set = ((u128::from(hash) * u128::from(sets)) >> 64) as usize;
         set * WAYS..(set + 1) * WAYS
     }
+}
+
+/// By bits in the middle: the high ones choose the set, and the lowest the judge's sample.
+const fn chosen(hash: u64) -> bool {
+    (hash >> 20).is_multiple_of(ONE_OF)
 }
 
 /// The low bits, which do not choose the set.

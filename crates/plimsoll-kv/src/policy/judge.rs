@@ -1,11 +1,14 @@
 //! Learns when blocks come back, and says what each is worth.
 
 use super::ages::{TICKS_PER_S, age_class};
-use super::classes::{Classes, ROOT};
-use super::facts::{Facts, Hint};
+use super::classes::Classes;
+use super::facts::{Facts, hinted};
 use super::ghosts::Ghosts;
 use super::sample::{Sample, Watched};
 use super::visit::Visit;
+
+/// The fewest blocks that are remembered after they are gone: 64 KiB that make a small cache as wise as a large one.
+const GHOSTS: usize = 4096;
 
 /// Judges blocks by what became of others like them.
 ///
@@ -22,28 +25,45 @@ pub struct Judge {
     ghosts: Ghosts,
     tick: u32,
     visits: u64,
+    lessons: u64,
     next_lesson: u64,
     /// Typical age of what is given up, in ticks.
     give_up_age: f32,
 }
 
 impl Judge {
-    /// One that has seen nothing, and remembers about so many blocks after they are gone (16 bytes each).
+    /// One that has seen nothing, and remembers about so many blocks after they are gone (16 bytes each, and each
+    /// stands for four; never fewer than 4096).
     pub fn new(ghosts: usize) -> Self {
         Self {
             classes: Classes::new(),
             sample: Sample::default(),
-            ghosts: Ghosts::new(ghosts),
+            ghosts: Ghosts::new(ghosts.max(GHOSTS)),
             tick: 0,
             visits: 0,
+            lessons: 0,
             next_lesson: 16,
             give_up_age: 0.0,
         }
     }
 
-    /// Facts of a block that nothing is known of yet; `None` stands for them.
-    pub fn recall(&mut self, key: u64) -> Option<Facts> {
-        self.ghosts.take(mix(key))
+    /// What is remembered of blocks that are not in the cache: the keys of those that a request misses, in the order of
+    /// its prompt. `tell` hears of each, *from the last to the first*; a new block starts with these facts (and its own
+    /// price), or with [`Facts::new`] where there are none. Says how many of the leading ones are known. Who asks,
+    /// forgets: the memory moves into the blocks' facts.
+    pub fn recall(
+        &mut self,
+        missed: impl DoubleEndedIterator<Item = u64>,
+        mut tell: impl FnMut(Option<Facts>),
+    ) -> usize {
+        let mut known = 0;
+        let mut deeper = None;
+        for key in missed.rev() {
+            deeper = self.ghosts.take(mix(key)).or(deeper);
+            known += usize::from(deeper.is_some());
+            tell(deeper);
+        }
+        known
     }
 
     /// A request for a prompt of `blocks` blocks, the first `known` of which are in the cache or recalled; `last_known`
@@ -53,10 +73,11 @@ impl Judge {
         self.tick = self.clock(now_s);
         if self.visits >= self.next_lesson {
             self.next_lesson = self.visits + (self.visits / 8).clamp(16, 256);
+            self.lessons += 1;
             let now = self.tick;
             let waiting =
                 self.sample.iter().map(|block| (block.class, age_class(now.wrapping_sub(block.tick))));
-            self.classes.learn(waiting);
+            self.classes.learn(waiting, self.sample.share());
         }
         Visit::new(self.tick, blocks, known, last_known)
     }
@@ -78,6 +99,7 @@ impl Judge {
         facts.class = class;
         facts.uses = facts.uses.saturating_add(1);
         facts.turns = visit.turns();
+        facts.hint = 0;
     }
 
     /// The cache gave a block up for good.
@@ -92,7 +114,13 @@ impl Judge {
     /// What a block is worth: seconds saved for each byte and second that it is kept.
     pub fn value(&self, facts: &Facts, now_s: f64) -> f64 {
         let age = self.clock(now_s).wrapping_sub(facts.tick);
-        f64::from(self.classes.rate(facts.class, age)) * f64::from(facts.price)
+        let rate = f64::from(self.classes.rate(facts.class, age)) * f64::from(facts.price);
+        if facts.hint == 0 { rate } else { rate * hinted(facts.hint, f64::from(age) / TICKS_PER_S) }
+    }
+
+    /// How often it has changed its mind; what was compared before may compare otherwise.
+    pub(super) const fn lessons(&self) -> u64 {
+        self.lessons
     }
 
     /// Its clock: the seconds that it is told, and a little for each request, so that order counts even where the clock
@@ -122,27 +150,6 @@ impl Judge {
             self.sample.halve();
             self.classes.fade(0.5);
         }
-    }
-}
-
-impl Facts {
-    /// Of a block that nobody used yet. `price` is the seconds to get it back, a byte.
-    pub const fn new(price: f32) -> Self {
-        Self { tick: 0, price, class: ROOT, uses: 0, turns: 0, hint: 0 }
-    }
-
-    /// The same, with another price.
-    #[must_use]
-    pub const fn priced(mut self, price: f32) -> Self {
-        self.price = price;
-        self
-    }
-
-    /// The same, with what its session said.
-    #[must_use]
-    pub const fn hinted(mut self, _hint: Hint) -> Self {
-        self.hint = 0;
-        self
     }
 }
 

@@ -12,11 +12,22 @@ const NOWHERE: u32 = u32::MAX;
 #[derive(Clone, Debug, Default)]
 pub struct Queue {
     heaps: Vec<Vec<Entry>>,
-    /// For each block its class and its place in that class's heap.
+    /// For each block its lane and its place in that lane's heap.
     places: Vec<Place>,
     /// Classes with blocks.
     used: Vec<u16>,
     len: usize,
+    pick: Option<Pick>,
+}
+
+/// What the last comparison of all fronts found: it holds as long as no other class has a new front.
+#[derive(Clone, Copy, Debug)]
+struct Pick {
+    class: u16,
+    /// The least value of the other classes' fronts.
+    others: f64,
+    now_s: f64,
+    lessons: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -70,7 +81,10 @@ impl Queue {
         self.heaps[class].push(Entry { tick: facts.tick, node });
         self.places[index] = Place { class: facts.class, at: NOWHERE - 1 };
         self.len += 1;
-        self.rise(class, at);
+        let front = self.rise(class, at) == 0;
+        if front && self.pick.is_some_and(|pick| pick.class != facts.class) {
+            self.pick = None;
+        }
     }
 
     /// Takes a block out; says whether it was there.
@@ -93,10 +107,30 @@ impl Queue {
     }
 
     /// The block that is worth least.
-    pub fn least(&self, now_s: f64, judge: &Judge, facts: impl Fn(u32) -> Facts) -> Option<u32> {
-        let fronts = self.used.iter().filter_map(|class| self.heaps[usize::from(*class)].first());
-        let valued = fronts.map(|front| (judge.value(&facts(front.node), now_s), front.tick, front.node));
-        valued.min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)).then(b.2.cmp(&a.2))).map(|least| least.2)
+    pub fn least(&mut self, now_s: f64, judge: &Judge, facts: impl Fn(u32) -> Facts) -> Option<u32> {
+        let lessons = judge.lessons();
+        if let Some(pick) = self.pick.filter(|pick| pick.now_s >= now_s && pick.lessons == lessons) {
+            let front = self.heaps[usize::from(pick.class)].first();
+            if let Some(front) = front.filter(|front| judge.value(&facts(front.node), now_s) <= pick.others) {
+                return Some(front.node);
+            }
+        }
+        let (mut least, mut others) = (None, f64::INFINITY);
+        let mut least_value = f64::INFINITY;
+        for &class in &self.used {
+            let Some(front) = self.heaps[usize::from(class)].first() else {
+                continue;
+            };
+            let value = judge.value(&facts(front.node), now_s);
+            if least.is_none() || value < least_value {
+                others = least_value;
+                (least, least_value) = (Some((class, front.node)), value);
+            } else {
+                others = others.min(value);
+            }
+        }
+        self.pick = least.map(|(class, _)| Pick { class, others, now_s, lessons });
+        least.map(|(_, node)| node)
     }
 
     fn rise(&mut self, class: usize, mut at: usize) -> usize {

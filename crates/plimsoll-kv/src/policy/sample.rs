@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 /// The most blocks in sight.
-const MOST: usize = 16_384;
+const MOST: usize = 65_536;
 
 /// Passes a number on that is a hash already.
 #[derive(Clone, Copy, Debug, Default)]
@@ -46,6 +46,11 @@ impl Sample {
     /// Whether a block belongs to it.
     pub const fn watches(&self, hash: u64) -> bool {
         hash.trailing_zeros() >= self.zeros
+    }
+
+    /// The share of all blocks that is watched.
+    pub fn share(&self) -> f32 {
+        0.5_f32.powi(i32::try_from(self.zeros).unwrap_or(i32::MAX))
     }
 
     /// A block was used; tells when it was before, and as what.

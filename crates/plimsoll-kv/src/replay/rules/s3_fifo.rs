@@ -1,0 +1,91 @@
+//! S3-FIFO: a small queue for what is new, a main one for what came again.
+
+use super::lists::Lists;
+use super::{Request, Rule};
+
+const SMALL: usize = 0;
+const MAIN: usize = 1;
+const GHOST: usize = 2;
+
+/// Yang and others' three queues, a block at a time: a tenth for what is new, the rest for what was used again, and as
+/// many numbers of evicted ones as the main queue has room.
+#[derive(Clone, Debug)]
+pub(super) struct S3Fifo {
+    lists: Lists<3>,
+    uses: Vec<u8>,
+    capacity: usize,
+    small: usize,
+}
+
+impl S3Fifo {
+    pub fn new(blocks: usize, capacity: usize) -> Self {
+        Self { lists: Lists::new(blocks), uses: vec![0; blocks], capacity, small: (capacity / 10).max(1) }
+    }
+
+    fn make_room(&mut self) {
+        while self.lists.len(SMALL) + self.lists.len(MAIN) >= self.capacity {
+            if self.lists.len(SMALL) >= self.small || self.lists.len(MAIN) == 0 {
+                self.from_small();
+            } else {
+                self.from_main();
+            }
+        }
+    }
+
+    fn from_small(&mut self) {
+        while let Some(block) = self.lists.pop(SMALL) {
+            if self.uses[block as usize] > 0 {
+                self.uses[block as usize] = 0;
+                self.lists.put(MAIN, block);
+                if self.lists.len(MAIN) > self.capacity - self.small {
+                    self.from_main();
+                    return;
+                }
+            } else {
+                self.lists.put(GHOST, block);
+                if self.lists.len(GHOST) > self.capacity - self.small {
+                    self.lists.pop(GHOST);
+                }
+                return;
+            }
+        }
+    }
+
+    fn from_main(&mut self) {
+        while let Some(block) = self.lists.pop(MAIN) {
+            let uses = &mut self.uses[block as usize];
+            if *uses == 0 {
+                return;
+            }
+            *uses -= 1;
+            self.lists.put(MAIN, block);
+        }
+    }
+
+    fn touch(&mut self, block: u32) {
+        match self.lists.list(block) {
+            Some(SMALL | MAIN) => {
+                let uses = &mut self.uses[block as usize];
+                *uses = (*uses + 1).min(3);
+            }
+            other => {
+                let ghost = other == Some(GHOST);
+                if ghost {
+                    self.lists.take(block);
+                }
+                self.make_room();
+                self.uses[block as usize] = 0;
+                self.lists.put(if ghost { MAIN } else { SMALL }, block);
+            }
+        }
+    }
+}
+
+impl Rule for S3Fifo {
+    fn serve(&mut self, _request: &Request, path: &[u32]) -> usize {
+        let here = |block: &&u32| matches!(self.lists.list(**block), Some(SMALL | MAIN));
+        let hits = path.iter().take_while(here).count();
+        path.iter().rev().for_each(|block| self.touch(*block));
+        hits
+    }
+}
