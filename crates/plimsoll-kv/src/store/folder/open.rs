@@ -13,10 +13,10 @@ use super::format::{MARKER_BYTES, Marker, Unread, WEAR_SLOTS, WearSlot};
 use super::index::{Entry, Index};
 use super::recover::{Lost, Recovered, recover};
 use super::report::Report;
-use super::segment::{self, Segment, Shelf, name, overhead_bytes};
+use super::segment::{self, Segment, Shelf, name, overhead_bytes, sealed_overhead_bytes};
 use super::settings::{FolderSettings, Sync};
 use super::space::{Purse, Space, Taken};
-use super::trim::{Candidate, value, victims};
+use super::trim::{Candidate, log_value, victims};
 use super::wear::Wear;
 use super::writer::{Removed, Writer};
 use crate::block::BlockId;
@@ -223,7 +223,7 @@ impl Loading<'_> {
         let overhead = match &found.trailer {
             Some(trailer) => {
                 let footer = found.bytes.saturating_sub(trailer.footer_at);
-                overhead_bytes(found.records, 0, block_bytes).saturating_add(footer)
+                sealed_overhead_bytes(found.records, footer, block_bytes)
             }
             None => overhead_bytes(found.records, found.sections, block_bytes),
         };
@@ -329,20 +329,18 @@ fn shrink(core: &Core, writer: &mut Writer, limit: u64, report: &mut Report) {
     report.trimmed_bytes = report.trimmed_bytes.saturating_add(Bytes::new(freed));
 }
 
-/// Where only whole segments can be given back: all records of the one whose bytes are worth least.
+/// Where only whole segments can be given back: all records of the one that is worth least, by the mean of its bytes.
 fn of_poorest_segment(candidates: &[(u64, Candidate)], now: u64) -> Vec<BlockId> {
     let mut segments: BTreeMap<u64, (f64, f64)> = BTreeMap::new();
     for (number, candidate) in candidates {
         #[expect(clippy::cast_precision_loss, reason = "bytes far below 2^52")]
         let bytes = candidate.bytes as f64;
         let (worth, all) = segments.entry(*number).or_default();
-        *worth += value(candidate, now) * bytes;
+        *worth += log_value(candidate, now) * bytes;
         *all += bytes;
     }
-    let poorest = segments.iter().min_by(|one, other| {
-        let density = |&(worth, bytes): &(f64, f64)| worth / bytes;
-        density(one.1).total_cmp(&density(other.1))
-    });
+    let mean = |&(worth, bytes): &(f64, f64)| worth / bytes;
+    let poorest = segments.iter().min_by(|one, other| mean(one.1).total_cmp(&mean(other.1)));
     let Some((&poorest, _)) = poorest else { return Vec::new() };
     candidates.iter().filter(|&&(number, _)| number == poorest).map(|(_, candidate)| candidate.id).collect()
 }

@@ -29,8 +29,12 @@ pub(super) struct Recovered {
     /// The file's length, and the space that it takes.
     pub bytes: u64,
     pub allocated: u64,
-    /// Runs of blocks that hold no record: what was torn, or is damaged.
+    /// Blocks that hold neither a record nor nothing: what was torn, or is damaged.
     pub torn_blocks: u64,
+    /// Of them, those that stand before a whole record, and so were not left by the last write.
+    pub damaged_blocks: u64,
+    /// Whether what stands behind the records was a footer once.
+    pub spoiled_footer: bool,
 }
 
 /// Why a file could not be made out.
@@ -55,7 +59,7 @@ pub(super) fn recover(disk: &dyn Disk, number: u64) -> Result<Recovered, Lost> {
     let file = disk.open(&segment::name(number), How::ReadOnly)?;
     let facts = file.facts()?;
     let block_bytes = disk.block_bytes();
-    let trailer = trailer(&*file, facts.bytes)?;
+    let (trailer, mut spoiled) = trailer(&*file, facts.bytes)?;
     let mut found = match trailer {
         Some(trailer) if trailer.number == number => {
             if trailer.block_bytes != block_bytes {
@@ -66,10 +70,12 @@ pub(super) fn recover(disk: &dyn Disk, number: u64) -> Result<Recovered, Lost> {
         _ => None,
     };
     if found.is_none() {
+        spoiled |= trailer.is_some();
         found = by_scan(&*file, facts.bytes, number, block_bytes)?;
     }
     let mut found = found.ok_or(Lost::Damaged { allocated: facts.allocated })?;
     (found.bytes, found.allocated) = (facts.bytes, facts.allocated);
+    found.spoiled_footer = spoiled;
     Ok(found)
 }
 
@@ -82,15 +88,15 @@ fn foreign(version: u32) -> Lost {
     Lost::Foreign(format!("it has format {version}, and this program reads {ours}; use a newer program or another folder"))
 }
 
-/// The trailer, if there is a whole one.
-fn trailer(file: &dyn File, bytes: u64) -> Result<Option<Trailer>, Lost> {
-    let Some(at) = bytes.checked_sub(TRAILER_BYTES as u64) else { return Ok(None) };
+/// The trailer, if there is a whole one, and whether there was one that is damaged.
+fn trailer(file: &dyn File, bytes: u64) -> Result<(Option<Trailer>, bool), Lost> {
+    let Some(at) = bytes.checked_sub(TRAILER_BYTES as u64) else { return Ok((None, false)) };
     let mut end = [0; TRAILER_BYTES];
     file.read_at(at, &mut [IoSliceMut::new(&mut end)])?;
     match Trailer::read(&end, bytes) {
-        Ok(trailer) => Ok(Some(trailer)),
+        Ok(trailer) => Ok((Some(trailer), false)),
         Err(Unread::Version(version)) => Err(foreign(version)),
-        Err(Unread::Damaged) => Ok(None),
+        Err(Unread::Damaged) => Ok((None, Trailer::began(&end))),
     }
 }
 
@@ -155,7 +161,7 @@ fn by_scan(file: &dyn File, bytes: u64, number: u64, block_bytes: u32) -> Result
     let mut block = 1_u32;
     while u64::from(block) * u64::from(block_bytes) < bytes {
         let Some(header) = scan.record(block, number, head.salt)? else {
-            found.torn_blocks += 1;
+            found.torn_blocks += u64::from(!scan.empty(block));
             block = block.saturating_add(1);
             continue;
         };
@@ -170,6 +176,7 @@ fn by_scan(file: &dyn File, bytes: u64, number: u64, block_bytes: u32) -> Result
         }
         block = block.saturating_add(blocks.max(1));
         found.end = block;
+        found.damaged_blocks = found.torn_blocks;
     }
     Ok(Some(found))
 }
@@ -203,6 +210,8 @@ impl Recovered {
             bytes: 0,
             allocated: 0,
             torn_blocks: 0,
+            damaged_blocks: 0,
+            spoiled_footer: false,
         }
     }
 }
@@ -216,6 +225,14 @@ struct Scan<'a> {
 }
 
 impl Scan<'_> {
+    /// Whether nothing stands at the beginning of a block that was looked at: its record was given back.
+    fn empty(&self, block: u32) -> bool {
+        let at = u64::from(block) * u64::from(self.block_bytes);
+        let from = usize::try_from(at.saturating_sub(self.window_at)).unwrap_or(usize::MAX);
+        let prefix = self.window.get(from..from.saturating_add(PREFIX_BYTES)).unwrap_or_default();
+        prefix.iter().all(|&byte| byte == 0)
+    }
+
     /// The record that begins at a block, if a whole one does.
     fn record(&mut self, block: u32, number: u64, salt: u64) -> io::Result<Option<Header>> {
         let at = u64::from(block) * u64::from(self.block_bytes);

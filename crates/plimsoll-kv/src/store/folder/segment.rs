@@ -53,7 +53,7 @@ pub(super) struct Handles(Mutex<VecDeque<Weak<Segment>>>);
 #[derive(Clone, Debug)]
 pub(super) struct Opened {
     pub file: Arc<dyn File>,
-    pub segment: Arc<Segment>,
+    _segment: Arc<Segment>,
 }
 
 /// The name of a segment's file.
@@ -70,8 +70,13 @@ pub(super) fn number(name: &str) -> Option<u64> {
 
 /// What a segment takes beside its records: its head, its footer, and what the file system keeps of it.
 pub(super) const fn overhead_bytes(records: u64, sections: u64, block_bytes: u32) -> u64 {
+    let footer = footer_bytes(records, sections).next_multiple_of(block_bytes as u64);
+    sealed_overhead_bytes(records, footer, block_bytes)
+}
+
+/// The same of a segment whose footer is there, and so long.
+pub(super) const fn sealed_overhead_bytes(records: u64, footer: u64, block_bytes: u32) -> u64 {
     let block = block_bytes as u64;
-    let footer = footer_bytes(records, sections).next_multiple_of(block);
     block + footer + block * (1 + records / RECORDS_PER_BLOCK)
 }
 
@@ -89,13 +94,13 @@ impl Segment {
     pub(super) fn open(self: &Arc<Self>, disk: &dyn Disk, handles: &Handles) -> io::Result<Opened> {
         let mut handle = self.handle();
         if let Some(file) = &*handle {
-            return Ok(Opened { file: Arc::clone(file), segment: Arc::clone(self) });
+            return Ok(Opened { file: Arc::clone(file), _segment: Arc::clone(self) });
         }
         let file = disk.open(&name(self.number), How::Old)?;
         *handle = Some(Arc::clone(&file));
         drop(handle);
         handles.keep(self);
-        Ok(Opened { file, segment: Arc::clone(self) })
+        Ok(Opened { file, _segment: Arc::clone(self) })
     }
 
     /// Lets its file go; who reads it goes on.

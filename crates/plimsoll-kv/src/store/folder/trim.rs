@@ -24,14 +24,14 @@ pub(super) struct Candidate {
     pub worth: Worth,
 }
 
-/// What a byte of a record is worth at a moment.
-pub(super) fn value(candidate: &Candidate, now: u64) -> f64 {
+/// What a byte of a record is worth at a moment, as a power of two: after some years the value itself would be zero.
+pub(super) fn log_value(candidate: &Candidate, now: u64) -> f64 {
     let worth = &candidate.worth;
     let seconds = f64::from(worth.seconds);
     let seconds = if seconds.is_finite() { seconds.max(SECONDS_LEAST) } else { SECONDS_LEAST };
     #[expect(clippy::cast_precision_loss, reason = "seconds and bytes far below 2^52")]
     let (age, bytes) = (now.saturating_sub(worth.used_at) as f64, candidate.bytes.max(1) as f64);
-    seconds * (1.0 + f64::from(worth.uses)) * (-age / HALF_LIFE_SECONDS).exp2() / bytes
+    (seconds * (1.0 + f64::from(worth.uses)) / bytes).log2() - age / HALF_LIFE_SECONDS
 }
 
 /// The records to remove so that at least `excess` bytes come free, or all.
@@ -41,7 +41,7 @@ pub(super) fn victims(candidates: &[Candidate], excess: u64, now: u64) -> Vec<Bl
     let parent = |index: usize| candidates[index].parent.and_then(|parent| place.get(&parent).copied());
     let mut children = vec![0_usize; candidates.len()];
     (0..candidates.len()).filter_map(parent).for_each(|parent| children[parent] += 1);
-    let ranked = |index: usize| Ranked { value: value(&candidates[index], now), index };
+    let ranked = |index: usize| Ranked { value: log_value(&candidates[index], now), index };
     let mut leaves: BinaryHeap<Ranked> =
         (0..candidates.len()).filter(|&index| children[index] == 0).map(ranked).collect();
     let (mut freed, mut victims) = (0_u64, Vec::new());
@@ -115,10 +115,12 @@ mod tests {
     fn age_and_uses_count_and_nonsense_does_not_sort_first() {
         let old = candidate(1, None, 1.0, 0);
         let new = candidate(2, None, 1.0, 864_000);
-        assert!(value(&old, 864_000) < value(&new, 864_000));
+        assert!(log_value(&old, 864_000) < log_value(&new, 864_000));
         let used = Candidate { worth: Worth { uses: 9, ..old.worth }, ..old };
-        assert!(value(&used, 864_000) > value(&old, 864_000));
+        assert!(log_value(&used, 864_000) > log_value(&old, 864_000));
         let mad = candidate(3, None, f32::NAN, u64::MAX);
-        assert!(value(&mad, 0).is_finite());
+        assert!(log_value(&mad, 0).is_finite());
+        let ancient = candidate(4, None, 2.0, 0);
+        assert!(log_value(&ancient, 2_000_000_000) > log_value(&old, 2_000_000_000));
     }
 }

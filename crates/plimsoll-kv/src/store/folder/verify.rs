@@ -8,7 +8,7 @@ use plimsoll::Bytes;
 
 use super::disk::{Disk, How};
 use super::folder::{Compacted, Folder};
-use super::format::{Header, Kept, section_check};
+use super::format::{HEAD_BYTES, Head, Header, Kept, section_check};
 use super::inspect::{Facts, inspect_on, named};
 use super::open::{LOCK, MARKER, locked, read_marker};
 use super::real::{ReadWay, RealDisk};
@@ -95,21 +95,20 @@ fn check_marker(disk: &dyn Disk, verified: &mut Verified) -> Result<(), StoreErr
 
 fn check_segment(disk: &dyn Disk, found: &Recovered, verified: &mut Verified) -> io::Result<()> {
     let number = found.number;
-    if found.trailer.is_none() {
-        verified.unsealed += 1;
-        if found.torn_blocks > 0 {
-            let what = format!(
-                "{} blocks hold no whole record: torn when a process ended, removed since, or damaged",
-                found.torn_blocks
-            );
-            // Expected behind the last record; between records, only of what was removed.
-            let behind = u64::from(found.end) * u64::from(disk.block_bytes());
-            if behind >= found.bytes {
-                verified.damage(number, 0, None, &what);
-            }
-        }
+    verified.unsealed += u64::from(found.trailer.is_none());
+    if found.spoiled_footer {
+        verified.damage(number, u64::from(found.end) * u64::from(disk.block_bytes()), None, "its footer");
+    }
+    if found.damaged_blocks > 0 {
+        let what = format!("{} blocks between its records", found.damaged_blocks);
+        verified.damage(number, 0, None, &what);
     }
     let file = disk.open(&name(number), How::ReadOnly)?;
+    let mut head = [0; HEAD_BYTES];
+    file.read_at(0, &mut [IoSliceMut::new(&mut head)])?;
+    if Head::read(&head).is_err() {
+        verified.damage(number, 0, None, "its head");
+    }
     for (kept, _) in &found.kept {
         let at = u64::from(kept.block) * u64::from(disk.block_bytes());
         verified.records += 1;

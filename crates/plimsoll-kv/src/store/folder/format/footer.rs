@@ -198,6 +198,11 @@ impl Trailer {
         Ok(Self { number, salt, block_bytes, footer_at, footer_bytes, records, footer_check })
     }
 
+    /// Whether these bytes look as if they had been a trailer: most of what every trailer begins with is there.
+    pub(in super::super) fn began(bytes: &[u8]) -> bool {
+        bytes.iter().zip(&MAGIC).filter(|(one, other)| one == other).count() + 2 >= MAGIC.len()
+    }
+
     /// Which of the records were removed, by the graves as they stand in the file.
     pub(in super::super) fn graves(&self, bytes: &[u8], kept: &[Kept]) -> Vec<Grave> {
         let words = bytes.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word));

@@ -12,7 +12,7 @@ mod record;
 pub(super) use footer::{Footer, Grave, Kept, TRAILER_BYTES, Trailer, footer_bytes, grave_offset};
 pub(super) use head::{HEAD_BYTES, Head};
 pub(super) use marker::{MARKER_BYTES, Marker, WEAR_SLOTS, WearSlot};
-pub(super) use record::{DEAD_AT, Header, PREFIX_BYTES, dead_word, header_bytes, section_check};
+pub(super) use record::{DEAD_AT, Header, PREFIX_BYTES, dead_word, section_check};
 
 /// The version of all of it. A folder of another version is refused, not guessed at.
 pub const VERSION: u32 = 1;

@@ -33,7 +33,7 @@ pub(in super::super) struct Header {
 }
 
 /// How long the header of a record is; nothing if it would be longer than any may be.
-pub(in super::super) fn header_bytes(tokens: usize, sections: usize) -> Option<u32> {
+fn header_bytes(tokens: usize, sections: usize) -> Option<u32> {
     let bytes = sections.checked_mul(12)?.checked_add(tokens.checked_mul(4)?)?.checked_add(FIXED_BYTES)?;
     let bytes = u32::try_from(bytes.checked_next_multiple_of(8)?).ok()?;
     (bytes <= LENGTH_MAX).then_some(bytes)

@@ -140,7 +140,9 @@ impl SimDisk {
     pub fn vanish(&self) {
         let mut state = self.state();
         let names: Vec<String> = state.names.keys().cloned().collect();
-        names.iter().for_each(|name| drop(state.forget(name)));
+        for name in &names {
+            state.forget(name);
+        }
         state.made = false;
     }
 
