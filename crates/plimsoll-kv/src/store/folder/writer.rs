@@ -338,6 +338,9 @@ impl Writer {
                 outcome = outcome.and(opened.file.write_at(at, &[&word]));
             }
         }
+        if core.sync == Sync::Power && !self.punches {
+            outcome = outcome.and(opened.file.sync());
+        }
         drop(opened);
         let freed = self.free(core, number);
         outcome.map_err(failed).and(freed)
