@@ -61,7 +61,7 @@ struct Model {
     settings: FolderSettings,
     folder: Option<Folder>,
     known: BTreeMap<u64, Known>,
-    /// Whether a bit was ever flipped: it may show at the next start, or when its record is read.
+    /// Whether something may be damaged without anybody having seen it: it may show at the next start, or when its record is read.
     spoiled: bool,
 }
 
@@ -78,7 +78,9 @@ impl Model {
         self.folder = None;
         let opened = Folder::open_on(Arc::new(self.disk.clone()), &self.settings);
         let (folder, report) = opened.or_else(|_| {
-            // A fault that was still to come struck the opening; without it there is nothing to fail for.
+            // A fault that was still to come struck the opening, or the disk has no room for the marker; without them there
+            // is nothing to fail for.
+            self.disk.set_capacity(u64::MAX);
             self.disk.fail_writes(None);
             self.disk = self.disk.kill();
             Folder::open_on(Arc::new(self.disk.clone()), &self.settings)
@@ -107,9 +109,8 @@ impl Model {
             Op::Read(number) => match sample(*number).is_in(folder) {
                 Ok(true) => assert!(self.known.contains_key(number), "{number} was never put"),
                 Ok(false) => {
+                    // What may be there may be back after a start: a removal that failed is forgotten with the process.
                     assert_ne!(self.known.get(number), Some(&Known::There), "{number} is lost");
-                    // What was found damaged is gone.
-                    self.known.remove(number);
                 }
                 Err(_) => {}
             },
@@ -118,7 +119,8 @@ impl Model {
                 let removed = folder.remove(&ids);
                 for &number in numbers {
                     assert!(!sample(number).is_in(folder).unwrap_or(false), "{number} was removed");
-                    if removed.is_ok() {
+                    // What the store does not know of (a put that failed half way) it cannot forget for good.
+                    if removed.is_ok() && self.known.get(&number) == Some(&Known::There) {
                         self.known.remove(&number);
                     } else if let Some(known) = self.known.get_mut(&number) {
                         *known = Known::Maybe;
@@ -137,7 +139,8 @@ impl Model {
                 self.folder = None;
                 self.disk = next;
                 if self.settings.sync == Sync::Process {
-                    // Removed blocks may be back, too.
+                    // Removed blocks may be back, and a footer may be there without the data it tells of.
+                    self.spoiled = true;
                     (0..40).for_each(|number| drop(self.known.insert(number, Known::Maybe)));
                 }
                 self.reopen();
