@@ -103,9 +103,9 @@ impl Scale {
     /// is rounded up, so that the highest code reaches the highest number.
     #[inline]
     pub(super) fn between<N: Number>(lowest: f32, highest: f32, levels: f32) -> Option<Self> {
-        // Minus zero becomes zero, whichever of the two an instruction took for the lower.
+        // Minus zero becomes zero, whichever of the two an instruction took for the lower or the higher.
         let least = lowest + 0.0;
-        let step = N::above((highest - least) / levels);
+        let step = N::above((highest - least + 0.0) / levels);
         let reach = step * levels;
         let finite = reach <= f32::MAX && least + reach <= N::MOST;
         let inverse = if step < f32::MIN_POSITIVE { 0.0 } else { 1.0 / step };
