@@ -12,7 +12,7 @@ use std::time::Instant;
 use plimsoll_kv::codec::{Codec, CodecError, Packing, Precision};
 use plimsoll_kv::layout::{Element, Layout};
 
-const TURNS: usize = 15;
+const TURNS: usize = 9;
 
 /// The layers of a model with eight heads of 128: blocks of 64 tokens, as many as the bytes asked for.
 fn layout(element: Element, native_bytes: usize) -> Layout {
@@ -49,7 +49,12 @@ struct Form {
 }
 
 impl Form {
-    fn new(name: &'static str, layout: &Layout, precision: Precision, packing: Packing) -> Result<Self, CodecError> {
+    fn new(
+        name: &'static str,
+        layout: &Layout,
+        precision: Precision,
+        packing: Packing,
+    ) -> Result<Self, CodecError> {
         let codec = Codec::new(layout, precision, packing)?;
         let encoded = vec![1; codec.block_bytes()];
         let lengths = vec![0; codec.sections()];
@@ -60,7 +65,8 @@ impl Form {
         let room = self.codec.section_bytes(0);
         let started = Instant::now();
         for (section, into) in self.encoded.chunks_exact_mut(room).enumerate() {
-            self.lengths[section] = self.codec.encode(section, &native[layout.span(section..section + 1)], into)?;
+            self.lengths[section] =
+                self.codec.encode(section, &native[layout.span(section..section + 1)], into)?;
         }
         self.encode_s.push(started.elapsed().as_secs_f64());
         let started = Instant::now();

@@ -124,9 +124,7 @@ pub(super) fn encode_values<N: Number>(
     if from == width {
         return Ok(());
     }
-    for (native, encoded) in
-        native.chunks_exact(width * N::WIDTH).zip(encoded.chunks_exact_mut(rows.row()))
-    {
+    for (native, encoded) in native.chunks_exact(width * N::WIDTH).zip(encoded.chunks_exact_mut(rows.row())) {
         let (scales, codes) = encoded.split_at_mut(rows.scales_of_row());
         for group in from / GROUP..groups {
             let channels = group * GROUP..width.min((group + 1) * GROUP);
@@ -147,9 +145,7 @@ pub(super) fn decode_values<N: Number>(rows: &Rows, from: usize, encoded: &[u8],
     if from == width {
         return;
     }
-    for (encoded, native) in
-        encoded.chunks_exact(rows.row()).zip(native.chunks_exact_mut(width * N::WIDTH))
-    {
+    for (encoded, native) in encoded.chunks_exact(rows.row()).zip(native.chunks_exact_mut(width * N::WIDTH)) {
         let (scales, codes) = encoded.split_at(rows.scales_of_row());
         for group in from / GROUP..groups {
             let (least, step) = (N::read(scales, group), N::read(scales, groups + group));

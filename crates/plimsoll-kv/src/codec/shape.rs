@@ -109,7 +109,8 @@ impl Shape {
     /// Bytes of all of it, if they can be counted.
     pub(super) fn bytes(&self) -> Option<usize> {
         let width = self.element.width();
-        let times = |parts: &[usize]| parts.iter().try_fold(1_usize, |product, part| product.checked_mul(*part));
+        let times =
+            |parts: &[usize]| parts.iter().try_fold(1_usize, |product, part| product.checked_mul(*part));
         let key_scales = times(&[self.tokens.div_ceil(GROUP), 2, self.keys, width])?;
         let key_codes = times(&[self.tokens, self.bits.row(self.keys)])?;
         let value_scales = times(&[self.tokens, 2, self.values.div_ceil(GROUP), width])?;

@@ -38,7 +38,9 @@ fn like_a_model(count: usize, width: usize, seed: u64) -> Vec<f32> {
     };
     let channels: Vec<_> = (0..width).map(|_| (4.0 * uniform() - 2.0, 0.2 + 2.0 * uniform())).collect();
     let mut normal = move || (0..12).map(|_| uniform()).sum::<f32>() - 6.0;
-    (0..count).flat_map(|_| channels.iter().map(|(level, spread)| level + spread * normal()).collect::<Vec<_>>()).collect()
+    (0..count)
+        .flat_map(|_| channels.iter().map(|(level, spread)| level + spread * normal()).collect::<Vec<_>>())
+        .collect()
 }
 
 /// Half a step of a group, rounding of the step and of the number to the block's own kind included.
@@ -54,7 +56,13 @@ fn allowed(element: Element, group: &[f32], levels: f32) -> f32 {
     span * 0.5 + lowest.abs().max(highest.abs()) * coarse * 0.51 + least
 }
 
-fn check(layout: &Layout, layer: usize, before: &[f32], after: &[f32], levels: f32) -> Result<(), TestCaseError> {
+fn check(
+    layout: &Layout,
+    layer: usize,
+    before: &[f32],
+    after: &[f32],
+    levels: f32,
+) -> Result<(), TestCaseError> {
     let tokens = layout.block_tokens as usize;
     let (keys, values) = (layout.layers[layer].keys as usize, layout.layers[layer].values as usize);
     let near = |group: Vec<usize>| {
@@ -205,7 +213,11 @@ fn what_is_not_finite_is_refused_wherever_it_is() {
                     let mut raw = like_a_model(3, 140, 1);
                     raw[at] = bad;
                     let found = codec.encode(0, &bytes(element, &raw), &mut encoded);
-                    assert_eq!(found, Err(CodecError::Unquantizable { section: 0 }), "{element:?} {bad} at {at}");
+                    assert_eq!(
+                        found,
+                        Err(CodecError::Unquantizable { section: 0 }),
+                        "{element:?} {bad} at {at}"
+                    );
                 }
             }
         }
@@ -219,7 +231,8 @@ fn what_is_near_the_end_of_its_kind_decodes_to_finite_numbers_or_not_at_all() {
         let codec = Codec::new(&layout, Precision::Eight, Packing::None).unwrap();
         let mut encoded = vec![0; codec.section_bytes(0)];
         for part in [0.2_f32, 0.49, 0.5, 0.97, 0.99, 0.999, 1.0] {
-            let raw: Vec<f32> = (0..256).map(|at| if at % 3 == 0 { -most * part } else { most * part }).collect();
+            let raw: Vec<f32> =
+                (0..256).map(|at| if at % 3 == 0 { -most * part } else { most * part }).collect();
             let native = bytes(element, &raw);
             let mut again = native.clone();
             if codec.encode(0, &native, &mut encoded).is_ok() {
@@ -271,9 +284,6 @@ fn wrong_lengths_sections_forms_and_sizes_are_told() {
     assert!(Codec::of(&opaque, Form::NATIVE.tag()).is_ok());
     for precision in [Precision::Native, Precision::Four] {
         let huge = layout(Element::F32, u32::MAX, &[(u32::MAX, u32::MAX)], 0);
-        assert_eq!(
-            Codec::new(&huge, precision, Packing::None),
-            Err(CodecError::TooLarge { section: 0 })
-        );
+        assert_eq!(Codec::new(&huge, precision, Packing::None), Err(CodecError::TooLarge { section: 0 }));
     }
 }
