@@ -7,6 +7,8 @@
 //! $ cargo run --release -p plimsoll-kv --example codec_speed
 //! ```
 
+#![expect(clippy::cast_precision_loss, reason = "counts and sizes that are told, not computed with")]
+
 use std::time::Instant;
 
 use plimsoll_kv::codec::{Codec, CodecError, Packing, Precision};

@@ -131,8 +131,10 @@ mod tests {
         let mut state = 1_u32;
         for _ in 0..1000 {
             state = state.wrapping_mul(0x915f_77f5).wrapping_add(12345);
-            let lowest = f16::from_f32((state >> 8) as f32 / 65536.0 - 128.0).to_f32();
-            let highest = f16::from_f32(lowest + (state & 0xffff) as f32 / 4096.0).to_f32();
+            let [a, b, c, _] = state.to_be_bytes();
+            let upper = f32::from(u16::from_be_bytes([a, b]));
+            let lowest = f16::from_f32(upper / 256.0 - 128.0).to_f32();
+            let highest = f16::from_f32(lowest + f32::from(u16::from_be_bytes([b, c])) / 4096.0).to_f32();
             reaches::<Half>(lowest, highest);
             reaches::<Brain>(bf16::from_f32(lowest).to_f32(), bf16::from_f32(lowest).to_f32().max(highest));
             reaches::<Single>(lowest, highest);

@@ -11,8 +11,8 @@
 /// Bytes before the parts.
 pub(super) const HEAD: usize = 8;
 
-/// The least part of a section that must be saved: it costs about a nanosecond a byte of plane to get it back.
-const LEAST_SAVED: f64 = 0.1;
+/// One byte of so many must be saved at least: it costs about a nanosecond a byte of plane to get it back.
+const LEAST_SAVED: usize = 10;
 /// A sample is so many pieces of so many bytes.
 const PIECES: usize = 4;
 const PIECE_BYTES: usize = 4096;
@@ -44,15 +44,15 @@ fn try_pack(bytes: &mut [u8], number: usize) -> Option<(usize, u32)> {
         2 => bytes.as_chunks::<2>().0.iter().map(|[_, upper]| *upper).collect(),
         _ => bytes.iter().skip(number - 1).step_by(number).copied().collect(),
     };
-    let saved_least = bytes.len() as f64 * LEAST_SAVED;
+    let saved_least = bytes.len() / LEAST_SAVED;
     let mut compressor = zstd::bulk::Compressor::new(LEVEL).ok()?;
-    if expected(&mut compressor, &upper)? * (count as f64) < saved_least {
+    if expected(&mut compressor, &upper)? < saved_least {
         return None;
     }
     let mut compressed = vec![0; count];
     // What does not fit is longer than it was.
     let length = compressor.compress_to_buffer(&upper, &mut compressed).ok()?;
-    if ((count - length) as f64) < saved_least {
+    if count - length < saved_least {
         return None;
     }
     let lower = lower_bytes(bytes, number);
@@ -61,16 +61,17 @@ fn try_pack(bytes: &mut [u8], number: usize) -> Option<(usize, u32)> {
     Some((length + lower.len(), u32::try_from(length).ok()?))
 }
 
-/// The part of a plane that compressing a sample of it saved. A small plane is not worth a sample.
-fn expected(compressor: &mut zstd::bulk::Compressor<'_>, plane: &[u8]) -> Option<f64> {
+/// Bytes that compressing a plane may save, by a sample of it. A small plane is not worth a sample.
+fn expected(compressor: &mut zstd::bulk::Compressor<'_>, plane: &[u8]) -> Option<usize> {
     if plane.len() < 4 * PIECES * PIECE_BYTES {
-        return Some(1.0);
+        return Some(plane.len());
     }
     let stride = plane.len() / PIECES;
     let sample: Vec<u8> = plane.chunks_exact(stride).flat_map(|part| &part[..PIECE_BYTES]).copied().collect();
     let mut compressed = vec![0; sample.len() * 2];
     let length = compressor.compress_to_buffer(&sample, &mut compressed).ok()?;
-    Some(1.0 - length as f64 / sample.len() as f64)
+    // A plane has less than 2³² bytes, and the sample 2¹⁴.
+    Some(sample.len().saturating_sub(length).saturating_mul(plane.len()) / sample.len())
 }
 
 fn lower_bytes(bytes: &[u8], number: usize) -> Vec<u8> {

@@ -192,9 +192,8 @@ impl Codec {
     fn number(&self, part: Section) -> usize {
         match part.rows {
             Some(_) if self.form.precision == Precision::Native => self.element.width(),
-            Some(_) => 1,
             None if part.native.is_multiple_of(Element::F32.width()) => Element::F32.width(),
-            None => 1,
+            _ => 1,
         }
     }
 }

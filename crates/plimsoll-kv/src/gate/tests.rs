@@ -1,5 +1,13 @@
 //! The gate passes what is near and fails what is broken, on a small model that is made of noise.
 
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::float_cmp,
+    reason = "numbers made up for tests, and zero exactly"
+)]
+
 use super::measure::measure_through;
 use super::{GateError, GateReport, Limits, Probe, ProbeError, Through, Verdicts, measure};
 use crate::block::{Root, Token};
@@ -93,7 +101,9 @@ impl Probe for Noise {
             return Ok(vec![0.0; 3]);
         }
         let mut cache: Vec<[Vec<f32>; 2]> = vec![Default::default(); LAYERS];
-        context.iter().for_each(|token| drop(self.read(*token, &mut cache)));
+        for token in context {
+            self.read(*token, &mut cache);
+        }
         if let Some(through) = through {
             let rows = self.layout.block_tokens as usize * WIDTH;
             for block in 0..context.len() * WIDTH / rows {

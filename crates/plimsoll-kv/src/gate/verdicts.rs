@@ -120,7 +120,8 @@ fn write(path: &Path, reports: &BTreeMap<Root, Vec<GateReport>>) -> std::io::Res
 }
 
 fn hex(root: &Root) -> String {
-    root.bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |four: u8| char::from_digit(u32::from(four), 16).unwrap_or('0');
+    root.bytes().iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0x0f)]).collect()
 }
 
 fn root(hex: &str) -> Option<Root> {
