@@ -48,8 +48,7 @@ impl Contents {
     /// Reads the header of a file. `path` is what messages call it.
     pub fn read(source: &dyn Source, path: &Path) -> Result<Self, ReadError> {
         let header = placed(source, path, &mut Budget::new())?;
-        let fault =
-            |fault| ReadError::Fault { path: path.to_owned(), offset: header.data_start, fault };
+        let fault = |fault| ReadError::Fault { path: path.to_owned(), offset: header.data_start, fault };
         distinct(&header.checked.tensors).map_err(fault)?;
         let mut places = vec![(0, None); header.checked.tensors.len()];
         for spot in &header.checked.spots {
