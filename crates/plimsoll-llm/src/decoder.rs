@@ -14,7 +14,7 @@ use crate::{Draw, ModelError, OwnPages, Sequence, StepError};
 /// Changes whenever the arithmetic does: keys and values of one are not those of another.
 const ARITHMETIC: &[u8] = b"plimsoll-llm 1";
 
-/// A Llama-architecture model: a GGUF file with weights of type f32, f16, bf16 or q8_0.
+/// A Llama-architecture model: a GGUF file with weights of type `f32`, `f16`, `bf16` or `q8_0`.
 ///
 /// # What it is not
 /// It keeps no keys and values; those are in the pages of its [`Sequence`]s. It is not charged to a ledger: the weights
@@ -22,7 +22,7 @@ const ARITHMETIC: &[u8] = b"plimsoll-llm 1";
 ///
 /// # Formula
 /// What llama.cpp computes for the same file: RMS norms, rotary positions over neighbouring pairs, grouped-query
-/// attention, a gated feed-forward part. Products with q8_0 weights round their inputs to eight bits as llama.cpp does;
+/// attention, a gated feed-forward part. Products with `q8_0` weights round their inputs to eight bits as llama.cpp does;
 /// all else is in singles.
 pub struct Decoder {
     path: PathBuf,

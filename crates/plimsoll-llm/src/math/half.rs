@@ -4,6 +4,7 @@
 //! writing is rare.
 
 /// An IEEE half as a single.
+#[expect(clippy::inline_always, reason = "compiled once for each set of instructions, within the caller")]
 #[inline(always)]
 pub(crate) fn from_f16(half: u16) -> f32 {
     // The exponent is moved to its place and set right by one multiplication, which makes subnormals normal as well.
@@ -15,6 +16,7 @@ pub(crate) fn from_f16(half: u16) -> f32 {
 }
 
 /// A bfloat16 as a single.
+#[expect(clippy::inline_always, reason = "compiled once for each set of instructions, within the caller")]
 #[inline(always)]
 pub(crate) fn from_bf16(half: u16) -> f32 {
     f32::from_bits(u32::from(half) << 16)

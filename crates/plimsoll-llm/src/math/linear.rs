@@ -1,6 +1,6 @@
 //! Rows of numbers times a matrix of weights.
 //!
-//! Weights of type q8_0 meet inputs that are rounded to eight bits themselves, 32 numbers with one scale: products of
+//! Weights of type `q8_0` meet inputs that are rounded to eight bits themselves, 32 numbers with one scale: products of
 //! bytes are summed as whole numbers, and only the sums of 32 become singles. That is also what llama.cpp does, so that
 //! results agree closely; and it is several times faster than making singles of the weights. Other weights are made
 //! singles row by row.
@@ -49,13 +49,13 @@ pub(crate) fn linear(matrix: &Matrix, file: &[u8], inputs: &mut Inputs, out: &mu
         inputs.round();
     }
     let Inputs { rows, bytes, scales, weights, .. } = inputs;
-    let file = matrix.of(file);
+    let stored = matrix.of(file);
     if matrix.kind == Kind::Q8 {
         weights.resize(matrix.columns / Q8_NUMBERS, 0.0);
-        widest(Bytes { matrix, file, bytes, scales, weights, out });
+        widest(Whole { matrix, stored, bytes, scales, weights, out });
     } else {
         weights.resize(matrix.columns, 0.0);
-        widest(Singles { matrix, file, rows, weights, out });
+        widest(Singles { matrix, stored, rows, weights, out });
     }
 }
 
@@ -67,6 +67,7 @@ struct Round<'a> {
 }
 
 impl Work for Round<'_> {
+    #[expect(clippy::inline_always, reason = "compiled once for each set of instructions, within the caller")]
     #[inline(always)]
     fn run(self) {
         let blocks = self.numbers.chunks_exact(Q8_NUMBERS).zip(self.bytes.chunks_exact_mut(Q8_NUMBERS));
@@ -88,22 +89,23 @@ impl Work for Round<'_> {
     }
 }
 
-/// Bytes times bytes.
-struct Bytes<'a> {
+/// Bytes times bytes, in whole numbers.
+struct Whole<'a> {
     matrix: &'a Matrix,
-    file: &'a [u8],
+    stored: &'a [u8],
     bytes: &'a [i8],
     scales: &'a [f32],
     weights: &'a mut [f32],
     out: &'a mut [f32],
 }
 
-impl Work for Bytes<'_> {
+impl Work for Whole<'_> {
+    #[expect(clippy::inline_always, reason = "compiled once for each set of instructions, within the caller")]
     #[inline(always)]
     fn run(self) {
-        let Self { matrix, file, bytes, scales, weights, out } = self;
+        let Self { matrix, stored, bytes, scales, weights, out } = self;
         let blocks = matrix.columns / Q8_NUMBERS;
-        for (number, row) in file.chunks_exact(blocks * Q8_BYTES).enumerate() {
+        for (number, row) in stored.chunks_exact(blocks * Q8_BYTES).enumerate() {
             for (weight, block) in weights.iter_mut().zip(row.chunks_exact(Q8_BYTES)) {
                 *weight = from_f16(u16::from_le_bytes([block[0], block[1]]));
             }
@@ -116,6 +118,7 @@ impl Work for Bytes<'_> {
 }
 
 /// One row of weights times one input.
+#[expect(clippy::inline_always, reason = "compiled once for each set of instructions, within the caller")]
 #[inline(always)]
 fn product(row: &[u8], weights: &[f32], bytes: &[i8], scales: &[f32]) -> f32 {
     let mut sums = [0.0_f32; 8];
@@ -144,17 +147,18 @@ fn product(row: &[u8], weights: &[f32], bytes: &[i8], scales: &[f32]) -> f32 {
 /// Singles times singles.
 struct Singles<'a> {
     matrix: &'a Matrix,
-    file: &'a [u8],
+    stored: &'a [u8],
     rows: &'a [f32],
     weights: &'a mut [f32],
     out: &'a mut [f32],
 }
 
 impl Work for Singles<'_> {
+    #[expect(clippy::inline_always, reason = "compiled once for each set of instructions, within the caller")]
     #[inline(always)]
     fn run(self) {
-        let Self { matrix, file, rows, weights, out } = self;
-        for (number, row) in file.chunks_exact(matrix.kind.bytes(matrix.columns)).enumerate() {
+        let Self { matrix, stored, rows, weights, out } = self;
+        for (number, row) in stored.chunks_exact(matrix.kind.bytes(matrix.columns)).enumerate() {
             decode(matrix.kind, row, weights);
             for (input, out) in rows.chunks_exact(matrix.columns).zip(out.chunks_exact_mut(matrix.rows)) {
                 out[number] = dot(weights, input);

@@ -9,5 +9,5 @@ mod wide;
 pub(crate) use half::{from_bf16, from_f16, to_bf16, to_f16};
 pub(crate) use linear::{Inputs, linear};
 pub(crate) use rope::{Angles, Rope};
-pub(crate) use rows::{add, dot, gate, normalize};
+pub(crate) use rows::{add, dot, gate, normalize, scale};
 pub(crate) use wide::{Work, widest};

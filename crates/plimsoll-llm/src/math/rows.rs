@@ -4,6 +4,7 @@
 const LANES: usize = 16;
 
 /// The sum of products.
+#[expect(clippy::inline_always, reason = "compiled once for each set of instructions, within the caller")]
 #[inline(always)]
 pub(crate) fn dot(one: &[f32], other: &[f32]) -> f32 {
     let mut sums = [0.0_f32; LANES];
@@ -18,10 +19,20 @@ pub(crate) fn dot(one: &[f32], other: &[f32]) -> f32 {
 }
 
 /// Adds `factor` times a row to another.
+#[expect(clippy::inline_always, reason = "compiled once for each set of instructions, within the caller")]
 #[inline(always)]
 pub(crate) fn add(into: &mut [f32], factor: f32, row: &[f32]) {
     for (into, number) in into.iter_mut().zip(row) {
         *into += factor * number;
+    }
+}
+
+/// Multiplies a row.
+#[expect(clippy::inline_always, reason = "compiled once for each set of instructions, within the caller")]
+#[inline(always)]
+pub(crate) fn scale(row: &mut [f32], factor: f32) {
+    for number in row {
+        *number *= factor;
     }
 }
 
@@ -30,9 +41,9 @@ pub(crate) fn add(into: &mut [f32], factor: f32, row: &[f32]) {
 pub(crate) fn normalize(row: &[f32], weights: &[f32], epsilon: f32, into: &mut [f32]) {
     let squares: f64 = row.iter().map(|number| f64::from(number * number)).sum();
     let mean = (squares / row.len().max(1) as f64) as f32;
-    let scale = 1.0 / (mean + epsilon).sqrt();
+    let factor = 1.0 / (mean + epsilon).sqrt();
     for ((into, number), weight) in into.iter_mut().zip(row).zip(weights) {
-        *into = number * scale * weight;
+        *into = number * factor * weight;
     }
 }
 

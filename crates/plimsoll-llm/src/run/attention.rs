@@ -6,7 +6,7 @@
 
 use plimsoll_kv::layout::Element;
 
-use crate::math::{Work, add, dot};
+use crate::math::{Work, add, dot, scale};
 use crate::weights::{Kind, Shape, decode};
 
 /// How the numbers of pages are stored.
@@ -72,7 +72,7 @@ impl Running {
     pub(super) fn finish(&self, value_width: usize, out: &mut [f32]) {
         for ((_, sum), out) in self.marks.iter().zip(out.chunks_exact_mut(value_width)) {
             let inverse = 1.0 / sum;
-            out.iter_mut().for_each(|number| *number *= inverse);
+            scale(out, inverse);
         }
     }
 }
@@ -85,9 +85,9 @@ pub(super) struct Page<'a> {
     pub(super) keys: &'a [u8],
     pub(super) values: &'a [u8],
     /// The position of the page's first token, and that of the step's first.
-    pub(super) page_from: usize,
-    pub(super) step_from: usize,
-    pub(super) page_tokens: usize,
+    pub(super) from: usize,
+    pub(super) begin: usize,
+    pub(super) capacity: usize,
     /// All queries: token after token, in each head after head.
     pub(super) queries: &'a [f32],
     pub(super) running: &'a mut Running,
@@ -95,32 +95,33 @@ pub(super) struct Page<'a> {
 }
 
 impl Work for Page<'_> {
+    #[expect(clippy::inline_always, reason = "compiled once for each set of instructions, within the caller")]
     #[inline(always)]
     fn run(self) {
         let Self { shape, stored, queries, running, out, .. } = self;
         let tokens = queries.len() / (shape.heads * shape.key_width);
         // Rows beyond the last token are not there yet, and what stands in them is undefined.
-        let rows = (self.step_from + tokens).saturating_sub(self.page_from).min(self.page_tokens);
+        let rows = (self.begin + tokens).saturating_sub(self.from).min(self.capacity);
         let (key_row, value_row) = (shape.kv_heads * shape.key_width, shape.kv_heads * shape.value_width);
         decode(stored.0, self.keys, &mut running.keys[..rows * key_row]);
         decode(stored.0, self.values, &mut running.values[..rows * value_row]);
         #[expect(clippy::cast_precision_loss, reason = "a width")]
-        let scale = 1.0 / (shape.key_width as f32).sqrt();
+        let sharpness = 1.0 / (shape.key_width as f32).sqrt();
         let group = shape.heads / shape.kv_heads;
         let Running { marks, keys, values, scores } = running;
         let heads = queries.chunks_exact(shape.key_width).zip(out.chunks_exact_mut(shape.value_width));
         for (index, ((query, out), mark)) in heads.zip(marks).enumerate() {
             let (token, head) = (index / shape.heads, index % shape.heads / group);
-            let seen = (self.step_from + token + 1).saturating_sub(self.page_from).min(rows);
+            let seen = (self.begin + token + 1).saturating_sub(self.from).min(rows);
             let scores = &mut scores[..seen];
             let mut greatest = mark.0;
             for (score, row) in scores.iter_mut().zip(keys.chunks_exact(key_row)) {
-                *score = dot(query, &row[head * shape.key_width..(head + 1) * shape.key_width]) * scale;
+                *score = dot(query, &row[head * shape.key_width..(head + 1) * shape.key_width]) * sharpness;
                 greatest = greatest.max(*score);
             }
             if greatest > mark.0 {
                 let shrink = (mark.0 - greatest).exp();
-                out.iter_mut().for_each(|number| *number *= shrink);
+                scale(out, shrink);
                 *mark = (greatest, mark.1 * shrink);
             }
             for (score, row) in scores.iter().zip(values.chunks_exact(value_row)) {

@@ -16,6 +16,9 @@ use crate::{Decoder, StepError};
 /// held for them stays small.
 const SIDE_BY_SIDE: usize = 64;
 
+/// Gets a token's index and the logits of the one after it.
+type Each<'e> = &'e mut dyn FnMut(usize, &[f32]);
+
 /// One sequence of tokens, whose keys and values are in the pages of a [`PageTable`].
 ///
 /// # Who owns what
@@ -108,7 +111,7 @@ impl Sequence {
         &mut self,
         tokens: &[Token],
         table: &mut dyn PageTable,
-        each: Option<&mut dyn FnMut(usize, &[f32])>,
+        each: Option<Each<'_>>,
     ) -> Result<(), StepError> {
         let before = self.len;
         let done = self.decode(tokens, table, each);
@@ -122,7 +125,7 @@ impl Sequence {
         &mut self,
         tokens: &[Token],
         table: &mut dyn PageTable,
-        mut each: Option<&mut dyn FnMut(usize, &[f32])>,
+        mut each: Option<Each<'_>>,
     ) -> Result<(), StepError> {
         let shape = self.decoder.shape();
         if tokens.is_empty() {
@@ -246,9 +249,9 @@ impl Sequence {
                 stored: self.stored,
                 keys: &page[keys_at.clone()],
                 values: &page[values_at.clone()],
-                page_from: index * page_tokens,
-                step_from: self.len,
-                page_tokens,
+                from: index * page_tokens,
+                begin: self.len,
+                capacity: page_tokens,
                 queries: &self.buffers.queries,
                 running: &mut self.buffers.running,
                 out: mixed,

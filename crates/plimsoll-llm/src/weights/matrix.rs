@@ -14,11 +14,11 @@ pub(crate) enum Kind {
 
 /// Numbers in a block of [`Kind::Q8`].
 pub(crate) const Q8_NUMBERS: usize = 32;
-/// ModelBytes of such a block.
+/// Bytes of such a block.
 pub(crate) const Q8_BYTES: usize = 34;
 
 impl Kind {
-    /// ModelBytes of so many numbers: whole blocks, which the reader has checked.
+    /// Bytes of so many numbers: whole blocks, which the reader has checked.
     pub(crate) const fn bytes(self, numbers: usize) -> usize {
         match self {
             Self::F32 => numbers * 4,

@@ -135,7 +135,7 @@ struct Keys<'c> {
 }
 
 impl Keys<'_> {
-    fn wrong(&self, key: &'static str, found: impl ToString, wanted: &'static str) -> ModelError {
+    fn wrong(&self, key: &'static str, found: impl std::fmt::Display, wanted: &'static str) -> ModelError {
         ModelError::Key { path: self.path.to_owned(), key, found: found.to_string(), wanted }
     }
 
