@@ -16,10 +16,12 @@ pub(crate) struct Inputs {
     columns: usize,
     rows: Vec<f32>,
     rounded: bool,
-    bytes: Vec<i8>,
+    /// Eight bits each, in sixteen: what they are multiplied as.
+    bytes: Vec<i16>,
     scales: Vec<f32>,
-    /// A row of weights as singles, or its scales.
+    /// A row of weights: as singles, or as bytes with their scales.
     weights: Vec<f32>,
+    weight_bytes: Vec<i16>,
 }
 
 impl Inputs {
@@ -48,11 +50,11 @@ pub(crate) fn linear(matrix: &Matrix, file: &[u8], inputs: &mut Inputs, out: &mu
     if matrix.kind == Kind::Q8 {
         inputs.round();
     }
-    let Inputs { rows, bytes, scales, weights, .. } = inputs;
+    let Inputs { rows, bytes, scales, weights, weight_bytes, .. } = inputs;
     let stored = matrix.of(file);
     if matrix.kind == Kind::Q8 {
-        weights.resize(matrix.columns / Q8_NUMBERS, 0.0);
-        widest(Whole { matrix, stored, bytes, scales, weights, out });
+        let (row, row_scales) = (weight_bytes, weights);
+        widest(Whole { matrix, stored, bytes, scales, row, row_scales, out });
     } else {
         weights.resize(matrix.columns, 0.0);
         widest(Singles { matrix, stored, rows, weights, out });
@@ -62,7 +64,7 @@ pub(crate) fn linear(matrix: &Matrix, file: &[u8], inputs: &mut Inputs, out: &mu
 /// Rounds numbers, 32 with one scale.
 struct Round<'a> {
     numbers: &'a [f32],
-    bytes: &'a mut [i8],
+    bytes: &'a mut [i16],
     scales: &'a mut [f32],
 }
 
@@ -80,9 +82,8 @@ impl Work for Round<'_> {
                     clippy::cast_possible_truncation,
                     reason = "the cast saturates, and NaN becomes zero"
                 )]
-                {
-                    *byte = (number * inverse).round_ties_even() as i8;
-                }
+                let rounded = (number * inverse).round_ties_even() as i8;
+                *byte = i16::from(rounded);
             }
             *scale = from_f16(to_f16(step));
         }
@@ -93,9 +94,11 @@ impl Work for Round<'_> {
 struct Whole<'a> {
     matrix: &'a Matrix,
     stored: &'a [u8],
-    bytes: &'a [i8],
+    bytes: &'a [i16],
     scales: &'a [f32],
-    weights: &'a mut [f32],
+    /// A row of weights: its bytes and its scales.
+    row: &'a mut Vec<i16>,
+    row_scales: &'a mut Vec<f32>,
     out: &'a mut [f32],
 }
 
@@ -103,15 +106,25 @@ impl Work for Whole<'_> {
     #[expect(clippy::inline_always, reason = "compiled once for each set of instructions, within the caller")]
     #[inline(always)]
     fn run(self) {
-        let Self { matrix, stored, bytes, scales, weights, out } = self;
+        let Self { matrix, stored, bytes, scales, row, row_scales, out } = self;
         let blocks = matrix.columns / Q8_NUMBERS;
-        for (number, row) in stored.chunks_exact(blocks * Q8_BYTES).enumerate() {
-            for (weight, block) in weights.iter_mut().zip(row.chunks_exact(Q8_BYTES)) {
-                *weight = from_f16(u16::from_le_bytes([block[0], block[1]]));
+        row.resize(matrix.columns, 0);
+        row_scales.resize(blocks, 0.0);
+        for (number, stored) in stored.chunks_exact(blocks * Q8_BYTES).enumerate() {
+            let pieces = row.chunks_exact_mut(Q8_NUMBERS).zip(row_scales.iter_mut());
+            for ((weights, scale), block) in pieces.zip(stored.chunks_exact(Q8_BYTES)) {
+                *scale = from_f16(u16::from_le_bytes([block[0], block[1]]));
+                // Lengths that the compiler knows: else it moves them byte by byte.
+                let whole =
+                    weights.first_chunk_mut::<Q8_NUMBERS>().zip(block[2..].first_chunk::<Q8_NUMBERS>());
+                let Some((weights, bytes)) = whole else { continue };
+                for (weight, byte) in weights.iter_mut().zip(bytes) {
+                    *weight = i16::from(byte.cast_signed());
+                }
             }
             let inputs = bytes.chunks_exact(matrix.columns).zip(scales.chunks_exact(blocks));
             for ((bytes, scales), out) in inputs.zip(out.chunks_exact_mut(matrix.rows)) {
-                out[number] = product(row, weights, bytes, scales);
+                out[number] = product(row, row_scales, bytes, scales);
             }
         }
     }
@@ -120,28 +133,21 @@ impl Work for Whole<'_> {
 /// One row of weights times one input.
 #[expect(clippy::inline_always, reason = "compiled once for each set of instructions, within the caller")]
 #[inline(always)]
-fn product(row: &[u8], weights: &[f32], bytes: &[i8], scales: &[f32]) -> f32 {
-    let mut sums = [0.0_f32; 8];
-    let blocks = row.chunks_exact(Q8_BYTES).zip(bytes.chunks_exact(Q8_NUMBERS));
-    for ((block, input), (weight, scale)) in blocks.zip(weights.iter().zip(scales)) {
-        let (Some(block), Some(input)) = (block[2..].first_chunk::<32>(), input.first_chunk::<32>()) else {
-            continue;
-        };
-        // Two products fit sixteen bits: inputs are at most 127, weights at most 128.
-        let mut pairs = [0_i16; 16];
-        for (at, pair) in pairs.iter_mut().enumerate() {
-            let first = i16::from(block[at].cast_signed()).wrapping_mul(i16::from(input[at]));
-            let second = i16::from(block[at + 16].cast_signed()).wrapping_mul(i16::from(input[at + 16]));
-            *pair = first.wrapping_add(second);
+fn product(row: &[i16], row_scales: &[f32], bytes: &[i16], scales: &[f32]) -> f32 {
+    let mut sum = 0.0;
+    let blocks = row.chunks_exact(Q8_NUMBERS).zip(bytes.chunks_exact(Q8_NUMBERS));
+    for ((weights, inputs), (row_scale, scale)) in blocks.zip(row_scales.iter().zip(scales)) {
+        // Written so that it becomes the instruction that multiplies pairs of sixteen bits and adds them up. No sum comes
+        // near its bounds; wrapping spares a build that checks for overflow the checks, which vectors cannot do.
+        let mut whole = 0_i32;
+        for (weight, input) in weights.iter().zip(inputs) {
+            whole = whole.wrapping_add(i32::from(*weight).wrapping_mul(i32::from(*input)));
         }
-        let factor = weight * scale;
-        for (at, sum) in sums.iter_mut().enumerate() {
-            #[expect(clippy::cast_precision_loss, reason = "below 2¹⁸")]
-            let whole = (i32::from(pairs[at]) + i32::from(pairs[at + 8])) as f32;
-            *sum += whole * factor;
-        }
+        #[expect(clippy::cast_precision_loss, reason = "below 2²⁰")]
+        let whole = whole as f32;
+        sum += whole * (row_scale * scale);
     }
-    sums.iter().sum()
+    sum
 }
 
 /// Singles times singles.
