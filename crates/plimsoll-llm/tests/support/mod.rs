@@ -227,7 +227,7 @@ impl Model {
             input.to_vec()
         };
         let rows = self.numbers[name].chunks_exact(input.len());
-        rows.map(|row| row.iter().zip(input).map(|(one, other)| one * other).sum()).collect()
+        rows.map(|row| row.iter().zip(&input).map(|(one, other)| one * other).sum()).collect()
     }
 
     fn normal(&self, name: &str, input: &[f64]) -> Vec<f64> {
