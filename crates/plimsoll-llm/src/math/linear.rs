@@ -114,17 +114,19 @@ impl Work for Whole<'_> {
             let pieces = row.chunks_exact_mut(Q8_NUMBERS).zip(row_scales.iter_mut());
             for ((weights, scale), block) in pieces.zip(stored.chunks_exact(Q8_BYTES)) {
                 *scale = from_f16(u16::from_le_bytes([block[0], block[1]]));
-                // Lengths that the compiler knows: else it moves them byte by byte.
-                let whole =
-                    weights.first_chunk_mut::<Q8_NUMBERS>().zip(block[2..].first_chunk::<Q8_NUMBERS>());
-                let Some((weights, bytes)) = whole else { continue };
-                for (weight, byte) in weights.iter_mut().zip(bytes) {
-                    *weight = i16::from(byte.cast_signed());
+                // Through a copy: of two slices the compiler does not know that they are apart, and would move them
+                // byte by byte.
+                if let (Some(weights), Some(bytes)) = (weights.first_chunk_mut(), block[2..].first_chunk()) {
+                    let bytes: [u8; Q8_NUMBERS] = *bytes;
+                    let wide: [i16; Q8_NUMBERS] =
+                        std::array::from_fn(|at| i16::from(bytes[at].cast_signed()));
+                    *weights = wide;
                 }
             }
-            let inputs = bytes.chunks_exact(matrix.columns).zip(scales.chunks_exact(blocks));
-            for ((bytes, scales), out) in inputs.zip(out.chunks_exact_mut(matrix.rows)) {
-                out[number] = product(row, row_scales, bytes, scales);
+            for token in 0..scales.len() / blocks {
+                let bytes = &bytes[token * matrix.columns..][..matrix.columns];
+                let scales = &scales[token * blocks..][..blocks];
+                out[token * matrix.rows + number] = product(row, row_scales, bytes, scales);
             }
         }
     }

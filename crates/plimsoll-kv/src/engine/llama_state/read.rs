@@ -5,6 +5,9 @@ use super::form::Form;
 use super::{CELL_BYTES, LAYERS_MAX, MAGIC, STREAMS_MAX};
 use crate::layout::Layout;
 
+/// One layer's keys and values.
+type Part<'b> = (&'b [u8], &'b [u8]);
+
 /// A state, checked as a whole, whose rows are read where they lie.
 #[derive(Clone, Debug)]
 pub struct State<'b> {
@@ -12,7 +15,7 @@ pub struct State<'b> {
     /// The cell of each position.
     cells: Vec<u32>,
     /// Each layer's keys and values.
-    parts: Vec<(&'b [u8], &'b [u8])>,
+    parts: Vec<Part<'b>>,
 }
 
 impl<'b> State<'b> {
@@ -179,11 +182,7 @@ fn cells(reader: &mut Reader<'_>, count: u32) -> Result<(Vec<u32>, i32), StateEr
 }
 
 /// Each layer's keys and values; what is known of them goes into the form.
-fn layers<'b>(
-    reader: &mut Reader<'b>,
-    cells: usize,
-    form: &mut Form,
-) -> Result<Vec<(&'b [u8], &'b [u8])>, StateError> {
+fn layers<'b>(reader: &mut Reader<'b>, cells: usize, form: &mut Form) -> Result<Vec<Part<'b>>, StateError> {
     let transposed = reader.u32("whether values are transposed")?;
     if transposed > 1 {
         let at = reader.at - 4;

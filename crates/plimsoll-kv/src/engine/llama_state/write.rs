@@ -33,9 +33,9 @@ impl Form {
         if tokens > 0 {
             writer.put(&u32::from(self.transposed).to_le_bytes());
             writer.put(&u32::try_from(self.rows.len()).unwrap_or(u32::MAX).to_le_bytes());
-            let taken = |index: usize| block_tokens.min(tokens.saturating_sub(index * block_tokens));
-            self.keys(layout, blocks, &taken, &mut writer);
-            self.values(layout, blocks, &taken, tokens, &mut writer);
+            let held = |index: usize| block_tokens.min(tokens.saturating_sub(index * block_tokens));
+            self.keys(layout, blocks, &held, &mut writer);
+            self.values(layout, blocks, &held, tokens, &mut writer);
         }
         for _ in self.stream.saturating_add(1)..self.streams {
             writer.put(&[0; 4]);
@@ -84,7 +84,7 @@ impl Form {
         &self,
         layout: &Layout,
         blocks: &[&[u8]],
-        taken: &dyn Fn(usize) -> usize,
+        held: &dyn Fn(usize) -> usize,
         writer: &mut Writer<'_>,
     ) {
         for (layer, (row, _)) in self.rows.iter().enumerate() {
@@ -92,7 +92,7 @@ impl Form {
             writer.put(&u64::from(*row).to_le_bytes());
             let from = layout.span(layer..layer + 1).start;
             for (index, block) in blocks.iter().enumerate() {
-                writer.put(&block[from..][..taken(index) * *row as usize]);
+                writer.put(&block[from..][..held(index) * *row as usize]);
             }
         }
     }
@@ -101,7 +101,7 @@ impl Form {
         &self,
         layout: &Layout,
         blocks: &[&[u8]],
-        taken: &dyn Fn(usize) -> usize,
+        held: &dyn Fn(usize) -> usize,
         tokens: usize,
         writer: &mut Writer<'_>,
     ) {
@@ -115,7 +115,7 @@ impl Form {
             if !self.transposed {
                 writer.put(&u64::from(*row).to_le_bytes());
                 for (index, block) in blocks.iter().enumerate() {
-                    writer.put(&block[from..][..taken(index) * row_bytes]);
+                    writer.put(&block[from..][..held(index) * row_bytes]);
                 }
                 continue;
             }
@@ -125,7 +125,7 @@ impl Form {
             let into = writer.take(row_bytes * tokens);
             let mut token = 0;
             for (index, block) in blocks.iter().enumerate() {
-                for row in block[from..][..taken(index) * row_bytes].chunks_exact(row_bytes) {
+                for row in block[from..][..held(index) * row_bytes].chunks_exact(row_bytes) {
                     for (column, bytes) in row.chunks_exact(number).enumerate() {
                         into[(column * tokens + token) * number..][..number].copy_from_slice(bytes);
                     }
