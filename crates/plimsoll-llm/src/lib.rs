@@ -5,7 +5,7 @@
 //! * [`Sequence`]: tokens that were decoded, over a [`PageTable`]: pages in the form of
 //!   [`plimsoll_kv::layout::Layout`], so that a matched prefix is read where it lies.
 //! * [`Draw`]: chooses the next token, the likeliest or by lot.
-//! * [`Trial`]: what the model expects when its keys and values have been through something.
+//! * [`Trial`]: the model under the eyes of [`plimsoll_kv::gate`], which measures what coarser blocks cost it.
 //!
 //! # What it is not
 //! It has no tokenizer, does not batch several sequences, and runs on one thread. What a file asks for that is not
@@ -32,5 +32,5 @@ mod weights;
 
 pub use decoder::Decoder;
 pub use error::{ModelError, StepError};
-pub use run::{Draw, OwnPages, PageTable, Sequence, Trial, TrialError};
+pub use run::{Draw, OwnPages, PageTable, Sequence, Trial};
 pub use weights::{ModelBytes, Shape};

@@ -9,4 +9,4 @@ mod trial;
 pub use draw::Draw;
 pub use pages::{OwnPages, PageTable};
 pub use sequence::Sequence;
-pub use trial::{Trial, TrialError};
+pub use trial::Trial;

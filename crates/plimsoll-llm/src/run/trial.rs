@@ -1,35 +1,20 @@
-//! What the model expects next when its keys and values have been through something: how codecs are judged.
+//! What the model expects next when its keys and values have been through something: how precisions are judged.
 
 use std::sync::Arc;
 
 use plimsoll_kv::block::Token;
+use plimsoll_kv::gate::{Probe, ProbeError, Through};
 use plimsoll_kv::layout::{Element, Layout};
 
 use super::{OwnPages, Sequence};
-use crate::{Decoder, StepError};
+use crate::Decoder;
 
-/// Decodes a text whose beginning passes through a function, block by block, as it does in a cache whose colder tiers
-/// keep less than every bit.
+/// A model under the gate's eyes: each text is decoded in pages of its own, whose blocks pass through what the gate
+/// brings, as they do in a cache whose colder tiers keep less than every bit.
 #[derive(Clone, Debug)]
 pub struct Trial {
     decoder: Arc<Decoder>,
     layout: Layout,
-}
-
-/// Why a trial told nothing.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TrialError<E> {
-    /// The text could not be decoded.
-    #[error(transparent)]
-    Step(#[from] StepError),
-    /// A block did not pass.
-    #[error("block {block} did not pass: {why}")]
-    Passage {
-        /// Which.
-        block: usize,
-        /// What the function says.
-        why: E,
-    },
 }
 
 impl Trial {
@@ -37,36 +22,34 @@ impl Trial {
     pub fn new(decoder: &Arc<Decoder>, block_tokens: u32, element: Element) -> Self {
         Self { decoder: Arc::clone(decoder), layout: decoder.layout(block_tokens, element) }
     }
+}
 
-    /// The form of the blocks that pass.
-    pub const fn layout(&self) -> &Layout {
+impl Probe for Trial {
+    fn layout(&self) -> &Layout {
         &self.layout
     }
 
-    /// How many numbers a row of [`judge`](Self::judge) has.
-    pub fn vocabulary(&self) -> usize {
+    fn vocabulary(&self) -> usize {
         self.decoder.shape().vocabulary
     }
 
-    /// The logarithms of what the model expects behind each token of `continuation`, row after row, when every whole block
-    /// of `context` has passed through `through`. What is left of the context and the continuation itself are decoded
-    /// behind them.
-    pub fn judge<E>(
-        &self,
+    fn judge(
+        &mut self,
         context: &[Token],
         continuation: &[Token],
-        through: Option<&mut dyn FnMut(&mut [u8]) -> Result<(), E>>,
-    ) -> Result<Vec<f32>, TrialError<E>> {
+        through: Option<Through<'_>>,
+    ) -> Result<Vec<f32>, ProbeError> {
         let mut pages = OwnPages::new(&self.layout);
         let mut sequence = Sequence::begin(&self.decoder, &self.layout)?;
+        // What is left of a context that is no whole blocks does not pass: a cache keeps whole ones only.
         let whole = context.len() - context.len() % self.layout.block_tokens as usize;
         let (blocks, rest) = context.split_at(whole);
         if !blocks.is_empty() {
             sequence.step(blocks, &mut pages)?;
         }
         if let Some(through) = through {
-            for (block, page) in pages.pages_mut().iter_mut().enumerate() {
-                through(page).map_err(|why| TrialError::Passage { block, why })?;
+            for page in pages.pages_mut() {
+                through(page)?;
             }
         }
         if !rest.is_empty() {
