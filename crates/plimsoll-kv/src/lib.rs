@@ -3,6 +3,7 @@
 
 pub mod block;
 pub mod codec;
+pub mod engine;
 pub mod gate;
 pub mod layout;
 pub mod policy;
