@@ -87,6 +87,8 @@ pub const RULES: Rules = Rules {
         ("crates/plimsoll/tests/pool_faults.rs", "breaks a lease's promise, to see what a device refuses"),
         ("crates/plimsoll/tests/resident.rs", "checks what the lent slice holds"),
         ("crates/plimsoll/tests/pool_hot_path.rs", "counts allocations as the global allocator"),
+        ("crates/plimsoll-llm/src/math/wide.rs", "runs loops with the instructions that this processor has"),
+        ("crates/plimsoll-llm/src/weights/mapped.rs", "lends a mapped file as a slice"),
         ("crates/plimsoll-plan/examples/read_speed.rs", "counts allocations as the global allocator"),
         ("crates/plimsoll-plan/tests/read_memory.rs", "counts allocations as the global allocator"),
         ("crates/plimsoll/src/pool/biased.rs", "a lock that its owner takes without a locked instruction"),
@@ -110,7 +112,7 @@ pub const RULES: Rules = Rules {
         ("plimsoll-kv", &["plimsoll", "plimsoll-device"]),
         ("plimsoll-vec", &["plimsoll", "plimsoll-device"]),
         ("plimsoll-tensor", &["plimsoll", "plimsoll-device"]),
-        ("plimsoll-llm", &["plimsoll", "plimsoll-device", "plimsoll-kv", "plimsoll-tensor"]),
+        ("plimsoll-llm", &["plimsoll", "plimsoll-device", "plimsoll-kv", "plimsoll-plan", "plimsoll-tensor"]),
         (
             "plimsoll-serve",
             &[

@@ -2,16 +2,21 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::CodecError;
 
 /// How exact a tier keeps numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Precision {
     /// Four bits a number, with a least and a step for each group.
+    #[serde(rename = "4-bit")]
     Four,
     /// Eight bits a number, with a least and a step for each group.
+    #[serde(rename = "8-bit")]
     Eight,
     /// As the engine has them, to the bit.
+    #[serde(rename = "native")]
     Native,
 }
 

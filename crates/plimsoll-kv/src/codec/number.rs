@@ -103,9 +103,9 @@ impl Scale {
     /// is rounded up, so that the highest code reaches the highest number.
     #[inline]
     pub(super) fn between<N: Number>(lowest: f32, highest: f32, levels: f32) -> Option<Self> {
-        // Minus zero becomes zero, whichever of the two an instruction took for the lower.
+        // Minus zero becomes zero, whichever of the two an instruction took for the lower or the higher.
         let least = lowest + 0.0;
-        let step = N::above((highest - least) / levels);
+        let step = N::above((highest - least + 0.0) / levels);
         let reach = step * levels;
         let finite = reach <= f32::MAX && least + reach <= N::MOST;
         let inverse = if step < f32::MIN_POSITIVE { 0.0 } else { 1.0 / step };
@@ -131,8 +131,10 @@ mod tests {
         let mut state = 1_u32;
         for _ in 0..1000 {
             state = state.wrapping_mul(0x915f_77f5).wrapping_add(12345);
-            let lowest = f16::from_f32((state >> 8) as f32 / 65536.0 - 128.0).to_f32();
-            let highest = f16::from_f32(lowest + (state & 0xffff) as f32 / 4096.0).to_f32();
+            let [a, b, c, _] = state.to_be_bytes();
+            let upper = f32::from(u16::from_be_bytes([a, b]));
+            let lowest = f16::from_f32(upper / 256.0 - 128.0).to_f32();
+            let highest = f16::from_f32(lowest + f32::from(u16::from_be_bytes([b, c])) / 4096.0).to_f32();
             reaches::<Half>(lowest, highest);
             reaches::<Brain>(bf16::from_f32(lowest).to_f32(), bf16::from_f32(lowest).to_f32().max(highest));
             reaches::<Single>(lowest, highest);

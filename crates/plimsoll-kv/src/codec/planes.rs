@@ -11,8 +11,8 @@
 /// Bytes before the parts.
 pub(super) const HEAD: usize = 8;
 
-/// The least part of a section that must be saved: it costs about a nanosecond a byte of plane to get it back.
-const LEAST_SAVED: f64 = 0.1;
+/// One byte of so many must be saved at least: it costs about a nanosecond a byte of plane to get it back.
+const LEAST_SAVED: usize = 10;
 /// A sample is so many pieces of so many bytes.
 const PIECES: usize = 4;
 const PIECE_BYTES: usize = 4096;
@@ -40,16 +40,19 @@ fn try_pack(bytes: &mut [u8], number: usize) -> Option<(usize, u32)> {
     if count == 0 || !bytes.len().is_multiple_of(number) {
         return None;
     }
-    let upper: Vec<u8> = bytes.iter().skip(number - 1).step_by(number).copied().collect();
-    let saved_least = bytes.len() as f64 * LEAST_SAVED;
+    let upper: Vec<u8> = match number {
+        2 => bytes.as_chunks::<2>().0.iter().map(|[_, upper]| *upper).collect(),
+        _ => bytes.iter().skip(number - 1).step_by(number).copied().collect(),
+    };
+    let saved_least = bytes.len() / LEAST_SAVED;
     let mut compressor = zstd::bulk::Compressor::new(LEVEL).ok()?;
-    if expected(&mut compressor, &upper)? * (count as f64) < saved_least {
+    if expected(&mut compressor, &upper)? < saved_least {
         return None;
     }
     let mut compressed = vec![0; count];
     // What does not fit is longer than it was.
     let length = compressor.compress_to_buffer(&upper, &mut compressed).ok()?;
-    if ((count - length) as f64) < saved_least {
+    if count - length < saved_least {
         return None;
     }
     let lower = lower_bytes(bytes, number);
@@ -58,16 +61,17 @@ fn try_pack(bytes: &mut [u8], number: usize) -> Option<(usize, u32)> {
     Some((length + lower.len(), u32::try_from(length).ok()?))
 }
 
-/// The part of a plane that compressing a sample of it saved. A small plane is not worth a sample.
-fn expected(compressor: &mut zstd::bulk::Compressor<'_>, plane: &[u8]) -> Option<f64> {
+/// Bytes that compressing a plane may save, by a sample of it. A small plane is not worth a sample.
+fn expected(compressor: &mut zstd::bulk::Compressor<'_>, plane: &[u8]) -> Option<usize> {
     if plane.len() < 4 * PIECES * PIECE_BYTES {
-        return Some(1.0);
+        return Some(plane.len());
     }
     let stride = plane.len() / PIECES;
     let sample: Vec<u8> = plane.chunks_exact(stride).flat_map(|part| &part[..PIECE_BYTES]).copied().collect();
     let mut compressed = vec![0; sample.len() * 2];
     let length = compressor.compress_to_buffer(&sample, &mut compressed).ok()?;
-    Some(1.0 - length as f64 / sample.len() as f64)
+    // A plane has less than 2³² bytes, and the sample 2¹⁴.
+    Some(sample.len().saturating_sub(length).saturating_mul(plane.len()) / sample.len())
 }
 
 fn lower_bytes(bytes: &[u8], number: usize) -> Vec<u8> {
@@ -82,25 +86,34 @@ const fn head(kind: u8, compressed: u32) -> [u8; HEAD] {
     [kind, 0, 0, 0, a, b, c, d]
 }
 
-/// Puts a section's bytes together again; `into` is as long as they were.
-pub(super) fn unpack(section: &[u8], number: usize, into: &mut [u8]) -> Result<(), Why> {
+/// The parts of a section that held `plain` bytes.
+pub(super) enum Parts<'a> {
+    /// The bytes as they were.
+    Whole(&'a [u8]),
+    /// So many of the bytes are the compressed plane.
+    Planes(&'a [u8], usize),
+}
+
+/// Takes a section apart.
+pub(super) fn parts(section: &[u8], plain: usize) -> Result<Parts<'_>, Why> {
     let (head, rest) = section.split_first_chunk::<HEAD>().ok_or("it has no head")?;
     let [kind, 0, 0, 0, length @ ..] = *head else {
         return Err("its head is not of this version");
     };
     let compressed = u32::from_le_bytes(length) as usize;
     match kind {
-        0 if compressed == 0 && rest.len() == into.len() => {
-            into.copy_from_slice(rest);
-            Ok(())
-        }
-        1 if into.len().is_multiple_of(number) => spread(rest, compressed, number, into),
-        0 | 1 => Err("its parts have other lengths"),
+        0 if compressed == 0 && rest.len() == plain => Ok(Parts::Whole(rest)),
+        1 => Ok(Parts::Planes(rest, compressed)),
+        0 => Err("its parts have other lengths"),
         _ => Err("its head is not of this version"),
     }
 }
 
-fn spread(rest: &[u8], compressed: usize, number: usize, into: &mut [u8]) -> Result<(), Why> {
+/// Puts planes together again; `into` is as long as the bytes were.
+pub(super) fn unpack(rest: &[u8], compressed: usize, number: usize, into: &mut [u8]) -> Result<(), Why> {
+    if !into.len().is_multiple_of(number) {
+        return Err("its parts have other lengths");
+    }
     let count = into.len() / number;
     let (compressed, lower) = rest.split_at_checked(compressed).ok_or("its plane is cut off")?;
     if lower.len() != count * (number - 1) {

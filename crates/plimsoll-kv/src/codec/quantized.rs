@@ -60,6 +60,7 @@ fn cut<'a>(from: &mut &'a [u8], bytes: usize) -> &'a [u8] {
     first
 }
 
+#[expect(clippy::mut_mut, reason = "the slice itself moves on")]
 fn cut_mut<'a>(from: &mut &'a mut [u8], bytes: usize) -> &'a mut [u8] {
     let (first, rest) = std::mem::take(from).split_at_mut(bytes);
     *from = rest;

@@ -1,6 +1,6 @@
 //! Encodes and decodes the sections of blocks.
 
-use super::planes;
+use super::planes::{self, Parts};
 use super::quantized;
 use super::shape::{Bits, Shape};
 use super::{CodecError, Form, Packing, Precision};
@@ -113,7 +113,7 @@ impl Codec {
         let (room, found) = (self.section_bytes(section), into.len());
         let into = into.get_mut(..room).ok_or(CodecError::Length { section, wanted: room, found })?;
         let plain = &mut into[room - part.plain..];
-        match part.rows.and_then(|rows| self.shape(rows)) {
+        match self.shape_of(part) {
             Some(shape) => quantized::encode(&shape, native, plain)
                 .map_err(|quantized::NotFinite| CodecError::Unquantizable { section })?,
             None => plain.copy_from_slice(native),
@@ -131,23 +131,28 @@ impl Codec {
         let part = self.section(section)?;
         length(section, part.native, native.len())?;
         let damaged = |why| CodecError::Damaged { section, why };
-        let shape = part.rows.and_then(|rows| self.shape(rows));
-        match (self.form.packing, shape) {
-            (Packing::None, shape) => {
+        let mut room = Vec::new();
+        let plain = match self.form.packing {
+            Packing::None => {
                 length(section, part.plain, encoded.len())?;
-                match shape {
-                    Some(shape) => quantized::decode(&shape, encoded, native),
-                    None => native.copy_from_slice(encoded),
+                encoded
+            }
+            Packing::Planes => match planes::parts(encoded, part.plain).map_err(damaged)? {
+                Parts::Whole(plain) => plain,
+                Parts::Planes(rest, compressed) => {
+                    let number = self.number(part);
+                    if self.shape_of(part).is_none() {
+                        return planes::unpack(rest, compressed, number, native).map_err(damaged);
+                    }
+                    room.resize(part.plain, 0);
+                    planes::unpack(rest, compressed, number, &mut room).map_err(damaged)?;
+                    &room
                 }
-            }
-            (Packing::Planes, Some(shape)) => {
-                let mut plain = vec![0; part.plain];
-                planes::unpack(encoded, self.number(part), &mut plain).map_err(damaged)?;
-                quantized::decode(&shape, &plain, native);
-            }
-            (Packing::Planes, None) => {
-                planes::unpack(encoded, self.number(part), native).map_err(damaged)?;
-            }
+            },
+        };
+        match self.shape_of(part) {
+            Some(shape) => quantized::decode(&shape, plain, native),
+            None => native.copy_from_slice(plain),
         }
         Ok(())
     }
@@ -168,6 +173,10 @@ impl Codec {
         self.sections.get(section).copied().ok_or(CodecError::NoSection { section, sections })
     }
 
+    fn shape_of(&self, part: Section) -> Option<Shape> {
+        part.rows.and_then(|rows| self.shape(rows))
+    }
+
     /// How a layer is quantized, if it is.
     fn shape(&self, (tokens, keys, values): (usize, usize, usize)) -> Option<Shape> {
         let bits = match self.form.precision {
@@ -183,9 +192,8 @@ impl Codec {
     fn number(&self, part: Section) -> usize {
         match part.rows {
             Some(_) if self.form.precision == Precision::Native => self.element.width(),
-            Some(_) => 1,
             None if part.native.is_multiple_of(Element::F32.width()) => Element::F32.width(),
-            None => 1,
+            _ => 1,
         }
     }
 }

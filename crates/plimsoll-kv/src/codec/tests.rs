@@ -1,5 +1,11 @@
 //! What is encoded comes back, as near as its precision says, and nothing else is believed.
 
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    reason = "numbers made up for tests"
+)]
+
 use half::{bf16, f16};
 use proptest::prelude::*;
 
@@ -108,7 +114,9 @@ proptest! {
         let (precision, levels) = if four { (Precision::Four, 15.0) } else { (Precision::Eight, 255.0) };
         let codec = Codec::new(&layout, precision, packing).unwrap();
         let mut raw = like_a_model(tokens as usize, (keys + values) as usize, seed);
-        raw.iter_mut().for_each(|number| *number *= 2.0_f32.powi(size));
+        for number in &mut raw {
+            *number *= 2.0_f32.powi(size);
+        }
         let native = bytes(element, &raw);
         let mut encoded = vec![0xee; codec.section_bytes(0) + 3];
         let length = codec.encode(0, &native, &mut encoded).unwrap();

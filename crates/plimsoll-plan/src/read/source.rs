@@ -34,6 +34,16 @@ impl Source for [u8] {
     }
 }
 
+impl Source for &[u8] {
+    fn len(&self) -> u64 {
+        Source::len(*self)
+    }
+
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<()> {
+        (**self).read_at(offset, into)
+    }
+}
+
 impl Source for Vec<u8> {
     fn len(&self) -> u64 {
         Source::len(self.as_slice())

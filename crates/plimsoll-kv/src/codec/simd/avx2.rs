@@ -1,15 +1,17 @@
 //! Runs of 64 channels with AVX2 and F16C.
 
 use std::arch::x86_64::{
-    __m128i, __m256, __m256i, _CMP_ORD_Q, _MM_FROUND_TO_NEAREST_INT, _mm_cvtss_f32, _mm_loadu_si128,
-    _mm_max_ps, _mm_min_ps, _mm_movehl_ps, _mm_packus_epi16, _mm_packus_epi32, _mm_set1_epi16,
-    _mm_shuffle_ps, _mm_srli_si128, _mm_storeu_si128, _mm256_add_epi32, _mm256_add_ps, _mm256_and_si256,
+    __m128i, __m256, __m256i, _CMP_LE_OQ, _CMP_LT_OQ, _CMP_ORD_Q, _MM_FROUND_TO_NEAREST_INT,
+    _MM_FROUND_TO_POS_INF, _mm_cvtsi128_si32, _mm_cvtss_f32, _mm_loadu_si128, _mm_max_ps, _mm_min_ps,
+    _mm_movehl_ps, _mm_packus_epi16, _mm_packus_epi32, _mm_set1_epi16, _mm_shuffle_ps, _mm_srli_si128,
+    _mm_storeu_si128, _mm256_add_epi32, _mm256_add_ps, _mm256_and_si256, _mm256_andnot_ps,
     _mm256_castps_si256, _mm256_castps256_ps128, _mm256_castsi256_ps, _mm256_castsi256_si128, _mm256_cmp_ps,
     _mm256_cvtepi32_ps, _mm256_cvtepu8_epi32, _mm256_cvtepu16_epi32, _mm256_cvtph_ps, _mm256_cvtps_epi32,
-    _mm256_cvtps_ph, _mm256_extractf128_ps, _mm256_extracti128_si256, _mm256_loadu_ps, _mm256_loadu_si256,
-    _mm256_max_ps, _mm256_min_ps, _mm256_movemask_ps, _mm256_mul_ps, _mm256_or_si256, _mm256_set_m128i,
-    _mm256_set1_epi8, _mm256_set1_epi32, _mm256_set1_ps, _mm256_slli_epi16, _mm256_slli_epi32,
-    _mm256_srli_epi16, _mm256_srli_epi32, _mm256_storeu_ps, _mm256_storeu_si256, _mm256_sub_ps,
+    _mm256_cvtps_ph, _mm256_cvtss_f32, _mm256_div_ps, _mm256_extractf128_ps, _mm256_extracti128_si256,
+    _mm256_loadu_ps, _mm256_loadu_si256, _mm256_max_ps, _mm256_min_ps, _mm256_movemask_ps, _mm256_mul_ps,
+    _mm256_or_si256, _mm256_set_m128i, _mm256_set1_epi8, _mm256_set1_epi32, _mm256_set1_ps,
+    _mm256_slli_epi16, _mm256_slli_epi32, _mm256_srli_epi16, _mm256_srli_epi32, _mm256_storeu_ps,
+    _mm256_storeu_si256, _mm256_sub_ps,
 };
 
 super::drive::drive! { #[target_feature(enable = "avx2,f16c")] }
@@ -39,6 +41,44 @@ fn minus(a: Lanes, b: Lanes) -> Lanes {
 #[target_feature(enable = "avx2,f16c")]
 fn times(a: Lanes, b: Lanes) -> Lanes {
     [_mm256_mul_ps(a[0], b[0]), _mm256_mul_ps(a[1], b[1])]
+}
+
+#[inline]
+#[target_feature(enable = "avx2,f16c")]
+fn over(a: Lanes, b: Lanes) -> Lanes {
+    [_mm256_div_ps(a[0], b[0]), _mm256_div_ps(a[1], b[1])]
+}
+
+/// One over each lane; zero where the lane is below what has a full precision.
+#[inline]
+#[target_feature(enable = "avx2,f16c")]
+fn inverse(a: Lanes) -> Lanes {
+    a.map(|eight| {
+        let small = _mm256_cmp_ps::<_CMP_LT_OQ>(eight, _mm256_set1_ps(f32::MIN_POSITIVE));
+        _mm256_andnot_ps(small, _mm256_div_ps(_mm256_set1_ps(1.0), eight))
+    })
+}
+
+/// Whether every lane is at most this.
+#[inline]
+#[target_feature(enable = "avx2,f16c")]
+fn within(a: Lanes, most: f32) -> bool {
+    a.into_iter()
+        .all(|eight| _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_LE_OQ>(eight, _mm256_set1_ps(most))) == 0xff)
+}
+
+/// The least numbers of this kind that are not below.
+#[inline]
+#[target_feature(enable = "avx2,f16c")]
+fn above<const E: u8>(a: Lanes) -> Lanes {
+    a.map(|eight| match E {
+        F32 => eight,
+        F16 => _mm256_cvtph_ps(_mm256_cvtps_ph::<_MM_FROUND_TO_POS_INF>(eight)),
+        _ => {
+            let raised = _mm256_add_epi32(_mm256_castps_si256(eight), _mm256_set1_epi32(0xffff));
+            _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_srli_epi32::<16>(raised)))
+        }
+    })
 }
 
 #[inline]
@@ -127,17 +167,34 @@ unsafe fn store<const E: u8>(at: *mut u8, numbers: Lanes) {
             unsafe { _mm256_storeu_ps(at.add(32 * part).cast(), eight) };
             continue;
         }
-        let eight =
-            if E == F16 { _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(eight) } else { brains(eight) };
         // SAFETY: two times 16 bytes, which the caller vouches for.
-        unsafe { _mm_storeu_si128(at.add(16 * part).cast(), eight) };
+        unsafe { _mm_storeu_si128(at.add(16 * part).cast(), shorten::<E>(eight)) };
     }
 }
 
-/// Rounded to nearest even.
+/// Writes the first of them.
+///
+/// # Safety
+/// A number of this kind can be written at `at`.
 #[inline]
 #[target_feature(enable = "avx2,f16c")]
-fn brains(eight: __m256) -> __m128i {
+unsafe fn store_one<const E: u8>(at: *mut u8, numbers: Lanes) {
+    if E == F32 {
+        // SAFETY: 4 bytes, which the caller vouches for.
+        return unsafe { at.cast::<f32>().write_unaligned(_mm256_cvtss_f32(numbers[0])) };
+    }
+    let pair = _mm_cvtsi128_si32(shorten::<E>(numbers[0]));
+    // SAFETY: 2 bytes, which the caller vouches for.
+    unsafe { at.cast::<[u8; 2]>().write_unaligned([pair.to_le_bytes()[0], pair.to_le_bytes()[1]]) };
+}
+
+/// Rounded to two bytes each, to nearest even.
+#[inline]
+#[target_feature(enable = "avx2,f16c")]
+fn shorten<const E: u8>(eight: __m256) -> __m128i {
+    if E == F16 {
+        return _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(eight);
+    }
     let bits = _mm256_castps_si256(eight);
     let odd = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
     let rounded = _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), odd);

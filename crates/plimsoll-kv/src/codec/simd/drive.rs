@@ -2,8 +2,8 @@
 //!
 //! A macro and not a generic function, because loops must be compiled for the instructions that they run, and a trait's
 //! methods cannot be told which those are. A file that uses it has a type `Lanes` of 16 singles and, of it: `load`,
-//! `spread` and `store` for each kind of number; `splat`, `plus`, `minus`, `times`, `least`, `most`, `lowest`,
-//! `highest`, `finite`; and `codes` and `set_codes` for the 64 codes of a run.
+//! `spread`, `store`, `store_one` and `above` for each kind of number; `splat`, `plus`, `minus`, `times`, `over`, `least`,
+//! `most`, `lowest`, `highest`, `finite`, `within`, `inverse`; and `load_codes` and `store_codes` for the 64 codes of a run.
 
 /// Calls a function for the kind of numbers and codes that there are.
 macro_rules! by_kind {
@@ -21,7 +21,7 @@ macro_rules! by_kind {
 
 macro_rules! drive {
     ($(#[$features:meta])*) => {
-        use $crate::codec::number::{Brain, Half, Number, Scale, Single};
+        use $crate::codec::number::{Brain, Half, Number, Single};
         use $crate::codec::quantized::NotFinite;
         use $crate::codec::shape::{Bits, GROUP, Rows};
         use $crate::codec::simd::drive::by_kind;
@@ -158,6 +158,7 @@ macro_rules! drive {
         ) -> Result<usize, NotFinite> {
             assert_eq!(native.len(), rows.native());
             assert_eq!(codes.len(), rows.codes());
+            assert_eq!(scales.len(), rows.scales_of_channels());
             let (all, row) = (whole(rows), rows.bits.row(rows.width));
             for first in (0..all).step_by(GROUP) {
                 let at = |token: usize, part: usize| {
@@ -178,7 +179,17 @@ macro_rules! drive {
                 if rows.count == 0 || !finite(doubt) {
                     return Err(NotFinite);
                 }
-                let (leasts, inverses) = scales_of::<E>(rows, first, &lows, &highs, scales)?;
+                let (mut leasts, mut inverses) = (lows, lows);
+                for part in PARTS {
+                    let [lowest, step, inverse] = between::<E>(rows, lows[part], highs[part])?;
+                    (leasts[part], inverses[part]) = (lowest, inverse);
+                    // SAFETY: the run is whole, so its channels are among the `width` leasts and as many steps.
+                    unsafe {
+                        let to = scales.as_mut_ptr().add((first + part * LANES) * width::<E>());
+                        store::<E>(to, lowest);
+                        store::<E>(to.add(rows.width * width::<E>()), step);
+                    }
+                }
                 for token in 0..rows.count {
                     let quotients = PARTS.map(|part| {
                         // SAFETY: as above.
@@ -196,34 +207,22 @@ macro_rules! drive {
             Ok(all)
         }
 
-        /// Writes the scales of 64 channels, and says what their codes are made with.
+        /// What `Scale::between` gives, a lane each: the least, the step, and one over the step.
         $(#[$features])*
-        fn scales_of<const E: u8>(
-            rows: &Rows,
-            first: usize,
-            lows: &[Lanes; 4],
-            highs: &[Lanes; 4],
-            scales: &mut [u8],
-        ) -> Result<([Lanes; 4], [Lanes; 4]), NotFinite> {
-            let (mut leasts, mut inverses) = ([0.0_f32; GROUP], [0.0_f32; GROUP]);
-            for part in PARTS {
-                // SAFETY: four times 16 singles are 64.
-                unsafe {
-                    store::<F32>(leasts.as_mut_ptr().add(part * LANES).cast(), lows[part]);
-                    store::<F32>(inverses.as_mut_ptr().add(part * LANES).cast(), highs[part]);
-                }
-            }
-            for (at, (low, high)) in leasts.iter_mut().zip(&mut inverses).enumerate() {
-                let scale = between::<E>(*low, *high, rows.bits.levels()).ok_or(NotFinite)?;
-                write::<E>(scales, first + at, scale.least);
-                write::<E>(scales, rows.width + first + at, scale.step);
-                (*low, *high) = (scale.least, scale.inverse);
-            }
-            // SAFETY: as above.
-            let lanes = |singles: &[f32; GROUP]| {
-                PARTS.map(|part| unsafe { load::<F32>(singles.as_ptr().add(part * LANES).cast()) })
+        fn between<const E: u8>(rows: &Rows, low: Lanes, high: Lanes) -> Result<[Lanes; 3], NotFinite> {
+            let (zero, levels) = (splat(0.0), splat(rows.bits.levels()));
+            let lowest = plus(low, zero);
+            let step = above::<E>(over(plus(minus(high, lowest), zero), levels));
+            let reach = times(step, levels);
+            let most = match E {
+                F32 => Single::MOST,
+                F16 => Half::MOST,
+                _ => Brain::MOST,
             };
-            Ok((lanes(&leasts), lanes(&inverses)))
+            if !within(reach, f32::MAX) || !within(plus(lowest, reach), most) {
+                return Err(NotFinite);
+            }
+            Ok([lowest, step, inverse(step)])
         }
 
         $(#[$features])*
@@ -257,42 +256,23 @@ macro_rules! drive {
                     if !finite(doubt) {
                         return Err(NotFinite);
                     }
-                    let low = lowest(least(least(a, b), least(c, d)));
-                    let high = highest(most(most(a, b), most(c, d)));
-                    let scale = between::<E>(low, high, rows.bits.levels()).ok_or(NotFinite)?;
-                    let start = &mut encoded[token * row..][..row];
-                    write::<E>(start, first / GROUP, scale.least);
-                    write::<E>(&mut start[scales / 2..], first / GROUP, scale.step);
-                    let (lowest, inverse) = (splat(scale.least), splat(scale.inverse));
+                    let low = splat(lowest(least(least(a, b), least(c, d))));
+                    let high = splat(highest(most(most(a, b), most(c, d))));
+                    let [lowest, step, inverse] = between::<E>(rows, low, high)?;
                     let quotients = numbers.map(|numbers| {
                         least(times(minus(numbers, lowest), inverse), splat(rows.bits.levels()))
                     });
-                    // SAFETY: the run's codes are within the row of this token.
+                    // SAFETY: the run is whole, so its scale and codes are within the row of this token.
                     unsafe {
-                        let to = start.as_mut_ptr().add(scales + coded::<EIGHT>(first));
-                        store_codes::<EIGHT>(to, quotients);
+                        let start = encoded.as_mut_ptr().add(token * row);
+                        let to = start.add(first / GROUP * width::<E>());
+                        store_one::<E>(to, lowest);
+                        store_one::<E>(to.add(scales / 2), step);
+                        store_codes::<EIGHT>(start.add(scales + coded::<EIGHT>(first)), quotients);
                     }
                 }
             }
             Ok(all)
-        }
-
-        #[inline]
-        fn between<const E: u8>(low: f32, high: f32, levels: f32) -> Option<Scale> {
-            match E {
-                F32 => Scale::between::<Single>(low, high, levels),
-                F16 => Scale::between::<Half>(low, high, levels),
-                _ => Scale::between::<Brain>(low, high, levels),
-            }
-        }
-
-        #[inline]
-        fn write<const E: u8>(bytes: &mut [u8], at: usize, value: f32) {
-            match E {
-                F32 => Single::write(bytes, at, value),
-                F16 => Half::write(bytes, at, value),
-                _ => Brain::write(bytes, at, value),
-            }
         }
     };
 }

@@ -7,13 +7,16 @@ use crate::codec::quantized::{self, NotFinite};
 use crate::codec::shape::{Bits, GROUP, Rows};
 use crate::layout::Element;
 
+type EncodeKeys = fn(&Rows, &[u8], &mut [u8], &mut [u8]) -> Result<usize, NotFinite>;
+type EncodeValues = fn(&Rows, &[u8], &mut [u8]) -> Result<usize, NotFinite>;
+
 /// One set of instructions.
 struct Kernels {
     name: &'static str,
     decode_keys: fn(&Rows, &[u8], &[u8], &mut [u8]) -> usize,
     decode_values: fn(&Rows, &[u8], &mut [u8]) -> usize,
-    encode_keys: fn(&Rows, &[u8], &mut [u8], &mut [u8]) -> Result<usize, NotFinite>,
-    encode_values: fn(&Rows, &[u8], &mut [u8]) -> Result<usize, NotFinite>,
+    encode_keys: EncodeKeys,
+    encode_values: EncodeValues,
 }
 
 macro_rules! kernels {

@@ -22,10 +22,19 @@ pub(super) struct Header {
     pub(super) missing: u64,
     /// Where its data begins.
     pub(super) data_start: u64,
+    /// Whether its numbers stand with the big end first.
+    pub(super) big_endian: bool,
 }
 
-/// Reads a header.
+/// Reads a header, for what a model's shape and size follow from.
 pub(super) fn header(source: &dyn Source, path: &Path, budget: &mut Budget) -> Result<Header, ReadError> {
+    let mut header = placed(source, path, budget)?;
+    budget.forget(std::mem::take(&mut header.checked.spots));
+    Ok(header)
+}
+
+/// Reads a header with where each tensor lies.
+pub(super) fn placed(source: &dyn Source, path: &Path, budget: &mut Budget) -> Result<Header, ReadError> {
     let mut cursor = Cursor::new(source, path);
     if cursor.bytes::<4>()? != *b"GGUF" {
         let found = crate::read::open::beginning(source, path)?;
@@ -45,9 +54,9 @@ pub(super) fn header(source: &dyn Source, path: &Path, budget: &mut Budget) -> R
     let infos = tensors::infos(&mut cursor, tensor_count, budget)?;
     let data_start = cursor.at().next_multiple_of(alignment);
     let data_len = source.len().saturating_sub(data_start);
-    let checked = infos.check(&cursor, alignment, data_len, budget)?;
+    let checked = infos.check(&cursor, alignment, data_len)?;
     let missing = checked.data_bytes.saturating_sub(data_len);
-    Ok(Header { keys, checked, missing, data_start })
+    Ok(Header { keys, checked, missing, data_start, big_endian: cursor.big_endian })
 }
 
 fn alignment(keys: &Keys, cursor: &Cursor<'_>) -> Result<u64, ReadError> {

@@ -2,13 +2,18 @@
 //!
 //! Versions 2 and 3 are read, in either order of bytes, and models in several parts. Of a vocabulary only the number of
 //! its tokens is kept.
+//!
+//! [`read`] tells what a plan needs. [`Contents`] is for who computes with the file: where each tensor's bytes lie, and the
+//! metadata by key.
 
+mod contents;
 mod header;
 mod metadata;
 mod parts;
 mod read;
 mod tensors;
 
+pub use contents::{Contents, Placed};
 pub(super) use parts::open;
 pub use read::read;
 pub(super) use read::{Reading, model};

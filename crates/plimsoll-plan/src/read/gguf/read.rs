@@ -23,7 +23,7 @@ pub(in crate::read) struct Reading<'p> {
 
 impl<'p> Reading<'p> {
     pub(super) fn new(path: &'p Path, first: Header) -> Self {
-        let Header { keys, checked, missing, data_start } = first;
+        let Header { keys, checked, missing, data_start, .. } = first;
         Self { path, keys, tensors: checked.tensors, doubts: checked.doubts, missing, data_start }
     }
 

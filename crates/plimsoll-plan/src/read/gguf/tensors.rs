@@ -15,11 +15,13 @@ const SIDES_MAX: u32 = 4;
 const UNKNOWN_MAX: usize = 16;
 
 /// A tensor's place in the data, while the header is read.
-struct Spot {
-    offset: u64,
-    index: usize,
+pub(super) struct Spot {
+    /// From the beginning of the data.
+    pub(super) offset: u64,
+    /// Which tensor.
+    pub(super) index: usize,
     /// The number of its type where that is not known.
-    unknown: Option<u32>,
+    pub(super) unknown: Option<u32>,
 }
 
 /// The tensors of one part, before where they lie has been checked.
@@ -87,6 +89,8 @@ fn info(cursor: &mut Cursor<'_>) -> Result<(Tensor, u64, Option<u32>), ReadError
 /// What checking a part's tensors has found.
 pub(super) struct Checked {
     pub(super) tensors: Vec<Tensor>,
+    /// Where they lie, in that order; counted in the budget.
+    pub(super) spots: Vec<Spot>,
     pub(super) doubts: Vec<Doubt>,
     /// Bytes of data that the tensors say there are, from the beginning of the data on.
     pub(super) data_bytes: u64,
@@ -101,7 +105,6 @@ impl Infos {
         cursor: &Cursor<'_>,
         alignment: u64,
         data_len: u64,
-        budget: &mut Budget,
     ) -> Result<Checked, ReadError> {
         let offset = cursor.at();
         let fault = |fault| ReadError::Fault { path: cursor.path().to_owned(), offset, fault };
@@ -141,9 +144,8 @@ impl Infos {
             }
         }
         self.guess(&unknown);
-        budget.forget(self.spots);
         let doubts = unknown.iter().map(doubt).collect();
-        Ok(Checked { tensors: self.tensors, doubts, data_bytes: end })
+        Ok(Checked { tensors: self.tensors, spots: self.spots, doubts, data_bytes: end })
     }
 }
 

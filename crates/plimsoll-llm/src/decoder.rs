@@ -1,0 +1,132 @@
+//! A model that can be computed with.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use plimsoll_kv::block::{Root, RootBuilder, Token};
+use plimsoll_kv::layout::{Element, Layer, Layout, Reach};
+use plimsoll_plan::read::gguf::Contents;
+use plimsoll_plan::read::{FileSource, ReadError, Source};
+
+use crate::weights::{self, Mapped, ModelBytes, Shape, Weights};
+use crate::{Draw, ModelError, OwnPages, Sequence, StepError};
+
+/// Changes whenever the arithmetic does: keys and values of one are not those of another.
+const ARITHMETIC: &[u8] = b"plimsoll-llm 1";
+
+/// A Llama-architecture model: a GGUF file with weights of type `f32`, `f16`, `bf16` or `q8_0`.
+///
+/// # What it is not
+/// It keeps no keys and values; those are in the pages of its [`Sequence`]s. It is not charged to a ledger: the weights
+/// stay in the mapped file, or in what [`over`](Self::over) was given.
+///
+/// # Formula
+/// What llama.cpp computes for the same file: RMS norms, rotary positions over neighbouring pairs, grouped-query
+/// attention, a gated feed-forward part. Products with `q8_0` weights round their inputs to eight bits as llama.cpp does;
+/// all else is in singles.
+pub struct Decoder {
+    path: PathBuf,
+    shape: Shape,
+    pub(crate) weights: Weights,
+    file: ModelBytes,
+    fingerprint: OnceLock<[u8; 32]>,
+}
+
+impl Decoder {
+    /// Maps a file. It must not be overwritten in place or made shorter while the decoder lives.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, ModelError> {
+        let path = path.as_ref();
+        let source =
+            FileSource::open(path).map_err(|source| ReadError::Open { path: path.to_owned(), source })?;
+        if source.is_empty() {
+            return Err(ReadError::Empty { path: path.to_owned() }.into());
+        }
+        let contents = Contents::read(&source, path)?;
+        Self::of(&contents, path, Arc::new(Mapped::open(path)?))
+    }
+
+    /// The same over bytes that someone else keeps. `path` is what messages call them.
+    pub fn over(path: impl AsRef<Path>, file: ModelBytes) -> Result<Self, ModelError> {
+        let contents = Contents::read(&(*file).as_ref(), path.as_ref())?;
+        Self::of(&contents, path.as_ref(), file)
+    }
+
+    fn of(contents: &Contents, path: &Path, file: ModelBytes) -> Result<Self, ModelError> {
+        let shape = Shape::read(contents, path)?;
+        let weights = weights::load(contents, &shape, (*file).as_ref(), path)?;
+        Ok(Self { path: path.to_owned(), shape, weights, file, fingerprint: OnceLock::new() })
+    }
+
+    /// What the model is made of.
+    pub const fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// Where it was opened.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The form of its pages: keys as they are after rotation.
+    pub fn layout(&self, block_tokens: u32, element: Element) -> Layout {
+        let row = |width: usize| u32::try_from(self.shape.kv_heads * width).unwrap_or(u32::MAX);
+        let layer =
+            Layer { reach: Reach::All, keys: row(self.shape.key_width), values: row(self.shape.value_width) };
+        let layers = vec![layer; self.shape.layers];
+        Layout { block_tokens: block_tokens.max(1), element, layers, snapshot_bytes: 0 }
+    }
+
+    /// A hash over the whole file, computed at the first call: two models of one shape that differ in one weight must
+    /// never share keys and values. It reads the file once, at a gigabyte or more a second.
+    pub fn fingerprint(&self) -> [u8; 32] {
+        *self.fingerprint.get_or_init(|| *blake3::hash(self.file()).as_bytes())
+    }
+
+    /// What blocks of this model in this form descend from, when this decoder computes them.
+    pub fn root(&self, layout: &Layout) -> RootBuilder {
+        Root::of(&self.fingerprint(), layout).extra("engine", ARITHMETIC)
+    }
+
+    /// Goes on after a prompt by so many tokens, or until the context is full, in pages of its own. A prompt that is
+    /// empty stands for the token that texts begin with.
+    pub fn generate(
+        self: &Arc<Self>,
+        prompt: &[Token],
+        tokens: usize,
+        mut draw: Draw,
+    ) -> Result<Vec<Token>, StepError> {
+        let layout = self.layout(32, Element::F16);
+        let mut pages = OwnPages::new(&layout);
+        let mut sequence = Sequence::begin(self, &layout)?;
+        let first = [self.shape.first_token.unwrap_or(0)];
+        let mut next = if prompt.is_empty() { first.to_vec() } else { prompt.to_vec() };
+        let mut text = Vec::new();
+        while text.len() < tokens && sequence.len().saturating_add(next.len()) <= self.shape.context {
+            let token = draw.next(sequence.step(&next, &mut pages)?);
+            text.push(token);
+            next = vec![token];
+        }
+        Ok(text)
+    }
+
+    /// A text that the model writes by itself, its first token included: so many tokens, the same for the same seed.
+    pub fn sample(self: &Arc<Self>, seed: u64, tokens: usize) -> Result<Vec<Token>, StepError> {
+        let first = self.shape.first_token.unwrap_or(0);
+        let mut text = vec![first];
+        text.extend(self.generate(&[first], tokens.saturating_sub(1), Draw::Lot(seed))?);
+        Ok(text)
+    }
+
+    pub(crate) fn file(&self) -> &[u8] {
+        (*self.file).as_ref()
+    }
+}
+
+impl std::fmt::Debug for Decoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Decoder")
+            .field("path", &self.path)
+            .field("shape", &self.shape)
+            .finish_non_exhaustive()
+    }
+}

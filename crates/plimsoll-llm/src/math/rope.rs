@@ -1,0 +1,53 @@
+//! Rotary positions, as the llama architecture has them: neighbouring numbers are a pair.
+
+/// Sines and cosines for some positions.
+#[derive(Debug, Default)]
+pub(crate) struct Rope {
+    /// Numbers of a head that are rotated.
+    width: usize,
+    /// A (cosine, sine) for each pair of each position.
+    turns: Vec<(f32, f32)>,
+}
+
+/// What the angles follow from.
+pub(crate) struct Angles<'a> {
+    pub(crate) width: usize,
+    pub(crate) base: f32,
+    pub(crate) divisor: f32,
+    /// A number for each pair, or none.
+    pub(crate) factors: &'a [f32],
+}
+
+impl Rope {
+    /// Makes it that of so many positions from one on.
+    #[expect(clippy::cast_precision_loss, reason = "positions and widths are small")]
+    pub(crate) fn set(&mut self, angles: &Angles<'_>, first: usize, count: usize) {
+        self.width = angles.width;
+        self.turns.clear();
+        // The angle of each pair follows from the one before, in singles: that is how these models were trained and
+        // how other engines compute it, and in thousands of positions it shows.
+        let step = angles.base.powf(-2.0 / angles.width as f32);
+        for position in first..first + count {
+            let mut angle = position as f32;
+            for pair in 0..angles.width / 2 {
+                let factor = angles.factors.get(pair).copied().unwrap_or(1.0);
+                let (sine, cosine) = (angle / factor / angles.divisor).sin_cos();
+                self.turns.push((cosine, sine));
+                angle *= step;
+            }
+        }
+    }
+
+    /// Rotates the heads of a row, which stands at the position that comes `index` after the first.
+    pub(crate) fn turn(&self, row: &mut [f32], head_width: usize, index: usize) {
+        let pairs = self.width / 2;
+        let turns = &self.turns[index * pairs..(index + 1) * pairs];
+        for head in row.chunks_exact_mut(head_width) {
+            for (pair, (cosine, sine)) in head.chunks_exact_mut(2).zip(turns) {
+                let (x, y) = (pair[0], pair[1]);
+                pair[0] = x * cosine - y * sine;
+                pair[1] = x * sine + y * cosine;
+            }
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Decoding: sequences over pages of keys and values, and the choice of the next token.
+
+mod attention;
+mod draw;
+mod pages;
+mod sequence;
+mod trial;
+
+pub use draw::Draw;
+pub use pages::{OwnPages, PageTable};
+pub use sequence::Sequence;
+pub use trial::Trial;
