@@ -35,7 +35,10 @@ pub(super) struct Entry {
 /// What may have arrived.
 #[derive(Debug)]
 struct Unsure {
+    root: Root,
     bytes: u64,
+    /// The listing that had begun last.
+    since: u64,
     _charge: Option<Charge>,
 }
 
@@ -130,10 +133,10 @@ impl Shelf {
     }
 
     /// A write may have arrived.
-    pub fn doubt(&mut self, id: BlockId, bytes: u64, charge: Option<Charge>) {
+    pub fn doubt(&mut self, root: Root, id: BlockId, bytes: u64, charge: Option<Charge>) {
         self.resolve(id);
         self.unsure_bytes = self.unsure_bytes.saturating_add(bytes);
-        self.unsure.insert(id, Unsure { bytes, _charge: charge });
+        self.unsure.insert(id, Unsure { root, bytes, since: self.listing, _charge: charge });
     }
 
     /// Whether a write may have arrived is known now.
@@ -162,6 +165,11 @@ impl Shelf {
     /// One object.
     pub fn get(&self, id: BlockId) -> Option<&Entry> {
         self.entries.get(&id)
+    }
+
+    /// What a block that is there, or may be, descends from.
+    pub fn root(&self, id: BlockId) -> Option<Root> {
+        self.entries.get(&id).map(|entry| entry.root).or_else(|| self.unsure.get(&id).map(|unsure| unsure.root))
     }
 
     /// A head that was read not long ago.
@@ -220,9 +228,12 @@ impl Shelf {
         let gone = |(id, entry): (&BlockId, &Entry)| (entry.seen < listing && !told.contains(id)).then_some(*id);
         let gone: Vec<_> = self.entries.iter().filter_map(gone).collect();
         gone.into_iter().for_each(|id| self.forget(id));
-        let landed: Vec<_> = self.unsure.keys().copied().collect();
         // A write that was given up before the listing began has arrived by now, and was told of, or never will.
-        landed.into_iter().filter(|id| !told.contains(id)).for_each(|id| self.resolve(id));
+        let lost = |(id, unsure): (&BlockId, &Unsure)| {
+            (unsure.since < listing && !told.contains(id)).then_some(*id)
+        };
+        let lost: Vec<_> = self.unsure.iter().filter_map(lost).collect();
+        lost.into_iter().for_each(|id| self.resolve(id));
     }
 
     /// Charges an object that is this machine's from before.
@@ -371,7 +382,7 @@ mod tests {
         let mut shelf = Shelf::default();
         assert!(shelf.admit(60, Some(100)).is_ok());
         shelf.landed(60);
-        shelf.doubt(BlockId::new(1), 60, None);
+        shelf.doubt(Root::from_bytes([1; 32]), BlockId::new(1), 60, None);
         assert_eq!(shelf.admit(60, Some(100)), Err(60));
         let listing = shelf.begin();
         shelf.end(listing, &HashSet::new());
