@@ -1,6 +1,6 @@
 //! The store itself: what callers ask, put to the bucket's thread, and judged when it comes back.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -174,7 +174,7 @@ impl Bucket {
     /// Charges what is this machine's from before, and deletes what is over its limit or its account's.
     fn fit(&self) -> Result<(), StoreError> {
         if let Some(most) = self.settings.max_bytes {
-            let mut shelf = self.inside.shelf();
+            let shelf = self.inside.shelf();
             let over = shelf.used().saturating_sub(most.get());
             let going = if over > 0 { shelf.surplus(over) } else { Vec::new() };
             drop(shelf);
@@ -188,7 +188,8 @@ impl Bucket {
             (shelf.own(), shelf.surplus(u64::MAX))
         };
         // What would go last is charged first.
-        let rank = |id: &BlockId| going.iter().position(|other| other == id).unwrap_or(usize::MAX);
+        let ranks: HashMap<_, _> = going.into_iter().enumerate().map(|(rank, id)| (id, rank)).collect();
+        let rank = |id: &BlockId| ranks.get(id).copied().unwrap_or(usize::MAX);
         let mut own: Vec<_> = own.into_iter().filter(|one| !one.2).map(|one| (rank(&one.0), one)).collect();
         own.sort_by_key(|(rank, _)| std::cmp::Reverse(*rank));
         let mut charged = 0;
@@ -481,7 +482,8 @@ impl Store for Bucket {
             used: Bytes::new(shelf.used()),
             dead: Bytes::new(sums.unsure),
             blocks: sums.own_blocks,
-            written_today: Bytes::new(self.inside.tally.requests().sent.get()),
+            // A service does not wear out; what was sent since it was opened is told all the same.
+            written_today: self.inside.tally.requests().sent,
             daily: None,
         }
     }

@@ -80,9 +80,12 @@ fn status(error: &Error) -> Option<u16> {
     after.get(..3)?.parse().ok()
 }
 
+/// Likewise: each kind of store says it in its own words.
 fn invalid_range(error: &Error) -> bool {
-    let text = error.to_string();
-    text.contains("out of range") || text.contains("InvalidRange") || text.contains("nvalid range")
+    chain(error).any(|cause| {
+        let text = cause.to_string();
+        ["Wanted range", "range was invalid", "InvalidRange"].iter().any(|words| text.contains(words))
+    })
 }
 
 fn chain(error: &Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
