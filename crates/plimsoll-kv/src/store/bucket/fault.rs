@@ -34,10 +34,14 @@ impl Fault {
             | Error::NotSupported { .. }
             | Error::NotImplemented { .. }
             | Error::UnknownConfigurationKey { .. } => Self::Refused,
-            _ => match http(error) {
-                Some(HttpErrorKind::Connect) => Self::Unreached,
-                None if status(error) == Some(416) => Self::Short,
-                None if invalid_range(error) => Self::Short,
+            _ if http(error) == Some(HttpErrorKind::Connect) => Self::Unreached,
+            _ if invalid_range(error) => Self::Short,
+            _ => match status(error) {
+                Some(404) => Self::Missing,
+                Some(409 | 412) => Self::There,
+                Some(416) => Self::Short,
+                Some(408 | 429) => Self::Unknown,
+                Some(400..=499) => Self::Refused,
                 _ => Self::Unknown,
             },
         }
@@ -54,12 +58,13 @@ pub(super) fn remote(name: &str, error: &Error) -> StoreError {
     let said = innermost(error);
     let why = match Fault::of(error) {
         Fault::Missing => format!("there is no such bucket or folder ({said}); create it or correct the address"),
-        Fault::Refused if matches!(error, Error::PermissionDenied { .. } | Error::Unauthenticated { .. }) => {
+        Fault::Refused if denied(error) => {
             format!("access is refused ({said}); give credentials that may list, read, write and delete there")
         }
         Fault::Unreached => format!("it cannot be reached ({said}); check the endpoint and the network"),
         Fault::Unknown => format!("it does not answer as it should ({said}); blocks are computed again meanwhile"),
-        _ => said,
+        Fault::Refused => format!("it refuses the request ({said}); check the options"),
+        Fault::There | Fault::Short => said,
     };
     StoreError::Remote { name: name.to_owned(), why }
 }
@@ -73,11 +78,18 @@ fn http(error: &Error) -> Option<HttpErrorKind> {
     chain(error).find_map(|cause| cause.downcast_ref::<HttpError>()).map(HttpError::kind)
 }
 
+fn denied(error: &Error) -> bool {
+    matches!(error, Error::PermissionDenied { .. } | Error::Unauthenticated { .. })
+        || matches!(status(error), Some(401 | 403))
+}
+
 /// The status in the text: the type that has it is not public.
 fn status(error: &Error) -> Option<u16> {
-    let text = error.to_string();
-    let (_, after) = text.split_once("status code: ")?;
-    after.get(..3)?.parse().ok()
+    chain(error).find_map(|cause| {
+        let text = cause.to_string();
+        let (_, after) = text.split_once("status code: ")?;
+        after.get(..3)?.parse().ok()
+    })
 }
 
 /// Likewise: each kind of store says it in its own words.
