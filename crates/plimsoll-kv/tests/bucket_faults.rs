@@ -23,7 +23,7 @@ fn at(endpoint: &str, machine: &str) -> BucketSettings {
         read_limit: LIMIT,
         write_limit: LIMIT,
         retries: 1,
-        rest: Duration::from_secs(60),
+        rest: Duration::from_mins(1),
         ..BucketSettings::new("s3://bucket/kv", machine)
     };
     settings
@@ -90,7 +90,9 @@ fn a_flipped_bit_anywhere_in_an_object_is_found_and_the_block_written_anew() {
     let length = server.change(|objects| objects.values().next().unwrap().len());
     for bit in (0..length * 8).step_by(41) {
         let flip = |objects: &mut std::collections::BTreeMap<String, Vec<u8>>| {
-            objects.values_mut().for_each(|bytes| bytes[bit / 8] ^= 1 << (bit % 8));
+            for bytes in objects.values_mut() {
+                bytes[bit / 8] ^= 1 << (bit % 8);
+            }
         };
         server.change(flip);
         assert!(!some.read_whole(&two, 0).unwrap(), "bit {bit}");
@@ -251,9 +253,11 @@ fn after_an_error_nothing_of_a_batch_that_came_later_stays() {
     let some = blocks(1, 12, 200);
     let one = Bucket::open(patient(&server, "one")).unwrap();
     let bad = some.id(5).to_string();
-    server.fault(move |method, target| {
-        if method == "PUT" && target.contains(&bad) { Fault::Status(403) } else { Fault::None }
-    });
+    server.fault(
+        move |method, target| {
+            if method == "PUT" && target.contains(&bad) { Fault::Status(403) } else { Fault::None }
+        },
+    );
     assert!(matches!(some.put(&one, 0..12), Err(StoreError::Remote { .. })));
     server.heal();
     let stored = server.change(|objects| objects.len());

@@ -27,7 +27,8 @@ impl Moto {
             command.env("PYTHONPATH", folder);
         }
         command.args(["-u", "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]);
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().ok()?;
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().ok()?;
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let address = lines.by_ref().map_while(Result::ok).find_map(|line| {
             let (_, address) = line.split_once("Running on ")?;
@@ -35,13 +36,11 @@ impl Moto {
         });
         // What it says of every request must not fill its pipe.
         std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-        match address {
-            Some(endpoint) => Some(Self { child, endpoint }),
-            None => {
-                let _ = child.wait();
-                None
-            }
-        }
+        let Some(endpoint) = address else {
+            let _ = child.wait();
+            return None;
+        };
+        Some(Self { child, endpoint })
     }
 
     fn settings(&self, url: &str, machine: &str) -> BucketSettings {

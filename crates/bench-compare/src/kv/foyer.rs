@@ -4,12 +4,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use foyer::{
-    BlockEngineConfig, DeviceBuilder as _, FsDeviceBuilder, HybridCache, HybridCacheBuilder, HybridCachePolicy,
-    RecoverMode,
+    BlockEngineConfig, DeviceBuilder as _, FsDeviceBuilder, HybridCache, HybridCacheBuilder,
+    HybridCachePolicy, RecoverMode,
 };
 use tokio::runtime::{Builder, Runtime};
 
-use super::{Blocks, Keeper};
+use super::blocks::{Blocks, Keeper};
 
 /// The cache, and the runtime that it needs.
 pub(super) struct Foyer {

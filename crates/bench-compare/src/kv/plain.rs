@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Advice, OFlags, fadvise};
 
-use super::{Blocks, Keeper};
+use super::blocks::{Blocks, Keeper};
 
 /// What the disk is called, by name and by what it is measured with.
 pub(super) const DISK: &str = "disk";

@@ -25,7 +25,8 @@ pub fn blocks(seed: u32, count: usize, size: usize) -> Blocks {
     let tokens: Vec<u32> = (0..count * 4).map(|at| seed * 10_000 + u32::try_from(at).unwrap()).collect();
     chain.extend(&tokens);
     let fill = |block: usize, section: usize| {
-        let byte = |at: usize| (at.wrapping_mul(31) ^ (block * 7 + section * 3 + seed as usize)) as u8;
+        let byte =
+            |at: usize| (at.wrapping_mul(31) ^ (block * 7 + section * 3 + seed as usize)).to_le_bytes()[0];
         (0..size + section).map(byte).collect::<Vec<u8>>()
     };
     let bytes = (0..count).map(|block| [fill(block, 0), fill(block, 1), fill(block, 2)]).collect();

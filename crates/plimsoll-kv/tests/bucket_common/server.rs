@@ -1,6 +1,7 @@
 //! A small server that speaks enough of S3, and does it wrong when it is told to.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -182,7 +183,7 @@ fn answer(
 ) -> Option<()> {
     let mut head = format!("HTTP/1.1 {status} Told\r\ncontent-length: {said}\r\n");
     for (name, value) in headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
+        write!(head, "{name}: {value}\r\n").unwrap();
     }
     head.push_str("\r\n");
     stream.write_all(head.as_bytes()).ok()?;
@@ -222,7 +223,7 @@ fn act(shared: &Shared, asked: &Asked, whole: bool) -> Answered {
             for part in body.split("<Key>").skip(1) {
                 let key = part.split("</Key>").next().unwrap_or_default();
                 objects.remove(key);
-                deleted.push_str(&format!("<Deleted><Key>{key}</Key></Deleted>"));
+                write!(deleted, "<Deleted><Key>{key}</Key></Deleted>").unwrap();
             }
             (200, Vec::new(), format!("<DeleteResult>{deleted}</DeleteResult>").into_bytes())
         }

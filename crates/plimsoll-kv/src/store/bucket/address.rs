@@ -1,5 +1,6 @@
 //! From an address to whoever speaks with what is there.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,12 +55,21 @@ impl Address {
     pub fn of(settings: &BucketSettings) -> Result<Self, StoreError> {
         let url = settings.url.trim();
         let unknown = || {
-            because(url, "this is no address of an object store; write s3://bucket/prefix, gs://…, az://…, file:///folder or memory:")
+            because(
+                url,
+                "this is no address of an object store; write s3://bucket/prefix, gs://…, az://…, file:///folder or memory:",
+            )
         };
         let (scheme, rest) = url.split_once(':').ok_or_else(unknown)?;
         let path = rest.strip_prefix("//").unwrap_or(rest);
         let prefix = path.split_once('/').map_or("", |(_, prefix)| prefix).trim_matches('/');
-        let named = || if path.split('/').next().is_some_and(|bucket| !bucket.is_empty()) { Ok(()) } else { Err(unknown()) };
+        let named = || {
+            if path.split('/').next().is_some_and(|bucket| !bucket.is_empty()) {
+                Ok(())
+            } else {
+                Err(unknown())
+            }
+        };
         let store = match scheme {
             "s3" | "s3a" => {
                 named()?;
@@ -93,7 +103,8 @@ impl Address {
 
     fn under(url: &str, store: Arc<dyn ObjectStore>, prefix: &str) -> Result<Self, StoreError> {
         let base = if prefix.is_empty() { format!("v{VERSION}") } else { format!("{prefix}/v{VERSION}") };
-        let parsed = Path::parse(&base).map_err(|error| because(url, format!("{error}; choose another prefix")))?;
+        let parsed =
+            Path::parse(&base).map_err(|error| because(url, format!("{error}; choose another prefix")))?;
         Ok(Self { name: url.to_owned(), store, base: parsed.to_string() })
     }
 
@@ -103,7 +114,8 @@ impl Address {
         name.push_str(&self.base);
         name.push('/');
         for byte in root.bytes() {
-            name.push_str(&format!("{byte:02x}"));
+            // Writing to a string cannot fail.
+            let _ = write!(name, "{byte:02x}");
         }
         let id = id.to_string();
         name.push('/');
@@ -117,7 +129,12 @@ impl Address {
     pub fn block(&self, key: &Path) -> Option<(Root, BlockId)> {
         let mut parts = key.as_ref().strip_prefix(&self.base)?.strip_prefix('/')?.split('/');
         let (root, two, id) = (parts.next()?, parts.next()?, parts.next()?);
-        if parts.next().is_some() || root.len() != 64 || id.len() != 32 || !id.starts_with(two) || two.len() != 2 {
+        if parts.next().is_some()
+            || root.len() != 64
+            || id.len() != 32
+            || !id.starts_with(two)
+            || two.len() != 2
+        {
             return None;
         }
         let lower = |text: &str| text.bytes().all(|c| c.is_ascii_digit() || (b'a'..=b'f').contains(&c));
@@ -164,7 +181,9 @@ mod tests {
         let key = address.key(&root, id);
         assert!(key.as_ref().starts_with("some/prefix/v1/abab"), "{key}");
         assert_eq!(address.block(&key), Some((root, id)));
-        for odd in ["", "some/prefix/v1", "some/prefix/v2/x/y/z", &key.as_ref().to_uppercase(), &format!("{key}/x")] {
+        for odd in
+            ["", "some/prefix/v1", "some/prefix/v2/x/y/z", &key.as_ref().to_uppercase(), &format!("{key}/x")]
+        {
             assert_eq!(address.block(&Path::from(odd)), None, "{odd}");
         }
     }

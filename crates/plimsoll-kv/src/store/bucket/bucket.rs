@@ -103,15 +103,26 @@ impl Bucket {
     /// longest ago is deleted first.
     pub fn open(settings: BucketSettings) -> Result<Self, StoreError> {
         if settings.machine.is_empty() {
-            return Err(because(&settings.url, "a machine without a name cannot know its own blocks; give it one"));
+            return Err(because(
+                &settings.url,
+                "a machine without a name cannot know its own blocks; give it one",
+            ));
         }
         let address = Address::of(&settings)?;
         let staging = settings.staging.as_ref().map(|account| {
-            account.reserve(Place::Host, settings.staging_bytes).now().map(Reservation::back).map_err(Box::new)
+            account
+                .reserve(Place::Host, settings.staging_bytes)
+                .now()
+                .map(Reservation::back)
+                .map_err(Box::new)
         });
         let mut writer = [0; 16];
         writer.copy_from_slice(&blake3::hash(settings.machine.as_bytes()).as_bytes()[..16]);
-        let failed = |source| StoreError::System { doing: "starting a thread for", path: settings.url.as_str().into(), source };
+        let failed = |source| StoreError::System {
+            doing: "starting a thread for",
+            path: settings.url.as_str().into(),
+            source,
+        };
         let bucket = Self {
             inside: Arc::new(Inside {
                 address,
@@ -140,8 +151,8 @@ impl Bucket {
 
     /// What is known without asking.
     pub fn facts(&self) -> Facts {
-        let shelf = self.inside.shelf();
-        let sums = shelf.sums();
+        let books = self.inside.shelf();
+        let sums = books.sums();
         Facts {
             name: self.inside.address.name.clone(),
             machine: self.settings.machine.clone(),
@@ -152,7 +163,7 @@ impl Bucket {
             flying_bytes: Bytes::new(sums.flying),
             unsure_bytes: Bytes::new(sums.unsure),
             max_bytes: self.settings.max_bytes,
-            foreign_objects: shelf.foreign,
+            foreign_objects: books.foreign,
             resting: self.inside.breaker().rests(Instant::now()),
             requests: self.inside.tally.requests(),
         }
@@ -163,7 +174,10 @@ impl Bucket {
         self.inside.shelf().get(id).is_some_and(|entry| entry.own)
     }
 
-    fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Result<T, StoreError> {
+    fn run<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, StoreError> {
         self.hands.run(work).map_err(|_| self.gone())
     }
 
@@ -174,18 +188,18 @@ impl Bucket {
     /// Charges what is this machine's from before, and deletes what is over its limit or its account's.
     fn fit(&self) -> Result<(), StoreError> {
         if let Some(most) = self.settings.max_bytes {
-            let shelf = self.inside.shelf();
-            let over = shelf.used().saturating_sub(most.get());
-            let going = if over > 0 { shelf.surplus(over) } else { Vec::new() };
-            drop(shelf);
+            let books = self.inside.shelf();
+            let over = books.used().saturating_sub(most.get());
+            let going = if over > 0 { books.surplus(over) } else { Vec::new() };
+            drop(books);
             self.remove(&going)?;
         }
         let Some(account) = &self.settings.account else {
             return Ok(());
         };
         let (own, going) = {
-            let shelf = self.inside.shelf();
-            (shelf.own(), shelf.surplus(u64::MAX))
+            let books = self.inside.shelf();
+            (books.own(), books.surplus(u64::MAX))
         };
         // What would go last is charged first.
         let ranks: HashMap<_, _> = going.into_iter().enumerate().map(|(rank, id)| (id, rank)).collect();
@@ -209,11 +223,12 @@ impl Bucket {
         let mut looks = Vec::new();
         for record in records {
             let known = {
-                let shelf = self.inside.shelf();
-                shelf.get(record.id).is_some() && !shelf.is_damaged(record.id)
+                let books = self.inside.shelf();
+                books.get(record.id).is_some() && !books.is_damaged(record.id)
             };
             if known {
-                let (inside, key) = (Arc::clone(&self.inside), self.inside.address.key(record.root, record.id));
+                let (inside, key) =
+                    (Arc::clone(&self.inside), self.inside.address.key(record.root, record.id));
                 let likely = likely_bytes(record.tokens.len(), record.sections.len());
                 looks.push((record.id, self.hands.send(async move { inside.look(&key, likely).await })));
             }
@@ -237,7 +252,13 @@ impl Bucket {
         let most = self.settings.object_bytes_max;
         let staged = self.settings.staging.as_ref().map_or(most, |_| most.min(self.settings.staging_bytes));
         let bytes = object_bytes(record).filter(|bytes| *bytes <= staged.get()).ok_or_else(|| {
-            because(name, format!("block {} is larger than {staged}; raise the limit, or cut blocks smaller", record.id))
+            because(
+                name,
+                format!(
+                    "block {} is larger than {staged}; raise the limit, or cut blocks smaller",
+                    record.id
+                ),
+            )
         })?;
         let admitted = self.inside.shelf().admit(bytes, self.settings.max_bytes.map(Bytes::get));
         admitted.map_err(|used| StoreError::Full {
@@ -247,7 +268,8 @@ impl Bucket {
             asked: Bytes::new(bytes),
         })?;
         let charge = self.settings.account.as_ref();
-        let reservation = charge.map(|account| account.reserve(Place::Remote, Bytes::new(bytes)).now()).transpose();
+        let reservation =
+            charge.map(|account| account.reserve(Place::Remote, Bytes::new(bytes)).now()).transpose();
         let reservation = reservation.map_err(|refusal| {
             self.inside.shelf().landed(bytes);
             Box::new(refusal)
@@ -264,18 +286,18 @@ impl Bucket {
     fn land(&self, flight: Flight, record: &Record<'_>) -> Result<bool, StoreError> {
         let landed = flight.answer.recv();
         let charge = flight.reservation.map(Reservation::back);
-        let mut shelf = self.inside.shelf();
-        shelf.landed(flight.bytes);
+        let mut books = self.inside.shelf();
+        books.landed(flight.bytes);
         let (error, unsure) = match landed {
             Ok(Landed::Ours(head)) => {
-                shelf.insert(head, 0, true, charge);
-                drop(shelf);
+                books.insert(head, 0, true, charge);
+                drop(books);
                 self.inside.breaker().answered();
                 return Ok(true);
             }
             Ok(Landed::Theirs(head, version)) => {
-                shelf.insert(head, version, false, None);
-                drop(shelf);
+                books.insert(head, version, false, None);
+                drop(books);
                 self.inside.breaker().answered();
                 return Ok(false);
             }
@@ -285,9 +307,9 @@ impl Bucket {
             Err(_) => (None, true),
         };
         if unsure {
-            shelf.doubt(*record.root, flight.id, flight.bytes, charge);
+            books.doubt(*record.root, flight.id, flight.bytes, charge);
         }
-        drop(shelf);
+        drop(books);
         Err(error.map_or_else(|| self.gone(), |error| self.inside.fault(&error)))
     }
 
@@ -305,12 +327,12 @@ impl Bucket {
     }
 
     fn known(&self, id: BlockId) -> Known {
-        let shelf = self.inside.shelf();
+        let books = self.inside.shelf();
         let lengths = || {
-            let entry = shelf.get(id)?;
+            let entry = books.get(id)?;
             Some(Known::Lengths { head_bytes: entry.head_bytes(), sections: Arc::clone(&entry.sections) })
         };
-        shelf.head(id).map(Known::Head).or_else(lengths).unwrap_or(Known::Nothing)
+        books.head(id).map(Known::Head).or_else(lengths).unwrap_or(Known::Nothing)
     }
 
     /// Reads and judges once.
@@ -328,9 +350,8 @@ impl Bucket {
         let brought = self.run(async move {
             tokio::time::timeout(limit, inside.sections(&key, known, asked, wanted, tokens)).await
         })?;
-        let brought = brought
-            .map_err(|_| self.inside.silence(limit))?
-            .map_err(|error| self.inside.fault(&error))?;
+        let brought =
+            brought.map_err(|_| self.inside.silence(limit))?.map_err(|error| self.inside.fault(&error))?;
         self.inside.breaker().answered();
         let (head, bytes) = match brought {
             Brought::Sections(head, bytes) => (head, bytes),
@@ -395,11 +416,10 @@ impl Store for Bucket {
             let (index, id, key) = (flight.index, flight.id, flight.key.clone());
             match self.land(flight, &records[index]) {
                 Ok(true) => written.push((index, id, key)),
-                Ok(false) => {}
                 Err(error) if failed.as_ref().is_none_or(|(first, _)| index < *first) => {
                     failed = Some((index, error));
                 }
-                Err(_) => {}
+                Ok(false) | Err(_) => {}
             }
         }
         let Some((first, error)) = failed else {
@@ -452,9 +472,11 @@ impl Store for Bucket {
         }
         let inside = Arc::clone(&self.inside);
         let (gone, failed) = self.run(async move { inside.delete(keys).await })?;
-        let mut shelf = self.inside.shelf();
-        gone.into_iter().for_each(|id| shelf.forget(id));
-        drop(shelf);
+        let mut books = self.inside.shelf();
+        for id in gone {
+            books.forget(id);
+        }
+        drop(books);
         failed.map_or(Ok(()), |error| Err(self.inside.fault(&error)))
     }
 
@@ -475,11 +497,11 @@ impl Store for Bucket {
     }
 
     fn room(&self) -> Room {
-        let shelf = self.inside.shelf();
-        let sums = shelf.sums();
+        let books = self.inside.shelf();
+        let sums = books.sums();
         Room {
             capacity: self.settings.max_bytes.unwrap_or(Bytes::MAX),
-            used: Bytes::new(shelf.used()),
+            used: Bytes::new(books.used()),
             dead: Bytes::new(sums.unsure),
             blocks: sums.own_blocks,
             // A service does not wear out; what was sent since it was opened is told all the same.

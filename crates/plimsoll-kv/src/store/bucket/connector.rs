@@ -89,11 +89,7 @@ async fn collect(mut body: object_store::client::HttpRequestBody) -> Result<Vec<
     Ok(whole)
 }
 
-fn send(
-    agent: &ureq::Agent,
-    limits: Limits,
-    request: Request<Vec<u8>>,
-) -> Result<HttpResponse, HttpError> {
+fn send(agent: &ureq::Agent, limits: Limits, request: Request<Vec<u8>>) -> Result<HttpResponse, HttpError> {
     let limit = if request.method() == Method::PUT { limits.write } else { limits.read };
     let (parts, body) = request.into_parts();
     let bare = body.is_empty() && parts.method != Method::PUT && parts.method != Method::POST;

@@ -57,12 +57,18 @@ impl Fault {
 pub(super) fn remote(name: &str, error: &Error) -> StoreError {
     let said = innermost(error);
     let why = match Fault::of(error) {
-        Fault::Missing => format!("there is no such bucket or folder ({said}); create it or correct the address"),
+        Fault::Missing => {
+            format!("there is no such bucket or folder ({said}); create it or correct the address")
+        }
         Fault::Refused if denied(error) => {
-            format!("access is refused ({said}); give credentials that may list, read, write and delete there")
+            format!(
+                "access is refused ({said}); give credentials that may list, read, write and delete there"
+            )
         }
         Fault::Unreached => format!("it cannot be reached ({said}); check the endpoint and the network"),
-        Fault::Unknown => format!("it does not answer as it should ({said}); blocks are computed again meanwhile"),
+        Fault::Unknown => {
+            format!("it does not answer as it should ({said}); blocks are computed again meanwhile")
+        }
         Fault::Refused => format!("it refuses the request ({said}); check the options"),
         Fault::There | Fault::Short => said,
     };

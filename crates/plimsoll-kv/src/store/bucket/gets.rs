@@ -47,7 +47,8 @@ impl Inside {
     /// A range of an object, or what there is of it, and the object's version.
     async fn part(&self, key: &Path, range: Range<u64>) -> Result<(Piece, u64), Error> {
         Tally::add(&self.tally.gets, 1);
-        let result = self.address.store.get_opts(key, GetOptions::new().with_range(Some(range.clone()))).await?;
+        let result =
+            self.address.store.get_opts(key, GetOptions::new().with_range(Some(range.clone()))).await?;
         let version = mark(result.meta.e_tag.as_deref());
         // A server that ignores the range sends everything: what was not asked for is cut off.
         let starts = result.range.start;
@@ -94,7 +95,9 @@ impl Inside {
             Known::Lengths { head_bytes, sections: lengths } => {
                 let at = span(head_bytes, lengths.iter().copied(), lengths.len(), sections.clone());
                 match at {
-                    Some(at) if at.end - at.start == wanted => self.beside(key, head_bytes, at, sections).await,
+                    Some(at) if at.end - at.start == wanted => {
+                        self.beside(key, head_bytes, at, sections).await
+                    }
                     _ => Ok(Brought::Damaged),
                 }
             }
@@ -194,7 +197,11 @@ impl Inside {
                 Ok(Some(object)) => object,
                 Ok(None) => break,
                 // A folder from which nothing was ever listed is an empty one.
-                Err(error) if Fault::of(&error) == Fault::Missing && self.address.name.starts_with("file:") => break,
+                Err(error)
+                    if Fault::of(&error) == Fault::Missing && self.address.name.starts_with("file:") =>
+                {
+                    break;
+                }
                 Err(error) => return Err(error),
             };
             let Some((root, id)) = self.address.block(&object.location) else {
@@ -218,18 +225,16 @@ impl Inside {
         while let Some(doubtful) = looks.try_next().await? {
             foreign += u64::from(doubtful);
         }
-        let mut shelf = self.shelf();
-        shelf.end(listing, &told);
-        shelf.foreign = foreign;
+        let mut books = self.shelf();
+        books.end(listing, &told);
+        books.foreign = foreign;
         Ok(())
     }
 
     /// Takes a listed object in if it is what its key says; otherwise says that it is none of ours.
     fn found(&self, root: &Root, id: BlockId, size: u64, version: u64, looked: Looked) -> bool {
         match looked {
-            Looked::Head(head, _)
-                if (head.id, &head.root, head.object_bytes()) == (id, root, size) =>
-            {
+            Looked::Head(head, _) if (head.id, &head.root, head.object_bytes()) == (id, root, size) => {
                 let own = head.writer == self.writer;
                 self.shelf().insert(head, version, own, None);
                 false
@@ -237,9 +242,9 @@ impl Inside {
             Looked::Missing => false,
             Looked::Head(..) | Looked::Damaged => {
                 self.tally.doubts.fetch_add(1, Ordering::Relaxed);
-                let mut shelf = self.shelf();
-                shelf.forget(id);
-                shelf.damage(id);
+                let mut books = self.shelf();
+                books.forget(id);
+                books.damage(id);
                 true
             }
         }

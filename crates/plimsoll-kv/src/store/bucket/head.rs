@@ -253,7 +253,9 @@ mod tests {
         assert_eq!(head.span(2..3), Some(at + 3..at + 5));
         assert_eq!(head.span(2..4), None);
         assert!(head.vouches(0..3, b"abcde") && head.vouches(2..3, b"de"));
-        assert!(!head.vouches(0..3, b"abcdf") && !head.vouches(0..3, b"abcdee") && !head.vouches(0..3, b"abcd"));
+        assert!(
+            !head.vouches(0..3, b"abcdf") && !head.vouches(0..3, b"abcdee") && !head.vouches(0..3, b"abcd")
+        );
     }
 
     #[test]

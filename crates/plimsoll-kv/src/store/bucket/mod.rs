@@ -10,9 +10,9 @@
 
 mod address;
 mod breaker;
-mod budget;
 #[expect(clippy::module_inception, reason = "one noun a file")]
 mod bucket;
+mod budget;
 mod connector;
 #[cfg(not(feature = "https"))]
 mod digest;

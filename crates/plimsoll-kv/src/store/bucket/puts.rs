@@ -40,7 +40,7 @@ impl Inside {
             }
             let found = self.look(key, likely_bytes(mine.tokens.len(), mine.sections.len())).await;
             match (found, fault) {
-                (Ok(Looked::Head(head, version)), _) => return self.compare(mine, head, version),
+                (Ok(Looked::Head(head, version)), _) => return self.compare(&mine, head, version),
                 (Ok(Looked::Missing), Fault::There) => {}
                 (Ok(Looked::Damaged), Fault::There) => mode = PutMode::Overwrite,
                 (Ok(Looked::Missing), _) => return Landed::Failed(error),
@@ -58,7 +58,7 @@ impl Inside {
         self.address.store.put_opts(key, object.clone().into(), options).await.map(|_| ())
     }
 
-    fn compare(&self, mine: Head, there: Head, version: u64) -> Landed {
+    fn compare(&self, mine: &Head, there: Head, version: u64) -> Landed {
         let same = (mine.id, mine.parent, mine.root) == (there.id, there.parent, there.root);
         if !same || mine.tokens != there.tokens {
             Landed::Other

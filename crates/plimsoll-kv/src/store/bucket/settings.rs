@@ -60,7 +60,7 @@ impl BucketSettings {
             requests: 16,
             connect_limit: Duration::from_secs(3),
             read_limit: Duration::from_secs(5),
-            write_limit: Duration::from_secs(60),
+            write_limit: Duration::from_mins(1),
             retries: 3,
             rest: Duration::from_secs(5),
         }

@@ -1,7 +1,7 @@
 //! What is known to be in the bucket, and what of it this machine is charged for. Pure: it asks nobody.
 
-use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
 use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
 use std::sync::Arc;
 
 use plimsoll::governor::{Charge, Reservation};
@@ -169,7 +169,10 @@ impl Shelf {
 
     /// What a block that is there, or may be, descends from.
     pub fn root(&self, id: BlockId) -> Option<Root> {
-        self.entries.get(&id).map(|entry| entry.root).or_else(|| self.unsure.get(&id).map(|unsure| unsure.root))
+        self.entries
+            .get(&id)
+            .map(|entry| entry.root)
+            .or_else(|| self.unsure.get(&id).map(|unsure| unsure.root))
     }
 
     /// A head that was read not long ago.
@@ -225,15 +228,19 @@ impl Shelf {
 
     /// A listing has ended: what it did not tell of, and was there before it began, is gone.
     pub fn end(&mut self, listing: u64, told: &HashSet<BlockId>) {
-        let gone = |(id, entry): (&BlockId, &Entry)| (entry.seen < listing && !told.contains(id)).then_some(*id);
+        let gone =
+            |(id, entry): (&BlockId, &Entry)| (entry.seen < listing && !told.contains(id)).then_some(*id);
         let gone: Vec<_> = self.entries.iter().filter_map(gone).collect();
-        gone.into_iter().for_each(|id| self.forget(id));
+        for id in gone {
+            self.forget(id);
+        }
         // A write that was given up before the listing began has arrived by now, and was told of, or never will.
-        let lost = |(id, unsure): (&BlockId, &Unsure)| {
-            (unsure.since < listing && !told.contains(id)).then_some(*id)
-        };
+        let lost =
+            |(id, unsure): (&BlockId, &Unsure)| (unsure.since < listing && !told.contains(id)).then_some(*id);
         let lost: Vec<_> = self.unsure.iter().filter_map(lost).collect();
-        lost.into_iter().for_each(|id| self.resolve(id));
+        for id in lost {
+            self.resolve(id);
+        }
     }
 
     /// Charges an object that is this machine's from before.
