@@ -4,4 +4,5 @@
 //! the workspace that depends on other people's allocators.
 
 pub mod gpu;
+pub mod kv;
 pub mod peers;

@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use bench_compare::{gpu, peers};
+use bench_compare::{gpu, kv, peers};
 use clap::Parser;
 use plimsoll_cli::bench::harness::{self, Plan, Row};
 
@@ -27,6 +27,15 @@ struct Arguments {
     /// Measure our CUDA devices beside the bare driver and PyTorch, on the first GPU.
     #[arg(long, conflicts_with_all = ["touch", "smoke", "engines"])]
     gpu: bool,
+    /// Measure who keeps blocks of attention state on a disk: write them, and read them back cold.
+    #[arg(long, conflicts_with_all = ["touch", "engines", "gpu"])]
+    kv: bool,
+    /// The folder whose disk that is; what is written there is deleted at the end.
+    #[arg(long, value_name = "FOLDER", default_value = ".", requires = "kv")]
+    within: std::path::PathBuf,
+    /// How many GiB each of them keeps.
+    #[arg(long, value_name = "GIB", default_value_t = 1, requires = "kv")]
+    gib: u64,
 }
 
 fn main() -> ExitCode {
@@ -42,7 +51,11 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> io::Result<bool> {
     if arguments.gpu {
-        return beside_the_driver(arguments.json);
+        return print(arguments.json, gpu::measure);
+    }
+    if arguments.kv {
+        let plan = if arguments.smoke { kv::Plan::smoke() } else { kv::Plan::full(arguments.gib << 30) };
+        return print(arguments.json, |row| kv::measure(&arguments.within, plan, row));
     }
     let mut engines = peers::all();
     let known: Vec<_> = engines.iter().map(|engine| engine.name()).collect();
@@ -81,11 +94,14 @@ fn run(arguments: &Arguments) -> io::Result<bool> {
     Ok(true)
 }
 
-/// The GPU's figures, one line each as soon as it is there, in the order in which they are measured.
-fn beside_the_driver(json: bool) -> io::Result<bool> {
+/// Figures, one line each as soon as it is there, in the order in which they are measured.
+fn print<E: std::fmt::Display>(
+    json: bool,
+    measure: impl FnOnce(&mut dyn FnMut(gpu::Row)) -> Result<(), E>,
+) -> io::Result<bool> {
     let mut out = io::stdout().lock();
     let mut written = Ok(());
-    let measured = gpu::measure(&mut |row| {
+    let measured = measure(&mut |row| {
         let gpu::Row { what, who, value, unit } = row;
         let line = if json {
             format!(

@@ -140,10 +140,13 @@ pub const RULES: Rules = Rules {
                 "plimsoll-wgpu",
             ],
         ),
-        ("bench-compare", &["plimsoll", "plimsoll-cli", "plimsoll-cuda", "plimsoll-device"]),
+        (
+            "bench-compare",
+            &["plimsoll", "plimsoll-cli", "plimsoll-cuda", "plimsoll-device", "plimsoll-kv"],
+        ),
         ("xtask", &[]),
     ],
-    confined: &[("bench-compare", &["cubecl", "libmimalloc-sys", "mimalloc", "offset-allocator"])],
+    confined: &[("bench-compare", &["cubecl", "foyer", "libmimalloc-sys", "mimalloc", "offset-allocator"])],
     papers: &[
         ".ci/run",
         "ARCHITECTURE.md",

@@ -4,6 +4,8 @@
 //! read one by one. What a store promises: a record is there whole or not at all; what is read is what was written, and
 //! any doubt is a miss; it never holds more than it was given, what is being written included.
 
+#[cfg(feature = "remote")]
+pub mod bucket;
 mod error;
 #[cfg(unix)]
 pub mod folder;
