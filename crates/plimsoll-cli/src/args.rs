@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::bench::kv::KvArgs;
 use crate::bench::memory::MemoryArgs;
 use crate::bench::{GovernorArgs, PoolArgs, RecorderArgs};
 use crate::config::CheckArgs;
@@ -128,6 +129,8 @@ pub(crate) enum BenchCommand {
     Governor(GovernorArgs),
     /// What writing down what happens costs
     Recorder(RecorderArgs),
+    /// What the tiered cache of keys and values costs, beside memcpy and the disk
+    Kv(KvArgs),
 }
 
 #[derive(Debug, Subcommand)]

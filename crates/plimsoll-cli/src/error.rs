@@ -49,6 +49,9 @@ pub enum CliError {
         /// What is wrong with it.
         source: plimsoll::replay::TraceError,
     },
+    /// The tiered cache could not be measured.
+    #[error(transparent)]
+    KvBench(#[from] crate::bench::kv::KvBenchError),
     /// A replay that was cut short.
     #[error(transparent)]
     Replay(#[from] plimsoll::replay::ReplayError),

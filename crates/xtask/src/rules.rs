@@ -38,6 +38,10 @@ pub const RULES: Rules = Rules {
         ("crates/plimsoll-device/src/sim/mod.rs", "the simulation's settings stand before its parts"),
     ],
     unsafe_files: &[
+        ("crates/plimsoll-kv/src/codec/simd/mod.rs", "calls what this processor has"),
+        ("crates/plimsoll-kv/src/codec/simd/drive.rs", "places runs within rows for them"),
+        ("crates/plimsoll-kv/src/codec/simd/avx512.rs", "AVX-512 instructions on runs of numbers"),
+        ("crates/plimsoll-kv/src/codec/simd/avx2.rs", "AVX2 and F16C instructions on runs of numbers"),
         ("crates/plimsoll-cli/src/bench/engines/malloc.rs", "calls the system's allocator"),
         (
             "crates/plimsoll-cli/src/bench/memory/passes.rs",

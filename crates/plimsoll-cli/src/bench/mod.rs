@@ -3,6 +3,7 @@
 pub mod engines;
 mod governor;
 pub mod harness;
+pub mod kv;
 pub mod memory;
 mod pool;
 mod recorder;

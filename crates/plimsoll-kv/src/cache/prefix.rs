@@ -26,7 +26,10 @@ impl<P: Pages> Prefix<P> {
         core.counts.sought.add(1);
         core.counts.asked.add(chain.ids().len() as u64);
         let mut state = core.state();
-        let (mut blocks, mut node) = state.tree().longest(chain.ids())?;
+        let Some((mut blocks, mut node)) = state.tree().longest(chain.ids()) else {
+            state.visit(core.now(), chain.ids(), 0, None);
+            return None;
+        };
         if core.layout.needs_snapshot() {
             // Sequences of such a model go on only from where its state was kept.
             while !state.entry_mut(node).boundary {
@@ -35,7 +38,7 @@ impl<P: Pages> Prefix<P> {
             }
         }
         state.pin(node);
-        let visit = state.visit(core.now(), chain.ids().len(), blocks, Some(node));
+        let visit = state.visit(core.now(), chain.ids(), blocks, Some(node));
         drop(state);
         Some(Self { core: Arc::clone(core), seat: core.seat(node), blocks, visit })
     }

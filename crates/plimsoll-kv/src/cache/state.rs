@@ -128,10 +128,15 @@ impl<H, W> State<H, W> {
         node
     }
 
-    /// A prompt of so many blocks comes, of which the first `known` are stored; `last` is the last of these.
-    pub fn visit(&mut self, now: f64, blocks: usize, known: usize, last: Option<NodeId>) -> Visit {
+    /// A prompt of these blocks comes, of which the first `length` are stored; `last` is the last of those.
+    pub fn visit(&mut self, now: f64, ids: &[BlockId], length: usize, last: Option<NodeId>) -> Visit {
         let last = last.map(|node| self.tree.value(node).standing);
-        self.order.visit(now, blocks, known, last.as_ref())
+        self.order.visit(now, ids, length, last)
+    }
+
+    /// The prompt that a block comes in for, if somebody looked for it.
+    pub fn visit_of(&mut self, id: BlockId) -> Option<Visit> {
+        self.order.visit_of(id)
     }
 
     /// A block is used, or was made, for that prompt.

@@ -1,8 +1,13 @@
 //! What blocks are worth, and which go next: the policy, as the book uses it.
 
+use std::collections::HashMap;
+
 use crate::block::BlockId;
 use crate::policy::{Facts, Hint, Judge, Queue, Visit};
 use crate::tree::{NodeId, Tier, Tiers};
+
+/// How much is remembered of prompts that were looked for, and of whose blocks nothing came yet.
+const REMEMBERED: usize = 1 << 16;
 
 /// What is known of a block's worth.
 #[derive(Clone, Copy, Debug)]
@@ -33,20 +38,54 @@ impl Standing {
 pub(super) struct Order {
     judge: Judge,
     queues: Tiers<Queue>,
+    /// What is remembered of blocks that prompts miss, until they are computed.
+    expected: HashMap<BlockId, Standing>,
+    /// The prompts that miss them, by their first missing block.
+    visits: HashMap<BlockId, Visit>,
 }
 
 impl Order {
     pub fn new(ghosts: usize) -> Self {
-        Self { judge: Judge::new(ghosts), queues: Tiers::default() }
+        Self {
+            judge: Judge::new(ghosts),
+            queues: Tiers::default(),
+            expected: HashMap::new(),
+            visits: HashMap::new(),
+        }
+    }
+
+    /// A prompt comes, of which the first `length` blocks are stored; `last` is what is known of the last of these.
+    pub fn visit(&mut self, now: f64, ids: &[BlockId], length: usize, last: Option<Standing>) -> Visit {
+        let missed = ids.get(length..).unwrap_or_default();
+        if self.expected.len() + missed.len() > REMEMBERED {
+            self.expected.clear();
+        }
+        let (expected, mut left) = (&mut self.expected, missed.iter().rev());
+        let recalled = self.judge.recall(missed.iter().map(|&id| key(id)), |facts| {
+            if let (Some(&id), Some(facts)) = (left.next(), facts) {
+                expected.insert(id, Standing(facts));
+            }
+        });
+        let deepest = recalled.checked_sub(1).and_then(|deepest| self.expected.get(&missed[deepest]).copied());
+        let last = deepest.or(last);
+        let visit = self.judge.visit(now, ids.len(), length + recalled, last.as_ref().map(|standing| &standing.0));
+        if let Some(&first) = missed.first() {
+            if self.visits.len() >= REMEMBERED {
+                self.visits.clear();
+            }
+            self.visits.insert(first, visit);
+        }
+        visit
     }
 
     /// What is known of a block that comes in: something, if it was here before.
     pub fn born(&mut self, id: BlockId) -> Standing {
-        self.judge.recall(key(id)).map_or_else(Standing::default, Standing)
+        self.expected.remove(&id).unwrap_or_default()
     }
 
-    pub fn visit(&mut self, now: f64, blocks: usize, known: usize, last: Option<&Standing>) -> Visit {
-        self.judge.visit(now, blocks, known, last.map(|standing| &standing.0))
+    /// The prompt whose first missing block this is.
+    pub fn visit_of(&mut self, id: BlockId) -> Option<Visit> {
+        self.visits.remove(&id)
     }
 
     pub fn used(&mut self, visit: &mut Visit, id: BlockId, standing: &mut Standing) {
@@ -71,7 +110,7 @@ impl Order {
         self.queues[tier].contains(node.get())
     }
 
-    pub fn least(&self, tier: Tier, now: f64, standing: impl Fn(NodeId) -> Standing) -> Option<NodeId> {
+    pub fn least(&mut self, tier: Tier, now: f64, standing: impl Fn(NodeId) -> Standing) -> Option<NodeId> {
         let facts = |node| standing(NodeId::new(node)).0;
         self.queues[tier].least(now, &self.judge, facts).map(NodeId::new)
     }

@@ -7,7 +7,6 @@ mod index;
 mod report;
 mod restore;
 mod stand;
-mod start;
 
 pub use args::KvArgs;
 pub use error::KvBenchError;
@@ -22,7 +21,6 @@ pub fn run(args: &KvArgs, printer: &Printer) -> Result<(), CliError> {
     let mut rows = index::rows(args)?;
     rows.extend(restore::warm(args, &device)?);
     rows.extend(restore::cold(args, &device)?);
-    rows.extend(start::rows(args)?);
     rows.extend(delay::rows(args, &device)?);
     let report = KvReport { place: args.place.to_string(), device: device.facts().name.clone(), rows };
     printer.report(&report, view)

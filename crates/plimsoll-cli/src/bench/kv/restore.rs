@@ -116,8 +116,8 @@ pub(super) fn cold(args: &KvArgs, device: &Arc<dyn Device>) -> Result<Vec<KvRow>
         let scratch = Scratch::new(args, "cold")?;
         let folder = scratch.path().join("store");
         let stand = Stand::new(device, &layout(), args.blocks(), |engine, settings| {
-            let account = engine.account("kv/cold")?;
-            let store = Folder::open(FolderSettings::new(&folder, Bytes::gib(12), &account))?.0;
+            let account = Some(engine.account("kv/cold")?.clone());
+            let store = Folder::open(FolderSettings { account, ..FolderSettings::new(&folder, Bytes::gib(12)) })?.0;
             let cold = ColdSettings {
                 precision,
                 packing: Packing::None,

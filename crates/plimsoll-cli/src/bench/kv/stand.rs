@@ -101,10 +101,22 @@ impl Stand {
 
     /// Everything that nobody uses leaves the hot tier, as when others want its memory.
     pub fn press(&self) -> Result<(), KvBenchError> {
-        let account = self.engine.account("kv/hot")?;
-        let limit = self.engine.snapshot();
-        let limit = limit.place(self.place).and_then(|place| place.share("kv/hot").map(|share| share.limit));
-        drop(account.reserve(self.place, limit.unwrap_or(Bytes::ZERO)).now());
+        self.press_account("kv/hot", self.place)
+    }
+}
+
+impl Stand {
+    /// The same for the warm tier.
+    pub fn press_warm(&self) -> Result<(), KvBenchError> {
+        self.press_account("kv/warm", Place::Host)
+    }
+
+    fn press_account(&self, path: &str, place: Place) -> Result<(), KvBenchError> {
+        let account = self.engine.account(path)?;
+        let book = self.engine.snapshot();
+        let limit = book.place(place).and_then(|place| place.share(path).map(|share| share.limit));
+        // Refused or granted, whoever could give has been asked for everything.
+        drop(account.reserve(place, limit.unwrap_or(Bytes::ZERO)).now());
         Ok(())
     }
 }
