@@ -16,6 +16,7 @@ pub mod device;
 pub mod draw;
 mod error;
 pub mod health;
+pub mod kv;
 pub mod machine;
 pub mod plan;
 pub mod pool;
@@ -79,6 +80,7 @@ fn execute(settings: &Settings, printer: &Printer) -> Result<(), CliError> {
         Command::Health(health) => health::run(health, printer),
         Command::ConfigCheck(check) => config::run(check, printer),
         Command::PoolReplay(replay) => pool::run(replay, printer),
+        Command::Kv(command) => kv::run(command, printer),
         Command::DeviceCheck(check) => device::run(check, printer),
         Command::RecordingShow(show) => recording::run_show(show, printer),
         Command::RecordingExport(export) => recording::run_export(export, printer),

@@ -8,6 +8,7 @@ use crate::bench::{GovernorArgs, PoolArgs, RecorderArgs};
 use crate::config::CheckArgs;
 use crate::device::DeviceCheckArgs;
 use crate::health::HealthArgs;
+use crate::kv::KvCommand;
 use crate::machine::MachineArgs;
 use crate::plan::PlanArgs;
 use crate::pool::ReplayArgs;
@@ -35,6 +36,7 @@ pub(crate) enum Command {
     Health(HealthArgs),
     ConfigCheck(CheckArgs),
     PoolReplay(ReplayArgs),
+    Kv(KvCommand),
     DeviceCheck(DeviceCheckArgs),
     RecordingShow(ShowArgs),
     RecordingExport(ExportArgs),
@@ -58,6 +60,7 @@ impl From<Args> for Settings {
                 CommandArgs::Health(health) => Command::Health(health),
                 CommandArgs::Config(ConfigArgs::Check(check)) => Command::ConfigCheck(check),
                 CommandArgs::Pool(PoolCommand::Replay(replay)) => Command::PoolReplay(replay),
+                CommandArgs::Kv(command) => Command::Kv(command),
                 CommandArgs::Device(DeviceCommand::Check(check)) => Command::DeviceCheck(check),
                 CommandArgs::Recording(RecordingCommand::Show(show)) => Command::RecordingShow(show),
                 CommandArgs::Recording(RecordingCommand::Export(export)) => Command::RecordingExport(export),

@@ -53,7 +53,7 @@ impl RuleName {
     }
 
     /// An empty cache of `capacity` blocks under this rule, for a trace.
-    pub fn rule<'a>(self, trace: &'a Trace, capacity: usize) -> Box<dyn Rule + 'a> {
+    pub(in crate::replay) fn rule<'a>(self, trace: &'a Trace, capacity: usize) -> Box<dyn Rule + 'a> {
         let blocks = trace.blocks();
         match self {
             Self::Plimsoll => Box::new(Plimsoll::new(trace, capacity)),

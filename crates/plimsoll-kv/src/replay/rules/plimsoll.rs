@@ -61,7 +61,7 @@ impl<'a> Plimsoll<'a> {
         self.queue.insert(end, &self.blocks[end as usize].facts);
     }
 
-    fn give_up(&mut self, now_s: f64) {
+    fn give_up(&mut self, now_s: f64, gone: &mut Vec<u32>) {
         while self.held > self.capacity {
             let blocks = &self.blocks;
             let Some(least) = self.queue.least(now_s, &self.judge, |block| blocks[block as usize].facts)
@@ -70,6 +70,7 @@ impl<'a> Plimsoll<'a> {
             };
             self.queue.remove(least);
             self.held -= 1;
+            gone.push(least);
             let block = &mut self.blocks[least as usize];
             block.here = false;
             self.judge.forgotten(key(least), &block.facts);
@@ -85,7 +86,7 @@ impl<'a> Plimsoll<'a> {
 }
 
 impl Rule for Plimsoll<'_> {
-    fn serve(&mut self, request: &Request, path: &[u32]) -> usize {
+    fn serve(&mut self, request: &Request, path: &[u32], gone: &mut Vec<u32>) -> usize {
         let hits = path.iter().take_while(|block| self.blocks[**block as usize].here).count();
         let known = self.recall(path, hits);
         let last_known = known.checked_sub(1).map(|last| self.blocks[path[last] as usize].facts);
@@ -100,8 +101,12 @@ impl Rule for Plimsoll<'_> {
             }
         }
         self.take_in(path, hits);
-        self.give_up(request.at_s);
+        self.give_up(request.at_s, gone);
         hits
+    }
+
+    fn holds(&self, block: u32) -> bool {
+        self.blocks[block as usize].here
     }
 }
 
