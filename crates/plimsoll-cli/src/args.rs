@@ -8,7 +8,7 @@ use crate::bench::{GovernorArgs, PoolArgs, RecorderArgs};
 use crate::config::CheckArgs;
 use crate::device::DeviceCheckArgs;
 use crate::health::HealthArgs;
-use crate::kv::{CompactArgs, InspectArgs, VerifyArgs};
+use crate::kv::KvCommand;
 use crate::machine::MachineArgs;
 use crate::plan::PlanArgs;
 use crate::pool::ReplayArgs;
@@ -28,6 +28,7 @@ Examples:
   plimsoll health                   how well memory stands, and what to do
   plimsoll config check plan.toml   whether a plan adds up and fits here
   plimsoll pool replay trace.csv.gz what our pool keeps where another kept more
+  plimsoll kv replay trace.jsonl.gz what a cache of attention state would have found
   plimsoll device check cuda:0      whether a GPU keeps what devices promise
   plimsoll bench pool               what a lease costs on this machine
   plimsoll bench memory             how fast bytes move here
@@ -70,7 +71,7 @@ pub(crate) enum CommandArgs {
     /// Look at memory pools from outside
     #[command(subcommand, arg_required_else_help = true)]
     Pool(PoolCommand),
-    /// Look at caches of attention state
+    /// Work with caches of attention state: replay traces of requests
     #[command(subcommand, arg_required_else_help = true)]
     Kv(KvCommand),
     /// Look at devices: GPUs, and the machine's own memory

@@ -133,6 +133,9 @@ pub enum CliError {
     /// A plan that cannot be made.
     #[error(transparent)]
     Plan(#[from] crate::plan::PlanError),
+    /// A cache of attention state, or a trace for one.
+    #[error(transparent)]
+    Kv(#[from] crate::kv::KvError),
     /// A file that could not be written.
     #[error("{} could not be written: {source}", path.display())]
     Write {
@@ -215,6 +218,7 @@ Self::Recording(_) => {
                     .to_owned()
             }
             Self::Plan(error) => error.next_step().to_owned(),
+            Self::Kv(error) => error.next_step().to_owned(),
             Self::Terminal => "add `-o FILE`, or send the output to a file or another program".to_owned(),
             Self::Output(_) | Self::Write { .. } => {
                 "check that the disk has room and the target is writable".to_owned()

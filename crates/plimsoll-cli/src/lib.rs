@@ -83,6 +83,7 @@ fn execute(settings: &Settings, printer: &Printer) -> Result<(), CliError> {
         Command::KvVerify(args) => kv::run_verify(args, printer),
         Command::KvCompact(args) => kv::run_compact(args, printer),
         Command::PoolReplay(replay) => pool::run(replay, printer),
+        Command::Kv(command) => kv::run(command, printer),
         Command::DeviceCheck(check) => device::run(check, printer),
         Command::RecordingShow(show) => recording::run_show(show, printer),
         Command::RecordingExport(export) => recording::run_export(export, printer),

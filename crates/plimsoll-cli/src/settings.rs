@@ -8,7 +8,7 @@ use crate::bench::{GovernorArgs, PoolArgs, RecorderArgs};
 use crate::config::CheckArgs;
 use crate::device::DeviceCheckArgs;
 use crate::health::HealthArgs;
-use crate::kv::{CompactArgs, InspectArgs, VerifyArgs};
+use crate::kv::KvCommand;
 use crate::machine::MachineArgs;
 use crate::plan::PlanArgs;
 use crate::pool::ReplayArgs;
@@ -36,9 +36,7 @@ pub(crate) enum Command {
     Health(HealthArgs),
     ConfigCheck(CheckArgs),
     PoolReplay(ReplayArgs),
-    KvInspect(InspectArgs),
-    KvVerify(VerifyArgs),
-    KvCompact(CompactArgs),
+    Kv(KvCommand),
     DeviceCheck(DeviceCheckArgs),
     RecordingShow(ShowArgs),
     RecordingExport(ExportArgs),
@@ -65,6 +63,7 @@ impl From<Args> for Settings {
                 CommandArgs::Kv(KvCommand::Verify(args)) => Command::KvVerify(args),
                 CommandArgs::Kv(KvCommand::Compact(args)) => Command::KvCompact(args),
                 CommandArgs::Pool(PoolCommand::Replay(replay)) => Command::PoolReplay(replay),
+                CommandArgs::Kv(command) => Command::Kv(command),
                 CommandArgs::Device(DeviceCommand::Check(check)) => Command::DeviceCheck(check),
                 CommandArgs::Recording(RecordingCommand::Show(show)) => Command::RecordingShow(show),
                 CommandArgs::Recording(RecordingCommand::Export(export)) => Command::RecordingExport(export),

@@ -18,8 +18,7 @@ fn main() {
             print!("{percent:>3}%");
             for name in &names {
                 let start = Instant::now();
-                let mut rule = name.rule(&trace, (trace.blocks() * percent + 50) / 100);
-                let outcome = replay(&trace, &mut *rule);
+                let outcome = replay(&trace, *name, (trace.blocks() * percent + 50) / 100, false);
                 print!("  {name} {:.4} ({:.2}s)", outcome.hit_ratio(), start.elapsed().as_secs_f64());
             }
             println!();

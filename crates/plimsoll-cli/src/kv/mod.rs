@@ -1,9 +1,25 @@
-//! `plimsoll kv …`: cold stores, looked at from outside.
+//! `plimsoll kv`: caches of attention state.
+//!
+//! A command is a variant of [`KvCommand`] and a line in [`run`]; each has a module.
 
-mod compact;
-mod inspect;
-mod verify;
+mod error;
+mod replay;
 
-pub use compact::{CompactArgs, run as run_compact};
-pub use inspect::{InspectArgs, run as run_inspect};
-pub use verify::{VerifyArgs, run as run_verify};
+pub use error::KvError;
+pub use replay::{ReplayArgs, ReplayRow, TierRow};
+
+use crate::{CliError, Printer};
+
+/// What can be done with caches of attention state.
+#[derive(Clone, Debug, clap::Subcommand)]
+pub enum KvCommand {
+    /// Replay a trace of requests: what each policy would have found in a cache of this size
+    Replay(ReplayArgs),
+}
+
+/// Does it.
+pub fn run(command: &KvCommand, printer: &Printer) -> Result<(), CliError> {
+    match command {
+        KvCommand::Replay(args) => replay::run(args, printer),
+    }
+}

@@ -4,7 +4,7 @@
 pub(super) const AGES: usize = 28;
 
 /// Ticks of the judge's clock in a second.
-pub(super) const TICKS_PER_S: f64 = 128.0;
+pub(super) const TICKS_PER_S: u16 = 128;
 
 /// The class of an age in ticks: 0, 1, 2–3, 4–7, …
 pub(super) const fn age_class(ticks: u32) -> usize {
@@ -27,7 +27,7 @@ pub(super) fn width_s(class: usize) -> f64 {
     let ticks = if class == 0 { 1 } else { 1_u64 << (class - 1).min(62) };
     #[expect(clippy::cast_precision_loss, reason = "a power of two")]
     let ticks = ticks as f64;
-    ticks / TICKS_PER_S
+    ticks / f64::from(TICKS_PER_S)
 }
 
 #[cfg(test)]
@@ -40,7 +40,7 @@ mod tests {
         for (class, first) in (1..).zip(firsts) {
             assert_eq!(age_class(first), class);
             assert_eq!(age_class(2 * first - 1), class);
-            assert!((width_s(class) * TICKS_PER_S - f64::from(first)).abs() < 1e-9);
+            assert!((width_s(class) * f64::from(TICKS_PER_S) - f64::from(first)).abs() < 1e-9);
         }
         assert_eq!((age_class(0), age_class(u32::MAX)), (0, AGES - 1));
     }

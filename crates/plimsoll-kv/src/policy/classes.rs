@@ -1,7 +1,7 @@
 //! Classes of blocks that may come back alike, and when each class's blocks do.
 //!
 //! A class is found by several features, one after the other: `of what kind and how often used → how much of its prompt was
-//! new → how many turns`. Each step refines the one before, and what is known of a class leans on the class that it
+//! new → how long it had waited`. Each step refines the one before, and what is known of a class leans on the class that it
 //! refines as long as it has seen little itself: of *n* blocks at risk, `hazard = (hits + K · hazard of the coarser) ÷ (n + K)`.
 //! The coarsest of all leans on "as likely in each doubling of age", which orders blocks as LRU does.
 
@@ -11,7 +11,7 @@ use super::ages::{AGES, age_class, share_of_class};
 use super::rate::{Hazards, rates};
 
 /// The most classes; features that would make more find the coarser class.
-const CLASSES: usize = 1024;
+pub(super) const CLASSES: usize = 1024;
 
 /// How many blocks' worth of observations the coarser class counts for. Blocks of one prompt come back together, so that a
 /// few hundred of them are no more than a dozen events; a sample of them needs fewer.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::classes::ROOT;
+use super::classes::{CLASSES, ROOT};
 
 /// What the judge needs to know of a block: 16 bytes that the cache keeps beside it.
 ///
@@ -17,8 +17,6 @@ pub struct Facts {
     pub(super) class: u16,
     /// How often it was used, its making included.
     pub(super) uses: u16,
-    /// How many turns its sequence had.
-    pub(super) turns: u16,
     /// What its session said of it.
     pub(super) hint: u8,
 }
@@ -43,7 +41,7 @@ impl Facts {
     /// Of a block that nobody used yet. `price` is the seconds to get it back, a byte: the least of computing it again,
     /// decompressing it, and reading it from a slower tier, over its bytes in this one.
     pub const fn new(price: f32) -> Self {
-        Self { tick: 0, price, class: ROOT, uses: 0, turns: 0, hint: 0 }
+        Self { tick: 0, price, class: ROOT, uses: 0, hint: 0 }
     }
 
     /// The same, with another price: in another tier, or after the tiers were measured anew.
@@ -58,6 +56,14 @@ impl Facts {
     pub fn hinted(mut self, hint: Hint) -> Self {
         self.hint = hint.code();
         self
+    }
+
+    /// The heap that it waits in: those of one class and one kind of hint are ordered by their last use.
+    pub(super) fn lane(&self) -> u16 {
+        let kind = u16::from(self.hint.min(TIMED));
+        #[expect(clippy::cast_possible_truncation, reason = "a few thousand")]
+        let classes = CLASSES as u16;
+        kind * classes + self.class
     }
 
     /// How often it was used.

@@ -18,10 +18,9 @@ struct Ghost {
     tick: u32,
     class: u16,
     uses: u16,
-    turns: u16,
 }
 
-const NOBODY: Ghost = Ghost { tag: 0, tick: 0, class: 0, uses: 0, turns: 0 };
+const NOBODY: Ghost = Ghost { tag: 0, tick: 0, class: 0, uses: 0 };
 
 /// A table of a fixed size, 16 bytes a block; the oldest give way.
 #[derive(Clone, Debug)]
@@ -47,8 +46,8 @@ impl Ghosts {
         };
         let set = self.set(hash);
         if let Some(oldest) = self.table[set].iter_mut().max_by_key(|ghost| age(ghost)) {
-            let Facts { tick, class, uses, turns, .. } = *facts;
-            *oldest = Ghost { tag, tick, class, uses, turns };
+            let Facts { tick, class, uses, .. } = *facts;
+            *oldest = Ghost { tag, tick, class, uses };
         }
     }
 
@@ -60,8 +59,8 @@ impl Ghosts {
         let tag = tag(hash);
         let set = self.set(hash);
         let ghost = self.table[set].iter_mut().find(|ghost| ghost.tag == tag)?;
-        let Ghost { tick, class, uses, turns, .. } = std::mem::replace(ghost, NOBODY);
-        Some(Facts { tick, price: 0.0, class, uses, turns, hint: 0 })
+        let Ghost { tick, class, uses, .. } = std::mem::replace(ghost, NOBODY);
+        Some(Facts { tick, price: 0.0, class, uses, hint: 0 })
     }
 
     fn set(&self, hash: u64) -> std::ops::Range<usize> {

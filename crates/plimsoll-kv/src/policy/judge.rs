@@ -66,9 +66,8 @@ impl Judge {
         known
     }
 
-    /// A request for a prompt of `blocks` blocks, the first `known` of which are in the cache or recalled; `last_known`
-    /// is the last of these.
-    pub fn visit(&mut self, now_s: f64, blocks: usize, known: usize, last_known: Option<&Facts>) -> Visit {
+    /// A request for a prompt of `blocks` blocks, the first `known` of which are in the cache or recalled.
+    pub fn visit(&mut self, now_s: f64, blocks: usize, known: usize) -> Visit {
         self.visits += 1;
         self.tick = self.clock(now_s);
         if self.visits >= self.next_lesson {
@@ -79,12 +78,12 @@ impl Judge {
                 self.sample.iter().map(|block| (block.class, age_class(now.wrapping_sub(block.tick))));
             self.classes.learn(waiting, self.sample.share());
         }
-        Visit::new(self.tick, blocks, known, last_known)
+        Visit::new(self.tick, blocks, known)
     }
 
     /// The request used a block, or made it. `key` is its identity; `whole` says that it is full of tokens.
     pub fn used(&mut self, visit: &mut Visit, key: u64, whole: bool, facts: &mut Facts) {
-        let class = visit.class(&mut self.classes, facts.uses, whole);
+        let class = visit.class(&mut self.classes, facts, whole);
         let hash = mix(key);
         if self.sample.watches(hash) {
             let before = self.sample.used(hash, Watched { class, tick: visit.tick });
@@ -98,7 +97,6 @@ impl Judge {
         facts.tick = visit.tick;
         facts.class = class;
         facts.uses = facts.uses.saturating_add(1);
-        facts.turns = visit.turns();
         facts.hint = 0;
     }
 
@@ -115,7 +113,11 @@ impl Judge {
     pub fn value(&self, facts: &Facts, now_s: f64) -> f64 {
         let age = self.clock(now_s).wrapping_sub(facts.tick);
         let rate = f64::from(self.classes.rate(facts.class, age)) * f64::from(facts.price);
-        if facts.hint == 0 { rate } else { rate * hinted(facts.hint, f64::from(age) / TICKS_PER_S) }
+        if facts.hint == 0 {
+            rate
+        } else {
+            rate * hinted(facts.hint, f64::from(age) / f64::from(TICKS_PER_S))
+        }
     }
 
     /// How often it has changed its mind; what was compared before may compare otherwise.
@@ -132,7 +134,7 @@ impl Judge {
         reason = "it wraps"
     )]
     fn clock(&self, now_s: f64) -> u32 {
-        ((now_s + self.visits as f64 / 1024.0) * TICKS_PER_S) as u64 as u32
+        ((now_s + self.visits as f64 / 1024.0) * f64::from(TICKS_PER_S)) as u64 as u32
     }
 
     /// Makes room in the sample: it should see blocks for much longer than the cache keeps them.

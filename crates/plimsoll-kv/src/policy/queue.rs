@@ -70,19 +70,19 @@ impl Queue {
         if index >= self.places.len() {
             self.places.resize(index + 1, Place { class: 0, at: NOWHERE });
         }
-        let class = usize::from(facts.class);
+        let class = usize::from(facts.lane());
         if class >= self.heaps.len() {
             self.heaps.resize(class + 1, Vec::new());
         }
         if self.heaps[class].is_empty() {
-            self.used.push(facts.class);
+            self.used.push(facts.lane());
         }
         let at = self.heaps[class].len();
         self.heaps[class].push(Entry { tick: facts.tick, node });
-        self.places[index] = Place { class: facts.class, at: NOWHERE - 1 };
+        self.places[index] = Place { class: facts.lane(), at: NOWHERE - 1 };
         self.len += 1;
         let front = self.rise(class, at) == 0;
-        if front && self.pick.is_some_and(|pick| pick.class != facts.class) {
+        if front && self.pick.is_some_and(|pick| pick.class != facts.lane()) {
             self.pick = None;
         }
     }

@@ -1,7 +1,7 @@
 //! Replaying request traces against a cache of blocks, without a block's bytes.
 //!
-//! A [`Trace`] is a tree of blocks and the requests that walk down it. A [`Rule`] is a cache that keeps some of them.
-//! [`replay`](fn@replay) sends every request through a rule and counts what it found.
+//! A [`Trace`] is a tree of blocks and the requests that walk down it. A [`RuleName`] names a cache that keeps some of them.
+//! [`replay`](fn@replay) sends every request through it and counts what it found.
 //!
 //! # What counts as a hit
 //! A request is served from the front: its hits are the leading blocks that are there, and nothing behind the first one
@@ -12,11 +12,13 @@ mod error;
 mod line;
 mod outcome;
 mod rules;
+mod tiers;
 mod trace;
 mod tree;
 
-pub use capacity::Capacity;
+pub use capacity::{Capacity, ParseCapacityError};
 pub use error::TraceError;
 pub use outcome::{Outcome, replay};
-pub use rules::{Rule, RuleName, UnknownRule};
+pub use rules::{RuleName, UnknownRule};
+pub use tiers::Moved;
 pub use trace::{Request, Trace};

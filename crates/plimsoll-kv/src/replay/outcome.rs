@@ -1,6 +1,7 @@
 //! What came out of a replay.
 
-use super::{Rule, Trace};
+use super::tiers::{Moved, Tiers};
+use super::{RuleName, Trace};
 
 /// What a rule found of a trace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub struct Outcome {
     pub tokens: u64,
     /// Of these, those that need not be computed.
     pub hit_tokens: u64,
+    /// What moved between tiers, where that was asked for; the bound has no tiers.
+    pub tiers: Option<[Moved; 3]>,
 }
 
 impl Outcome {
@@ -34,18 +37,27 @@ fn ratio(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
-/// Sends a trace's requests through a rule.
-pub fn replay(trace: &Trace, rule: &mut dyn Rule) -> Outcome {
+/// Sends a trace's requests through an empty cache of `capacity` blocks under a rule, and follows its blocks through tiers
+/// if `tiers` says so.
+pub fn replay(trace: &Trace, rule: RuleName, capacity: usize, tiers: bool) -> Outcome {
     let mut outcome = Outcome::default();
-    let mut path = Vec::new();
+    let mut tiers = (tiers && rule != RuleName::Belady).then(|| Tiers::new(trace.blocks(), capacity));
+    let mut rule = rule.rule(trace, capacity);
+    let (mut path, mut gone) = (Vec::new(), Vec::new());
     for request in trace.requests() {
         trace.path(request, &mut path);
-        let hits = rule.serve(request, &path);
+        gone.clear();
+        let hits = rule.serve(request, &path, &mut gone);
+        if let Some(tiers) = &mut tiers {
+            gone.retain(|block| !rule.holds(*block));
+            tiers.served(&path, hits, &gone);
+        }
         outcome.requests += 1;
         outcome.blocks += path.len() as u64;
         outcome.hit_blocks += hits as u64;
-        outcome.tokens += request.tokens;
-        outcome.hit_tokens += trace.tokens_of(request, hits);
+        outcome.tokens = outcome.tokens.saturating_add(request.tokens);
+        outcome.hit_tokens = outcome.hit_tokens.saturating_add(trace.tokens_of(request, hits));
     }
+    outcome.tiers = tiers.map(|tiers| tiers.moved());
     outcome
 }

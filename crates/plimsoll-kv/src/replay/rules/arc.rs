@@ -21,17 +21,18 @@ impl Arc {
         Self { lists: Lists::new(blocks), capacity, target: 0 }
     }
 
-    fn replace(&mut self, often_ghost: bool) {
+    fn replace(&mut self, often_ghost: bool, gone: &mut Vec<u32>) {
         let once = self.lists.len(ONCE);
         let from_once = once > 0 && (once > self.target || (often_ghost && once == self.target));
         let (from, to) =
             if from_once || self.lists.len(OFTEN) == 0 { (ONCE, ONCE_GHOST) } else { (OFTEN, OFTEN_GHOST) };
         if let Some(block) = self.lists.pop(from) {
             self.lists.put(to, block);
+            gone.push(block);
         }
     }
 
-    fn touch(&mut self, block: u32) {
+    fn touch(&mut self, block: u32, gone: &mut Vec<u32>) {
         let held = |arc: &Self| arc.lists.len(ONCE) + arc.lists.len(OFTEN);
         match self.lists.list(block) {
             Some(ONCE | OFTEN) => self.lists.put(OFTEN, block),
@@ -45,7 +46,7 @@ impl Arc {
                     self.target.saturating_sub(step)
                 };
                 if held(self) >= self.capacity {
-                    self.replace(ghost == OFTEN_GHOST);
+                    self.replace(ghost == OFTEN_GHOST, gone);
                 }
                 self.lists.put(OFTEN, block);
             }
@@ -56,17 +57,17 @@ impl Arc {
                     if self.lists.len(ONCE) < self.capacity {
                         self.lists.pop(ONCE_GHOST);
                         if held(self) >= self.capacity {
-                            self.replace(false);
+                            self.replace(false, gone);
                         }
                     } else {
-                        self.lists.pop(ONCE);
+                        gone.extend(self.lists.pop(ONCE));
                     }
                 } else if all >= self.capacity {
                     if all >= 2 * self.capacity {
                         self.lists.pop(OFTEN_GHOST);
                     }
                     if held(self) >= self.capacity {
-                        self.replace(false);
+                        self.replace(false, gone);
                     }
                 }
                 self.lists.put(ONCE, block);
@@ -76,10 +77,13 @@ impl Arc {
 }
 
 impl Rule for Arc {
-    fn serve(&mut self, _request: &Request, path: &[u32]) -> usize {
-        let here = |block: &&u32| matches!(self.lists.list(**block), Some(ONCE | OFTEN));
-        let hits = path.iter().take_while(here).count();
-        path.iter().rev().for_each(|block| self.touch(*block));
+    fn serve(&mut self, _request: &Request, path: &[u32], gone: &mut Vec<u32>) -> usize {
+        let hits = path.iter().take_while(|block| self.holds(**block)).count();
+        path.iter().rev().for_each(|block| self.touch(*block, gone));
         hits
+    }
+
+    fn holds(&self, block: u32) -> bool {
+        matches!(self.lists.list(block), Some(ONCE | OFTEN))
     }
 }

@@ -53,7 +53,7 @@ impl Belady {
 }
 
 impl Rule for Belady {
-    fn serve(&mut self, _request: &Request, _path: &[u32]) -> usize {
+    fn serve(&mut self, _request: &Request, _path: &[u32], _gone: &mut Vec<u32>) -> usize {
         let index = self.served;
         self.served += 1;
         let hits = std::mem::take(&mut self.kept[index]);
@@ -71,5 +71,10 @@ impl Rule for Belady {
             self.latest -= usize::from(*kept == 0);
         }
         hits
+    }
+
+    /// It counts blocks and does not name them.
+    fn holds(&self, _block: u32) -> bool {
+        false
     }
 }

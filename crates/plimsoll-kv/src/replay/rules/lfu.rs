@@ -19,27 +19,31 @@ impl Lfu {
         Self { lists: Lists::new(blocks), held: 0, capacity }
     }
 
-    fn evict(&mut self) {
-        if (0..=MOST_USES).any(|uses| self.lists.pop(uses).is_some()) {
-            self.held -= 1;
-        }
+    fn evict(&mut self) -> Option<u32> {
+        let block = (0..=MOST_USES).find_map(|uses| self.lists.pop(uses))?;
+        self.held -= 1;
+        Some(block)
     }
 }
 
 impl Rule for Lfu {
-    fn serve(&mut self, _request: &Request, path: &[u32]) -> usize {
+    fn serve(&mut self, _request: &Request, path: &[u32], gone: &mut Vec<u32>) -> usize {
         let hits = path.iter().take_while(|block| self.lists.list(**block).is_some()).count();
         for &block in path.iter().rev() {
             let uses = self.lists.list(block).map_or(0, |uses| (uses + 1).min(MOST_USES));
             // Room is made first: what is new is used least and would be the one to go.
             if uses == 0 {
                 if self.held >= self.capacity {
-                    self.evict();
+                    gone.extend(self.evict());
                 }
                 self.held += 1;
             }
             self.lists.put(uses, block);
         }
         hits
+    }
+
+    fn holds(&self, block: u32) -> bool {
+        self.lists.list(block).is_some()
     }
 }

@@ -4,7 +4,7 @@ const NONE: u32 = u32::MAX;
 
 /// `N` lists that share their links.
 #[derive(Clone, Debug)]
-pub(super) struct Lists<const N: usize> {
+pub(in crate::replay) struct Lists<const N: usize> {
     links: Vec<Link>,
     ends: [End; N],
 }

@@ -18,14 +18,18 @@ impl Lru {
 }
 
 impl Rule for Lru {
-    fn serve(&mut self, _request: &Request, path: &[u32]) -> usize {
+    fn serve(&mut self, _request: &Request, path: &[u32], gone: &mut Vec<u32>) -> usize {
         let hits = path.iter().take_while(|block| self.lists.list(**block).is_some()).count();
         for &block in path.iter().rev() {
             self.lists.put(0, block);
         }
         while self.lists.len(0) > self.capacity {
-            self.lists.pop(0);
+            gone.extend(self.lists.pop(0));
         }
         hits
+    }
+
+    fn holds(&self, block: u32) -> bool {
+        self.lists.list(block).is_some()
     }
 }

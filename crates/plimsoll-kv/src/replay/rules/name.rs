@@ -17,6 +17,8 @@ use crate::replay::Trace;
 pub enum RuleName {
     /// Ours, without hints.
     Plimsoll,
+    /// Ours, told when subagents are done.
+    PlimsollHints,
     /// Least recently used, tail first.
     Lru,
     /// Least frequently used.
@@ -38,12 +40,14 @@ pub struct UnknownRule {
 
 impl RuleName {
     /// All of them, ours first and the bound last.
-    pub const ALL: [Self; 6] = [Self::Plimsoll, Self::Lru, Self::Lfu, Self::Arc, Self::S3Fifo, Self::Belady];
+    pub const ALL: [Self; 7] =
+        [Self::Plimsoll, Self::PlimsollHints, Self::Lru, Self::Lfu, Self::Arc, Self::S3Fifo, Self::Belady];
 
     /// As it is typed.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Plimsoll => "plimsoll",
+            Self::PlimsollHints => "plimsoll+hints",
             Self::Lru => "lru",
             Self::Lfu => "lfu",
             Self::Arc => "arc",
@@ -53,10 +57,11 @@ impl RuleName {
     }
 
     /// An empty cache of `capacity` blocks under this rule, for a trace.
-    pub fn rule<'a>(self, trace: &'a Trace, capacity: usize) -> Box<dyn Rule + 'a> {
+    pub(in crate::replay) fn rule<'a>(self, trace: &'a Trace, capacity: usize) -> Box<dyn Rule + 'a> {
         let blocks = trace.blocks();
         match self {
-            Self::Plimsoll => Box::new(Plimsoll::new(trace, capacity)),
+            Self::Plimsoll => Box::new(Plimsoll::new(trace, capacity, false)),
+            Self::PlimsollHints => Box::new(Plimsoll::new(trace, capacity, true)),
             Self::Lru => Box::new(Lru::new(blocks, capacity)),
             Self::Lfu => Box::new(Lfu::new(blocks, capacity)),
             Self::Arc => Box::new(Arc::new(blocks, capacity)),

@@ -1,7 +1,7 @@
 //! Ours: the same judge and queue that the cache uses.
 
 use super::{Request, Rule};
-use crate::policy::{Facts, Judge, Queue};
+use crate::policy::{Facts, Hint, Judge, Queue};
 use crate::replay::Trace;
 
 /// Gives up the leaf that the judge values least.
@@ -13,6 +13,8 @@ pub(super) struct Plimsoll<'a> {
     blocks: Vec<Block>,
     held: usize,
     capacity: usize,
+    /// For each session its latest request, if a subagent made it.
+    subagents: Option<Vec<Option<Request>>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -27,9 +29,17 @@ struct Block {
 const PRICE: f32 = 1.0;
 
 impl<'a> Plimsoll<'a> {
-    pub fn new(trace: &'a Trace, capacity: usize) -> Self {
+    pub fn new(trace: &'a Trace, capacity: usize, hints: bool) -> Self {
         let blocks = vec![Block { facts: Facts::new(PRICE), children: 0, here: false }; trace.blocks()];
-        Self { trace, judge: Judge::new(capacity), queue: Queue::new(), blocks, held: 0, capacity }
+        Self {
+            trace,
+            judge: Judge::new(capacity),
+            queue: Queue::new(),
+            blocks,
+            held: 0,
+            capacity,
+            subagents: hints.then(Vec::new),
+        }
     }
 
     /// Brings back what is remembered of blocks that are not here; says how many of the leading ones are known.
@@ -61,7 +71,35 @@ impl<'a> Plimsoll<'a> {
         self.queue.insert(end, &self.blocks[end as usize].facts);
     }
 
-    fn give_up(&mut self, now_s: f64) {
+    /// When a session's main thread goes on, its subagent is done: what only that one used is worth less.
+    fn hint(&mut self, request: &Request, path: &[u32]) {
+        let Some(subagents) = &mut self.subagents else {
+            return;
+        };
+        let session = request.session as usize;
+        if session >= subagents.len() {
+            subagents.resize(session + 1, None);
+        }
+        let now = request.subagent.then_some(*request);
+        let last = std::mem::replace(&mut subagents[session], now);
+        let Some(last) = last.filter(|last| !request.subagent && last.blocks > 0) else {
+            return;
+        };
+        let mut block = Some(last.end);
+        for index in (0..last.blocks as usize).rev() {
+            let Some(done) = block.filter(|done| path.get(index) != Some(done)) else {
+                return;
+            };
+            let state = &mut self.blocks[done as usize];
+            state.facts = state.facts.hinted(Hint::SubagentFinished);
+            if self.queue.contains(done) {
+                self.queue.insert(done, &state.facts);
+            }
+            block = self.trace.parent(done);
+        }
+    }
+
+    fn give_up(&mut self, now_s: f64, gone: &mut Vec<u32>) {
         while self.held > self.capacity {
             let blocks = &self.blocks;
             let Some(least) = self.queue.least(now_s, &self.judge, |block| blocks[block as usize].facts)
@@ -70,6 +108,7 @@ impl<'a> Plimsoll<'a> {
             };
             self.queue.remove(least);
             self.held -= 1;
+            gone.push(least);
             let block = &mut self.blocks[least as usize];
             block.here = false;
             self.judge.forgotten(key(least), &block.facts);
@@ -85,11 +124,10 @@ impl<'a> Plimsoll<'a> {
 }
 
 impl Rule for Plimsoll<'_> {
-    fn serve(&mut self, request: &Request, path: &[u32]) -> usize {
+    fn serve(&mut self, request: &Request, path: &[u32], gone: &mut Vec<u32>) -> usize {
         let hits = path.iter().take_while(|block| self.blocks[**block as usize].here).count();
         let known = self.recall(path, hits);
-        let last_known = known.checked_sub(1).map(|last| self.blocks[path[last] as usize].facts);
-        let mut visit = self.judge.visit(request.at_s, path.len(), known, last_known.as_ref());
+        let mut visit = self.judge.visit(request.at_s, path.len(), known);
         let block_tokens = u64::from(self.trace.block_tokens());
         let whole = usize::try_from(request.tokens / block_tokens).unwrap_or(usize::MAX);
         for (index, &block) in path.iter().enumerate() {
@@ -99,9 +137,14 @@ impl Rule for Plimsoll<'_> {
                 self.queue.insert(block, facts);
             }
         }
+        self.hint(request, path);
         self.take_in(path, hits);
-        self.give_up(request.at_s);
+        self.give_up(request.at_s, gone);
         hits
+    }
+
+    fn holds(&self, block: u32) -> bool {
+        self.blocks[block as usize].here
     }
 }
 

@@ -22,28 +22,29 @@ impl S3Fifo {
         Self { lists: Lists::new(blocks), uses: vec![0; blocks], capacity, small: (capacity / 10).max(1) }
     }
 
-    fn make_room(&mut self) {
+    fn make_room(&mut self, gone: &mut Vec<u32>) {
         while self.lists.len(SMALL) + self.lists.len(MAIN) >= self.capacity {
             if self.lists.len(SMALL) >= self.small || self.lists.len(MAIN) == 0 {
-                self.from_small();
+                self.from_small(gone);
             } else {
-                self.from_main();
+                self.from_main(gone);
             }
         }
     }
 
-    fn from_small(&mut self) {
+    fn from_small(&mut self, gone: &mut Vec<u32>) {
         while let Some(block) = self.lists.pop(SMALL) {
             if self.uses[block as usize] > 0 {
                 self.uses[block as usize] = 0;
                 self.lists.put(MAIN, block);
-                if self.lists.len(MAIN) > self.capacity - self.small {
-                    self.from_main();
+                if self.lists.len(MAIN) > self.capacity.saturating_sub(self.small) {
+                    self.from_main(gone);
                     return;
                 }
             } else {
+                gone.push(block);
                 self.lists.put(GHOST, block);
-                if self.lists.len(GHOST) > self.capacity - self.small {
+                if self.lists.len(GHOST) > self.capacity.saturating_sub(self.small) {
                     self.lists.pop(GHOST);
                 }
                 return;
@@ -51,10 +52,11 @@ impl S3Fifo {
         }
     }
 
-    fn from_main(&mut self) {
+    fn from_main(&mut self, gone: &mut Vec<u32>) {
         while let Some(block) = self.lists.pop(MAIN) {
             let uses = &mut self.uses[block as usize];
             if *uses == 0 {
+                gone.push(block);
                 return;
             }
             *uses -= 1;
@@ -62,7 +64,7 @@ impl S3Fifo {
         }
     }
 
-    fn touch(&mut self, block: u32) {
+    fn touch(&mut self, block: u32, gone: &mut Vec<u32>) {
         match self.lists.list(block) {
             Some(SMALL | MAIN) => {
                 let uses = &mut self.uses[block as usize];
@@ -73,7 +75,7 @@ impl S3Fifo {
                 if ghost {
                     self.lists.take(block);
                 }
-                self.make_room();
+                self.make_room(gone);
                 self.uses[block as usize] = 0;
                 self.lists.put(if ghost { MAIN } else { SMALL }, block);
             }
@@ -82,10 +84,13 @@ impl S3Fifo {
 }
 
 impl Rule for S3Fifo {
-    fn serve(&mut self, _request: &Request, path: &[u32]) -> usize {
-        let here = |block: &&u32| matches!(self.lists.list(**block), Some(SMALL | MAIN));
-        let hits = path.iter().take_while(here).count();
-        path.iter().rev().for_each(|block| self.touch(*block));
+    fn serve(&mut self, _request: &Request, path: &[u32], gone: &mut Vec<u32>) -> usize {
+        let hits = path.iter().take_while(|block| self.holds(**block)).count();
+        path.iter().rev().for_each(|block| self.touch(*block, gone));
         hits
+    }
+
+    fn holds(&self, block: u32) -> bool {
+        matches!(self.lists.list(block), Some(SMALL | MAIN))
     }
 }
