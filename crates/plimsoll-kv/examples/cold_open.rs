@@ -12,7 +12,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     use plimsoll::Bytes;
     use plimsoll_kv::block::{BlockId, Root};
     use plimsoll_kv::layout::{Element, Layout};
-    use plimsoll_kv::store::folder::{Folder, FolderSettings, RealDisk, ReadWay};
+    use plimsoll_kv::store::folder::{Folder, FolderSettings, ReadWay, RealDisk};
     use plimsoll_kv::store::{Record, Store as _, Worth};
 
     let words: Vec<String> = std::env::args().collect();

@@ -54,10 +54,12 @@ mod linux {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             *byte = state.to_le_bytes();
         }
-        let (cold, plain, raw) = (place.path().join("cold"), place.path().join("plain"), place.path().join("raw"));
+        let (cold, plain, raw) =
+            (place.path().join("cold"), place.path().join("plain"), place.path().join("raw"));
         std::fs::create_dir(&plain)?;
         std::fs::create_dir(&raw)?;
-        let settings = |reads| FolderSettings { reads, ..FolderSettings::new(&cold, Bytes::mib(mib as u64 * 2)) };
+        let settings =
+            |reads| FolderSettings { reads, ..FolderSettings::new(&cold, Bytes::mib(mib as u64 * 2)) };
         let (folder, _) = Folder::open(&settings(ReadWay::Pread))?;
         let sections: Vec<&[u8]> = data.chunks(SECTION_BYTES).collect();
         let mut one_file = File::create(raw.join("all"))?;
@@ -77,7 +79,13 @@ mod linux {
         drop(folder);
         let expect = Expect { parent: None, root: &root, tokens: &tokens, form: 0 };
         let mut into = vec![0_u8; RECORD_BYTES * BATCH];
-        let names = ["disk: one file, pread", "plain files", "store: one by one", "store: batches, pread", "store: batches, io_uring"];
+        let names = [
+            "disk: one file, pread",
+            "plain files",
+            "store: one by one",
+            "store: batches, pread",
+            "store: batches, io_uring",
+        ];
         let mut took: Vec<Vec<f64>> = vec![Vec::new(); names.len()];
         for _ in 0..turns {
             for (way, took) in took.iter_mut().enumerate() {
@@ -89,7 +97,10 @@ mod linux {
                 for batch in (0..records).step_by(BATCH) {
                     let count = BATCH.min(records - batch);
                     match way {
-                        0 => file.read_exact_at(&mut into[..count * RECORD_BYTES], (batch * RECORD_BYTES) as u64)?,
+                        0 => file.read_exact_at(
+                            &mut into[..count * RECORD_BYTES],
+                            (batch * RECORD_BYTES) as u64,
+                        )?,
                         1 => {
                             for number in 0..count {
                                 let file = File::open(plain.join((batch + number).to_string()))?;
@@ -122,7 +133,9 @@ mod linux {
             }
         }
         let beside = took[0].clone();
-        println!("{records} records of 1 MiB in 32 sections, batches of {BATCH}, {turns} turns, pages dropped");
+        println!(
+            "{records} records of 1 MiB in 32 sections, batches of {BATCH}, {turns} turns, pages dropped"
+        );
         for (name, took) in names.iter().zip(&took) {
             // Each beside the disk of the same turn: the disk is others' as well, and changes from turn to turn.
             let share: Vec<f64> = took.iter().zip(&beside).map(|(one, disk)| one / disk).collect();

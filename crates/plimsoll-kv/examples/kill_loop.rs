@@ -5,6 +5,15 @@
 //! $ cargo run --release -p plimsoll-kv --example kill_loop -- --kills 200
 //! ```
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::expect_used,
+    clippy::needless_for_each,
+    clippy::unwrap_used,
+    reason = "numbers are small, and what fails fails the test"
+)]
+
 #[cfg(unix)]
 #[path = "../tests/support_store/mod.rs"]
 mod support_store;

@@ -1,5 +1,13 @@
 //! A scripted run that dies at each of its operations in turn, by a kill and by a loss of power.
 #![cfg(unix)]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::expect_used,
+    clippy::needless_for_each,
+    clippy::unwrap_used,
+    reason = "numbers are small, and what fails fails the test"
+)]
 
 mod support_store;
 

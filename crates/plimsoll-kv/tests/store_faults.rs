@@ -1,5 +1,13 @@
 //! A disk that is full, fails, is slow, hangs or goes away, and readers that do not come back.
 #![cfg(unix)]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::expect_used,
+    clippy::needless_for_each,
+    clippy::unwrap_used,
+    reason = "numbers are small, and what fails fails the test"
+)]
 
 mod support_store;
 
@@ -9,7 +17,7 @@ use std::time::Duration;
 
 use plimsoll::Bytes;
 use plimsoll_kv::store::folder::sim::{Fault, SimDisk};
-use plimsoll_kv::store::folder::{Folder, FolderSettings, RealDisk, ReadWay};
+use plimsoll_kv::store::folder::{Folder, FolderSettings, ReadWay, RealDisk};
 use plimsoll_kv::store::{Store as _, StoreError};
 use support_store::{Sample, put_all};
 
@@ -80,7 +88,10 @@ fn a_folder_that_vanishes_refuses_and_misses() {
     drop(folder);
 
     let place = tempfile::tempdir().unwrap();
-    let real = FolderSettings { segment_bytes: Bytes::kib(128), ..FolderSettings::new(place.path().join("cold"), Bytes::mib(4)) };
+    let real = FolderSettings {
+        segment_bytes: Bytes::kib(128),
+        ..FolderSettings::new(place.path().join("cold"), Bytes::mib(4))
+    };
     let (folder, _) = Folder::open(&real).unwrap();
     put_all(&folder, &all).unwrap();
     std::fs::remove_dir_all(&real.path).unwrap();
@@ -169,7 +180,8 @@ fn a_real_disk_that_is_full_refuses() {
         println!("skipped: only root may make a small file system");
         return;
     }
-    let (folder, _) = Folder::open(&FolderSettings { path: place.path().join("cold"), ..settings() }).unwrap();
+    let (folder, _) =
+        Folder::open(&FolderSettings { path: place.path().join("cold"), ..settings() }).unwrap();
     let all = samples(0..60);
     let refused = all.iter().map(|sample| sample.put(&folder)).filter(Result::is_err).count();
     let there = all.iter().filter(|sample| sample.is_in(&folder).unwrap()).count();

@@ -1,5 +1,13 @@
 //! The cold store on a real folder and on a simulated disk, one promise a test.
 #![cfg(unix)]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::expect_used,
+    clippy::needless_for_each,
+    clippy::unwrap_used,
+    reason = "numbers are small, and what fails fails the test"
+)]
 
 mod support_store;
 
@@ -90,7 +98,11 @@ fn sections_are_read_alone_and_nothing_else_passes() {
     let mut none = [];
     assert_eq!(folder.read(sample.id, &sample.expect(), 1..1, &mut none).unwrap(), Found::Yes);
     assert_eq!(folder.read(sample.id, &sample.expect(), 3..4, &mut none).unwrap(), Found::No);
-    assert_eq!(folder.read(sample.id, &sample.expect(), 0..1, &mut into).unwrap(), Found::No, "of another length");
+    assert_eq!(
+        folder.read(sample.id, &sample.expect(), 0..1, &mut into).unwrap(),
+        Found::No,
+        "of another length"
+    );
     let other_root = plimsoll_kv::block::Root::from_bytes([9; 32]);
     let doubts = [
         Expect { parent: None, ..sample.expect() },
@@ -201,7 +213,9 @@ fn a_smaller_limit_drops_what_is_least_worth_before_use() {
         assert!(folder.room().used <= Bytes::mib(1) && disk.allocated() <= 1 << 20);
         let dear = all[..30].iter().filter(|sample| sample.is_in(&folder).unwrap()).count();
         assert_eq!(dear, 30, "the dear ones stay");
-        assert!(all[119].put(&folder).is_ok() || matches!(all[119].put(&folder), Err(StoreError::Full { .. })));
+        assert!(
+            all[119].put(&folder).is_ok() || matches!(all[119].put(&folder), Err(StoreError::Full { .. }))
+        );
     }
 }
 
@@ -216,7 +230,8 @@ fn an_account_with_less_than_the_folder_holds_gets_what_fits() {
         accounts: vec![AccountSettings::new("cold").share(Place::Disk, Bytes::ZERO, Bytes::mib(1))],
     })
     .unwrap();
-    let settings = FolderSettings { account: Some(governor.account("cold").unwrap()), ..settings(Bytes::mib(4)) };
+    let settings =
+        FolderSettings { account: Some(governor.account("cold").unwrap()), ..settings(Bytes::mib(4)) };
     let (folder, report) = Folder::open_on(Arc::new(disk.clone()), &settings).unwrap();
     assert!(report.trimmed > 0 && report.records > 10);
     assert!(disk.allocated() <= 1 << 20);
@@ -277,7 +292,10 @@ fn whatever_bit_flips_nothing_wrong_is_read_and_it_can_be_put_again() {
             }
         }
         drop(folder);
-        disk.names().iter().filter(|other| other.ends_with(".segment")).for_each(|other| disk.place(other, b""));
+        disk.names()
+            .iter()
+            .filter(|other| other.ends_with(".segment"))
+            .for_each(|other| disk.place(other, b""));
     }
     assert!(missed > 10, "{missed} flips struck a record");
 }

@@ -1,5 +1,13 @@
 //! A process that writes is killed at random moments; `examples/kill_loop.rs` does it 200 times.
 #![cfg(unix)]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::expect_used,
+    clippy::needless_for_each,
+    clippy::unwrap_used,
+    reason = "numbers are small, and what fails fails the test"
+)]
 
 mod support_kill;
 mod support_store;

@@ -1,6 +1,14 @@
 //! Random operations and faults against a map: what is read is right or a miss, and nothing published is lost without a
 //! fault that excuses it.
 #![cfg(unix)]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::expect_used,
+    clippy::needless_for_each,
+    clippy::unwrap_used,
+    reason = "numbers are small, and what fails fails the test"
+)]
 
 mod support_store;
 
@@ -77,15 +85,16 @@ impl Model {
     fn reopen(&mut self) {
         self.folder = None;
         let opened = Folder::open_on(Arc::new(self.disk.clone()), &self.settings);
-        let (folder, report) = opened.or_else(|_| {
-            // A fault that was still to come struck the opening, or the disk has no room for the marker; without them there
-            // is nothing to fail for.
-            self.disk.set_capacity(u64::MAX);
-            self.disk.fail_writes(None);
-            self.disk = self.disk.kill();
-            Folder::open_on(Arc::new(self.disk.clone()), &self.settings)
-        })
-        .expect("a folder opens whatever happened to it");
+        let (folder, report) = opened
+            .or_else(|_| {
+                // A fault that was still to come struck the opening, or the disk has no room for the marker; without them there
+                // is nothing to fail for.
+                self.disk.set_capacity(u64::MAX);
+                self.disk.fail_writes(None);
+                self.disk = self.disk.kill();
+                Folder::open_on(Arc::new(self.disk.clone()), &self.settings)
+            })
+            .expect("a folder opens whatever happened to it");
         if report.trimmed > 0 || self.spoiled {
             self.doubt();
         }
@@ -162,7 +171,11 @@ impl Model {
         let Some(folder) = &self.folder else { return };
         let used = folder.room().used;
         assert!(used <= self.settings.max_bytes, "{used} after {op:?}");
-        assert!(self.disk.allocated() <= used.get(), "{} taken of {used} after {op:?}", self.disk.allocated());
+        assert!(
+            self.disk.allocated() <= used.get(),
+            "{} taken of {used} after {op:?}",
+            self.disk.allocated()
+        );
     }
 }
 

@@ -85,7 +85,10 @@ pub const RULES: Rules = Rules {
         ("crates/plimsoll-device/src/kernels/simd/x86.rs", "AVX2 and F16C instructions on blocks of numbers"),
         ("crates/plimsoll-device/src/sim/device.rs", "vouches for the addresses of the regions it makes"),
         ("crates/plimsoll-device/src/sim/slab.rs", "memory that device and host share"),
-        ("crates/plimsoll-kv/src/store/folder/uring.rs", "lends buffers to the system until it has filled them"),
+        (
+            "crates/plimsoll-kv/src/store/folder/uring.rs",
+            "lends buffers to the system until it has filled them",
+        ),
         ("crates/plimsoll/src/machine/calls.rs", "asks the system for its limits"),
         ("crates/plimsoll/src/machine/darwin/raw.rs", "asks macOS for its memory counts"),
         ("crates/plimsoll/tests/pool_faults.rs", "breaks a lease's promise, to see what a device refuses"),

@@ -134,7 +134,8 @@ pub fn view(report: &InspectReport, pen: &Pen) -> String {
     let mut out = format!("{}  {state}\n\n", pen.paint(Style::Bold, &report.folder));
     let mut table = Table::new([("", Align::Left), ("", Align::Right), ("", Align::Left)]);
     let bytes = |bytes: u64| Bytes::new(bytes).to_string();
-    let limit = report.max_bytes.map_or_else(|| "limit unknown".to_owned(), |most| format!("of {}", bytes(most)));
+    let limit =
+        report.max_bytes.map_or_else(|| "limit unknown".to_owned(), |most| format!("of {}", bytes(most)));
     let mut row = |name: &str, value: String, aside: String| {
         table.row([name.into(), value.into(), Cell::new(Style::Dim, aside)]);
     };
@@ -142,13 +143,22 @@ pub fn view(report: &InspectReport, pen: &Pen) -> String {
     row("live", bytes(report.live_bytes), format!("{} records, {} tokens", report.records, report.tokens));
     row("dead", bytes(report.dead_bytes), "removed and not given back".to_owned());
     let open = report.segments.saturating_sub(report.sealed);
-    row("segments", report.segments.to_string(), format!("{open} without a footer, {} unreadable", report.unreadable));
-    row("written", bytes(report.written_total_bytes), format!("{} on {}", bytes(report.written_that_day_bytes), report.written_day));
+    row(
+        "segments",
+        report.segments.to_string(),
+        format!("{open} without a footer, {} unreadable", report.unreadable),
+    );
+    row(
+        "written",
+        bytes(report.written_total_bytes),
+        format!("{} on {}", bytes(report.written_that_day_bytes), report.written_day),
+    );
     row("format", report.version.to_string(), format!("blocks of {}", bytes(report.block_bytes.into())));
     // The heading of a table without titles is an empty line.
     out.push_str(table.draw(pen).trim_start_matches('\n'));
     if !report.roots.is_empty() {
-        let mut table = Table::new([("root", Align::Left), ("records", Align::Right), ("takes", Align::Right)]);
+        let mut table =
+            Table::new([("root", Align::Left), ("records", Align::Right), ("takes", Align::Right)]);
         for root in &report.roots {
             table.row([root.root.as_str().into(), root.records.to_string().into(), bytes(root.bytes).into()]);
         }

@@ -28,12 +28,11 @@ impl Sample {
             let mixed = (number + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(section as u32 * 7);
             (mixed >> (at % 8 * 8)) as u8 ^ (at / 8) as u8
         };
-        let sections = (0..3).map(|section| {
-            (0..section_bytes + section * 3).map(|at| byte(section, at)).collect::<Vec<u8>>()
-        });
+        let sections = (0..3)
+            .map(|section| (0..section_bytes + section * 3).map(|at| byte(section, at)).collect::<Vec<u8>>());
         Self {
             id,
-            parent: (number % 4 != 0).then(|| Self::id_of(number - 1)),
+            parent: (!number.is_multiple_of(4)).then(|| Self::id_of(number - 1)),
             root: root(),
             tokens: (0..4).map(|token| (number as u32).wrapping_mul(4) + token).collect(),
             form: 7,

@@ -28,13 +28,13 @@ impl Writer {
     /// Puts the emptiest segment's records to the others if there are far more segments than are needed. One a call, so
     /// that nobody waits long; what does not fit now is tried again later.
     pub(super) fn merge(&mut self, core: &Core) {
-        let live: u64 = self.shelves.values().map(|shelf| shelf.live_blocks).sum();
+        let live: u64 = self.shelves.values().map(|books| books.live_blocks).sum();
         let needed = live.saturating_mul(core.block_bytes.into()) / core.segment_bytes.max(1) + 1;
         if (self.shelves.len() as u64) <= SPARE_SEGMENTS + SEGMENTS_FACTOR * needed {
             return;
         }
         let emptiest = self.shelves.iter().filter(|&(&number, _)| self.active != Some(number));
-        let emptiest = emptiest.min_by_key(|(_, shelf)| shelf.live_blocks).map(|(&number, _)| number);
+        let emptiest = emptiest.min_by_key(|(_, books)| books.live_blocks).map(|(&number, _)| number);
         if let Some(number) = emptiest {
             let _ = self.relocate(core, number, Purse::Open);
         }
@@ -44,7 +44,7 @@ impl Writer {
     pub(super) fn make_room(&mut self, core: &Core, bytes: u64) {
         let numbers: Vec<u64> = self.shelves.keys().copied().collect();
         for number in numbers {
-            let empty = self.shelves.get(&number).is_some_and(|shelf| shelf.live == 0);
+            let empty = self.shelves.get(&number).is_some_and(|books| books.live == 0);
             let _ = if empty && self.active != Some(number) {
                 self.forget(core, number)
             } else {
@@ -67,7 +67,7 @@ impl Writer {
 
     /// The segment that moving gains most in.
     fn deadest(&self) -> Option<u64> {
-        let dead = self.shelves.iter().map(|(&number, shelf)| (shelf.dead_blocks(), number));
+        let dead = self.shelves.iter().map(|(&number, books)| (books.dead_blocks(), number));
         dead.filter(|&(dead, _)| dead > 0).max().map(|(_, number)| number)
     }
 
@@ -87,7 +87,7 @@ impl Writer {
                 None => {}
             }
         }
-        let empty = self.shelves.get(&number).is_some_and(|shelf| shelf.live == 0);
+        let empty = self.shelves.get(&number).is_some_and(|books| books.live == 0);
         if empty && self.active != Some(number) {
             self.forget(core, number)?;
         }
@@ -95,7 +95,13 @@ impl Writer {
     }
 
     /// Whether it was moved, or was damaged and so dropped; nothing if it is not there any more.
-    fn relocate_one(&mut self, core: &Core, id: BlockId, from: u64, purse: Purse) -> Result<Option<bool>, StoreError> {
+    fn relocate_one(
+        &mut self,
+        core: &Core,
+        id: BlockId,
+        from: u64,
+        purse: Purse,
+    ) -> Result<Option<bool>, StoreError> {
         let failed = |source| core.system("compacting", source);
         let index = core.index();
         let Some(entry) = index.get(id).filter(|entry| entry.segment.number == from) else { return Ok(None) };

@@ -41,7 +41,6 @@ pub(super) struct Condemned {
 }
 
 impl Core {
-    #[expect(clippy::too_many_arguments, reason = "its parts, each made elsewhere, once")]
     pub(super) fn new(
         disk: Arc<dyn Disk>,
         segment_bytes: u64,

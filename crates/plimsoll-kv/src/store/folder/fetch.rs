@@ -45,7 +45,8 @@ impl Spot {
     /// together.
     pub(super) fn find(index: &Index, id: BlockId, sections: Range<usize>, bytes: usize) -> Option<Self> {
         let entry = index.get(id)?;
-        let (before, wanted) = (entry.kept.sections.get(..sections.start)?, entry.kept.sections.get(sections.clone())?);
+        let (before, wanted) =
+            (entry.kept.sections.get(..sections.start)?, entry.kept.sections.get(sections.clone())?);
         let skip = before.iter().map(|&bytes| u64::from(bytes)).sum();
         let lengths: Vec<usize> = wanted.iter().map(|&bytes| bytes as usize).collect();
         (lengths.iter().sum::<usize>() == bytes).then(|| Self {

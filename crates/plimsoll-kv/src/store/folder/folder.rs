@@ -83,8 +83,9 @@ impl Folder {
     }
 
     /// Opens it on a disk of any kind.
+    #[expect(clippy::needless_pass_by_value, reason = "the folder keeps the disk; callers give theirs away")]
     pub fn open_on(disk: Arc<dyn Disk>, settings: &FolderSettings) -> Result<(Self, Report), StoreError> {
-        let open::Parts { core, writer, lock, report } = open::open(disk, settings)?;
+        let open::Parts { core, writer, lock, report } = open::open(&disk, settings)?;
         Ok((Self { core, writer: Mutex::new(writer), _lock: lock }, report))
     }
 
@@ -113,13 +114,12 @@ impl Folder {
         let worth_it: Vec<u64> = writer
             .shelves
             .iter()
-            .filter(|(_, shelf)| shelf.records > shelf.live || shelf.live_blocks < half)
+            .filter(|(_, books)| books.records > books.live || books.live_blocks < half)
             .map(|(&number, _)| number)
             .collect();
         let mut done = Compacted::default();
         // One small segment alone would only be written again.
-        let alone = worth_it.len() == 1
-            && writer.shelves.values().all(|shelf| shelf.records == shelf.live);
+        let alone = worth_it.len() == 1 && writer.shelves.values().all(|books| books.records == books.live);
         for number in worth_it.into_iter().filter(|_| !alone) {
             match writer.relocate(&self.core, number, Purse::Reserve) {
                 Ok(moved) => {
@@ -127,7 +127,9 @@ impl Folder {
                     done.moved += moved.records;
                     done.damaged += moved.damaged;
                 }
-                Err(StoreError::Full { .. } | StoreError::Worn { .. } | StoreError::Refused(_)) => done.left += 1,
+                Err(StoreError::Full { .. } | StoreError::Worn { .. } | StoreError::Refused(_)) => {
+                    done.left += 1
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -176,27 +178,28 @@ impl Folder {
     ) -> Result<Found, StoreError> {
         for _ in 0..LOOKS {
             let Some(spot) = self.find(id, sections.clone(), into.len()) else { return Ok(Found::No) };
-            let fetched = spot
-                .open(&self.core)
-                .and_then(|opened| spot.read(&self.core, &opened, id, expect, into));
-            match self.told(id, &spot, fetched) {
-                Some(told) => return told,
-                // It was moved or removed while it was read: look where it is now.
-                None => {}
+            let fetched =
+                spot.open(&self.core).and_then(|opened| spot.read(&self.core, &opened, id, expect, into));
+            // Nothing: it was moved or removed while it was read. Look where it is now.
+            if let Some(told) = self.told(id, &spot, fetched) {
+                return told;
             }
         }
         Ok(Found::No)
     }
 
     /// What is to be told of a read; nothing if it is worth looking again.
-    fn told(&self, id: BlockId, spot: &Spot, fetched: io::Result<Fetched>) -> Option<Result<Found, StoreError>> {
+    fn told(
+        &self,
+        id: BlockId,
+        spot: &Spot,
+        fetched: io::Result<Fetched>,
+    ) -> Option<Result<Found, StoreError>> {
         let gone = [io::ErrorKind::NotFound, io::ErrorKind::UnexpectedEof];
         match fetched {
             Ok(Fetched::Whole(_)) => Some(Ok(Found::Yes)),
             Ok(Fetched::Other) => Some(Ok(Found::No)),
-            Err(error) if !gone.contains(&error.kind()) => {
-                Some(Err(self.core.system("reading", error)))
-            }
+            Err(error) if !gone.contains(&error.kind()) => Some(Err(self.core.system("reading", error))),
             // If it still stands where it was read, it is damaged: it goes, so that it can be put again.
             Ok(Fetched::Damaged) | Err(_) => {
                 self.core.condemn(id, spot.segment.number, spot.block).then_some(Ok(Found::No))
@@ -227,7 +230,10 @@ impl Folder {
                 continue;
             };
             let whole = all
-                && matches!(spot.judge(&heads[index], wanted.id, &wanted.expect, wanted.into), Fetched::Whole(_));
+                && matches!(
+                    spot.judge(&heads[index], wanted.id, &wanted.expect, wanted.into),
+                    Fetched::Whole(_)
+                );
             wanted.found = if whole {
                 Ok(Found::Yes)
             } else {

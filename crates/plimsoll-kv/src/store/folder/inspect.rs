@@ -77,8 +77,7 @@ pub fn inspect_on(disk: &dyn Disk) -> Result<Facts, StoreError> {
         Some(Ok(Lock::Other(who))) => Some(who),
         _ => None,
     };
-    let mut facts =
-        Facts { version: VERSION, block_bytes: disk.block_bytes(), in_use, ..Facts::default() };
+    let mut facts = Facts { version: VERSION, block_bytes: disk.block_bytes(), in_use, ..Facts::default() };
     if let Ok(file) = disk.open(MARKER, How::ReadOnly) {
         let (marker, wear) =
             read_marker(&*file).map_err(|source| system(disk.path(), "reading the marker of", source))?;
@@ -102,7 +101,9 @@ pub fn inspect_on(disk: &dyn Disk) -> Result<Facts, StoreError> {
                 return Err(StoreError::Foreign { path: disk.path().join(name(number)), why });
             }
             Err(Lost::System(error)) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(Lost::System(error)) => return Err(system(&disk.path().join(name(number)), "reading", error)),
+            Err(Lost::System(error)) => {
+                return Err(system(&disk.path().join(name(number)), "reading", error));
+            }
         };
         facts.segments += 1;
         facts.sealed += u64::from(found.trailer.is_some());

@@ -44,22 +44,22 @@ pub(super) struct Parts {
     pub report: Report,
 }
 
-pub(super) fn open(disk: Arc<dyn Disk>, settings: &FolderSettings) -> Result<Parts, StoreError> {
+pub(super) fn open(disk: &Arc<dyn Disk>, settings: &FolderSettings) -> Result<Parts, StoreError> {
     let failed = |doing| {
         let path = disk.path().to_owned();
         move |source| system(&path, doing, source)
     };
     disk.make().map_err(failed("making"))?;
     let names = disk.list().map_err(failed("listing"))?;
-    let marked = names.iter().any(|name| name == MARKER);
+    let ours_before = names.iter().any(|name| name == MARKER);
     let ours = |name: &String| name == LOCK || segment::number(name).is_some();
-    if let Some(other) = names.iter().find(|name| !marked && !ours(name)) {
+    if let Some(other) = names.iter().find(|name| !ours_before && !ours(name)) {
         let why = format!("it holds {other}, which is none of its files; name an empty folder");
         return Err(StoreError::Foreign { path: disk.path().to_owned(), why });
     }
-    let lock = locked(&*disk)?;
+    let lock = locked(&**disk)?;
     let names = disk.list().map_err(failed("listing"))?;
-    let (marker, slot, unknown) = marker(&*disk, &names, settings)?;
+    let (marker, slot, unknown) = marked(&**disk, &names, settings)?;
     let mut report = Report { wear_unknown: unknown, reads: disk.way().to_owned(), ..Report::default() };
     let punches = punches(&*marker, disk.block_bytes());
 
@@ -68,8 +68,9 @@ pub(super) fn open(disk: Arc<dyn Disk>, settings: &FolderSettings) -> Result<Par
     let next = numbers.last().map_or(1, |last| last.saturating_add(1));
     let space = Space::unlimited(disk.path().display().to_string());
     let fixed = space.take(FIXED_BLOCKS * u64::from(disk.block_bytes()), Purse::Reserve)?;
-    let mut loading = Loading { disk: &*disk, punches, space: &space, shelves: BTreeMap::new(), report: &mut report };
-    let found = recover_all(&*disk, &numbers);
+    let mut loading =
+        Loading { disk: &**disk, punches, space: &space, shelves: BTreeMap::new(), report: &mut report };
+    let found = recover_all(&**disk, &numbers);
     let (index, twice) = loading.all(found)?;
     let shelves = loading.shelves;
 
@@ -80,14 +81,14 @@ pub(super) fn open(disk: Arc<dyn Disk>, settings: &FolderSettings) -> Result<Par
     let day = settings.calendar.day();
     let wear = Wear::resume(slot, unknown, settings.daily_bytes.map(Bytes::get), day);
     let calendar = Arc::clone(&settings.calendar);
-    let core = Core::new(Arc::clone(&disk), segment_bytes, settings.sync, calendar, space, index, wear);
+    let core = Core::new(Arc::clone(disk), segment_bytes, settings.sync, calendar, space, index, wear);
     let seed = std::hash::RandomState::new().build_hasher().finish();
     let mut writer = Writer { shelves, active: None, next, marker, punches, fixed, seed };
     // What is there twice is buried like anything else that was removed.
     let _ = writer.bury(&core, &twice);
     fit(&core, &mut writer, settings, &mut report)?;
     for number in writer.shelves.keys().copied().collect::<Vec<_>>() {
-        if writer.shelves.get(&number).is_some_and(|shelf| shelf.trailer.is_none()) {
+        if writer.shelves.get(&number).is_some_and(|books| books.trailer.is_none()) {
             // Where that fails the segment is scanned again next time.
             let _ = writer.seal(&core, number);
         }
@@ -118,7 +119,7 @@ pub(super) fn read_marker(file: &dyn File) -> io::Result<(Result<Marker, Unread>
 
 type Marked = (Arc<dyn File>, Option<WearSlot>, bool);
 
-fn marker(disk: &dyn Disk, names: &[String], settings: &FolderSettings) -> Result<Marked, StoreError> {
+fn marked(disk: &dyn Disk, names: &[String], settings: &FolderSettings) -> Result<Marked, StoreError> {
     let failed = |source| system(disk.path(), "reading the marker of", source);
     let there = names.iter().any(|name| name == MARKER);
     let how = if there { How::Old } else { How::New };
@@ -163,8 +164,9 @@ pub(super) fn recover_all(disk: &dyn Disk, numbers: &[u64]) -> Vec<(u64, Result<
     }
     let chunks = numbers.chunks(numbers.len().div_ceil(THREADS));
     std::thread::scope(|scope| {
-        let threads: Vec<_> =
-            chunks.map(|chunk| (chunk, scope.spawn(move || chunk.iter().map(one).collect::<Vec<_>>()))).collect();
+        let threads: Vec<_> = chunks
+            .map(|chunk| (chunk, scope.spawn(move || chunk.iter().map(one).collect::<Vec<_>>())))
+            .collect();
         let joined = threads.into_iter().flat_map(|(chunk, thread)| {
             // A thread that died has said why; its segments are read again here.
             thread.join().unwrap_or_else(|_| chunk.iter().map(one).collect())
@@ -183,7 +185,10 @@ struct Loading<'a> {
 }
 
 impl Loading<'_> {
-    fn all(&mut self, found: Vec<(u64, Result<Recovered, Lost>)>) -> Result<(Index, Vec<Removed>), StoreError> {
+    fn all(
+        &mut self,
+        found: Vec<(u64, Result<Recovered, Lost>)>,
+    ) -> Result<(Index, Vec<Removed>), StoreError> {
         let (mut index, mut twice) = (Index::default(), Vec::new());
         let block_bytes = self.disk.block_bytes();
         for (number, found) in found {
@@ -230,13 +235,13 @@ impl Loading<'_> {
         let needed = (live * block).saturating_add(overhead);
         self.tidy(&mut found, needed);
         let dead: u64 = found.dead.iter().map(|&(_, blocks)| u64::from(blocks)).sum();
-        let taken = self.space.take(needed.saturating_add(dead * block).max(found.allocated), Purse::Reserve)?;
+        let taken =
+            self.space.take(needed.saturating_add(dead * block).max(found.allocated), Purse::Reserve)?;
         self.space.dead(dead * block, 0);
         let segment = Segment::new(found.number, found.salt, None, taken);
-        let entry =
-            |(kept, grave)| Entry { kept, segment: Arc::clone(&segment), grave };
+        let entry = |(kept, grave)| Entry { kept, segment: Arc::clone(&segment), grave };
         let entries: Vec<Entry> = found.kept.into_iter().map(entry).collect();
-        let shelf = Shelf {
+        let books = Shelf {
             end: found.end,
             records: found.records,
             sections: found.sections,
@@ -247,7 +252,7 @@ impl Loading<'_> {
             order: entries.iter().map(|entry| entry.kept.id).collect(),
             ..Shelf::new(segment)
         };
-        self.shelves.insert(found.number, shelf);
+        self.shelves.insert(found.number, books);
         Ok(entries)
     }
 
@@ -277,7 +282,12 @@ impl Loading<'_> {
 }
 
 /// Brings what is there under the limit, and has it charged.
-fn fit(core: &Core, writer: &mut Writer, settings: &FolderSettings, report: &mut Report) -> Result<(), StoreError> {
+fn fit(
+    core: &Core,
+    writer: &mut Writer,
+    settings: &FolderSettings,
+    report: &mut Report,
+) -> Result<(), StoreError> {
     let limit = settings.max_bytes.get();
     if !writer.punches {
         core.space.keep_back(core.segment_bytes.saturating_add(overhead_bytes(1, 1, core.block_bytes) * 2));

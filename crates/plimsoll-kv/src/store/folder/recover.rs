@@ -4,7 +4,8 @@ use std::io::{self, IoSliceMut};
 
 use super::disk::{Disk, File, How};
 use super::format::{
-    Footer, Grave, HEAD_BYTES, Head, Header, Kept, PREFIX_BYTES, TRAILER_BYTES, Trailer, Unread, section_check,
+    Footer, Grave, HEAD_BYTES, Head, Header, Kept, PREFIX_BYTES, TRAILER_BYTES, Trailer, Unread,
+    section_check,
 };
 use super::segment;
 
@@ -85,7 +86,9 @@ fn other_blocks(theirs: u32, ours: u32) -> Lost {
 
 fn foreign(version: u32) -> Lost {
     let ours = super::format::VERSION;
-    Lost::Foreign(format!("it has format {version}, and this program reads {ours}; use a newer program or another folder"))
+    Lost::Foreign(format!(
+        "it has format {version}, and this program reads {ours}; use a newer program or another folder"
+    ))
 }
 
 /// The trailer, if there is a whole one, and whether there was one that is damaged.
@@ -111,9 +114,10 @@ fn by_footer(file: &dyn File, bytes: u64, trailer: Trailer) -> Result<Option<Rec
     let Ok(whole) = usize::try_from(whole) else { return Ok(None) };
     let mut all = vec![0; whole];
     file.read_at(at, &mut [IoSliceMut::new(&mut all)])?;
-    let Some((footer, graves)) = usize::try_from(length).ok().and_then(|length| {
-        Some((all.get(..length)?, all.get(length.checked_next_multiple_of(8)?..)?))
-    }) else {
+    let Some((footer, graves)) = usize::try_from(length)
+        .ok()
+        .and_then(|length| Some((all.get(..length)?, all.get(length.checked_next_multiple_of(8)?..)?)))
+    else {
         return Ok(None);
     };
     let Ok(footer) = Footer::read(footer, &trailer) else { return Ok(None) };
@@ -191,7 +195,7 @@ pub(super) fn kept(header: &Header, block: u32) -> Kept {
         tokens: u32::try_from(header.tokens.len()).unwrap_or(u32::MAX),
         worth: header.worth,
         block,
-        header_bytes: header.header_bytes,
+        header_bytes: header.own_bytes,
         sections: header.sections.clone().into_boxed_slice(),
     }
 }

@@ -55,8 +55,7 @@ pub(super) struct Standing {
 impl Space {
     /// Books without a limit, and nobody charged, until [`settle`](Self::settle): what is there already is there.
     pub(super) fn unlimited(name: String) -> Arc<Self> {
-        let books =
-            Books { capacity: u64::MAX, reserve: 0, used: 0, dead: 0, account: None, charge: None };
+        let books = Books { capacity: u64::MAX, reserve: 0, used: 0, dead: 0, account: None, charge: None };
         Arc::new(Self { name, books: Mutex::new(books) })
     }
 

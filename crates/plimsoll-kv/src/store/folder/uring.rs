@@ -60,7 +60,9 @@ impl Rings {
                 stock.push(ring);
             }
         }
-        again.into_iter().for_each(|index| reads[index].one_by_one());
+        for index in again {
+            reads[index].one_by_one();
+        }
     }
 }
 

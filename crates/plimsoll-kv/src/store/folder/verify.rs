@@ -175,22 +175,22 @@ impl Verified {
 /// lives together. What it was before, what was done, what it is now.
 pub fn compact(path: &Path) -> Result<(Facts, Compacted, Facts), StoreError> {
     let path: PathBuf = path.to_owned();
-    compact_on(Arc::new(RealDisk::new(path, ReadWay::Pread)))
+    compact_on(&(Arc::new(RealDisk::new(path, ReadWay::Pread)) as Arc<dyn Disk>))
 }
 
 /// Compacts a folder on a disk of any kind.
-pub fn compact_on(disk: Arc<dyn Disk>) -> Result<(Facts, Compacted, Facts), StoreError> {
-    let _ = named(&*disk)?;
-    drop(locked(&*disk)?);
-    let before = inspect_on(&*disk)?;
+pub fn compact_on(disk: &Arc<dyn Disk>) -> Result<(Facts, Compacted, Facts), StoreError> {
+    let _ = named(&**disk)?;
+    drop(locked(&**disk)?);
+    let before = inspect_on(&**disk)?;
     let max_bytes = before.max_bytes.unwrap_or(Bytes::MAX);
     // What is written by hand is not held to a day's limit, and is counted.
     let settings = FolderSettings { sync: Sync::Power, ..FolderSettings::new(disk.path(), max_bytes) };
-    let (folder, report) = Folder::open_on(Arc::clone(&disk), &settings)?;
+    let (folder, report) = Folder::open_on(Arc::clone(disk), &settings)?;
     let scrubbed = folder.scrub()?;
     let mut done = folder.compact()?;
     done.damaged += scrubbed + report.damaged_segments;
     drop(folder);
-    let after = inspect_on(&*disk)?;
+    let after = inspect_on(&**disk)?;
     Ok((before, done, after))
 }

@@ -71,7 +71,12 @@ impl Writer {
         outcome.and(published)
     }
 
-    fn put_one(&mut self, core: &Core, record: &Record<'_>, fresh: &mut Vec<Entry>) -> Result<(), StoreError> {
+    fn put_one(
+        &mut self,
+        core: &Core,
+        record: &Record<'_>,
+        fresh: &mut Vec<Entry>,
+    ) -> Result<(), StoreError> {
         let too_large = || {
             let why = "a record has at most 4 million tokens and sections, and a section less than 4 GiB";
             core.system("keeping a record in", io::Error::new(io::ErrorKind::InvalidInput, why))
@@ -99,9 +104,9 @@ impl Writer {
 
     /// Whether so many blocks go into the segment that is written. A segment that is empty takes any record.
     pub(super) fn has_room_for(&self, core: &Core, blocks: u32) -> bool {
-        let Some(shelf) = self.active.and_then(|active| self.shelves.get(&active)) else { return false };
-        let end = u64::from(shelf.end) + u64::from(blocks);
-        shelf.records == 0 || end * u64::from(core.block_bytes) <= core.segment_bytes
+        let Some(books) = self.active.and_then(|active| self.shelves.get(&active)) else { return false };
+        let end = u64::from(books.end) + u64::from(blocks);
+        books.records == 0 || end * u64::from(core.block_bytes) <= core.segment_bytes
     }
 
     /// Closes the segment that is written, and begins another with the next record.
@@ -155,13 +160,14 @@ impl Writer {
         }
         let vanished = || core.system("writing to", io::ErrorKind::NotFound.into());
         let number = self.active.ok_or_else(vanished)?;
-        let shelf = self.shelves.get(&number).ok_or_else(vanished)?;
-        let (segment, block, block_bytes) = (Arc::clone(&shelf.segment), shelf.end, core.block_bytes);
+        let books = self.shelves.get(&number).ok_or_else(vanished)?;
+        let (segment, block, block_bytes) = (Arc::clone(&books.segment), books.end, core.block_bytes);
         let kept = kept(header, block);
         let blocks = kept.blocks(block_bytes);
         let sections = kept.sections.len() as u64;
         let overhead = |records, sections| overhead_bytes(records, sections, block_bytes);
-        let more = overhead(shelf.records + 1, shelf.sections + sections) - overhead(shelf.records, shelf.sections);
+        let more =
+            overhead(books.records + 1, books.sections + sections) - overhead(books.records, books.sections);
         let bytes = u64::from(blocks) * u64::from(block_bytes);
         // Room first: where there is none, nothing is counted as written.
         let taken = core.space.take(bytes.saturating_add(more), purse)?;
@@ -171,28 +177,28 @@ impl Writer {
         let head = header.write(number, segment.salt, block);
         let mut parts: Vec<&[u8]> = vec![&head];
         parts.extend(data);
-        let pad = bytes - kept.data_bytes() - u64::from(header.header_bytes);
+        let pad = bytes - kept.data_bytes() - u64::from(header.own_bytes);
         pad_with(&mut parts, pad);
         let range = Shelf::range(block, blocks, block_bytes);
         let written = opened.file.write_at(range.start, &parts);
-        let Some(shelf) = self.shelves.get_mut(&number) else { return Err(vanished()) };
+        let Some(books) = self.shelves.get_mut(&number) else { return Err(vanished()) };
         if let Err(error) = written {
             // What was written of it is cut off; where that fails too it stays charged, and is stepped over.
             if opened.file.truncate(range.start).is_err() {
                 segment.taken().merge(taken);
-                shelf.dead.push((block, blocks));
-                shelf.end = shelf.end.saturating_add(blocks);
+                books.dead.push((block, blocks));
+                books.end = books.end.saturating_add(blocks);
                 core.space.dead(bytes, 0);
             }
             return Err(failed(error));
         }
         segment.taken().merge(taken);
-        shelf.end = shelf.end.saturating_add(blocks);
-        shelf.records += 1;
-        shelf.sections += sections;
-        shelf.live += 1;
-        shelf.live_blocks += u64::from(blocks);
-        shelf.order.push(kept.id);
+        books.end = books.end.saturating_add(blocks);
+        books.records += 1;
+        books.sections += sections;
+        books.live += 1;
+        books.live_blocks += u64::from(blocks);
+        books.order.push(kept.id);
         Ok(Entry { kept, segment, grave: None })
     }
 
@@ -200,7 +206,7 @@ impl Writer {
     pub(super) fn publish(&mut self, core: &Core, fresh: &mut Vec<Entry>) -> Result<(), StoreError> {
         let Some(last) = fresh.last() else { return Ok(()) };
         let segment = Arc::clone(&last.segment);
-        if let Err(error) = self.settle(core, &segment) {
+        if let Err(error) = Self::settle(core, &segment) {
             // Nobody was told of them; they are as good as never written.
             let removed: Vec<Removed> = fresh.drain(..).map(|entry| removed(core, &entry)).collect();
             let _ = self.bury(core, &removed);
@@ -216,7 +222,7 @@ impl Writer {
     }
 
     /// What was written of a segment is as safe as was asked, and charged as it is.
-    fn settle(&self, core: &Core, segment: &Arc<Segment>) -> io::Result<()> {
+    fn settle(core: &Core, segment: &Arc<Segment>) -> io::Result<()> {
         let opened = segment.open(&*core.disk, &core.handles)?;
         if core.sync == Sync::Power {
             opened.file.sync()?;
@@ -232,24 +238,25 @@ impl Writer {
 
     /// Writes a segment's footer; a segment in which nothing lives is forgotten instead.
     pub(super) fn seal(&mut self, core: &Core, number: u64) -> Result<(), StoreError> {
-        let Some(shelf) = self.shelves.get(&number) else { return Ok(()) };
-        if shelf.live == 0 {
+        let Some(books) = self.shelves.get(&number) else { return Ok(()) };
+        if books.live == 0 {
             return self.forget(core, number);
         }
-        let segment = Arc::clone(&shelf.segment);
+        let segment = Arc::clone(&books.segment);
         let index = core.index();
         let here = |id: &BlockId| index.get(*id).filter(|entry| entry.segment.number == number);
-        let mut all: Vec<_> = shelf.order.iter().filter_map(here).map(|entry| entry.kept.clone()).collect();
+        let mut all: Vec<_> = books.order.iter().filter_map(here).map(|entry| entry.kept.clone()).collect();
         drop(index);
         all.sort_by_key(|kept| kept.block);
         all.dedup_by_key(|kept| kept.block);
         let block_bytes = core.block_bytes;
-        let at = u64::from(shelf.end) * u64::from(block_bytes);
+        let at = u64::from(books.end) * u64::from(block_bytes);
         let (bytes, trailer) = Footer::write(&all, number, segment.salt, block_bytes, at);
         let failed = |source| core.system("closing a segment in", source);
         let opened = segment.open(&*core.disk, &core.handles).map_err(failed)?;
         let written = opened.file.write_at(at, &[&bytes]);
-        let written = written.and_then(|()| if core.sync == Sync::Power { opened.file.sync() } else { Ok(()) });
+        let written =
+            written.and_then(|()| if core.sync == Sync::Power { opened.file.sync() } else { Ok(()) });
         if let Err(error) = written {
             let _ = opened.file.truncate(at);
             return Err(failed(error));
@@ -262,11 +269,11 @@ impl Writer {
             }
         }
         drop(index);
-        let Some(shelf) = self.shelves.get_mut(&number) else { return Ok(()) };
-        shelf.order = Vec::new();
-        shelf.trailer = Some(trailer);
-        let promised = overhead_bytes(shelf.records, shelf.sections, block_bytes);
-        let footer = super::format::footer_bytes(shelf.records, shelf.sections);
+        let Some(books) = self.shelves.get_mut(&number) else { return Ok(()) };
+        books.order = Vec::new();
+        books.trailer = Some(trailer);
+        let promised = overhead_bytes(books.records, books.sections, block_bytes);
+        let footer = super::format::footer_bytes(books.records, books.sections);
         let unused = footer.next_multiple_of(u64::from(block_bytes)).saturating_sub(bytes.len() as u64);
         segment.taken().give(unused.min(promised));
         if let Ok(facts) = opened.file.facts() {
@@ -289,15 +296,17 @@ impl Writer {
     /// first.
     pub(super) fn bury(&mut self, core: &Core, gone: &[Removed]) -> Result<(), StoreError> {
         let mut by_segment: BTreeMap<u64, Vec<Removed>> = BTreeMap::new();
-        gone.iter().for_each(|removed| by_segment.entry(removed.segment).or_default().push(*removed));
+        for removed in gone {
+            by_segment.entry(removed.segment).or_default().push(*removed);
+        }
         let mut outcome = Ok(());
         for (number, gone) in by_segment {
-            let Some(shelf) = self.shelves.get_mut(&number) else { continue };
+            let Some(books) = self.shelves.get_mut(&number) else { continue };
             for removed in &gone {
-                shelf.live = shelf.live.saturating_sub(1);
-                shelf.live_blocks = shelf.live_blocks.saturating_sub(removed.blocks.into());
+                books.live = books.live.saturating_sub(1);
+                books.live_blocks = books.live_blocks.saturating_sub(removed.blocks.into());
             }
-            let done = if shelf.live == 0 && self.active != Some(number) {
+            let done = if books.live == 0 && self.active != Some(number) {
                 self.mourn(core, number, &gone);
                 self.forget(core, number)
             } else {
@@ -310,16 +319,16 @@ impl Writer {
 
     /// Counts records as dead until their space is given back.
     fn mourn(&mut self, core: &Core, number: u64, gone: &[Removed]) {
-        let Some(shelf) = self.shelves.get_mut(&number) else { return };
-        shelf.dead.extend(gone.iter().map(|removed| (removed.block, removed.blocks)));
+        let Some(books) = self.shelves.get_mut(&number) else { return };
+        books.dead.extend(gone.iter().map(|removed| (removed.block, removed.blocks)));
         let blocks: u64 = gone.iter().map(|removed| u64::from(removed.blocks)).sum();
         core.space.dead(blocks * u64::from(core.block_bytes), 0);
     }
 
     fn bury_in(&mut self, core: &Core, number: u64, gone: &[Removed]) -> Result<(), StoreError> {
         self.mourn(core, number, gone);
-        let Some(shelf) = self.shelves.get(&number) else { return Ok(()) };
-        let (segment, trailer) = (Arc::clone(&shelf.segment), shelf.trailer);
+        let Some(books) = self.shelves.get(&number) else { return Ok(()) };
+        let (segment, trailer) = (Arc::clone(&books.segment), books.trailer);
         let failed = |source| core.system("removing blocks from", source);
         let opened = segment.open(&*core.disk, &core.handles).map_err(failed)?;
         let mut outcome = Ok(());
@@ -348,15 +357,15 @@ impl Writer {
 
     /// Gives the space of a segment's dead runs back, where the disk can.
     pub(super) fn free(&mut self, core: &Core, number: u64) -> Result<(), StoreError> {
-        let Some(shelf) = self.shelves.get_mut(&number) else { return Ok(()) };
-        if !self.punches || shelf.dead.is_empty() {
+        let Some(books) = self.shelves.get_mut(&number) else { return Ok(()) };
+        if !self.punches || books.dead.is_empty() {
             return Ok(());
         }
         let failed = |source| core.system("freeing space in", source);
-        let opened = shelf.segment.open(&*core.disk, &core.handles).map_err(failed)?;
+        let opened = books.segment.open(&*core.disk, &core.handles).map_err(failed)?;
         let (mut freed, mut outcome) = (0, Ok(()));
         let mut kept = Vec::new();
-        for (block, blocks) in join(std::mem::take(&mut shelf.dead)) {
+        for (block, blocks) in join(std::mem::take(&mut books.dead)) {
             let range = Shelf::range(block, blocks, core.block_bytes);
             match opened.file.punch(range) {
                 Ok(()) => freed += u64::from(blocks),
@@ -366,7 +375,7 @@ impl Writer {
                 }
             }
         }
-        shelf.dead = kept;
+        books.dead = kept;
         if core.sync == Sync::Power && freed > 0 {
             // What is given away again before this is on the disk could be there twice after a loss of power.
             if let Err(error) = opened.file.sync() {
@@ -374,7 +383,7 @@ impl Writer {
             }
         }
         let bytes = freed * u64::from(core.block_bytes);
-        shelf.segment.taken().give(bytes);
+        books.segment.taken().give(bytes);
         core.space.dead(0, bytes);
         outcome.map_err(failed)
     }
@@ -392,19 +401,25 @@ impl Writer {
         if self.active == Some(number) {
             self.active = None;
         }
-        if let Some(shelf) = self.shelves.remove(&number) {
-            core.space.dead(0, shelf.dead_blocks() * u64::from(core.block_bytes));
-            shelf.segment.close();
+        if let Some(books) = self.shelves.remove(&number) {
+            core.space.dead(0, books.dead_blocks() * u64::from(core.block_bytes));
+            books.segment.close();
         }
         Ok(())
     }
 
     /// What readers found damaged is buried.
     pub(super) fn clear_condemned(&mut self, core: &Core) {
-        let condemned = std::mem::take(&mut *core.condemned.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        let condemned =
+            std::mem::take(&mut *core.condemned.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
         let gone: Vec<Removed> = condemned
             .iter()
-            .map(|one| Removed { segment: one.segment, block: one.block, blocks: one.blocks, grave: one.grave })
+            .map(|one| Removed {
+                segment: one.segment,
+                block: one.block,
+                blocks: one.blocks,
+                grave: one.grave,
+            })
             .collect();
         // What cannot be buried now is dead in memory all the same.
         let _ = self.bury(core, &gone);
@@ -425,7 +440,8 @@ impl Writer {
         let Some(slot) = promise else { return Ok(()) };
         let at = WEAR_SLOTS[usize::from(slot.turn % 2 == 1)];
         let written = self.marker.write_at(at, &[&slot.write()]);
-        let written = written.and_then(|()| if core.sync == Sync::Power { self.marker.sync() } else { Ok(()) });
+        let written =
+            written.and_then(|()| if core.sync == Sync::Power { self.marker.sync() } else { Ok(()) });
         written.map_err(|error| core.system("counting what is written to", error))
     }
 

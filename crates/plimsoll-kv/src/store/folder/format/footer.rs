@@ -95,7 +95,9 @@ impl Footer {
         roots.dedup();
         let mut out = Vec::new();
         out.u32(count(roots.len()));
-        roots.iter().for_each(|root| out.extend_from_slice(root.bytes()));
+        for root in &roots {
+            out.extend_from_slice(root.bytes());
+        }
         for kept in kept {
             let root = roots.binary_search(&kept.root).unwrap_or_default();
             out.extend_from_slice(&kept.id.to_bytes());

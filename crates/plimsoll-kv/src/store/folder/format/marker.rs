@@ -33,7 +33,7 @@ pub(in super::super) struct WearSlot {
 }
 
 impl Marker {
-    pub(in super::super) fn write(&self) -> Vec<u8> {
+    pub(in super::super) fn write(self) -> Vec<u8> {
         let mut out = Vec::with_capacity(48);
         out.extend_from_slice(&MAGIC);
         out.u32(VERSION);

@@ -27,7 +27,7 @@ pub(in super::super) struct Header {
     pub sections: Vec<u32>,
     pub checks: Vec<u64>,
     /// Its own length; the sections follow at once.
-    pub header_bytes: u32,
+    pub own_bytes: u32,
     /// Whether it was removed.
     pub dead: bool,
 }
@@ -68,7 +68,7 @@ impl Header {
             tokens: record.tokens.to_vec(),
             sections: lengths.collect::<Option<_>>()?,
             checks: checks.map(|(index, section)| section_check(record.id, index, section)).collect(),
-            header_bytes,
+            own_bytes: header_bytes,
             dead: false,
         })
     }
@@ -79,9 +79,9 @@ impl Header {
     }
 
     pub(in super::super) fn write(&self, segment: u64, salt: u64, block: u32) -> Vec<u8> {
-        let mut out = Vec::with_capacity(self.header_bytes as usize);
+        let mut out = Vec::with_capacity(self.own_bytes as usize);
         out.u32(MAGIC);
-        out.u32(self.header_bytes);
+        out.u32(self.own_bytes);
         out.u64(0);
         out.u64(0);
         out.extend_from_slice(&self.id.to_bytes());
@@ -101,7 +101,7 @@ impl Header {
         self.checks.iter().for_each(|&check| out.u64(check));
         self.sections.iter().for_each(|&bytes| out.u32(bytes));
         self.tokens.iter().for_each(|&token| out.u32(token));
-        out.resize(self.header_bytes as usize, 0);
+        out.resize(self.own_bytes as usize, 0);
         let sum = check(&out[CHECKED_FROM..], seed(salt, block));
         out[16..24].copy_from_slice(&sum.to_le_bytes());
         out
@@ -118,12 +118,12 @@ impl Header {
 
     /// The header that is exactly these bytes, at this block of this segment.
     pub(in super::super) fn read(bytes: &[u8], segment: u64, salt: u64, block: u32) -> Result<Self, Unread> {
-        let header_bytes = Self::length(bytes).ok_or(Unread::Damaged)?;
+        let own_bytes = Self::length(bytes).ok_or(Unread::Damaged)?;
         let mut reader = Reader::new(bytes);
         reader.take(8)?;
         let dead = reader.u64()? == dead_word(salt, block);
         let sum = reader.u64()?;
-        if bytes.len() != header_bytes as usize || check(&bytes[CHECKED_FROM..], seed(salt, block)) != sum {
+        if bytes.len() != own_bytes as usize || check(&bytes[CHECKED_FROM..], seed(salt, block)) != sum {
             return Err(Unread::Damaged);
         }
         let id = BlockId::from_bytes(reader.array()?);
@@ -143,7 +143,7 @@ impl Header {
         let tokens = reader.u32s(tokens)?;
         let worth = Worth { seconds, uses, used_at };
         let header =
-            Self { id, parent, root, form, worth, tokens, sections: lengths, checks, header_bytes, dead };
+            Self { id, parent, root, form, worth, tokens, sections: lengths, checks, own_bytes, dead };
         let sound = place == (segment, block) && reader.left() < 8 && header.data_bytes() == data_bytes;
         if sound { Ok(header) } else { Err(Unread::Damaged) }
     }

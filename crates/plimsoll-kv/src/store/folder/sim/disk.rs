@@ -216,14 +216,22 @@ impl Disk for SimDisk {
 
     fn probe(&self, name: &str) -> io::Result<Lock> {
         let locked = self.operate(|state| {
-            if state.names.contains_key(name) { Ok(state.locked) } else { Err(io::ErrorKind::NotFound.into()) }
+            if state.names.contains_key(name) {
+                Ok(state.locked)
+            } else {
+                Err(io::ErrorKind::NotFound.into())
+            }
         })?;
         Ok(if locked { Lock::Other(Some(1)) } else { Lock::Held(Box::new(())) })
     }
 
     fn list(&self) -> io::Result<Vec<String>> {
         self.operate(|state| {
-            if state.made { Ok(state.names.keys().cloned().collect()) } else { Err(io::ErrorKind::NotFound.into()) }
+            if state.made {
+                Ok(state.names.keys().cloned().collect())
+            } else {
+                Err(io::ErrorKind::NotFound.into())
+            }
         })
     }
 

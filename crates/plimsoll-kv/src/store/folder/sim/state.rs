@@ -15,6 +15,7 @@ pub(super) enum Kind {
 }
 
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own that a test throws")]
 pub(super) struct State {
     pub inodes: Vec<Inode>,
     pub names: BTreeMap<String, usize>,
