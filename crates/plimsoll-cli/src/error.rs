@@ -119,6 +119,9 @@ pub enum CliError {
     /// A plan that cannot be made.
     #[error(transparent)]
     Plan(#[from] crate::plan::PlanError),
+    /// What precisions cost a model could not be measured.
+    #[error(transparent)]
+    KvGate(#[from] crate::kv::GateFailure),
     /// A file that could not be written.
     #[error("{} could not be written: {source}", path.display())]
     Write {
@@ -195,6 +198,7 @@ Self::Recording(_) => {
                 "check the path; `plimsoll pool replay TRACE --record FILE` and `engine.record_to(…)` make recordings".to_owned()
             }
             Self::Export(_) => "name an account and a place that it has, or leave both out".to_owned(),
+            Self::KvGate(error) => error.next_step().to_owned(),
             Self::Plan(error) => error.next_step().to_owned(),
             Self::Terminal => "add `-o FILE`, or send the output to a file or another program".to_owned(),
             Self::Output(_) | Self::Write { .. } => {

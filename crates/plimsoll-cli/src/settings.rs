@@ -8,6 +8,7 @@ use crate::bench::{GovernorArgs, PoolArgs, RecorderArgs};
 use crate::config::CheckArgs;
 use crate::device::DeviceCheckArgs;
 use crate::health::HealthArgs;
+use crate::kv::KvCommand;
 use crate::machine::MachineArgs;
 use crate::plan::PlanArgs;
 use crate::pool::ReplayArgs;
@@ -39,6 +40,7 @@ pub(crate) enum Command {
     RecordingShow(ShowArgs),
     RecordingExport(ExportArgs),
     Report(ReportArgs),
+    Kv(KvCommand),
     BenchPool(PoolArgs),
     BenchMemory(MemoryArgs),
     BenchGovernor(GovernorArgs),
@@ -62,6 +64,7 @@ impl From<Args> for Settings {
                 CommandArgs::Recording(RecordingCommand::Show(show)) => Command::RecordingShow(show),
                 CommandArgs::Recording(RecordingCommand::Export(export)) => Command::RecordingExport(export),
                 CommandArgs::Report(report) => Command::Report(report),
+                CommandArgs::Kv(command) => Command::Kv(command),
                 CommandArgs::Bench(BenchCommand::Pool(pool)) => Command::BenchPool(pool),
                 CommandArgs::Bench(BenchCommand::Memory(memory)) => Command::BenchMemory(memory),
                 CommandArgs::Bench(BenchCommand::Governor(governor)) => Command::BenchGovernor(governor),
