@@ -10,12 +10,8 @@ fuzz_target!(|input: (u32, u8, u8, u8, u8, u8, Vec<u8>)| {
     let (tag, element, tokens, keys, values, snapshot, bytes) = input;
     let element = [Element::F32, Element::F16, Element::Bf16, Element::Opaque][usize::from(element % 4)];
     let layer = Layer { reach: Reach::All, keys: keys.into(), values: values.into() };
-    let layout = Layout {
-        block_tokens: tokens.into(),
-        element,
-        layers: vec![layer],
-        snapshot_bytes: snapshot.into(),
-    };
+    let layout =
+        Layout { block_tokens: tokens.into(), element, layers: vec![layer], snapshot_bytes: snapshot.into() };
     // Half of the time a form that there is.
     let tag = if tag % 2 == 0 { 1 << 24 | (tag >> 1) % 2 << 8 | (tag >> 2) % 3 } else { tag };
     let Ok(codec) = Codec::of(&layout, tag) else { return };

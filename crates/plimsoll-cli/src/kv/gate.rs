@@ -100,11 +100,11 @@ pub struct GateRow {
 
 /// Measures it and prints the table.
 pub fn run(args: &GateArgs, printer: &Printer) -> Result<(), CliError> {
-    let table = gather(args, printer)?;
+    let table = gather(args)?;
     printer.report(&table, view)
 }
 
-fn gather(args: &GateArgs, printer: &Printer) -> Result<GateTable, CliError> {
+fn gather(args: &GateArgs) -> Result<GateTable, CliError> {
     let decoder = Arc::new(Decoder::open(&args.model).map_err(GateFailure::from)?);
     let tokens = (args.tokens as usize).min(decoder.shape().context);
     let texts: Result<Vec<_>, _> = (1..=args.texts).map(|seed| decoder.sample(seed, tokens)).collect();
