@@ -30,6 +30,7 @@ Examples:
   plimsoll pool replay trace.csv.gz what our pool keeps where another kept more
   plimsoll kv replay trace.jsonl.gz what a cache of attention state would have found
   plimsoll device check cuda:0      whether a GPU keeps what devices promise
+  plimsoll kv gate model.gguf       what 8-bit and 4-bit attention state costs a model
   plimsoll bench pool               what a lease costs on this machine
   plimsoll bench memory             how fast bytes move here
   plimsoll recording show run.plimsoll   what a recording says
@@ -82,6 +83,9 @@ pub(crate) enum CommandArgs {
     Recording(RecordingCommand),
     /// Write a recording as one page for a browser: over time, its peaks, its largest leases, what was evicted
     Report(ReportArgs),
+    /// Look at caches of attention state
+    #[command(subcommand, arg_required_else_help = true)]
+    Kv(KvCommand),
     /// Measure Plimsoll on this machine
     #[command(subcommand, arg_required_else_help = true)]
     Bench(BenchCommand),

@@ -133,9 +133,9 @@ pub enum CliError {
     /// A plan that cannot be made.
     #[error(transparent)]
     Plan(#[from] crate::plan::PlanError),
-    /// A cache of attention state, or a trace for one.
+    /// What precisions cost a model could not be measured.
     #[error(transparent)]
-    Kv(#[from] crate::kv::KvError),
+    KvGate(#[from] crate::kv::GateFailure),
     /// A file that could not be written.
     #[error("{} could not be written: {source}", path.display())]
     Write {
@@ -212,11 +212,7 @@ Self::Recording(_) => {
                 "check the path; `plimsoll pool replay TRACE --record FILE` and `engine.record_to(…)` make recordings".to_owned()
             }
             Self::Export(_) => "name an account and a place that it has, or leave both out".to_owned(),
-            Self::Store(_) => "check the folder, and that no process has it open".to_owned(),
-            Self::Damaged { .. } => {
-                "`plimsoll kv compact DIR` drops what is damaged; whoever reads it finds a miss, never wrong bytes"
-                    .to_owned()
-            }
+            Self::KvGate(error) => error.next_step().to_owned(),
             Self::Plan(error) => error.next_step().to_owned(),
             Self::Kv(error) => error.next_step().to_owned(),
             Self::Terminal => "add `-o FILE`, or send the output to a file or another program".to_owned(),

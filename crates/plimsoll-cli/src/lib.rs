@@ -88,6 +88,7 @@ fn execute(settings: &Settings, printer: &Printer) -> Result<(), CliError> {
         Command::RecordingShow(show) => recording::run_show(show, printer),
         Command::RecordingExport(export) => recording::run_export(export, printer),
         Command::Report(report) => report::run(report, printer),
+        Command::Kv(command) => kv::run(command, printer),
         Command::BenchPool(pool) => bench::run_pool(pool, printer),
         Command::BenchMemory(memory) => bench::memory::run(memory, printer),
         Command::BenchGovernor(governor) => bench::run_governor(governor, printer),
