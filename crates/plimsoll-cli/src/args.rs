@@ -7,6 +7,7 @@ use crate::bench::{GovernorArgs, PoolArgs, RecorderArgs};
 use crate::config::CheckArgs;
 use crate::device::DeviceCheckArgs;
 use crate::health::HealthArgs;
+use crate::kv::{CompactArgs, InspectArgs, VerifyArgs};
 use crate::machine::MachineArgs;
 use crate::plan::PlanArgs;
 use crate::pool::ReplayArgs;
@@ -68,6 +69,9 @@ pub(crate) enum CommandArgs {
     /// Look at memory pools from outside
     #[command(subcommand, arg_required_else_help = true)]
     Pool(PoolCommand),
+    /// Look at caches of attention state
+    #[command(subcommand, arg_required_else_help = true)]
+    Kv(KvCommand),
     /// Look at devices: GPUs, and the machine's own memory
     #[command(subcommand, arg_required_else_help = true)]
     Device(DeviceCommand),
@@ -88,6 +92,16 @@ pub(crate) enum CommandArgs {
 pub(crate) enum PoolCommand {
     /// Replay a recorded allocator trace: what our pool would have kept, beside a plain best fit and the recording
     Replay(ReplayArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KvCommand {
+    /// Show what a cold store holds: segments, records, models, what was written
+    Inspect(InspectArgs),
+    /// Check every record of a cold store; writes nothing
+    Verify(VerifyArgs),
+    /// Drop what is dead or damaged in a cold store, and put together what lives
+    Compact(CompactArgs),
 }
 
 #[derive(Debug, Subcommand)]

@@ -116,6 +116,17 @@ pub enum CliError {
     /// Bytes that are no text, and a terminal that would show them.
     #[error("a PyTorch snapshot is no text, and a terminal cannot show it")]
     Terminal,
+    /// A store of attention state that cannot be used.
+    #[error(transparent)]
+    Store(#[from] plimsoll_kv::store::StoreError),
+    /// A cold store in which something does not verify.
+    #[error("{} is damaged: {found} things do not verify", folder.display())]
+    Damaged {
+        /// Which folder.
+        folder: std::path::PathBuf,
+        /// How many things.
+        found: usize,
+    },
     /// A plan that cannot be made.
     #[error(transparent)]
     Plan(#[from] crate::plan::PlanError),
@@ -195,6 +206,11 @@ Self::Recording(_) => {
                 "check the path; `plimsoll pool replay TRACE --record FILE` and `engine.record_to(…)` make recordings".to_owned()
             }
             Self::Export(_) => "name an account and a place that it has, or leave both out".to_owned(),
+            Self::Store(_) => "check the folder, and that no process has it open".to_owned(),
+            Self::Damaged { .. } => {
+                "`plimsoll kv compact DIR` drops what is damaged; whoever reads it finds a miss, never wrong bytes"
+                    .to_owned()
+            }
             Self::Plan(error) => error.next_step().to_owned(),
             Self::Terminal => "add `-o FILE`, or send the output to a file or another program".to_owned(),
             Self::Output(_) | Self::Write { .. } => {

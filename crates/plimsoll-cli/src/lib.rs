@@ -16,6 +16,7 @@ pub mod device;
 pub mod draw;
 mod error;
 pub mod health;
+pub mod kv;
 pub mod machine;
 pub mod plan;
 pub mod pool;
@@ -78,6 +79,9 @@ fn execute(settings: &Settings, printer: &Printer) -> Result<(), CliError> {
         Command::Watch(watch) => watch::run(watch, printer),
         Command::Health(health) => health::run(health, printer),
         Command::ConfigCheck(check) => config::run(check, printer),
+        Command::KvInspect(args) => kv::run_inspect(args, printer),
+        Command::KvVerify(args) => kv::run_verify(args, printer),
+        Command::KvCompact(args) => kv::run_compact(args, printer),
         Command::PoolReplay(replay) => pool::run(replay, printer),
         Command::DeviceCheck(check) => device::run(check, printer),
         Command::RecordingShow(show) => recording::run_show(show, printer),

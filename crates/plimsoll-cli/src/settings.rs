@@ -1,13 +1,14 @@
 //! What was typed, checked once; nothing below here sees raw arguments.
 
 use crate::args::{
-    Args, BenchCommand, CommandArgs, ConfigArgs, DeviceCommand, PoolCommand, RecordingCommand,
+    Args, BenchCommand, CommandArgs, ConfigArgs, DeviceCommand, KvCommand, PoolCommand, RecordingCommand,
 };
 use crate::bench::memory::MemoryArgs;
 use crate::bench::{GovernorArgs, PoolArgs, RecorderArgs};
 use crate::config::CheckArgs;
 use crate::device::DeviceCheckArgs;
 use crate::health::HealthArgs;
+use crate::kv::{CompactArgs, InspectArgs, VerifyArgs};
 use crate::machine::MachineArgs;
 use crate::plan::PlanArgs;
 use crate::pool::ReplayArgs;
@@ -35,6 +36,9 @@ pub(crate) enum Command {
     Health(HealthArgs),
     ConfigCheck(CheckArgs),
     PoolReplay(ReplayArgs),
+    KvInspect(InspectArgs),
+    KvVerify(VerifyArgs),
+    KvCompact(CompactArgs),
     DeviceCheck(DeviceCheckArgs),
     RecordingShow(ShowArgs),
     RecordingExport(ExportArgs),
@@ -57,6 +61,9 @@ impl From<Args> for Settings {
                 CommandArgs::Watch(watch) => Command::Watch(watch),
                 CommandArgs::Health(health) => Command::Health(health),
                 CommandArgs::Config(ConfigArgs::Check(check)) => Command::ConfigCheck(check),
+                CommandArgs::Kv(KvCommand::Inspect(args)) => Command::KvInspect(args),
+                CommandArgs::Kv(KvCommand::Verify(args)) => Command::KvVerify(args),
+                CommandArgs::Kv(KvCommand::Compact(args)) => Command::KvCompact(args),
                 CommandArgs::Pool(PoolCommand::Replay(replay)) => Command::PoolReplay(replay),
                 CommandArgs::Device(DeviceCommand::Check(check)) => Command::DeviceCheck(check),
                 CommandArgs::Recording(RecordingCommand::Show(show)) => Command::RecordingShow(show),

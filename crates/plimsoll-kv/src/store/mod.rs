@@ -7,10 +7,12 @@
 #[cfg(feature = "remote")]
 pub mod bucket;
 mod error;
+#[cfg(unix)]
+pub mod folder;
 mod record;
 
 pub use error::StoreError;
-pub use record::{Expect, Found, Listed, Record, Room, Worth};
+pub use record::{Expect, Found, Listed, Record, Room, Wanted, Worth};
 
 use crate::block::BlockId;
 
@@ -35,6 +37,13 @@ pub trait Store: Send + Sync {
         sections: std::ops::Range<usize>,
         into: &mut [u8],
     ) -> Result<Found, StoreError>;
+
+    /// Reads several blocks, each as [`read`](Self::read) does; a store that can do many at once does.
+    fn read_many(&self, wanted: &mut [Wanted<'_>]) {
+        for one in wanted {
+            one.found = self.read(one.id, &one.expect, one.sections.clone(), one.into);
+        }
+    }
 
     /// Forgets blocks; readers that have begun end well or find a miss. Unknown ones are passed over.
     fn remove(&self, ids: &[BlockId]) -> Result<(), StoreError>;

@@ -2,6 +2,7 @@
 
 use plimsoll::Bytes;
 
+use super::StoreError;
 use crate::block::{BlockId, Root, Token};
 
 /// A block on its way into a store.
@@ -45,6 +46,21 @@ pub struct Expect<'a> {
     pub tokens: &'a [Token],
     /// What its bytes are.
     pub form: u32,
+}
+
+/// One block of several that are read at once.
+#[derive(Debug)]
+pub struct Wanted<'a> {
+    /// Which.
+    pub id: BlockId,
+    /// What it is taken to be.
+    pub expect: Expect<'a>,
+    /// Which of its sections.
+    pub sections: std::ops::Range<usize>,
+    /// Where to, exactly as long as they are together.
+    pub into: &'a mut [u8],
+    /// What became of it; written by the store.
+    pub found: Result<Found, StoreError>,
 }
 
 /// What became of a read.
