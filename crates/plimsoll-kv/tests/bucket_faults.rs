@@ -12,7 +12,7 @@ use bucket_common::server::{Fault, Server};
 use bucket_common::{FORM, blocks, listed};
 use plimsoll::Bytes;
 use plimsoll_kv::store::bucket::{Bucket, BucketSettings};
-use plimsoll_kv::store::{Expect, Found, Record, Store, StoreError, Worth};
+use plimsoll_kv::store::{Expect, Found, Record, Store, StoreError, Wanted, Worth};
 
 const LIMIT: Duration = Duration::from_millis(300);
 
@@ -58,6 +58,35 @@ fn a_sound_server_is_used_sparingly() {
     two.remove(&[some.id(9), some.id(8), some.id(7)]).unwrap();
     assert_eq!(server.requests() - before, 2, "many are deleted at once");
     assert!(!some.read_whole(&one, 9).unwrap());
+}
+
+#[test]
+fn many_are_read_side_by_side_and_each_has_its_own_answer() {
+    let server = Server::start();
+    let some = blocks(1, 40, 300);
+    let one = Bucket::open(patient(&server, "one")).unwrap();
+    some.put(&one, 0..40).unwrap();
+    one.remove(&[some.id(39)]).unwrap();
+    let bad = some.id(7).to_string();
+    server.fault(move |_, target| if target.contains(&bad) { Fault::Status(403) } else { Fault::None });
+    let rights: Vec<_> = some.bytes.iter().map(|block| block.concat()).collect();
+    let mut rooms: Vec<_> = rights.iter().map(|right| vec![0; right.len()]).collect();
+    let wanted = |(index, into)| Wanted {
+        id: some.id(index),
+        expect: some.expect(index),
+        sections: 0..3,
+        into,
+        found: Ok(Found::No),
+    };
+    let mut all: Vec<Wanted<'_>> = rooms.iter_mut().map(Vec::as_mut_slice).enumerate().map(wanted).collect();
+    one.read_many(&mut all);
+    for (index, one) in all.iter().enumerate() {
+        match index {
+            7 => assert!(one.found.is_err()),
+            39 => assert!(matches!(one.found, Ok(Found::No))),
+            _ => assert!(matches!(one.found, Ok(Found::Yes)) && *one.into == *rights[index], "{index}"),
+        }
+    }
 }
 
 #[test]

@@ -5,9 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::blocks::{Blocks, Keeper};
-#[cfg(feature = "foyer")]
-use super::foyer;
-use super::plain;
+use super::{folder, plain};
 use crate::gpu::Row;
 
 /// How much, how large, how often.
@@ -54,8 +52,9 @@ fn keepers(folder: &Path, blocks: Blocks) -> io::Result<Vec<Box<dyn Keeper>>> {
         Box::new(plain::Disk::new(folder, false)),
         Box::new(plain::Disk::new(folder, true)),
         Box::new(plain::Files::new(folder)?),
+        Box::new(folder::Kept::new(folder, blocks)?),
         #[cfg(feature = "foyer")]
-        Box::new(foyer::Foyer::new(folder, blocks)?),
+        Box::new(super::foyer::Foyer::new(folder, blocks)?),
     ];
     Ok(all)
 }
@@ -82,7 +81,7 @@ fn one_size(
         });
     }
     let mut times = vec![Vec::new(); keepers.len()];
-    let mut into = vec![0; blocks.bytes];
+    let mut into = vec![0; RUN * blocks.bytes];
     for turn in 0..turns {
         for (keeper, times) in keepers.iter_mut().zip(&mut times) {
             keeper.forget()?;
@@ -107,18 +106,23 @@ fn one_size(
     Ok(())
 }
 
+/// Blocks that are read one after the other, as a prefix's are.
+const RUN: usize = 8;
+
 /// Reads each block once, in strides, so that an order of writing is of no help; the disk itself is read in order.
 fn read_all(keeper: &mut dyn Keeper, blocks: Blocks, turn: usize, into: &mut [u8]) -> io::Result<usize> {
-    const RUN: usize = 8;
     let mut there = 0;
     let runs = blocks.count.div_ceil(RUN);
     for at in 0..runs {
         // Runs of blocks follow each other as a prefix's do; the runs come in another order each turn.
         let run = if keeper.name() == plain::DISK { at } else { shuffled(at, runs, turn) };
-        for index in (run * RUN..(run + 1) * RUN).take_while(|index| *index < blocks.count) {
-            if keeper.read(index, into)? {
-                there += 1;
-                check(index, into)?;
+        let indices = run * RUN..((run + 1) * RUN).min(blocks.count);
+        let into = &mut into[..indices.len() * blocks.bytes];
+        let found = keeper.run(indices.clone(), into)?;
+        there += found;
+        if found == indices.len() {
+            for (index, block) in indices.zip(into.chunks(blocks.bytes)) {
+                check(index, block)?;
             }
         }
     }

@@ -13,6 +13,15 @@ pub(super) trait Keeper {
     fn forget(&mut self) -> io::Result<()>;
     /// Reads a block; whether it is there.
     fn read(&mut self, index: usize, into: &mut [u8]) -> io::Result<bool>;
+    /// Reads blocks that follow each other; how many are there. Whoever can do several at once does.
+    fn run(&mut self, indices: std::ops::Range<usize>, into: &mut [u8]) -> io::Result<usize> {
+        let bytes = into.len() / indices.len().max(1);
+        let mut there = 0;
+        for (index, block) in indices.zip(into.chunks_mut(bytes)) {
+            there += usize::from(self.read(index, block)?);
+        }
+        Ok(there)
+    }
 }
 
 /// The blocks: numbers that do not compress, another sequence for each block.

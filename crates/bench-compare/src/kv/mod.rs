@@ -6,6 +6,7 @@
 
 mod beside;
 mod blocks;
+mod folder;
 #[cfg(feature = "foyer")]
 mod foyer;
 mod plain;

@@ -22,7 +22,7 @@ use super::settings::BucketSettings;
 use super::shelf::Shelf;
 use super::tally::{Facts, Tally};
 use crate::block::BlockId;
-use crate::store::{Expect, Found, Listed, Record, Room, Store, StoreError};
+use crate::store::{Expect, Found, Listed, Record, Room, Store, StoreError, Wanted};
 
 /// Blocks in an object store that several machines share.
 ///
@@ -335,30 +335,44 @@ impl Bucket {
         books.head(id).map(Known::Head).or_else(lengths).unwrap_or(Known::Nothing)
     }
 
-    /// Reads and judges once.
-    fn attempt(
+    /// Asks for sections; the answer comes later.
+    fn ask(
         &self,
         id: BlockId,
         expect: &Expect<'_>,
         sections: Range<usize>,
         known: Known,
+        wanted: usize,
+    ) -> Asked {
+        let (inside, key) = (Arc::clone(&self.inside), self.inside.address.key(expect.root, id));
+        let (tokens, limit) = (expect.tokens.len(), self.settings.read_limit);
+        self.hands.send(async move {
+            tokio::time::timeout(limit, inside.sections(&key, known, sections, wanted as u64, tokens))
+                .await
+                .ok()
+        })
+    }
+
+    /// Waits for an answer and judges it.
+    fn judge(
+        &self,
+        id: BlockId,
+        expect: &Expect<'_>,
+        sections: Range<usize>,
+        asked: &Asked,
         into: &mut [u8],
     ) -> Result<Judged, StoreError> {
-        let (inside, key) = (Arc::clone(&self.inside), self.inside.address.key(expect.root, id));
-        let (wanted, tokens, limit) = (into.len() as u64, expect.tokens.len(), self.settings.read_limit);
-        let asked = sections.clone();
-        let brought = self.run(async move {
-            tokio::time::timeout(limit, inside.sections(&key, known, asked, wanted, tokens)).await
-        })?;
-        let brought =
-            brought.map_err(|_| self.inside.silence(limit))?.map_err(|error| self.inside.fault(&error))?;
+        let brought = asked.recv().map_err(|_| self.gone())?;
+        let brought = brought
+            .ok_or_else(|| self.inside.silence(self.settings.read_limit))?
+            .map_err(|error| self.inside.fault(&error))?;
         self.inside.breaker().answered();
         let (head, bytes) = match brought {
             Brought::Sections(head, bytes) => (head, bytes),
             Brought::Missing => return Ok(Judged::Missing),
             Brought::Damaged => return Ok(Judged::Damaged),
         };
-        let right = head.span(sections.clone()).is_some_and(|at| at.end - at.start == wanted);
+        let right = head.span(sections.clone()).is_some_and(|at| at.end - at.start == into.len() as u64);
         if !head.is(id, expect) || !right {
             return Ok(Judged::Other);
         }
@@ -369,7 +383,53 @@ impl Bucket {
         self.inside.shelf().keep(head);
         Ok(Judged::Right)
     }
+
+    /// Begins a read: what is known of the block decides what is asked for. Nothing if it is too large to be there.
+    fn begin(&self, id: BlockId, expect: &Expect<'_>, sections: &Range<usize>, wanted: usize) -> Begun {
+        if wanted as u64 > self.settings.object_bytes_max.get() {
+            return Ok(None);
+        }
+        self.inside.admit()?;
+        let known = self.known(id);
+        let certain = matches!(known, Known::Nothing);
+        Ok(Some((self.ask(id, expect, sections.clone(), known, wanted), certain)))
+    }
+
+    fn finish(
+        &self,
+        begun: Begun,
+        id: BlockId,
+        expect: &Expect<'_>,
+        sections: Range<usize>,
+        into: &mut [u8],
+    ) -> Result<Found, StoreError> {
+        let Some((asked, certain)) = begun? else {
+            return Ok(Found::No);
+        };
+        let mut judged = self.judge(id, expect, sections.clone(), &asked, into)?;
+        if !certain && !matches!(judged, Judged::Right | Judged::Missing) {
+            // Another machine may have put the block there anew, in another form: what was known is out of date.
+            self.inside.shelf().drop_head(id);
+            let asked = self.ask(id, expect, sections.clone(), Known::Nothing, into.len());
+            judged = self.judge(id, expect, sections, &asked, into)?;
+        }
+        match judged {
+            Judged::Right => return Ok(Found::Yes),
+            Judged::Missing => self.inside.shelf().forget(id),
+            Judged::Other => Tally::add(&self.inside.tally.doubts, 1),
+            Judged::Damaged => {
+                Tally::add(&self.inside.tally.doubts, 1);
+                self.inside.shelf().damage(id);
+            }
+        }
+        Ok(Found::No)
+    }
 }
+
+/// An answer that is waited for; nothing if the time limit passed.
+type Asked = Receiver<Option<Result<Brought, object_store::Error>>>;
+/// A read that has begun, and whether it relies on nothing that was remembered.
+type Begun = Result<Option<(Asked, bool)>, StoreError>;
 
 /// What a reader makes of what came.
 enum Judged {
@@ -437,28 +497,19 @@ impl Store for Bucket {
         sections: Range<usize>,
         into: &mut [u8],
     ) -> Result<Found, StoreError> {
-        if into.len() as u64 > self.settings.object_bytes_max.get() {
-            return Ok(Found::No);
-        }
-        self.inside.admit()?;
-        let known = self.known(id);
-        let certain = matches!(known, Known::Nothing);
-        let mut judged = self.attempt(id, expect, sections.clone(), known, into)?;
-        if !certain && !matches!(judged, Judged::Right | Judged::Missing) {
-            // Another machine may have put the block there anew, in another form: what was known is out of date.
-            self.inside.shelf().drop_head(id);
-            judged = self.attempt(id, expect, sections, Known::Nothing, into)?;
-        }
-        match judged {
-            Judged::Right => return Ok(Found::Yes),
-            Judged::Missing => self.inside.shelf().forget(id),
-            Judged::Other => Tally::add(&self.inside.tally.doubts, 1),
-            Judged::Damaged => {
-                Tally::add(&self.inside.tally.doubts, 1);
-                self.inside.shelf().damage(id);
+        let begun = self.begin(id, expect, &sections, into.len());
+        self.finish(begun, id, expect, sections, into)
+    }
+
+    fn read_many(&self, wanted: &mut [Wanted<'_>]) {
+        // A few more are asked for than go at once, so that none waits for the slowest.
+        for some in wanted.chunks_mut(self.settings.requests.saturating_mul(2).max(1)) {
+            let start = |one: &Wanted<'_>| self.begin(one.id, &one.expect, &one.sections, one.into.len());
+            let begun: Vec<_> = some.iter().map(start).collect();
+            for (one, begun) in some.iter_mut().zip(begun) {
+                one.found = self.finish(begun, one.id, &one.expect, one.sections.clone(), one.into);
             }
         }
-        Ok(Found::No)
     }
 
     fn remove(&self, ids: &[BlockId]) -> Result<(), StoreError> {
