@@ -29,8 +29,8 @@ Examples:
   plimsoll config check plan.toml   whether a plan adds up and fits here
   plimsoll pool replay trace.csv.gz what our pool keeps where another kept more
   plimsoll kv replay trace.jsonl.gz what a cache of attention state would have found
-  plimsoll device check cuda:0      whether a GPU keeps what devices promise
   plimsoll kv gate model.gguf       what 8-bit and 4-bit attention state costs a model
+  plimsoll device check cuda:0      whether a GPU keeps what devices promise
   plimsoll bench pool               what a lease costs on this machine
   plimsoll bench memory             how fast bytes move here
   plimsoll recording show run.plimsoll   what a recording says
@@ -72,7 +72,7 @@ pub(crate) enum CommandArgs {
     /// Look at memory pools from outside
     #[command(subcommand, arg_required_else_help = true)]
     Pool(PoolCommand),
-    /// Work with caches of attention state: replay traces of requests
+    /// Caches of attention state: replay traces, look into cold stores, measure precisions
     #[command(subcommand, arg_required_else_help = true)]
     Kv(KvCommand),
     /// Look at devices: GPUs, and the machine's own memory
@@ -83,9 +83,6 @@ pub(crate) enum CommandArgs {
     Recording(RecordingCommand),
     /// Write a recording as one page for a browser: over time, its peaks, its largest leases, what was evicted
     Report(ReportArgs),
-    /// Look at caches of attention state
-    #[command(subcommand, arg_required_else_help = true)]
-    Kv(KvCommand),
     /// Measure Plimsoll on this machine
     #[command(subcommand, arg_required_else_help = true)]
     Bench(BenchCommand),
@@ -98,16 +95,6 @@ pub(crate) enum CommandArgs {
 pub(crate) enum PoolCommand {
     /// Replay a recorded allocator trace: what our pool would have kept, beside a plain best fit and the recording
     Replay(ReplayArgs),
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum KvCommand {
-    /// Show what a cold store holds: segments, records, models, what was written
-    Inspect(InspectArgs),
-    /// Check every record of a cold store; writes nothing
-    Verify(VerifyArgs),
-    /// Drop what is dead or damaged in a cold store, and put together what lives
-    Compact(CompactArgs),
 }
 
 #[derive(Debug, Subcommand)]

@@ -49,9 +49,26 @@ pub enum CliError {
         /// What is wrong with it.
         source: plimsoll::replay::TraceError,
     },
+    /// A cache of attention state, or a trace for one.
+    #[error(transparent)]
+    Kv(#[from] crate::kv::KvError),
+    /// What precisions cost a model could not be measured.
+    #[error(transparent)]
+    KvGate(#[from] crate::kv::GateFailure),
     /// The tiered cache could not be measured.
     #[error(transparent)]
     KvBench(#[from] crate::bench::kv::KvBenchError),
+    /// A store of attention state that cannot be used.
+    #[error(transparent)]
+    Store(#[from] plimsoll_kv::store::StoreError),
+    /// A cold store in which something does not verify.
+    #[error("{} is damaged: {found} things do not verify", folder.display())]
+    Damaged {
+        /// Which folder.
+        folder: std::path::PathBuf,
+        /// How many things.
+        found: usize,
+    },
     /// A replay that was cut short.
     #[error(transparent)]
     Replay(#[from] plimsoll::replay::ReplayError),
@@ -119,23 +136,9 @@ pub enum CliError {
     /// Bytes that are no text, and a terminal that would show them.
     #[error("a PyTorch snapshot is no text, and a terminal cannot show it")]
     Terminal,
-    /// A store of attention state that cannot be used.
-    #[error(transparent)]
-    Store(#[from] plimsoll_kv::store::StoreError),
-    /// A cold store in which something does not verify.
-    #[error("{} is damaged: {found} things do not verify", folder.display())]
-    Damaged {
-        /// Which folder.
-        folder: std::path::PathBuf,
-        /// How many things.
-        found: usize,
-    },
     /// A plan that cannot be made.
     #[error(transparent)]
     Plan(#[from] crate::plan::PlanError),
-    /// What precisions cost a model could not be measured.
-    #[error(transparent)]
-    KvGate(#[from] crate::kv::GateFailure),
     /// A file that could not be written.
     #[error("{} could not be written: {source}", path.display())]
     Write {
@@ -212,9 +215,15 @@ Self::Recording(_) => {
                 "check the path; `plimsoll pool replay TRACE --record FILE` and `engine.record_to(…)` make recordings".to_owned()
             }
             Self::Export(_) => "name an account and a place that it has, or leave both out".to_owned(),
-            Self::KvGate(error) => error.next_step().to_owned(),
             Self::Plan(error) => error.next_step().to_owned(),
             Self::Kv(error) => error.next_step().to_owned(),
+            Self::KvGate(error) => error.next_step().to_owned(),
+            Self::KvBench(_) => "give the machine 3 GiB of memory, or add --quick".to_owned(),
+            Self::Store(_) => "check the folder, and that no process has it open".to_owned(),
+            Self::Damaged { .. } => {
+                "`plimsoll kv compact DIR` drops what is damaged; whoever reads it finds a miss, never wrong bytes"
+                    .to_owned()
+            }
             Self::Terminal => "add `-o FILE`, or send the output to a file or another program".to_owned(),
             Self::Output(_) | Self::Write { .. } => {
                 "check that the disk has room and the target is writable".to_owned()

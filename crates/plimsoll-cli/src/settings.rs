@@ -1,8 +1,9 @@
 //! What was typed, checked once; nothing below here sees raw arguments.
 
 use crate::args::{
-    Args, BenchCommand, CommandArgs, ConfigArgs, DeviceCommand, KvCommand, PoolCommand, RecordingCommand,
+    Args, BenchCommand, CommandArgs, ConfigArgs, DeviceCommand, PoolCommand, RecordingCommand,
 };
+use crate::bench::kv::KvArgs;
 use crate::bench::memory::MemoryArgs;
 use crate::bench::{GovernorArgs, PoolArgs, RecorderArgs};
 use crate::config::CheckArgs;
@@ -41,11 +42,11 @@ pub(crate) enum Command {
     RecordingShow(ShowArgs),
     RecordingExport(ExportArgs),
     Report(ReportArgs),
-    Kv(KvCommand),
     BenchPool(PoolArgs),
     BenchMemory(MemoryArgs),
     BenchGovernor(GovernorArgs),
     BenchRecorder(RecorderArgs),
+    BenchKv(KvArgs),
 }
 
 impl From<Args> for Settings {
@@ -60,20 +61,17 @@ impl From<Args> for Settings {
                 CommandArgs::Watch(watch) => Command::Watch(watch),
                 CommandArgs::Health(health) => Command::Health(health),
                 CommandArgs::Config(ConfigArgs::Check(check)) => Command::ConfigCheck(check),
-                CommandArgs::Kv(KvCommand::Inspect(args)) => Command::KvInspect(args),
-                CommandArgs::Kv(KvCommand::Verify(args)) => Command::KvVerify(args),
-                CommandArgs::Kv(KvCommand::Compact(args)) => Command::KvCompact(args),
                 CommandArgs::Pool(PoolCommand::Replay(replay)) => Command::PoolReplay(replay),
                 CommandArgs::Kv(command) => Command::Kv(command),
                 CommandArgs::Device(DeviceCommand::Check(check)) => Command::DeviceCheck(check),
                 CommandArgs::Recording(RecordingCommand::Show(show)) => Command::RecordingShow(show),
                 CommandArgs::Recording(RecordingCommand::Export(export)) => Command::RecordingExport(export),
                 CommandArgs::Report(report) => Command::Report(report),
-                CommandArgs::Kv(command) => Command::Kv(command),
                 CommandArgs::Bench(BenchCommand::Pool(pool)) => Command::BenchPool(pool),
                 CommandArgs::Bench(BenchCommand::Memory(memory)) => Command::BenchMemory(memory),
                 CommandArgs::Bench(BenchCommand::Governor(governor)) => Command::BenchGovernor(governor),
                 CommandArgs::Bench(BenchCommand::Recorder(recorder)) => Command::BenchRecorder(recorder),
+                CommandArgs::Bench(BenchCommand::Kv(kv)) => Command::BenchKv(kv),
             },
         }
     }

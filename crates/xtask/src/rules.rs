@@ -147,10 +147,7 @@ pub const RULES: Rules = Rules {
                 "plimsoll-wgpu",
             ],
         ),
-        (
-            "bench-compare",
-            &["plimsoll", "plimsoll-cli", "plimsoll-cuda", "plimsoll-device", "plimsoll-kv"],
-        ),
+        ("bench-compare", &["plimsoll", "plimsoll-cli", "plimsoll-cuda", "plimsoll-device", "plimsoll-kv"]),
         ("xtask", &[]),
     ],
     confined: &[("bench-compare", &["cubecl", "foyer", "libmimalloc-sys", "mimalloc", "offset-allocator"])],

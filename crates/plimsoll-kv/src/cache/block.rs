@@ -144,7 +144,7 @@ impl<P: Pages> Complete<P> {
         let at = parent.and_then(|parent| core.node_of(parent));
         if orphan || (parent.is_some() && at.is_none()) {
             let mut state = core.state();
-            let visit = state.visit(core.now(), &[], 0, None);
+            let visit = state.visit(core.now(), &[], 0);
             drop(state);
             return Shared { core, hot, seat: None, visit };
         }
@@ -239,7 +239,7 @@ impl<P: Pages> Core<P> {
         let bytes = self.page_bytes() + snapshot_bytes(&hot);
         let mut state = self.state();
         let came = state.visit_of(hot.origin.id).or(visit);
-        let mut visit = came.unwrap_or_else(|| state.visit(self.now(), &[], 0, None));
+        let mut visit = came.unwrap_or_else(|| state.visit(self.now(), &[], 0));
         let node = state.place(parent, hot.origin.id);
         let there = state.hot(node).map(|other| Arc::clone(&other.origin));
         let there = there.or_else(|| state.warm(node).map(|warm| Arc::clone(&warm.origin)));

@@ -27,7 +27,7 @@ impl<P: Pages> Prefix<P> {
         core.counts.asked.add(chain.ids().len() as u64);
         let mut state = core.state();
         let Some((mut blocks, mut node)) = state.tree().longest(chain.ids()) else {
-            state.visit(core.now(), chain.ids(), 0, None);
+            state.visit(core.now(), chain.ids(), 0);
             return None;
         };
         if core.layout.needs_snapshot() {
@@ -38,7 +38,7 @@ impl<P: Pages> Prefix<P> {
             }
         }
         state.pin(node);
-        let visit = state.visit(core.now(), chain.ids(), blocks, Some(node));
+        let visit = state.visit(core.now(), chain.ids(), blocks);
         drop(state);
         Some(Self { core: Arc::clone(core), seat: core.seat(node), blocks, visit })
     }

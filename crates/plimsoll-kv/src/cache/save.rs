@@ -46,7 +46,7 @@ impl<P: Pages> Core<P> {
                 return;
             }
             let node = state.place(parent.flatten(), listed.id);
-            let mut visit = state.visit(self.now(), &[], 0, None);
+            let mut visit = state.visit(self.now(), &[], 0);
             state.used(&mut visit, node);
             state.cost(node, listed.worth.seconds, self.page_bytes());
             state.entry_mut(node).boundary = listed.sections.len() > self.layout.layers.len();

@@ -128,10 +128,9 @@ impl<H, W> State<H, W> {
         node
     }
 
-    /// A prompt of these blocks comes, of which the first `length` are stored; `last` is the last of those.
-    pub fn visit(&mut self, now: f64, ids: &[BlockId], length: usize, last: Option<NodeId>) -> Visit {
-        let last = last.map(|node| self.tree.value(node).standing);
-        self.order.visit(now, ids, length, last)
+    /// A prompt of these blocks comes, of which the first `length` are stored.
+    pub fn visit(&mut self, now: f64, ids: &[BlockId], length: usize) -> Visit {
+        self.order.visit(now, ids, length)
     }
 
     /// The prompt that a block comes in for, if somebody looked for it.
@@ -317,3 +316,7 @@ impl<H, W> Dropped<H, W> {
         drop(self);
     }
 }
+
+#[cfg(all(test, not(shuttle)))]
+#[path = "state_tests.rs"]
+mod tests;

@@ -54,8 +54,8 @@ impl Order {
         }
     }
 
-    /// A prompt comes, of which the first `length` blocks are stored; `last` is what is known of the last of these.
-    pub fn visit(&mut self, now: f64, ids: &[BlockId], length: usize, last: Option<Standing>) -> Visit {
+    /// A prompt comes, of which the first `length` blocks are stored.
+    pub fn visit(&mut self, now: f64, ids: &[BlockId], length: usize) -> Visit {
         let missed = ids.get(length..).unwrap_or_default();
         if self.expected.len() + missed.len() > REMEMBERED {
             self.expected.clear();
@@ -66,9 +66,7 @@ impl Order {
                 expected.insert(id, Standing(facts));
             }
         });
-        let deepest = recalled.checked_sub(1).and_then(|deepest| self.expected.get(&missed[deepest]).copied());
-        let last = deepest.or(last);
-        let visit = self.judge.visit(now, ids.len(), length + recalled, last.as_ref().map(|standing| &standing.0));
+        let visit = self.judge.visit(now, ids.len(), length + recalled);
         if let Some(&first) = missed.first() {
             if self.visits.len() >= REMEMBERED {
                 self.visits.clear();

@@ -273,6 +273,6 @@ fn mix(id: BlockId, seed: u64) -> u64 {
     folded.wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(shuttle)))]
 #[path = "tree_tests.rs"]
 mod tests;

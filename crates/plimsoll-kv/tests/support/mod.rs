@@ -1,5 +1,6 @@
 //! An engine that computes nothing but can tell whether a block is right, and a store that fails on order.
 #![allow(dead_code, reason = "each test file uses its part")]
+#![allow(clippy::unwrap_used, reason = "in a test, a panic says what went wrong")]
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -198,6 +199,7 @@ impl MemoryStore {
 }
 
 impl Store for MemoryStore {
+    #[allow(clippy::unnecessary_literal_bound, reason = "as the trait says it")]
     fn name(&self) -> &str {
         "memory"
     }

@@ -89,8 +89,18 @@ pub(super) fn rows(args: &KvArgs) -> Result<Vec<KvRow>, KvBenchError> {
         row(found, median(times), "us", Some(Target::AtMost(50.0))),
         row("  the slowest of a hundred".to_owned(), p99, "us", None),
         row(format!("  hash its {} tokens, once", PROMPT * TOKENS as usize), hashing * 1e6, "us", None),
-        row("index, a block, as it counts itself".to_owned(), stand.cache.stats().index_bytes_per_block, "bytes", Some(Target::AtMost(128.0))),
-        row("index, a block, as the process grew".to_owned(), taken as f64 / blocks.max(1) as f64, "bytes", Some(Target::AtMost(128.0))),
+        row(
+            "index, a block, as it counts itself".to_owned(),
+            stand.cache.stats().index_bytes_per_block,
+            "bytes",
+            Some(Target::AtMost(128.0)),
+        ),
+        row(
+            "index, a block, as the process grew".to_owned(),
+            taken as f64 / blocks.max(1) as f64,
+            "bytes",
+            Some(Target::AtMost(128.0)),
+        ),
     ])
 }
 
@@ -102,8 +112,9 @@ fn tokens(prompt: usize) -> Vec<Token> {
 fn listed(layout: &Layout, chains: &[Chain]) -> Result<Vec<Listed>, KvBenchError> {
     let codec = Codec::new(layout, Precision::Four, Packing::None)
         .map_err(|error| KvBenchError::Nothing(error.to_string()))?;
-    let sections: Vec<u32> =
-        (0..layout.layers.len()).map(|layer| u32::try_from(codec.section_bytes(layer)).unwrap_or(u32::MAX)).collect();
+    let sections: Vec<u32> = (0..layout.layers.len())
+        .map(|layer| u32::try_from(codec.section_bytes(layer)).unwrap_or(u32::MAX))
+        .collect();
     let one = |chain: &Chain, index: usize| Listed {
         id: chain.ids()[index],
         parent: index.checked_sub(1).map(|before| chain.ids()[before]),

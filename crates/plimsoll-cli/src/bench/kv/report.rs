@@ -56,7 +56,14 @@ impl KvRow {
 pub fn view(report: &KvReport, pen: &Pen) -> String {
     let heading = format!("pages on {} ({})\n\n", report.place, report.device);
     let right = Align::Right;
-    let mut table = Table::new([("", Align::Left), ("measured", right), ("beside", right), ("ratio", right), ("target", right), ("", Align::Left)]);
+    let mut table = Table::new([
+        ("", Align::Left),
+        ("measured", right),
+        ("beside", right),
+        ("ratio", right),
+        ("target", right),
+        ("", Align::Left),
+    ]);
     for row in &report.rows {
         let of_peer = row.peer.map_or_else(String::new, |peer| format!("{:.2}", row.value / peer));
         let peer = row.peer.map_or_else(String::new, |peer| number(peer, row.unit));
@@ -70,7 +77,10 @@ pub fn view(report: &KvReport, pen: &Pen) -> String {
             Some(true) => "reached",
             Some(false) => "MISSED",
         };
-        table.row([row.what.as_str(), &number(row.value, row.unit), &peer, &of_peer, &target, verdict].map(Into::into));
+        table.row(
+            [row.what.as_str(), &number(row.value, row.unit), &peer, &of_peer, &target, verdict]
+                .map(Into::into),
+        );
         if !row.beside.is_empty() {
             table.note(format!("beside: {}", row.beside));
         }
@@ -79,7 +89,13 @@ pub fn view(report: &KvReport, pen: &Pen) -> String {
 }
 
 fn number(value: f64, unit: &str) -> String {
-    let places = if value >= 100.0 { 0 } else if value >= 10.0 { 1 } else { 2 };
+    let places = if value >= 100.0 {
+        0
+    } else if value >= 10.0 {
+        1
+    } else {
+        2
+    };
     format!("{value:.places$} {unit}")
 }
 
@@ -97,7 +113,8 @@ mod tests {
             peer: Some(10.0),
             target: Some(Target::PartOfPeer(0.8)),
         };
-        let report = |row: &KvRow| KvReport { place: "host".into(), device: "x".into(), rows: vec![row.clone()] };
+        let report =
+            |row: &KvRow| KvReport { place: "host".into(), device: "x".into(), rows: vec![row.clone()] };
         let pen = Pen { color: false, unicode: true, width: 80 };
         assert!(view(&report(&row), &pen).contains("MISSED"));
         row.value = 8.0;

@@ -20,9 +20,10 @@ use super::{KvArgs, KvBenchError, KvRow};
 
 pub(super) fn warm(args: &KvArgs, device: &Arc<dyn Device>) -> Result<Vec<KvRow>, KvBenchError> {
     let mut rows = Vec::new();
-    for (what, precision, target) in
-        [("warm restore, native", Precision::Native, 0.8), ("warm restore, from 8 bits", Precision::Eight, 0.6)]
-    {
+    for (what, precision, target) in [
+        ("warm restore, native", Precision::Native, 0.8),
+        ("warm restore, from 8 bits", Precision::Eight, 0.6),
+    ] {
         let stand = Stand::new(device, &layout(), args.blocks(), |_, mut settings| {
             settings.warm.precision = precision;
             Ok(settings)
@@ -39,7 +40,10 @@ pub(super) fn warm(args: &KvArgs, device: &Arc<dyn Device>) -> Result<Vec<KvRow>
             let copied = copy.seconds();
             if turn > 0 {
                 if restored != args.blocks() {
-                    return Err(KvBenchError::Nothing(format!("{restored} of {} blocks came back", args.blocks())));
+                    return Err(KvBenchError::Nothing(format!(
+                        "{restored} of {} blocks came back",
+                        args.blocks()
+                    )));
                 }
                 ours.push(seconds);
                 theirs.push(copied);
@@ -112,12 +116,15 @@ impl Drop for Scratch {
 
 pub(super) fn cold(args: &KvArgs, device: &Arc<dyn Device>) -> Result<Vec<KvRow>, KvBenchError> {
     let mut rows = Vec::new();
-    for (what, precision) in [("cold restore, native", Precision::Native), ("cold restore, from 4 bits", Precision::Four)] {
+    for (what, precision) in
+        [("cold restore, native", Precision::Native), ("cold restore, from 4 bits", Precision::Four)]
+    {
         let scratch = Scratch::new(args, "cold")?;
         let folder = scratch.path().join("store");
         let stand = Stand::new(device, &layout(), args.blocks(), |engine, settings| {
             let account = Some(engine.account("kv/cold")?.clone());
-            let store = Folder::open(FolderSettings { account, ..FolderSettings::new(&folder, Bytes::gib(12)) })?.0;
+            let store =
+                Folder::open(FolderSettings { account, ..FolderSettings::new(&folder, Bytes::gib(12)) })?.0;
             let cold = ColdSettings {
                 precision,
                 packing: Packing::None,
@@ -143,7 +150,10 @@ pub(super) fn cold(args: &KvArgs, device: &Arc<dyn Device>) -> Result<Vec<KvRow>
             forget(&folder)?;
             let (restored, seconds) = restore(&stand.cache, &chain);
             if restored != args.blocks() {
-                return Err(KvBenchError::Nothing(format!("{restored} of {} blocks came back", args.blocks())));
+                return Err(KvBenchError::Nothing(format!(
+                    "{restored} of {} blocks came back",
+                    args.blocks()
+                )));
             }
             ours.push(seconds);
             forget(&plain)?;

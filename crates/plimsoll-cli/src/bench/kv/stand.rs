@@ -49,7 +49,8 @@ impl Stand {
         } else {
             AccountSettings::new("kv").share(place, Bytes::ZERO, room).share(Place::Host, Bytes::ZERO, room)
         };
-        let mut places = vec![LineSettings::new(Place::Host, room + room), LineSettings::new(Place::Disk, Bytes::gib(16))];
+        let mut places =
+            vec![LineSettings::new(Place::Host, room + room), LineSettings::new(Place::Disk, Bytes::gib(16))];
         let mut devices: Vec<Arc<dyn Device>> = vec![Arc::clone(device)];
         if place != Place::Host {
             places.push(LineSettings::new(place, room + Bytes::mib(64)));
@@ -147,7 +148,12 @@ pub(super) fn median(mut values: Vec<f64>) -> f64 {
 /// Below which such a part of them lies.
 pub(super) fn quantile(values: &mut [f64], part: f64) -> f64 {
     values.sort_by(f64::total_cmp);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "an index")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "an index"
+    )]
     let at = ((values.len() as f64 - 1.0) * part) as usize;
     values.get(at).copied().unwrap_or(f64::NAN)
 }

@@ -119,7 +119,7 @@ impl Folder {
             .collect();
         let mut done = Compacted::default();
         // One small segment alone would only be written again.
-        let alone = worth_it.len() == 1 && writer.shelves.values().all(|shelf| shelf.records == shelf.live);
+        let alone = worth_it.len() == 1 && writer.shelves.values().all(|books| books.records == books.live);
         for number in worth_it.into_iter().filter(|_| !alone) {
             match writer.relocate(&self.core, number, Purse::Reserve) {
                 Ok(moved) => {
@@ -180,10 +180,9 @@ impl Folder {
             let Some(spot) = self.find(id, sections.clone(), into.len()) else { return Ok(Found::No) };
             let fetched =
                 spot.open(&self.core).and_then(|opened| spot.read(&self.core, &opened, id, expect, into));
-            match self.told(id, &spot, fetched) {
-                Some(told) => return told,
-                // It was moved or removed while it was read: look where it is now.
-                None => {}
+            // Nothing: it was moved or removed while it was read. Look where it is now.
+            if let Some(told) = self.told(id, &spot, fetched) {
+                return told;
             }
         }
         Ok(Found::No)

@@ -69,8 +69,8 @@ pub(super) fn open(disk: &Arc<dyn Disk>, settings: &FolderSettings) -> Result<Pa
     let space = Space::unlimited(disk.path().display().to_string());
     let fixed = space.take(FIXED_BLOCKS * u64::from(disk.block_bytes()), Purse::Reserve)?;
     let mut loading =
-        Loading { disk: &*disk, punches, space: &space, shelves: BTreeMap::new(), report: &mut report };
-    let found = recover_all(&*disk, &numbers);
+        Loading { disk: &**disk, punches, space: &space, shelves: BTreeMap::new(), report: &mut report };
+    let found = recover_all(&**disk, &numbers);
     let (index, twice) = loading.all(found)?;
     let shelves = loading.shelves;
 

@@ -167,7 +167,7 @@ impl Writer {
         let sections = kept.sections.len() as u64;
         let overhead = |records, sections| overhead_bytes(records, sections, block_bytes);
         let more =
-            overhead(shelf.records + 1, shelf.sections + sections) - overhead(shelf.records, shelf.sections);
+            overhead(books.records + 1, books.sections + sections) - overhead(books.records, books.sections);
         let bytes = u64::from(blocks) * u64::from(block_bytes);
         // Room first: where there is none, nothing is counted as written.
         let taken = core.space.take(bytes.saturating_add(more), purse)?;
