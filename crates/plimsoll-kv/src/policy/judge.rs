@@ -145,7 +145,7 @@ impl Judge {
         if long > 8.0 * self.give_up_age && self.give_up_age > 0.0 {
             let (tick, classes) = (self.tick, &mut self.classes);
             self.sample.drop_old(tick, age.max(1), |block| {
-                classes.end(block.class, age_class(tick.wrapping_sub(block.tick)))
+                classes.end(block.class, age_class(tick.wrapping_sub(block.tick)));
             });
         }
         while self.sample.is_full() {
