@@ -7,7 +7,7 @@ use super::ghosts::Ghosts;
 use super::sample::{Sample, Watched};
 use super::visit::Visit;
 
-/// The fewest blocks that are remembered after they are gone: 64 KiB that make a small cache as wise as a large one.
+/// The fewest blocks that are remembered after they are gone: 48 KiB that make a small cache as wise as a large one.
 const GHOSTS: usize = 4096;
 
 /// Judges blocks by what became of others like them.
@@ -32,7 +32,7 @@ pub struct Judge {
 }
 
 impl Judge {
-    /// One that has seen nothing, and remembers about so many blocks after they are gone (16 bytes each, and each
+    /// One that has seen nothing, and remembers about so many blocks after they are gone (12 bytes each, and each
     /// stands for four; never fewer than 4096).
     pub fn new(ghosts: usize) -> Self {
         Self {
