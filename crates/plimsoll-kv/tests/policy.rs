@@ -65,7 +65,7 @@ fn hints_change_what_a_block_is_worth_and_forbid_nothing() {
     for hint in [Hint::TurnEnded, Hint::SubagentFinished, Hint::TimeToLive(Duration::from_secs(2))] {
         assert!(hinted(hint) < plain && hinted(hint) > 0.0, "{hint:?}");
     }
-    assert!((hinted(Hint::TimeToLive(Duration::from_secs(600))) - plain).abs() < f64::EPSILON);
+    assert!((hinted(Hint::TimeToLive(Duration::from_mins(10))) - plain).abs() < f64::EPSILON);
     assert!(hinted(Hint::Pin) > plain);
     let mut queue = Queue::new();
     queue.insert(3, &facts.hinted(Hint::Pin));

@@ -22,7 +22,7 @@ struct Ghost {
 
 const NOBODY: Ghost = Ghost { tag: 0, tick: 0, class: 0, uses: 0 };
 
-/// A table of a fixed size, 16 bytes a block; the oldest give way.
+/// A table of a fixed size, 12 bytes a block; the oldest give way.
 #[derive(Clone, Debug)]
 pub(super) struct Ghosts {
     table: Vec<Ghost>,

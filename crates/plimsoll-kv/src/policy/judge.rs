@@ -7,7 +7,7 @@ use super::ghosts::Ghosts;
 use super::sample::{Sample, Watched};
 use super::visit::Visit;
 
-/// The fewest blocks that are remembered after they are gone: 64 KiB that make a small cache as wise as a large one.
+/// The fewest blocks that are remembered after they are gone: 48 KiB that make a small cache as wise as a large one.
 const GHOSTS: usize = 4096;
 
 /// Judges blocks by what became of others like them.
@@ -32,7 +32,7 @@ pub struct Judge {
 }
 
 impl Judge {
-    /// One that has seen nothing, and remembers about so many blocks after they are gone (16 bytes each, and each
+    /// One that has seen nothing, and remembers about so many blocks after they are gone (12 bytes each, and each
     /// stands for four; never fewer than 4096).
     pub fn new(ghosts: usize) -> Self {
         Self {
@@ -145,7 +145,7 @@ impl Judge {
         if long > 8.0 * self.give_up_age && self.give_up_age > 0.0 {
             let (tick, classes) = (self.tick, &mut self.classes);
             self.sample.drop_old(tick, age.max(1), |block| {
-                classes.end(block.class, age_class(tick.wrapping_sub(block.tick)))
+                classes.end(block.class, age_class(tick.wrapping_sub(block.tick)));
             });
         }
         while self.sample.is_full() {

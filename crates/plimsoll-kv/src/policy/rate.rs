@@ -19,8 +19,8 @@ pub(super) fn rates(hazards: &Hazards) -> [f32; AGES] {
     let mut rates = [0.0; AGES];
     for (age, rate) in rates.iter_mut().enumerate() {
         let (mut left, mut back, mut time_s, mut best) = (1.0, 0.0, 0.0, 0.0_f64);
-        for class in age..AGES {
-            let (hazard, width_s) = (f64::from(hazards[class]), width_s(class));
+        for (class, &hazard) in hazards.iter().enumerate().skip(age) {
+            let (hazard, width_s) = (f64::from(hazard), width_s(class));
             back += left * hazard;
             // Who comes back within a class does so in its middle.
             time_s += left * width_s * (1.0 - hazard / 2.0);

@@ -34,6 +34,7 @@ impl Visit {
 }
 
 /// Below 4 seconds, below 16, below 64, …
+#[expect(clippy::cast_possible_truncation, reason = "at most 16")]
 const fn gap_class(ticks: u32) -> u16 {
     let seconds = ticks / (TICKS_PER_S as u32);
     if seconds == 0 { 1 } else { 1 + (seconds.ilog2() / 2) as u16 }

@@ -25,20 +25,20 @@ impl S3Fifo {
     fn make_room(&mut self, gone: &mut Vec<u32>) {
         while self.lists.len(SMALL) + self.lists.len(MAIN) >= self.capacity {
             if self.lists.len(SMALL) >= self.small || self.lists.len(MAIN) == 0 {
-                self.from_small(gone);
+                self.evict_small(gone);
             } else {
-                self.from_main(gone);
+                self.evict_main(gone);
             }
         }
     }
 
-    fn from_small(&mut self, gone: &mut Vec<u32>) {
+    fn evict_small(&mut self, gone: &mut Vec<u32>) {
         while let Some(block) = self.lists.pop(SMALL) {
             if self.uses[block as usize] > 0 {
                 self.uses[block as usize] = 0;
                 self.lists.put(MAIN, block);
                 if self.lists.len(MAIN) > self.capacity.saturating_sub(self.small) {
-                    self.from_main(gone);
+                    self.evict_main(gone);
                     return;
                 }
             } else {
@@ -52,7 +52,7 @@ impl S3Fifo {
         }
     }
 
-    fn from_main(&mut self, gone: &mut Vec<u32>) {
+    fn evict_main(&mut self, gone: &mut Vec<u32>) {
         while let Some(block) = self.lists.pop(MAIN) {
             let uses = &mut self.uses[block as usize];
             if *uses == 0 {
