@@ -128,7 +128,7 @@ impl Folder {
                     done.damaged += moved.damaged;
                 }
                 Err(StoreError::Full { .. } | StoreError::Worn { .. } | StoreError::Refused(_)) => {
-                    done.left += 1
+                    done.left += 1;
                 }
                 Err(error) => return Err(error),
             }

@@ -23,12 +23,12 @@ const COUNTED: u64 = 512;
 /// How several reads go at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ReadWay {
-    /// What measures best here, and whatever works.
+    /// What measured best: one after the other, each announced ahead.
     #[default]
     Best,
     /// Through `io_uring`, where the system has it.
     Uring,
-    /// One after the other, each announced ahead.
+    /// One after the other, each announced ahead, whatever measures best.
     Pread,
 }
 
@@ -57,7 +57,7 @@ impl RealDisk {
             path,
             block_bytes,
             #[cfg(target_os = "linux")]
-            rings: (way != ReadWay::Pread).then(super::uring::Rings::open).flatten(),
+            rings: (way == ReadWay::Uring).then(super::uring::Rings::open).flatten(),
         }
     }
 }
