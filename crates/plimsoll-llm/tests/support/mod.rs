@@ -203,7 +203,7 @@ impl Model {
         for (name, (sides, kind, bytes)) in &self.tensors {
             file.extend(text(name));
             file.extend((sides.len() as u32).to_le_bytes());
-            sides.iter().for_each(|side| file.extend(side.to_le_bytes()));
+            file.extend(sides.iter().flat_map(|side| side.to_le_bytes()));
             file.extend(kind.to_le_bytes());
             file.extend((data.len() as u64).to_le_bytes());
             data.extend(bytes);
@@ -243,15 +243,15 @@ impl Model {
         for (position, token) in tokens.iter().enumerate() {
             let at = *token as usize * sizes.width;
             let mut stream = self.numbers["token_embd.weight"][at..at + sizes.width].to_vec();
-            for layer in 0..sizes.layers {
+            for (layer, kept) in kept.iter_mut().enumerate() {
                 let name = |part: &str| format!("blk.{layer}.{part}.weight");
                 let input = self.normal(&name("attn_norm"), &stream);
                 let mut query = self.times(&name("attn_q"), &input);
                 let mut key = self.times(&name("attn_k"), &input);
                 self.turn(&mut query, sizes, position as f64 / divisor);
                 self.turn(&mut key, sizes, position as f64 / divisor);
-                kept[layer].push((key, self.times(&name("attn_v"), &input)));
-                let mixed = attend(&query, &kept[layer], sizes);
+                kept.push((key, self.times(&name("attn_v"), &input)));
+                let mixed = attend(&query, kept, sizes);
                 add(&mut stream, &self.times(&name("attn_output"), &mixed));
                 let input = self.normal(&name("ffn_norm"), &stream);
                 let gate = self.times(&name("ffn_gate"), &input);
