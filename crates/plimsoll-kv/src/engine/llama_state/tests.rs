@@ -106,7 +106,7 @@ fn what_is_wrong_is_told() {
     assert!(with(head + 4, &[9]).is_err(), "nine layers of keys leave seven of values");
     assert!(matches!(with(head + 12, &[255; 8]), Err(StateError::Foreign { found: u64::MAX, .. })));
     let second = head + 8 + 12 + 13 * 256;
-    assert_eq!(with(second, &[8]), Err(StateError::Types { layer: 1, found: (8, 8), first: (1, 1) }));
+    assert_eq!(with(second, &[8]), Err(StateError::Types { layer: 1, found: (8, 1), first: (1, 1) }));
     let trailing = [blob, b"xyz"].concat();
     assert_eq!(State::read(&trailing).map(|_| ()), Err(StateError::Trailing { bytes: 3 }));
     let values = head + 8 + 8 * (12 + 13 * 256);
