@@ -43,10 +43,6 @@ pub fn measure(within: &Path, plan: Plan, row: &mut dyn FnMut(Row)) -> io::Resul
     Ok(())
 }
 
-#[cfg_attr(
-    not(feature = "foyer"),
-    expect(unused_variables, reason = "only foyer is told how much will come")
-)]
 fn keepers(folder: &Path, blocks: Blocks) -> io::Result<Vec<Box<dyn Keeper>>> {
     let all: Vec<Box<dyn Keeper>> = vec![
         Box::new(plain::Disk::new(folder, false)),
