@@ -38,6 +38,7 @@ pub const RULES: Rules = Rules {
         ("crates/plimsoll-device/src/sim/mod.rs", "the simulation's settings stand before its parts"),
     ],
     unsafe_files: &[
+        ("crates/plimsoll-kv/src/codec/simd/tests.rs", "calls each way of doing it, to compare them"),
         ("crates/plimsoll-kv/src/codec/simd/mod.rs", "calls what this processor has"),
         ("crates/plimsoll-kv/src/codec/simd/drive.rs", "places runs within rows for them"),
         ("crates/plimsoll-kv/src/codec/simd/avx512.rs", "AVX-512 instructions on runs of numbers"),

@@ -148,9 +148,10 @@ fn view(table: &GateTable, pen: &Pen) -> String {
         ("verdict", Align::Left),
     ]);
     for GateRow { size, report } in &table.rows {
-        let verdict = match report.passed {
-            true => Cell::new(Style::Good, "may be used"),
-            false => Cell::new(Style::Bad, "may not"),
+        let verdict = if report.passed {
+            Cell::new(Style::Good, "may be used")
+        } else {
+            Cell::new(Style::Bad, "may not")
         };
         drawn.row([
             report.precision.to_string().into(),

@@ -8,7 +8,7 @@
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use plimsoll::Bytes;
@@ -19,15 +19,17 @@ use super::core::{Core, Seat, snapshot_bytes};
 use super::prefix::Prefix;
 use super::state::Source;
 use super::{Shared, cut};
-use crate::block::Chain;
+use crate::block::{BlockId, Chain};
 use crate::engine::Pages;
 use crate::policy::Visit;
-use crate::store::{Expect, Found};
+use crate::store::{Expect, Found, Wanted};
 use crate::tree::{NodeId, Tier};
 
 /// Records at least this large are read in parts, so that the first layers come first.
 const LARGE: usize = 1 << 20;
 const PARTS: usize = 4;
+/// Blocks that are read with one call of the store.
+const ERRANDS: usize = 8;
 
 /// A prefix on its way into the engine's pages.
 pub struct Restore<P: Pages> {
@@ -74,6 +76,16 @@ struct Part {
     lengths: Vec<u32>,
     coming: Option<Receiver<Option<Lease>>>,
     here: Option<Lease>,
+}
+
+/// Sections to be read.
+struct Errand {
+    id: BlockId,
+    origin: Arc<Origin>,
+    form: u32,
+    sections: Range<usize>,
+    into: Lease,
+    send: Sender<Option<Lease>>,
 }
 
 /// Why a block is not restored.
@@ -244,26 +256,30 @@ impl<P: Pages> Restore<P> {
         let core = Arc::clone(&self.core);
         let most = self.pieces.iter().map(Piece::parts).max().unwrap_or(0);
         for part in 0..most {
-            for index in 0..self.pieces.len() {
-                let Stage::Coming { from: From::Cold { form, parts }, .. } = &mut self.pieces[index].state
-                else {
+            let mut errands = Vec::new();
+            for (index, piece) in self.pieces.iter_mut().enumerate() {
+                let Stage::Coming { origin, from: From::Cold { form, parts }, .. } = &mut piece.state else {
                     continue;
                 };
                 let Some(part) = parts.get_mut(part) else { continue };
                 let bytes = part.lengths.iter().map(|&bytes| u64::from(bytes)).sum();
-                let Ok(lease) = core.take_warm(Bytes::new(bytes), f64::INFINITY) else { continue };
-                let (form, sections) = (*form, part.sections.clone());
-                let parent = index.checked_sub(1).map(|before| chain.ids()[before]);
-                let (id, root, tokens) = (chain.ids()[index], *chain.root(), chain.block(index).to_vec());
+                let Ok(into) = core.take_warm(Bytes::new(bytes), f64::INFINITY) else { continue };
                 let (send, receive) = channel();
                 part.coming = Some(receive);
-                let worker = Arc::clone(&core);
-                core.readers.run(move || {
-                    let expect = Expect { parent, root: &root, tokens: &tokens, form };
-                    // Whoever asked may have stopped waiting.
-                    let _ = send.send(worker.read(id, &expect, sections, lease));
+                let (form, sections) = (*form, part.sections.clone());
+                errands.push(Errand {
+                    id: chain.ids()[index],
+                    origin: Arc::clone(origin),
+                    form,
+                    sections,
+                    into,
+                    send,
                 });
+                if errands.len() == ERRANDS {
+                    core.send_for(std::mem::take(&mut errands));
+                }
             }
+            core.send_for(errands);
         }
     }
 
@@ -336,7 +352,7 @@ impl<P: Pages> Core<P> {
     /// The part of a path that is this sequence's, block for block: identities that collide can lead astray.
     fn agreeing(&self, nodes: &[NodeId], chain: &Chain) -> Vec<NodeId> {
         let state = self.state();
-        let same = |&(&node, &id): &(&NodeId, &crate::block::BlockId)| state.tree().id(node) == id;
+        let same = |&(&node, &id): &(&NodeId, &BlockId)| state.tree().id(node) == id;
         let agreeing: Vec<NodeId> =
             nodes.iter().zip(chain.ids()).take_while(same).map(|(&node, _)| node).collect();
         if agreeing.len() < nodes.len() {
@@ -355,25 +371,45 @@ impl<P: Pages> Core<P> {
         (0..count).map(|section| u32::try_from(codec.section_bytes(section)).ok()).collect()
     }
 
-    /// Reads some sections; nothing if there is any doubt, or the store fails.
-    fn read(
-        &self,
-        id: crate::block::BlockId,
-        expect: &Expect<'_>,
-        sections: Range<usize>,
-        mut lease: Lease,
-    ) -> Option<Lease> {
-        let store = &self.settings.cold.as_ref()?.store;
-        let began = Instant::now();
-        let found = store.read(id, expect, sections, lease.as_mut_slice().ok()?);
-        let bytes = lease.bytes();
-        // A failure is counted as what it took, for nothing.
-        self.rates().tiers[Tier::Cold].learn(bytes.get(), began.elapsed().as_secs_f64());
-        if !matches!(found, Ok(Found::Yes)) {
-            return None;
+    fn send_for(self: &Arc<Self>, errands: Vec<Errand>) {
+        if !errands.is_empty() {
+            let core = Arc::clone(self);
+            self.readers.run(move || core.read(errands));
         }
-        self.counts.tiers[Tier::Cold].restored.add(bytes.get());
-        Some(lease)
+    }
+
+    /// Reads some sections of several blocks, and answers each: with nothing if there is any doubt, or the store fails.
+    fn read(&self, mut errands: Vec<Errand>) {
+        let Some(cold) = &self.settings.cold else { return };
+        let began = Instant::now();
+        let mut wanted = Vec::with_capacity(errands.len());
+        for errand in &mut errands {
+            let origin = &errand.origin;
+            let (parent, root, tokens) = (origin.parent, &origin.root, &*origin.tokens);
+            let expect = Expect { parent, root, tokens, form: errand.form };
+            // A lease of host memory that nothing else uses is always visible.
+            let Ok(into) = errand.into.as_mut_slice() else { return };
+            wanted.push(Wanted {
+                id: errand.id,
+                expect,
+                sections: errand.sections.clone(),
+                into,
+                found: Ok(Found::No),
+            });
+        }
+        cold.store.read_many(&mut wanted);
+        let found: Vec<bool> = wanted.iter().map(|wanted| matches!(wanted.found, Ok(Found::Yes))).collect();
+        let bytes: usize = wanted.iter().map(|wanted| wanted.into.len()).sum();
+        drop(wanted);
+        // A failure is counted as what it took, for nothing.
+        self.rates().tiers[Tier::Cold].learn(bytes as u64, began.elapsed().as_secs_f64());
+        for (errand, found) in errands.into_iter().zip(found) {
+            if found {
+                self.counts.tiers[Tier::Cold].restored.add(errand.into.bytes().get());
+            }
+            // Whoever asked may have stopped waiting.
+            let _ = errand.send.send(found.then_some(errand.into));
+        }
     }
 
     fn decode(&self, from: &mut From, page: &mut P::Page, layer: usize, until: Instant) -> Result<(), Lost> {

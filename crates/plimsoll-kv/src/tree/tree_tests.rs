@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test, a panic says what went wrong")]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::collection::vec;

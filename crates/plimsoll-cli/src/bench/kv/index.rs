@@ -23,6 +23,7 @@ const PROMPT: usize = 1_000;
 struct Told(Vec<Listed>);
 
 impl Store for Told {
+    #[allow(clippy::unnecessary_literal_bound, reason = "as the trait says it")]
     fn name(&self) -> &str {
         "told"
     }
@@ -49,6 +50,7 @@ impl Store for Told {
     }
 }
 
+#[expect(clippy::cast_precision_loss, reason = "figures")]
 pub(super) fn rows(args: &KvArgs) -> Result<Vec<KvRow>, KvBenchError> {
     let device: Arc<dyn Device> = Arc::new(HostDevice::open(HostSettings::default())?);
     let layout = Layout::uniform(2, 1, 32, Element::F16, TOKENS);

@@ -122,14 +122,14 @@ pub(super) fn cold(args: &KvArgs, device: &Arc<dyn Device>) -> Result<Vec<KvRow>
         let scratch = Scratch::new(args, "cold")?;
         let folder = scratch.path().join("store");
         let stand = Stand::new(device, &layout(), args.blocks(), |engine, settings| {
-            let account = Some(engine.account("kv/cold")?.clone());
-            let store =
-                Folder::open(FolderSettings { account, ..FolderSettings::new(&folder, Bytes::gib(12)) })?.0;
+            let account: Option<plimsoll::governor::Account> = Some((*engine.account("kv/cold")?).clone());
+            let store = FolderSettings { account, ..FolderSettings::new(&folder, Bytes::gib(12)) };
+            let store = Folder::open(&store)?.0;
             let cold = ColdSettings {
                 precision,
                 packing: Packing::None,
                 settle: Some(Duration::ZERO),
-                patience: Duration::from_secs(120),
+                patience: Duration::from_mins(2),
                 ..ColdSettings::new(Arc::new(store))
             };
             let mut settings = settings.cold(cold);

@@ -74,8 +74,8 @@ impl Stand {
         settings.rates = Rates { tiers: Tiers([fast; 3]), token: 10.0 };
         let settings = tune(&engine, settings)?;
         let cache = Cache::open(pages, settings)?;
-        let root = Root::of(b"bench", layout).build();
-        Ok(Self { pattern: pattern(layout.block_bytes()), engine, cache, root, place })
+        let pattern = pattern(layout.block_bytes());
+        Ok(Self { pattern, engine, cache, root: Root::of(b"bench", layout).build(), place })
     }
 
     pub fn chain(&self, tokens: &[Token]) -> Chain {
