@@ -1,6 +1,7 @@
 //! The whole cache against what blocks must hold: random prompts, pressure, failures and restarts. Every block that is
 //! given out is compared with what its tokens say, and no account is ever over its share.
 #![allow(clippy::unwrap_used, reason = "in a test, a panic says what went wrong")]
+#![allow(clippy::cast_possible_truncation, reason = "small numbers")]
 
 mod support;
 

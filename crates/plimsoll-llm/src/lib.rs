@@ -4,6 +4,7 @@
 //! * [`Decoder`]: a model file that can be computed with; its weights stay where they are mapped.
 //! * [`Sequence`]: tokens that were decoded, over a [`PageTable`]: pages in the form of
 //!   [`plimsoll_kv::layout::Layout`], so that a matched prefix is read where it lies.
+//! * [`CachedPages`]: pages that are blocks of the tiered cache; [`Decoder::generate_cached`] goes on from what it has.
 //! * [`Draw`]: chooses the next token, the likeliest or by lot.
 //! * [`Trial`]: the model under the eyes of [`plimsoll_kv::gate`], which measures what coarser blocks cost it.
 //!
@@ -32,5 +33,5 @@ mod weights;
 
 pub use decoder::Decoder;
 pub use error::{ModelError, StepError};
-pub use run::{Draw, OwnPages, PageTable, Sequence, Trial};
+pub use run::{CachedError, CachedPages, Draw, Generated, OwnPages, PageTable, Sequence, Trial};
 pub use weights::{ModelBytes, Shape};

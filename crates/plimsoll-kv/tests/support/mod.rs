@@ -286,7 +286,9 @@ impl Store for MemoryStore {
 
     fn remove(&self, ids: &[BlockId]) -> Result<(), StoreError> {
         let mut kept = self.kept.lock().unwrap();
-        ids.iter().for_each(|id| drop(kept.1.remove(id)));
+        for id in ids {
+            kept.1.remove(id);
+        }
         Ok(())
     }
 
@@ -294,7 +296,9 @@ impl Store for MemoryStore {
         let kept = self.kept.lock().unwrap();
         let mut all: Vec<&Kept> = kept.1.values().collect();
         all.sort_by_key(|kept| kept.order);
-        all.into_iter().for_each(|kept| tell(kept.listed.clone()));
+        for kept in all {
+            tell(kept.listed.clone());
+        }
         Ok(())
     }
 

@@ -1,11 +1,13 @@
 //! Decoding: sequences over pages of keys and values, and the choice of the next token.
 
 mod attention;
+mod cached;
 mod draw;
 mod pages;
 mod sequence;
 mod trial;
 
+pub use cached::{CachedError, CachedPages, Generated};
 pub use draw::Draw;
 pub use pages::{OwnPages, PageTable};
 pub use sequence::Sequence;

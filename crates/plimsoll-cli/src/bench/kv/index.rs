@@ -41,7 +41,7 @@ impl Store for Told {
     }
 
     fn list(&self, tell: &mut dyn FnMut(Listed)) -> Result<(), StoreError> {
-        self.0.iter().cloned().for_each(tell);
+        self.0.iter().cloned().for_each(&mut *tell);
         Ok(())
     }
 

@@ -1,0 +1,181 @@
+//! Pages of a sequence that are blocks of the tiered cache.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use plimsoll_kv::block::{Chain, Root, Token};
+use plimsoll_kv::cache::{Cache, CacheError, Filling, Restore, Shared};
+use plimsoll_kv::engine::Pages;
+
+use super::{Draw, PageTable, Sequence};
+use crate::{Decoder, StepError};
+
+/// What came of a prompt through a cache.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Generated {
+    /// The text, without the prompt.
+    pub text: Vec<Token>,
+    /// Tokens of the prompt that were not computed, because a cache had them.
+    pub reused: usize,
+    /// How long it took to the first token.
+    pub first: Duration,
+}
+
+/// Why a prompt came to nothing.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CachedError {
+    /// The decoder.
+    #[error(transparent)]
+    Step(#[from] StepError),
+    /// The cache.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+}
+
+/// The pages of one sequence in a cache: a prefix that it shares, perhaps still on its way, and blocks that it fills.
+/// Pages must be where the host can see them.
+pub struct CachedPages<P: Pages> {
+    cache: Cache<P>,
+    root: Root,
+    chain: Chain,
+    coming: Option<Restore<P>>,
+    shared: Vec<Shared<P>>,
+    filling: Vec<Filling<P>>,
+    /// Why there was no page; told when the step has failed.
+    trouble: Option<CacheError>,
+}
+
+impl<P: Pages> CachedPages<P> {
+    /// The pages for a prompt; what the cache has of it is on its way. At least one token is left to be computed, since
+    /// what comes next follows from it.
+    pub fn begin(cache: &Cache<P>, root: Root, prompt: &[Token]) -> Self {
+        let mut chain = Chain::new(root, cache.layout().block_tokens as usize);
+        chain.extend(&prompt[..prompt.len().saturating_sub(1)]);
+        let coming = cache.seek(&chain).map(|prefix| prefix.restore(&chain));
+        let (shared, filling) = (Vec::new(), Vec::new());
+        Self { cache: cache.clone(), root, chain, coming, shared, filling, trouble: None }
+    }
+
+    /// How many tokens are there, or on their way.
+    pub fn tokens(&self) -> usize {
+        let blocks = self.coming.as_ref().map_or(self.shared.len(), Restore::blocks);
+        blocks * self.chain.block_tokens()
+            + self.filling.iter().map(|block| block.tokens().len()).sum::<usize>()
+    }
+
+    /// Waits for what is on its way; how many tokens came.
+    pub fn settle(&mut self) -> usize {
+        if let Some(coming) = self.coming.take() {
+            self.shared = coming.finish().blocks;
+        }
+        self.tokens()
+    }
+
+    /// The decoder has computed these tokens into the pages. Blocks that are whole are shared.
+    pub fn computed(&mut self, tokens: &[Token], took: Duration) {
+        self.settle();
+        let mut left = tokens;
+        let each = took / u32::try_from(tokens.len().max(1)).unwrap_or(u32::MAX);
+        for mut block in std::mem::take(&mut self.filling) {
+            let (now, later) = left.split_at(block.room().min(left.len()));
+            left = later;
+            // It is no more than there is room for.
+            let _ = block.push(now);
+            let cost = each * u32::try_from(self.chain.block_tokens()).unwrap_or(u32::MAX);
+            match block.complete(cost) {
+                Ok(whole) => self.shared.push(whole.share(&self.root, self.shared.last())),
+                Err(open) => self.filling.push(open),
+            }
+        }
+        // A page that was taken and got no token is not needed yet.
+        self.filling.retain(|block| !block.tokens().is_empty());
+    }
+}
+
+impl<P: Pages> PageTable for CachedPages<P> {
+    fn page(&self, index: usize) -> Option<&[u8]> {
+        let pages = self.cache.pages();
+        if let Some(coming) = &self.coming {
+            if index < coming.blocks() {
+                return pages.bytes(coming.page(index)?);
+            }
+            return pages.bytes(self.filling.get(index - coming.blocks())?.page());
+        }
+        match index.checked_sub(self.shared.len()) {
+            None => pages.bytes(self.shared[index].page()),
+            Some(index) => pages.bytes(self.filling.get(index)?.page()),
+        }
+    }
+
+    fn page_mut(&mut self, index: usize) -> Option<&mut [u8]> {
+        let before = self.coming.as_ref().map_or(self.shared.len(), Restore::blocks);
+        let index = index.checked_sub(before)?;
+        while self.filling.len() <= index {
+            match self.cache.fill() {
+                Ok(block) => self.filling.push(block),
+                Err(error) => {
+                    self.trouble = Some(error);
+                    return None;
+                }
+            }
+        }
+        self.cache.pages().bytes_mut(self.filling[index].page_mut())
+    }
+
+    fn arrived(&mut self, layer: usize) -> bool {
+        let Some(coming) = &mut self.coming else { return true };
+        let before = coming.blocks();
+        coming.layer(layer) == before
+    }
+}
+
+impl Decoder {
+    /// Goes on after a prompt, as [`generate`](Self::generate) does, in pages of a cache: what it has of the prompt is
+    /// not computed, and what is computed stays in it. An empty prompt gives an empty text.
+    pub fn generate_cached<P: Pages>(
+        self: &Arc<Self>,
+        cache: &Cache<P>,
+        root: Root,
+        prompt: &[Token],
+        tokens: usize,
+        mut draw: Draw,
+    ) -> Result<Generated, CachedError> {
+        let began = Instant::now();
+        let (mut text, mut reused, mut first) = (Vec::new(), 0, Duration::ZERO);
+        if prompt.is_empty() {
+            return Ok(Generated { text, reused, first });
+        }
+        let mut table = CachedPages::begin(cache, root, prompt);
+        let mut sequence = Sequence::begin(self, cache.layout())?;
+        let mut next: Vec<Token> = Vec::new();
+        while text.len() < tokens {
+            let now = if text.is_empty() {
+                reused = table.tokens();
+                sequence.resume(reused);
+                prompt[reused..].to_vec()
+            } else {
+                std::mem::take(&mut next)
+            };
+            let stepped = Instant::now();
+            let token = match sequence.step(&now, &mut table) {
+                Ok(logits) => draw.next(logits),
+                // A prefix that did not come whole is computed from where it ends.
+                Err(_) if table.coming.is_some() => {
+                    table.filling.clear();
+                    table.settle();
+                    continue;
+                }
+                Err(StepError::Context { .. }) if !text.is_empty() => break,
+                Err(error) => return Err(table.trouble.take().map_or(error.into(), CachedError::Cache)),
+            };
+            table.computed(&now, stepped.elapsed());
+            if text.is_empty() {
+                first = began.elapsed();
+            }
+            text.push(token);
+            next = vec![token];
+        }
+        Ok(Generated { text, reused, first })
+    }
+}
