@@ -40,6 +40,7 @@ mod linux {
         Ok(())
     }
 
+    #[expect(clippy::too_many_lines, clippy::cast_precision_loss, reason = "one measurement after the other")]
     pub fn run() -> Fallible<()> {
         let words: Vec<String> = std::env::args().collect();
         let mib: usize = words.get(1).map_or(Ok(512), |word| word.parse())?;

@@ -101,6 +101,13 @@ impl Model {
         self.folder = Some(folder);
     }
 
+    /// From now on any of them may be there or not.
+    fn doubt_all(&mut self) {
+        for number in 0..40 {
+            self.known.insert(number, Known::Maybe);
+        }
+    }
+
     fn run(&mut self, op: &Op) {
         let Some(folder) = &self.folder else { return };
         match op {
@@ -150,7 +157,7 @@ impl Model {
                 if self.settings.sync == Sync::Process {
                     // Removed blocks may be back, and a footer may be there without the data it tells of.
                     self.spoiled = true;
-                    (0..40).for_each(|number| drop(self.known.insert(number, Known::Maybe)));
+                    self.doubt_all();
                 }
                 self.reopen();
             }
@@ -162,7 +169,7 @@ impl Model {
                     self.disk.flip(name, bit % bits);
                     self.spoiled = true;
                 }
-                (0..40).for_each(|number| drop(self.known.insert(number, Known::Maybe)));
+                self.doubt_all();
             }
             Op::Fail(at, fault) => self.disk.fail_in(*at, *fault),
             Op::Capacity(kib) => self.disk.set_capacity(kib * 1024),
