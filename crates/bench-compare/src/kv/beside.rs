@@ -133,7 +133,8 @@ fn shuffled(at: usize, count: usize, turn: usize) -> usize {
         }
         a
     };
-    let stride = (count / 3 + turn + 1..).find(|stride| common(*stride, count) == 1).unwrap_or(1);
+    let stride =
+        (count / 3 + turn + 1..=2 * count + turn + 2).find(|stride| common(*stride, count) == 1).unwrap_or(1);
     (at * stride) % count
 }
 
