@@ -252,10 +252,10 @@ impl<P: Pages> Core<P> {
             return (hot, None, visit);
         }
         state.used(&mut visit, node);
-        if state.entry_mut(node).seconds <= 0.0 {
+        if state.seconds(node, self.page_bytes()) <= 0.0 {
             state.cost(node, seconds, self.page_bytes());
         }
-        let fuller = hot.snapshot.is_some() && !state.entry_mut(node).boundary;
+        let fuller = hot.snapshot.is_some() && !state.is_boundary(node);
         let mut dropped = Vec::new();
         if fuller {
             // Copies without the state of the block's end are of less use than this one.
@@ -263,7 +263,7 @@ impl<P: Pages> Core<P> {
                 let counted = self.copy_bytes(tier, &state, node);
                 dropped.push(state.drop_copy(node, tier, counted));
             }
-            state.entry_mut(node).boundary = true;
+            state.set_boundary(node, true);
         }
         let kept = if state.put_hot(node, Arc::clone(&hot), bytes).is_ok() {
             self.mailbox.unsaved(hot.origin.id, self.now());

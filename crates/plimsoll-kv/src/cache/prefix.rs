@@ -32,7 +32,7 @@ impl<P: Pages> Prefix<P> {
         };
         if core.layout.needs_snapshot() {
             // Sequences of such a model go on only from where its state was kept.
-            while !state.entry_mut(node).boundary {
+            while !state.is_boundary(node) {
                 node = state.tree().parent(node)?;
                 blocks = blocks.saturating_sub(1);
             }
@@ -86,7 +86,7 @@ impl<P: Pages> Prefix<P> {
 
     pub(super) fn choices(&self) -> Vec<Choice> {
         let (nodes, rates) = (self.nodes(), *self.core.rates());
-        let mut state = self.core.state();
+        let state = self.core.state();
         let tokens = f64::from(self.core.layout.block_tokens);
         let mut choice = |node| {
             let restore = match state.source(node) {
@@ -95,11 +95,14 @@ impl<P: Pages> Prefix<P> {
                 Some(Source::Cold { stored, .. }) => rates.restore(Tier::Cold, u64::from(stored)),
                 None => f64::INFINITY,
             };
-            let entry = state.entry_mut(node);
             // What this block took when it was computed, if that is known: later blocks take longer.
-            let recompute = f64::from(entry.seconds).max(0.0);
+            let recompute = f64::from(state.seconds(node, self.core.page_bytes())).max(0.0);
             let recompute = if recompute > 0.0 { recompute } else { rates.token * tokens };
-            Choice { restore, recompute, boundary: !self.core.layout.needs_snapshot() || entry.boundary }
+            Choice {
+                restore,
+                recompute,
+                boundary: !self.core.layout.needs_snapshot() || state.is_boundary(node),
+            }
         };
         nodes.into_iter().map(&mut choice).collect()
     }

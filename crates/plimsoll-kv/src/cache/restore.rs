@@ -214,8 +214,8 @@ impl<P: Pages> Restore<P> {
     fn piece(&self, node: NodeId, index: usize, chain: &Chain) -> Result<Piece<P>, Lost> {
         let core = &self.core;
         let (source, boundary) = {
-            let mut state = core.state();
-            (state.source(node), state.entry_mut(node).boundary)
+            let state = core.state();
+            (state.source(node), state.is_boundary(node))
         };
         let parent = index.checked_sub(1).map(|before| chain.ids()[before]);
         let (root, tokens) = (chain.root(), chain.block(index));

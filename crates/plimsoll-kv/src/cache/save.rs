@@ -49,7 +49,7 @@ impl<P: Pages> Core<P> {
             let mut visit = state.visit(self.now(), &[], 0);
             state.used(&mut visit, node);
             state.cost(node, listed.worth.seconds, self.page_bytes());
-            state.entry_mut(node).boundary = listed.sections.len() > self.layout.layers.len();
+            state.set_boundary(node, listed.sections.len() > self.layout.layers.len());
             if let Some(copy) = self.cold_copy(listed.form, &listed.sections, listed.stored.get()) {
                 state.put_cold(node, copy);
             }
@@ -148,8 +148,8 @@ impl<P: Pages> Core<P> {
     /// A block's bytes in the form of the store.
     fn parcel(&self, node: NodeId, codec: &Codec) -> Result<Option<Parcel>, DemoteError> {
         let (source, seconds) = {
-            let mut state = self.state();
-            (state.source(node), state.entry_mut(node).seconds)
+            let state = self.state();
+            (state.source(node), state.seconds(node, self.page_bytes()))
         };
         let (origin, made) = match source {
             None | Some(Source::Cold { .. }) => return Ok(None),

@@ -31,22 +31,11 @@ pub(super) struct Entry<H, W> {
     warm: Option<Arc<W>>,
     cold: Option<ColdCopy>,
     pub standing: Standing,
-    /// Seconds that the block took to compute.
-    pub seconds: f32,
-    /// Whether its hot or warm copies carry the state of its end, where the model needs that to go on.
-    pub boundary: bool,
 }
 
 impl<H, W> Default for Entry<H, W> {
     fn default() -> Self {
-        Self {
-            hot: None,
-            warm: None,
-            cold: None,
-            standing: Standing::default(),
-            seconds: 0.0,
-            boundary: false,
-        }
+        Self { hot: None, warm: None, cold: None, standing: Standing::default() }
     }
 }
 
@@ -148,9 +137,7 @@ impl<H, W> State<H, W> {
 
     /// What a block took to compute, and its bytes: the price of losing it.
     pub fn cost(&mut self, node: NodeId, seconds: f32, bytes: u64) {
-        let entry = self.tree.value_mut(node);
-        entry.seconds = seconds;
-        entry.standing.price(seconds, bytes);
+        self.tree.value_mut(node).standing.price(seconds, bytes);
         self.settle(node);
     }
 
@@ -246,9 +233,19 @@ impl<H, W> State<H, W> {
         self.order.worth(&self.tree.value(node).standing, now)
     }
 
-    /// What is known of a block's worth.
-    pub fn entry_mut(&mut self, node: NodeId) -> &mut Entry<H, W> {
-        self.tree.value_mut(node)
+    /// What a block took to compute, for so many bytes.
+    pub fn seconds(&self, node: NodeId, bytes: u64) -> f32 {
+        self.tree.value(node).standing.seconds(bytes)
+    }
+
+    /// Whether its copies carry the state of its end, where the model needs that to go on.
+    pub fn is_boundary(&self, node: NodeId) -> bool {
+        self.tree.is_marked(node)
+    }
+
+    /// From now on they do, or not.
+    pub fn set_boundary(&mut self, node: NodeId, boundary: bool) {
+        self.tree.mark(node, boundary);
     }
 
     /// A hint of the block's user.

@@ -27,6 +27,13 @@ impl Standing {
         self.0 = self.0.priced(seconds.max(0.0) / bytes);
     }
 
+    /// What that was, for so many bytes.
+    pub fn seconds(&self, bytes: u64) -> f32 {
+        #[expect(clippy::cast_precision_loss, reason = "a price")]
+        let bytes = bytes.max(1) as f32;
+        self.0.price() * bytes
+    }
+
     /// What its session said of it.
     pub fn hint(&mut self, hint: Hint) {
         self.0 = self.0.hinted(hint);

@@ -21,6 +21,13 @@ pub struct Facts {
     pub(super) hint: u8,
 }
 
+impl Facts {
+    /// Seconds to get it back, a byte.
+    pub const fn price(&self) -> f32 {
+        self.price
+    }
+}
+
 /// What a session may say of its blocks. A hint raises or lowers what they are worth; it never forbids.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Hint {

@@ -74,6 +74,28 @@ impl<T> IndexMut<Tier> for Tiers<T> {
     }
 }
 
+/// Which tiers have a copy, a bit each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Copies(u8);
+
+impl Copies {
+    pub const fn has(self, tier: Tier) -> bool {
+        self.0 & 1 << tier as u8 != 0
+    }
+
+    pub const fn set(&mut self, tier: Tier, there: bool) {
+        if there {
+            self.0 |= 1 << tier as u8;
+        } else {
+            self.0 &= !(1 << tier as u8);
+        }
+    }
+
+    pub const fn count(self) -> usize {
+        self.0.count_ones() as usize
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Node<T> {
     /// In two halves: a number of 128 bits would make the node 16 bytes larger.
@@ -84,9 +106,11 @@ pub(super) struct Node<T> {
     pub kids: Tiers<u32>,
     pub pins: u32,
     /// Which tiers have a copy.
-    pub copies: Tiers<bool>,
+    pub copies: Copies,
     /// Whether the node is in use.
     pub live: bool,
+    /// A mark that its user may set.
+    pub mark: bool,
     pub value: T,
 }
 
@@ -100,8 +124,9 @@ impl<T> Node<T> {
             children: 0,
             kids: Tiers::default(),
             pins: 0,
-            copies: Tiers::default(),
+            copies: Copies::default(),
             live: true,
+            mark: false,
             value,
         }
     }
@@ -112,6 +137,6 @@ impl<T> Node<T> {
 
     /// Whether no tier has it.
     pub fn is_hollow(&self) -> bool {
-        self.copies.0 == [false; 3]
+        self.copies == Copies::default()
     }
 }

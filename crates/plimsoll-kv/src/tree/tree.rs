@@ -133,9 +133,9 @@ impl<T: Default> Tree<T> {
     /// hollows before it that only it held; `gone` is told of each.
     pub fn set_copy(&mut self, node: NodeId, tier: Tier, there: bool, gone: impl FnMut(BlockId, T)) {
         let entry = self.entry(node);
-        if entry.copies[tier] != there {
+        if entry.copies.has(tier) != there {
             let before = entry.is_hollow();
-            entry.copies[tier] = there;
+            entry.copies.set(tier, there);
             let (after, parent) = (entry.is_hollow(), entry.parent);
             match (before, after) {
                 (true, false) => self.hollows -= 1,
@@ -175,7 +175,7 @@ impl<T: Default> Tree<T> {
 
     /// Whether a tier has a copy.
     pub fn has(&self, node: NodeId, tier: Tier) -> bool {
-        self.nodes[node.index()].copies[tier]
+        self.nodes[node.index()].copies.has(tier)
     }
 
     /// Whether this node is in use, and not given back.
@@ -185,7 +185,7 @@ impl<T: Default> Tree<T> {
 
     /// How many tiers have one.
     pub fn copies(&self, node: NodeId) -> usize {
-        self.nodes[node.index()].copies.0.iter().filter(|&&there| there).count()
+        self.nodes[node.index()].copies.count()
     }
 
     /// How many blocks come directly after it.
@@ -196,7 +196,7 @@ impl<T: Default> Tree<T> {
     /// Whether a tier could let go of its copy: nobody uses the block, and no block after it has a copy there.
     pub fn is_leaf(&self, node: NodeId, tier: Tier) -> bool {
         let entry = &self.nodes[node.index()];
-        entry.live && entry.copies[tier] && entry.pins == 0 && entry.kids[tier] == 0
+        entry.live && entry.copies.has(tier) && entry.pins == 0 && entry.kids[tier] == 0
     }
 
     /// What is kept for a block.
@@ -207,6 +207,16 @@ impl<T: Default> Tree<T> {
     /// The same, to change it.
     pub fn value_mut(&mut self, node: NodeId) -> &mut T {
         &mut self.entry(node).value
+    }
+
+    /// Whether its user has marked it.
+    pub fn is_marked(&self, node: NodeId) -> bool {
+        self.nodes[node.index()].mark
+    }
+
+    /// Marks it, or takes the mark away.
+    pub fn mark(&mut self, node: NodeId, mark: bool) {
+        self.entry(node).mark = mark;
     }
 
     /// All blocks, in no order.

@@ -29,22 +29,17 @@ pub(super) fn warm(args: &KvArgs, device: &Arc<dyn Device>) -> Result<Vec<KvRow>
             Ok(settings)
         })?;
         let bytes = layout().block_bytes() * args.blocks();
-        let chain = stand.chain(&(0..u32::try_from(args.blocks()).unwrap_or(0) * TOKENS).collect::<Vec<_>>());
-        drop(stand.fill(&chain)?);
+        let prompts = prompts(&stand, args);
+        for prompt in &prompts {
+            drop(stand.fill(prompt)?);
+        }
         let copy = Copy::new(layout().block_bytes(), args.blocks());
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-        // The first turn takes memory from the system, and does not count.
-        for turn in 0..=args.turns() {
-            stand.press()?;
-            let (restored, seconds) = restore(&stand.cache, &chain);
+        // The first turns bring the second prompt down for the first time, and do not count.
+        for turn in 0..2 + args.turns() {
+            let seconds = restore(&stand.cache, &prompts[turn % 2], args)?;
             let copied = copy.seconds();
-            if turn > 0 {
-                if restored != args.blocks() {
-                    return Err(KvBenchError::Nothing(format!(
-                        "{restored} of {} blocks came back",
-                        args.blocks()
-                    )));
-                }
+            if turn >= 2 {
                 ours.push(seconds);
                 theirs.push(copied);
             }
@@ -61,12 +56,22 @@ pub(super) fn warm(args: &KvArgs, device: &Arc<dyn Device>) -> Result<Vec<KvRow>
     Ok(rows)
 }
 
-/// Restores all of a prompt; how many blocks, and how long it took.
-fn restore(cache: &Cache<LeasedPages>, chain: &Chain) -> (usize, f64) {
+/// Two prompts that take turns: each fills the hot tier, so that restoring one takes the pages of the other.
+fn prompts(stand: &Stand, args: &KvArgs) -> [Chain; 2] {
+    let tokens = u32::try_from(args.blocks()).unwrap_or(0) * TOKENS;
+    [0, 1].map(|prompt| stand.chain(&(prompt * tokens..(prompt + 1) * tokens).collect::<Vec<_>>()))
+}
+
+/// Restores all of a prompt; how long it took.
+fn restore(cache: &Cache<LeasedPages>, chain: &Chain, args: &KvArgs) -> Result<f64, KvBenchError> {
     let began = Instant::now();
     let blocks = cache.seek(chain).map(|prefix| prefix.restore(chain).finish().blocks);
     let seconds = began.elapsed().as_secs_f64();
-    (blocks.map_or(0, |blocks| blocks.len()), seconds)
+    let restored = blocks.map_or(0, |blocks| blocks.len());
+    if restored < args.blocks() {
+        return Err(KvBenchError::Nothing(format!("{restored} of {} blocks came back", args.blocks())));
+    }
+    Ok(seconds)
 }
 
 /// Two runs of memory as large as what is restored.
@@ -137,27 +142,25 @@ pub(super) fn cold(args: &KvArgs, device: &Arc<dyn Device>) -> Result<Vec<KvRow>
             settings.threads = true;
             Ok(settings)
         })?;
-        let chain = stand.chain(&(0..u32::try_from(args.blocks()).unwrap_or(0) * TOKENS).collect::<Vec<_>>());
-        drop(stand.fill(&chain)?);
-        stand.cache.flush();
-        let stored = files_bytes(&folder)?;
+        let prompts = prompts(&stand, args);
+        for prompt in &prompts {
+            drop(stand.fill(prompt)?);
+            stand.cache.flush();
+        }
+        let stored = files_bytes(&folder)? / 2;
         let plain = scratch.path().join("plain");
         write_plain(&plain, stored)?;
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-        for _ in 0..args.turns().min(5) {
-            stand.press()?;
+        for turn in 0..2 + args.turns().min(6) {
             stand.press_warm()?;
             forget(&folder)?;
-            let (restored, seconds) = restore(&stand.cache, &chain);
-            if restored != args.blocks() {
-                return Err(KvBenchError::Nothing(format!(
-                    "{restored} of {} blocks came back",
-                    args.blocks()
-                )));
-            }
-            ours.push(seconds);
+            let seconds = restore(&stand.cache, &prompts[turn % 2], args)?;
             forget(&plain)?;
-            theirs.push(read_plain(&plain)?);
+            let read = read_plain(&plain)?;
+            if turn >= 2 {
+                ours.push(seconds);
+                theirs.push(read);
+            }
         }
         let stored = usize::try_from(stored).unwrap_or(usize::MAX);
         rows.push(KvRow {

@@ -27,7 +27,6 @@ pub(super) struct Stand {
     pub engine: Engine,
     pub cache: Cache<LeasedPages>,
     pub root: Root,
-    place: Place,
     pattern: Vec<u8>,
 }
 
@@ -41,16 +40,20 @@ impl Stand {
     ) -> Result<Self, KvBenchError> {
         let place = device.facts().place;
         // A granule more for each pool, and what the disk of the cold tier may need.
-        let room = Bytes::new((layout.block_bytes() * (blocks + 4)) as u64) + Bytes::mib(64);
+        let room = Bytes::new((layout.block_bytes() * (blocks + 4)) as u64) + Bytes::mib(8);
+        // Two prompts lie below that take turns above.
+        let below = room + room;
         let (hot, warm, cold) = ("kv/hot", "kv/warm", "kv/cold");
         let account = |path, place, bytes| AccountSettings::new(path).share(place, Bytes::ZERO, bytes);
         let both = if place == Place::Host {
-            AccountSettings::new("kv").share(Place::Host, Bytes::ZERO, room + room)
+            AccountSettings::new("kv").share(Place::Host, Bytes::ZERO, room + below)
         } else {
-            AccountSettings::new("kv").share(place, Bytes::ZERO, room).share(Place::Host, Bytes::ZERO, room)
+            AccountSettings::new("kv").share(place, Bytes::ZERO, room).share(Place::Host, Bytes::ZERO, below)
         };
-        let mut places =
-            vec![LineSettings::new(Place::Host, room + room), LineSettings::new(Place::Disk, Bytes::gib(16))];
+        let mut places = vec![
+            LineSettings::new(Place::Host, room + below),
+            LineSettings::new(Place::Disk, Bytes::gib(16)),
+        ];
         let mut devices: Vec<Arc<dyn Device>> = vec![Arc::clone(device)];
         if place != Place::Host {
             places.push(LineSettings::new(place, room + Bytes::mib(64)));
@@ -61,7 +64,7 @@ impl Stand {
             accounts: vec![
                 both.share(Place::Disk, Bytes::ZERO, Bytes::gib(16)),
                 account(hot, place, room),
-                account(warm, Place::Host, room),
+                account(warm, Place::Host, below),
                 account(cold, Place::Disk, Bytes::gib(16)),
             ],
         };
@@ -75,7 +78,7 @@ impl Stand {
         let settings = tune(&engine, settings)?;
         let cache = Cache::open(pages, settings)?;
         let pattern = pattern(layout.block_bytes());
-        Ok(Self { pattern, engine, cache, root: Root::of(b"bench", layout).build(), place })
+        Ok(Self { pattern, engine, cache, root: Root::of(b"bench", layout).build() })
     }
 
     pub fn chain(&self, tokens: &[Token]) -> Chain {
@@ -99,20 +102,12 @@ impl Stand {
         }
         Ok(blocks)
     }
-
-    /// Everything that nobody uses leaves the hot tier, as when others want its memory.
-    pub fn press(&self) -> Result<(), KvBenchError> {
-        self.press_account("kv/hot", self.place)
-    }
 }
 
 impl Stand {
-    /// The same for the warm tier.
+    /// Everything leaves the warm tier, as when others want its memory.
     pub fn press_warm(&self) -> Result<(), KvBenchError> {
-        self.press_account("kv/warm", Place::Host)
-    }
-
-    fn press_account(&self, path: &str, place: Place) -> Result<(), KvBenchError> {
+        let (path, place) = ("kv/warm", Place::Host);
         let account = self.engine.account(path)?;
         let book = self.engine.snapshot();
         let limit = book.place(place).and_then(|place| place.share(path).map(|share| share.limit));
