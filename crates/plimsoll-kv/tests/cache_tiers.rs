@@ -7,8 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use plimsoll_kv::codec::Precision;
 use plimsoll_kv::engine::Pages;
-use plimsoll_kv::store::Store;
+use plimsoll_kv::gate::{Limits, Verdicts};
+use plimsoll_kv::store::{Store, Tandem};
 use plimsoll_kv::tree::Tier;
 use support::{MemoryStore, layout, root, tokens, world};
 
@@ -241,4 +243,56 @@ fn nothing_is_charged_when_all_is_over() {
     let engine = world.engine.clone();
     drop(world);
     assert!(engine.snapshot().is_clear(), "{:?}", engine.snapshot());
+}
+
+#[test]
+fn a_far_store_has_what_the_near_one_gave_up_and_what_other_machines_wrote() {
+    let (near, far) = (MemoryStore::new(20 << 16), MemoryStore::new(64 << 20));
+    near.faults.any_order.store(true, Ordering::Relaxed);
+    let both = || Arc::new(Tandem::open(near.clone(), far.clone()).unwrap());
+    let first = world(32_768, &layout(), Some(both()), |_| {});
+    for prompt in 0..4 {
+        drop(first.serve(root(), &tokens(prompt * 1_000, 60)));
+    }
+    first.cache.flush();
+    assert!(near.room().used <= near.room().capacity);
+    assert_eq!(far.room().blocks, 60);
+    drop(first);
+    let again = world(32_768, &layout(), Some(both()), |_| {});
+    for prompt in 0..4 {
+        assert_eq!(again.serve(root(), &tokens(prompt * 1_000, 60)).0, 15);
+    }
+    // Another machine, with an empty folder of its own.
+    let other = Arc::new(Tandem::open(MemoryStore::new(20 << 16), far.clone()).unwrap());
+    let other = world(32_768, &layout(), Some(other), |_| {});
+    assert_eq!(other.serve(root(), &tokens(0, 60)).0, 15);
+}
+
+#[test]
+fn a_far_store_that_fails_leaves_the_near_one_as_it_is() {
+    let (near, far) = (MemoryStore::new(16 << 20), MemoryStore::new(16 << 20));
+    far.faults.put_fails.store(true, Ordering::Relaxed);
+    let both = Arc::new(Tandem::open(near.clone(), far.clone()).unwrap());
+    let first = world(32_768, &layout(), Some(both), |_| {});
+    drop(first.serve(root(), &tokens(0, 40)));
+    assert_eq!(first.cache.flush(), 10);
+    assert_eq!((near.room().blocks, far.room().blocks), (10, 0));
+    drop(first);
+    far.faults.read_fails.store(true, Ordering::Relaxed);
+    let both = Arc::new(Tandem::open(near, far).unwrap());
+    let again = world(32_768, &layout(), Some(both), |_| {});
+    assert_eq!(again.serve(root(), &tokens(0, 40)).0, 10);
+}
+
+#[test]
+fn a_precision_that_was_not_measured_for_a_model_is_not_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let verdicts = Verdicts::open(folder.path().join("gate.json"));
+    let world = world(4_096, &layout(), Some(MemoryStore::new(1 << 20)), |settings| {
+        settings.warm.precision = Precision::Eight;
+        *settings = settings.clone().gated(&verdicts, &root(), &Limits::default());
+        assert_eq!(settings.warm.precision, Precision::Native);
+        assert_eq!(settings.cold.as_ref().unwrap().precision, Precision::Native);
+    });
+    drop(world.serve(root(), &tokens(0, 40)));
 }

@@ -9,7 +9,9 @@ use plimsoll::pool::Pool;
 use plimsoll::{Bytes, Place};
 
 use super::Rates;
+use crate::block::Root;
 use crate::codec::{Packing, Precision};
+use crate::gate::{Limits, Verdicts};
 use crate::store::Store;
 
 /// How many parts of a hundred each tier gets.
@@ -137,6 +139,17 @@ impl CacheSettings {
     #[must_use]
     pub fn cold(mut self, cold: ColdSettings) -> Self {
         self.cold = Some(cold);
+        self
+    }
+
+    /// The same, with no coarser precision in any tier than was measured for this model and found good enough: what was
+    /// never measured stays native. `plimsoll kv gate` measures.
+    #[must_use]
+    pub fn gated(mut self, verdicts: &Verdicts, root: &Root, limits: &Limits) -> Self {
+        self.warm.precision = verdicts.allowed(root, self.warm.precision, limits);
+        if let Some(cold) = &mut self.cold {
+            cold.precision = verdicts.allowed(root, cold.precision, limits);
+        }
         self
     }
 

@@ -10,9 +10,11 @@ mod error;
 #[cfg(unix)]
 pub mod folder;
 mod record;
+mod tandem;
 
 pub use error::StoreError;
 pub use record::{Expect, Found, Listed, Record, Room, Wanted, Worth};
+pub use tandem::Tandem;
 
 use crate::block::BlockId;
 
