@@ -18,10 +18,9 @@ fn trace(folder: &tempfile::TempDir) -> PathBuf {
             _ => (1_000 + turn * 8..1_008 + turn * 8).collect(),
         };
         let ids = serde_json::to_string(&ids).unwrap();
-        text += &format!(
-            "{{\"timestamp\": {}, \"input_length\": 4000, \"output_length\": 1, \"hash_ids\": {ids}}}\n",
-            turn * 1000
-        );
+        let time = turn * 1000;
+        let head = format!("{{\"timestamp\": {time}, \"input_length\": 4000, \"output_length\": 1, ");
+        text.extend([head, format!("\"hash_ids\": {ids}}}\n")]);
     }
     let path = folder.path().join("trace.jsonl");
     std::fs::write(&path, text).unwrap();
