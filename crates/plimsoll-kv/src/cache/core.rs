@@ -1,6 +1,9 @@
 //! What all handles, threads and holders of a cache share.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use plimsoll::governor::Account;
 use plimsoll::pool::{Lease, LeaseError, LeaseRequest, Tag};
@@ -21,6 +24,8 @@ use crate::tree::{NodeId, Tier};
 
 /// How many copies are given up in search of one page that nobody uses.
 const TRIES: usize = 16;
+/// How long a page is waited for while copies are being made.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 pub(super) type Book<P> = State<Hot<P>, Warm>;
 
@@ -37,6 +42,8 @@ pub(super) struct Core<P: Pages> {
     pub counts: Counts,
     pub mailbox: Mailbox,
     pub readers: Readers,
+    /// How many copies are being made from blocks that are held for that.
+    pub moving: AtomicUsize,
     pub tag: Tag,
     /// Nothing that could block, allocate from an account, or call back is done under it.
     state: Mutex<Book<P>>,
@@ -63,6 +70,7 @@ impl<P: Pages> Core<P> {
             warm_limit,
             counts: Counts::default(),
             mailbox: Mailbox::default(),
+            moving: AtomicUsize::new(0),
             tag: Tag::new(&settings.name),
             state: Mutex::new(State::new(ghosts)),
             rates: Mutex::new(settings.rates),
@@ -91,8 +99,21 @@ impl<P: Pages> Core<P> {
         self.layout.block_bytes() as u64
     }
 
-    /// A page: a free one, or that of the block which is worth least, or what the governor can find.
+    /// A page. Copies that are on their way somewhere hold the blocks before them; when that is why there is none, it
+    /// waits for them, but not for long. Never called by who makes such copies.
     pub fn take_page(&self) -> Result<P::Page, PageError> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let moving = self.moving.load(Ordering::Relaxed) > 0;
+            match self.try_page() {
+                Err(_) if moving && Instant::now() < until => thread::sleep(Duration::from_micros(500)),
+                done => return done,
+            }
+        }
+    }
+
+    /// A page: a free one, or that of the block which is worth least, or what the governor can find.
+    fn try_page(&self) -> Result<P::Page, PageError> {
         if let Ok(page) = self.pages.take(Effort::Quiet) {
             return Ok(page);
         }

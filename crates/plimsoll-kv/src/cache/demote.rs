@@ -1,6 +1,7 @@
 //! The way down within memory: from pages to host memory, and out of both.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use plimsoll::Bytes;
 
@@ -30,7 +31,8 @@ pub(super) struct Busy<'c, P: Pages> {
 
 impl<'c, P: Pages> Busy<'c, P> {
     /// Of a node that was pinned for this.
-    pub const fn new(core: &'c Core<P>, node: NodeId) -> Self {
+    pub fn new(core: &'c Core<P>, node: NodeId) -> Self {
+        core.moving.fetch_add(1, Ordering::Relaxed);
         Self { core, node }
     }
 }
@@ -38,6 +40,7 @@ impl<'c, P: Pages> Busy<'c, P> {
 impl<P: Pages> Drop for Busy<'_, P> {
     fn drop(&mut self) {
         self.core.state().unpin(self.node);
+        self.core.moving.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

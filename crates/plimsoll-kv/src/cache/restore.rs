@@ -158,7 +158,11 @@ impl<P: Pages> Restore<P> {
     /// Waits for all of it. The blocks are hot from now on, and held.
     pub fn finish(mut self) -> Restored<P> {
         let layers = self.core.layout.layers.len();
-        self.layer(layers.saturating_sub(1));
+        if self.layers == 0 {
+            self.bring_blocks();
+        } else {
+            self.layer(layers.saturating_sub(1));
+        }
         self.bring_snapshots();
         let boundary = |piece: &Piece<P>| !self.core.layout.needs_snapshot() || piece.boundary;
         let whole = self.pieces.iter().rposition(boundary).map_or(0, |last| last + 1);
@@ -291,6 +295,18 @@ impl<P: Pages> Restore<P> {
             core.decode(from, page, layer, until).err().map(|lost| (index, lost))
         });
         self.lose(lost);
+    }
+
+    /// Decodes block after block, for who waits for all of them: while one is decoded, the next are being read.
+    fn bring_blocks(&mut self) {
+        let (core, until, layers) = (Arc::clone(&self.core), self.until, self.core.layout.layers.len());
+        let lost = self.pieces.iter_mut().enumerate().find_map(|(index, piece)| {
+            let Stage::Coming { page, from, .. } = &mut piece.state else { return None };
+            (0..layers)
+                .find_map(|layer| core.decode(from, page, layer, until).err().map(|lost| (index, lost)))
+        });
+        self.lose(lost);
+        self.layers = layers;
     }
 
     fn bring_snapshots(&mut self) {

@@ -81,7 +81,7 @@ mod tests {
         };
         let pen = Pen { color: false, unicode: true, width: 80 };
         let text = view(&[row("plimsoll", 0.5), row("lru", 0.25)], 1000, &pen);
-        assert_eq!(text.matches("5.0%").count(), 1, "{text}");
+        assert_eq!(text.matches("  5.0%").count(), 1, "{text}");
         assert!(text.contains("50.0%") && text.contains("25.0%"), "{text}");
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         assert_eq!(title("/a/b/c.jsonl.gz".as_ref()), "c");
