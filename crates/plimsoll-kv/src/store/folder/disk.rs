@@ -1,4 +1,4 @@
-//! What the store asks of a disk. There are two: the system's ([`real`](super::real)), and one that is made of memory
+//! What the store asks of a disk. There are two: the system's ([`RealDisk`](super::RealDisk)), and one that is made of memory
 //! and fails as it is told ([`sim`](super::sim)).
 
 use std::fmt::Debug;
