@@ -98,7 +98,9 @@ fn races_of_promotion_eviction_and_reading() {
         {
             let mut state = book.lock().unwrap();
             state.put_cold(second, ColdCopy { stored: 1, form: NonZeroU32::MIN, sections: None });
-            [first, second, third].map(|node| state.unpin(node));
+            for node in [first, second, third] {
+                state.unpin(node);
+            }
         }
         let mut threads = Vec::new();
         for worker in 0..4 {
