@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use plimsoll::Bytes;
+use plimsoll::pool::Lease;
 
 use super::copies::{Hot, Warm};
 use super::core::{Core, snapshot_bytes};
@@ -106,40 +107,59 @@ impl<P: Pages> Core<P> {
     /// A copy of a page in host memory, in the warm tier's precision.
     pub fn make_warm(&self, hot: &Hot<P>, worth: f64) -> Result<Arc<Warm>, DemoteError> {
         let native = Native::of(&self.pages, &hot.page, &self.layout)?;
-        match self.encode_warm(hot, &self.warm_codec, native.bytes(), worth) {
-            // Numbers that cannot be quantized are kept as they are.
+        let snapshot = hot.snapshot.as_ref().map(Lease::as_slice).transpose()?;
+        let Encoded { bytes, ends, form } = self.encode(&self.warm_codec, native.bytes(), snapshot, worth)?;
+        Ok(Arc::new(Warm { origin: Arc::clone(&hot.origin), bytes, form, ends: ends.into() }))
+    }
+
+    /// A block in a tier's form, in host memory that is worth `worth` a byte. Numbers that cannot be quantized are kept
+    /// as they are.
+    pub fn encode(
+        &self,
+        codec: &Codec,
+        native: &[u8],
+        snapshot: Option<&[u8]>,
+        worth: f64,
+    ) -> Result<Encoded, DemoteError> {
+        match self.encode_as(codec, native, snapshot, worth) {
             Err(DemoteError::Codec(CodecError::Unquantizable { .. })) => {
-                self.encode_warm(hot, &self.native_codec, native.bytes(), worth)
+                self.encode_as(&self.native_codec, native, snapshot, worth)
             }
             done => done,
         }
     }
 
-    fn encode_warm(
+    fn encode_as(
         &self,
-        hot: &Hot<P>,
         codec: &Codec,
         native: &[u8],
+        snapshot: Option<&[u8]>,
         worth: f64,
-    ) -> Result<Arc<Warm>, DemoteError> {
+    ) -> Result<Encoded, DemoteError> {
         let layers = self.layout.layers.len();
-        let sections = if hot.snapshot.is_some() { codec.sections() } else { layers };
+        let sections = layers + usize::from(snapshot.is_some());
         let most: usize = (0..sections).map(|section| codec.section_bytes(section)).sum();
         let mut bytes = self.take_warm(Bytes::new(most as u64), worth)?;
         let into = bytes.as_mut_slice()?;
-        let (mut ends, mut end) = (Vec::with_capacity(sections), 0);
+        let (mut end, mut ends) = (0, Vec::with_capacity(sections));
         for section in 0..sections {
-            let from = match &hot.snapshot {
-                Some(snapshot) if section == layers => snapshot.as_slice()?,
+            let from = match snapshot {
+                Some(snapshot) if section == layers => snapshot,
                 _ => &native[self.layout.span(section..section + 1)],
             };
-            let room = end..end + codec.section_bytes(section);
-            end += codec.encode(section, from, &mut into[room])?;
+            end += codec.encode(section, from, &mut into[end..end + codec.section_bytes(section)])?;
             ends.push(u32::try_from(end).unwrap_or(u32::MAX));
         }
-        let (form, origin) = (codec.form().tag(), Arc::clone(&hot.origin));
-        Ok(Arc::new(Warm { origin, bytes, form, ends: ends.into() }))
+        Ok(Encoded { bytes, ends, form: codec.form().tag() })
     }
+}
+
+/// A block in a tier's form.
+pub(super) struct Encoded {
+    pub bytes: Lease,
+    /// Where each section ends; the snapshot, if there is one, is the last.
+    pub ends: Vec<u32>,
+    pub form: u32,
 }
 
 /// A page's bytes where the host can see them: in place, or copied.

@@ -9,7 +9,7 @@ use plimsoll::pool::Lease;
 
 use super::copies::Origin;
 use super::core::Core;
-use super::demote::{Busy, DemoteError, Native};
+use super::demote::{Busy, DemoteError, Encoded, Native};
 use super::error::CacheError;
 use super::settings::ColdSettings;
 use super::state::{ColdCopy, Source};
@@ -26,9 +26,7 @@ const TRIES: usize = 4;
 struct Parcel {
     node: NodeId,
     origin: Arc<Origin>,
-    bytes: Lease,
-    ends: Vec<usize>,
-    form: u32,
+    encoded: Encoded,
     seconds: f32,
 }
 
@@ -156,7 +154,7 @@ impl<P: Pages> Core<P> {
             Some(Source::Hot(hot)) => {
                 let native = Native::of(&self.pages, &hot.page, &self.layout)?;
                 let snapshot = hot.snapshot.as_ref().map(Lease::as_slice).transpose()?;
-                (Arc::clone(&hot.origin), self.encode_cold(codec, native.bytes(), snapshot)?)
+                (Arc::clone(&hot.origin), self.encode(codec, native.bytes(), snapshot, f64::INFINITY)?)
             }
             Some(Source::Warm(warm)) => {
                 let mut native = vec![0; self.layout.block_bytes()];
@@ -166,49 +164,10 @@ impl<P: Pages> Core<P> {
                     from.decode(layer, encoded, &mut native[self.layout.span(layer..layer + 1)])?;
                 }
                 let snapshot = warm.span(self.layout.layers.len()).and_then(|span| bytes.get(span));
-                (Arc::clone(&warm.origin), self.encode_cold(codec, &native, snapshot)?)
+                (Arc::clone(&warm.origin), self.encode(codec, &native, snapshot, f64::INFINITY)?)
             }
         };
-        let (bytes, ends, form) = made;
-        Ok(Some(Parcel { node, origin, bytes, ends, form, seconds }))
-    }
-
-    fn encode_cold(
-        &self,
-        codec: &Codec,
-        native: &[u8],
-        snapshot: Option<&[u8]>,
-    ) -> Result<(Lease, Vec<usize>, u32), DemoteError> {
-        match self.encode_cold_as(codec, native, snapshot) {
-            // Numbers that cannot be quantized are kept as they are.
-            Err(DemoteError::Codec(CodecError::Unquantizable { .. })) => {
-                self.encode_cold_as(&self.native_codec, native, snapshot)
-            }
-            done => done,
-        }
-    }
-
-    fn encode_cold_as(
-        &self,
-        codec: &Codec,
-        native: &[u8],
-        snapshot: Option<&[u8]>,
-    ) -> Result<(Lease, Vec<usize>, u32), DemoteError> {
-        let layers = self.layout.layers.len();
-        let sections = layers + usize::from(snapshot.is_some());
-        let most: usize = (0..sections).map(|section| codec.section_bytes(section)).sum();
-        let mut bytes = self.take_warm(Bytes::new(most as u64), f64::INFINITY)?;
-        let into = bytes.as_mut_slice()?;
-        let (mut end, mut ends) = (0, Vec::with_capacity(sections));
-        for section in 0..sections {
-            let from = match snapshot {
-                Some(snapshot) if section == layers => snapshot,
-                _ => &native[self.layout.span(section..section + 1)],
-            };
-            end += codec.encode(section, from, &mut into[end..end + codec.section_bytes(section)])?;
-            ends.push(end);
-        }
-        Ok((bytes, ends, codec.form().tag()))
+        Ok(Some(Parcel { node, origin, encoded: made, seconds }))
     }
 
     /// Puts a batch into the store, which gives up what is worth less if it is full.
@@ -238,8 +197,8 @@ impl<P: Pages> Core<P> {
         }
         let mut state = self.state();
         for parcel in parcels {
-            let bytes = parcel.ends.last().map_or(0, |&end| end as u64);
-            if let Some(copy) = self.cold_copy(parcel.form, &parcel.lengths(), bytes) {
+            let bytes = parcel.stored();
+            if let Some(copy) = self.cold_copy(parcel.encoded.form, &parcel.lengths(), bytes) {
                 state.put_cold(parcel.node, copy);
             }
             self.counts.tiers[Tier::Cold].demoted.add(bytes);
@@ -249,12 +208,12 @@ impl<P: Pages> Core<P> {
 
     /// Takes blocks that are worth less out of the store, somewhat more than a batch needs. Whether any went.
     fn make_room(&self, cold: &ColdSettings, parcels: &[Parcel], worth: f64) -> bool {
-        let need: usize = parcels.iter().filter_map(|parcel| parcel.ends.last()).sum();
+        let need: u64 = parcels.iter().map(Parcel::stored).sum();
         let (mut freed, mut ids) = (0, Vec::new());
         {
             let mut state = self.state();
             let now = self.now();
-            while freed < 2 * need as u64 {
+            while freed < 2 * need {
                 let Some(node) = state.victim(Tier::Cold, now) else { break };
                 if state.worth(node, now) > worth {
                     break;
@@ -301,20 +260,27 @@ impl Parcel {
             parent: self.origin.parent,
             root: &self.origin.root,
             tokens: &self.origin.tokens,
-            form: self.form,
+            form: self.encoded.form,
             worth: Worth { seconds: self.seconds, uses: 1, used_at },
             sections,
         }
     }
 
+    fn stored(&self) -> u64 {
+        self.encoded.ends.last().map_or(0, |&end| u64::from(end))
+    }
+
     fn sections(&self) -> Option<Vec<&[u8]>> {
-        let bytes = self.bytes.as_slice().ok()?;
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        Some(starts.zip(&self.ends).filter_map(|(start, &end)| bytes.get(start..end)).collect())
+        let bytes = self.encoded.bytes.as_slice().ok()?;
+        Some(self.spans().filter_map(|(start, end)| bytes.get(start as usize..end as usize)).collect())
     }
 
     fn lengths(&self) -> Vec<u32> {
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts.zip(&self.ends).map(|(start, &end)| u32::try_from(end - start).unwrap_or(u32::MAX)).collect()
+        self.spans().map(|(start, end)| end - start).collect()
+    }
+
+    fn spans(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
+        let ends = &self.encoded.ends;
+        std::iter::once(0).chain(ends.iter().copied()).zip(ends.iter().copied())
     }
 }
