@@ -1,0 +1,122 @@
+//! How a vector's numbers are kept.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::Metric;
+
+/// Rows whose numbers and scales stand together. See [`Codec::block_bytes`].
+pub const BLOCK_ROWS: usize = 64;
+
+/// A code for vectors.
+///
+/// Rows are kept in blocks of [`BLOCK_ROWS`]: first the codes of all its rows, each [`code_bytes`](Self::code_bytes),
+/// then their sides, each [`side_bytes`](Self::side_bytes). A block is whole even where it is not full, so the row `n` of a
+/// column is found by a multiplication.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Codec {
+    /// As they are.
+    #[default]
+    F32,
+    /// IEEE half precision.
+    F16,
+    /// The upper half of a single.
+    Bf16,
+    /// A byte a number, −127..=127 times a scale of the vector.
+    Int8,
+    /// A byte a number, 0..=255 between the least and the greatest of the vector.
+    Int8Affine,
+    /// Half a byte a number, 0..=15 between two values of the vector.
+    Int4,
+    /// The sign of each number.
+    Binary,
+    /// Four bits a number by planes: the signs stand apart and are looked through first.
+    Planes,
+}
+
+impl Codec {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::F32,
+        Self::F16,
+        Self::Bf16,
+        Self::Int8,
+        Self::Int8Affine,
+        Self::Int4,
+        Self::Binary,
+        Self::Planes,
+    ];
+
+    /// What the numbers of one vector take.
+    pub fn code_bytes(self, dimension: usize) -> usize {
+        match self {
+            Self::F32 => dimension.saturating_mul(4),
+            Self::F16 | Self::Bf16 => dimension.saturating_mul(2),
+            Self::Int8 | Self::Int8Affine => dimension,
+            Self::Int4 => dimension.div_ceil(2),
+            Self::Binary => dimension.div_ceil(8),
+            Self::Planes => dimension.div_ceil(8).saturating_mul(4),
+        }
+    }
+
+    /// What stands beside them: scale, offset, and what makes a distance of a product.
+    pub fn side_bytes(self) -> usize {
+        match self {
+            Self::F32 | Self::F16 | Self::Bf16 => 0,
+            Self::Int8 => 4,
+            Self::Int8Affine | Self::Int4 | Self::Binary | Self::Planes => 8,
+        }
+    }
+
+    /// One vector, code and side.
+    pub fn row_bytes(self, dimension: usize) -> usize {
+        self.code_bytes(dimension).saturating_add(self.side_bytes())
+    }
+
+    /// A block of [`BLOCK_ROWS`] vectors.
+    pub fn block_bytes(self, dimension: usize) -> usize {
+        self.row_bytes(dimension).saturating_mul(BLOCK_ROWS)
+    }
+
+    /// Whether vectors of this code can be compared so.
+    pub fn serves(self, metric: Metric) -> bool {
+        metric != Metric::Hamming || self == Self::Binary
+    }
+
+    /// Whether a search with this code alone gives what the originals would.
+    pub fn is_exact(self) -> bool {
+        self == Self::F32
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::Bf16 => "bf16",
+            Self::Int8 => "int8",
+            Self::Int8Affine => "int8a",
+            Self::Int4 => "int4",
+            Self::Binary => "binary",
+            Self::Planes => "planes",
+        }
+    }
+}
+
+impl fmt::Display for Codec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A word that names no code.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no codec {0:?}: take f32, f16, bf16, int8, int8a, int4, binary or planes")]
+pub struct NoCodec(pub String);
+
+impl FromStr for Codec {
+    type Err = NoCodec;
+    fn from_str(name: &str) -> Result<Self, NoCodec> {
+        Self::ALL.into_iter().find(|codec| codec.name() == name).ok_or_else(|| NoCodec(name.to_owned()))
+    }
+}
