@@ -3,6 +3,8 @@
 //! * [`Metric`]: what "near" means. [`Codec`]: how a vector's numbers are kept.
 
 mod codec;
+pub mod column;
+pub mod input;
 mod metric;
 
 pub use codec::{BLOCK_ROWS, Codec, NoCodec};

@@ -1,0 +1,13 @@
+//! Vectors from files: `.npy`, `.fvecs`, `.bvecs` and lines of JSON, streamed.
+
+mod element;
+mod error;
+mod format;
+mod input;
+mod lines;
+mod npy;
+
+pub use element::Element;
+pub use error::InputError;
+pub use format::Format;
+pub use input::{Input, InputFacts};
