@@ -6,6 +6,7 @@ mod codec;
 pub mod column;
 pub mod input;
 mod metric;
+pub mod segment;
 
 pub use codec::{BLOCK_ROWS, Codec, NoCodec};
 pub use metric::{Metric, NoMetric};

@@ -1,0 +1,241 @@
+//! Which id a row has, and which row an id.
+
+use std::path::Path;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::path;
+use crate::column::{Column, ColumnError, ColumnWriter, Header, Holds};
+
+/// An id, and four bytes that vouch for it and its row.
+const ID_BYTES: usize = 12;
+/// An id, its row, and four bytes that vouch for both.
+const LOOKUP_BYTES: usize = 16;
+/// Entries that are read at once where an order is walked along.
+const WALKED: usize = 4096;
+
+/// The ids of a segment's rows.
+#[derive(Debug)]
+pub enum Ids {
+    /// One after the other: nothing is stored.
+    Range {
+        /// The id of row 0.
+        first: u64,
+        /// How many there are.
+        rows: u64,
+    },
+    /// As they came: on disk, in the order of rows and in the order of ids. Nothing of it is in memory.
+    Stored {
+        /// The id of each row.
+        ids: Column,
+        /// Ids in order, each with its row.
+        lookup: Column,
+    },
+}
+
+impl Ids {
+    /// The ids of a segment on disk.
+    pub(super) fn open(folder: &Path, number: u64, first: Option<u64>, rows: u64) -> Result<Self, ColumnError> {
+        match first {
+            Some(first) => Ok(Self::Range { first, rows }),
+            None => Ok(Self::Stored {
+                ids: Column::open(&path(folder, number, Holds::Ids))?,
+                lookup: Column::open(&path(folder, number, Holds::Lookup))?,
+            }),
+        }
+    }
+
+    /// Writes ids that are not one after the other.
+    pub(super) fn write(folder: &Path, number: u64, ids: &[u64]) -> Result<(), ColumnError> {
+        let header = |holds, unit_bytes: usize| Header {
+            holds,
+            dimension: 0,
+            codec: 0,
+            unit_bytes: unit_bytes as u64,
+            units: 0,
+            rows: 0,
+        };
+        let mut writer = ColumnWriter::create(&path(folder, number, Holds::Ids), header(Holds::Ids, ID_BYTES))?;
+        let mut row = 0_u64;
+        for part in ids.chunks(WALKED) {
+            let units: Vec<u8> = (row..).zip(part).flat_map(|(row, &id)| id_unit(row, id)).collect();
+            writer.append(&units, part.len() as u64)?;
+            row += part.len() as u64;
+        }
+        writer.finish()?;
+        let mut order: Vec<(u64, u32)> = ids.iter().copied().zip(0..).collect();
+        order.sort_unstable();
+        let lookup = header(Holds::Lookup, LOOKUP_BYTES);
+        let mut writer = ColumnWriter::create(&path(folder, number, Holds::Lookup), lookup)?;
+        for part in order.chunks(WALKED) {
+            let units: Vec<u8> = part.iter().flat_map(|&(id, row)| lookup_unit(id, row)).collect();
+            writer.append(&units, part.len() as u64)?;
+        }
+        writer.finish()?;
+        Ok(())
+    }
+
+    /// What writing so many takes from memory: the order of ids.
+    pub(super) fn write_bytes(count: u64) -> u64 {
+        count.saturating_mul(LOOKUP_BYTES as u64)
+    }
+
+    /// The id of a row.
+    pub fn id(&self, row: u64) -> Result<u64, ColumnError> {
+        match self {
+            Self::Range { first, .. } => Ok(first.saturating_add(row)),
+            Self::Stored { ids, .. } => {
+                let mut unit = [0; ID_BYTES];
+                ids.read_unit(row, &mut unit)?;
+                let id = first_word(&unit);
+                if unit == id_unit(row, id) { Ok(id) } else { Err(ids.damaged(row)) }
+            }
+        }
+    }
+
+    /// The row of each id, in the order of the ids, which must be sorted; none where it is not here.
+    pub fn rows(&self, sorted: &[u64]) -> Result<Vec<Option<u64>>, ColumnError> {
+        match self {
+            Self::Range { first, rows } => {
+                let row = |id: &u64| id.checked_sub(*first).filter(|row| row < rows);
+                Ok(sorted.iter().map(row).collect())
+            }
+            Self::Stored { lookup, .. } => {
+                let all = lookup.header().units;
+                // Walking reads everything once, at some 20 reads of search for each id otherwise.
+                if sorted.len() as u64 > all / 512 { walk(lookup, sorted) } else { search(lookup, sorted) }
+            }
+        }
+    }
+}
+
+fn id_unit(row: u64, id: u64) -> [u8; ID_BYTES] {
+    let mut unit = [0; ID_BYTES];
+    unit[..8].copy_from_slice(&id.to_le_bytes());
+    unit[8..].copy_from_slice(&vouch(id, row));
+    unit
+}
+
+fn lookup_unit(id: u64, row: u32) -> [u8; LOOKUP_BYTES] {
+    let mut unit = [0; LOOKUP_BYTES];
+    unit[..8].copy_from_slice(&id.to_le_bytes());
+    unit[8..12].copy_from_slice(&row.to_le_bytes());
+    unit[12..].copy_from_slice(&vouch(id, u64::from(row)));
+    unit
+}
+
+/// Four bytes that belong to this id in this row.
+fn vouch(id: u64, row: u64) -> [u8; 4] {
+    let mut both = [0; 16];
+    both[..8].copy_from_slice(&id.to_le_bytes());
+    both[8..].copy_from_slice(&row.to_le_bytes());
+    let [a, b, c, d, ..] = xxh3_64(&both).to_le_bytes();
+    [a, b, c, d]
+}
+
+fn first_word(unit: &[u8]) -> u64 {
+    unit.first_chunk().map_or(0, |word| u64::from_le_bytes(*word))
+}
+
+/// An entry of the order, once it is believed.
+fn entry(lookup: &Column, at: u64, unit: &[u8]) -> Result<(u64, u32), ColumnError> {
+    let id = first_word(unit);
+    let row = unit.get(8..12).and_then(|row| row.try_into().ok()).map_or(0, u32::from_le_bytes);
+    if unit == lookup_unit(id, row) { Ok((id, row)) } else { Err(lookup.damaged(at)) }
+}
+
+fn search(lookup: &Column, sorted: &[u64]) -> Result<Vec<Option<u64>>, ColumnError> {
+    let mut low = 0;
+    let mut rows = Vec::with_capacity(sorted.len());
+    for &wanted in sorted {
+        let mut high = lookup.header().units;
+        let mut found = None;
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let mut unit = [0; LOOKUP_BYTES];
+            lookup.read_unit(middle, &mut unit)?;
+            let (id, row) = entry(lookup, middle, &unit)?;
+            if id < wanted {
+                low = middle + 1;
+            } else {
+                if id == wanted {
+                    found = Some(u64::from(row));
+                }
+                high = middle;
+            }
+        }
+        rows.push(found);
+    }
+    Ok(rows)
+}
+
+fn walk(lookup: &Column, sorted: &[u64]) -> Result<Vec<Option<u64>>, ColumnError> {
+    let mut rows = vec![None; sorted.len()];
+    let mut wanted = sorted.iter().zip(&mut rows).peekable();
+    let all = lookup.header().units;
+    let mut units = vec![0; WALKED * LOOKUP_BYTES];
+    let mut first = 0;
+    while first < all && wanted.peek().is_some() {
+        let count = (all - first).min(WALKED as u64);
+        let part = units.get_mut(..usize::try_from(count).unwrap_or(0) * LOOKUP_BYTES).unwrap_or_default();
+        lookup.read_unit(first, part)?;
+        for (at, unit) in (first..).zip(part.chunks_exact(LOOKUP_BYTES)) {
+            let (id, row) = entry(lookup, at, unit)?;
+            while wanted.next_if(|(wanted, _)| **wanted < id).is_some() {}
+            while let Some((_, into)) = wanted.next_if(|(wanted, _)| **wanted == id) {
+                *into = Some(u64::from(row));
+            }
+        }
+        first += count;
+    }
+    Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_found_by_id_either_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let ids: Vec<u64> = (0..10_000_u64).map(|n| (n * 7919) % 10_007 * 3).collect();
+        Ids::write(folder.path(), 1, &ids).unwrap();
+        let stored = Ids::open(folder.path(), 1, None, 10_000).unwrap();
+        for row in [0, 1, 77, 9_999] {
+            assert_eq!(stored.id(row).unwrap(), ids[usize::try_from(row).unwrap()]);
+        }
+        let mut wanted: Vec<u64> = (0..40_000).step_by(3).chain([1, 2, 50_000]).collect();
+        wanted.sort_unstable();
+        let expected: Vec<Option<u64>> =
+            wanted.iter().map(|id| ids.iter().position(|other| other == id).map(|row| row as u64)).collect();
+        assert_eq!(stored.rows(&wanted).unwrap(), expected);
+        for id in [0, 3, 4, 29_997] {
+            let expected = ids.iter().position(|other| *other == id).map(|row| row as u64);
+            assert_eq!(stored.rows(&[id]).unwrap(), [expected], "{id}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_id_is_no_id() {
+        let folder = tempfile::tempdir().unwrap();
+        Ids::write(folder.path(), 1, &[5, 3, 9]).unwrap();
+        for (holds, bytes) in [(Holds::Ids, ID_BYTES), (Holds::Lookup, LOOKUP_BYTES)] {
+            let path = path(folder.path(), 1, holds);
+            let mut file = std::fs::read(&path).unwrap();
+            let end = file.len() - bytes;
+            file[end] ^= 1;
+            std::fs::write(&path, file).unwrap();
+        }
+        let stored = Ids::open(folder.path(), 1, None, 3).unwrap();
+        assert_eq!(stored.id(1).unwrap(), 3);
+        assert!(matches!(stored.id(2), Err(ColumnError::Damaged { unit: 2, .. })));
+        assert!(matches!(stored.rows(&[9]), Err(ColumnError::Damaged { .. })));
+    }
+
+    #[test]
+    fn ids_one_after_the_other_are_a_subtraction() {
+        let range = Ids::Range { first: 10, rows: 5 };
+        assert_eq!(range.id(4).unwrap(), 14);
+        assert_eq!(range.rows(&[9, 10, 14, 15]).unwrap(), [None, Some(0), Some(4), None]);
+    }
+}

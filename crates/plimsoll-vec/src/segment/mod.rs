@@ -1,0 +1,32 @@
+//! Segments: rows that are written once, searched, and never changed.
+//!
+//! A segment is up to four columns that share a number: codes, originals (where they are kept), and, for ids that are not
+//! one after the other, the id of each row and the rows in the order of ids. Which of its rows are dead is not part of it.
+
+mod ids;
+mod original;
+mod segment;
+mod writer;
+
+pub use ids::Ids;
+pub use original::Originals;
+pub use segment::Segment;
+pub use writer::{SegmentWriter, WrittenIds};
+
+use std::path::{Path, PathBuf};
+
+use crate::column::Holds;
+
+/// The most rows of a segment: a row's number stands in four bytes.
+pub const ROWS_MAX: u64 = u32::MAX as u64;
+
+/// The file of a segment that holds this.
+pub(crate) fn path(folder: &Path, number: u64, holds: Holds) -> PathBuf {
+    let end = match holds {
+        Holds::Codes => "codes",
+        Holds::Originals => "originals",
+        Holds::Ids => "ids",
+        Holds::Lookup => "lookup",
+    };
+    folder.join(format!("{number:010}.{end}"))
+}

@@ -1,0 +1,50 @@
+//! Vectors as they came, on disk: looked at again for the best candidates, and never read but for them.
+
+use std::path::Path;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::path;
+use crate::column::{Column, ColumnError, Holds};
+
+/// The vectors of a segment's rows.
+#[derive(Debug)]
+pub struct Originals {
+    column: Column,
+    unit: usize,
+}
+
+impl Originals {
+    /// What a row takes: its numbers and their checksum.
+    pub const fn row_bytes(dimension: usize) -> usize {
+        dimension.saturating_mul(4).saturating_add(8)
+    }
+
+    pub(super) fn open(folder: &Path, number: u64) -> Result<Self, ColumnError> {
+        let column = Column::open(&path(folder, number, Holds::Originals))?;
+        let unit = usize::try_from(column.header().unit_bytes).unwrap_or(usize::MAX);
+        Ok(Self { column, unit })
+    }
+
+    /// A vector as it stands in the file.
+    pub(super) fn unit(vector: &[f32], into: &mut Vec<u8>) {
+        let start = into.len();
+        into.extend(vector.iter().flat_map(|number| number.to_le_bytes()));
+        let sum = xxh3_64(&into[start..]);
+        into.extend_from_slice(&sum.to_le_bytes());
+    }
+
+    /// Reads a row's vector; `bytes` is what it is read into meanwhile.
+    pub fn read(&self, row: u64, bytes: &mut Vec<u8>, into: &mut [f32]) -> Result<(), ColumnError> {
+        bytes.resize(self.unit, 0);
+        self.column.read_unit(row, bytes)?;
+        let (numbers, sum) = bytes.split_at(self.unit - 8);
+        if sum != xxh3_64(numbers).to_le_bytes() {
+            return Err(self.column.damaged(row));
+        }
+        for (into, number) in into.iter_mut().zip(numbers.chunks_exact(4)) {
+            *into = f32::from_le_bytes(number.try_into().unwrap_or_default());
+        }
+        Ok(())
+    }
+}
