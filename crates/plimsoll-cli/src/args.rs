@@ -16,6 +16,7 @@ use crate::printer::Color;
 use crate::recording::{ExportArgs, ShowArgs};
 use crate::report::ReportArgs;
 use crate::top::TopArgs;
+use crate::vec::VecCommand;
 use crate::watch::WatchArgs;
 
 const EXAMPLES: &str = "\
@@ -30,6 +31,8 @@ Examples:
   plimsoll pool replay trace.csv.gz what our pool keeps where another kept more
   plimsoll kv replay trace.jsonl.gz what a cache of attention state would have found
   plimsoll kv gate model.gguf       what 8-bit and 4-bit attention state costs a model
+  plimsoll vec build vectors.npy --into index   an index of vectors, in as little memory as it is given
+  plimsoll vec search index queries.npy         the nearest of each query
   plimsoll device check cuda:0      whether a GPU keeps what devices promise
   plimsoll bench pool               what a lease costs on this machine
   plimsoll bench memory             how fast bytes move here
@@ -75,6 +78,9 @@ pub(crate) enum CommandArgs {
     /// Caches of attention state: replay traces, look into cold stores, measure precisions
     #[command(subcommand, arg_required_else_help = true)]
     Kv(KvCommand),
+    /// Indexes of vectors: build, search, add, delete, within a budget of memory
+    #[command(subcommand, arg_required_else_help = true)]
+    Vec(VecCommand),
     /// Look at devices: GPUs, and the machine's own memory
     #[command(subcommand, arg_required_else_help = true)]
     Device(DeviceCommand),

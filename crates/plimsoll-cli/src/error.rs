@@ -58,6 +58,25 @@ pub enum CliError {
     /// The tiered cache could not be measured.
     #[error(transparent)]
     KvBench(#[from] crate::bench::kv::KvBenchError),
+    /// An index of vectors.
+    #[error(transparent)]
+    Vec(#[from] plimsoll_vec::index::VecError),
+    /// A file of ids that holds something else.
+    #[error("{} is no list of ids: {word:?} is no whole number", path.display())]
+    Ids {
+        /// Which file.
+        path: std::path::PathBuf,
+        /// What stands there.
+        word: String,
+    },
+    /// A file that could not be read.
+    #[error("{} could not be read: {source}", path.display())]
+    Read {
+        /// Which file.
+        path: std::path::PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// A store of attention state that cannot be used.
     #[error(transparent)]
     Store(#[from] plimsoll_kv::store::StoreError),
@@ -219,6 +238,9 @@ Self::Recording(_) => {
             Self::Kv(error) => error.next_step().to_owned(),
             Self::KvGate(error) => error.next_step().to_owned(),
             Self::KvBench(_) => "give the machine 3 GiB of memory, or add --quick".to_owned(),
+            Self::Vec(_) => "`plimsoll vec --help` has examples; nothing was changed".to_owned(),
+            Self::Ids { .. } => "give whole numbers, one a line or with commas between them".to_owned(),
+            Self::Read { .. } => "check the path".to_owned(),
             Self::Store(_) => "check the folder, and that no process has it open".to_owned(),
             Self::Damaged { .. } => {
                 "`plimsoll kv compact DIR` drops what is damaged; whoever reads it finds a miss, never wrong bytes"

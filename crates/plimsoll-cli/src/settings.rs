@@ -17,6 +17,7 @@ use crate::printer::Color;
 use crate::recording::{ExportArgs, ShowArgs};
 use crate::report::ReportArgs;
 use crate::top::TopArgs;
+use crate::vec::VecCommand;
 use crate::watch::WatchArgs;
 
 /// One run of the program.
@@ -38,6 +39,7 @@ pub(crate) enum Command {
     ConfigCheck(CheckArgs),
     PoolReplay(ReplayArgs),
     Kv(KvCommand),
+    Vec(VecCommand),
     DeviceCheck(DeviceCheckArgs),
     RecordingShow(ShowArgs),
     RecordingExport(ExportArgs),
@@ -63,6 +65,7 @@ impl From<Args> for Settings {
                 CommandArgs::Config(ConfigArgs::Check(check)) => Command::ConfigCheck(check),
                 CommandArgs::Pool(PoolCommand::Replay(replay)) => Command::PoolReplay(replay),
                 CommandArgs::Kv(command) => Command::Kv(command),
+                CommandArgs::Vec(command) => Command::Vec(command),
                 CommandArgs::Device(DeviceCommand::Check(check)) => Command::DeviceCheck(check),
                 CommandArgs::Recording(RecordingCommand::Show(show)) => Command::RecordingShow(show),
                 CommandArgs::Recording(RecordingCommand::Export(export)) => Command::RecordingExport(export),

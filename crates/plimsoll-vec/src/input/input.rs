@@ -55,18 +55,7 @@ enum Layout {
 impl Input {
     /// Opens a file; its ring takes chunks of this size.
     pub fn open(path: &Path, streaming: &Streaming, chunk: Bytes) -> Result<Self, InputError> {
-        let name = path.display().to_string();
-        let format = Format::of(path)?;
-        let read = |source| InputError::Read { name: name.clone(), source };
-        let file = File::open(path).map_err(read)?;
-        let length = file.metadata().map_err(read)?.len();
-        let head = head(&file, length).map_err(read)?;
-        let (layout, facts, offset) = match format {
-            Format::Npy => array(&name, &head, length)?,
-            Format::Fvecs => vecs(&name, Element::F32, &head, length)?,
-            Format::Bvecs => vecs(&name, Element::U8, &head, length)?,
-            Format::Lines => (Layout::Lines, text(&name, &file, &head, length)?, 0),
-        };
+        let (name, layout, facts, offset) = look(path)?;
         let source = Arc::new(After { file: FileSource::open(path, false)?, offset });
         let align = match layout {
             Layout::Rows { element, before } => {
@@ -85,6 +74,11 @@ impl Input {
             streaming.source(source)?.chunks(chunk, align)
         };
         Ok(Self { name, facts, layout, chunks, chunk: None, at: 0, done: 0 })
+    }
+
+    /// What a file says of itself, without reading its vectors.
+    pub fn facts_of(path: &Path) -> Result<InputFacts, InputError> {
+        look(path).map(|(_, _, facts, _)| facts)
     }
 
     /// What the file says of itself.
@@ -164,6 +158,23 @@ impl Input {
             }
         }
     }
+}
+
+/// What a file's name and beginning say: what it is called, how vectors stand in it, and where they begin.
+fn look(path: &Path) -> Result<(String, Layout, InputFacts, u64), InputError> {
+    let name = path.display().to_string();
+    let format = Format::of(path)?;
+    let read = |source| InputError::Read { name: name.clone(), source };
+    let file = File::open(path).map_err(read)?;
+    let length = file.metadata().map_err(read)?.len();
+    let head = head(&file, length).map_err(read)?;
+    let (layout, facts, offset) = match format {
+        Format::Npy => array(&name, &head, length)?,
+        Format::Fvecs => vecs(&name, Element::F32, &head, length)?,
+        Format::Bvecs => vecs(&name, Element::U8, &head, length)?,
+        Format::Lines => (Layout::Lines, text(&name, &file, &head, length)?, 0),
+    };
+    Ok((name, layout, facts, offset))
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "singles are what vectors are made of here")]

@@ -1,0 +1,149 @@
+//! `plimsoll vec build`: a file of vectors becomes an index.
+
+use std::path::PathBuf;
+
+use plimsoll::Bytes;
+use plimsoll_vec::index::{BuildReport, Index, Shape};
+use plimsoll_vec::input::Input;
+use plimsoll_vec::{Codec, Metric};
+use serde::Serialize;
+
+use super::progress::Progress;
+use super::{budget, numbers};
+use crate::draw::{Pen, Style};
+use crate::{CliError, Printer};
+
+const EXAMPLES: &str = "\
+Examples:
+  plimsoll vec build vectors.npy --into index                      as they are, exactly
+  plimsoll vec build vectors.npy --into index --codec int8         a quarter of it, originals on disk
+  plimsoll vec build vectors.fvecs --into index --memory 200MiB    never more than that
+
+Files: .npy (float16, float32, float64, int8, uint8), .fvecs, .bvecs, and lines of JSON: [0.1, …] or
+{\"id\": 7, \"vector\": [0.1, …]}.";
+
+/// What can be typed after `vec build`.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct BuildArgs {
+    /// The vectors
+    #[arg(value_name = "FILE")]
+    pub input: PathBuf,
+    /// The folder of the index, which must not be there yet, or be empty
+    #[arg(long, value_name = "INDEX")]
+    pub into: PathBuf,
+    /// How vectors are kept: f32, f16, bf16, int8, int8a, int4, binary, planes
+    #[arg(long, default_value = "f32")]
+    pub codec: Codec,
+    /// What near means: l2, ip, cosine, hamming
+    #[arg(long, default_value = "l2")]
+    pub metric: Metric,
+    /// Do not keep the vectors as they came; then candidates cannot be looked at again
+    #[arg(long)]
+    pub no_originals: bool,
+    /// Ids of the vectors, as text
+    #[arg(long, value_name = "FILE")]
+    pub ids: Option<PathBuf>,
+    /// The most memory that building may take
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<Bytes>,
+}
+
+/// What `plimsoll vec build --json` and `vec add --json` print.
+///
+/// ```json
+/// { "index": "index", "vectors": 1000, "seconds": 0.5, "vectors_per_second": 2000.0,
+///   "predicted_peak_bytes": 1, "peak_bytes": 1, "disk_bytes": 1 }
+/// ```
+#[derive(Clone, Debug, Serialize)]
+pub struct BuildJson {
+    /// The folder.
+    pub index: String,
+    /// Vectors that were taken in.
+    pub vectors: u64,
+    /// How long it took.
+    pub seconds: f64,
+    /// The rate.
+    pub vectors_per_second: f64,
+    /// What was predicted of memory.
+    pub predicted_peak_bytes: u64,
+    /// The most that was charged.
+    pub peak_bytes: u64,
+    /// What they take on disk.
+    pub disk_bytes: u64,
+}
+
+impl BuildJson {
+    /// The report of what was built.
+    #[expect(clippy::cast_precision_loss, reason = "a rate")]
+    pub fn new(index: String, report: &BuildReport) -> Self {
+        let seconds = report.took.as_secs_f64();
+        Self {
+            index,
+            vectors: report.vectors,
+            seconds,
+            vectors_per_second: report.vectors as f64 / seconds.max(1e-9),
+            predicted_peak_bytes: report.predicted.get(),
+            peak_bytes: report.peak.get(),
+            disk_bytes: report.disk.get(),
+        }
+    }
+}
+
+/// Builds.
+pub fn run(args: &BuildArgs, printer: &Printer) -> Result<(), CliError> {
+    let account = budget::account(args.memory)?;
+    let facts = Input::facts_of(&args.input).map_err(plimsoll_vec::index::VecError::from)?;
+    let shape = Shape {
+        dimension: facts.dimension,
+        metric: args.metric,
+        codec: args.codec,
+        originals: !args.no_originals && args.codec != Codec::F32,
+    };
+    let ids = args.ids.as_deref().map(numbers::ids).transpose()?;
+    let there = args.into.exists();
+    let index = Index::create(&args.into, shape, account)?;
+    let progress = Progress::new(facts.rows);
+    let built = index.build(&args.input, ids, |built| progress.at(built));
+    drop(progress);
+    let report = built.inspect_err(|_| discard(&args.into, there))?;
+    printer.report(&BuildJson::new(args.into.display().to_string(), &report), view)
+}
+
+/// An index that was not built is not left behind: the next try would find it there.
+fn discard(folder: &std::path::Path, there: bool) {
+    for name in ["manifest.json", "lock"] {
+        let _ = std::fs::remove_file(folder.join(name));
+    }
+    if let Ok(entries) = std::fs::read_dir(folder) {
+        let logs = entries.flatten().map(|entry| entry.path());
+        for path in logs.filter(|path| path.extension().is_some_and(|end| end == "log")) {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+    if !there {
+        // Only an empty one goes.
+        let _ = std::fs::remove_dir(folder);
+    }
+}
+
+/// Draws the report.
+pub fn view(report: &BuildJson, pen: &Pen) -> String {
+    let bytes = |bytes: u64| Bytes::new(bytes).to_string();
+    format!(
+        "{}  {} vectors in {:.2} s ({:.0}/s), {} on disk\n{}\n",
+        pen.paint(Style::Bold, &report.index),
+        report.vectors,
+        report.seconds,
+        report.vectors_per_second,
+        bytes(report.disk_bytes),
+        pen.paint(
+            Style::Dim,
+            &format!(
+                "memory: {} at most, {} predicted",
+                bytes(report.peak_bytes),
+                bytes(report.predicted_peak_bytes)
+            )
+        ),
+    )
+}

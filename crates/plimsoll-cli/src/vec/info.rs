@@ -1,0 +1,131 @@
+//! `plimsoll vec info`: what an index is and takes.
+
+use std::path::PathBuf;
+
+use plimsoll::Bytes;
+use plimsoll_vec::index::{Index, IndexFacts};
+use serde::Serialize;
+
+use super::budget;
+use crate::draw::{Align, Cell, Pen, Style, Table};
+use crate::{CliError, Printer};
+
+/// What can be typed after `vec info`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct InfoArgs {
+    /// The folder of the index
+    #[arg(value_name = "INDEX")]
+    pub index: PathBuf,
+}
+
+/// What `plimsoll vec info --json` prints.
+///
+/// ```json
+/// { "index": "index", "dimension": 768, "metric": "l2", "codec": "int8", "originals": true, "vectors": 1000,
+///   "dead": 0, "young": 0, "disk_bytes": 1, "memory_bytes": 1,
+///   "segments": [{ "number": 1, "rows": 1000, "dead": 0, "disk_bytes": 1 }] }
+/// ```
+#[derive(Clone, Debug, Serialize)]
+pub struct InfoReport {
+    /// The folder.
+    pub index: String,
+    /// Numbers of a vector.
+    pub dimension: usize,
+    /// What near means.
+    pub metric: String,
+    /// How vectors are kept.
+    pub codec: String,
+    /// Whether they are also kept as they came.
+    pub originals: bool,
+    /// Vectors that live.
+    pub vectors: u64,
+    /// Rows that are dead and still take room.
+    pub dead: u64,
+    /// Vectors that are in the log only.
+    pub young: u64,
+    /// What it takes on disk.
+    pub disk_bytes: u64,
+    /// What it takes in memory when it is open.
+    pub memory_bytes: u64,
+    /// Its segments.
+    pub segments: Vec<SegmentReport>,
+}
+
+/// One segment.
+#[derive(Clone, Debug, Serialize)]
+pub struct SegmentReport {
+    /// Its number.
+    pub number: u64,
+    /// Its rows.
+    pub rows: u64,
+    /// Of them, the dead.
+    pub dead: u64,
+    /// What it takes on disk.
+    pub disk_bytes: u64,
+}
+
+impl InfoReport {
+    /// The report of an index.
+    pub fn new(index: String, facts: &IndexFacts) -> Self {
+        let segments = facts.segments.iter().map(|segment| SegmentReport {
+            number: segment.number,
+            rows: segment.rows,
+            dead: segment.dead,
+            disk_bytes: segment.disk.get(),
+        });
+        Self {
+            index,
+            dimension: facts.shape.dimension,
+            metric: facts.shape.metric.to_string(),
+            codec: facts.shape.codec.to_string(),
+            originals: facts.shape.originals,
+            vectors: facts.vectors,
+            dead: facts.dead,
+            young: facts.young,
+            disk_bytes: facts.disk.get(),
+            memory_bytes: facts.memory.get(),
+            segments: segments.collect(),
+        }
+    }
+}
+
+/// Prints what an index is.
+pub fn run(args: &InfoArgs, printer: &Printer) -> Result<(), CliError> {
+    let index = Index::open(&args.index, budget::account(None)?)?;
+    printer.report(&InfoReport::new(args.index.display().to_string(), &index.facts()), view)
+}
+
+/// Draws the report.
+pub fn view(report: &InfoReport, pen: &Pen) -> String {
+    let bytes = |bytes: u64| Bytes::new(bytes).to_string();
+    let mut out = format!("{}\n\n", pen.paint(Style::Bold, &report.index));
+    let mut table = Table::new([("", Align::Left), ("", Align::Right), ("", Align::Left)]);
+    let mut row = |name: &str, value: String, aside: String| {
+        table.row([name.into(), value.into(), Cell::new(Style::Dim, aside)]);
+    };
+    row("vectors", report.vectors.to_string(), format!("of {} numbers", report.dimension));
+    let originals = if report.originals { "originals beside them" } else { "no originals" };
+    row("codec", report.codec.clone(), originals.to_owned());
+    row("metric", report.metric.clone(), String::new());
+    row("dead", report.dead.to_string(), "deleted and not given back".to_owned());
+    row("in the log", report.young.to_string(), "added since the last segment".to_owned());
+    row("on disk", bytes(report.disk_bytes), String::new());
+    row("in memory", bytes(report.memory_bytes), "when open, without codes that stay".to_owned());
+    out.push_str(table.draw(pen).trim_start_matches('\n'));
+    if !report.segments.is_empty() {
+        let columns =
+            [("segment", Align::Right), ("rows", Align::Right), ("dead", Align::Right), ("takes", Align::Right)];
+        let mut table = Table::new(columns);
+        for segment in &report.segments {
+            table.row([
+                segment.number.to_string().into(),
+                segment.rows.to_string().into(),
+                segment.dead.to_string().into(),
+                bytes(segment.disk_bytes).into(),
+            ]);
+        }
+        out.push('\n');
+        out.push_str(&table.draw(pen));
+    }
+    out
+}

@@ -1,0 +1,46 @@
+//! `plimsoll vec`: search among vectors, within a budget.
+//!
+//! A command is a variant of [`VecCommand`] and a line in [`run`]; each has a module.
+
+mod add;
+mod budget;
+mod build;
+mod delete;
+mod info;
+mod numbers;
+mod progress;
+mod search;
+
+pub use add::AddArgs;
+pub use build::{BuildArgs, BuildJson};
+pub use delete::{DeleteArgs, DeleteReport};
+pub use info::{InfoArgs, InfoReport};
+pub use search::{SearchArgs, SearchReport};
+
+use crate::{CliError, Printer};
+
+/// What can be done with indexes of vectors.
+#[derive(Clone, Debug, clap::Subcommand)]
+pub enum VecCommand {
+    /// Build an index of the vectors in a file
+    Build(BuildArgs),
+    /// Add the vectors in a file to an index
+    Add(AddArgs),
+    /// Delete vectors by their ids
+    Delete(DeleteArgs),
+    /// Find the nearest vectors of each query
+    Search(SearchArgs),
+    /// Show what an index is and takes
+    Info(InfoArgs),
+}
+
+/// Does it.
+pub fn run(command: &VecCommand, printer: &Printer) -> Result<(), CliError> {
+    match command {
+        VecCommand::Build(args) => build::run(args, printer),
+        VecCommand::Add(args) => add::run(args, printer),
+        VecCommand::Delete(args) => delete::run(args, printer),
+        VecCommand::Search(args) => search::run(args, printer),
+        VecCommand::Info(args) => info::run(args, printer),
+    }
+}

@@ -1,0 +1,32 @@
+//! How far a build has come: rate and time that is left, on standard error where that is a terminal.
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use plimsoll_vec::index::Built;
+
+/// One line that is overwritten, and gone at the end.
+#[derive(Debug)]
+pub(super) struct Progress(ProgressBar);
+
+impl Progress {
+    /// For so many vectors, if that is known.
+    pub(super) fn new(vectors: Option<u64>) -> Self {
+        let bar = ProgressBar::with_draw_target(vectors, ProgressDrawTarget::stderr());
+        let known = "{bar:24} {percent:>3}%  {human_pos} of {human_len} vectors  {per_sec}  {eta} left";
+        let unknown = "{spinner} {human_pos} vectors  {per_sec}";
+        if let Ok(style) = ProgressStyle::with_template(if vectors.is_some() { known } else { unknown }) {
+            bar.set_style(style.progress_chars("##."));
+        }
+        Self(bar)
+    }
+
+    /// So far it is.
+    pub(super) fn at(&self, built: Built) {
+        self.0.set_position(built.vectors);
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}

@@ -1,0 +1,229 @@
+//! `plimsoll vec search`: the nearest vectors of each query.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use plimsoll::Bytes;
+use plimsoll_vec::index::{Answer, Index, Search, VecError};
+use serde::Serialize;
+
+use super::{budget, numbers};
+use crate::draw::{Align, Pen, Style, Table};
+use crate::{CliError, Printer};
+
+const EXAMPLES: &str = "\
+Examples:
+  plimsoll vec search index queries.npy                  the ten nearest of each
+  plimsoll vec search index queries.npy -k 100 --again 4 look at 400 candidates again, as they came
+  plimsoll vec search index queries.npy --memory 64MiB   in passes over what does not fit
+  plimsoll vec search index queries.npy --dry-run        only say what it would take
+
+Queries are files like those that indexes are built from.";
+
+/// What can be typed after `vec search`.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct SearchArgs {
+    /// The folder of the index
+    #[arg(value_name = "INDEX")]
+    pub index: PathBuf,
+    /// The queries
+    #[arg(value_name = "FILE")]
+    pub queries: PathBuf,
+    /// How many of the nearest
+    #[arg(short, long, value_name = "K", default_value_t = 10)]
+    pub k: usize,
+    /// So many times as many candidates are looked at again with the vectors as they came
+    #[arg(long, value_name = "TIMES", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=4096))]
+    pub again: u64,
+    /// Only these ids may be found: a file of them, as text
+    #[arg(long, value_name = "FILE")]
+    pub allow: Option<PathBuf>,
+    /// The most memory that the search may take
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<Bytes>,
+    /// Threads; all that the machine has, unless said
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub threads: usize,
+    /// Say what it would take, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Write the ids as a .npy file of int64, a row a query; −1 where there are fewer
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// What `plimsoll vec search --json` prints.
+///
+/// ```json
+/// { "k": 1, "answers": [[{ "id": 7, "distance": 0.5 }]],
+///   "predicted": { "passes": 0, "queries_a_pass": 1, "kept_bytes": 1, "streamed_bytes": 0, "read_bytes": 1,
+///                  "peak_bytes": 1 },
+///   "measured": { "seconds": 0.1, "passes": 0, "read_bytes": 1, "again_bytes": 0, "peak_bytes": 1 } }
+/// ```
+#[derive(Clone, Debug, Serialize)]
+pub struct SearchReport {
+    /// How many were asked for.
+    pub k: usize,
+    /// The nearest of each query, nearest first.
+    pub answers: Vec<Vec<Found>>,
+    /// What was said beforehand.
+    pub predicted: Predicted,
+    /// What came of it; none of a dry run.
+    pub measured: Option<Took>,
+}
+
+/// A vector that was found.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Found {
+    /// Its id.
+    pub id: u64,
+    /// How far it is.
+    pub distance: f32,
+}
+
+/// What a search would take.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Predicted {
+    /// Passes over what is on disk; none where all codes are in memory.
+    pub passes: u64,
+    /// Queries that share one.
+    pub queries_a_pass: usize,
+    /// Codes that stay in memory.
+    pub kept_bytes: u64,
+    /// Codes that each pass reads.
+    pub streamed_bytes: u64,
+    /// Codes that are read altogether.
+    pub read_bytes: u64,
+    /// The most memory.
+    pub peak_bytes: u64,
+}
+
+/// What a search took.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Took {
+    /// How long.
+    pub seconds: f64,
+    /// Passes.
+    pub passes: u64,
+    /// Codes that were read.
+    pub read_bytes: u64,
+    /// Originals of candidates that were read.
+    pub again_bytes: u64,
+    /// The most memory that was charged.
+    pub peak_bytes: u64,
+}
+
+/// Searches.
+pub fn run(args: &SearchArgs, printer: &Printer) -> Result<(), CliError> {
+    let account = budget::account(args.memory)?;
+    let index = Index::open(&args.index, account.clone())?;
+    let (dimension, queries) = numbers::vectors(&args.queries, &account)?;
+    if dimension != index.shape().dimension {
+        return Err(VecError::Dimension { found: dimension, expected: index.shape().dimension }.into());
+    }
+    let search = Search {
+        k: args.k,
+        again: usize::try_from(args.again).unwrap_or(usize::MAX),
+        allow: args.allow.as_deref().map(numbers::ids).transpose()?,
+        threads: args.threads,
+    };
+    if args.dry_run {
+        let forecast = index.forecast(queries.len() / dimension, &search)?;
+        let report =
+            SearchReport { k: args.k, answers: Vec::new(), predicted: Predicted::new(&forecast), measured: None };
+        return printer.report(&report, view);
+    }
+    let answer = index.search(&queries, &search)?;
+    if let Some(path) = &args.output {
+        let written = std::fs::write(path, npy(&answer));
+        written.map_err(|source| CliError::Write { path: path.clone(), source })?;
+    }
+    printer.report(&SearchReport::new(&answer), view)
+}
+
+impl Predicted {
+    fn new(forecast: &plimsoll_vec::index::Forecast) -> Self {
+        Self {
+            passes: forecast.passes,
+            queries_a_pass: forecast.queries_a_pass,
+            kept_bytes: forecast.kept.get(),
+            streamed_bytes: forecast.streamed.get(),
+            read_bytes: forecast.read.get(),
+            peak_bytes: forecast.peak.get(),
+        }
+    }
+}
+
+impl SearchReport {
+    /// The report of an answer.
+    pub fn new(answer: &Answer) -> Self {
+        let queries = answer.ids.len() / answer.k.max(1);
+        let found = |query| answer.of(query).map(|(id, distance)| Found { id, distance }).collect();
+        let measured = answer.measured;
+        Self {
+            k: answer.k,
+            answers: (0..queries).map(found).collect(),
+            predicted: Predicted::new(&answer.forecast),
+            measured: Some(Took {
+                seconds: measured.took.as_secs_f64(),
+                passes: measured.passes,
+                read_bytes: measured.read.get(),
+                again_bytes: measured.again.get(),
+                peak_bytes: measured.peak.get(),
+            }),
+        }
+    }
+}
+
+/// Ids as `NumPy` reads them. The id of no vector is −1 as a signed number.
+fn npy(answer: &Answer) -> Vec<u8> {
+    let rows = answer.ids.len() / answer.k.max(1);
+    let text = format!("{{'descr': '<i8', 'fortran_order': False, 'shape': ({rows}, {}), }}", answer.k);
+    // The beginning ends with a line's end, at a multiple of 64.
+    let padded = (10 + text.len() + 1).next_multiple_of(64) - 11;
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend_from_slice(&u16::try_from(padded + 1).unwrap_or(u16::MAX).to_le_bytes());
+    bytes.extend_from_slice(format!("{text:<padded$}\n").as_bytes());
+    bytes.extend(answer.ids.iter().flat_map(|id| id.to_le_bytes()));
+    bytes
+}
+
+/// Draws the report: a row a query, its nearest first.
+pub fn view(report: &SearchReport, pen: &Pen) -> String {
+    const SHOWN: usize = 5;
+    let bytes = |bytes: u64| Bytes::new(bytes).to_string();
+    let mut out = String::new();
+    if report.measured.is_some() {
+        let mut table = Table::new([("query", Align::Right), ("nearest: id (distance)", Align::Left)]);
+        for (query, found) in report.answers.iter().enumerate() {
+            let mut text = String::new();
+            for one in found.iter().take(SHOWN) {
+                let _ = write!(text, "{} ({:.4})  ", one.id, one.distance);
+            }
+            if found.len() > SHOWN {
+                let _ = write!(text, "and {} more", found.len() - SHOWN);
+            }
+            table.row([query.to_string().into(), text.trim_end().into()]);
+        }
+        out.push_str(&table.draw(pen));
+        out.push('\n');
+    }
+    let said = report.predicted;
+    let way = match said.passes {
+        0 => "all codes in memory".to_owned(),
+        passes => format!("{passes} passes of {} over the disk, {} kept", bytes(said.streamed_bytes), bytes(said.kept_bytes)),
+    };
+    let line = format!("predicted: {} of memory, {} read; {way}", bytes(said.peak_bytes), bytes(said.read_bytes));
+    let _ = writeln!(out, "{}", pen.paint(Style::Dim, &line));
+    if let Some(took) = report.measured {
+        let line = format!(
+            "measured:  {} of memory, {} read; {:.3} s",
+            bytes(took.peak_bytes),
+            bytes(took.read_bytes + took.again_bytes),
+            took.seconds
+        );
+        let _ = writeln!(out, "{}", pen.paint(Style::Dim, &line));
+    }
+    out
+}

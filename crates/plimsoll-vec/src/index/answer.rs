@@ -1,0 +1,50 @@
+//! What a search gives.
+
+use std::time::Duration;
+
+use plimsoll::Bytes;
+
+use super::Forecast;
+
+/// Stands in the place of an id where there are fewer answers than were asked for.
+pub const NO_ID: u64 = u64::MAX;
+
+/// The nearest of each query, nearest first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// How many each query has.
+    pub k: usize,
+    /// `k` a query; [`NO_ID`] where a filter leaves fewer.
+    pub ids: Vec<u64>,
+    /// Their distances, as [`Metric::distance`](crate::Metric::distance) tells them; NaN beside [`NO_ID`].
+    pub distances: Vec<f32>,
+    /// What was said beforehand.
+    pub forecast: Forecast,
+    /// What came of it.
+    pub measured: Measured,
+}
+
+/// What a search took.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Measured {
+    /// How long.
+    pub took: Duration,
+    /// Passes over what is on disk.
+    pub passes: u64,
+    /// Codes that were read.
+    pub read: Bytes,
+    /// Originals that were read of candidates.
+    pub again: Bytes,
+    /// The most that the account ever had.
+    pub peak: Bytes,
+}
+
+impl Answer {
+    /// The answers of one query: ids and distances.
+    pub fn of(&self, query: usize) -> impl Iterator<Item = (u64, f32)> {
+        let range = query * self.k..(query + 1) * self.k;
+        let ids = self.ids.get(range.clone()).unwrap_or_default();
+        let distances = self.distances.get(range).unwrap_or_default();
+        ids.iter().copied().zip(distances.iter().copied()).filter(|(id, _)| *id != NO_ID)
+    }
+}

@@ -1,0 +1,241 @@
+//! Building: many vectors from a file into a segment of their own, in little memory.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use plimsoll::Bytes;
+
+use super::dead::{Dead, blocks};
+use super::manifest::Entry;
+use super::shelf::Shelf;
+use super::{Index, NO_ID, Shape, VecError};
+use crate::BLOCK_ROWS;
+use crate::code::{CodeError, Coder};
+use crate::column::PAGE_BYTES;
+use crate::input::{Input, InputFacts};
+use crate::segment::{ROWS_MAX, SegmentWriter, WrittenIds};
+
+/// Rows that are coded at once, where the budget lets them.
+const ROWS_AT_ONCE: usize = 4096;
+/// Chunks of the input are about so large, likewise.
+const CHUNK_BYTES: u64 = 8 << 20;
+
+/// How far a build is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Built {
+    /// Vectors that were taken in.
+    pub vectors: u64,
+    /// How many there are, where that is known.
+    pub of: Option<u64>,
+    /// Bytes of the input that are left behind.
+    pub bytes: Bytes,
+}
+
+/// What a build did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BuildReport {
+    /// Vectors that were taken in.
+    pub vectors: u64,
+    /// How long it took.
+    pub took: Duration,
+    /// What was predicted of memory, with what was there before.
+    pub predicted: Bytes,
+    /// The most that there was.
+    pub peak: Bytes,
+    /// What the segment takes on disk.
+    pub disk: Bytes,
+}
+
+/// How a build uses its budget.
+#[derive(Clone, Copy, Debug)]
+struct Way {
+    rows: usize,
+    chunk: u64,
+    bytes: u64,
+}
+
+impl Way {
+    /// What it takes with so many rows at once: the ring of the input, vectors, blocks, and originals as they are written.
+    fn new(shape: &Shape, facts: &InputFacts, rows: usize) -> Self {
+        let row = shape.dimension * 4;
+        let chunk = CHUNK_BYTES.min((rows * row) as u64).max(row as u64 + 4);
+        let ring = (chunk + PAGE_BYTES as u64) * 4;
+        let vectors = (rows * row) as u64;
+        let coded = (blocks(rows as u64) * shape.codec.block_bytes(shape.dimension)) as u64;
+        let originals = SegmentWriter::heap_bytes(rows, shape.dimension, shape.originals);
+        // Checksums of blocks, and ids with their order where vectors bring them.
+        let known = facts.rows.unwrap_or_default();
+        let sums = known.div_ceil(BLOCK_ROWS as u64) * 8;
+        let ids = if facts.ids { known * 8 + SegmentWriter::finish_bytes(known) } else { 0 };
+        Self { rows, chunk, bytes: ring + vectors + coded + originals + sums + ids }
+    }
+}
+
+impl Index {
+    /// Adds all vectors of a file as a new segment, which is there as a whole or not at all. `ids` are theirs, one for
+    /// each; without, they bring their own or get the next ones.
+    pub fn build(
+        &self,
+        path: &Path,
+        ids: Option<Vec<u64>>,
+        mut progress: impl FnMut(Built),
+    ) -> Result<BuildReport, VecError> {
+        let began = Instant::now();
+        let mut writer = self.writer()?;
+        let shape = self.shape();
+        // A log that goes on would delete from the new segment what was deleted before it came.
+        self.publish_with(&mut writer)?;
+        let before = self.budget().limit().get().saturating_sub(self.budget().room());
+        let streaming = self.budget().streaming("input");
+        // Its beginning says how long vectors are; the ring comes when the way is known.
+        let facts = Input::facts_of(path)?;
+        if facts.dimension != shape.dimension {
+            return Err(VecError::Dimension { found: facts.dimension, expected: shape.dimension });
+        }
+        let way = self.way(&shape, &facts)?;
+        let given = ids.as_ref().map_or(0, |ids| ids.len() as u64 * 24);
+        let own = way.bytes - (way.chunk + PAGE_BYTES as u64) * 4;
+        let _charge = self.budget().charge(own + given)?;
+        let mut input = Input::open(path, &streaming, Bytes::new(way.chunk))?;
+        let number = writer.manifest.number();
+        let kind = (shape.codec, shape.dimension);
+        let mut out = SegmentWriter::create(self.folder(), number, kind, shape.originals)?;
+        let known = if facts.ids { facts.rows.unwrap_or_default() } else { 0 };
+        let ids_known = Vec::with_capacity(usize::try_from(known).unwrap_or_default());
+        let mut taken = Taken { ids: ids_known, charge: Vec::new() };
+        self.fill(&mut input, &mut out, way, &mut taken, &mut progress)?;
+        let rows = out.rows();
+        let ids = self.ids_of(rows, ids, taken.ids, writer.manifest.next_id)?;
+        let last = match &ids {
+            WrittenIds::From(first) => first.saturating_add(rows),
+            WrittenIds::These(ids) => ids.iter().max().map_or(0, |last| last.saturating_add(1)),
+        };
+        let mut report = BuildReport {
+            vectors: rows,
+            took: Duration::ZERO,
+            predicted: Bytes::new(before + way.bytes + given),
+            peak: Bytes::ZERO,
+            disk: Bytes::ZERO,
+        };
+        if rows > 0 {
+            let first_id = out.finish(&ids)?;
+            let entry = Entry { number, rows, first_id };
+            let segment = self.opened_segment(&entry)?;
+            report.disk = Bytes::new(segment.disk_bytes(self.folder()));
+            let shelf = self.shelf();
+            let mut segments = shelf.segments.clone();
+            segments.push((segment, Dead::default()));
+            let mut next = writer.manifest.clone();
+            next.segments.push(entry);
+            next.next_id = next.next_id.max(last);
+            let shelf = Shelf { shape, segments, young: Vec::new() };
+            self.put(&mut writer, next, shelf)?;
+        }
+        report.took = began.elapsed();
+        report.peak = self.budget().peak();
+        Ok(report)
+    }
+
+    /// As many rows at once as the budget lets.
+    fn way(&self, shape: &Shape, facts: &InputFacts) -> Result<Way, VecError> {
+        let room = self.budget().room();
+        let mut rows = ROWS_AT_ONCE;
+        loop {
+            let way = Way::new(shape, facts, rows);
+            if way.bytes <= room {
+                return Ok(way);
+            }
+            if rows == BLOCK_ROWS {
+                let used = self.budget().limit().get().saturating_sub(room);
+                return Err(VecError::Budget {
+                    budget: self.budget().limit(),
+                    what: "to build in",
+                    needed: Bytes::new(way.bytes + used),
+                });
+            }
+            rows /= 2;
+        }
+    }
+
+    fn fill(
+        &self,
+        input: &mut Input,
+        out: &mut SegmentWriter,
+        way: Way,
+        taken: &mut Taken,
+        progress: &mut impl FnMut(Built),
+    ) -> Result<(), VecError> {
+        let shape = self.shape();
+        let facts = input.facts();
+        let coder = Coder::new(shape.codec, shape.metric, shape.dimension)?;
+        let mut vectors = vec![0.0; way.rows * shape.dimension];
+        let mut coded = vec![0; blocks(way.rows as u64) * shape.codec.block_bytes(shape.dimension)];
+        loop {
+            let count = input.read(&mut vectors, &mut taken.ids)?;
+            if count == 0 {
+                return Ok(());
+            }
+            let before = out.rows();
+            if before + count as u64 > ROWS_MAX {
+                return Err(VecError::TooMany { rows: before + count as u64, most: ROWS_MAX });
+            }
+            if facts.rows.is_none() {
+                // Nobody said how many there would be: what grows with them is paid for as it comes.
+                taken.charge.push(self.budget().charge(count as u64 * if facts.ids { 32 } else { 1 })?);
+            }
+            let part = &vectors[..count * shape.dimension];
+            let bytes = blocks(count as u64) * shape.codec.block_bytes(shape.dimension);
+            coded[..bytes].fill(0);
+            coder.encode(part, 0, &mut coded[..bytes]).map_err(|error| numbered(error, before))?;
+            out.append(&coded[..bytes], part, count)?;
+            let bytes = Bytes::new(out.rows() * shape.dimension as u64 * 4).min(facts.bytes);
+            progress(Built { vectors: out.rows(), of: facts.rows, bytes });
+        }
+    }
+
+    /// The ids of a segment's rows, once it is known how many there are.
+    fn ids_of(
+        &self,
+        rows: u64,
+        given: Option<Vec<u64>>,
+        brought: Vec<u64>,
+        next: u64,
+    ) -> Result<WrittenIds, VecError> {
+        let ids = match given {
+            Some(ids) if ids.len() as u64 != rows => {
+                return Err(VecError::Ids { vectors: rows, ids: ids.len() as u64 });
+            }
+            Some(ids) => ids,
+            None if brought.is_empty() => {
+                return match next.checked_add(rows) {
+                    Some(end) if end < NO_ID => Ok(WrittenIds::From(next)),
+                    _ => Err(VecError::ReservedId(NO_ID)),
+                };
+            }
+            None => brought,
+        };
+        self.check_new(&ids)?;
+        Ok(WrittenIds::These(ids))
+    }
+}
+
+/// What grows as vectors come.
+struct Taken {
+    ids: Vec<u64>,
+    charge: Vec<plimsoll::governor::Charge>,
+}
+
+/// The same error with the number that the vector has in its file.
+fn numbered(error: CodeError, before: u64) -> CodeError {
+    let before = usize::try_from(before).unwrap_or(usize::MAX);
+    match error {
+        CodeError::NotFinite { vector, component, value } => {
+            CodeError::NotFinite { vector: before + vector, component, value }
+        }
+        CodeError::TooLarge { vector, component, value, codec } => {
+            CodeError::TooLarge { vector: before + vector, component, value, codec }
+        }
+        CodeError::NoDirection { vector } => CodeError::NoDirection { vector: before + vector },
+        error => error,
+    }
+}

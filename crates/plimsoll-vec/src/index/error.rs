@@ -1,0 +1,165 @@
+//! Why an index does not do what was asked.
+
+use std::io;
+use std::path::PathBuf;
+
+use plimsoll::Bytes;
+use plimsoll::EngineError;
+use plimsoll::governor::Refusal;
+use plimsoll::holding::streaming::StreamError;
+use plimsoll::pool::LeaseError;
+
+use crate::code::CodeError;
+use crate::column::ColumnError;
+use crate::input::InputError;
+use crate::top::TopsError;
+
+/// What went wrong with an index. Nothing was changed by what is refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum VecError {
+    /// A file of it.
+    #[error(transparent)]
+    Column(#[from] ColumnError),
+    /// Vectors that cannot be read.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// Vectors that cannot be kept or compared.
+    #[error(transparent)]
+    Code(#[from] CodeError),
+    /// More or fewer neighbours than can be searched.
+    #[error(transparent)]
+    Tops(#[from] TopsError),
+    /// Codes that did not come.
+    #[error(transparent)]
+    Stream(#[from] StreamError),
+    /// Memory that was not granted.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Memory that was not given.
+    #[error(transparent)]
+    Lease(#[from] LeaseError),
+    /// The engine that it was opened on.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The folder.
+    #[error("{} could not be used: {source}", path.display())]
+    Folder {
+        /// Which folder or file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// There is no index.
+    #[error("there is no index in {}: it has no manifest.json; build one with `plimsoll vec build`", folder.display())]
+    None {
+        /// Where one was looked for.
+        folder: PathBuf,
+    },
+    /// There is one already.
+    #[error("{} holds an index or other files already; give another folder, or add to it", folder.display())]
+    Exists {
+        /// Where one was to be.
+        folder: PathBuf,
+    },
+    /// Another process writes.
+    #[error("{} is being written by another process; wait for it, or open the index for reading", folder.display())]
+    InUse {
+        /// Which index.
+        folder: PathBuf,
+    },
+    /// It was opened for reading.
+    #[error("{} was opened for reading; open it for writing to change it", folder.display())]
+    ReadOnly {
+        /// Which index.
+        folder: PathBuf,
+    },
+    /// A manifest that cannot be understood.
+    #[error("{} is no manifest of an index: {why}", path.display())]
+    Manifest {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A later program wrote it.
+    #[error("{} has version {found}, and this program reads up to version {known}; use a newer plimsoll", path.display())]
+    Newer {
+        /// Which file.
+        path: PathBuf,
+        /// Its version.
+        found: u64,
+        /// The latest that is known here.
+        known: u64,
+    },
+    /// A log that is damaged before its end.
+    #[error("{} is damaged at byte {offset}: what was added after it is lost; move the file away to go on without", path.display())]
+    Log {
+        /// Which file.
+        path: PathBuf,
+        /// Where.
+        offset: u64,
+    },
+    /// Vectors of another length.
+    #[error("these vectors have {found} numbers, and the index has vectors of {expected}")]
+    Dimension {
+        /// What came.
+        found: usize,
+        /// What it has.
+        expected: usize,
+    },
+    /// Not one id for each vector.
+    #[error("there are {vectors} vectors and {ids} ids; give an id for each, or none")]
+    Ids {
+        /// How many vectors.
+        vectors: u64,
+        /// How many ids.
+        ids: u64,
+    },
+    /// An id twice.
+    #[error("id {id} is there already; delete it first, or give the vector another id")]
+    Duplicate {
+        /// Which.
+        id: u64,
+    },
+    /// The id that means none.
+    #[error("{0} cannot be an id: it stands for no vector in answers")]
+    ReservedId(u64),
+    /// Nothing to search.
+    #[error("the index is empty: add vectors before searching")]
+    Empty,
+    /// More neighbours than there are vectors.
+    #[error("{k} nearest were asked for and the index has {vectors} vectors; ask for at most {vectors}")]
+    TooFew {
+        /// How many were asked for.
+        k: usize,
+        /// How many there are.
+        vectors: u64,
+    },
+    /// Candidates that nothing is known of but their codes.
+    #[error("the index was built without originals, so candidates cannot be looked at again; build it with them, or do not ask for it")]
+    NoOriginals,
+    /// A budget that does not do.
+    #[error(
+        "a budget of {budget} is too little {what}: that takes {needed} at least; give it so much, or ask for less at once"
+    )]
+    Budget {
+        /// What was given.
+        budget: Bytes,
+        /// What for.
+        what: &'static str,
+        /// What would do.
+        needed: Bytes,
+    },
+    /// More rows than a segment can have.
+    #[error("{rows} vectors are more than one segment holds; add them in parts of at most {most}")]
+    TooMany {
+        /// How many.
+        rows: u64,
+        /// The most.
+        most: u64,
+    },
+    /// A thread died.
+    #[error("a thread of the search died, so its answer is not whole; this is a mistake in plimsoll, please report it")]
+    Died,
+}

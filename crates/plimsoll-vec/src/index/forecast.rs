@@ -1,0 +1,130 @@
+//! What a search will take, known before it runs. Pure.
+
+use plimsoll::Bytes;
+
+use super::{Shape, VecError};
+use crate::scan::Queries;
+use crate::top::{Hit, Tops};
+
+/// Chunks of codes are about so large where the budget lets them.
+const CHUNK_BYTES: u64 = 4 << 20;
+
+/// What a search will take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Forecast {
+    /// Passes over what is on disk; none where all codes are in memory.
+    pub passes: u64,
+    /// Queries that share a pass.
+    pub queries_a_pass: usize,
+    /// Codes that stay in memory.
+    pub kept: Bytes,
+    /// Codes that each pass reads.
+    pub streamed: Bytes,
+    /// Codes that are read altogether.
+    pub read: Bytes,
+    /// Blocks of a chunk.
+    pub chunk_blocks: u64,
+    /// Chunks of the ring.
+    pub slots: usize,
+    /// What it takes of memory, with what is kept.
+    pub peak: Bytes,
+}
+
+/// What is asked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Question {
+    pub(super) queries: usize,
+    /// Candidates for each.
+    pub(super) candidates: usize,
+    pub(super) threads: usize,
+    /// Candidates are looked at again.
+    pub(super) again: bool,
+}
+
+/// What there is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stock {
+    /// Codes on disk.
+    pub(super) codes_bytes: u64,
+    /// Of them, those in memory already.
+    pub(super) kept_bytes: u64,
+    /// Memory that is free for this search, with that of what is kept.
+    pub(super) room: u64,
+    pub(super) limit: Bytes,
+    /// What lies in memory beside: checksums, marks of the dead, young rows.
+    pub(super) fixed: u64,
+}
+
+impl Question {
+    /// What so many queries take at once beside codes.
+    fn needs(&self, shape: &Shape, queries: usize) -> u64 {
+        let Shape { codec, metric, dimension, .. } = *shape;
+        let prepared = Queries::bytes_for(codec, metric, dimension, queries).get();
+        // A list a thread and one that they are merged into, and the answer in order.
+        let lists = Tops::bytes_for(codec, metric, dimension, queries, self.candidates).get();
+        let lists = lists.saturating_mul(self.threads as u64 + 1);
+        let hits = queries.saturating_mul(self.candidates).saturating_mul(size_of::<Hit>()) as u64;
+        let again = if self.again { (self.threads * dimension * 8) as u64 } else { 0 };
+        prepared.saturating_add(lists).saturating_add(hits).saturating_add(again)
+    }
+
+    /// The way of doing it that reads least.
+    pub(super) fn forecast(&self, shape: &Shape, stock: &Stock) -> Result<Forecast, VecError> {
+        let block = shape.codec.block_bytes(shape.dimension) as u64;
+        let slots = self.threads + 2;
+        let all = stock.codes_bytes;
+        let whole = |queries: usize| self.needs(shape, queries).saturating_add(all);
+        let forecast = |queries: usize, kept: u64, chunk_blocks: u64, peak: u64| {
+            let streamed = all - kept;
+            let passes = if streamed == 0 { 0 } else { self.queries.div_ceil(queries.max(1)) as u64 };
+            // What is kept from now on is read once more.
+            let load = kept.saturating_sub(stock.kept_bytes);
+            Forecast {
+                passes,
+                queries_a_pass: queries,
+                kept: Bytes::new(kept),
+                streamed: Bytes::new(streamed),
+                read: Bytes::new(streamed.saturating_mul(passes).saturating_add(load)),
+                chunk_blocks,
+                slots,
+                peak: Bytes::new(peak.saturating_add(stock.fixed)),
+            }
+        };
+        let chunk_blocks = (CHUNK_BYTES / block.max(1)).max(1);
+        if whole(self.queries) <= stock.room {
+            return Ok(forecast(self.queries, all, chunk_blocks, whole(self.queries)));
+        }
+        // As many queries at once as there is room for, with chunks as large as that leaves.
+        let ring = |blocks: u64| slot_bytes(blocks * block).saturating_mul(slots as u64);
+        let least = ring(1);
+        let fits = |queries: usize, ring: u64| self.needs(shape, queries).saturating_add(ring) <= stock.room;
+        let queries = (0..=self.queries.next_power_of_two().ilog2())
+            .map(|halved| self.queries.div_ceil(1 << halved).max(1))
+            .find(|queries| fits(*queries, least));
+        let Some(queries) = queries else {
+            let needed = self.needs(shape, 1).saturating_add(least).saturating_add(stock.fixed);
+            let what = "for one query at a time";
+            return Err(VecError::Budget { budget: stock.limit, what, needed: Bytes::new(needed) });
+        };
+        let mut blocks = chunk_blocks;
+        while blocks > 1 && !fits(queries, ring(blocks)) {
+            blocks /= 2;
+        }
+        let taken = self.needs(shape, queries).saturating_add(ring(blocks));
+        // Whole pieces, and room for what the pool rounds up.
+        let piece = blocks * block;
+        let left = stock.room.saturating_sub(taken);
+        let kept = (left / piece_bytes(piece)).saturating_mul(piece).min(all);
+        Ok(forecast(queries, kept, blocks, taken.saturating_add(kept)))
+    }
+}
+
+/// What a slot of the ring takes for a chunk: whole pages wherever the chunk begins.
+pub(super) fn slot_bytes(chunk: u64) -> u64 {
+    chunk.next_multiple_of(4096).saturating_add(2 * 4096)
+}
+
+/// What a piece of codes takes that is kept.
+pub(super) fn piece_bytes(piece: u64) -> u64 {
+    piece.next_multiple_of(4096)
+}

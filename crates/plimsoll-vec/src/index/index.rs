@@ -1,0 +1,242 @@
+//! The index: opened, asked what it is, and handed to those who add, delete and search.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use plimsoll::governor::Charge;
+use plimsoll::{Bytes, EngineAccount};
+
+use super::budget::Budget;
+use super::dead::{self, Dead};
+use super::keep::Keep;
+use super::lock::Lock;
+use super::log::{self, Change, Log};
+use super::manifest::{Entry, Manifest};
+use super::shelf::Shelf;
+use super::{Shape, VecError};
+use crate::code::{CodeError, Coder};
+use crate::segment::Segment;
+
+/// Vectors in a folder, and the search among them.
+///
+/// # What it is not
+/// It is no graph: every code is looked at, as fast as memory or the disk brings them. It copies nothing of the folder
+/// into memory but what its account has room for.
+///
+/// # Who owns what
+/// The folder is the index; one process writes it, many may read. What it takes of memory is charged to the account that
+/// it was opened with: codes that stay, marks of the dead, checksums, young rows, and everything that a search or a build
+/// needs meanwhile. What does not fit is streamed, or refused beforehand.
+///
+/// # Formula
+/// On disk: `rows × (code + side)`, in whole blocks of 64 rows, and 8 bytes a block; originals `rows × (4 × dimension +
+/// 8)`; ids that are not one after the other `rows × 28`. In memory: 8 bytes a block, a bit a row where rows are dead, and
+/// what [`forecast`](Self::forecast) says.
+#[derive(Debug)]
+pub struct Index {
+    folder: PathBuf,
+    budget: Budget,
+    shelf: RwLock<Arc<Shelf>>,
+    keep: Keep,
+    writer: Option<Mutex<Writer>>,
+    charges: Mutex<Vec<Charge>>,
+}
+
+/// What only the one who writes has.
+#[derive(Debug)]
+pub(super) struct Writer {
+    pub(super) manifest: Manifest,
+    pub(super) log: Log,
+    _lock: Lock,
+}
+
+/// What an index is at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndexFacts {
+    /// What its vectors have in common.
+    pub shape: Shape,
+    /// Vectors that live.
+    pub vectors: u64,
+    /// Rows that are dead and still take room.
+    pub dead: u64,
+    /// Rows that are in the log only.
+    pub young: u64,
+    /// What it takes on disk.
+    pub disk: Bytes,
+    /// What it takes in memory now.
+    pub memory: Bytes,
+    /// Its segments, the oldest first.
+    pub segments: Vec<SegmentFacts>,
+}
+
+/// What a segment is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SegmentFacts {
+    /// Its number.
+    pub number: u64,
+    /// Its rows.
+    pub rows: u64,
+    /// Of them, those that are dead.
+    pub dead: u64,
+    /// What it takes on disk.
+    pub disk: Bytes,
+}
+
+impl Index {
+    /// Makes an empty index in a folder that is not there or empty.
+    pub fn create(folder: &Path, shape: Shape, account: EngineAccount) -> Result<Self, VecError> {
+        Coder::new(shape.codec, shape.metric, shape.dimension)?;
+        let failed = |source| VecError::Folder { path: folder.to_owned(), source };
+        std::fs::create_dir_all(folder).map_err(failed)?;
+        // What a build left that was killed before it had anything is no index.
+        let mut others = std::fs::read_dir(folder).map_err(failed)?.flatten();
+        let ours = |name: &std::ffi::OsStr| name == "lock" || name == "manifest.json.new";
+        if others.any(|entry| !ours(&entry.file_name())) {
+            return Err(VecError::Exists { folder: folder.to_owned() });
+        }
+        let lock = Lock::take(folder)?;
+        Manifest::new(shape).write(folder)?;
+        Self::opened(folder, account, Some(lock))
+    }
+
+    /// Opens an index for reading. Another process may write it meanwhile; what it writes is seen by who opens it next.
+    pub fn open(folder: &Path, account: EngineAccount) -> Result<Self, VecError> {
+        // The one who writes may put another manifest in place, and remove files that the last one named.
+        let mut tries = 0;
+        loop {
+            match Self::opened(folder, account.clone(), None) {
+                Err(VecError::Column(_) | VecError::Folder { .. }) if tries < 3 => tries += 1,
+                opened => return opened,
+            }
+        }
+    }
+
+    /// Opens an index for reading and writing; refused while another process has it so.
+    pub fn open_to_write(folder: &Path, account: EngineAccount) -> Result<Self, VecError> {
+        if !Manifest::is_in(folder) {
+            return Err(VecError::None { folder: folder.to_owned() });
+        }
+        let lock = Lock::take(folder)?;
+        Self::opened(folder, account, Some(lock))
+    }
+
+    fn opened(folder: &Path, account: EngineAccount, lock: Option<Lock>) -> Result<Self, VecError> {
+        let manifest = Manifest::read(folder)?;
+        let shape = manifest.shape;
+        Coder::new(shape.codec, shape.metric, shape.dimension).map_err(|error| match error {
+            CodeError::Dimension { .. } | CodeError::Metric { .. } => {
+                VecError::Manifest { path: folder.join("manifest.json"), why: error.to_string() }
+            }
+            error => error.into(),
+        })?;
+        let budget = Budget::new(account);
+        let open = |entry: &Entry| {
+            let shape = (manifest.shape.codec, manifest.shape.dimension);
+            Segment::open(folder, entry.number, shape, entry.first_id, manifest.shape.originals).map(Arc::new)
+        };
+        let segments = manifest.segments.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+        let rows: Vec<u64> = segments.iter().map(|segment| segment.rows()).collect();
+        let dead = match manifest.dead {
+            Some(number) => dead::read(folder, number, &rows)?,
+            None => vec![Dead::default(); segments.len()],
+        };
+        let heap = segments.iter().map(|segment| segment.codes().heap_bytes() + segment.rows() / 8).sum();
+        let charges = Mutex::new(vec![budget.charge(heap)?]);
+        let shelf = Shelf { shape, segments: segments.into_iter().zip(dead).collect(), young: Vec::new() };
+        let mut index = Self {
+            folder: folder.to_owned(),
+            budget,
+            shelf: RwLock::new(Arc::new(shelf)),
+            keep: Keep::default(),
+            writer: None,
+            charges,
+        };
+        let mut next_id = manifest.next_id;
+        let length = log::replay(folder, manifest.log, shape.dimension, |change| {
+            if let Change::Add { ids, .. } = &change {
+                next_id = ids.iter().fold(next_id, |next, id| next.max(id.saturating_add(1)));
+            }
+            index.apply(change)
+        })?;
+        if let Some(lock) = lock {
+            let log = Log::resume(folder, manifest.log, length)?;
+            let manifest = Manifest { next_id, ..manifest };
+            index.sweep(&manifest);
+            index.writer = Some(Mutex::new(Writer { manifest, log, _lock: lock }));
+        }
+        Ok(index)
+    }
+
+    /// What its vectors have in common.
+    pub fn shape(&self) -> Shape {
+        self.shelf().shape
+    }
+
+    /// Where it is.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What it is now.
+    pub fn facts(&self) -> IndexFacts {
+        let shelf = self.shelf();
+        let segments: Vec<SegmentFacts> = shelf
+            .segments
+            .iter()
+            .map(|(segment, dead)| SegmentFacts {
+                number: segment.number(),
+                rows: segment.rows(),
+                dead: dead.count(),
+                disk: Bytes::new(segment.disk_bytes(&self.folder)),
+            })
+            .collect();
+        let log = self.writer.as_ref().map_or(0, |writer| lock(writer).log.bytes());
+        let young: u64 = shelf.young.iter().map(|(batch, dead)| batch.rows() - dead.count()).sum();
+        IndexFacts {
+            shape: shelf.shape,
+            vectors: shelf.vectors(),
+            dead: segments.iter().map(|segment| segment.dead).sum(),
+            young,
+            disk: segments.iter().fold(Bytes::new(log), |sum, segment| sum + segment.disk),
+            memory: self.budget.limit().saturating_sub(Bytes::new(self.budget.room())),
+            segments,
+        }
+    }
+
+    /// Lets go of codes that were kept in memory for the next search.
+    pub fn forget(&self) {
+        self.keep.clear();
+        self.budget.trim();
+    }
+
+    pub(super) fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    pub(super) fn keep(&self) -> &Keep {
+        &self.keep
+    }
+
+    pub(super) fn shelf(&self) -> Arc<Shelf> {
+        Arc::clone(&self.shelf.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts another shelf in place; who searches the old one goes on with it.
+    pub(super) fn replace(&self, shelf: Shelf) {
+        *self.shelf.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(shelf);
+    }
+
+    /// Keeps a charge as long as the index is open.
+    pub(super) fn charged(&self, charge: Charge) {
+        self.charges.lock().unwrap_or_else(PoisonError::into_inner).push(charge);
+    }
+
+    pub(super) fn writer(&self) -> Result<MutexGuard<'_, Writer>, VecError> {
+        let writer = self.writer.as_ref().ok_or_else(|| VecError::ReadOnly { folder: self.folder.clone() })?;
+        Ok(lock(writer))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,216 @@
+//! What an index is and which segments it has: one small file, replaced as a whole.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::VecError;
+use crate::{Codec, Metric};
+
+const NAME: &str = "manifest.json";
+const VERSION: u64 = 1;
+
+/// What all vectors of an index have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Numbers of a vector.
+    pub dimension: usize,
+    /// What "near" means.
+    pub metric: Metric,
+    /// How vectors are kept.
+    pub codec: Codec,
+    /// Whether they are also kept as they came.
+    pub originals: bool,
+}
+
+/// What stands in the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Manifest {
+    pub(super) shape: Shape,
+    /// The next number that a file gets.
+    pub(super) next: u64,
+    /// The next id that a vector gets which brings none.
+    pub(super) next_id: u64,
+    /// The log of what came since.
+    pub(super) log: u64,
+    /// The file that says which rows are dead, if any are.
+    pub(super) dead: Option<u64>,
+    pub(super) segments: Vec<Entry>,
+}
+
+/// A segment of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Entry {
+    pub(super) number: u64,
+    pub(super) rows: u64,
+    pub(super) first_id: Option<u64>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Written {
+    version: u64,
+    dimension: usize,
+    metric: String,
+    codec: String,
+    originals: bool,
+    next: u64,
+    next_id: u64,
+    log: u64,
+    dead: Option<u64>,
+    segments: Vec<Entry>,
+    /// Of the same text with nothing here.
+    checksum: String,
+}
+
+impl Manifest {
+    /// An index without vectors.
+    pub(super) fn new(shape: Shape) -> Self {
+        Self { shape, next: 1, next_id: 0, log: 0, dead: None, segments: Vec::new() }
+    }
+
+    /// Takes a number for a file.
+    pub(super) fn number(&mut self) -> u64 {
+        self.next += 1;
+        self.next - 1
+    }
+
+    /// Whether a folder has one.
+    pub(super) fn is_in(folder: &Path) -> bool {
+        folder.join(NAME).exists()
+    }
+
+    /// Reads a folder's.
+    pub(super) fn read(folder: &Path) -> Result<Self, VecError> {
+        let path = folder.join(NAME);
+        let text = std::fs::read_to_string(&path).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => VecError::None { folder: folder.to_owned() },
+            io::ErrorKind::InvalidData => wrong(&path, "it is not text"),
+            _ => VecError::Folder { path: path.clone(), source },
+        })?;
+        // The version first: a later file may have other words.
+        let value: serde_json::Value =
+            serde_json::from_str(&text).map_err(|error| wrong(&path, error))?;
+        match value.get("version").and_then(serde_json::Value::as_u64) {
+            Some(found) if found > VERSION => return Err(VecError::Newer { path, found, known: VERSION }),
+            Some(_) => {}
+            None => return Err(wrong(&path, "it has no version")),
+        }
+        let written: Written = serde_json::from_value(value).map_err(|error| wrong(&path, error))?;
+        Self::of(&written).map_err(|why| wrong(&path, why))
+    }
+
+    fn of(written: &Written) -> Result<Self, String> {
+        let manifest = Self {
+            shape: Shape {
+                dimension: written.dimension,
+                metric: written.metric.parse().map_err(|error: crate::NoMetric| error.to_string())?,
+                codec: written.codec.parse().map_err(|error: crate::NoCodec| error.to_string())?,
+                originals: written.originals,
+            },
+            next: written.next,
+            next_id: written.next_id,
+            log: written.log,
+            dead: written.dead,
+            segments: written.segments.clone(),
+        };
+        let expected = manifest.written().checksum;
+        if written.checksum == expected { Ok(manifest) } else { Err("its checksum does not match".to_owned()) }
+    }
+
+    fn written(&self) -> Written {
+        let mut written = Written {
+            version: VERSION,
+            dimension: self.shape.dimension,
+            metric: self.shape.metric.to_string(),
+            codec: self.shape.codec.to_string(),
+            originals: self.shape.originals,
+            next: self.next,
+            next_id: self.next_id,
+            log: self.log,
+            dead: self.dead,
+            segments: self.segments.clone(),
+            checksum: String::new(),
+        };
+        let text = serde_json::to_vec(&written).unwrap_or_default();
+        written.checksum = format!("{:016x}", xxh3_64(&text));
+        written
+    }
+
+    /// Puts this in the place of what was there. From here on it is what the index is; before, nothing has changed.
+    pub(super) fn write(&self, folder: &Path) -> Result<(), VecError> {
+        let (path, fresh) = (folder.join(NAME), folder.join(format!("{NAME}.new")));
+        let text = serde_json::to_string_pretty(&self.written()).map_err(|error| wrong(&path, error))?;
+        let replace = || -> io::Result<()> {
+            let mut file = File::create(&fresh)?;
+            file.write_all(text.as_bytes())?;
+            file.write_all(b"\n")?;
+            file.sync_all()?;
+            std::fs::rename(&fresh, &path)?;
+            sync_folder(folder)
+        };
+        replace().map_err(|source| VecError::Folder { path: path.clone(), source })
+    }
+}
+
+/// Waits until the disk has the names of a folder.
+pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+fn wrong(path: &Path, why: impl ToString) -> VecError {
+    VecError::Manifest { path: path.to_owned(), why: why.to_string() }
+}
+
+/// The path of a file of an index that is no segment.
+pub(super) fn numbered(folder: &Path, number: u64, end: &str) -> PathBuf {
+    folder.join(format!("{number:010}.{end}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest() -> Manifest {
+        let shape = Shape { dimension: 8, metric: Metric::Cosine, codec: Codec::Int8, originals: true };
+        let entry = Entry { number: 1, rows: 5, first_id: None };
+        Manifest { next: 4, next_id: 9, log: 3, dead: Some(2), segments: vec![entry], ..Manifest::new(shape) }
+    }
+
+    #[test]
+    fn it_is_read_as_it_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(matches!(Manifest::read(folder.path()), Err(VecError::None { .. })));
+        manifest().write(folder.path()).unwrap();
+        assert_eq!(Manifest::read(folder.path()).unwrap(), manifest());
+    }
+
+    #[test]
+    fn every_changed_byte_and_every_cut_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        manifest().write(folder.path()).unwrap();
+        let path = folder.path().join(NAME);
+        let text = std::fs::read(&path).unwrap();
+        for at in 0..text.len() {
+            let mut other = text.clone();
+            other[at] = if other[at] == b'7' { b'8' } else { b'7' };
+            std::fs::write(&path, &other).unwrap();
+            let read = Manifest::read(folder.path());
+            // White space may become a digit only where that is no number.
+            assert!(read.is_err() || read.unwrap() == manifest(), "byte {at}");
+        }
+        for cut in 0..text.len() - 2 {
+            std::fs::write(&path, &text[..cut]).unwrap();
+            assert!(Manifest::read(folder.path()).is_err(), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn a_newer_one_is_told_as_such() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(NAME), "{\"version\": 2, \"other\": true}").unwrap();
+        assert!(matches!(Manifest::read(folder.path()), Err(VecError::Newer { found: 2, .. })));
+    }
+}

@@ -1,0 +1,412 @@
+//! The search: every code is looked at once a pass, by all queries of that pass together.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use plimsoll::Bytes;
+use plimsoll::holding::streaming::{Align, Chunk, Chunks};
+
+use super::answer::{Answer, Measured, NO_ID};
+use super::forecast::{Forecast, Question, Stock};
+use super::keep::{Cut, Fresh, Kept, Plan};
+use super::rerank::Again;
+use super::shelf::{Part, Shelf};
+use super::{Index, VecError};
+use crate::column::Column;
+use crate::scan::{Queries, scan};
+use crate::top::{TOP_MAX, Tops, TopsError};
+use crate::{BLOCK_ROWS, Codec, Metric};
+
+/// How to search.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Search {
+    /// How many of the nearest.
+    pub k: usize,
+    /// So many times as many candidates are looked at again with the vectors as they came; 1 looks at none.
+    pub again: usize,
+    /// The only ids that may be found, if not all.
+    pub allow: Option<Vec<u64>>,
+    /// Threads; 0 takes what the machine has.
+    pub threads: usize,
+}
+
+impl Search {
+    /// The nearest `k`, among all, by their codes alone.
+    pub fn nearest(k: usize) -> Self {
+        Self { k, again: 1, allow: None, threads: 0 }
+    }
+}
+
+/// A search as it runs.
+struct Run<'r> {
+    index: &'r Index,
+    shelf: &'r Shelf,
+    bases: Vec<u64>,
+    masks: Vec<Option<Vec<u64>>>,
+    threads: usize,
+    candidates: usize,
+}
+
+impl Index {
+    /// The nearest of each query. `queries` are whole vectors, one after the other.
+    ///
+    /// Everything it needs is charged to the account of the index, and what does not fit is done in passes; what cannot be
+    /// done is refused before anything is read.
+    pub fn search(&self, queries: &[f32], search: &Search) -> Result<Answer, VecError> {
+        let began = Instant::now();
+        let shelf = self.shelf();
+        let question = self.question(&shelf, queries, search)?;
+        let stock = self.stock(&shelf);
+        let forecast = question.forecast(&shelf.shape, &stock)?;
+        let (masks, _charge) = self.masks(&shelf, search.allow.as_deref())?;
+        let run = Run {
+            index: self,
+            shelf: &shelf,
+            bases: shelf.bases(),
+            masks,
+            threads: question.threads,
+            candidates: question.candidates,
+        };
+        let mut answer = Answer {
+            k: search.k,
+            ids: Vec::new(),
+            distances: Vec::new(),
+            forecast,
+            measured: Measured { passes: forecast.passes, ..Measured::default() },
+        };
+        let dimension = shelf.shape.dimension;
+        for queries in queries.chunks(forecast.queries_a_pass.max(1) * dimension) {
+            run.answer(queries, search, &forecast, &mut answer)?;
+        }
+        answer.measured.took = began.elapsed();
+        answer.measured.peak = self.budget().peak();
+        Ok(answer)
+    }
+
+    /// What a search of so many queries would take.
+    pub fn forecast(&self, queries: usize, search: &Search) -> Result<Forecast, VecError> {
+        let shelf = self.shelf();
+        let question = self.checked(&shelf, queries, search)?;
+        question.forecast(&shelf.shape, &self.stock(&shelf))
+    }
+
+    fn question(&self, shelf: &Shelf, queries: &[f32], search: &Search) -> Result<Question, VecError> {
+        let dimension = shelf.shape.dimension;
+        if !queries.len().is_multiple_of(dimension) {
+            return Err(VecError::Dimension { found: queries.len() % dimension, expected: dimension });
+        }
+        self.checked(shelf, queries.len() / dimension, search)
+    }
+
+    fn checked(&self, shelf: &Shelf, queries: usize, search: &Search) -> Result<Question, VecError> {
+        let vectors = shelf.vectors();
+        if vectors == 0 {
+            return Err(VecError::Empty);
+        }
+        let candidates = search.k.saturating_mul(search.again.max(1));
+        if search.k == 0 || candidates > TOP_MAX {
+            return Err(TopsError::Count { k: candidates }.into());
+        }
+        if search.k as u64 > vectors {
+            return Err(VecError::TooFew { k: search.k, vectors });
+        }
+        if search.again > 1 && !shelf.shape.originals && shelf.shape.codec != Codec::F32 {
+            return Err(VecError::NoOriginals);
+        }
+        let threads = match search.threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            threads => threads,
+        };
+        Ok(Question { queries, candidates, threads, again: search.again > 1 })
+    }
+
+    fn stock(&self, shelf: &Shelf) -> Stock {
+        let budget = self.budget();
+        budget.trim();
+        let kept_bytes = self.keep().bytes();
+        let limit = budget.limit();
+        // What the pool rounds up for pieces that are kept is not room.
+        let room = (budget.room().saturating_add(kept_bytes)).saturating_sub(kept_bytes / 64 + (512 << 10));
+        let fixed = limit.get().saturating_sub(budget.room()).saturating_sub(kept_bytes);
+        Stock { codes_bytes: shelf.codes_bytes(), kept_bytes, room, limit, fixed }
+    }
+
+    /// Which rows of each part may be found.
+    #[expect(clippy::type_complexity, reason = "masks and what pays for them")]
+    fn masks(
+        &self,
+        shelf: &Shelf,
+        allow: Option<&[u64]>,
+    ) -> Result<(Vec<Option<Vec<u64>>>, plimsoll::governor::Charge), VecError> {
+        let words: u64 = shelf
+            .parts()
+            .filter(|(_, dead)| dead.count() > 0 || allow.is_some())
+            .map(|(part, _)| part.rows().div_ceil(BLOCK_ROWS as u64) * 8)
+            .sum();
+        let ids = allow.map_or(0, <[u64]>::len) as u64 * 32;
+        let charge = self.budget().charge(words + ids)?;
+        let Some(allow) = allow else {
+            return Ok((shelf.parts().map(|(_, dead)| dead.mask(None)).collect(), charge));
+        };
+        let mut sorted = allow.to_vec();
+        sorted.sort_unstable();
+        sorted.dedup();
+        let found = shelf.find(&sorted)?;
+        let mask = |((part, dead), found): ((Part<'_>, &super::dead::Dead), &Vec<(u64, u64)>)| {
+            let mut words = vec![0; super::dead::blocks(part.rows())];
+            for (_, row) in found {
+                if let Some(word) = usize::try_from(row / 64).ok().and_then(|at| words.get_mut(at)) {
+                    *word |= 1 << (row % 64);
+                }
+            }
+            dead.mask(Some(&words))
+        };
+        Ok((shelf.parts().zip(&found).map(mask).collect(), charge))
+    }
+}
+
+impl Run<'_> {
+    /// One pass, for these queries.
+    fn answer(
+        &self,
+        vectors: &[f32],
+        search: &Search,
+        forecast: &Forecast,
+        answer: &mut Answer,
+    ) -> Result<(), VecError> {
+        let shape = self.shelf.shape;
+        let count = vectors.len() / shape.dimension;
+        let prepared = Queries::bytes_for(shape.codec, shape.metric, shape.dimension, count).get();
+        let lists = Tops::bytes_for(shape.codec, shape.metric, shape.dimension, count, self.candidates).get();
+        let threads = self.threads as u64;
+        let hits = (count * self.candidates * 16) as u64;
+        let budget = self.index.budget();
+        let _charge = budget.charge(prepared + lists * (threads + 1) + hits)?;
+        let queries = Queries::new(shape.codec, shape.metric, shape.dimension, vectors)?;
+        let cut = Cut {
+            blocks: forecast.chunk_blocks,
+            bytes: forecast.kept.get(),
+            block_bytes: shape.codec.block_bytes(shape.dimension) as u64,
+        };
+        let plan = self.index.keep().plan(self.shelf, cut, budget);
+        let found = self.pass(&queries, plan, forecast, &mut answer.measured)?;
+        let mut again = Again::new(self.shelf, &self.bases, search);
+        for (query, vector) in vectors.chunks_exact(shape.dimension).enumerate() {
+            let mut hits = found.hits(query);
+            if search.again > 1 {
+                answer.measured.again += again.look(vector, &mut hits)?;
+            }
+            hits.truncate(search.k);
+            for hit in &hits {
+                let (part, row) = Shelf::place(&self.bases, hit.row);
+                let id = self.shelf.parts().nth(part).map_or(Ok(NO_ID), |(part, _)| part.id(row))?;
+                answer.ids.push(id);
+                answer.distances.push(shape.metric.distance(hit.score));
+            }
+            answer.ids.resize(answer.ids.len() + search.k - hits.len(), NO_ID);
+            answer.distances.resize(answer.ids.len(), f32::NAN);
+        }
+        Ok(())
+    }
+
+    /// Looks at every block, with all threads.
+    fn pass(
+        &self,
+        queries: &Queries,
+        plan: Plan,
+        forecast: &Forecast,
+        measured: &mut Measured,
+    ) -> Result<Tops, VecError> {
+        let desk = Desk::new(self, plan, forecast);
+        let mut lists = (0..self.threads)
+            .map(|_| Tops::new(queries, self.candidates))
+            .collect::<Result<Vec<Tops>, TopsError>>()?;
+        let died = std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..)
+                .zip(&mut lists)
+                .map(|(worker, tops)| scope.spawn({
+                    let desk = &desk;
+                    move || desk.work(worker, queries, tops)
+                }))
+                .collect();
+            workers.into_iter().map(|worker| worker.join().is_err()).fold(false, |died, this| died | this)
+        });
+        if died {
+            return Err(VecError::Died);
+        }
+        measured.read += desk.finish()?;
+        let mut all = Tops::new(queries, self.candidates)?;
+        lists.iter().for_each(|list| all.merge(list));
+        Ok(all)
+    }
+
+    fn segment(&self, place: usize) -> &std::sync::Arc<Column> {
+        self.shelf.segments[place].0.codes()
+    }
+}
+
+/// Where the threads of a pass take their work from.
+struct Desk<'r> {
+    run: &'r Run<'r>,
+    tasks: Mutex<Vec<Task>>,
+    feed: Mutex<Feed<'r>>,
+    read: Mutex<u64>,
+    failed: Mutex<Option<VecError>>,
+    stop: AtomicBool,
+}
+
+enum Task {
+    Kept(usize, Kept),
+    Fresh(usize, Fresh),
+    Young(usize),
+}
+
+/// Blocks on their way, segment after segment.
+struct Feed<'r> {
+    run: &'r Run<'r>,
+    left: std::vec::IntoIter<(usize, std::ops::Range<u64>)>,
+    open: Option<(usize, u64, Chunks)>,
+    chunk: Bytes,
+    slots: usize,
+}
+
+impl Feed<'_> {
+    /// The next chunk: of which segment, from which block on.
+    fn next(&mut self) -> Option<Result<(usize, u64, Chunk), VecError>> {
+        loop {
+            if let Some((place, first, chunks)) = &mut self.open {
+                match chunks.next() {
+                    Some(Ok(chunk)) => {
+                        let block_bytes = self.run.segment(*place).header().unit_bytes;
+                        let block = *first + chunk.offset() / block_bytes;
+                        return Some(Ok((*place, block, chunk)));
+                    }
+                    Some(Err(error)) => return Some(Err(error.into())),
+                    None => self.open = None,
+                }
+            }
+            let (place, blocks) = self.left.next()?;
+            let column = self.run.segment(place);
+            let first = blocks.start;
+            let source = std::sync::Arc::new(column.units(blocks));
+            let budget = self.run.index.budget();
+            let streaming = budget.streaming("vectors").slots(self.slots).readers(2);
+            match streaming.source(source) {
+                Ok(feed) => {
+                    let align = Align::Bytes(column.header().unit_bytes);
+                    self.open = Some((place, first, feed.chunks(self.chunk, align)));
+                }
+                Err(error) => return Some(Err(error.into())),
+            }
+        }
+    }
+}
+
+impl<'r> Desk<'r> {
+    fn new(run: &'r Run<'r>, plan: Plan, forecast: &Forecast) -> Self {
+        let block = run.shelf.shape.codec.block_bytes(run.shelf.shape.dimension) as u64;
+        let segments = run.shelf.segments.len();
+        let young = (segments..segments + run.shelf.young.len()).map(Task::Young);
+        let kept = plan.kept.into_iter().map(|(place, kept)| Task::Kept(place, kept));
+        let fresh = plan.fresh.into_iter().map(|(place, fresh)| Task::Fresh(place, fresh));
+        // Taken from the back: what must be read comes first.
+        let tasks = young.chain(kept).chain(fresh).collect();
+        let feed = Feed {
+            run,
+            left: plan.streamed.into_iter(),
+            open: None,
+            chunk: Bytes::new(forecast.chunk_blocks * block),
+            slots: forecast.slots,
+        };
+        Self {
+            run,
+            tasks: Mutex::new(tasks),
+            feed: Mutex::new(feed),
+            read: Mutex::new(0),
+            failed: Mutex::new(None),
+            stop: AtomicBool::new(false),
+        }
+    }
+
+    /// One thread's part. The first looks at what streams in, so that the ring is never full for long; the others begin
+    /// with what is in memory.
+    fn work(&self, worker: usize, queries: &Queries, tops: &mut Tops) {
+        let streams = |tops: &mut Tops| {
+            while self.go_on() {
+                let next = lock(&self.feed).next();
+                let Some(next) = next else { return Ok(()) };
+                let (place, block, chunk) = next?;
+                self.run.segment(place).check(block, &chunk)?;
+                *lock(&self.read) += chunk.bytes().get();
+                self.look(place, block, &chunk, queries, tops);
+            }
+            Ok(())
+        };
+        let tasks = |tops: &mut Tops| {
+            while self.go_on() {
+                let Some(task) = lock(&self.tasks).pop() else { return Ok(()) };
+                self.task(task, queries, tops)?;
+            }
+            Ok(())
+        };
+        let done =
+            if worker == 0 { streams(tops).and_then(|()| tasks(tops)) } else { tasks(tops).and_then(|()| streams(tops)) };
+        if let Err(error) = done {
+            self.stop.store(true, Ordering::Relaxed);
+            lock(&self.failed).get_or_insert(error);
+        }
+    }
+
+    fn go_on(&self) -> bool {
+        !self.stop.load(Ordering::Relaxed)
+    }
+
+    fn task(&self, task: Task, queries: &Queries, tops: &mut Tops) -> Result<(), VecError> {
+        match task {
+            Task::Kept(place, kept) => self.look(place, kept.first, kept.bytes.as_slice()?, queries, tops),
+            Task::Fresh(place, mut fresh) => {
+                let into = fresh.into.as_mut_slice()?;
+                self.run.segment(place).read(fresh.first, into)?;
+                *lock(&self.read) += into.len() as u64;
+                let kept = self.run.index.keep().add(fresh);
+                self.look(place, kept.first, kept.bytes.as_slice()?, queries, tops);
+            }
+            Task::Young(place) => {
+                if let Some((Part::Young(batch), _)) = self.run.shelf.parts().nth(place) {
+                    self.look(place, 0, &batch.blocks, queries, tops);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn look(&self, place: usize, block: u64, bytes: &[u8], queries: &Queries, tops: &mut Tops) {
+        let run = self.run;
+        let block_bytes = run.shelf.shape.codec.block_bytes(run.shelf.shape.dimension);
+        let blocks = bytes.len() / block_bytes;
+        let before = block * BLOCK_ROWS as u64;
+        let all = run.shelf.parts().nth(place).map_or(0, |(part, _)| part.rows());
+        let rows = usize::try_from(all.saturating_sub(before)).unwrap_or(usize::MAX).min(blocks * BLOCK_ROWS);
+        let first = usize::try_from(block).unwrap_or(usize::MAX);
+        let mask = run.masks[place].as_ref().and_then(|words| words.get(first..first + blocks));
+        scan(queries, bytes, rows, run.bases[place] + before, mask, tops);
+    }
+
+    /// How much was read, or what went wrong first.
+    fn finish(self) -> Result<Bytes, VecError> {
+        match self.failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            Some(error) => Err(error),
+            None => Ok(Bytes::new(self.read.into_inner().unwrap_or_else(PoisonError::into_inner))),
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether originals of this metric are compared at length one.
+pub(super) fn unit_length(metric: Metric) -> bool {
+    metric == Metric::Cosine
+}

@@ -1,0 +1,64 @@
+//! Rows that are not in a segment yet: in memory, and in the log.
+
+use plimsoll::governor::Charge;
+
+use super::budget::Budget;
+use super::dead::{Dead, blocks};
+use super::{Shape, VecError};
+use crate::code::Coder;
+
+/// Some rows in memory, written once like a segment.
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub(super) ids: Vec<u64>,
+    /// The vectors as they came: what the next segment is made of.
+    pub(super) vectors: Vec<f32>,
+    pub(super) blocks: Vec<u8>,
+    _charge: Charge,
+}
+
+impl Batch {
+    /// Codes vectors. What is wrong with one of them is told before anything is kept.
+    pub(super) fn new(
+        shape: &Shape,
+        ids: Vec<u64>,
+        vectors: Vec<f32>,
+        budget: &Budget,
+    ) -> Result<Self, VecError> {
+        let charge = budget.charge(bytes_for(shape, ids.len()))?;
+        let coder = Coder::new(shape.codec, shape.metric, shape.dimension)?;
+        let block_bytes = shape.codec.block_bytes(shape.dimension);
+        let mut coded = vec![0; blocks(ids.len() as u64) * block_bytes];
+        coder.encode(&vectors, 0, &mut coded)?;
+        Ok(Self { ids, vectors, blocks: coded, _charge: charge })
+    }
+
+    pub(super) fn rows(&self) -> u64 {
+        self.ids.len() as u64
+    }
+
+    /// Another with the rows of several that live.
+    pub(super) fn joined(
+        shape: &Shape,
+        parts: &[(&Self, &Dead)],
+        budget: &Budget,
+    ) -> Result<Self, VecError> {
+        let (mut ids, mut vectors) = (Vec::new(), Vec::new());
+        for (batch, dead) in parts {
+            for (row, (id, vector)) in (0..).zip(batch.ids.iter().zip(batch.vectors.chunks_exact(shape.dimension))) {
+                if !dead.has(row) {
+                    ids.push(*id);
+                    vectors.extend_from_slice(vector);
+                }
+            }
+        }
+        Self::new(shape, ids, vectors, budget)
+    }
+}
+
+/// What so many rows take in memory.
+pub(super) fn bytes_for(shape: &Shape, rows: usize) -> u64 {
+    let coded = blocks(rows as u64).saturating_mul(shape.codec.block_bytes(shape.dimension));
+    let plain = rows.saturating_mul(shape.dimension.saturating_mul(4).saturating_add(8));
+    coded.saturating_add(plain) as u64
+}
