@@ -1,9 +1,17 @@
 //! Vector codecs and search whose every byte is inside one budget.
 //!
 //! * [`Metric`]: what "near" means. [`Codec`]: how a vector's numbers are kept.
+//! * [`Coder`]: vectors to blocks of rows and back; [`Layout`] says where in a block a thing is.
+//! * [`Queries`], [`scan`]: distances to the rows of blocks; [`Tops`]: the nearest of them, [`Hit`] by [`Hit`].
 
+mod code;
 mod codec;
 mod metric;
+mod scan;
+mod top;
 
+pub use code::{CodeError, Coder, DIMENSION_MAX, Layout};
 pub use codec::{BLOCK_ROWS, Codec, NoCodec};
 pub use metric::{Metric, NoMetric};
+pub use scan::{Column, Path, Queries, Row, scan, scan_signs, score};
+pub use top::{Hit, TOP_MAX, Tops, TopsError};
