@@ -89,11 +89,6 @@ impl Layout {
         let bytes = self.lower_row_bytes();
         row * bytes..(row + 1) * bytes
     }
-
-    /// Where the byte `byte` of a row's signs is.
-    pub(crate) fn sign(self, row: usize, byte: usize) -> usize {
-        sign_at(self.first_bytes(), row, byte)
-    }
 }
 
 /// Where the byte `byte` of a row's signs is, in signs of `bytes` a row.

@@ -3,7 +3,7 @@
 
 use super::{GROUP, TILE};
 use crate::scan::wide::Wide;
-use crate::{BLOCK_ROWS, Codec};
+use crate::BLOCK_ROWS;
 
 /// Bytes of levels that are a step: rows are filled up to whole steps.
 pub(crate) const STEP: usize = 64;
@@ -46,17 +46,6 @@ impl Kind {
     pub(crate) fn place(self, dimension: usize, at: usize) -> usize {
         let half = dimension.div_ceil(2);
         if self == Self::Int4 && at >= half { half.next_multiple_of(STEP) + at - half } else { at }
-    }
-
-    /// How it is kept.
-    pub(crate) fn codec(self) -> Codec {
-        match self {
-            Self::Int8 => Codec::Int8,
-            Self::Int8Affine => Codec::Int8Affine,
-            Self::Int4 => Codec::Int4,
-            Self::Planes => Codec::Planes,
-            Self::Signs => Codec::Binary,
-        }
     }
 }
 

@@ -9,7 +9,6 @@ pub(crate) struct Avx2;
 
 impl Wide for Avx2 {
     const LANES: usize = 8;
-    const ROWS: usize = 4;
     type F = __m256;
     type I = __m256i;
 

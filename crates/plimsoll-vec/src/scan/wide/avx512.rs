@@ -10,7 +10,6 @@ pub(crate) struct Avx512;
 
 impl Wide for Avx512 {
     const LANES: usize = 16;
-    const ROWS: usize = 8;
     type F = __m512;
     type I = __m512i;
 

@@ -29,8 +29,6 @@ pub(crate) use plain::Plain;
 pub(crate) trait Wide {
     /// Singles, or 32-bit integers, at once.
     const LANES: usize;
-    /// Rows of a tile: as many sums as stay in registers.
-    const ROWS: usize;
     /// Singles.
     type F: Copy;
     /// 32-bit integers, or four times as many bytes.

@@ -9,7 +9,6 @@ pub(crate) struct Neon;
 
 impl Wide for Neon {
     const LANES: usize = 4;
-    const ROWS: usize = 4;
     type F = float32x4_t;
     type I = uint8x16_t;
 

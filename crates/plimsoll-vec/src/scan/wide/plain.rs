@@ -21,7 +21,6 @@ pub(crate) struct Plain;
 
 impl Wide for Plain {
     const LANES: usize = 16;
-    const ROWS: usize = 4;
     type F = [f32; 16];
     type I = [u8; 64];
 
