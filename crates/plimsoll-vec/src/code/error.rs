@@ -1,0 +1,89 @@
+//! What cannot be coded.
+
+use crate::code::DIMENSION_MAX;
+use crate::{Codec, Metric};
+
+/// Why vectors cannot be coded, or codes not be read.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CodeError {
+    /// Vectors have 1 to [`DIMENSION_MAX`] numbers.
+    #[error("vectors of {dimension} numbers cannot be kept: 1 to {DIMENSION_MAX} can")]
+    Dimension {
+        /// What was asked for.
+        dimension: usize,
+    },
+    /// The metric needs another code.
+    #[error("{codec} vectors cannot be compared by {metric}: take codec binary for hamming, or another metric")]
+    Metric {
+        /// The code.
+        codec: Codec,
+        /// The metric.
+        metric: Metric,
+    },
+    /// The numbers do not make whole vectors.
+    #[error("{numbers} numbers are not whole vectors of {dimension}: check the dimension")]
+    Ragged {
+        /// How many came.
+        numbers: usize,
+        /// How many a vector has.
+        dimension: usize,
+    },
+    /// A component is NaN or infinite.
+    #[error("component {component} of vector {vector} is {value}: remove or repair that vector")]
+    NotFinite {
+        /// Which of those given.
+        vector: usize,
+        /// Which of its numbers.
+        component: usize,
+        /// NaN or an infinity.
+        value: f32,
+    },
+    /// A component is larger than the code can hold.
+    #[error("component {component} of vector {vector} is {value}, too large for {codec}: take codec f32")]
+    TooLarge {
+        /// Which of those given.
+        vector: usize,
+        /// Which of its numbers.
+        component: usize,
+        /// The number.
+        value: f32,
+        /// The code.
+        codec: Codec,
+    },
+    /// A vector of zeros has no direction.
+    #[error("vector {vector} is all zeros and has no direction to compare by cosine: remove it, or take l2 or ip")]
+    NoDirection {
+        /// Which of those given.
+        vector: usize,
+    },
+    /// The memory is not that of these rows.
+    #[error("rows {from} to {to} are not in blocks of {bytes} bytes: give whole blocks, and as many as the rows need")]
+    Blocks {
+        /// The first row.
+        from: usize,
+        /// The row after the last.
+        to: usize,
+        /// What was given.
+        bytes: usize,
+    },
+    /// The target does not have a number's place for each number.
+    #[error("{numbers} numbers do not fit {places} places: give {numbers}")]
+    Target {
+        /// How many there are.
+        numbers: usize,
+        /// Room for so many.
+        places: usize,
+    },
+}
+
+/// Whether there can be vectors like this.
+pub(crate) fn check(codec: Codec, metric: Metric, dimension: usize) -> Result<(), CodeError> {
+    if dimension == 0 || dimension > DIMENSION_MAX {
+        return Err(CodeError::Dimension { dimension });
+    }
+    if !codec.serves(metric) {
+        return Err(CodeError::Metric { codec, metric });
+    }
+    Ok(())
+}

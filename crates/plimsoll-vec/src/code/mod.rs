@@ -1,0 +1,22 @@
+//! Numbers in and out: vectors as the codes of a [`Codec`](crate::Codec), and back.
+//!
+//! Rows are addressed in whole blocks of [`BLOCK_ROWS`](crate::BLOCK_ROWS); [`Layout`] says where in a block a thing is.
+
+mod coder;
+mod error;
+mod layout;
+mod levels;
+mod numbers;
+mod planes;
+mod rotation;
+
+pub use coder::{Coder, DIMENSION_MAX};
+pub(crate) use coder::{finite, whole};
+pub use error::CodeError;
+pub(crate) use error::check;
+pub use layout::Layout;
+pub(crate) use layout::sign_at;
+pub(crate) use levels::{Range, level, quantize};
+pub(crate) use numbers::read as read_numbers;
+pub(crate) use planes::{Side, twice};
+pub(crate) use rotation::Shape;

@@ -1,0 +1,319 @@
+//! The forms of queries.
+
+use super::kernels::{GROUP, Kind, Limits};
+use super::lines::Lines;
+use super::queries::{MANY, Queries};
+use crate::code::quantize;
+use crate::{Codec, Metric};
+
+/// Numbers of a query up to whole steps of sums.
+const STEP: usize = 64;
+
+/// The form that a codec's kernels want.
+#[derive(Clone, Debug)]
+pub(crate) enum Form {
+    /// Numbers against numbers.
+    Floats(Floats),
+    /// Levels against levels.
+    Levels(Levels),
+    /// Levels against four bits, and coarse levels against their signs.
+    Planes { full: Levels, signs: Levels },
+    /// Signs against signs.
+    Bits(Bits),
+}
+
+impl Form {
+    /// Room for so many.
+    pub(crate) fn new(codec: Codec, metric: Metric, dimension: usize, count: usize) -> Self {
+        let levels = |kind, most| Levels::new(kind, most, metric, dimension, count);
+        match codec {
+            Codec::F32 | Codec::F16 | Codec::Bf16 => Self::Floats(Floats::new(metric, dimension, count)),
+            Codec::Int8 => Self::Levels(levels(Kind::Int8, 127)),
+            Codec::Int8Affine => Self::Levels(levels(Kind::Int8Affine, 127)),
+            Codec::Int4 => Self::Levels(levels(Kind::Int4, 127)),
+            Codec::Binary if metric == Metric::Hamming => Self::Bits(Bits::new(dimension, count)),
+            Codec::Binary => Self::Levels(levels(Kind::Signs, 127)),
+            Codec::Planes => Self::Planes { full: levels(Kind::Planes, 127), signs: levels(Kind::Signs, 7) },
+        }
+    }
+
+    /// Takes a query that was shaped.
+    pub(crate) fn set(&mut self, query: usize, shaped: &[f32]) {
+        match self {
+            Self::Floats(floats) => floats.set(query, shaped),
+            Self::Levels(levels) => levels.set(query, shaped),
+            Self::Planes { full, signs } => {
+                full.set(query, shaped);
+                signs.set(query, shaped);
+            }
+            Self::Bits(bits) => bits.set(query, shaped),
+        }
+    }
+}
+
+/// A square within which bounds of single precision mean something.
+pub(crate) fn is_ordinary(square: f32) -> bool {
+    (1e-30..1e36).contains(&square)
+}
+
+/// Queries as numbers.
+#[derive(Clone, Debug)]
+pub(crate) struct Floats {
+    dimension: usize,
+    /// The squared distance, and not the product.
+    pub distance: bool,
+    /// What the products of a tile can be wrong by, of the product of two lengths.
+    pub error: f32,
+    rows: Lines,
+    packed: Lines,
+    square: Vec<f32>,
+    reach: Vec<f32>,
+}
+
+impl Floats {
+    fn new(metric: Metric, dimension: usize, count: usize) -> Self {
+        let padded = Queries::padded_for(count);
+        let packed = if count >= MANY { padded * dimension * 4 } else { 0 };
+        Self {
+            dimension,
+            distance: metric == Metric::L2,
+            // Sums of singles in any order are wrong by at most so many half units, in each of up to four sums.
+            error: 4.0 * (dimension as f32 + 16.0) * (f32::EPSILON / 2.0),
+            rows: Lines::new(count * dimension.next_multiple_of(STEP) * 4),
+            packed: Lines::new(packed),
+            square: vec![0.0; padded],
+            reach: vec![0.0; padded],
+        }
+    }
+
+    /// What they take from the heap.
+    pub(crate) fn bytes_for(dimension: usize, count: usize) -> u64 {
+        let padded = Queries::padded_for(count);
+        let rows = Lines::bytes_for(count.saturating_mul(dimension.next_multiple_of(STEP) * 4));
+        let packed = if count >= MANY { Lines::bytes_for(padded.saturating_mul(dimension * 4)) } else { 0 };
+        rows.saturating_add(packed).saturating_add((padded as u64).saturating_mul(8))
+    }
+
+    fn set(&mut self, query: usize, shaped: &[f32]) {
+        let wide = self.dimension.next_multiple_of(STEP);
+        self.rows.of_mut()[query * wide..][..self.dimension].copy_from_slice(shaped);
+        let square: f32 = shaped.iter().map(|x| x * x).sum();
+        if self.distance {
+            self.square[query] = square * (1.0 - self.error);
+        }
+        // Without a bound, every row of this query is scored: slower, and right.
+        self.reach[query] = if is_ordinary(square) { square.sqrt() } else { f32::INFINITY };
+        if self.is_packed() {
+            let group = query / GROUP * self.dimension * GROUP;
+            let packed = &mut self.packed.of_mut::<f32>()[group..];
+            for (x, place) in shaped.iter().zip(packed[query % GROUP..].iter_mut().step_by(GROUP)) {
+                *place = *x;
+            }
+        }
+    }
+
+    /// Whether there are tiles for them.
+    pub(crate) fn is_packed(&self) -> bool {
+        !self.packed.of::<u8>().is_empty()
+    }
+
+    /// One query, with zeros up to whole steps.
+    pub(crate) fn row(&self, query: usize) -> &[f32] {
+        let wide = self.dimension.next_multiple_of(STEP);
+        &self.rows.of()[query * wide..][..wide]
+    }
+
+    /// The numbers of groups: for each number of a row those of sixteen queries.
+    pub(crate) fn packed(&self, first_group: usize, groups: usize) -> &[f32] {
+        let size = self.dimension * GROUP;
+        &self.packed.of()[first_group * size..][..groups * size]
+    }
+
+    /// A group's squares and reaches.
+    pub(crate) fn limits(&self, group: usize) -> (&[f32], &[f32]) {
+        let at = group * GROUP;
+        (&self.square[at..at + GROUP], &self.reach[at..at + GROUP])
+    }
+}
+
+/// Queries as levels −most..=most times a scale.
+#[derive(Clone, Debug)]
+pub(crate) struct Levels {
+    /// What rows they are for.
+    pub kind: Kind,
+    most: i8,
+    dimension: usize,
+    /// The squared distance, and not the product.
+    pub distance: bool,
+    rows: Lines,
+    packed: Lines,
+    planes: Vec<u64>,
+    square: Vec<f32>,
+    sum: Vec<f32>,
+    scale: Vec<f32>,
+    bias: Vec<i32>,
+}
+
+impl Levels {
+    fn new(kind: Kind, most: i8, metric: Metric, dimension: usize, count: usize) -> Self {
+        let padded = Queries::padded_for(count);
+        let places = kind.places(dimension);
+        Self {
+            kind,
+            most,
+            dimension,
+            distance: metric == Metric::L2,
+            rows: Lines::new(count * places),
+            packed: Lines::new(if is_packed(kind, count) { padded * places } else { 0 }),
+            planes: vec![0; count * plane_words(kind, most, dimension)],
+            square: vec![0.0; padded],
+            sum: vec![0.0; padded],
+            scale: vec![0.0; padded],
+            bias: vec![0; padded],
+        }
+    }
+
+    /// What they take from the heap.
+    pub(crate) fn bytes_for(kind: Kind, most: i8, dimension: usize, count: usize) -> u64 {
+        let padded = Queries::padded_for(count);
+        let places = kind.places(dimension);
+        let packed = if is_packed(kind, count) { Lines::bytes_for(padded.saturating_mul(places)) } else { 0 };
+        let planes = (count as u64).saturating_mul(plane_words(kind, most, dimension) as u64 * 8);
+        let rows = Lines::bytes_for(count.saturating_mul(places));
+        rows.saturating_add(packed).saturating_add(planes).saturating_add((padded as u64).saturating_mul(16))
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "sums of singles, kept as singles")]
+    fn set(&mut self, query: usize, shaped: &[f32]) {
+        let places = self.kind.places(self.dimension);
+        let (kind, dimension) = (self.kind, self.dimension);
+        let row = &mut self.rows.of_mut::<i8>()[query * places..][..places];
+        let mut sum = 0;
+        self.scale[query] = quantize(shaped, f32::from(self.most), |at, level| {
+            row[kind.place(dimension, at)] = level;
+            sum += i32::from(level);
+        });
+        self.bias[query] = sum * i32::from(kind.middle());
+        self.sum[query] = shaped.iter().map(|x| f64::from(*x)).sum::<f64>() as f32;
+        if self.distance {
+            let square = shaped.iter().map(|x| f64::from(*x) * f64::from(*x)).sum::<f64>() as f32;
+            // No number is marked always and then scored in doubles.
+            self.square[query] = if square < SQUARE_MAX { square } else { f32::NAN };
+        }
+        if !self.packed.of::<u8>().is_empty() {
+            let packed = &mut self.packed.of_mut::<i8>()[query / GROUP * places * GROUP..];
+            for (at, level) in row.iter().enumerate() {
+                packed[at / 4 * GROUP * 4 + query % GROUP * 4 + at % 4] = *level;
+            }
+        }
+        self.set_planes(query);
+    }
+
+    /// The levels of a query bit by bit, in two's complement.
+    fn set_planes(&mut self, query: usize) {
+        let size = plane_words(self.kind, self.most, self.dimension);
+        if size == 0 {
+            return;
+        }
+        let count = plane_count(self.most);
+        let places = self.kind.places(self.dimension);
+        let row = &self.rows.of::<i8>()[query * places..][..self.dimension];
+        let planes = &mut self.planes[query * size..][..size];
+        for (word, levels) in planes.chunks_exact_mut(count).zip(row.chunks(64)) {
+            for (plane, bits) in word.iter_mut().enumerate() {
+                let bit = |(at, level): (usize, &i8)| u64::from(level.cast_unsigned() >> plane & 1) << at;
+                *bits = levels.iter().enumerate().map(bit).fold(0, |bits, bit| bits | bit);
+            }
+        }
+    }
+
+    /// Whether there are tiles for them.
+    pub(crate) fn is_packed(&self) -> bool {
+        !self.packed.of::<u8>().is_empty()
+    }
+
+    /// The levels of one query by place.
+    pub(crate) fn row(&self, query: usize) -> &[i8] {
+        let places = self.kind.places(self.dimension);
+        &self.rows.of()[query * places..][..places]
+    }
+
+    /// The numbers that one query's levels stand for.
+    pub(crate) fn numbers(&self, query: usize) -> Vec<f64> {
+        let (row, scale) = (self.row(query), f64::from(self.scale[query]));
+        (0..self.dimension).map(|at| scale * f64::from(row[self.kind.place(self.dimension, at)])).collect()
+    }
+
+    /// The planes of one query's levels, and how many.
+    pub(crate) fn planes(&self, query: usize) -> (&[u64], usize) {
+        let size = plane_words(self.kind, self.most, self.dimension);
+        (&self.planes[query * size..][..size], plane_count(self.most))
+    }
+
+    /// The levels of groups: for each four places those of sixteen queries.
+    pub(crate) fn packed(&self, first_group: usize, groups: usize) -> &[i8] {
+        let size = self.kind.places(self.dimension) * GROUP;
+        &self.packed.of()[first_group * size..][..groups * size]
+    }
+
+    /// What makes scores of a group's products, beside what may enter the group's lists.
+    pub(crate) fn limits<'a>(&'a self, group: usize, worst: &'a [f32]) -> Limits<'a> {
+        let part = group * GROUP..(group + 1) * GROUP;
+        Limits {
+            square: &self.square[part.clone()],
+            sum: &self.sum[part.clone()],
+            scale: &self.scale[part.clone()],
+            bias: &self.bias[part.clone()],
+            worst,
+        }
+    }
+}
+
+/// A square above this is told in doubles.
+pub(crate) const SQUARE_MAX: f32 = 1e37;
+
+/// Rows of planes are always unpacked, so their products are always made by tiles.
+fn is_packed(kind: Kind, count: usize) -> bool {
+    count >= MANY || kind == Kind::Planes
+}
+
+/// Bits of a level.
+fn plane_count(most: i8) -> usize {
+    if most > 7 { 8 } else { 4 }
+}
+
+fn plane_words(kind: Kind, most: i8, dimension: usize) -> usize {
+    if kind == Kind::Signs { dimension.div_ceil(64) * plane_count(most) } else { 0 }
+}
+
+/// Queries as signs.
+#[derive(Clone, Debug)]
+pub(crate) struct Bits {
+    dimension: usize,
+    words: Vec<u64>,
+}
+
+impl Bits {
+    fn new(dimension: usize, count: usize) -> Self {
+        Self { dimension, words: vec![0; count * dimension.div_ceil(64)] }
+    }
+
+    /// What they take from the heap.
+    pub(crate) fn bytes_for(dimension: usize, count: usize) -> u64 {
+        (count as u64).saturating_mul(dimension.div_ceil(64) as u64 * 8)
+    }
+
+    fn set(&mut self, query: usize, shaped: &[f32]) {
+        let size = self.dimension.div_ceil(64);
+        for (word, numbers) in self.words[query * size..][..size].iter_mut().zip(shaped.chunks(64)) {
+            let bit = |(at, x): (usize, &f32)| u64::from(!x.is_sign_negative()) << at;
+            *word = numbers.iter().enumerate().map(bit).fold(0, |bits, bit| bits | bit);
+        }
+    }
+
+    /// One query's signs.
+    pub(crate) fn row(&self, query: usize) -> &[u64] {
+        let size = self.dimension.div_ceil(64);
+        &self.words[query * size..][..size]
+    }
+}

@@ -1,0 +1,21 @@
+//! The loops over rows, one table of them a path.
+
+mod floats;
+mod levels;
+mod sift;
+mod signs;
+mod table;
+
+pub(crate) use floats::FloatRows;
+pub(crate) use levels::{Kind, LevelRows, Sums};
+pub(crate) use sift::{Bounds, Limits, Terms};
+pub(crate) use signs::{SignRows, unpack_row};
+pub(crate) use table::{Kernels, kernels};
+
+use crate::BLOCK_ROWS;
+
+/// Queries that stand side by side in a tile.
+pub(crate) const GROUP: usize = 16;
+
+/// Products of a block with a group: row after row, query by query.
+pub(crate) const TILE: usize = BLOCK_ROWS * GROUP;

@@ -1,0 +1,108 @@
+//! Which products of a tile can still enter a list.
+
+use super::{GROUP, TILE};
+use crate::BLOCK_ROWS;
+use crate::scan::wide::Wide;
+
+/// A bit for each query of a group whose list a row can enter.
+pub(crate) type Marks = [u32; BLOCK_ROWS];
+
+/// What makes scores of the products of levels. For a row and a query:
+/// `((row.square + query.square) + row.low · query.sum) + (row.step · query.scale) · (product − query.bias)`.
+/// Never fused, so every processor has the same bits.
+#[derive(Clone, Debug)]
+pub(crate) struct Terms {
+    /// The square of each row's length, or 0 where the metric has no use for it.
+    pub square: [f32; BLOCK_ROWS],
+    /// What its middle level means, times −1 or −2.
+    pub low: [f32; BLOCK_ROWS],
+    /// From level to level, times −1 or −2.
+    pub step: [f32; BLOCK_ROWS],
+}
+
+/// The same of the queries of a group, and what may enter their lists.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits<'a> {
+    /// The square of the length.
+    pub square: &'a [f32],
+    /// The sum of the numbers.
+    pub sum: &'a [f32],
+    /// From level to level.
+    pub scale: &'a [f32],
+    /// The sum of the levels, times the middle.
+    pub bias: &'a [i32],
+    /// A score above this cannot enter.
+    pub worst: &'a [f32],
+}
+
+/// What the products of numbers tell of scores: `(square_r + square_q) + factor · product − reach_r · reach_q` is at most
+/// the score.
+#[derive(Clone, Debug)]
+pub(crate) struct Bounds {
+    /// Rows: a little less than the square of the length.
+    pub square: [f32; BLOCK_ROWS],
+    /// Rows: the length, times what a product can be wrong by.
+    pub reach: [f32; BLOCK_ROWS],
+    /// −1 or −2.
+    pub factor: f32,
+}
+
+/// Marks what can enter, by products of levels.
+///
+/// # Safety
+/// The processor has the instructions of `W`.
+#[inline(always)]
+pub(super) unsafe fn levels<W: Wide>(tile: &[i32], terms: &Terms, limits: &Limits, marks: &mut Marks) {
+    assert!(tile.len() >= TILE && limits.square.len() >= GROUP && limits.sum.len() >= GROUP);
+    assert!(limits.scale.len() >= GROUP && limits.bias.len() >= GROUP && limits.worst.len() >= GROUP);
+    marks.fill(0);
+    for part in (0..GROUP).step_by(W::LANES) {
+        // SAFETY: a register of each, within what was checked.
+        unsafe {
+            let square = W::load(limits.square.as_ptr().add(part));
+            let sum = W::load(limits.sum.as_ptr().add(part));
+            let scale = W::load(limits.scale.as_ptr().add(part));
+            let bias = W::load_ints(limits.bias.as_ptr().add(part).cast());
+            let worst = W::load(limits.worst.as_ptr().add(part));
+            for (row, mark) in marks.iter_mut().enumerate() {
+                let dot = W::load_ints(tile.as_ptr().add(row * GROUP + part).cast());
+                let dot = W::to_f(W::sub_ints(dot, bias));
+                let base = W::add(W::splat(terms.square[row]), square);
+                let base = W::add(base, W::mul(W::splat(terms.low[row]), sum));
+                let score = W::add(base, W::mul(W::mul(W::splat(terms.step[row]), scale), dot));
+                *mark |= W::not_above(score, worst) << part;
+            }
+        }
+    }
+}
+
+/// Marks what can enter, by products of numbers.
+///
+/// # Safety
+/// The processor has the instructions of `W`.
+#[inline(always)]
+pub(super) unsafe fn floats<W: Wide>(
+    tile: &[f32],
+    bounds: &Bounds,
+    (square, reach, worst): (&[f32], &[f32], &[f32]),
+    marks: &mut Marks,
+) {
+    assert!(tile.len() >= TILE && square.len() >= GROUP && reach.len() >= GROUP && worst.len() >= GROUP);
+    marks.fill(0);
+    for part in (0..GROUP).step_by(W::LANES) {
+        // SAFETY: a register of each, within what was checked.
+        unsafe {
+            let square = W::load(square.as_ptr().add(part));
+            let reach = W::load(reach.as_ptr().add(part));
+            let worst = W::load(worst.as_ptr().add(part));
+            let factor = W::splat(bounds.factor);
+            for (row, mark) in marks.iter_mut().enumerate() {
+                let dot = W::load(tile.as_ptr().add(row * GROUP + part));
+                let base = W::add(W::splat(bounds.square[row]), square);
+                let base = W::fma(factor, dot, base);
+                let least = W::sub(base, W::mul(W::splat(bounds.reach[row]), reach));
+                *mark |= W::not_above(least, worst) << part;
+            }
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! Counts of bits: signs against signs, and against the bit planes of a query's levels.
+
+use crate::BLOCK_ROWS;
+
+/// Signs of a block, by words, against one query.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SignRows<'a> {
+    /// The signs of the block.
+    pub signs: &'a [u8],
+    /// Bytes of a row.
+    pub bytes: usize,
+    /// For each word the query's words, one a plane: all the first bits, …; the last plane counts less than nothing.
+    pub planes: &'a [u64],
+    /// How many planes, at most 8.
+    pub count: usize,
+}
+
+impl SignRows<'_> {
+    fn check(&self) {
+        assert!(self.signs.len() >= BLOCK_ROWS * self.bytes && (1..=8).contains(&self.count));
+        assert!(self.planes.len() >= self.bytes.div_ceil(8) * self.count);
+    }
+
+    /// The 64 rows' words; those that are not whole are filled with zeros.
+    #[inline(always)]
+    fn words(&self, word: usize) -> [u64; BLOCK_ROWS] {
+        let wide = (self.bytes - word * 8).min(8);
+        let from = &self.signs[word * 8 * BLOCK_ROWS..];
+        std::array::from_fn(|row| {
+            let mut bytes = [0; 8];
+            bytes[..wide].copy_from_slice(&from[row * wide..][..wide]);
+            u64::from_le_bytes(bytes)
+        })
+    }
+}
+
+/// For each row the sum of the query's levels where its sign is set.
+#[inline(always)]
+pub(super) fn weigh(rows: &SignRows, sums: &mut [i32; BLOCK_ROWS]) {
+    rows.check();
+    sums.fill(0);
+    for word in 0..rows.bytes.div_ceil(8) {
+        let words = rows.words(word);
+        let planes = &rows.planes[word * rows.count..][..rows.count];
+        for (sum, bits) in sums.iter_mut().zip(&words) {
+            for (plane, mask) in planes.iter().enumerate() {
+                let count = (bits & mask).count_ones().cast_signed() << plane;
+                *sum += if plane + 1 == rows.count { -count } else { count };
+            }
+        }
+    }
+}
+
+/// For each row how many signs differ from the query's.
+#[inline(always)]
+pub(super) fn differ(rows: &SignRows, sums: &mut [i32; BLOCK_ROWS]) {
+    rows.check();
+    sums.fill(0);
+    for word in 0..rows.bytes.div_ceil(8) {
+        let words = rows.words(word);
+        for (sum, bits) in sums.iter_mut().zip(&words) {
+            *sum += (bits ^ rows.planes[word * rows.count]).count_ones().cast_signed();
+        }
+    }
+}
+
+/// Eight bits as eight bytes of 0 and 1.
+const fn spread(bits: u8) -> u64 {
+    let mut bytes = 0;
+    let mut at = 0;
+    while at < 8 {
+        bytes |= ((bits >> at & 1) as u64) << (8 * at);
+        at += 1;
+    }
+    bytes
+}
+
+const SPREAD: [u64; 256] = {
+    let mut table = [0; 256];
+    let mut bits = 0;
+    while bits < 256 {
+        table[bits] = spread(bits as u8);
+        bits += 1;
+    }
+    table
+};
+
+/// Unpacks the levels of a block: 0 and 2 where there are no lower planes, else twice the four bits.
+#[inline(always)]
+pub(super) fn unpack(signs: &[u8], bytes: usize, lower: &[u8], places: usize, levels: &mut [u8]) {
+    for (row, levels) in levels.chunks_exact_mut(places).enumerate().take(BLOCK_ROWS) {
+        let lower = if lower.is_empty() { lower } else { &lower[row * 3 * bytes..][..3 * bytes] };
+        unpack_row(&signs[..bytes * BLOCK_ROWS], row, lower, levels);
+    }
+}
+
+/// The same for one row, with the signs of its block and its own lower planes.
+#[inline(always)]
+pub(crate) fn unpack_row(signs: &[u8], row: usize, lower: &[u8], levels: &mut [u8]) {
+    let bytes = signs.len() / BLOCK_ROWS;
+    for (byte, eight) in levels.chunks_exact_mut(8).take(bytes).enumerate() {
+        let sign = SPREAD[usize::from(signs[crate::code::sign_at(bytes, row, byte)])];
+        let spread = if lower.is_empty() {
+            sign << 1
+        } else {
+            let plane = |plane: usize| SPREAD[usize::from(lower[plane * bytes + byte])];
+            sign << 4 | plane(0) << 3 | plane(1) << 2 | plane(2) << 1
+        };
+        eight.copy_from_slice(&spread.to_le_bytes());
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(super) mod avx2 {
+    //! The plain loops with the instruction that counts bits.
+
+    use super::SignRows;
+    use crate::BLOCK_ROWS;
+
+    /// As [`super::weigh`].
+    #[target_feature(enable = "popcnt,avx2,bmi1,bmi2")]
+    pub(crate) fn weigh(rows: &SignRows, sums: &mut [i32; BLOCK_ROWS]) {
+        super::weigh(rows, sums);
+    }
+
+    /// As [`super::differ`].
+    #[target_feature(enable = "popcnt,avx2,bmi1,bmi2")]
+    pub(crate) fn differ(rows: &SignRows, sums: &mut [i32; BLOCK_ROWS]) {
+        super::differ(rows, sums);
+    }
+
+    /// As [`super::unpack`].
+    #[target_feature(enable = "popcnt,avx2,bmi1,bmi2")]
+    pub(crate) fn unpack(signs: &[u8], bytes: usize, lower: &[u8], places: usize, levels: &mut [u8]) {
+        super::unpack(signs, bytes, lower, places, levels);
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(super) mod avx512 {
+    //! Eight rows at once: a register has a word of each.
+
+    use std::arch::x86_64::*;
+
+    use super::SignRows;
+    use crate::BLOCK_ROWS;
+
+    /// As [`super::weigh`].
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
+    pub(crate) fn weigh(rows: &SignRows, sums: &mut [i32; BLOCK_ROWS]) {
+        rows.check();
+        match rows.count {
+            4 => counts::<4, false>(rows, sums),
+            8 => counts::<8, false>(rows, sums),
+            _ => super::weigh(rows, sums),
+        }
+    }
+
+    /// As [`super::differ`].
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
+    pub(crate) fn differ(rows: &SignRows, sums: &mut [i32; BLOCK_ROWS]) {
+        rows.check();
+        if rows.count == 1 { counts::<1, true>(rows, sums) } else { super::differ(rows, sums) }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
+    fn counts<const PLANES: usize, const DIFFER: bool>(rows: &SignRows, sums: &mut [i32; BLOCK_ROWS]) {
+        let whole = rows.bytes / 8;
+        let rest = if rows.bytes % 8 == 0 { [0; BLOCK_ROWS] } else { rows.words(whole) };
+        for eight in 0..BLOCK_ROWS / 8 {
+            let mut apart = [_mm512_setzero_si512(); PLANES];
+            for word in 0..rows.bytes.div_ceil(8) {
+                // SAFETY: eight words of this block, which was checked, or of the copy.
+                let bits = unsafe {
+                    if word < whole {
+                        _mm512_loadu_si512(rows.signs.as_ptr().add((word * BLOCK_ROWS + eight * 8) * 8).cast())
+                    } else {
+                        _mm512_loadu_si512(rest.as_ptr().add(eight * 8).cast())
+                    }
+                };
+                for (plane, sum) in apart.iter_mut().enumerate() {
+                    // SAFETY: so many words were checked.
+                    let mask = unsafe { *rows.planes.get_unchecked(word * PLANES + plane) };
+                    let mask = _mm512_set1_epi64(mask.cast_signed());
+                    let kept = if DIFFER { _mm512_xor_si512(bits, mask) } else { _mm512_and_si512(bits, mask) };
+                    *sum = _mm512_add_epi64(*sum, _mm512_popcnt_epi64(kept));
+                }
+            }
+            // Horner's way, from the last plane, which counts less than nothing.
+            let mut sum = apart[PLANES - 1];
+            if PLANES > 1 {
+                sum = _mm512_sub_epi64(_mm512_setzero_si512(), sum);
+                for plane in apart[..PLANES - 1].iter().rev() {
+                    sum = _mm512_add_epi64(_mm512_add_epi64(sum, sum), *plane);
+                }
+            }
+            let part: &mut [i32] = &mut sums[eight * 8..eight * 8 + 8];
+            // SAFETY: eight integers of 32 bits.
+            unsafe { _mm256_storeu_si256(part.as_mut_ptr().cast(), _mm512_cvtepi64_epi32(sum)) };
+        }
+    }
+
+    /// As [`super::unpack`].
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+    pub(crate) fn unpack(signs: &[u8], bytes: usize, lower: &[u8], places: usize, levels: &mut [u8]) {
+        assert!(signs.len() >= bytes * BLOCK_ROWS && levels.len() >= places * BLOCK_ROWS);
+        assert!(places >= bytes * 8 && (lower.is_empty() || lower.len() >= bytes * 3 * BLOCK_ROWS));
+        let whole = bytes / 8;
+        for row in 0..BLOCK_ROWS {
+            for word in 0..bytes.div_ceil(8) {
+                let wide = (bytes - word * 8).min(8);
+                let read = |from: &[u8]| -> u64 {
+                    let mut eight = [0; 8];
+                    if word < whole {
+                        eight.copy_from_slice(&from[..8]);
+                    } else {
+                        eight[..wide].copy_from_slice(&from[..wide]);
+                    }
+                    u64::from_le_bytes(eight)
+                };
+                let sign = read(&signs[word * 8 * BLOCK_ROWS + row * wide..]);
+                let x = if lower.is_empty() {
+                    _mm512_maskz_set1_epi8(sign, 2)
+                } else {
+                    let plane = |plane: usize| read(&lower[(row * 3 + plane) * bytes + word * 8..]);
+                    let x = _mm512_maskz_set1_epi8(sign, 16);
+                    let x = _mm512_mask_add_epi8(x, plane(0), x, _mm512_set1_epi8(8));
+                    let x = _mm512_mask_add_epi8(x, plane(1), x, _mm512_set1_epi8(4));
+                    _mm512_mask_add_epi8(x, plane(2), x, _mm512_set1_epi8(2))
+                };
+                // SAFETY: places are whole steps of 64, as many as there are words, and checked.
+                unsafe { _mm512_storeu_si512(levels.as_mut_ptr().add(row * places + word * 64).cast(), x) };
+            }
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! The kernels of each path, and what makes calling them sound.
+
+use super::{FloatRows, Kind, LevelRows, SignRows, Sums, floats, levels, sift, signs};
+use super::sift::{Bounds, Limits, Marks, Terms};
+use crate::scan::Path;
+use crate::scan::wide;
+use crate::{BLOCK_ROWS, Codec};
+
+/// A table of kernels. They may be called: a table is only handed out for a path that this processor has.
+#[derive(Clone, Copy)]
+pub(crate) struct Kernels {
+    score_rows: unsafe fn(&FloatRows, u64, &mut [f32; BLOCK_ROWS]),
+    widen: unsafe fn(Codec, &[u8], usize, &mut [f32]),
+    squares: unsafe fn(&[u8], usize, &mut [f32; BLOCK_ROWS]),
+    tile_floats: [unsafe fn(&[u8], usize, &[f32], &mut [f32]); 3],
+    sum_rows: unsafe fn(&LevelRows, u64, bool, &mut Sums),
+    unpack: unsafe fn(Kind, &[u8], usize, &mut [u8]),
+    sum_levels: unsafe fn(Kind, &[u8], usize, &mut Sums),
+    tile_levels: [unsafe fn(&[u8], usize, &[i8], &mut [i32]); 3],
+    sift_levels: unsafe fn(&[i32], &Terms, &Limits, &mut Marks),
+    sift_floats: unsafe fn(&[f32], &Bounds, (&[f32], &[f32], &[f32]), &mut Marks),
+    weigh: unsafe fn(&SignRows, &mut [i32; BLOCK_ROWS]),
+    differ: unsafe fn(&SignRows, &mut [i32; BLOCK_ROWS]),
+    unpack_signs: unsafe fn(&[u8], usize, &[u8], usize, &mut [u8]),
+    /// Groups of queries in one tile, at most 3.
+    pub groups: usize,
+}
+
+impl std::fmt::Debug for Kernels {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Kernels").field("groups", &self.groups).finish_non_exhaustive()
+    }
+}
+
+/// The kernels of a path, which must be one of [`Path::here`].
+pub(crate) fn kernels(path: Path) -> &'static Kernels {
+    assert!(path.is_here(), "{path:?} is not of this processor");
+    match path {
+        #[cfg(target_arch = "x86_64")]
+        Path::Avx512 | Path::Amx => &avx512::TABLE,
+        #[cfg(target_arch = "x86_64")]
+        Path::Avx2 => &avx2::TABLE,
+        #[cfg(target_arch = "aarch64")]
+        Path::Neon => &neon::TABLE,
+        _ => &plain::TABLE,
+    }
+}
+
+macro_rules! forward {
+    ($($(#[$doc:meta])* $name:ident($($arg:ident: $kind:ty),*);)*) => {
+        impl Kernels {
+            $($(#[$doc])*
+            pub(crate) fn $name(&self, $($arg: $kind),*) {
+                // SAFETY: `kernels` has made sure of the instructions; the kernels check lengths themselves.
+                unsafe { (self.$name)($($arg),*) }
+            })*
+
+            /// Products of a block of singles with up to [`groups`](Self::groups) groups.
+            pub(crate) fn tile_floats(&self, groups: usize, rows: &[u8], dimension: usize, packed: &[f32], tiles: &mut [f32]) {
+                // SAFETY: as above.
+                unsafe { (self.tile_floats[groups - 1])(rows, dimension, packed, tiles) }
+            }
+
+            /// Products of a block of unpacked levels with up to [`groups`](Self::groups) groups.
+            pub(crate) fn tile_levels(&self, groups: usize, levels: &[u8], places: usize, packed: &[i8], tiles: &mut [i32]) {
+                // SAFETY: as above.
+                unsafe { (self.tile_levels[groups - 1])(levels, places, packed, tiles) }
+            }
+        }
+    };
+}
+
+forward! {
+    /// The score of each live row of numbers.
+    score_rows(rows: &FloatRows, live: u64, scores: &mut [f32; BLOCK_ROWS]);
+    /// Rows of halves as singles.
+    widen(codec: Codec, codes: &[u8], dimension: usize, into: &mut [f32]);
+    /// The sums of squares of rows of singles.
+    squares(rows: &[u8], dimension: usize, squares: &mut [f32; BLOCK_ROWS]);
+    /// Products, and if `all` sums, of the live rows of levels.
+    sum_rows(rows: &LevelRows, live: u64, all: bool, sums: &mut Sums);
+    /// Levels unpacked.
+    unpack(kind: Kind, codes: &[u8], bytes: usize, levels: &mut [u8]);
+    /// Sums of unpacked levels.
+    sum_levels(kind: Kind, levels: &[u8], places: usize, sums: &mut Sums);
+    /// Marks what can enter, by products of levels.
+    sift_levels(tile: &[i32], terms: &Terms, limits: &Limits, marks: &mut Marks);
+    /// Marks what can enter, by products of numbers.
+    sift_floats(tile: &[f32], bounds: &Bounds, queries: (&[f32], &[f32], &[f32]), marks: &mut Marks);
+    /// Sums of a query's levels where signs are set.
+    weigh(rows: &SignRows, sums: &mut [i32; BLOCK_ROWS]);
+    /// Counts of signs that differ.
+    differ(rows: &SignRows, sums: &mut [i32; BLOCK_ROWS]);
+    /// Signs and lower planes unpacked.
+    unpack_signs(signs: &[u8], bytes: usize, lower: &[u8], places: usize, levels: &mut [u8]);
+}
+
+/// A table of one set of instructions: each generic kernel in a function that is compiled for them. The last arguments are
+/// the rows of a tile of one, two and three groups of queries.
+macro_rules! table {
+    ($module:ident, $wide:ty, $signs:path, $groups:literal, [$one:literal, $two:literal, $three:literal], [$($feature:meta)?]) => {
+        mod $module {
+            use super::*;
+
+            pub(super) static TABLE: Kernels = Kernels {
+                score_rows,
+                widen,
+                squares,
+                tile_floats: [tile_floats::<$one, 1>, tile_floats::<$two, 2>, tile_floats::<$three, 3>],
+                sum_rows,
+                unpack,
+                sum_levels,
+                tile_levels: [tile_levels::<$one, 1>, tile_levels::<$two, 2>, tile_levels::<$three, 3>],
+                sift_levels,
+                sift_floats,
+                weigh: { use $signs as signs; signs::weigh },
+                differ: { use $signs as signs; signs::differ },
+                unpack_signs: { use $signs as signs; signs::unpack },
+                groups: $groups,
+            };
+
+            table! { @one $wide, [$($feature)?],
+                score_rows(rows: &FloatRows, live: u64, scores: &mut [f32; BLOCK_ROWS]) = floats::score_rows;
+                widen(codec: Codec, codes: &[u8], dimension: usize, into: &mut [f32]) = floats::widen;
+                squares(rows: &[u8], dimension: usize, squares: &mut [f32; BLOCK_ROWS]) = floats::squares;
+                sum_rows(rows: &LevelRows, live: u64, all: bool, sums: &mut Sums) = levels::sum_rows;
+                unpack(kind: Kind, codes: &[u8], bytes: usize, into: &mut [u8]) = levels::unpack;
+                sum_levels(kind: Kind, from: &[u8], places: usize, sums: &mut Sums) = levels::sum_levels;
+                sift_levels(tile: &[i32], terms: &Terms, limits: &Limits, marks: &mut Marks) = sift::levels;
+                sift_floats(tile: &[f32], bounds: &Bounds, queries: (&[f32], &[f32], &[f32]), marks: &mut Marks)
+                    = sift::floats;
+            }
+
+            $(#[$feature])?
+            unsafe fn tile_floats<const R: usize, const G: usize>(
+                rows: &[u8],
+                dimension: usize,
+                packed: &[f32],
+                tiles: &mut [f32],
+            ) {
+                // SAFETY: this function is compiled for the instructions, and its caller has them.
+                unsafe { floats::tile::<$wide, R, G>(rows, dimension, packed, tiles) }
+            }
+
+            $(#[$feature])?
+            unsafe fn tile_levels<const R: usize, const G: usize>(
+                rows: &[u8],
+                places: usize,
+                packed: &[i8],
+                tiles: &mut [i32],
+            ) {
+                // SAFETY: this function is compiled for the instructions, and its caller has them.
+                unsafe { levels::tile::<$wide, R, G>(rows, places, packed, tiles) }
+            }
+        }
+    };
+    (@one $wide:ty, $feature:tt, $($name:ident($($arg:ident: $kind:ty),*) = $module:ident::$inner:ident;)*) => {
+        $(table! { @fn $wide, $feature, $name($($arg: $kind),*) = $module::$inner })*
+    };
+    (@fn $wide:ty, [$($feature:meta)?], $name:ident($($arg:ident: $kind:ty),*) = $module:ident::$inner:ident) => {
+        $(#[$feature])?
+        unsafe fn $name($($arg: $kind),*) {
+            // SAFETY: this function is compiled for the instructions, and its caller has them.
+            unsafe { $module::$inner::<$wide>($($arg),*) }
+        }
+    };
+}
+
+table! { plain, wide::Plain, super::signs, 1, [4, 4, 4], [] }
+#[cfg(target_arch = "aarch64")]
+table! { neon, wide::Neon, super::signs, 1, [4, 2, 2], [target_feature(enable = "neon")] }
+#[cfg(target_arch = "x86_64")]
+table! {
+    avx2, wide::Avx2, super::signs::avx2, 1, [4, 2, 2],
+    [target_feature(enable = "avx2,fma,f16c,popcnt,bmi1,bmi2")]
+}
+#[cfg(target_arch = "x86_64")]
+table! {
+    avx512, wide::Avx512, super::signs::avx512, 3, [16, 8, 8],
+    [target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,avx2,fma,f16c,popcnt,bmi1,bmi2")]
+}

@@ -1,0 +1,120 @@
+//! Queries in the form that kernels want.
+
+use plimsoll_device::Bytes;
+
+use super::Path;
+use super::form::{Bits, Floats, Form, Levels};
+use super::kernels::{GROUP, Kernels, Kind, kernels};
+use crate::code::{CodeError, Layout, Shape, check, finite, whole};
+use crate::{Codec, Metric};
+
+/// From so many queries on, products of a block with groups of sixteen pay, though groups are not full.
+pub(crate) const MANY: usize = 6;
+
+/// A batch of queries for one codec and metric.
+///
+/// They are checked and shaped as vectors that are coded, and kept in up to two forms: one after the other, and packed by
+/// sixteen where there are many. [`bytes_for`](Self::bytes_for) says before what that takes. It does not know rows or `k`.
+#[derive(Clone, Debug)]
+pub struct Queries {
+    layout: Layout,
+    metric: Metric,
+    count: usize,
+    path: Path,
+    kernels: &'static Kernels,
+    form: Form,
+}
+
+impl Queries {
+    /// Checks and keeps queries.
+    pub fn new(codec: Codec, metric: Metric, dimension: usize, vectors: &[f32]) -> Result<Self, CodeError> {
+        Self::on(Path::best(), codec, metric, dimension, vectors)
+    }
+
+    /// The same, for the instructions of a path that this processor has.
+    pub(crate) fn on(
+        path: Path,
+        codec: Codec,
+        metric: Metric,
+        dimension: usize,
+        vectors: &[f32],
+    ) -> Result<Self, CodeError> {
+        check(codec, metric, dimension)?;
+        let count = whole(vectors, dimension)?;
+        let shape = Shape::new(codec, metric);
+        let mut form = Form::new(codec, metric, dimension, count);
+        let mut shaped = vec![0.0; dimension];
+        for (query, numbers) in vectors.chunks_exact(dimension).enumerate() {
+            finite(query, numbers)?;
+            shaped.copy_from_slice(numbers);
+            if !shape.apply(&mut shaped) {
+                return Err(CodeError::NoDirection { vector: query });
+            }
+            form.set(query, &shaped);
+        }
+        let layout = Layout::new(codec, dimension);
+        Ok(Self { layout, metric, count, path, kernels: kernels(path), form })
+    }
+
+    /// What they take from the heap.
+    pub fn bytes_for(codec: Codec, metric: Metric, dimension: usize, count: usize) -> Bytes {
+        let levels = |kind, most| Levels::bytes_for(kind, most, dimension, count);
+        Bytes::new(match codec {
+            Codec::F32 | Codec::F16 | Codec::Bf16 => Floats::bytes_for(dimension, count),
+            Codec::Int8 => levels(Kind::Int8, 127),
+            Codec::Int8Affine => levels(Kind::Int8Affine, 127),
+            Codec::Int4 => levels(Kind::Int4, 127),
+            Codec::Binary if metric == Metric::Hamming => Bits::bytes_for(dimension, count),
+            Codec::Binary => levels(Kind::Signs, 127),
+            Codec::Planes => levels(Kind::Planes, 127).saturating_add(levels(Kind::Signs, 7)),
+        })
+    }
+
+    /// How many.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The codec of the rows they are for.
+    pub fn codec(&self) -> Codec {
+        self.layout.codec()
+    }
+
+    /// What near means.
+    pub fn metric(&self) -> Metric {
+        self.metric
+    }
+
+    /// Numbers in a query.
+    pub fn dimension(&self) -> usize {
+        self.layout.dimension()
+    }
+
+    /// The instructions in use.
+    pub fn path(&self) -> Path {
+        self.path
+    }
+
+    /// The layout of the blocks they are for.
+    pub(crate) fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    pub(crate) fn form(&self) -> &Form {
+        &self.form
+    }
+
+    pub(crate) fn kernels(&self) -> &'static Kernels {
+        self.kernels
+    }
+
+    /// How many there would be in whole groups.
+    pub(crate) fn padded(&self) -> usize {
+        Self::padded_for(self.count)
+    }
+
+    /// The same before there are any.
+    pub(crate) fn padded_for(count: usize) -> usize {
+        count.next_multiple_of(GROUP)
+    }
+}

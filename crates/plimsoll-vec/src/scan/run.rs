@@ -1,0 +1,166 @@
+//! A pass over blocks.
+
+use super::form::Form;
+use super::kernels::SignRows;
+use super::{Queries, floats, levels};
+use crate::BLOCK_ROWS;
+use crate::code::Layout;
+use crate::top::{Hit, Tops};
+
+impl<'a> Block<'a> {
+    /// The lower planes of a row: of all the block's, of those of one row, or none.
+    pub(crate) fn lower_row(&self, row: usize) -> &'a [u8] {
+        if self.lower.len() == self.layout.lower_bytes() && !self.lower.is_empty() {
+            &self.lower[self.layout.lower(row)]
+        } else {
+            self.lower
+        }
+    }
+}
+
+/// What blocks are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Column {
+    /// All of it.
+    Whole,
+    /// The upper parts alone ([`Layout::upper_bytes`]): signs and sides.
+    Upper,
+}
+
+impl Column {
+    /// A block.
+    pub fn block_bytes(self, layout: Layout) -> usize {
+        match self {
+            Self::Whole => layout.block_bytes(),
+            Self::Upper => layout.upper_bytes(),
+        }
+    }
+}
+
+/// A block in a pass.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Block<'a> {
+    /// Its layout.
+    pub layout: Layout,
+    /// All but its lower planes.
+    pub upper: &'a [u8],
+    /// Its lower planes, or none.
+    pub lower: &'a [u8],
+    /// A bit for each row that is looked at.
+    pub live: u64,
+    /// The number of its first row.
+    pub first: u64,
+}
+
+/// Looks through `rows` rows for the nearest of each query.
+///
+/// The rows fill `blocks` from the front and are numbered from `first_row` on. `allow` has a bit a row and a word a block;
+/// rows without are passed over. For `planes` all four bits of all rows are read; see [`scan_signs`].
+///
+/// # Panics
+/// If the blocks or the words of `allow` are fewer than the rows need, or `tops` was made for other queries.
+pub fn scan(
+    queries: &Queries,
+    blocks: &[u8],
+    rows: usize,
+    first_row: u64,
+    allow: Option<&[u64]>,
+    tops: &mut Tops,
+) {
+    pass(queries, blocks, Column::Whole, rows, first_row, allow, tops, one_block);
+}
+
+/// Looks through the signs of `planes` rows alone, a quarter of the bytes, for the likely nearest.
+///
+/// What it finds are estimates: keep several times as many as are wanted (`k` of `tops`), and then [`score`](super::score)
+/// each with its lower planes into lists of the wanted length. Because a list's rows do not depend on cuts and threads,
+/// neither does what is found in the end.
+///
+/// # Panics
+/// As [`scan`], and for a codec that is not `planes`.
+pub fn scan_signs(
+    queries: &Queries,
+    (blocks, column): (&[u8], Column),
+    rows: usize,
+    first_row: u64,
+    allow: Option<&[u64]>,
+    tops: &mut Tops,
+) {
+    assert!(matches!(queries.form(), Form::Planes { .. }), "only planes have signs that stand apart");
+    pass(queries, blocks, column, rows, first_row, allow, tops, signs_of_block);
+}
+
+#[expect(clippy::too_many_arguments, reason = "what a pass is")]
+fn pass(
+    queries: &Queries,
+    blocks: &[u8],
+    column: Column,
+    rows: usize,
+    first_row: u64,
+    allow: Option<&[u64]>,
+    tops: &mut Tops,
+    each: fn(&Queries, &Block, &mut Tops),
+) {
+    let layout = queries.layout();
+    let bytes = column.block_bytes(layout);
+    let count = rows.div_ceil(BLOCK_ROWS);
+    assert!(blocks.len() / bytes >= count, "{rows} rows need {count} blocks");
+    assert!(allow.is_none_or(|words| words.len() >= count), "{rows} rows need {count} words of permission");
+    assert_eq!(tops.count(), queries.count(), "lists for other queries");
+    for (at, block) in blocks.chunks_exact(bytes).take(count).enumerate() {
+        let mut live = u64::MAX;
+        let left = rows - at * BLOCK_ROWS;
+        if left < BLOCK_ROWS {
+            live >>= BLOCK_ROWS - left;
+        }
+        if let Some(words) = allow {
+            live &= words[at];
+        }
+        if live != 0 {
+            let (upper, lower) = block.split_at(layout.upper_bytes());
+            let first = first_row + (at * BLOCK_ROWS) as u64;
+            each(queries, &Block { layout, upper, lower, live, first }, tops);
+        }
+    }
+}
+
+fn one_block(queries: &Queries, block: &Block, tops: &mut Tops) {
+    match queries.form() {
+        Form::Floats(form) => floats::block(queries, form, block, tops),
+        Form::Levels(form) => levels::block(queries, form, block, tops),
+        Form::Planes { full, .. } => levels::block(queries, full, block, tops),
+        Form::Bits(bits) => {
+            let (mut finds, _) = tops.parts();
+            for query in 0..queries.count() {
+                let mut counts = [0; BLOCK_ROWS];
+                let signs = &block.upper[block.layout.first()];
+                let rows = SignRows { signs, bytes: block.layout.first_bytes(), planes: bits.row(query), count: 1 };
+                queries.kernels().differ(&rows, &mut counts);
+                let worst = finds.worst()[query];
+                for row in live_rows(block.live) {
+                    // Up to 65,536, which a single holds.
+                    let score = counts[row] as f32;
+                    if score <= worst {
+                        finds.push(query, Hit { score, row: block.first + row as u64 });
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn signs_of_block(queries: &Queries, block: &Block, tops: &mut Tops) {
+    if let Form::Planes { signs, .. } = queries.form() {
+        levels::block(queries, signs, &Block { lower: &[], ..*block }, tops);
+    }
+}
+
+/// The rows whose bits are set.
+pub(crate) fn live_rows(live: u64) -> impl Iterator<Item = usize> {
+    let mut left = live;
+    std::iter::from_fn(move || {
+        let row = left.trailing_zeros() as usize;
+        left &= left.wrapping_sub(1);
+        (row < BLOCK_ROWS).then_some(row)
+    })
+}
