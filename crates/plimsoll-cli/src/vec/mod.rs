@@ -3,6 +3,7 @@
 //! A command is a variant of [`VecCommand`] and a line in [`run`]; each has a module.
 
 mod add;
+mod bench;
 mod budget;
 mod build;
 mod delete;
@@ -12,6 +13,7 @@ mod progress;
 mod search;
 
 pub use add::AddArgs;
+pub use bench::{BenchArgs, BenchRow};
 pub use build::{BuildArgs, BuildJson};
 pub use delete::{DeleteArgs, DeleteReport};
 pub use info::{InfoArgs, InfoReport};
@@ -32,6 +34,8 @@ pub enum VecCommand {
     Search(SearchArgs),
     /// Show what an index is and takes
     Info(InfoArgs),
+    /// Measure searches on this machine, beside what memory and disk can do
+    Bench(BenchArgs),
 }
 
 /// Does it.
@@ -42,5 +46,6 @@ pub fn run(command: &VecCommand, printer: &Printer) -> Result<(), CliError> {
         VecCommand::Delete(args) => delete::run(args, printer),
         VecCommand::Search(args) => search::run(args, printer),
         VecCommand::Info(args) => info::run(args, printer),
+        VecCommand::Bench(args) => bench::run(args, printer),
     }
 }
