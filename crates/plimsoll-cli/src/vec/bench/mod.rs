@@ -1,0 +1,94 @@
+//! `plimsoll vec bench`: how fast indexes are searched here, beside what memory and disk can do in the same run.
+
+mod data;
+mod stand;
+mod trial;
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::draw::{Align, Pen, Style, Table};
+use crate::{CliError, Printer};
+
+const EXAMPLES: &str = "\
+Examples:
+  plimsoll vec bench --quick                 under 40 seconds
+  plimsoll vec bench --rows 2000000          larger than any cache: 12 GB on disk, 6 GB of memory
+  plimsoll vec bench --within /mnt/nvme      on another disk
+
+Vectors are near one of 1,000 centres, from a fixed seed, and so are queries; recall is of the ten nearest that f32 finds.";
+
+/// What can be typed after `vec bench`.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct BenchArgs {
+    /// Fewer vectors and turns: under 40 seconds
+    #[arg(long)]
+    pub quick: bool,
+    /// How many vectors
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(10_000..=50_000_000))]
+    pub rows: Option<u64>,
+    /// Numbers of each
+    #[arg(long, value_name = "N", default_value_t = 768, value_parser = clap::value_parser!(u64).range(8..=4096))]
+    pub dimension: u64,
+    /// The folder in which indexes are built, and removed again
+    #[arg(long, value_name = "FOLDER")]
+    pub within: Option<PathBuf>,
+    /// Threads; all that the machine has, unless said
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub threads: usize,
+}
+
+/// One row of what `plimsoll vec bench --json` prints, which is a list of them.
+#[derive(Clone, Debug, Serialize)]
+pub struct BenchRow {
+    /// What was done.
+    pub work: String,
+    /// Who did it.
+    pub engine: &'static str,
+    /// Queries a second.
+    pub qps: f64,
+    /// Milliseconds for all queries that were asked together.
+    pub ms: f64,
+    /// Codes that were looked at, a second.
+    pub gb_per_s: f64,
+    /// That, of what memory (or the disk, where codes come from it) was read with in the same run.
+    pub bandwidth_fraction: f64,
+    /// Of the ten nearest, how many were found.
+    pub recall: f64,
+}
+
+/// Measures.
+pub fn run(args: &BenchArgs, printer: &Printer) -> Result<(), CliError> {
+    let settings = stand::Settings::new(args);
+    let rows = trial::all(&settings, &|what| printer.note(what))?;
+    printer.report(&rows, |rows, pen| view(&settings, rows, pen))
+}
+
+fn view(settings: &stand::Settings, rows: &[BenchRow], pen: &Pen) -> String {
+    let columns = [
+        ("work", Align::Left),
+        ("ms", Align::Right),
+        ("queries/s", Align::Right),
+        ("GB/s", Align::Right),
+        ("of the limit", Align::Right),
+        ("recall@10", Align::Right),
+    ];
+    let mut table = Table::new(columns);
+    for row in rows {
+        table.row([
+            row.work.as_str().into(),
+            format!("{:.2}", row.ms).into(),
+            format!("{:.0}", row.qps).into(),
+            format!("{:.2}", row.gb_per_s).into(),
+            format!("{:.0}%", row.bandwidth_fraction * 100.0).into(),
+            format!("{:.3}", row.recall).into(),
+        ]);
+    }
+    let said = format!(
+        "{} vectors of {} numbers, {} threads; medians of {} turns; the limit is what memory, or the disk, was read with",
+        settings.rows, settings.dimension, settings.threads, settings.turns
+    );
+    format!("{}\n{}", table.draw(pen), pen.paint(Style::Dim, &format!("{said}\n")))
+}

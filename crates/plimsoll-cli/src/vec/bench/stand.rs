@@ -1,0 +1,70 @@
+//! What is measured, and what the machine does by itself.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use plimsoll::holding::streaming::{FileSource, Source};
+use plimsoll_vec::index::VecError;
+
+use super::BenchArgs;
+
+/// What is measured.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) rows: u64,
+    pub(super) dimension: usize,
+    pub(super) threads: usize,
+    pub(super) turns: usize,
+    pub(super) quick: bool,
+    pub(super) within: PathBuf,
+}
+
+impl Settings {
+    pub(super) fn new(args: &BenchArgs) -> Self {
+        let all = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            rows: args.rows.unwrap_or(if args.quick { 30_000 } else { 200_000 }),
+            dimension: usize::try_from(args.dimension).unwrap_or(768),
+            threads: if args.threads == 0 { all } else { args.threads },
+            turns: if args.quick { 3 } else { 7 },
+            quick: args.quick,
+            within: args.within.clone().unwrap_or_else(std::env::temp_dir),
+        }
+    }
+}
+
+/// How fast a file is read past the page cache with so many reads of 4 MiB in flight: the most that a pass can reach.
+#[expect(clippy::cast_precision_loss, reason = "a rate")]
+pub(super) fn disk_rate(path: &Path, threads: usize) -> Result<f64, VecError> {
+    const BLOCK: u64 = 4 << 20;
+    let file = FileSource::open(path, true)?;
+    let failed = |source| VecError::Folder { path: path.to_owned(), source };
+    let length = file.bytes_now().map_err(failed)?;
+    let at = AtomicU64::new(0);
+    let began = Instant::now();
+    let read = || {
+        // Whole pages that begin at one.
+        let mut bytes = vec![0; (BLOCK + 4096) as usize];
+        let start = bytes.as_ptr().align_offset(4096);
+        loop {
+            let offset = at.fetch_add(BLOCK, Ordering::Relaxed);
+            if offset >= length {
+                return Ok(());
+            }
+            file.read_at(offset, &mut bytes[start..start + BLOCK as usize])?;
+        }
+    };
+    let done: Result<Vec<()>, std::io::Error> = std::thread::scope(|scope| {
+        let readers: Vec<_> = (0..threads).map(|_| scope.spawn(read)).collect();
+        readers.into_iter().map(|reader| reader.join().unwrap_or(Ok(()))).collect()
+    });
+    done.map_err(failed)?;
+    Ok(length as f64 / began.elapsed().as_secs_f64())
+}
+
+/// The middle of several.
+pub(super) fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}

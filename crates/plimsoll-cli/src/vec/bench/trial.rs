@@ -1,0 +1,175 @@
+//! The measurements: each index is built as a user would, opened, and searched.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use plimsoll::Bytes;
+use plimsoll_vec::index::{Answer, Index, Search, Shape};
+use plimsoll_vec::{Codec, Metric};
+
+use super::data::Source;
+use super::stand::{Settings, disk_rate, median};
+use super::BenchRow;
+use crate::bench::memory::read_rate;
+use crate::vec::budget;
+use crate::CliError;
+
+const BATCH: u64 = 100;
+const K: usize = 10;
+
+/// A folder that is gone when the bench is.
+struct Home(PathBuf);
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// What all measurements share.
+struct Bench<'b> {
+    settings: &'b Settings,
+    home: &'b Path,
+    vectors: PathBuf,
+    queries: Vec<f32>,
+    exact: Vec<u64>,
+    rows: Vec<BenchRow>,
+}
+
+/// Measures all.
+pub(super) fn all(settings: &Settings, note: &dyn Fn(&str)) -> Result<Vec<BenchRow>, CliError> {
+    let home = Home(settings.within.join(format!("plimsoll-vec-bench-{}", std::process::id())));
+    let failed = |source| CliError::Write { path: home.0.clone(), source };
+    std::fs::create_dir_all(&home.0).map_err(failed)?;
+    let source = Source::new(settings.dimension);
+    let vectors = home.0.join("vectors.npy");
+    note("vectors are made");
+    source.write(2, settings.rows, &vectors).map_err(failed)?;
+    let queries = source.vectors(3, BATCH);
+    let mut bench =
+        Bench { settings, home: &home.0, vectors, queries, exact: Vec::new(), rows: Vec::new() };
+    let most = if settings.quick { 4 } else { 1 };
+    for (codec, again) in [
+        (Codec::F32, 1),
+        (Codec::F16, 1),
+        (Codec::Int8, 1),
+        (Codec::Int4, 1),
+        (Codec::Planes, 1),
+        (Codec::Binary, 1),
+        (Codec::Int4, 4),
+        (Codec::Binary, 16 / most),
+    ] {
+        note(&format!("{codec} is measured"));
+        bench.codec(codec, again)?;
+    }
+    note("an index larger than its budget is measured");
+    bench.streamed()?;
+    Ok(bench.rows)
+}
+
+impl Bench<'_> {
+    fn index(&self, codec: Codec, memory: Option<Bytes>) -> Result<Index, CliError> {
+        let folder = self.home.join(codec.name());
+        if !folder.exists() {
+            let shape = Shape {
+                dimension: self.settings.dimension,
+                metric: Metric::L2,
+                codec,
+                originals: matches!(codec, Codec::Int4 | Codec::Binary),
+            };
+            Index::create(&folder, shape, budget::account(None)?)?.build(&self.vectors, None, |_| {})?;
+        }
+        Ok(Index::open(&folder, budget::account(memory)?)?)
+    }
+
+    /// One codec with one query and with a batch.
+    fn codec(&mut self, codec: Codec, again: usize) -> Result<(), CliError> {
+        let index = self.index(codec, None)?;
+        let search = Search { again, threads: self.settings.threads, ..Search::nearest(K) };
+        // Codes come into memory.
+        let first = index.search(&self.queries, &search)?;
+        if codec == Codec::F32 {
+            self.exact = first.ids.clone();
+        }
+        let recall = self.recall(&first);
+        let looked = if again > 1 { format!(", {again}× looked at again") } else { String::new() };
+        let dimension = self.settings.dimension;
+        for (queries, name) in [(1, "one query"), (BATCH, "batch 100")] {
+            let mut took = Vec::new();
+            let mut limit = Vec::new();
+            for turn in 0..self.settings.turns {
+                let first = if queries == 1 { turn * dimension } else { 0 };
+                let part = &self.queries[first..first + usize::try_from(queries).unwrap_or(1) * dimension];
+                let began = Instant::now();
+                index.search(part, &search)?;
+                took.push(began.elapsed().as_secs_f64());
+                limit.extend(read_rate(self.settings.threads));
+            }
+            let work = format!("{codec}, {name}{looked}");
+            self.row(work, queries, median(took), codes(&index, codec), median(limit), recall);
+        }
+        if codec != Codec::F32 && codec != Codec::Int4 && codec != Codec::Binary {
+            drop(index);
+            // Each is needed once, and disks are small.
+            let _ = std::fs::remove_dir_all(self.home.join(codec.name()));
+        }
+        Ok(())
+    }
+
+    /// An index four times its budget.
+    fn streamed(&mut self) -> Result<(), CliError> {
+        let codec = Codec::F32;
+        let index = self.index(codec, None)?;
+        let all = codes(&index, codec);
+        drop(index);
+        let memory = Bytes::new((all / 4).max(16 << 20));
+        let index = self.index(codec, Some(memory))?;
+        let search = Search { threads: self.settings.threads, ..Search::nearest(K) };
+        let path = self.home.join(codec.name()).join("0000000001.codes");
+        let (mut took, mut limit, mut read) = (Vec::new(), Vec::new(), 0);
+        index.search(&self.queries, &search)?;
+        let mut recall = 0.0;
+        for _ in 0..self.settings.turns.min(5) {
+            limit.push(disk_rate(&path, 2)?);
+            let answer = index.search(&self.queries, &search)?;
+            if answer.measured.peak > memory {
+                return Err(CliError::Bench(format!("{} of memory in a budget of {memory}", answer.measured.peak)));
+            }
+            took.push(answer.measured.took.as_secs_f64());
+            read = answer.measured.read.get();
+            recall = self.recall(&answer);
+        }
+        let work = format!("{codec}, batch 100, index 4× its budget of {memory}");
+        // What is kept costs the disk nothing.
+        self.row(work, BATCH, median(took), read, median(limit), recall);
+        Ok(())
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a share")]
+    fn recall(&self, answer: &Answer) -> f64 {
+        let exact = self.exact.chunks_exact(K);
+        let found = answer.ids.chunks_exact(K);
+        let hits: usize = exact.zip(found).map(|(exact, found)| found.iter().filter(|id| exact.contains(id)).count()).sum();
+        hits as f64 / self.exact.len().max(1) as f64
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "rates")]
+    fn row(&mut self, work: String, queries: u64, seconds: f64, bytes: u64, limit: f64, recall: f64) {
+        let rate = bytes as f64 / seconds;
+        self.rows.push(BenchRow {
+            work,
+            engine: "plimsoll",
+            qps: queries as f64 / seconds,
+            ms: seconds * 1e3,
+            gb_per_s: rate / 1e9,
+            bandwidth_fraction: rate / limit,
+            recall,
+        });
+    }
+}
+
+/// What a pass looks at.
+fn codes(index: &Index, codec: Codec) -> u64 {
+    let facts = index.facts();
+    facts.vectors * codec.row_bytes(facts.shape.dimension) as u64
+}

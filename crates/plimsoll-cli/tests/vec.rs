@@ -1,0 +1,188 @@
+//! `plimsoll vec …`, as it is typed.
+#![allow(clippy::unwrap_used, reason = "in a test, a panic says what went wrong")]
+
+mod program;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use program::run as plimsoll;
+use serde_json::Value;
+
+const DIMENSION: usize = 32;
+
+fn vectors(folder: &Path, name: &str, seed: u32, rows: u32) -> PathBuf {
+    let dimension = u32::try_from(DIMENSION).unwrap();
+    let text = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {dimension}), }}\n");
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend_from_slice(&u16::try_from(text.len()).unwrap().to_le_bytes());
+    bytes.extend_from_slice(text.as_bytes());
+    let mut state = seed | 1;
+    for _ in 0..rows * dimension {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        let number = f32::from(u16::try_from(state >> 16).unwrap()) / 32_768.0 - 1.0;
+        bytes.extend_from_slice(&number.to_le_bytes());
+    }
+    let path = folder.join(name);
+    std::fs::write(&path, bytes).unwrap();
+    path
+}
+
+fn json(args: &[&str]) -> Value {
+    let output = plimsoll(&[args, &["--json"]].concat());
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn said(args: &[&str], code: i32) -> String {
+    let output = plimsoll(args);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{args:?}: {text}");
+    text
+}
+
+#[test]
+fn an_index_is_built_searched_added_to_and_deleted_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = vectors(folder.path(), "rows.npy", 1, 2000);
+    let more = vectors(folder.path(), "more.npy", 2, 300);
+    let home = folder.path().join("index");
+    let (home, rows, more) = (home.to_str().unwrap(), rows.to_str().unwrap(), more.to_str().unwrap());
+    let built = json(&["vec", "build", rows, "--into", home, "--codec", "int8", "--memory", "8MiB"]);
+    assert_eq!(built["vectors"], 2000);
+    assert!(built["peak_bytes"].as_u64().unwrap() <= 8 << 20);
+    json(&["vec", "add", home, more, "--memory", "8MiB"]);
+    let info = json(&["vec", "info", home]);
+    assert_eq!((info["vectors"].as_u64(), info["codec"].as_str()), (Some(2300), Some("int8")));
+
+    // Every vector is its own nearest, once it is looked at again.
+    let found = json(&["vec", "search", home, more, "-k", "3", "--again", "8", "--memory", "8MiB"]);
+    let answers = found["answers"].as_array().unwrap();
+    assert_eq!(answers.len(), 300);
+    for (query, answer) in (0_u64..).zip(answers) {
+        assert_eq!(answer[0]["id"].as_u64(), Some(2000 + query));
+        assert!(answer[0]["distance"].as_f64().unwrap() < 1e-6);
+    }
+    let (said, took) = (&found["predicted"], &found["measured"]);
+    assert!(took["peak_bytes"].as_u64().unwrap() <= 8 << 20);
+    assert_eq!(said["passes"], took["passes"]);
+
+    let gone = json(&["vec", "delete", home, "--ids", "2000,2001,9999"]);
+    assert_eq!((gone["given"].as_u64(), gone["deleted"].as_u64()), (Some(3), Some(2)));
+    let ids = folder.path().join("ids.npy");
+    let ids = ids.to_str().unwrap();
+    let text = plimsoll(&["vec", "search", home, more, "-k", "4", "-o", ids]);
+    assert!(text.status.success() && String::from_utf8_lossy(&text.stdout).contains("predicted:"));
+    let bytes = std::fs::read(ids).unwrap();
+    assert_eq!((bytes.len() - 300 * 4 * 8) % 64, 0, "numbers begin at a multiple of 64");
+    let first = bytes[bytes.len() - 300 * 4 * 8..][..8].try_into().map(u64::from_le_bytes).unwrap();
+    assert_ne!(first, 2000, "what was deleted is not found");
+
+    let dry = json(&["vec", "search", home, more, "--dry-run"]);
+    assert!(dry["measured"].is_null() && dry["predicted"]["peak_bytes"].as_u64().unwrap() > 0);
+}
+
+#[test]
+fn what_cannot_be_done_is_said_and_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = vectors(folder.path(), "rows.npy", 3, 500);
+    let home = folder.path().join("index");
+    let (home, rows) = (home.to_str().unwrap(), rows.to_str().unwrap());
+    assert!(said(&["vec", "search", home, rows], 1).contains("no index"));
+    let small = said(&["vec", "build", rows, "--into", home, "--memory", "10KiB"], 1);
+    assert!(small.contains("too little"), "{small}");
+    assert!(!Path::new(home).exists(), "a build that failed leaves no index");
+    said(&["vec", "build", rows, "--into", home, "--codec", "int9"], 2);
+    assert!(said(&["vec", "build", rows, "--into", home, "--metric", "hamming"], 1).contains("binary"));
+    json(&["vec", "build", rows, "--into", home]);
+    assert!(said(&["vec", "build", rows, "--into", home], 1).contains("already"));
+    assert!(said(&["vec", "search", home, rows, "-k", "501"], 1).contains("500 vectors"));
+    assert!(said(&["vec", "search", home, rows, "-k", "0"], 1).contains("1 to 4096"));
+    let cut = folder.path().join("cut.npy");
+    let bytes = std::fs::read(rows).unwrap();
+    std::fs::write(&cut, &bytes[..bytes.len() - 3]).unwrap();
+    assert!(said(&["vec", "add", home, cut.to_str().unwrap()], 1).contains("is cut"));
+    // A NaN in the last vector: the whole file is refused.
+    let nan = folder.path().join("nan.npy");
+    let mut other = bytes.clone();
+    let end = other.len() - 4;
+    other[end..].copy_from_slice(&f32::NAN.to_le_bytes());
+    std::fs::write(&nan, other).unwrap();
+    assert!(said(&["vec", "add", home, nan.to_str().unwrap()], 1).contains("vector 499"));
+    let info = json(&["vec", "info", home]);
+    assert_eq!(info["vectors"], 500);
+    // What is damaged is told, and never an answer.
+    let codes = std::fs::read_dir(home).unwrap().flatten().map(|entry| entry.path());
+    let codes = codes.into_iter().find(|path| path.extension().is_some_and(|end| end == "codes")).unwrap();
+    let mut bytes = std::fs::read(&codes).unwrap();
+    bytes[5000] ^= 1;
+    std::fs::write(&codes, &bytes).unwrap();
+    assert!(said(&["vec", "search", home, rows], 1).contains("damaged in unit 0"));
+    std::fs::write(&codes, &bytes[..9000]).unwrap();
+    assert!(said(&["vec", "search", home, rows], 1).contains("is cut"));
+    let manifest = Path::new(home).join("manifest.json");
+    std::fs::write(&manifest, "{\"version\": 7}").unwrap();
+    assert!(said(&["vec", "search", home, rows], 1).contains("newer plimsoll"));
+}
+
+/// A disk that takes no more: the limit of a file's size ends writes with an error.
+#[test]
+fn a_full_disk_leaves_what_was_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = vectors(folder.path(), "rows.npy", 4, 2000);
+    let home = folder.path().join("index");
+    let (home, rows) = (home.to_str().unwrap(), rows.to_str().unwrap());
+    json(&["vec", "build", rows, "--into", home]);
+    let before: Vec<_> = names(home);
+    let script = format!("trap '' XFSZ; ulimit -f 100; exec {} vec add {home} {rows}", env!("CARGO_BIN_EXE_plimsoll"));
+    let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("could not be written") && text.contains("as it was before"), "{text}");
+    assert_eq!(names(home), before, "nothing half written stays");
+    assert_eq!(json(&["vec", "info", home])["vectors"], 2000);
+    json(&["vec", "add", home, rows]);
+    assert_eq!(json(&["vec", "info", home])["vectors"], 4000);
+}
+
+/// Killed at whatever moment, an index has all of a file or nothing of it.
+#[test]
+fn an_index_outlives_kill_9_while_it_is_built_and_added_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = vectors(folder.path(), "rows.npy", 5, 20_000);
+    let home = folder.path().join("index");
+    let (home, rows) = (home.to_str().unwrap(), rows.to_str().unwrap());
+    json(&["vec", "build", rows, "--into", home]);
+    let mut vectors = 20_000;
+    let (mut killed, mut done) = (0, 0);
+    for turn in 0_u64..12 {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_plimsoll"))
+            .args(["vec", "add", home, rows])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(turn * 6));
+        let _ = child.kill();
+        killed += u32::from(!child.wait().unwrap().success());
+        let now = json(&["vec", "info", home])["vectors"].as_u64().unwrap();
+        assert!(now == vectors || now == vectors + 20_000, "turn {turn}: {now} after {vectors}");
+        done += u32::from(now > vectors);
+        vectors = now;
+    }
+    // It can be written after all that, and has no file that nobody names.
+    json(&["vec", "delete", home, "--ids", "0"]);
+    assert_eq!(json(&["vec", "info", home])["vectors"], vectors - 1);
+    let codes = names(home).iter().filter(|name| name.ends_with("codes")).count() as u64;
+    assert_eq!(codes, vectors / 20_000, "{killed} killed, {done} done");
+}
+
+fn names(folder: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap().flatten();
+    let mut names: Vec<String> = entries.map(|entry| entry.file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
