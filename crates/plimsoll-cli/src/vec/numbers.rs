@@ -2,25 +2,49 @@
 
 use std::path::Path;
 
-use plimsoll::{Bytes, EngineAccount};
+use plimsoll::governor::{Charge, Reservation};
+use plimsoll::{Bytes, EngineAccount, Place};
 use plimsoll_vec::index::VecError;
 use plimsoll_vec::input::Input;
 
 use crate::CliError;
 
-/// All vectors of a file. They are charged to nobody: queries are as many as the caller has.
-pub(super) fn vectors(path: &Path, account: &EngineAccount) -> Result<(usize, Vec<f32>), CliError> {
+/// Vectors in memory, and what pays for them.
+#[derive(Debug)]
+pub(super) struct Vectors {
+    pub(super) dimension: usize,
+    pub(super) numbers: Vec<f32>,
+    _charges: Vec<Charge>,
+}
+
+/// All vectors of a file, within the account.
+pub(super) fn vectors(path: &Path, account: &EngineAccount) -> Result<Vectors, CliError> {
+    const AT_ONCE: usize = 64;
     let streaming = account.engine().streaming(account.path()).map_err(VecError::from)?;
-    let mut input = Input::open(path, &streaming, Bytes::mib(1)).map_err(VecError::from)?;
+    let mut input = Input::open(path, &streaming, Bytes::kib(16)).map_err(VecError::from)?;
     let dimension = input.facts().dimension;
-    let (mut all, mut ids) = (Vec::new(), Vec::new());
-    let mut part = vec![0.0; dimension * 64];
+    let charge = |rows: usize| {
+        let bytes = Bytes::new((rows * dimension * 4) as u64);
+        account.reserve(Place::Host, bytes).now().map(Reservation::back).map_err(VecError::from)
+    };
+    let (mut numbers, mut ids) = (Vec::new(), Vec::new());
+    let mut charges = vec![charge(AT_ONCE)?];
+    if let Some(rows) = input.facts().rows.and_then(|rows| usize::try_from(rows).ok()) {
+        charges.push(charge(rows)?);
+        numbers.reserve_exact(rows * dimension);
+    }
+    let known = charges.len() > 1;
+    let mut part = vec![0.0; dimension * AT_ONCE];
     loop {
         let count = input.read(&mut part, &mut ids).map_err(VecError::from)?;
         if count == 0 {
-            return Ok((dimension, all));
+            return Ok(Vectors { dimension, numbers, _charges: charges });
         }
-        all.extend_from_slice(&part[..count * dimension]);
+        if !known {
+            // A vector that grows has twice its room at times.
+            charges.push(charge(count * 2)?);
+        }
+        numbers.extend_from_slice(&part[..count * dimension]);
     }
 }
 

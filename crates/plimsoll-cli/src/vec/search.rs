@@ -118,7 +118,8 @@ pub struct Took {
 pub fn run(args: &SearchArgs, printer: &Printer) -> Result<(), CliError> {
     let account = budget::account(args.memory)?;
     let index = Index::open(&args.index, account.clone())?;
-    let (dimension, queries) = numbers::vectors(&args.queries, &account)?;
+    let vectors = numbers::vectors(&args.queries, &account)?;
+    let (dimension, queries) = (vectors.dimension, &vectors.numbers);
     if dimension != index.shape().dimension {
         return Err(VecError::Dimension { found: dimension, expected: index.shape().dimension }.into());
     }
@@ -134,7 +135,7 @@ pub fn run(args: &SearchArgs, printer: &Printer) -> Result<(), CliError> {
             SearchReport { k: args.k, answers: Vec::new(), predicted: Predicted::new(&forecast), measured: None };
         return printer.report(&report, view);
     }
-    let answer = index.search(&queries, &search)?;
+    let answer = index.search(queries, &search)?;
     if let Some(path) = &args.output {
         let written = std::fs::write(path, npy(&answer));
         written.map_err(|source| CliError::Write { path: path.clone(), source })?;
