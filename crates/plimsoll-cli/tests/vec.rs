@@ -137,7 +137,8 @@ fn a_full_disk_leaves_what_was_there() {
     let (home, rows) = (home.to_str().unwrap(), rows.to_str().unwrap());
     json(&["vec", "build", rows, "--into", home]);
     let before: Vec<_> = names(home);
-    let script = format!("trap '' XFSZ; ulimit -f 100; exec {} vec add {home} {rows}", env!("CARGO_BIN_EXE_plimsoll"));
+    let script =
+        format!("trap '' XFSZ; ulimit -f 100; exec {} vec add {home} {rows}", env!("CARGO_BIN_EXE_plimsoll"));
     let output = Command::new("sh").args(["-c", &script]).output().unwrap();
     let text = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{text}");

@@ -55,7 +55,9 @@ fn main() -> Result<(), Failure> {
     );
     println!("codec   encode/s  one ms    GB/s  of read  batch ms      QPS  recall@{K}");
     let mut exact = None;
-    for codec in Codec::ALL.into_iter().filter(|codec| *codec == Codec::F32 || settings.codecs.contains(codec)) {
+    for codec in
+        Codec::ALL.into_iter().filter(|codec| *codec == Codec::F32 || settings.codecs.contains(codec))
+    {
         let found = measure(&settings, codec, &base, &asked, exact.as_deref())?;
         if codec == Codec::F32 {
             exact = Some(found);
@@ -135,7 +137,11 @@ fn parts<'a>(settings: &Settings, layout: Layout, blocks: &'a [u8]) -> Vec<Part<
     let each = (blocks.len() / bytes).div_ceil(settings.threads);
     let part = |(at, blocks): (usize, &'a [u8])| {
         let first = at * each * BLOCK_ROWS;
-        Part { blocks, rows: (blocks.len() / bytes * BLOCK_ROWS).min(settings.rows - first), first: first as u64 }
+        Part {
+            blocks,
+            rows: (blocks.len() / bytes * BLOCK_ROWS).min(settings.rows - first),
+            first: first as u64,
+        }
     };
     blocks.chunks(each * bytes).enumerate().map(part).collect()
 }
@@ -149,7 +155,14 @@ enum Way {
 }
 
 /// A search, in milliseconds, and what it found.
-fn search(layout: Layout, parts: &[Part], queries: &Queries, lists: &mut [Tops], way: Way, k: usize) -> (f64, Tops) {
+fn search(
+    layout: Layout,
+    parts: &[Part],
+    queries: &Queries,
+    lists: &mut [Tops],
+    way: Way,
+    k: usize,
+) -> (f64, Tops) {
     let begun = Instant::now();
     std::thread::scope(|scope| {
         for (part, tops) in parts.iter().zip(lists.iter_mut()) {
@@ -203,8 +216,11 @@ fn measure(
     encode(settings, codec, base, &mut blocks)?;
     let encoded = settings.rows as f64 / begun.elapsed().as_secs_f64();
     let parts = parts(settings, layout, &blocks);
-    let ways: &[Way] =
-        if codec == Codec::Planes { &[Way::All, Way::Signs(100), Way::Signs(200), Way::Signs(400)] } else { &[Way::All] };
+    let ways: &[Way] = if codec == Codec::Planes {
+        &[Way::All, Way::Signs(100), Way::Signs(200), Way::Signs(400)]
+    } else {
+        &[Way::All]
+    };
     let all = Queries::new(codec, metric, dimension, asked)?;
     let mut found = Vec::new();
     for way in ways {
@@ -269,7 +285,9 @@ fn read(parts: &[Part]) -> f64 {
                 let mut sums = [0_u64; 32];
                 for line in part.blocks.chunks_exact(256) {
                     for (sum, word) in sums.iter_mut().zip(line.chunks_exact(8)) {
-                        *sum ^= u64::from_le_bytes([word[0], word[1], word[2], word[3], word[4], word[5], word[6], word[7]]);
+                        *sum ^= u64::from_le_bytes([
+                            word[0], word[1], word[2], word[3], word[4], word[5], word[6], word[7],
+                        ]);
                     }
                 }
                 std::hint::black_box(sums)

@@ -56,7 +56,8 @@ fn a_second_look_tells_true_distances_with_every_codec() {
         let answer = index.search(&queries, &search).unwrap();
         let mut right = 0;
         for (query, vector) in queries.chunks(DIMENSION).enumerate() {
-            let expected: Vec<u64> = nearest(Metric::L2, vector, &among, 10).iter().map(|one| one.0).collect();
+            let expected: Vec<u64> =
+                nearest(Metric::L2, vector, &among, 10).iter().map(|one| one.0).collect();
             for (id, far) in answer.of(query) {
                 let true_far = distance(Metric::L2, vector, &among[usize::try_from(id).unwrap()].1);
                 assert!((f64::from(far) - true_far).abs() < 1e-4, "{codec}: {far} and {true_far}");
@@ -135,7 +136,12 @@ fn building_stays_within_a_tenth_of_the_raw_data() {
         let report = index.build(&file, None, |_| {}).unwrap();
         assert_eq!(report.vectors, 60_000);
         assert!(report.peak <= budget, "{codec}: {} of {budget}", report.peak);
-        assert!(report.peak <= report.predicted, "{codec}: {} and {} predicted", report.peak, report.predicted);
+        assert!(
+            report.peak <= report.predicted,
+            "{codec}: {} and {} predicted",
+            report.peak,
+            report.predicted
+        );
     }
 }
 
@@ -178,7 +184,10 @@ fn what_cannot_be_is_said() {
     assert!(matches!(index.search(&row, &Search::nearest(1)), Err(VecError::Empty)));
     index.add(&row, None).unwrap();
     assert!(matches!(index.add(&row, Some(&[0])), Err(VecError::Duplicate { id: 0 })));
-    assert!(matches!(index.add(&[row.clone(), row.clone()].concat(), Some(&[5, 5])), Err(VecError::Duplicate { id: 5 })));
+    assert!(matches!(
+        index.add(&[row.clone(), row.clone()].concat(), Some(&[5, 5])),
+        Err(VecError::Duplicate { id: 5 })
+    ));
     assert!(matches!(index.add(&row, Some(&[NO_ID])), Err(VecError::ReservedId(_))));
     assert!(matches!(index.add(&row, Some(&[1, 2])), Err(VecError::Ids { vectors: 1, ids: 2 })));
     assert!(matches!(index.add(&row[1..], None), Err(VecError::Dimension { .. })));

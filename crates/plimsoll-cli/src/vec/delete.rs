@@ -42,7 +42,6 @@ pub fn run(args: &DeleteArgs, printer: &Printer) -> Result<(), CliError> {
         ids.extend(numbers::ids(path)?);
     }
     let deleted = index.delete(&ids)?;
-    let report =
-        DeleteReport { index: args.index.display().to_string(), given: ids.len() as u64, deleted };
+    let report = DeleteReport { index: args.index.display().to_string(), given: ids.len() as u64, deleted };
     printer.report(&report, |report, _| format!("{} of {} deleted\n", report.deleted, report.given))
 }

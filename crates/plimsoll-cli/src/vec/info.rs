@@ -113,8 +113,12 @@ pub fn view(report: &InfoReport, pen: &Pen) -> String {
     row("in memory", bytes(report.memory_bytes), "when open, without codes that stay".to_owned());
     out.push_str(table.draw(pen).trim_start_matches('\n'));
     if !report.segments.is_empty() {
-        let columns =
-            [("segment", Align::Right), ("rows", Align::Right), ("dead", Align::Right), ("takes", Align::Right)];
+        let columns = [
+            ("segment", Align::Right),
+            ("rows", Align::Right),
+            ("dead", Align::Right),
+            ("takes", Align::Right),
+        ];
         let mut table = Table::new(columns);
         for segment in &report.segments {
             table.row([

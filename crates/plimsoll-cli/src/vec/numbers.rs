@@ -53,6 +53,7 @@ pub(super) fn ids(path: &Path) -> Result<Vec<u64>, CliError> {
     let failed = |source| CliError::Read { path: path.to_owned(), source };
     let text = std::fs::read_to_string(path).map_err(failed)?;
     let words = text.split([',', ' ', '\t', '\r', '\n', '[', ']']).filter(|word| !word.is_empty());
-    let id = |word: &str| word.parse().map_err(|_| CliError::Ids { path: path.to_owned(), word: word.to_owned() });
+    let id =
+        |word: &str| word.parse().map_err(|_| CliError::Ids { path: path.to_owned(), word: word.to_owned() });
     words.map(id).collect()
 }

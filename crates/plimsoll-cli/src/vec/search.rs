@@ -131,8 +131,12 @@ pub fn run(args: &SearchArgs, printer: &Printer) -> Result<(), CliError> {
     };
     if args.dry_run {
         let forecast = index.forecast(queries.len() / dimension, &search)?;
-        let report =
-            SearchReport { k: args.k, answers: Vec::new(), predicted: Predicted::new(&forecast), measured: None };
+        let report = SearchReport {
+            k: args.k,
+            answers: Vec::new(),
+            predicted: Predicted::new(&forecast),
+            measured: None,
+        };
         return printer.report(&report, view);
     }
     let answer = index.search(queries, &search)?;
@@ -213,9 +217,14 @@ pub fn view(report: &SearchReport, pen: &Pen) -> String {
     let said = report.predicted;
     let way = match said.passes {
         0 => "all codes in memory".to_owned(),
-        passes => format!("{passes} passes of {} over the disk, {} kept", bytes(said.streamed_bytes), bytes(said.kept_bytes)),
+        passes => format!(
+            "{passes} passes of {} over the disk, {} kept",
+            bytes(said.streamed_bytes),
+            bytes(said.kept_bytes)
+        ),
     };
-    let line = format!("predicted: {} of memory, {} read; {way}", bytes(said.peak_bytes), bytes(said.read_bytes));
+    let line =
+        format!("predicted: {} of memory, {} read; {way}", bytes(said.peak_bytes), bytes(said.read_bytes));
     let _ = writeln!(out, "{}", pen.paint(Style::Dim, &line));
     if let Some(took) = report.measured {
         let line = format!(

@@ -24,14 +24,18 @@ pub struct Column {
 }
 
 impl Column {
-    /// Opens a file, and checks that it is whole and what it should be.
-    pub fn open(path: &Path) -> Result<Self, ColumnError> {
+    /// Opens a file, and checks that it is whole and what it should be: all that `like` says but units and rows.
+    pub fn open(path: &Path, like: &Header) -> Result<Self, ColumnError> {
         let failed = |source| ColumnError::Read { path: path.to_owned(), source };
         let file = File::open(path).map_err(failed)?;
         let found = file.metadata().map_err(failed)?.len();
         let mut page = vec![0; PAGE_BYTES.min(usize::try_from(found).unwrap_or(PAGE_BYTES))];
         file.read_exact_at(&mut page, 0).map_err(failed)?;
         let header = Header::read(&page, path)?;
+        if (Header { units: like.units, rows: like.rows, ..header }) != *like {
+            let why = "it holds something else, or vectors of another codec or dimension than its index";
+            return Err(ColumnError::Foreign { path: path.to_owned(), why });
+        }
         let expected = header.file_bytes();
         if found != expected {
             return Err(ColumnError::Cut { path: path.to_owned(), found, expected });
@@ -161,11 +165,12 @@ mod tests {
     use super::*;
     use crate::column::{ColumnWriter, Holds};
 
+    const HEADER: Header =
+        Header { holds: Holds::Codes, dimension: 4, codec: 0, unit_bytes: 100, units: 0, rows: 0 };
+
     fn written(folder: &Path, units: &[u8]) -> PathBuf {
         let path = folder.join("column");
-        let header =
-            Header { holds: Holds::Codes, dimension: 4, codec: 0, unit_bytes: 100, units: 0, rows: 0 };
-        let mut writer = ColumnWriter::create(&path, header).unwrap();
+        let mut writer = ColumnWriter::create(&path, HEADER).unwrap();
         for chunk in units.chunks(300) {
             writer.append(chunk, (chunk.len() / 100) as u64).unwrap();
         }
@@ -178,40 +183,40 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let units: Vec<u8> = (0..1000_u32).map(|n| (n * 7 % 251) as u8).collect();
         let path = written(folder.path(), &units);
-        let column = Column::open(&path).unwrap();
+        let column = Column::open(&path, &HEADER).unwrap();
         let mut back = vec![0; 500];
         column.read(3, &mut back).unwrap();
         assert_eq!(back, units[300..800]);
+        let other = Header { unit_bytes: 50, ..HEADER };
+        assert!(matches!(Column::open(&path, &other), Err(ColumnError::Foreign { .. })));
 
         let mut bytes = std::fs::read(&path).unwrap();
         bytes[PAGE_BYTES + 450] ^= 1;
         std::fs::write(&path, &bytes).unwrap();
-        let column = Column::open(&path).unwrap();
+        let column = Column::open(&path, &HEADER).unwrap();
         column.read(0, &mut back[..400]).unwrap();
         assert!(matches!(column.read(3, &mut back), Err(ColumnError::Damaged { unit: 4, .. })));
 
         std::fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
-        assert!(matches!(Column::open(&path), Err(ColumnError::Cut { .. })));
+        assert!(matches!(Column::open(&path, &HEADER), Err(ColumnError::Cut { .. })));
     }
 
     #[test]
     fn what_was_not_finished_is_no_column() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("column");
-        let header =
-            Header { holds: Holds::Codes, dimension: 4, codec: 0, unit_bytes: 100, units: 0, rows: 0 };
-        let mut writer = ColumnWriter::create(&path, header).unwrap();
+        let mut writer = ColumnWriter::create(&path, HEADER).unwrap();
         writer.append(&[1; 200], 2).unwrap();
         drop(writer);
-        assert!(matches!(Column::open(&path), Err(ColumnError::Foreign { .. })));
-        assert!(ColumnWriter::create(&path, header).is_err(), "a file that is there is not written over");
+        assert!(matches!(Column::open(&path, &HEADER), Err(ColumnError::Foreign { .. })));
+        assert!(ColumnWriter::create(&path, HEADER).is_err(), "a file that is there is not written over");
     }
 
     #[test]
     fn a_stream_of_units_ends_with_the_last() {
         let folder = tempfile::tempdir().unwrap();
         let units: Vec<u8> = (0..1000_u32).map(|n| (n % 241) as u8).collect();
-        let column = Arc::new(Column::open(&written(folder.path(), &units)).unwrap());
+        let column = Arc::new(Column::open(&written(folder.path(), &units), &HEADER).unwrap());
         let source = column.units(2..5);
         let mut back = vec![0; 4096];
         assert_eq!(source.bytes_now().unwrap(), 300);

@@ -108,12 +108,18 @@ impl Index {
                 let found = shelf.find(&ids)?;
                 let (segments, young) = found.split_at(shelf.segments.len());
                 let kill = |dead: &Dead, found: &[(u64, u64)], rows: u64| {
-                    if found.is_empty() { dead.clone() } else { dead.with(found.iter().map(|(_, row)| *row), rows) }
+                    if found.is_empty() {
+                        dead.clone()
+                    } else {
+                        dead.with(found.iter().map(|(_, row)| *row), rows)
+                    }
                 };
                 let next = Shelf {
                     shape: shelf.shape,
                     segments: (shelf.segments.iter().zip(segments))
-                        .map(|((segment, dead), found)| (Arc::clone(segment), kill(dead, found, segment.rows())))
+                        .map(|((segment, dead), found)| {
+                            (Arc::clone(segment), kill(dead, found, segment.rows()))
+                        })
                         .collect(),
                     young: (shelf.young.iter().zip(young))
                         .map(|((batch, dead), found)| (Arc::clone(batch), kill(dead, found, batch.rows())))

@@ -137,7 +137,9 @@ pub enum VecError {
         vectors: u64,
     },
     /// Candidates that nothing is known of but their codes.
-    #[error("the index was built without originals, so candidates cannot be looked at again; build it with them, or do not ask for it")]
+    #[error(
+        "the index was built without originals, so candidates cannot be looked at again; build it with them, or do not ask for it"
+    )]
     NoOriginals,
     /// A budget that does not do.
     #[error(
@@ -160,6 +162,8 @@ pub enum VecError {
         most: u64,
     },
     /// A thread died.
-    #[error("a thread of the search died, so its answer is not whole; this is a mistake in plimsoll, please report it")]
+    #[error(
+        "a thread of the search died, so its answer is not whole; this is a mistake in plimsoll, please report it"
+    )]
     Died,
 }

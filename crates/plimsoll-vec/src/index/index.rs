@@ -135,6 +135,11 @@ impl Index {
             Segment::open(folder, entry.number, shape, entry.first_id, manifest.shape.originals).map(Arc::new)
         };
         let segments = manifest.segments.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+        let agrees = |(entry, segment): (&Entry, &Arc<Segment>)| entry.rows == segment.rows();
+        if !manifest.segments.iter().zip(&segments).all(agrees) {
+            let why = "a segment has another number of rows than it says".to_owned();
+            return Err(VecError::Manifest { path: folder.join("manifest.json"), why });
+        }
         let rows: Vec<u64> = segments.iter().map(|segment| segment.rows()).collect();
         let dead = match manifest.dead {
             Some(number) => dead::read(folder, number, &rows)?,
@@ -232,7 +237,8 @@ impl Index {
     }
 
     pub(super) fn writer(&self) -> Result<MutexGuard<'_, Writer>, VecError> {
-        let writer = self.writer.as_ref().ok_or_else(|| VecError::ReadOnly { folder: self.folder.clone() })?;
+        let writer =
+            self.writer.as_ref().ok_or_else(|| VecError::ReadOnly { folder: self.folder.clone() })?;
         Ok(lock(writer))
     }
 }

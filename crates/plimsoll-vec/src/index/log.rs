@@ -119,7 +119,8 @@ pub(super) fn replay(
     let length = file.metadata().map_err(failed)?.len();
     let mut at = 0;
     while let Some((end, body)) = body(&file, at, length).map_err(failed)? {
-        let change = change(&body, dimension).ok_or_else(|| VecError::Log { path: path.clone(), offset: at })?;
+        let change =
+            change(&body, dimension).ok_or_else(|| VecError::Log { path: path.clone(), offset: at })?;
         each(change)?;
         at = end;
     }
@@ -210,7 +211,11 @@ mod tests {
         for cut in 0..bytes.len() {
             std::fs::write(&path, &bytes[..cut]).unwrap();
             let whole = ends.iter().filter(|end| **end <= cut as u64).count() - 1;
-            assert_eq!(read(folder.path()).unwrap(), (changes()[..whole].to_vec(), ends[whole]), "cut at {cut}");
+            assert_eq!(
+                read(folder.path()).unwrap(),
+                (changes()[..whole].to_vec(), ends[whole]),
+                "cut at {cut}"
+            );
         }
         // And what goes on after a cut is found.
         let mut log = Log::resume(folder.path(), 1, ends[2]).unwrap();

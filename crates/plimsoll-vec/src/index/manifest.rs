@@ -91,8 +91,7 @@ impl Manifest {
             _ => VecError::Folder { path: path.clone(), source },
         })?;
         // The version first: a later file may have other words.
-        let value: serde_json::Value =
-            serde_json::from_str(&text).map_err(|error| wrong(&path, error))?;
+        let value: serde_json::Value = serde_json::from_str(&text).map_err(|error| wrong(&path, error))?;
         match value.get("version").and_then(serde_json::Value::as_u64) {
             Some(found) if found > VERSION => return Err(VecError::Newer { path, found, known: VERSION }),
             Some(_) => {}
@@ -117,7 +116,11 @@ impl Manifest {
             segments: written.segments.clone(),
         };
         let expected = manifest.written().checksum;
-        if written.checksum == expected { Ok(manifest) } else { Err("its checksum does not match".to_owned()) }
+        if written.checksum == expected {
+            Ok(manifest)
+        } else {
+            Err("its checksum does not match".to_owned())
+        }
     }
 
     fn written(&self) -> Written {

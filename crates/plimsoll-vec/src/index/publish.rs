@@ -27,7 +27,8 @@ impl Index {
         let mut segments = shelf.segments.clone();
         let living: u64 = shelf.young.iter().map(|(batch, dead)| batch.rows() - dead.count()).sum();
         if living > 0 {
-            let parts: Vec<(&Batch, &Dead)> = shelf.young.iter().map(|(batch, dead)| (&**batch, dead)).collect();
+            let parts: Vec<(&Batch, &Dead)> =
+                shelf.young.iter().map(|(batch, dead)| (&**batch, dead)).collect();
             // One batch that lives is written as it is: there may be no room for another.
             let joined = match parts.as_slice() {
                 [(_, dead)] if dead.count() == 0 => None,
@@ -88,7 +89,8 @@ impl Index {
         for entry in entries.flatten() {
             let name = entry.file_name();
             let Some((number, end)) = name.to_str().and_then(|name| name.split_once('.')) else { continue };
-            let Some(number) = Some(number).filter(|number| number.len() == 10).and_then(|n| n.parse().ok()) else {
+            let Some(number) = Some(number).filter(|number| number.len() == 10).and_then(|n| n.parse().ok())
+            else {
                 continue;
             };
             let named = match end {

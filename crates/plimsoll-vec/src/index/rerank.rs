@@ -2,9 +2,9 @@
 
 use plimsoll::Bytes;
 
+use super::VecError;
 use super::search::{Search, unit_length};
 use super::shelf::{Part, Shelf};
-use super::VecError;
 use crate::Metric;
 use crate::code::Coder;
 use crate::top::Hit;
@@ -79,7 +79,11 @@ impl<'r> Again<'r> {
         self.bytes.resize(shape.codec.block_bytes(shape.dimension), 0);
         segment.codes().read(row / rows, &mut self.bytes)?;
         let row = usize::try_from(row % rows).unwrap_or_default();
-        Coder::new(shape.codec, shape.metric, shape.dimension)?.decode(&self.bytes, row..row + 1, &mut self.vector)?;
+        Coder::new(shape.codec, shape.metric, shape.dimension)?.decode(
+            &self.bytes,
+            row..row + 1,
+            &mut self.vector,
+        )?;
         Ok(self.bytes.len() as u64)
     }
 }

@@ -225,10 +225,12 @@ impl Run<'_> {
         let died = std::thread::scope(|scope| {
             let workers: Vec<_> = (0..)
                 .zip(&mut lists)
-                .map(|(worker, tops)| scope.spawn({
-                    let desk = &desk;
-                    move || desk.work(worker, queries, tops)
-                }))
+                .map(|(worker, tops)| {
+                    scope.spawn({
+                        let desk = &desk;
+                        move || desk.work(worker, queries, tops)
+                    })
+                })
                 .collect();
             workers.into_iter().map(|worker| worker.join().is_err()).fold(false, |died, this| died | this)
         });
@@ -350,8 +352,11 @@ impl<'r> Desk<'r> {
             }
             Ok(())
         };
-        let done =
-            if worker == 0 { streams(tops).and_then(|()| tasks(tops)) } else { tasks(tops).and_then(|()| streams(tops)) };
+        let done = if worker == 0 {
+            streams(tops).and_then(|()| tasks(tops))
+        } else {
+            tasks(tops).and_then(|()| streams(tops))
+        };
         if let Err(error) = done {
             self.stop.store(true, Ordering::Relaxed);
             lock(&self.failed).get_or_insert(error);

@@ -38,14 +38,12 @@ impl Batch {
     }
 
     /// Another with the rows of several that live.
-    pub(super) fn joined(
-        shape: &Shape,
-        parts: &[(&Self, &Dead)],
-        budget: &Budget,
-    ) -> Result<Self, VecError> {
+    pub(super) fn joined(shape: &Shape, parts: &[(&Self, &Dead)], budget: &Budget) -> Result<Self, VecError> {
         let (mut ids, mut vectors) = (Vec::new(), Vec::new());
         for (batch, dead) in parts {
-            for (row, (id, vector)) in (0..).zip(batch.ids.iter().zip(batch.vectors.chunks_exact(shape.dimension))) {
+            for (row, (id, vector)) in
+                (0..).zip(batch.ids.iter().zip(batch.vectors.chunks_exact(shape.dimension)))
+            {
                 if !dead.has(row) {
                     ids.push(*id);
                     vectors.extend_from_slice(vector);

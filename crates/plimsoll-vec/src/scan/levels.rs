@@ -6,9 +6,9 @@ use super::form::{Levels, SQUARE_MAX};
 use super::kernels::{GROUP, Kind, LevelRows, Limits, SignRows, Sums, TILE, Terms};
 use super::reference;
 use super::run::{Block, live_rows};
+use crate::BLOCK_ROWS;
 use crate::code::{Range, Side};
 use crate::top::{Finds, Hit, Tops};
-use crate::BLOCK_ROWS;
 
 /// One block.
 pub(crate) fn block(queries: &Queries, form: &Levels, block: &Block, tops: &mut Tops) {
@@ -44,7 +44,9 @@ fn products(queries: &Queries, form: &Levels, query: usize, block: &Block, all: 
     let (first, bytes) = (block.layout.first(), block.layout.first_bytes());
     if form.kind == Kind::Signs {
         let (planes, count) = form.planes(query);
-        queries.kernels().weigh(&SignRows { signs: &block.upper[first], bytes, planes, count }, &mut sums.dot);
+        queries
+            .kernels()
+            .weigh(&SignRows { signs: &block.upper[first], bytes, planes, count }, &mut sums.dot);
         sums.dot.iter_mut().for_each(|sum| *sum *= 2);
     } else {
         let rows = LevelRows { kind: form.kind, query: form.row(query), codes: &block.upper[first], bytes };

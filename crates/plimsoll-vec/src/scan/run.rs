@@ -134,7 +134,8 @@ fn one_block(queries: &Queries, block: &Block, tops: &mut Tops) {
             for query in 0..queries.count() {
                 let mut counts = [0; BLOCK_ROWS];
                 let signs = &block.upper[block.layout.first()];
-                let rows = SignRows { signs, bytes: block.layout.first_bytes(), planes: bits.row(query), count: 1 };
+                let rows =
+                    SignRows { signs, bytes: block.layout.first_bytes(), planes: bits.row(query), count: 1 };
                 queries.kernels().differ(&rows, &mut counts);
                 let worst = finds.worst()[query];
                 for row in live_rows(block.live) {

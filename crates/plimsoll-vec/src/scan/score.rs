@@ -4,8 +4,8 @@ use super::form::{Form, Levels};
 use super::kernels::{GROUP, Kind, LevelRows, SignRows, Sums, unpack_row};
 use super::run::Block;
 use super::{Queries, floats, levels};
-use crate::top::{Hit, Tops};
 use crate::BLOCK_ROWS;
+use crate::top::{Hit, Tops};
 
 /// One row where it lies.
 #[derive(Clone, Copy, Debug)]
@@ -68,12 +68,14 @@ fn one(queries: &Queries, form: &Levels, query: usize, block: &Block, row: usize
             let levels = &mut desk.rows.of_mut()[..places];
             unpack_row(&block.upper[first], row, block.lower, levels);
             // Bytes from 0 on, like those of `int8a`.
-            let rows = LevelRows { kind: Kind::Int8Affine, query: form.row(query), codes: levels, bytes: places };
+            let rows =
+                LevelRows { kind: Kind::Int8Affine, query: form.row(query), codes: levels, bytes: places };
             kernels.sum_rows(&rows, 1, false, &mut sums);
             sums.dot[row] = sums.dot[0];
         }
         _ => {
-            let rows = LevelRows { kind: form.kind, query: form.row(query), codes: &block.upper[first], bytes };
+            let rows =
+                LevelRows { kind: form.kind, query: form.row(query), codes: &block.upper[first], bytes };
             kernels.sum_rows(&rows, block.live, form.distance, &mut sums);
         }
     }

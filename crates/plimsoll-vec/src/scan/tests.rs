@@ -40,7 +40,14 @@ fn block<'a>(blocks: &'a [u8], layout: Layout, row: usize) -> Block<'a> {
 }
 
 /// What the score of a row should be, and by how much it may differ.
-fn truth(queries: &Queries, query: usize, vector: &[f32], blocks: &[u8], row: usize, signs: bool) -> (f64, f64) {
+fn truth(
+    queries: &Queries,
+    query: usize,
+    vector: &[f32],
+    blocks: &[u8],
+    row: usize,
+    signs: bool,
+) -> (f64, f64) {
     let (layout, distance) = (queries.layout(), queries.metric() == Metric::L2);
     let block = block(blocks, layout, row);
     let mut shaped = vector.to_vec();
@@ -51,7 +58,11 @@ fn truth(queries: &Queries, query: usize, vector: &[f32], blocks: &[u8], row: us
     let (form, kind) = match queries.form() {
         Form::Floats(_) => {
             let mut numbers = vec![0.0; layout.dimension()];
-            crate::code::read_numbers(layout.codec(), &block.upper[layout.code(row % BLOCK_ROWS)], &mut numbers);
+            crate::code::read_numbers(
+                layout.codec(),
+                &block.upper[layout.code(row % BLOCK_ROWS)],
+                &mut numbers,
+            );
             let numbers = reference::doubles(&numbers);
             let reach = length(&exact) + length(&numbers);
             return (reference::score(distance, &exact, &numbers), reach * reach * 1e-6);
@@ -62,7 +73,8 @@ fn truth(queries: &Queries, query: usize, vector: &[f32], blocks: &[u8], row: us
                 .unwrap()
                 .decode(blocks, row..row + 1, &mut back)
                 .unwrap();
-            let differ = back.iter().zip(vector).filter(|(x, q)| x.is_sign_negative() != q.is_sign_negative());
+            let differ =
+                back.iter().zip(vector).filter(|(x, q)| x.is_sign_negative() != q.is_sign_negative());
             return (differ.count() as f64, 0.0);
         }
         Form::Levels(form) => (form, form.kind),
@@ -104,7 +116,8 @@ fn check(queries: &Queries, vectors: &[f32], blocks: &[u8], rows: usize, allow: 
     let tops = find(queries, blocks, rows, allow, k);
     let allowed: Vec<usize> =
         (0..rows).filter(|row| allow.is_none_or(|words| words[row / 64] >> (row % 64) & 1 == 1)).collect();
-    let what = format!("{} {} {} {:?}", queries.codec(), queries.metric(), queries.dimension(), queries.path());
+    let what =
+        format!("{} {} {} {:?}", queries.codec(), queries.metric(), queries.dimension(), queries.path());
     for (query, vector) in vectors.chunks_exact(queries.dimension()).enumerate() {
         let hits = tops.hits(query);
         assert_eq!(hits.len(), k.min(allowed.len()), "{what}");
@@ -135,7 +148,8 @@ fn pairs() -> impl Iterator<Item = (Codec, Metric)> {
 fn each_path_agrees_with_the_reference() {
     for path in Path::here() {
         for (codec, metric) in pairs() {
-            for (dimension, rows, count) in [(1, 70, 1), (3, 5, 7), (17, 130, 3), (100, 65, 37), (769, 67, 18), (128, 64, 50)]
+            for (dimension, rows, count) in
+                [(1, 70, 1), (3, 5, 7), (17, 130, 3), (100, 65, 37), (769, 67, 18), (128, 64, 50)]
             {
                 let vectors = numbers(dimension as u64, rows * dimension);
                 let asked = numbers(9, count * dimension);
@@ -151,7 +165,8 @@ fn each_path_agrees_with_the_reference() {
 fn rows_without_permission_are_passed_over() {
     let (dimension, rows) = (33, 200);
     let vectors = numbers(5, rows * dimension);
-    let masks: [[u64; 4]; 4] = [[0; 4], [1, 0, 0, 1 << 7], [u64::MAX; 4], [0xaaaa_aaaa_aaaa_aaaa, 1 << 63, 0xff, 0x0f]];
+    let masks: [[u64; 4]; 4] =
+        [[0; 4], [1, 0, 0, 1 << 7], [u64::MAX; 4], [0xaaaa_aaaa_aaaa_aaaa, 1 << 63, 0xff, 0x0f]];
     for path in Path::here() {
         for (codec, metric) in pairs() {
             let blocks = blocks(codec, metric, dimension, &vectors);
@@ -244,7 +259,8 @@ fn ties_go_to_the_lower_row() {
         for (codec, metric) in pairs() {
             let blocks = blocks(codec, metric, dimension, &vectors);
             for count in [1, 9] {
-                let queries = Queries::on(path, codec, metric, dimension, &numbers(2, count * dimension)).unwrap();
+                let queries =
+                    Queries::on(path, codec, metric, dimension, &numbers(2, count * dimension)).unwrap();
                 let tops = find(&queries, &blocks, rows, None, 70);
                 for query in 0..count {
                     let found: Vec<u64> = tops.hits(query).iter().map(|hit| hit.row).collect();
@@ -272,14 +288,20 @@ fn extremes_are_no_nan() {
                 continue;
             }
             let kept: Vec<f32> = if metric == Metric::Cosine {
-                vectors.chunks(dimension).filter(|row| row.iter().any(|x| *x != 0.0)).flatten().copied().collect()
+                vectors
+                    .chunks(dimension)
+                    .filter(|row| row.iter().any(|x| *x != 0.0))
+                    .flatten()
+                    .copied()
+                    .collect()
             } else {
                 vectors.clone()
             };
             let blocks = blocks(codec, metric, dimension, &kept);
             let rows = rows.min(kept.len() / dimension);
             for count in [1, rows] {
-                let queries = Queries::on(path, codec, metric, dimension, &kept[..count * dimension]).unwrap();
+                let queries =
+                    Queries::on(path, codec, metric, dimension, &kept[..count * dimension]).unwrap();
                 let tops = find(&queries, &blocks, rows, None, rows);
                 for query in 0..count {
                     let hits = tops.hits(query);
@@ -306,8 +328,11 @@ fn signs_first_then_four_bits_finds_what_four_bits_find() {
         for metric in [Metric::L2, Metric::Ip, Metric::Cosine] {
             let blocks = blocks(Codec::Planes, metric, dimension, &vectors);
             let layout = Layout::new(Codec::Planes, dimension);
-            let uppers: Vec<u8> =
-                blocks.chunks(layout.block_bytes()).flat_map(|block| &block[..layout.upper_bytes()]).copied().collect();
+            let uppers: Vec<u8> = blocks
+                .chunks(layout.block_bytes())
+                .flat_map(|block| &block[..layout.upper_bytes()])
+                .copied()
+                .collect();
             for count in [1, 11] {
                 let asked = numbers(31, count * dimension);
                 let queries = Queries::on(path, Codec::Planes, metric, dimension, &asked).unwrap();
@@ -325,7 +350,8 @@ fn signs_first_then_four_bits_finds_what_four_bits_find() {
                         let (value, slack) = truth(&queries, query, vector, &blocks, row, true);
                         assert!((f64::from(hit.score) - value).abs() <= slack, "{metric} {path:?}");
                         let block = block(&blocks, layout, row);
-                        let row_of = Row { block: block.upper, at: row % 64, lower: block.lower_row(row % 64) };
+                        let row_of =
+                            Row { block: block.upper, at: row % 64, lower: block.lower_row(row % 64) };
                         score(&queries, query, &row_of, hit.row, &mut tops);
                     }
                     // Half of all rows were kept on the way, so the best are among them.

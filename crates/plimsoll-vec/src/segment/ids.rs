@@ -5,6 +5,7 @@ use std::path::Path;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::path;
+use super::segment::of_rows;
 use crate::column::{Column, ColumnError, ColumnWriter, Header, Holds};
 
 /// An id, and four bytes that vouch for it and its row.
@@ -35,27 +36,31 @@ pub enum Ids {
 
 impl Ids {
     /// The ids of a segment on disk.
-    pub(super) fn open(folder: &Path, number: u64, first: Option<u64>, rows: u64) -> Result<Self, ColumnError> {
+    pub(super) fn open(
+        folder: &Path,
+        number: u64,
+        first: Option<u64>,
+        rows: u64,
+    ) -> Result<Self, ColumnError> {
         match first {
             Some(first) => Ok(Self::Range { first, rows }),
-            None => Ok(Self::Stored {
-                ids: Column::open(&path(folder, number, Holds::Ids))?,
-                lookup: Column::open(&path(folder, number, Holds::Lookup))?,
-            }),
+            None => {
+                let open = |holds, unit| {
+                    let column = Column::open(&path(folder, number, holds), &header(holds, unit))?;
+                    of_rows(column, rows)
+                };
+                Ok(Self::Stored {
+                    ids: open(Holds::Ids, ID_BYTES)?,
+                    lookup: open(Holds::Lookup, LOOKUP_BYTES)?,
+                })
+            }
         }
     }
 
     /// Writes ids that are not one after the other.
     pub(super) fn write(folder: &Path, number: u64, ids: &[u64]) -> Result<(), ColumnError> {
-        let header = |holds, unit_bytes: usize| Header {
-            holds,
-            dimension: 0,
-            codec: 0,
-            unit_bytes: unit_bytes as u64,
-            units: 0,
-            rows: 0,
-        };
-        let mut writer = ColumnWriter::create(&path(folder, number, Holds::Ids), header(Holds::Ids, ID_BYTES))?;
+        let mut writer =
+            ColumnWriter::create(&path(folder, number, Holds::Ids), header(Holds::Ids, ID_BYTES))?;
         let mut row = 0_u64;
         for part in ids.chunks(WALKED) {
             let units: Vec<u8> = (row..).zip(part).flat_map(|(row, &id)| id_unit(row, id)).collect();
@@ -107,6 +112,10 @@ impl Ids {
             }
         }
     }
+}
+
+fn header(holds: Holds, unit_bytes: usize) -> Header {
+    Header { holds, dimension: 0, codec: 0, unit_bytes: unit_bytes as u64, units: 0, rows: 0 }
 }
 
 fn id_unit(row: u64, id: u64) -> [u8; ID_BYTES] {

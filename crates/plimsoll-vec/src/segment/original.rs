@@ -5,7 +5,9 @@ use std::path::Path;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::path;
-use crate::column::{Column, ColumnError, Holds};
+use super::segment::{codes_header, of_rows};
+use crate::Codec;
+use crate::column::{Column, ColumnError, Header, Holds};
 
 /// The vectors of a segment's rows.
 #[derive(Debug)]
@@ -20,10 +22,20 @@ impl Originals {
         dimension.saturating_mul(4).saturating_add(8)
     }
 
-    pub(super) fn open(folder: &Path, number: u64) -> Result<Self, ColumnError> {
-        let column = Column::open(&path(folder, number, Holds::Originals))?;
-        let unit = usize::try_from(column.header().unit_bytes).unwrap_or(usize::MAX);
-        Ok(Self { column, unit })
+    pub(super) fn open(
+        folder: &Path,
+        number: u64,
+        shape: (Codec, usize),
+        rows: u64,
+    ) -> Result<Self, ColumnError> {
+        let column = Column::open(&path(folder, number, Holds::Originals), &Self::header(shape))?;
+        Ok(Self { column: of_rows(column, rows)?, unit: Self::row_bytes(shape.1) })
+    }
+
+    /// What the file says of itself, before there are any rows.
+    pub(super) fn header(shape: (Codec, usize)) -> Header {
+        let unit_bytes = Self::row_bytes(shape.1) as u64;
+        Header { holds: Holds::Originals, unit_bytes, ..codes_header(shape.0, shape.1) }
     }
 
     /// A vector as it stands in the file.

@@ -25,19 +25,18 @@ impl Segment {
         first_id: Option<u64>,
         originals: bool,
     ) -> Result<Self, ColumnError> {
-        let codes = Column::open(&path(folder, number, Holds::Codes))?;
+        let codes = Column::open(&path(folder, number, Holds::Codes), &codes_header(shape.0, shape.1))?;
         let rows = codes.header().rows;
-        let expected = codes_header(shape.0, shape.1);
-        let said = Header { units: 0, rows: 0, ..*codes.header() };
-        let blocks = rows.div_ceil(BLOCK_ROWS as u64);
-        if said != expected || blocks != codes.header().units {
-            return Err(ColumnError::Foreign {
-                path: codes.path().to_owned(),
-                why: "it has another codec or dimension than its index",
-            });
+        if rows.div_ceil(BLOCK_ROWS as u64) != codes.header().units {
+            return Err(foreign(&codes));
         }
-        let originals = originals.then(|| Originals::open(folder, number)).transpose()?;
-        Ok(Self { number, codes: Arc::new(codes), originals, ids: Ids::open(folder, number, first_id, rows)? })
+        let originals = originals.then(|| Originals::open(folder, number, shape, rows)).transpose()?;
+        Ok(Self {
+            number,
+            codes: Arc::new(codes),
+            originals,
+            ids: Ids::open(folder, number, first_id, rows)?,
+        })
     }
 
     /// Which one it is.
@@ -67,7 +66,8 @@ impl Segment {
 
     /// What it takes on disk.
     pub fn disk_bytes(&self, folder: &Path) -> u64 {
-        let length = |holds| std::fs::metadata(path(folder, self.number, holds)).map_or(0, |facts| facts.len());
+        let length =
+            |holds| std::fs::metadata(path(folder, self.number, holds)).map_or(0, |facts| facts.len());
         [Holds::Codes, Holds::Originals, Holds::Ids, Holds::Lookup].into_iter().map(length).sum()
     }
 
@@ -91,4 +91,15 @@ pub(super) fn codes_header(codec: Codec, dimension: usize) -> Header {
         units: 0,
         rows: 0,
     }
+}
+
+/// A column of a unit a row, if it has that of all rows.
+pub(super) fn of_rows(column: Column, rows: u64) -> Result<Column, ColumnError> {
+    let header = column.header();
+    if header.rows == rows && header.units == rows { Ok(column) } else { Err(foreign(&column)) }
+}
+
+fn foreign(column: &Column) -> ColumnError {
+    let why = "it has another number of rows than what stands beside it";
+    ColumnError::Foreign { path: column.path().to_owned(), why }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::segment::codes_header;
 use super::{Ids, Originals, Segment, path};
-use crate::column::{ColumnError, ColumnWriter, Header, Holds};
+use crate::column::{ColumnError, ColumnWriter, Holds};
 use crate::{BLOCK_ROWS, Codec};
 
 /// A segment that is being written. Dropped unfinished, its files are removed; killed, they are no columns, and are
@@ -29,12 +29,9 @@ impl SegmentWriter {
         let (codec, dimension) = shape;
         // A segment of this number that was begun and not published is nobody's.
         Segment::remove(folder, number);
-        let codes = ColumnWriter::create(&path(folder, number, Holds::Codes), codes_header(codec, dimension))?;
-        let header = Header {
-            holds: Holds::Originals,
-            unit_bytes: Originals::row_bytes(dimension) as u64,
-            ..codes_header(codec, dimension)
-        };
+        let codes =
+            ColumnWriter::create(&path(folder, number, Holds::Codes), codes_header(codec, dimension))?;
+        let header = Originals::header(shape);
         let originals = originals
             .then(|| ColumnWriter::create(&path(folder, number, Holds::Originals), header))
             .transpose()?;

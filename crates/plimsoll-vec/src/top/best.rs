@@ -48,7 +48,11 @@ impl Best {
 
     /// A score above this cannot enter.
     pub(crate) fn worst(&self) -> f32 {
-        if self.heap.len() < self.k { f32::INFINITY } else { self.heap.peek().map_or(f32::INFINITY, |hit| hit.score) }
+        if self.heap.len() < self.k {
+            f32::INFINITY
+        } else {
+            self.heap.peek().map_or(f32::INFINITY, |hit| hit.score)
+        }
     }
 
     /// Takes the hit if it is among the best.

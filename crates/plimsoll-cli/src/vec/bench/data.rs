@@ -46,10 +46,8 @@ impl Source {
 
     /// So many of them into a `.npy` file.
     pub(super) fn write(&self, seed: u64, rows: u64, path: &Path) -> io::Result<()> {
-        let text = format!(
-            "{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {}), }}\n",
-            self.dimension
-        );
+        let text =
+            format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {}), }}\n", self.dimension);
         let length = u16::try_from(text.len()).map_err(io::Error::other)?;
         let mut file = BufWriter::with_capacity(1 << 20, File::create(path)?);
         file.write_all(b"\x93NUMPY\x01\x00")?;

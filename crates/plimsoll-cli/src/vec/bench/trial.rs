@@ -7,12 +7,12 @@ use plimsoll::Bytes;
 use plimsoll_vec::index::{Answer, Index, Search, Shape};
 use plimsoll_vec::{Codec, Metric};
 
+use super::BenchRow;
 use super::data::Source;
 use super::stand::{Settings, disk_rate, median};
-use super::BenchRow;
+use crate::CliError;
 use crate::bench::memory::read_rate;
 use crate::vec::budget;
-use crate::CliError;
 
 const BATCH: u64 = 100;
 const K: usize = 10;
@@ -46,8 +46,7 @@ pub(super) fn all(settings: &Settings, note: &dyn Fn(&str)) -> Result<Vec<BenchR
     note("vectors are made");
     source.write(2, settings.rows, &vectors).map_err(failed)?;
     let queries = source.vectors(3, BATCH);
-    let mut bench =
-        Bench { settings, home: &home.0, vectors, queries, exact: Vec::new(), rows: Vec::new() };
+    let mut bench = Bench { settings, home: &home.0, vectors, queries, exact: Vec::new(), rows: Vec::new() };
     let most = if settings.quick { 4 } else { 1 };
     for (codec, again) in [
         (Codec::F32, 1),
@@ -133,7 +132,10 @@ impl Bench<'_> {
             limit.push(disk_rate(&path, 2)?);
             let answer = index.search(&self.queries, &search)?;
             if answer.measured.peak > memory {
-                return Err(CliError::Bench(format!("{} of memory in a budget of {memory}", answer.measured.peak)));
+                return Err(CliError::Bench(format!(
+                    "{} of memory in a budget of {memory}",
+                    answer.measured.peak
+                )));
             }
             took.push(answer.measured.took.as_secs_f64());
             read = answer.measured.read.get();
@@ -149,7 +151,8 @@ impl Bench<'_> {
     fn recall(&self, answer: &Answer) -> f64 {
         let exact = self.exact.chunks_exact(K);
         let found = answer.ids.chunks_exact(K);
-        let hits: usize = exact.zip(found).map(|(exact, found)| found.iter().filter(|id| exact.contains(id)).count()).sum();
+        let hits: usize =
+            exact.zip(found).map(|(exact, found)| found.iter().filter(|id| exact.contains(id)).count()).sum();
         hits as f64 / self.exact.len().max(1) as f64
     }
 

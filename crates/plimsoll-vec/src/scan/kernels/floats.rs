@@ -89,7 +89,11 @@ pub(super) unsafe fn score_rows<W: Wide>(rows: &FloatRows, live: u64, scores: &m
 }
 
 #[inline(always)]
-unsafe fn each<W: Wide, N: Number, const L2: bool>(rows: &FloatRows, live: u64, scores: &mut [f32; BLOCK_ROWS]) {
+unsafe fn each<W: Wide, N: Number, const L2: bool>(
+    rows: &FloatRows,
+    live: u64,
+    scores: &mut [f32; BLOCK_ROWS],
+) {
     let mut left = live;
     while left != 0 {
         let row = left.trailing_zeros() as usize;
@@ -104,7 +108,11 @@ unsafe fn each<W: Wide, N: Number, const L2: bool>(rows: &FloatRows, live: u64, 
 
 /// One row. The order of its sums is that of every row, wherever it stands.
 #[inline(always)]
-unsafe fn pair<W: Wide, N: Number, const L2: bool>(query: *const f32, code: *const u8, dimension: usize) -> f32 {
+unsafe fn pair<W: Wide, N: Number, const L2: bool>(
+    query: *const f32,
+    code: *const u8,
+    dimension: usize,
+) -> f32 {
     let apart = SUMS / W::LANES;
     // SAFETY: the query has whole steps, the row up to its last whole step; what is left of it is copied first.
     unsafe {
@@ -135,7 +143,11 @@ unsafe fn pair<W: Wide, N: Number, const L2: bool>(query: *const f32, code: *con
 }
 
 #[inline(always)]
-unsafe fn step<W: Wide, N: Number, const L2: bool>(query: *const f32, code: *const u8, sums: &mut [W::F; 16]) {
+unsafe fn step<W: Wide, N: Number, const L2: bool>(
+    query: *const f32,
+    code: *const u8,
+    sums: &mut [W::F; 16],
+) {
     for (at, sum) in sums.iter_mut().enumerate().take(SUMS / W::LANES) {
         // SAFETY: the caller vouches for a whole step of both.
         unsafe {

@@ -174,7 +174,9 @@ pub(super) mod avx512 {
                 // SAFETY: eight words of this block, which was checked, or of the copy.
                 let bits = unsafe {
                     if word < whole {
-                        _mm512_loadu_si512(rows.signs.as_ptr().add((word * BLOCK_ROWS + eight * 8) * 8).cast())
+                        _mm512_loadu_si512(
+                            rows.signs.as_ptr().add((word * BLOCK_ROWS + eight * 8) * 8).cast(),
+                        )
                     } else {
                         _mm512_loadu_si512(rest.as_ptr().add(eight * 8).cast())
                     }
@@ -183,7 +185,8 @@ pub(super) mod avx512 {
                     // SAFETY: so many words were checked.
                     let mask = unsafe { *rows.planes.get_unchecked(word * PLANES + plane) };
                     let mask = _mm512_set1_epi64(mask.cast_signed());
-                    let kept = if DIFFER { _mm512_xor_si512(bits, mask) } else { _mm512_and_si512(bits, mask) };
+                    let kept =
+                        if DIFFER { _mm512_xor_si512(bits, mask) } else { _mm512_and_si512(bits, mask) };
                     *sum = _mm512_add_epi64(*sum, _mm512_popcnt_epi64(kept));
                 }
             }

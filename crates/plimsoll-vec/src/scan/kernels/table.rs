@@ -1,7 +1,7 @@
 //! The kernels of each path, and what makes calling them sound.
 
-use super::{FloatRows, Kind, LevelRows, SignRows, Sums, floats, levels, sift, signs};
 use super::sift::{Bounds, Limits, Marks, Terms};
+use super::{FloatRows, Kind, LevelRows, SignRows, Sums, floats, levels, sift, signs};
 use crate::scan::Path;
 use crate::scan::wide;
 use crate::{BLOCK_ROWS, Codec};

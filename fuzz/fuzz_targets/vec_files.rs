@@ -1,0 +1,103 @@
+//! Any bytes are a file of an index, or a file of vectors: what is found is right, or it is said why nothing is.
+
+#![no_main]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use libfuzzer_sys::fuzz_target;
+use plimsoll::{Bytes, Engine, EngineAccount};
+use plimsoll_vec::index::{Index, Search, Shape};
+use plimsoll_vec::input::Input;
+use plimsoll_vec::{Codec, Metric};
+
+const DIMENSION: usize = 4;
+
+/// A small index as files, and what it answers.
+struct Good {
+    files: BTreeMap<String, Vec<u8>>,
+    ids: Vec<u64>,
+}
+
+fn account() -> EngineAccount {
+    Engine::in_memory(Bytes::mib(64), "vec").expect("it opens").account("vec").expect("it is there")
+}
+
+fn home() -> PathBuf {
+    std::env::temp_dir().join(format!("plimsoll-fuzz-vec-{}", std::process::id()))
+}
+
+fn query() -> Vec<f32> {
+    (0..DIMENSION * 3).map(|n| n as f32 * 0.3 - 1.0).collect()
+}
+
+fn search(index: &Index) -> Option<Vec<u64>> {
+    let search = Search { again: 2, threads: 1, ..Search::nearest(4) };
+    index.search(&query(), &search).ok().map(|answer| answer.ids)
+}
+
+fn good() -> &'static Good {
+    static GOOD: OnceLock<Good> = OnceLock::new();
+    GOOD.get_or_init(|| {
+        let home = home();
+        let _ = std::fs::remove_dir_all(&home);
+        let shape = Shape { dimension: DIMENSION, metric: Metric::L2, codec: Codec::Int8, originals: true };
+        let index = Index::create(&home, shape, account()).expect("it is made");
+        let rows: Vec<f32> = (0..70 * DIMENSION).map(|n| (n * 37 % 101) as f32 / 50.0 - 1.0).collect();
+        let ids: Vec<u64> = (0..70).map(|n| n * 13 % 71).collect();
+        index.add(&rows, Some(&ids)).expect("there is room");
+        index.delete(&[5, 6]).expect("they are there");
+        index.publish().expect("there is room");
+        index.add(&rows[..DIMENSION], Some(&[1000])).expect("there is room");
+        index.delete(&[7]).expect("it is there");
+        let ids = search(&index).expect("it is whole");
+        drop(index);
+        let files = std::fs::read_dir(&home).expect("it is there").flatten();
+        let files = files.map(|entry| {
+            let bytes = std::fs::read(entry.path()).expect("it is a file");
+            (entry.file_name().into_string().expect("names are plain"), bytes)
+        });
+        Good { files: files.collect(), ids }
+    })
+}
+
+fn read(path: &Path) {
+    let account = account();
+    let streaming = account.engine().streaming("vec").expect("it is there");
+    let Ok(mut input) = Input::open(path, &streaming, Bytes::kib(4)) else { return };
+    let (mut vectors, mut ids) = (vec![0.0; input.facts().dimension * 3], Vec::new());
+    while let Ok(1..) = input.read(&mut vectors, &mut ids) {}
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    let Some((&first, rest)) = bytes.split_first() else { return };
+    let good = good();
+    let home = home();
+    if let Some(end) = ["npy", "fvecs", "bvecs", "jsonl"].get(usize::from(first)) {
+        let path = home.join(format!("input.{end}"));
+        let head: &[u8] = if first == 0 { b"\x93NUMPY\x01\x00" } else { &[] };
+        std::fs::write(&path, [head, rest].concat()).expect("it is written");
+        read(&path);
+        return;
+    }
+    let names: Vec<&String> = good.files.keys().filter(|name| *name != "lock").collect();
+    let name = names[usize::from(first / 2) % names.len()];
+    let mut file = good.files[name].clone();
+    if first % 2 == 0 {
+        for change in rest.chunks_exact(3) {
+            let at = usize::from(u16::from_le_bytes([change[0], change[1]])) % file.len();
+            file[at] = change[2];
+        }
+    } else {
+        file = rest.to_vec();
+    }
+    std::fs::write(home.join(name), file).expect("it is written");
+    if let Ok(index) = Index::open(&home, account())
+        && let Some(ids) = search(&index)
+    {
+        // The end of a log may be one that was never answered; everything else is right or told.
+        assert!(ids == good.ids || name.ends_with("log"), "{name}: {ids:?}, not {:?}", good.ids);
+    }
+    std::fs::write(home.join(name), &good.files[name]).expect("it is written");
+});
