@@ -128,6 +128,36 @@ fn what_cannot_be_done_is_said_and_leaves_nothing() {
     assert!(said(&["vec", "search", home, rows], 1).contains("newer plimsoll"));
 }
 
+/// What the planner says of an index is what it takes.
+#[test]
+fn a_planned_index_is_the_one_that_is_built() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = vectors(folder.path(), "rows.npy", 6, 20_000);
+    let queries = vectors(folder.path(), "queries.npy", 7, 1);
+    let (rows, queries) = (rows.to_str().unwrap(), queries.to_str().unwrap());
+    for codec in ["f32", "f16", "bf16", "int8", "int4", "binary", "planes"] {
+        let home = folder.path().join(codec);
+        let home = home.to_str().unwrap();
+        let built = json(&["vec", "build", rows, "--into", home, "--codec", codec]);
+        let originals = if codec == "f32" { "none" } else { "disk" };
+        let planned = plimsoll_plan::index::Index::parse(&format!("20000x32:{codec},originals={originals}")).unwrap();
+        let parts = planned.phases().resident;
+        let sum = |named: &[&str]| -> f64 {
+            let parts = parts.iter().filter(|part| named.contains(&part.name.as_str()));
+            parts.map(|part| part.bytes.get() as f64).sum()
+        };
+        // On disk: codes with their checksums, originals.
+        let disk = built["disk_bytes"].as_f64().unwrap();
+        let said = sum(&["codes", "checksums", "originals"]);
+        assert!((disk / said - 1.0).abs() < 0.01, "{codec}: {disk} on disk, {said} planned");
+        // In memory: codes that a search keeps, and what is beside them.
+        let memory = json(&["vec", "info", home])["memory_bytes"].as_f64().unwrap();
+        let kept = json(&["vec", "search", home, queries])["predicted"]["kept_bytes"].as_f64().unwrap();
+        let said = sum(&["codes", "checksums", "deleted"]);
+        assert!(((memory + kept) / said - 1.0).abs() < 0.01, "{codec}: {} in memory, {said} planned", memory + kept);
+    }
+}
+
 /// A disk that takes no more: the limit of a file's size ends writes with an error.
 #[test]
 fn a_full_disk_leaves_what_was_there() {

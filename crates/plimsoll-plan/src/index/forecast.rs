@@ -164,7 +164,7 @@ mod tests {
         let tight = forecast(text, Bytes::gib(2)).unwrap();
         assert_eq!((tight.passes, tight.queries_a_pass), (1, 100));
         assert!(tight.peak <= Bytes::gib(2));
-        assert_eq!(tight.kept + tight.streamed, Bytes::new(10_000_000 * (768 + 4 + 8)));
+        assert_eq!(tight.kept + tight.streamed, Bytes::new(10_000_000 * (768 + 4)));
         assert!((tight.seconds - tight.read.ratio(Bytes::new(2_000_000_000))).abs() < 1e-9);
     }
 
@@ -172,7 +172,7 @@ mod tests {
     fn candidates_are_read_again_from_where_they_are() {
         let index = "1Mx768:planes,lower=disk,queries=10,k=10,oversampling=4";
         let all = forecast(index, Bytes::gib(4)).unwrap();
-        assert_eq!((all.passes, all.kept), (0, Bytes::new(1_000_000 * (96 + 8 + 8))));
+        assert_eq!((all.passes, all.kept), (0, Bytes::new(1_000_000 * (96 + 8))));
         assert_eq!(all.again, Bytes::new(10 * 40 * (3 * 96 + 768 * 4)));
         assert!(all.seconds > 0.0);
     }

@@ -112,10 +112,11 @@ impl Index {
         Bytes::new(code.saturating_add(scale).saturating_add(self.id_bytes()))
     }
 
-    /// An id is eight bytes. FAISS has none where the number of a vector is its place: flat and graph.
+    /// An id is eight bytes. FAISS has none where the number of a vector is its place: flat and graph. Ours are on disk
+    /// in a flat index, if they are not one after the other.
     pub(super) fn id_bytes(&self) -> u64 {
         match (self.maker, self.kind) {
-            (Maker::Faiss, Kind::Flat | Kind::Hnsw { .. }) => 0,
+            (Maker::Faiss, Kind::Flat | Kind::Hnsw { .. }) | (Maker::Plimsoll, Kind::Flat) => 0,
             _ => 8,
         }
     }

@@ -77,6 +77,10 @@ impl Index {
                     .term("vectors", self.vectors)
                     .term("replicas", self.replicas);
                 push(parts, "deleted", (self.memory(), "codes"), bytes, Certainty::Exact, formula);
+                let formula = Formula::new("8 B for each 64 vectors, × replicas")
+                    .term("vectors", self.vectors)
+                    .term("replicas", self.replicas);
+                push(parts, "checksums", (self.memory(), "codes"), bytes, Certainty::Exact, formula);
             }
             Maker::Hnswlib | Maker::Usearch => {
                 // A hash map from ids to places, and in hnswlib a lock of 40 bytes for each vector.
@@ -131,11 +135,15 @@ impl Index {
 
     fn originals(&self, parts: &mut Vec<Part>) {
         if let Some(originals) = self.originals {
-            let bytes = product(&[self.vectors, self.dimension, originals.number_bytes]);
-            let formula = Formula::new("vectors × dimension × number")
+            // Ours carry a checksum each on disk, where they are read one at a time.
+            let sum = if self.maker == Maker::Plimsoll && originals.place == Place::Disk { 8 } else { 0 };
+            let each = self.dimension.saturating_mul(originals.number_bytes).saturating_add(sum);
+            let bytes = product(&[self.vectors, each]);
+            let formula = Formula::new("vectors × (dimension × number + checksum)")
                 .term("vectors", self.vectors)
                 .term("dimension", self.dimension)
-                .term("number", format!("{} B", originals.number_bytes));
+                .term("number", format!("{} B", originals.number_bytes))
+                .term("checksum", format!("{sum} B"));
             push(parts, "originals", (originals.place, "originals"), bytes, Certainty::Exact, formula);
         }
     }
