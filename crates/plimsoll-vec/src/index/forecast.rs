@@ -128,3 +128,52 @@ pub(super) fn slot_bytes(chunk: u64) -> u64 {
 pub(super) fn piece_bytes(piece: u64) -> u64 {
     piece.next_multiple_of(4096)
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::{Codec, Metric};
+
+    /// That of no search at all.
+    pub(in super::super) fn nothing() -> Forecast {
+        let zero = Bytes::ZERO;
+        Forecast {
+            passes: 0,
+            queries_a_pass: 0,
+            kept: zero,
+            streamed: zero,
+            read: zero,
+            chunk_blocks: 0,
+            slots: 0,
+            peak: zero,
+        }
+    }
+
+    #[test]
+    fn less_room_never_reads_less_and_never_takes_more_than_there_is() {
+        let shape = Shape { dimension: 768, metric: Metric::L2, codec: Codec::Int8, originals: true };
+        let question = Question { queries: 1000, candidates: 40, threads: 4, again: true };
+        let (mut last, mut answered, mut refused) = (0, 0, 0);
+        for room in (0..400).rev().map(|step| step * (1 << 20)) {
+            let limit = Bytes::new(room);
+            let stock = Stock { codes_bytes: 300 << 20, kept_bytes: 0, room, limit, fixed: 0 };
+            match question.forecast(&shape, &stock) {
+                Ok(forecast) => {
+                    assert!(forecast.read.get() >= last, "{room}: {forecast:?}");
+                    assert!(forecast.peak.get() <= room, "{room}: {forecast:?}");
+                    assert_eq!(forecast.kept.get() + forecast.streamed.get(), 300 << 20);
+                    last = forecast.read.get();
+                    answered += 1;
+                }
+                Err(VecError::Budget { needed, .. }) => {
+                    let stock = Stock { room: needed.get(), ..stock };
+                    assert!(question.forecast(&shape, &stock).is_ok(), "what is asked for does");
+                    refused += 1;
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+        assert!(answered > 300 && refused >= 1, "{answered} answered, {refused} refused");
+        assert!(last > 600 << 20, "the least room takes several passes");
+    }
+}

@@ -12,6 +12,7 @@ use super::keep::Keep;
 use super::lock::Lock;
 use super::log::{self, Change, Log};
 use super::manifest::{Entry, Manifest};
+use super::queue::Queue;
 use super::shelf::Shelf;
 use super::{Shape, VecError};
 use crate::code::{CodeError, Coder};
@@ -38,6 +39,7 @@ pub struct Index {
     budget: Budget,
     shelf: RwLock<Arc<Shelf>>,
     keep: Keep,
+    queue: Queue,
     writer: Option<Mutex<Writer>>,
     charges: Mutex<Vec<Charge>>,
 }
@@ -153,6 +155,7 @@ impl Index {
             budget,
             shelf: RwLock::new(Arc::new(shelf)),
             keep: Keep::default(),
+            queue: Queue::default(),
             writer: None,
             charges,
         };
@@ -220,6 +223,10 @@ impl Index {
 
     pub(super) fn keep(&self) -> &Keep {
         &self.keep
+    }
+
+    pub(super) fn queue(&self) -> &Queue {
+        &self.queue
     }
 
     pub(super) fn shelf(&self) -> Arc<Shelf> {

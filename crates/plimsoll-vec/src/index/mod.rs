@@ -21,6 +21,7 @@ mod lock;
 mod log;
 mod manifest;
 mod publish;
+mod queue;
 mod rerank;
 mod search;
 mod shelf;

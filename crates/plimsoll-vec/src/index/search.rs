@@ -52,8 +52,21 @@ impl Index {
     /// The nearest of each query. `queries` are whole vectors, one after the other.
     ///
     /// Everything it needs is charged to the account of the index, and what does not fit is done in passes; what cannot be
-    /// done is refused before anything is read.
+    /// done is refused before anything is read. Where codes come from the disk, calls that come while a pass is under way
+    /// share the next one; forecast and measurement are then those of all of them.
     pub fn search(&self, queries: &[f32], search: &Search) -> Result<Answer, VecError> {
+        let shelf = self.shelf();
+        let forecast = self.question(&shelf, queries, search)?.forecast(&shelf.shape, &self.stock(&shelf))?;
+        drop(shelf);
+        if forecast.passes == 0 {
+            return self.search_alone(queries, search);
+        }
+        // The queue has a copy, and whoever asks for all of them another.
+        let _charge = self.budget().charge(size_of_val(queries) as u64 * 2)?;
+        self.queue().ask(queries, search, |queries, search| self.search_alone(queries, search))
+    }
+
+    fn search_alone(&self, queries: &[f32], search: &Search) -> Result<Answer, VecError> {
         let began = Instant::now();
         let shelf = self.shelf();
         let question = self.question(&shelf, queries, search)?;
