@@ -219,6 +219,9 @@ Self::Recording(_) => {
             Self::Kv(error) => error.next_step().to_owned(),
             Self::KvGate(error) => error.next_step().to_owned(),
             Self::KvBench(_) => "give the machine 3 GiB of memory, or add --quick".to_owned(),
+            Self::Store(plimsoll_kv::store::StoreError::Remote { .. }) => {
+                "what the environment says of the service counts: AWS_…, GOOGLE_…, AZURE_…".to_owned()
+            }
             Self::Store(_) => "check the folder, and that no process has it open".to_owned(),
             Self::Damaged { .. } => {
                 "`plimsoll kv compact DIR` drops what is damaged; whoever reads it finds a miss, never wrong bytes"
