@@ -33,9 +33,15 @@ struct Arguments {
     /// The folder whose disk that is; what is written there is deleted at the end.
     #[arg(long, value_name = "FOLDER", default_value = ".", requires = "kv")]
     within: std::path::PathBuf,
-    /// How many GiB each of them keeps.
-    #[arg(long, value_name = "GIB", default_value_t = 1, requires = "kv")]
-    gib: u64,
+    /// How many GiB each of them keeps; 0.25 for a quarter.
+    #[arg(long, value_name = "GIB", default_value_t = 1.0, requires = "kv")]
+    gib: f64,
+    /// Open one store in the folder and tell what that took: how this program measures it, in a process of its own.
+    #[arg(long, value_name = "WHO", hide = true, requires = "kv")]
+    open: Option<kv::Who>,
+    /// How many blocks that store has room for.
+    #[arg(long, value_name = "COUNT", hide = true, default_value_t = 0, requires = "open")]
+    blocks: usize,
 }
 
 fn main() -> ExitCode {
@@ -53,9 +59,15 @@ fn run(arguments: &Arguments) -> io::Result<bool> {
     if arguments.gpu {
         return print(arguments.json, gpu::measure);
     }
+    if let Some(who) = arguments.open {
+        let opened = kv::open(who, &arguments.within, arguments.blocks)?;
+        writeln!(io::stdout(), "{}", serde_json::to_string(&opened)?)?;
+        return Ok(true);
+    }
     if arguments.kv {
-        let plan = if arguments.smoke { kv::Plan::smoke() } else { kv::Plan::full(arguments.gib << 30) };
-        return print(arguments.json, |row| kv::measure(&arguments.within, plan, row));
+        let plan =
+            if arguments.smoke { kv::Plan::smoke() } else { kv::Plan::full(kv::Plan::bytes(arguments.gib)) };
+        return print(arguments.json, |row| kv::measure(&arguments.within, &plan, row));
     }
     let mut engines = peers::all();
     let known: Vec<_> = engines.iter().map(|engine| engine.name()).collect();

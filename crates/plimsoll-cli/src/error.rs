@@ -241,6 +241,9 @@ Self::Recording(_) => {
             Self::Vec(_) => "`plimsoll vec --help` has examples; nothing was changed".to_owned(),
             Self::Ids { .. } => "give whole numbers, one a line or with commas between them".to_owned(),
             Self::Read { .. } => "check the path".to_owned(),
+            Self::Store(plimsoll_kv::store::StoreError::Remote { .. }) => {
+                "what the environment says of the service counts: AWS_…, GOOGLE_…, AZURE_…".to_owned()
+            }
             Self::Store(_) => "check the folder, and that no process has it open".to_owned(),
             Self::Damaged { .. } => {
                 "`plimsoll kv compact DIR` drops what is damaged; whoever reads it finds a miss, never wrong bytes"

@@ -61,6 +61,11 @@ fn what_is_no_trace_or_no_store_is_said() {
         (vec!["kv", "replay", text.to_str().unwrap(), "--policy", "clock"], 2, "s3-fifo"),
         (vec!["kv", "inspect", missing.to_str().unwrap()], 1, "missing"),
         (vec!["kv", "verify", missing.to_str().unwrap()], 1, "missing"),
+        (vec!["kv", "compact", "s3://bucket/kv"], 1, "nothing to compact"),
+        #[cfg(not(feature = "remote"))]
+        (vec!["kv", "inspect", "s3://bucket/kv"], 1, "--features remote"),
+        #[cfg(not(feature = "remote"))]
+        (vec!["kv", "verify", "az://container/kv"], 1, "--features remote"),
         (vec!["kv", "gate", text.to_str().unwrap()], 1, "text.jsonl"),
     ];
     for (args, code, says) in cases {

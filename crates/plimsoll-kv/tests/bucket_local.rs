@@ -9,7 +9,7 @@ use plimsoll::governor::{Account, Governor};
 use plimsoll::ledger::{AccountSettings, LedgerSettings, LineSettings};
 use plimsoll::{Bytes, Place};
 use plimsoll_kv::block::BlockId;
-use plimsoll_kv::store::bucket::{Bucket, BucketSettings};
+use plimsoll_kv::store::bucket::{Bucket, BucketSettings, inspect, verify};
 use plimsoll_kv::store::{Expect, Found, Store, StoreError};
 
 fn folder(path: &std::path::Path, machine: &str) -> BucketSettings {
@@ -188,6 +188,62 @@ fn what_lies_in_a_folder_and_is_not_ours_is_passed_over() {
     some.put(&two, 1..2).unwrap();
     assert!(some.read_whole(&two, 1).unwrap() && two.is_own(some.id(1)));
     assert_eq!(std::fs::read(&all[0]).unwrap().len(), whole.len());
+}
+
+#[test]
+fn looking_and_checking_tell_what_is_damaged_and_change_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let some = blocks(1, 6, 400);
+    let one = Bucket::open(folder(dir.path(), "one")).unwrap();
+    some.put(&one, 0..6).unwrap();
+    drop(one);
+    let nobody = folder(dir.path(), "");
+    assert_eq!(verify(&nobody).unwrap().damaged, []);
+    let all = files(&dir.path().join("v1"));
+    let path = |index: usize| {
+        let id = some.id(index).to_string();
+        all.iter().find(|path| path.to_string_lossy().ends_with(&id)).unwrap()
+    };
+    let whole = |index: usize| std::fs::read(path(index)).unwrap();
+    let sections = some.bytes[1].iter().map(Vec::len).sum::<usize>();
+    // A bit of the second section, a bit of the head, an end that is missing, another block's bytes, nothing at all.
+    let mut flipped = whole(1);
+    let at = flipped.len() - sections + some.bytes[1][0].len();
+    flipped[at + 9] ^= 1;
+    let mut spoiled = whole(2);
+    spoiled[20] ^= 1;
+    let cut = whole(3)[..whole(3).len() - 3].to_vec();
+    let damages = [(1, flipped), (2, spoiled), (3, cut), (4, whole(0)), (5, Vec::new())];
+    for (index, bytes) in &damages {
+        std::fs::write(path(*index), bytes).unwrap();
+    }
+    std::fs::write(dir.path().join("v1").join("notes.txt"), "hello").unwrap();
+    let before: Vec<_> = files(dir.path()).iter().map(|path| std::fs::read(path).unwrap()).collect();
+
+    let seen = inspect(&nobody).unwrap();
+    // Of what is looked at only the heads are read: a bit of a section is for the check to find.
+    assert_eq!((seen.blocks, seen.damaged, seen.foreign), (2, 4, 1));
+    let checked = verify(&nobody).unwrap();
+    assert_eq!((checked.blocks, checked.foreign, checked.gone), (6, 1, 0));
+    assert_eq!(checked.bytes.get(), some.bytes[0].concat().len() as u64);
+    let told = |index: usize| {
+        let damage = checked.damaged.iter().find(|damage| damage.block == some.id(index)).unwrap();
+        (damage.offset, damage.what.as_str())
+    };
+    assert_eq!(checked.damaged.len(), 5);
+    assert_eq!(told(1), (at as u64, "section 1"));
+    assert_eq!(told(2), (0, "its head"));
+    assert_eq!(told(3), (whole(3).len() as u64, "it ends within section 2"));
+    assert_eq!(told(4), (0, "its head is another block's"));
+    assert_eq!(told(5), (0, "it is empty"));
+    let after: Vec<_> = files(dir.path()).iter().map(|path| std::fs::read(path).unwrap()).collect();
+    assert_eq!(before, after);
+
+    let missing = dir.path().join("missing");
+    for error in [inspect(&folder(&missing, "")).err(), verify(&folder(&missing, "")).err()] {
+        assert!(error.unwrap().to_string().contains("missing"));
+    }
+    assert!(!missing.exists(), "who only looks makes no folder");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The blocks, and who may keep them.
 
 use std::io;
+use std::ops::Range;
 
 /// Someone who keeps blocks on the disk.
 pub(super) trait Keeper {
@@ -9,19 +10,14 @@ pub(super) trait Keeper {
     fn cache(&self) -> &'static str;
     /// Keeps all blocks, so that they are on the disk when it returns.
     fn write(&mut self, blocks: &Blocks) -> io::Result<()>;
-    /// Has the page cache forget them.
+    /// Gets ready to be read, and has the page cache forget the blocks.
     fn forget(&mut self) -> io::Result<()>;
-    /// Reads a block; whether it is there.
-    fn read(&mut self, index: usize, into: &mut [u8]) -> io::Result<bool>;
-    /// Reads blocks that follow each other; how many are there. Whoever can do several at once does.
-    fn run(&mut self, indices: std::ops::Range<usize>, into: &mut [u8]) -> io::Result<usize> {
-        let bytes = into.len() / indices.len().max(1);
-        let mut there = 0;
-        for (index, block) in indices.zip(into.chunks_mut(bytes)) {
-            there += usize::from(self.read(index, block)?);
-        }
-        Ok(there)
+    /// Does nothing more until it is its turn again.
+    fn rest(&mut self) -> io::Result<()> {
+        Ok(())
     }
+    /// Reads blocks that follow each other, all of them in flight at once as far as this keeper can; how many are there.
+    fn read(&mut self, indices: Range<usize>, into: &mut [u8]) -> io::Result<usize>;
 }
 
 /// The blocks: numbers that do not compress, another sequence for each block.
@@ -32,6 +28,12 @@ pub(super) struct Blocks {
 }
 
 impl Blocks {
+    /// So many bytes' worth; one at least.
+    pub fn within(total_bytes: u64, bytes: usize) -> Self {
+        let count = usize::try_from(total_bytes).unwrap_or(usize::MAX) / bytes.max(1);
+        Self { count: count.max(1), bytes }
+    }
+
     pub fn fill(index: usize, into: &mut [u8]) {
         let mut state = (index as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         for chunk in into.chunks_mut(8) {
@@ -51,5 +53,16 @@ impl Blocks {
             Self::fill(index, &mut block);
             act(index, &block)
         })
+    }
+
+    /// The first bytes are enough to see that a block is the one that was asked for.
+    pub fn check(index: usize, block: &[u8]) -> io::Result<()> {
+        let mut first = [0; 8];
+        Self::fill(index, &mut first);
+        if block.starts_with(&first) {
+            Ok(())
+        } else {
+            Err(io::Error::other(format!("block {index} is another")))
+        }
     }
 }

@@ -1,16 +1,17 @@
 //! Our cold store.
 
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use plimsoll::Bytes;
 use plimsoll_kv::block::{BlockId, Root};
 use plimsoll_kv::layout::{Element, Layout};
 use plimsoll_kv::store::folder::{Folder, FolderSettings};
-use plimsoll_kv::store::{Expect, Found, Record, Store as _, StoreError, Wanted, Worth};
+use plimsoll_kv::store::{Expect, Found, Record, Store as _, Wanted, Worth};
 
 use super::blocks::{Blocks, Keeper};
-use super::plain::drop_pages;
+use super::plain::drop_pages_of;
 
 /// The cold store with its usual settings; a block is one section.
 pub(super) struct Kept {
@@ -23,29 +24,22 @@ pub(super) struct Kept {
 impl Kept {
     pub fn new(folder: &Path, blocks: Blocks) -> io::Result<Self> {
         let path = folder.join("plimsoll");
-        let total = (blocks.count * (blocks.bytes + 65_536)) as u64;
-        // Segments are cut from it, so it is not to be tight.
-        let settings = FolderSettings::new(&path, Bytes::new(total.saturating_add(1 << 30)));
-        let (folder, _) = Folder::open(&settings).map_err(io::Error::other)?;
+        let folder = Self::open(&path, blocks)?;
         let root = Root::of(b"compare", &Layout::uniform(1, 1, 1, Element::F16, 4)).build();
         let tokens = (0..).map(|index| [index; 4]).take(blocks.count).collect();
         Ok(Self { path, root, tokens, folder })
     }
 
+    /// The store alone.
+    pub fn open(path: &Path, blocks: Blocks) -> io::Result<Folder> {
+        let total = (blocks.count * (blocks.bytes + 65_536)) as u64;
+        // Segments are cut from it, so it is not to be tight.
+        let settings = FolderSettings::new(path, Bytes::new(total.saturating_add(1 << 30)));
+        Ok(Folder::open(&settings).map_err(io::Error::other)?.0)
+    }
+
     const fn id(index: usize) -> BlockId {
         BlockId::new(index as u128 + 1)
-    }
-}
-
-/// What is read is what these say.
-fn expect<'a>(root: &'a Root, tokens: &'a [u32]) -> Expect<'a> {
-    Expect { parent: None, root, tokens, form: 0 }
-}
-
-fn there(found: &Result<Found, StoreError>) -> io::Result<bool> {
-    match found {
-        Ok(found) => Ok(*found == Found::Yes),
-        Err(error) => Err(io::Error::other(error.to_string())),
     }
 }
 
@@ -75,24 +69,14 @@ impl Keeper for Kept {
     }
 
     fn forget(&mut self) -> io::Result<()> {
-        for entry in std::fs::read_dir(&self.path)? {
-            let entry = entry?;
-            if entry.file_type()?.is_file() {
-                drop_pages(&std::fs::File::open(entry.path())?)?;
-            }
-        }
-        Ok(())
+        drop_pages_of(&self.path)
     }
 
-    fn read(&mut self, index: usize, into: &mut [u8]) -> io::Result<bool> {
-        there(&self.folder.read(Self::id(index), &expect(&self.root, &self.tokens[index]), 0..1, into))
-    }
-
-    fn run(&mut self, indices: std::ops::Range<usize>, into: &mut [u8]) -> io::Result<usize> {
+    fn read(&mut self, indices: Range<usize>, into: &mut [u8]) -> io::Result<usize> {
         let bytes = into.len() / indices.len().max(1);
         let one = |(index, into)| Wanted {
             id: Self::id(index),
-            expect: expect(&self.root, &self.tokens[index]),
+            expect: Expect { parent: None, root: &self.root, tokens: &self.tokens[index], form: 0 },
             sections: 0..1,
             into,
             found: Ok(Found::No),
@@ -101,7 +85,10 @@ impl Keeper for Kept {
         self.folder.read_many(&mut wanted);
         let mut count = 0;
         for one in &wanted {
-            count += usize::from(there(&one.found)?);
+            match &one.found {
+                Ok(found) => count += usize::from(*found == Found::Yes),
+                Err(error) => return Err(io::Error::other(error.to_string())),
+            }
         }
         Ok(count)
     }

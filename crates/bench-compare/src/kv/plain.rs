@@ -1,81 +1,15 @@
-//! The disk itself, and a file a block.
+//! A file a block, in folders of some hundred.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Advice, OFlags, fadvise};
+use rustix::fs::{Advice, fadvise};
 
 use super::blocks::{Blocks, Keeper};
 
-/// What the disk is called, by name and by what it is measured with.
-pub(super) const DISK: &str = "disk";
-
-/// One file, read from its beginning to its end: what the disk gives.
-pub(super) struct Disk {
-    path: PathBuf,
-    direct: bool,
-    file: Option<File>,
-    /// Large enough to hold a block at an address that direct reads want.
-    aligned: Vec<u8>,
-}
-
-const ALIGNMENT: usize = 4_096;
-
-impl Disk {
-    pub fn new(folder: &Path, direct: bool) -> Self {
-        let path = folder.join(if direct { "disk-direct" } else { "disk" });
-        Self { path, direct, file: None, aligned: Vec::new() }
-    }
-}
-
-impl Keeper for Disk {
-    fn name(&self) -> &'static str {
-        DISK
-    }
-
-    fn cache(&self) -> &'static str {
-        if self.direct { "page cache bypassed" } else { "page cache dropped" }
-    }
-
-    fn write(&mut self, blocks: &Blocks) -> io::Result<()> {
-        let mut file = File::create(&self.path)?;
-        blocks.each(|_, block| file.write_all(block))?;
-        file.sync_all()?;
-        let flags = if self.direct { OFlags::DIRECT.bits() } else { 0 };
-        let flags = i32::try_from(flags).map_err(io::Error::other)?;
-        // A file system that cannot read directly is read through the page cache, which is dropped all the same.
-        let opened = OpenOptions::new().read(true).custom_flags(flags).open(&self.path);
-        self.file = Some(opened.or_else(|_| File::open(&self.path))?);
-        self.aligned = vec![0; blocks.bytes + ALIGNMENT];
-        Ok(())
-    }
-
-    fn forget(&mut self) -> io::Result<()> {
-        self.file.as_ref().map_or(Ok(()), drop_pages)
-    }
-
-    fn read(&mut self, index: usize, into: &mut [u8]) -> io::Result<bool> {
-        let Some(file) = &self.file else {
-            return Ok(false);
-        };
-        let at = (index * into.len()) as u64;
-        if self.direct {
-            let start = self.aligned.as_ptr().align_offset(ALIGNMENT).min(ALIGNMENT);
-            let block = &mut self.aligned[start..start + into.len()];
-            file.read_exact_at(block, at)?;
-            // Not copied out: what the disk gives is asked for, and the first bytes say which block it is.
-            let first = into.len().min(8);
-            into[..first].copy_from_slice(&block[..first]);
-        } else {
-            file.read_exact_at(into, at)?;
-        }
-        Ok(true)
-    }
-}
-
-/// A file a block, in folders of some hundred.
+/// The files.
 pub(super) struct Files {
     folder: PathBuf,
     count: usize,
@@ -115,9 +49,19 @@ impl Keeper for Files {
         (0..self.count).try_for_each(|index| drop_pages(&File::open(self.path(index))?))
     }
 
-    fn read(&mut self, index: usize, into: &mut [u8]) -> io::Result<bool> {
-        File::open(self.path(index))?.read_exact(into)?;
-        Ok(true)
+    fn read(&mut self, indices: Range<usize>, into: &mut [u8]) -> io::Result<usize> {
+        let bytes = into.len() / indices.len().max(1);
+        let mut files = Vec::with_capacity(indices.len());
+        for index in indices {
+            let file = File::open(self.path(index))?;
+            // The disk reads the later ones on while the first is copied.
+            fadvise(&file, 0, None, Advice::WillNeed)?;
+            files.push(file);
+        }
+        for (file, block) in files.iter_mut().zip(into.chunks_mut(bytes)) {
+            file.read_exact(block)?;
+        }
+        Ok(files.len())
     }
 }
 
@@ -125,4 +69,15 @@ impl Keeper for Files {
 pub(super) fn drop_pages(file: &File) -> io::Result<()> {
     file.sync_data()?;
     Ok(fadvise(file, 0, None, Advice::DontNeed)?)
+}
+
+/// Has the page cache forget all files of a folder.
+pub(super) fn drop_pages_of(folder: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_file() {
+            drop_pages(&File::open(entry.path())?)?;
+        }
+    }
+    Ok(())
 }

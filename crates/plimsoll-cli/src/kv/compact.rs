@@ -6,6 +6,8 @@ use plimsoll::Bytes;
 use plimsoll_kv::store::folder::{Compacted, Facts, compact};
 use serde::Serialize;
 
+use super::KvError;
+use super::site::Site;
 use crate::draw::{Align, Pen, Style, Table};
 use crate::{CliError, Printer};
 
@@ -84,6 +86,9 @@ impl CompactReport {
 
 /// Compacts a folder.
 pub fn run(args: &CompactArgs, printer: &Printer) -> Result<(), CliError> {
+    if let Site::Address(address) = Site::of(&args.folder) {
+        return Err(KvError::NothingToCompact { address: address.to_owned() }.into());
+    }
     let (before, done, after) = compact(&args.folder)?;
     let folder = args.folder.display().to_string();
     printer.report(&CompactReport::new(folder, &before, done, &after), view)

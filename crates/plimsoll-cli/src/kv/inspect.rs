@@ -7,6 +7,7 @@ use plimsoll::Bytes;
 use plimsoll_kv::store::folder::{Facts, inspect};
 use serde::Serialize;
 
+use super::site::Site;
 use crate::draw::{Align, Cell, Pen, Style, Table};
 use crate::{CliError, Printer};
 
@@ -14,14 +15,16 @@ const EXAMPLES: &str = "\
 Examples:
   plimsoll kv inspect /var/cache/kv          what is in it, by model
   plimsoll kv inspect /var/cache/kv --json | jq .live_bytes
+  AWS_REGION=eu-west-1 plimsoll kv inspect s3://bucket/prefix
 
-It only reads, and works while a process has the folder open.";
+It only reads, and works while a process has the folder open. An object store's credentials, region and endpoint come
+from the environment (AWS_…, GOOGLE_…, AZURE_…); every object's head is read there.";
 
 /// What can be typed after `kv inspect`.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct InspectArgs {
-    /// The folder
+    /// The folder, or an object store's address: s3://bucket/prefix, gs://…, az://…, file:///folder
     #[arg(value_name = "DIR")]
     pub folder: PathBuf,
 }
@@ -118,8 +121,11 @@ impl InspectReport {
     }
 }
 
-/// Prints what a folder holds.
+/// Prints what a folder holds, or an object store.
 pub fn run(args: &InspectArgs, printer: &Printer) -> Result<(), CliError> {
+    if let Site::Address(address) = Site::of(&args.folder) {
+        return super::inspect_bucket(address, printer);
+    }
     let facts = inspect(&args.folder)?;
     printer.report(&InspectReport::new(args.folder.display().to_string(), &facts), view)
 }

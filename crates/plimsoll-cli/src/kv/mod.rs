@@ -2,19 +2,27 @@
 //!
 //! A command is a variant of [`KvCommand`] and a line in [`run`]; each has a module.
 
+#[cfg(feature = "remote")]
+mod bucket;
 mod compact;
 mod error;
 mod gate;
 mod inspect;
 mod replay;
+mod site;
 mod verify;
 
+#[cfg(feature = "remote")]
+pub use bucket::{BucketReport, CheckReport, ObjectReport, ShareReport};
 pub use compact::CompactArgs;
 pub use error::KvError;
 pub use gate::{GateArgs, GateFailure, GateTable};
 pub use inspect::InspectArgs;
 pub use replay::{ReplayArgs, ReplayRow, TierRow};
 pub use verify::VerifyArgs;
+
+#[cfg(feature = "remote")]
+use bucket::{inspect as inspect_bucket, verify as verify_bucket};
 
 use crate::{CliError, Printer};
 
@@ -43,3 +51,11 @@ pub fn run(command: &KvCommand, printer: &Printer) -> Result<(), CliError> {
         KvCommand::Gate(args) => gate::run(args, printer),
     }
 }
+
+#[cfg(not(feature = "remote"))]
+fn inspect_bucket(address: &str, _: &Printer) -> Result<(), CliError> {
+    Err(KvError::NoRemote { address: address.to_owned() }.into())
+}
+
+#[cfg(not(feature = "remote"))]
+use inspect_bucket as verify_bucket;

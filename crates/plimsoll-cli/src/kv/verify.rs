@@ -6,6 +6,7 @@ use plimsoll::Bytes;
 use plimsoll_kv::store::folder::{Verified, verify};
 use serde::Serialize;
 
+use super::site::Site;
 use crate::draw::{Align, Pen, Style, Table};
 use crate::{CliError, Printer};
 
@@ -13,9 +14,10 @@ const EXAMPLES: &str = "\
 Examples:
   plimsoll kv verify /var/cache/kv
   plimsoll kv verify /var/cache/kv --json | jq .damaged
+  AWS_REGION=eu-west-1 plimsoll kv verify s3://bucket/prefix
 
 It reads everything and writes nothing. What is damaged is a miss for whoever reads it, never a wrong byte;
-`plimsoll kv compact` drops it.
+`plimsoll kv compact` drops it from a folder. An object store is read whole, which may cost money.
 
 Exit codes: 0 sound, 1 damaged or in use, 2 not understood.";
 
@@ -23,7 +25,7 @@ Exit codes: 0 sound, 1 damaged or in use, 2 not understood.";
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct VerifyArgs {
-    /// The folder
+    /// The folder, or an object store's address: s3://bucket/prefix, gs://…, az://…, file:///folder
     #[arg(value_name = "DIR")]
     pub folder: PathBuf,
 }
@@ -86,8 +88,11 @@ impl VerifyReport {
     }
 }
 
-/// Checks a folder; damage is a failure.
+/// Checks a folder or an object store; damage is a failure.
 pub fn run(args: &VerifyArgs, printer: &Printer) -> Result<(), CliError> {
+    if let Site::Address(address) = Site::of(&args.folder) {
+        return super::verify_bucket(address, printer);
+    }
     let report = VerifyReport::new(args.folder.display().to_string(), &verify(&args.folder)?);
     printer.report(&report, view)?;
     if report.ok {

@@ -7,7 +7,10 @@ use plimsoll_kv::layout::{Element, Layout};
 use plimsoll_kv::store::bucket::Bucket;
 use plimsoll_kv::store::{Expect, Found, Listed, Record, Store, StoreError, Worth};
 
+pub mod azurite;
+pub mod moto;
 pub mod server;
+pub mod service;
 
 /// A sequence's blocks, each of three sections.
 pub struct Blocks {

@@ -38,6 +38,8 @@ struct Shared {
     choose: Mutex<Choose>,
     stop: AtomicBool,
     requests: AtomicUsize,
+    /// Those that it has and does not answer.
+    held: AtomicUsize,
 }
 
 /// The server. It stops when it is dropped.
@@ -55,6 +57,7 @@ impl Server {
             choose: Mutex::new(Box::new(|_, _| Fault::None)),
             stop: AtomicBool::new(false),
             requests: AtomicUsize::new(0),
+            held: AtomicUsize::new(0),
         });
         let theirs = Arc::clone(&shared);
         std::thread::spawn(move || {
@@ -84,6 +87,18 @@ impl Server {
 
     pub fn requests(&self) -> usize {
         self.shared.requests.load(Ordering::SeqCst)
+    }
+
+    /// Waits until it holds so many requests that it does not answer. It holds them until it stops, so whoever sent
+    /// them gave up; a server that is slow to take them in is waited for.
+    pub fn holds(&self, count: usize) {
+        for _ in 0..3_000 {
+            if self.shared.held.load(Ordering::SeqCst) >= count {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("it holds {} requests and not {count}", self.shared.held.load(Ordering::SeqCst));
     }
 
     /// Changes what is kept.
@@ -164,13 +179,17 @@ fn serve(shared: &Shared, mut stream: &TcpStream) -> Option<()> {
     None
 }
 
+/// Keeps a request until the server stops; whoever sent it has to give up. A minute is for one who does not: its test
+/// then fails and does not hang.
 fn wait(shared: &Shared) -> Option<()> {
-    for _ in 0..200 {
+    shared.held.fetch_add(1, Ordering::SeqCst);
+    for _ in 0..3_000 {
         if shared.stop.load(Ordering::SeqCst) {
             break;
         }
         std::thread::sleep(Duration::from_millis(20));
     }
+    shared.held.fetch_sub(1, Ordering::SeqCst);
     None
 }
 
@@ -186,8 +205,8 @@ fn answer(
         write!(head, "{name}: {value}\r\n").unwrap();
     }
     head.push_str("\r\n");
-    stream.write_all(head.as_bytes()).ok()?;
-    stream.write_all(body).ok()
+    // In one piece: a second one would wait for the first to be acknowledged, which takes its time.
+    stream.write_all(&[head.as_bytes(), body].concat()).ok()
 }
 
 type Answered = (u16, Vec<(&'static str, String)>, Vec<u8>);

@@ -1,7 +1,6 @@
 //! From an address to whoever speaks with what is there.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,8 +50,18 @@ macro_rules! cloud {
 }
 
 impl Address {
-    /// Finds out who speaks with what is there; asks nobody yet.
+    /// Finds out who speaks with what is there; asks nobody yet. A folder that is not there is made.
     pub fn of(settings: &BucketSettings) -> Result<Self, StoreError> {
+        if let Some(("file", path)) = parts(settings.url.trim()) {
+            let failed = |source| StoreError::System { doing: "creating", path: path.into(), source };
+            absolute(&settings.url, path)?;
+            std::fs::create_dir_all(path).map_err(failed)?;
+        }
+        Self::standing(settings)
+    }
+
+    /// Likewise, for who only looks: nothing is made.
+    pub fn standing(settings: &BucketSettings) -> Result<Self, StoreError> {
         let url = settings.url.trim();
         let unknown = || {
             because(
@@ -60,8 +69,7 @@ impl Address {
                 "this is no address of an object store; write s3://bucket/prefix, gs://…, az://…, file:///folder or memory:",
             )
         };
-        let (scheme, rest) = url.split_once(':').ok_or_else(unknown)?;
-        let path = rest.strip_prefix("//").unwrap_or(rest);
+        let (scheme, path) = parts(url).ok_or_else(unknown)?;
         let prefix = path.split_once('/').map_or("", |(_, prefix)| prefix).trim_matches('/');
         let named = || {
             if path.split('/').next().is_some_and(|bucket| !bucket.is_empty()) {
@@ -91,13 +99,10 @@ impl Address {
     }
 
     fn folder(url: &str, path: &str) -> Result<Self, StoreError> {
-        let path = PathBuf::from(path);
-        if !path.is_absolute() {
-            return Err(because(url, "a folder's address is absolute; write file:///folder"));
-        }
-        let failed = |source| StoreError::System { doing: "creating", path: path.clone(), source };
-        std::fs::create_dir_all(&path).map_err(failed)?;
-        let store = LocalFileSystem::new_with_prefix(&path).map_err(|error| remote(url, &error))?;
+        absolute(url, path)?;
+        let failed = |source| StoreError::System { doing: "looking at", path: path.into(), source };
+        std::fs::metadata(path).map_err(failed)?;
+        let store = LocalFileSystem::new_with_prefix(path).map_err(|error| remote(url, &error))?;
         Self::under(url, Arc::new(store), "")
     }
 
@@ -147,6 +152,19 @@ impl Address {
         }
         Some((Root::from_bytes(bytes), BlockId::new(u128::from_str_radix(id, 16).ok()?)))
     }
+}
+
+/// The kind of an address, and what is behind it.
+fn parts(url: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = url.split_once(':')?;
+    Some((scheme, rest.strip_prefix("//").unwrap_or(rest)))
+}
+
+fn absolute(url: &str, path: &str) -> Result<(), StoreError> {
+    if std::path::Path::new(path).is_absolute() {
+        return Ok(());
+    }
+    Err(because(url, "a folder's address is absolute; write file:///folder"))
 }
 
 fn retry(settings: &BucketSettings) -> RetryConfig {

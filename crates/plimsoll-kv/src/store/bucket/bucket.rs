@@ -66,6 +66,19 @@ struct Flight {
 }
 
 impl Inside {
+    /// Before anything is known of what is there.
+    pub fn new(address: Address, settings: &BucketSettings) -> Self {
+        let mut writer = [0; 16];
+        writer.copy_from_slice(&blake3::hash(settings.machine.as_bytes()).as_bytes()[..16]);
+        Self {
+            address,
+            tally: Tally::default(),
+            writer,
+            shelf: Mutex::default(),
+            breaker: Mutex::new(Breaker::new(settings.rest)),
+        }
+    }
+
     pub fn shelf(&self) -> MutexGuard<'_, Shelf> {
         self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -75,7 +88,7 @@ impl Inside {
     }
 
     /// Notes an error, and puts it into words.
-    fn fault(&self, error: &object_store::Error) -> StoreError {
+    pub fn fault(&self, error: &object_store::Error) -> StoreError {
         Tally::add(&self.tally.failures, 1);
         if Fault::of(error).is_outage() {
             self.breaker().failed(Instant::now());
@@ -116,21 +129,13 @@ impl Bucket {
                 .map(Reservation::back)
                 .map_err(Box::new)
         });
-        let mut writer = [0; 16];
-        writer.copy_from_slice(&blake3::hash(settings.machine.as_bytes()).as_bytes()[..16]);
         let failed = |source| StoreError::System {
             doing: "starting a thread for",
             path: settings.url.as_str().into(),
             source,
         };
         let bucket = Self {
-            inside: Arc::new(Inside {
-                address,
-                tally: Tally::default(),
-                writer,
-                shelf: Mutex::default(),
-                breaker: Mutex::new(Breaker::new(settings.rest)),
-            }),
+            inside: Arc::new(Inside::new(address, &settings)),
             hands: Hands::start(settings.requests).map_err(failed)?,
             budget: Budget::new(settings.staging_bytes.get().max(1)),
             _staging: staging.transpose()?,

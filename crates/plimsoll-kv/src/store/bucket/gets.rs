@@ -12,7 +12,7 @@ use object_store::{Error, GetOptions, ObjectStoreExt as _};
 
 use super::bucket::Inside;
 use super::fault::Fault;
-use super::head::{Head, Parsed, likely_bytes, parse, span};
+use super::head::{Head, Parsed, TOKENS_USUAL, likely_bytes, parse, span};
 use super::tally::Tally;
 use crate::block::{BlockId, Root};
 
@@ -45,7 +45,7 @@ fn mark(tag: Option<&str>) -> u64 {
 
 impl Inside {
     /// A range of an object, or what there is of it, and the object's version.
-    async fn part(&self, key: &Path, range: Range<u64>) -> Result<(Piece, u64), Error> {
+    pub async fn part(&self, key: &Path, range: Range<u64>) -> Result<(Piece, u64), Error> {
         Tally::add(&self.tally.gets, 1);
         let result =
             self.address.store.get_opts(key, GetOptions::new().with_range(Some(range.clone()))).await?;
@@ -185,8 +185,6 @@ impl Inside {
 
     /// Finds out what is there: all keys by the page, and the heads of those that are new.
     pub async fn refresh(self: Arc<Self>, requests: usize) -> Result<(), Error> {
-        /// Enough for the head of a block of a thousand tokens; longer ones are asked for again.
-        const TOKENS_USUAL: usize = 1_024;
         Tally::add(&self.tally.lists, 1);
         let listing = self.shelf().begin();
         let base = Path::from(self.address.base.as_str());
@@ -196,12 +194,7 @@ impl Inside {
             let object = match pages.try_next().await {
                 Ok(Some(object)) => object,
                 Ok(None) => break,
-                // A folder from which nothing was ever listed is an empty one.
-                Err(error)
-                    if Fault::of(&error) == Fault::Missing && self.address.name.starts_with("file:") =>
-                {
-                    break;
-                }
+                Err(error) if self.is_empty_folder(&error) => break,
                 Err(error) => return Err(error),
             };
             let Some((root, id)) = self.address.block(&object.location) else {
@@ -229,6 +222,11 @@ impl Inside {
         books.end(listing, &told);
         books.foreign = foreign;
         Ok(())
+    }
+
+    /// Whether a listing failed because nothing was ever written to a folder.
+    pub fn is_empty_folder(&self, error: &Error) -> bool {
+        Fault::of(error) == Fault::Missing && self.address.name.starts_with("file:")
     }
 
     /// Takes a listed object in if it is what its key says; otherwise says that it is none of ours.

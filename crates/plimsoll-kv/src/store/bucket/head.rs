@@ -22,6 +22,8 @@ const HASH: usize = 16;
 const SECTION: usize = 4 + HASH;
 const TOKENS_MOST: usize = 1 << 20;
 const SECTIONS_MOST: usize = 1 << 16;
+/// Tokens that are allowed for when nothing is known of an object but its key; who has more is asked for again.
+pub(super) const TOKENS_USUAL: usize = 1_024;
 /// Sections that are allowed for when the first bytes of an unknown object are asked for.
 const SECTIONS_USUAL: usize = 128;
 

@@ -23,8 +23,10 @@ mod head;
 mod puts;
 mod settings;
 mod shelf;
+mod survey;
 mod tally;
 
 pub use bucket::Bucket;
 pub use settings::BucketSettings;
+pub use survey::{Checked, Damage, Share, Survey, inspect, verify};
 pub use tally::{Facts, Requests};
