@@ -1,5 +1,6 @@
 //! The way down to a store, and back at the start.
 
+use std::borrow::Cow;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -229,10 +230,10 @@ impl<P: Pages> Core<P> {
     }
 
     /// What decodes a form.
-    pub fn codec(&self, form: u32) -> Result<Codec, CodecError> {
+    pub fn codec(&self, form: u32) -> Result<Cow<'_, Codec>, CodecError> {
         let known = [Some(&self.warm_codec), Some(&self.native_codec), self.cold_codec.as_ref()];
         let known = known.into_iter().flatten().find(|codec| codec.form().tag() == form);
-        known.map_or_else(|| Codec::of(&self.layout, form), |codec| Ok(codec.clone()))
+        known.map_or_else(|| Codec::of(&self.layout, form).map(Cow::Owned), |codec| Ok(Cow::Borrowed(codec)))
     }
 
     /// Gives up all that nobody holds.
