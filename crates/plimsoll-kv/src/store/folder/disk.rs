@@ -12,7 +12,7 @@ pub trait Disk: Debug + Send + Sync {
     /// What people call it.
     fn path(&self) -> &Path;
 
-    /// The unit in which space is given, a power of two.
+    /// The unit in which space is given, a power of two and at least 1,024.
     fn block_bytes(&self) -> u32;
 
     /// Makes the folder if it is not there.

@@ -92,7 +92,7 @@ pub fn inspect_on(disk: &dyn Disk) -> Result<Facts, StoreError> {
     for (number, found) in recover_all(disk, &numbers) {
         let found = match found {
             Ok(found) => found,
-            Err(Lost::Damaged { allocated }) => {
+            Err(Lost::Damaged { allocated } | Lost::Strange { allocated }) => {
                 facts.unreadable += 1;
                 facts.allocated = facts.allocated.saturating_add(Bytes::new(allocated));
                 continue;
