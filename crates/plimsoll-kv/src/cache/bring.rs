@@ -13,13 +13,13 @@ use plimsoll::Bytes;
 use plimsoll::pool::Lease;
 
 use super::core::Core;
-use super::errand::{CALL_BYTES, Errands};
+use super::errand::Errands;
 use super::piece::{From, Lost, Part, Piece, Stage};
 use crate::engine::Pages;
 use crate::tree::Tier;
 
-/// Bytes that are asked for ahead of what is decoded: a call for each reader, and as much again.
-pub(super) const AHEAD_BYTES: u64 = 8 * CALL_BYTES;
+/// Bytes that are asked for ahead of what is decoded: what keeps every reader at a call of a few MiB, and as much again.
+pub(super) const AHEAD_BYTES: u64 = 32 << 20;
 /// A helper for so many bytes of pages at least: starting one must not take longer than what it does.
 const SHARE_BYTES: usize = 8 << 20;
 
@@ -111,10 +111,10 @@ impl<'r, P: Pages> Work<'r, P> {
 impl<P: Pages> Queue<'_, P> {
     /// Asks for the next blocks, a call's worth at least, as far as may be ahead.
     fn ask(&mut self, core: &Arc<Core<P>>) {
-        if self.asked > 0 && self.ahead + CALL_BYTES > AHEAD_BYTES {
+        if self.asked > 0 && self.ahead + core.call_bytes() > AHEAD_BYTES {
             return;
         }
-        let mut errands = Errands::default();
+        let mut errands = Errands::new(core);
         while self.asked == 0 || self.ahead + errands.asked < AHEAD_BYTES {
             let Some(piece) = self.rest.get_mut(self.asked) else { break };
             piece.whole();

@@ -172,7 +172,8 @@ impl<P: Pages> Core<P> {
     }
 }
 
-fn processors() -> usize {
+/// How many threads can run at once.
+pub(super) fn processors() -> usize {
     thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 

@@ -13,9 +13,6 @@ use crate::engine::Pages;
 use crate::store::{Expect, Found, Wanted};
 use crate::tree::Tier;
 
-/// Bytes that are read with one call of the store, unless one part is longer.
-pub(super) const CALL_BYTES: u64 = 4 << 20;
-
 /// Sections to be read.
 pub(super) struct Errand {
     origin: Arc<Origin>,
@@ -26,15 +23,20 @@ pub(super) struct Errand {
 }
 
 /// Errands on their way to the readers, gathered into calls.
-#[derive(Default)]
 pub(super) struct Errands {
     call: Vec<Errand>,
     bytes: u64,
+    /// A call is sent off when it asks for so much.
+    full: u64,
     /// Bytes of all that went through it.
     pub asked: u64,
 }
 
 impl Errands {
+    pub fn new<P: Pages>(core: &Core<P>) -> Self {
+        Self { call: Vec::new(), bytes: 0, full: core.call_bytes(), asked: 0 }
+    }
+
     /// Asks for a part that nobody has asked for. False if there is no memory for it.
     pub fn ask<P: Pages>(&mut self, core: &Arc<Core<P>>, piece: &mut Piece<P>, part: usize) -> bool {
         let Stage::Coming { origin, from: From::Cold { form, parts }, .. } = &mut piece.state else {
@@ -50,7 +52,7 @@ impl Errands {
         self.asked += part.bytes().get();
         let (origin, sections) = (Arc::clone(origin), part.sections.clone());
         self.call.push(Errand { origin, form: *form, sections, into, send });
-        if self.bytes >= CALL_BYTES {
+        if self.bytes >= self.full {
             self.send(core);
         }
         true
@@ -68,6 +70,11 @@ impl Errands {
 }
 
 impl<P: Pages> Core<P> {
+    /// How much is asked for with one call of the store.
+    pub fn call_bytes(&self) -> u64 {
+        self.settings.cold.as_ref().map_or(0, |cold| cold.store.call_bytes().get())
+    }
+
     /// Reads some sections of several blocks, and answers each: with nothing if there is any doubt, or the store fails.
     fn read(&self, mut errands: Vec<Errand>) {
         let Some(cold) = &self.settings.cold else { return };

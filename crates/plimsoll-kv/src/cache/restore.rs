@@ -22,6 +22,9 @@ use crate::engine::Pages;
 use crate::policy::Visit;
 use crate::tree::{NodeId, Tier};
 
+/// What is read of large records before it is known whether their first layers are wanted first.
+const FIRST_BYTES: u64 = 2 << 20;
+
 /// A prefix on its way into the engine's pages.
 pub struct Restore<P: Pages> {
     core: Arc<Core<P>>,
@@ -76,7 +79,9 @@ impl<P: Pages> Restore<P> {
             }
         }
         restore.core.counts.declined.add((wanted - restore.pieces.len()) as u64);
-        restore.read_ahead(AHEAD_BYTES);
+        // In which order parts are wanted is not known yet, and the wrong one costs more than a late beginning.
+        let parts = restore.pieces.iter().any(|piece| piece.parts().len() > 1);
+        restore.read_ahead(if parts { FIRST_BYTES } else { AHEAD_BYTES });
         restore
     }
 
@@ -208,7 +213,7 @@ impl<P: Pages> Restore<P> {
 
     /// Asks the readers for what is in a store, up to so many bytes, the first parts of all blocks first.
     fn read_ahead(&mut self, most: u64) {
-        let mut errands = Errands::default();
+        let mut errands = Errands::new(&self.core);
         let parts = self.pieces.iter().map(|piece| piece.parts().len()).max().unwrap_or(0);
         for part in 0..parts {
             for piece in &mut self.pieces {

@@ -42,6 +42,12 @@ pub trait Disk: Debug + Send + Sync {
         false
     }
 
+    /// Whether a file that is read on and on is read ahead, far enough to keep the disk busy. Where it is not, or where
+    /// nobody knows, what is wanted is announced.
+    fn reads_ahead(&self) -> bool {
+        false
+    }
+
     /// How reads go, for people.
     fn way(&self) -> &'static str;
 }
