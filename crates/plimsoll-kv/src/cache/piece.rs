@@ -102,7 +102,8 @@ impl From {
                 warm.bytes.as_slice().map_err(|_| Lost::Late)?.get(span).ok_or(Lost::Doubt)
             }
             Self::Cold { parts, .. } => {
-                let part = parts.iter_mut().find(|part| part.sections.contains(&section)).ok_or(Lost::Doubt)?;
+                let part =
+                    parts.iter_mut().find(|part| part.sections.contains(&section)).ok_or(Lost::Doubt)?;
                 let span = part.span(section);
                 part.wait(until)?.get(span).ok_or(Lost::Doubt)
             }

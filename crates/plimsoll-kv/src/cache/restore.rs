@@ -229,11 +229,9 @@ impl<P: Pages> Restore<P> {
     /// Decodes one layer of every block that is not hot yet.
     fn bring_layer(&mut self, layer: usize) {
         let (core, until) = (&self.core, self.until);
-        let lost = self
-            .pieces
-            .iter_mut()
-            .enumerate()
-            .find_map(|(index, piece)| core.decode_layer(piece, layer, until).err().map(|lost| (index, lost)));
+        let lost = self.pieces.iter_mut().enumerate().find_map(|(index, piece)| {
+            core.decode_layer(piece, layer, until).err().map(|lost| (index, lost))
+        });
         self.lose(lost);
     }
 
@@ -242,11 +240,10 @@ impl<P: Pages> Restore<P> {
             return;
         }
         let (core, until) = (&self.core, self.until);
-        let lost = self
-            .pieces
-            .iter_mut()
-            .enumerate()
-            .find_map(|(index, piece)| core.decode_snapshot(piece, until).err().map(|lost| (index, lost)));
+        let lost =
+            self.pieces.iter_mut().enumerate().find_map(|(index, piece)| {
+                core.decode_snapshot(piece, until).err().map(|lost| (index, lost))
+            });
         self.lose(lost);
     }
 

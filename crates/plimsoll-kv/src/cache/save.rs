@@ -29,6 +29,8 @@ struct Parcel {
     origin: Arc<Origin>,
     encoded: Encoded,
     seconds: f32,
+    /// How often it was used until now: what a later process that must give blocks up has to go by.
+    uses: u32,
 }
 
 impl<P: Pages> Core<P> {
@@ -146,9 +148,9 @@ impl<P: Pages> Core<P> {
 
     /// A block's bytes in the form of the store.
     fn parcel(&self, node: NodeId, codec: &Codec) -> Result<Option<Parcel>, DemoteError> {
-        let (source, seconds) = {
+        let (source, seconds, uses) = {
             let state = self.state();
-            (state.source(node), state.seconds(node, self.page_bytes()))
+            (state.source(node), state.seconds(node, self.page_bytes()), state.uses(node))
         };
         let (origin, made) = match source {
             None | Some(Source::Cold { .. }) => return Ok(None),
@@ -168,7 +170,7 @@ impl<P: Pages> Core<P> {
                 (Arc::clone(&warm.origin), self.encode(codec, &native, snapshot, f64::INFINITY)?)
             }
         };
-        Ok(Some(Parcel { node, origin, encoded: made, seconds }))
+        Ok(Some(Parcel { node, origin, encoded: made, seconds, uses }))
     }
 
     /// Puts a batch into the store, which gives up what is worth less if it is full.
@@ -262,7 +264,7 @@ impl Parcel {
             root: &self.origin.root,
             tokens: &self.origin.tokens,
             form: self.encoded.form,
-            worth: Worth { seconds: self.seconds, uses: 1, used_at },
+            worth: Worth { seconds: self.seconds, uses: self.uses.max(1), used_at },
             sections,
         }
     }

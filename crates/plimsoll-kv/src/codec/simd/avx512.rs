@@ -217,7 +217,8 @@ unsafe fn load_codes<const EIGHT: bool>(at: *const u8) -> [Lanes; 4] {
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,f16c")]
 unsafe fn store_codes<const EIGHT: bool>(at: *mut u8, quotients: [Lanes; 4]) {
     let [a, b, c, d] = quotients;
-    let [a, b, c, d] = each!(quotients in [a, b, c, d] => _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(quotients)));
+    let [a, b, c, d] =
+        each!(quotients in [a, b, c, d] => _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(quotients)));
     if EIGHT {
         for (part, codes) in [a, b, c, d].into_iter().enumerate() {
             // SAFETY: 64 bytes, which the caller vouches for.

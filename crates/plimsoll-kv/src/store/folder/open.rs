@@ -68,8 +68,14 @@ pub(super) fn open(disk: &Arc<dyn Disk>, settings: &FolderSettings) -> Result<Pa
     let next = next_number(&**disk, &numbers)?;
     let space = Space::unlimited(disk.path().display().to_string());
     let fixed = space.take(fixed_bytes(disk.block_bytes()), Purse::Reserve)?;
-    let mut loading =
-        Loading { disk: &**disk, punches, space: &space, shelves: BTreeMap::new(), fixed, report: &mut report };
+    let mut loading = Loading {
+        disk: &**disk,
+        punches,
+        space: &space,
+        shelves: BTreeMap::new(),
+        fixed,
+        report: &mut report,
+    };
     let found = recover_all(&**disk, &numbers);
     let (index, twice) = loading.all(found)?;
     let (shelves, fixed) = (loading.shelves, loading.fixed);
