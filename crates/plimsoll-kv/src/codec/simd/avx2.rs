@@ -236,7 +236,7 @@ unsafe fn load_codes<const EIGHT: bool>(at: *const u8) -> [Lanes; 4] {
 #[inline]
 #[target_feature(enable = "avx2,f16c")]
 fn sixteen(codes: __m128i) -> Lanes {
-    each!(codes in [codes, _mm_srli_si128::<8>(codes)] => _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(codes)))
+    each!(eight in [codes, _mm_srli_si128::<8>(codes)] => _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(eight)))
 }
 
 /// Rounds 64 quotients to codes; they are between zero and the highest code.

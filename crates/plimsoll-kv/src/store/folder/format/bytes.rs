@@ -69,8 +69,8 @@ pub(super) fn check(bytes: &[u8], seed: u64) -> u64 {
 }
 
 /// Whether bytes begin as a magic word does, two of its bytes at most apart: damaged it may be, anybody else's it is not.
-pub(super) fn mostly(bytes: &[u8], magic: &[u8; 8]) -> bool {
-    bytes.iter().zip(magic).filter(|(one, other)| one == other).count() + 2 >= magic.len()
+pub(super) fn mostly(bytes: &[u8], magic: [u8; 8]) -> bool {
+    bytes.iter().zip(&magic).filter(|(one, other)| one == other).count() + 2 >= magic.len()
 }
 
 /// Two numbers as one seed, so that neither can be taken for the other.

@@ -202,7 +202,7 @@ impl Trailer {
 
     /// Whether these bytes look as if they had been a trailer: most of what every trailer begins with is there.
     pub(in super::super) fn began(bytes: &[u8]) -> bool {
-        mostly(bytes, &MAGIC)
+        mostly(bytes, MAGIC)
     }
 
     /// Which of the records were removed, by the graves as they stand in the file.

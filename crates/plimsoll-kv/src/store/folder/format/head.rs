@@ -51,7 +51,7 @@ impl Head {
     /// Whether these bytes look as if they had been a head: most of what every head begins with is there, in one of the
     /// two places.
     pub(in super::super) fn began(bytes: &[u8]) -> bool {
-        [0, SECOND_AT].into_iter().any(|at| mostly(bytes.get(at..).unwrap_or_default(), &MAGIC))
+        [0, SECOND_AT].into_iter().any(|at| mostly(bytes.get(at..).unwrap_or_default(), MAGIC))
     }
 
     pub(in super::super) fn read(bytes: &[u8]) -> Result<Self, Unread> {
