@@ -79,7 +79,9 @@ pub(super) fn recover(disk: &dyn Disk, number: u64) -> Result<Recovered, Lost> {
     }
     let Some(mut found) = found else {
         let allocated = facts.allocated;
-        let ours = spoiled || was_ours(&*file, facts.bytes, number)?;
+        // What is whole and has another number is a copy that somebody made.
+        let copy = trailer.is_some_and(|trailer| trailer.number != number);
+        let ours = !copy && (spoiled || was_ours(&*file, facts.bytes, number)?);
         return Err(if ours { Lost::Damaged { allocated } } else { Lost::Strange { allocated } });
     };
     (found.bytes, found.allocated) = (facts.bytes, facts.allocated);
@@ -93,7 +95,6 @@ fn was_ours(file: &dyn File, bytes: u64, number: u64) -> io::Result<bool> {
     let mut head = [0; HEAD_BYTES];
     let there = usize::try_from(bytes).unwrap_or(HEAD_BYTES).min(HEAD_BYTES);
     file.read_at(0, &mut [IoSliceMut::new(&mut head[..there])])?;
-    // A whole head of another number is a copy that somebody made.
     let other = Head::read(&head).is_ok_and(|head| head.number != number);
     Ok(!other && (Head::began(&head) || head.iter().all(|&byte| byte == 0)))
 }
