@@ -15,7 +15,7 @@ const SEGMENT: &str = "0000000000000001.segment";
 const TOKENS: [u32; 3] = [1, 2, 3];
 
 fuzz_target!(|bytes: &[u8]| {
-    let disk = SimDisk::new(512);
+    let disk = SimDisk::new(1024);
     let settings = FolderSettings::new("fuzz", Bytes::mib(1));
     let root = Root::from_bytes([7; 32]);
     let sections: [&[u8]; 2] = [&[1; 100], &[2; 700]];
@@ -55,4 +55,6 @@ fuzz_target!(|bytes: &[u8]| {
             assert_eq!(into, sections.concat());
         }
     }
+    assert!(disk.allocated() <= folder.room().used.get());
+    assert!(folder.room().used <= settings.max_bytes);
 });

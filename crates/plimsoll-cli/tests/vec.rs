@@ -140,7 +140,8 @@ fn a_planned_index_is_the_one_that_is_built() {
         let home = home.to_str().unwrap();
         let built = json(&["vec", "build", rows, "--into", home, "--codec", codec]);
         let originals = if codec == "f32" { "none" } else { "disk" };
-        let planned = plimsoll_plan::index::Index::parse(&format!("20000x32:{codec},originals={originals}")).unwrap();
+        let planned =
+            plimsoll_plan::index::Index::parse(&format!("20000x32:{codec},originals={originals}")).unwrap();
         let parts = planned.phases().resident;
         let sum = |named: &[&str]| -> f64 {
             let parts = parts.iter().filter(|part| named.contains(&part.name.as_str()));
@@ -154,7 +155,11 @@ fn a_planned_index_is_the_one_that_is_built() {
         let memory = json(&["vec", "info", home])["memory_bytes"].as_f64().unwrap();
         let kept = json(&["vec", "search", home, queries])["predicted"]["kept_bytes"].as_f64().unwrap();
         let said = sum(&["codes", "checksums", "deleted"]);
-        assert!(((memory + kept) / said - 1.0).abs() < 0.01, "{codec}: {} in memory, {said} planned", memory + kept);
+        assert!(
+            ((memory + kept) / said - 1.0).abs() < 0.01,
+            "{codec}: {} in memory, {said} planned",
+            memory + kept
+        );
     }
 }
 

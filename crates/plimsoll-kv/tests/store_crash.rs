@@ -1,4 +1,7 @@
 //! A scripted run that dies at each of its operations in turn, by a kill and by a loss of power.
+//!
+//! Each operation dies once, torn at one of several bytes in turns. With `PLIMSOLL_CRASH_ALL=1` in the environment it dies
+//! once for each of them.
 #![cfg(unix)]
 #![allow(
     clippy::cast_possible_truncation,
@@ -12,7 +15,7 @@
 mod support_store;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use plimsoll::Bytes;
 use plimsoll_kv::store::Store as _;
@@ -21,6 +24,10 @@ use plimsoll_kv::store::folder::{Folder, FolderSettings, Sync};
 use support_store::{Sample, put_all};
 
 const MAX_BYTES: Bytes = Bytes::kib(640);
+/// Where writes are torn: before their first byte, in a header, behind the first block.
+const TORN: [usize; 3] = [0, 700, 5_000];
+/// No script puts a block of this number or above.
+const NUMBERS: u64 = 320;
 
 fn settings(sync: Sync) -> FolderSettings {
     FolderSettings { sync, segment_bytes: Bytes::kib(64), ..FolderSettings::new("unused", MAX_BYTES) }
@@ -33,8 +40,15 @@ struct Done {
     doubtful: BTreeSet<u64>,
 }
 
-fn sample(number: u64) -> Sample {
-    Sample::new(number, 1_500 + (number as usize * 701) % 4_000)
+/// Made once: the scripts run hundreds of times, and each run reads all of them.
+fn samples() -> &'static [Sample] {
+    static SAMPLES: OnceLock<Vec<Sample>> = OnceLock::new();
+    let bytes = |number: u64| 1_500 + (number as usize * 701) % 4_000;
+    SAMPLES.get_or_init(|| (0..NUMBERS).map(|number| Sample::new(number, bytes(number))).collect())
+}
+
+fn sample(number: u64) -> &'static Sample {
+    &samples()[number as usize]
 }
 
 /// Puts, removes, closes and opens again, until something fails.
@@ -49,7 +63,7 @@ fn run(disk: &SimDisk, sync: Sync, done: &mut Done) -> Result<(), Box<dyn std::e
         let (folder, _) = Folder::open_on(Arc::new(disk.clone()), &settings(sync))?;
         for step in 0..6 {
             let numbers: Vec<u64> = (0..3).map(|one| round * 100 + step * 3 + one).collect();
-            let samples: Vec<Sample> = numbers.iter().map(|&number| sample(number)).collect();
+            let samples: Vec<Sample> = numbers.iter().map(|&number| sample(number).clone()).collect();
             done.doubtful.extend(&numbers);
             put_all(&folder, &samples)?;
             numbers.iter().for_each(|number| {
@@ -82,14 +96,14 @@ fn check(disk: &SimDisk, sync: Sync, done: &Done, all: bool, what: &str) {
         .unwrap_or_else(|error| panic!("{what}: {error}"));
     assert!(disk.allocated() <= MAX_BYTES.get(), "{what}: {}", disk.allocated());
     assert!(disk.allocated() <= folder.room().used.get(), "{what}");
-    for number in 0..320 {
+    for number in 0..NUMBERS {
         let there = sample(number).is_in(&folder).unwrap();
         assert!(there || !all || !done.published.contains(&number), "{what}: {number} is lost; {report:?}");
         let ever = done.published.contains(&number) || done.doubtful.contains(&number);
         assert!(!there || ever, "{what}: {number} was never put");
     }
     // And it goes on.
-    let more = sample(1_000);
+    let more = Sample::new(1_000, 3_000);
     more.put(&folder).unwrap();
     assert!(more.is_in(&folder).unwrap());
     drop(folder);
@@ -106,8 +120,10 @@ fn operations(make: impl Fn() -> SimDisk, sync: Sync) -> u64 {
 
 fn die_everywhere(make: impl Fn() -> SimDisk, sync: Sync, power: bool, step: usize) {
     let all = operations(&make, sync);
+    let all_torn = std::env::var_os("PLIMSOLL_CRASH_ALL").is_some();
     for at in (1..=all).step_by(step) {
-        for torn in [0, 700, 5_000] {
+        let turn = at as usize / step % TORN.len();
+        for &torn in if all_torn { &TORN[..] } else { &TORN[turn..=turn] } {
             let disk = make();
             disk.fail_in(at, Fault::Die(torn));
             let done = script(&disk, sync);

@@ -20,7 +20,7 @@ use plimsoll::{Bytes, Place};
 use plimsoll_kv::block::BlockId;
 use plimsoll_kv::store::folder::sim::SimDisk;
 use plimsoll_kv::store::folder::{
-    Folder, FolderSettings, ManualCalendar, ReadWay, Sync, compact, inspect, verify, verify_on,
+    Folder, FolderSettings, ManualCalendar, ReadWay, Sync, compact, inspect, inspect_on, verify, verify_on,
 };
 use plimsoll_kv::store::{Expect, Found, Store as _, StoreError, Wanted};
 use support_store::{Sample, put_all, root};
@@ -372,4 +372,81 @@ fn a_segment_without_a_footer_is_scanned_and_closed() {
     let power = FolderSettings { sync: Sync::Power, ..settings(Bytes::mib(4)) };
     let (folder, report) = Folder::open_on(Arc::new(disk), &power).unwrap();
     assert_eq!((report.scanned, report.records, folder.room().blocks), (0, 19, 19));
+}
+
+#[test]
+fn a_file_with_a_segments_name_that_is_none_stays_and_is_charged() {
+    let text = b"the diary of somebody who liked this name".repeat(400);
+    for (number, what, charged) in [(5, &text[..], true), (5, &[0; 9_000][..], false), (5, &[][..], false)] {
+        let (disk, name) = (SimDisk::new(1024), format!("{number:016x}.segment"));
+        let settings = settings(Bytes::mib(1));
+        let folder = Folder::open_on(Arc::new(disk.clone()), &settings).unwrap().0;
+        samples(0..6, 3_000).iter().for_each(|sample| sample.put(&folder).unwrap());
+        let before = folder.room().used;
+        drop(folder);
+        disk.place(&name, what);
+        let (folder, report) = Folder::open_on(Arc::new(disk.clone()), &settings).unwrap();
+        assert!(disk.allocated() <= folder.room().used.get());
+        assert_eq!(report.strange_files, u64::from(charged));
+        assert_eq!(
+            disk.contents(&name).as_deref(),
+            charged.then_some(what),
+            "only what shows that it was ours goes"
+        );
+        if charged {
+            assert!(folder.room().used > before);
+            assert!(verify_on(&disk).is_err(), "it is in use");
+        }
+        // Its number is passed over, and all else is as ever.
+        samples(6..40, 3_000).iter().for_each(|sample| sample.put(&folder).unwrap());
+        assert!(samples(0..40, 3_000).iter().all(|sample| sample.is_in(&folder).unwrap()));
+        drop(folder);
+        assert_eq!(verify_on(&disk).unwrap().damaged.len(), usize::from(charged));
+        assert_eq!(disk.contents(&name).as_deref(), charged.then_some(what));
+    }
+}
+
+#[test]
+fn strange_files_that_leave_no_room_are_an_error_that_names_them() {
+    let disk = SimDisk::default();
+    disk.place("0000000000000007.segment", &b"not ours ".repeat(100_000));
+    let error = Folder::open_on(Arc::new(disk.clone()), &settings(Bytes::kib(512))).unwrap_err();
+    assert!(matches!(error, StoreError::Strange { files: 1, .. }), "{error}");
+    assert!(error.to_string().contains("move them elsewhere"), "{error}");
+    let last = SimDisk::default();
+    last.place("ffffffffffffffff.segment", b"somebody else's");
+    let error = Folder::open_on(Arc::new(last), &settings(Bytes::mib(4))).unwrap_err();
+    assert!(matches!(error, StoreError::Foreign { .. }), "{error}");
+}
+
+#[test]
+fn a_copy_of_a_segment_under_another_number_is_not_ours_to_remove() {
+    let disk = SimDisk::default();
+    let settings = settings(Bytes::mib(4));
+    let folder = Folder::open_on(Arc::new(disk.clone()), &settings).unwrap().0;
+    samples(0..6, 3_000).iter().for_each(|sample| sample.put(&folder).unwrap());
+    drop(folder);
+    let copy = disk.contents("0000000000000001.segment").unwrap();
+    disk.place("0000000000000009.segment", &copy);
+    let (folder, report) = Folder::open_on(Arc::new(disk.clone()), &settings).unwrap();
+    assert_eq!((report.strange_files, report.records), (1, 6));
+    assert!(disk.allocated() <= folder.room().used.get());
+    drop(folder);
+    assert_eq!(disk.contents("0000000000000009.segment"), Some(copy));
+}
+
+#[test]
+fn looking_tells_when_records_were_last_used() {
+    let disk = SimDisk::default();
+    let folder = Folder::open_on(Arc::new(disk.clone()), &settings(Bytes::mib(4))).unwrap().0;
+    for (number, day) in [(0, 3), (1, 3), (2, 20_000)] {
+        let mut sample = Sample::new(number, 3_000);
+        sample.worth.used_at = day * 86_400 + 7;
+        sample.put(&folder).unwrap();
+    }
+    drop(folder);
+    let facts = inspect_on(&disk).unwrap();
+    let days: Vec<(u64, u64)> = facts.last_used.iter().map(|day| (day.day, day.records)).collect();
+    assert_eq!(days, [(20_000, 1), (3, 2)]);
+    assert_eq!(facts.last_used.iter().map(|day| day.bytes.get()).sum::<u64>(), facts.live.get());
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use plimsoll::Bytes;
-use plimsoll_kv::store::folder::{Facts, inspect};
+use plimsoll_kv::store::folder::{Calendar as _, DayFacts, Facts, SystemCalendar, inspect};
 use serde::Serialize;
 
 use super::site::Site;
@@ -35,7 +35,8 @@ pub struct InspectArgs {
 /// { "folder": "cold", "version": 1, "block_bytes": 4096, "max_bytes": 1, "segments": 1, "sealed": 1,
 ///   "unreadable": 0, "records": 1, "tokens": 64, "live_bytes": 1, "dead_bytes": 0, "allocated_bytes": 1,
 ///   "written_day": "2026-11-28", "written_that_day_bytes": 1, "written_total_bytes": 1, "in_use": false,
-///   "pid": null, "roots": [{ "root": "00ff…", "records": 1, "bytes": 1 }] }
+///   "pid": null, "roots": [{ "root": "00ff…", "records": 1, "bytes": 1 }],
+///   "last_used": [{ "day": "2026-11-28", "records": 1, "bytes": 1 }] }
 /// ```
 #[derive(Clone, Debug, Serialize)]
 pub struct InspectReport {
@@ -75,6 +76,22 @@ pub struct InspectReport {
     pub pid: Option<u32>,
     /// What descends from each root, most bytes first.
     pub roots: Vec<RootReport>,
+    /// On which days records were last used, as far as they tell: it is written with them. The last day first.
+    pub last_used: Vec<DayReport>,
+}
+
+/// What was last used on one day.
+#[derive(Clone, Debug, Serialize)]
+pub struct DayReport {
+    /// The day, UTC.
+    pub day: String,
+    /// Records.
+    pub records: u64,
+    /// What they take.
+    pub bytes: u64,
+    /// How many days ago that is.
+    #[serde(skip)]
+    pub days_ago: u64,
 }
 
 /// What descends from one root: a model in one form.
@@ -90,14 +107,18 @@ pub struct RootReport {
 
 impl InspectReport {
     /// The report of a folder.
-    pub fn new(folder: String, facts: &Facts) -> Self {
-        const DAY_MS: u64 = 86_400_000;
+    pub fn new(folder: String, facts: &Facts, today: u64) -> Self {
+        let used = |day: &DayFacts| DayReport {
+            day: date(day.day),
+            records: day.records,
+            bytes: day.bytes.get(),
+            days_ago: today.saturating_sub(day.day),
+        };
         let root = |root: &plimsoll_kv::store::folder::RootFacts| RootReport {
             root: root.root.to_string(),
             records: root.records,
             bytes: root.bytes.get(),
         };
-        let day = plimsoll::utc(facts.day.saturating_mul(DAY_MS));
         Self {
             folder,
             version: facts.version,
@@ -111,14 +132,22 @@ impl InspectReport {
             live_bytes: facts.live.get(),
             dead_bytes: facts.dead.get(),
             allocated_bytes: facts.allocated.get(),
-            written_day: day.split('T').next().unwrap_or_default().to_owned(),
+            written_day: date(facts.day),
             written_that_day_bytes: facts.written_that_day.get(),
             written_total_bytes: facts.written_total.get(),
             in_use: facts.in_use.is_some(),
             pid: facts.in_use.flatten(),
             roots: facts.roots.iter().map(root).collect(),
+            last_used: facts.last_used.iter().map(used).collect(),
         }
     }
+}
+
+/// A day since 1970 as people write it.
+fn date(day: u64) -> String {
+    const DAY_MS: u64 = 86_400_000;
+    let text = plimsoll::utc(day.saturating_mul(DAY_MS));
+    text.split('T').next().unwrap_or_default().to_owned()
 }
 
 /// Prints what a folder holds, or an object store.
@@ -127,7 +156,8 @@ pub fn run(args: &InspectArgs, printer: &Printer) -> Result<(), CliError> {
         return super::inspect_bucket(address, printer);
     }
     let facts = inspect(&args.folder)?;
-    printer.report(&InspectReport::new(args.folder.display().to_string(), &facts), view)
+    let today = SystemCalendar.day();
+    printer.report(&InspectReport::new(args.folder.display().to_string(), &facts, today), view)
 }
 
 /// Draws the report.
@@ -170,5 +200,26 @@ pub fn view(report: &InspectReport, pen: &Pen) -> String {
         }
         let _ = write!(out, "\n{}", table.draw(pen));
     }
+    if !report.last_used.is_empty() {
+        let _ = write!(out, "\n{}", ages(report).draw(pen));
+    }
     out
+}
+
+/// How long ago records were last used: what nobody has come back for takes room from what somebody would.
+fn ages(report: &InspectReport) -> Table {
+    const SPANS: [(&str, u64); 4] =
+        [("today", 0), ("this week", 6), ("this month", 29), ("before", u64::MAX)];
+    let mut table =
+        Table::new([("last used", Align::Left), ("records", Align::Right), ("takes", Align::Right)]);
+    let mut rest = &report.last_used[..];
+    for (name, days_ago) in SPANS {
+        // The last day comes first.
+        let (now, older) = rest.split_at(rest.partition_point(|day| day.days_ago <= days_ago));
+        rest = older;
+        let records: u64 = now.iter().map(|day| day.records).sum();
+        let bytes: u64 = now.iter().map(|day| day.bytes).sum();
+        table.row([name.into(), records.to_string().into(), Bytes::new(bytes).to_string().into()]);
+    }
+    table
 }

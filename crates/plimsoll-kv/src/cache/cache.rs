@@ -10,7 +10,7 @@ use plimsoll::governor::{Registration, Shrink};
 use super::block::{Filling, Shared};
 use super::core::Core;
 use super::error::CacheError;
-use super::holder::{HotHolder, WarmHolder};
+use super::holder::{Held, Holder};
 use super::prefix::Prefix;
 use super::settings::CacheSettings;
 use super::stats::{CacheStats, TierStats};
@@ -63,8 +63,8 @@ impl<P: Pages> Cache<P> {
     pub fn open(pages: P, settings: CacheSettings) -> Result<Self, CacheError> {
         let core = Arc::new(Core::new(pages, settings)?);
         core.load()?;
-        let hot: Arc<dyn Shrink> = Arc::new(HotHolder::new(&core));
-        let warm: Arc<dyn Shrink> = Arc::new(WarmHolder::new(&core));
+        let hot: Arc<dyn Shrink> = Arc::new(Holder::new(&core, Held::Hot));
+        let warm: Arc<dyn Shrink> = Arc::new(Holder::new(&core, Held::Warm));
         let (account, pool) = (core.pages.account(), &core.settings.warm.pool);
         let registrations = [
             account.governor().hold(account, core.pages.place(), &hot),

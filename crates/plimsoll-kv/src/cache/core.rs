@@ -24,6 +24,8 @@ use crate::tree::{NodeId, Tier};
 
 /// How many copies are given up in search of one page that nobody uses.
 const TRIES: usize = 16;
+/// How many threads decode at most: more than that wait for memory, and not for each other.
+const DECODERS: usize = 4;
 /// How long a page is waited for while copies are being made.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -42,6 +44,8 @@ pub(super) struct Core<P: Pages> {
     pub counts: Counts,
     pub mailbox: Mailbox,
     pub readers: Readers,
+    /// How many threads decode what somebody waits for, that one included.
+    pub decoders: usize,
     /// How many copies are being made from blocks that are held for that.
     pub moving: AtomicUsize,
     pub tag: Tag,
@@ -65,6 +69,7 @@ impl<P: Pages> Core<P> {
             native_codec: codec(Precision::Native, Packing::None)?,
             cold_codec: cold.map(|cold| codec(cold.precision, cold.packing)).transpose()?,
             readers: Readers::start(settings.threads && cold.is_some())?,
+            decoders: if settings.threads { processors().min(DECODERS) } else { 1 },
             pages,
             hot_limit,
             warm_limit,
@@ -165,6 +170,11 @@ impl<P: Pages> Core<P> {
             Tier::Cold => 0,
         }
     }
+}
+
+/// How many threads can run at once.
+pub(super) fn processors() -> usize {
+    thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 /// The most that an account may have on a place.

@@ -6,18 +6,21 @@
 //! for as long as it is worth its bytes, and moves down: from the engine's pages to host memory, from there to a store.
 //!
 //! Where things are: `state.rs` is the book (pure), `core.rs` what everybody shares, `block.rs` the states of a block,
-//! `prefix.rs` and `restore.rs` the way up, `demote.rs`, `save.rs` and `mover.rs` the way down, `holder.rs` what the
+//! `prefix.rs`, `restore.rs`, `errand.rs`, `piece.rs` and `bring.rs` the way up, `demote.rs`, `save.rs` and `mover.rs` the way down, `holder.rs` what the
 //! governor asks, `rates.rs` whether to restore or to compute.
 
 mod block;
+mod bring;
 #[expect(clippy::module_inception, reason = "the cache is what the module is about")]
 mod cache;
 mod copies;
 mod core;
 mod demote;
+mod errand;
 mod error;
 mod holder;
 mod mover;
+mod piece;
 mod prefix;
 mod rates;
 mod reader;

@@ -5,8 +5,10 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-/// How many reads are on their way at once: enough to keep a fast disk busy.
+/// How many reads are on their way at once at most: enough to keep a fast disk busy.
 const READERS: usize = 4;
+/// And at least: while one sums what it read, another reads.
+const READERS_LEAST: usize = 2;
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -24,7 +26,7 @@ impl Readers {
         }
         let (jobs, inbox) = channel::<Job>();
         let inbox = Arc::new(Mutex::new(inbox));
-        for _ in 0..READERS {
+        for _ in 0..super::core::processors().clamp(READERS_LEAST, READERS) {
             let inbox = Arc::clone(&inbox);
             thread::Builder::new().name("plimsoll-kv-read".to_owned()).spawn(move || work(&inbox))?;
         }

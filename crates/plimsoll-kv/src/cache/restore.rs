@@ -1,35 +1,29 @@
 //! The way up: a stored prefix is brought into the engine's pages.
 //!
-//! Reading runs ahead on the readers' threads, in the order in which layers are needed; decoding into pages happens on
-//! the caller's thread when it asks for a layer, so no two threads ever write one page. Whatever goes wrong with a block
+//! Reading runs ahead on the readers' threads (`errand.rs`). Decoding into pages happens when the caller asks for it: a
+//! layer of all blocks on its own thread, or all of them with helpers (`bring.rs`). Whatever goes wrong with a block
 //! (damage, another block's bytes, a store that does not answer in time, no page), the prefix ends before it and the
 //! rest is to be computed.
 
 use std::fmt;
-use std::ops::Range;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
-use plimsoll::Bytes;
-use plimsoll::pool::Lease;
-
-use super::copies::{Hot, Origin, Warm};
+use super::bring::{AHEAD_BYTES, bring};
+use super::copies::{Hot, Origin};
 use super::core::{Core, Seat, snapshot_bytes};
+use super::errand::Errands;
+use super::piece::{From, Lost, Piece, Stage, parts};
 use super::prefix::Prefix;
 use super::state::Source;
 use super::{Shared, cut};
 use crate::block::{BlockId, Chain};
 use crate::engine::Pages;
 use crate::policy::Visit;
-use crate::store::{Expect, Found, Wanted};
 use crate::tree::{NodeId, Tier};
 
-/// Records at least this large are read in parts, so that the first layers come first.
-const LARGE: usize = 1 << 20;
-const PARTS: usize = 4;
-/// Blocks that are read with one call of the store.
-const ERRANDS: usize = 8;
+/// What is read of large records before it is known whether their first layers are wanted first.
+const FIRST_BYTES: u64 = 2 << 20;
 
 /// A prefix on its way into the engine's pages.
 pub struct Restore<P: Pages> {
@@ -52,48 +46,6 @@ pub struct Restored<P: Pages> {
     pub blocks: Vec<Shared<P>>,
     /// How many blocks had been found stored; what is missing is to be computed.
     pub found: usize,
-}
-
-struct Piece<P: Pages> {
-    node: NodeId,
-    boundary: bool,
-    state: Stage<P>,
-}
-
-enum Stage<P: Pages> {
-    Hot(Arc<Hot<P>>),
-    Coming { origin: Arc<Origin>, page: P::Page, snapshot: Option<Lease>, from: From },
-}
-
-enum From {
-    Warm(Arc<Warm>),
-    Cold { form: u32, parts: Vec<Part> },
-}
-
-/// Some sections of a record.
-struct Part {
-    sections: Range<usize>,
-    lengths: Vec<u32>,
-    coming: Option<Receiver<Option<Lease>>>,
-    here: Option<Lease>,
-}
-
-/// Sections to be read.
-struct Errand {
-    id: BlockId,
-    origin: Arc<Origin>,
-    form: u32,
-    sections: Range<usize>,
-    into: Lease,
-    send: Sender<Option<Lease>>,
-}
-
-/// Why a block is not restored.
-enum Lost {
-    /// It is not what it should be, or is gone.
-    Doubt,
-    /// It did not come in time, or there was no room.
-    Late,
 }
 
 impl<P: Pages> Restore<P> {
@@ -127,7 +79,9 @@ impl<P: Pages> Restore<P> {
             }
         }
         restore.core.counts.declined.add((wanted - restore.pieces.len()) as u64);
-        restore.read_ahead(chain);
+        // In which order parts are wanted is not known yet, and the wrong one costs more than a late beginning.
+        let parts = restore.pieces.iter().any(|piece| piece.parts().len() > 1);
+        restore.read_ahead(if parts { FIRST_BYTES } else { AHEAD_BYTES });
         restore
     }
 
@@ -141,7 +95,9 @@ impl<P: Pages> Restore<P> {
     pub fn layer(&mut self, layer: usize) -> usize {
         let last = (layer + 1).min(self.core.layout.layers.len());
         while self.layers < last {
-            self.bring(self.layers);
+            // Also what there was no memory for before.
+            self.read_ahead(u64::MAX);
+            self.bring_layer(self.layers);
             self.layers += 1;
         }
         self.pieces.len()
@@ -157,11 +113,11 @@ impl<P: Pages> Restore<P> {
 
     /// Waits for all of it. The blocks are hot from now on, and held.
     pub fn finish(mut self) -> Restored<P> {
-        let layers = self.core.layout.layers.len();
         if self.layers == 0 {
-            self.bring_blocks();
+            let lost = bring(&self.core, &mut self.pieces, self.until);
+            self.lose(lost);
         } else {
-            self.layer(layers.saturating_sub(1));
+            self.layer(self.core.layout.layers.len().saturating_sub(1));
         }
         self.bring_snapshots();
         let boundary = |piece: &Piece<P>| !self.core.layout.needs_snapshot() || piece.boundary;
@@ -255,78 +211,39 @@ impl<P: Pages> Restore<P> {
         self.core.take_page().map_err(|_| Lost::Late)
     }
 
-    /// Asks the readers for everything that is in a store, the first parts of all blocks first.
-    fn read_ahead(&mut self, chain: &Chain) {
-        let core = Arc::clone(&self.core);
-        let most = self.pieces.iter().map(Piece::parts).max().unwrap_or(0);
-        for part in 0..most {
-            let mut errands = Vec::new();
-            for (index, piece) in self.pieces.iter_mut().enumerate() {
-                let Stage::Coming { origin, from: From::Cold { form, parts }, .. } = &mut piece.state else {
-                    continue;
-                };
-                let Some(part) = parts.get_mut(part) else { continue };
-                let bytes = part.lengths.iter().map(|&bytes| u64::from(bytes)).sum();
-                let Ok(into) = core.take_warm(Bytes::new(bytes), f64::INFINITY) else { continue };
-                let (send, receive) = channel();
-                part.coming = Some(receive);
-                let (form, sections) = (*form, part.sections.clone());
-                errands.push(Errand {
-                    id: chain.ids()[index],
-                    origin: Arc::clone(origin),
-                    form,
-                    sections,
-                    into,
-                    send,
-                });
-                if errands.len() == ERRANDS {
-                    core.send_for(std::mem::take(&mut errands));
+    /// Asks the readers for what is in a store, up to so many bytes, the first parts of all blocks first.
+    fn read_ahead(&mut self, most: u64) {
+        let mut errands = Errands::new(&self.core);
+        let parts = self.pieces.iter().map(|piece| piece.parts().len()).max().unwrap_or(0);
+        for part in 0..parts {
+            for piece in &mut self.pieces {
+                if errands.asked < most {
+                    // What there is no memory for is asked for again when it is needed.
+                    errands.ask(&self.core, piece, part);
                 }
             }
-            core.send_for(errands);
         }
+        errands.send(&self.core);
     }
 
     /// Decodes one layer of every block that is not hot yet.
-    fn bring(&mut self, layer: usize) {
-        let (core, until) = (Arc::clone(&self.core), self.until);
+    fn bring_layer(&mut self, layer: usize) {
+        let (core, until) = (&self.core, self.until);
         let lost = self.pieces.iter_mut().enumerate().find_map(|(index, piece)| {
-            let Stage::Coming { page, from, .. } = &mut piece.state else { return None };
-            core.decode(from, page, layer, until).err().map(|lost| (index, lost))
+            core.decode_layer(piece, layer, until).err().map(|lost| (index, lost))
         });
         self.lose(lost);
-    }
-
-    /// Decodes block after block, for who waits for all of them: while one is decoded, the next are being read.
-    fn bring_blocks(&mut self) {
-        let (core, until, layers) = (Arc::clone(&self.core), self.until, self.core.layout.layers.len());
-        let lost = self.pieces.iter_mut().enumerate().find_map(|(index, piece)| {
-            let Stage::Coming { page, from, .. } = &mut piece.state else { return None };
-            (0..layers)
-                .find_map(|layer| core.decode(from, page, layer, until).err().map(|lost| (index, lost)))
-        });
-        self.lose(lost);
-        self.layers = layers;
     }
 
     fn bring_snapshots(&mut self) {
         if !self.core.layout.needs_snapshot() {
             return;
         }
-        let (core, until) = (Arc::clone(&self.core), self.until);
-        let lost = self.pieces.iter_mut().enumerate().find_map(|(index, piece)| {
-            let Stage::Coming { snapshot, from, .. } = &mut piece.state else { return None };
-            if !piece.boundary {
-                return None;
-            }
-            match core.decode_snapshot(from, until) {
-                Ok(lease) => {
-                    *snapshot = Some(lease);
-                    None
-                }
-                Err(lost) => Some((index, lost)),
-            }
-        });
+        let (core, until) = (&self.core, self.until);
+        let lost =
+            self.pieces.iter_mut().enumerate().find_map(|(index, piece)| {
+                core.decode_snapshot(piece, until).err().map(|lost| (index, lost))
+            });
         self.lose(lost);
     }
 
@@ -342,15 +259,6 @@ impl<P: Pages> Restore<P> {
             }
         }
         self.pieces.truncate(index);
-    }
-}
-
-impl<P: Pages> Piece<P> {
-    fn parts(&self) -> usize {
-        match &self.state {
-            Stage::Coming { from: From::Cold { parts, .. }, .. } => parts.len(),
-            _ => 0,
-        }
     }
 }
 
@@ -387,79 +295,6 @@ impl<P: Pages> Core<P> {
         (0..count).map(|section| u32::try_from(codec.section_bytes(section)).ok()).collect()
     }
 
-    fn send_for(self: &Arc<Self>, errands: Vec<Errand>) {
-        if !errands.is_empty() {
-            let core = Arc::clone(self);
-            self.readers.run(move || core.read(errands));
-        }
-    }
-
-    /// Reads some sections of several blocks, and answers each: with nothing if there is any doubt, or the store fails.
-    fn read(&self, mut errands: Vec<Errand>) {
-        let Some(cold) = &self.settings.cold else { return };
-        let began = Instant::now();
-        let mut wanted = Vec::with_capacity(errands.len());
-        for errand in &mut errands {
-            let origin = &errand.origin;
-            let (parent, root, tokens) = (origin.parent, &origin.root, &*origin.tokens);
-            let expect = Expect { parent, root, tokens, form: errand.form };
-            // A lease of host memory that nothing else uses is always visible.
-            let Ok(into) = errand.into.as_mut_slice() else { return };
-            wanted.push(Wanted {
-                id: errand.id,
-                expect,
-                sections: errand.sections.clone(),
-                into,
-                found: Ok(Found::No),
-            });
-        }
-        cold.store.read_many(&mut wanted);
-        let found: Vec<bool> = wanted.iter().map(|wanted| matches!(wanted.found, Ok(Found::Yes))).collect();
-        let bytes: usize = wanted.iter().map(|wanted| wanted.into.len()).sum();
-        drop(wanted);
-        // A failure is counted as what it took, for nothing.
-        self.rates().tiers[Tier::Cold].learn(bytes as u64, began.elapsed().as_secs_f64());
-        for (errand, found) in errands.into_iter().zip(found) {
-            if found {
-                self.counts.tiers[Tier::Cold].restored.add(errand.into.bytes().get());
-            }
-            // Whoever asked may have stopped waiting.
-            let _ = errand.send.send(found.then_some(errand.into));
-        }
-    }
-
-    fn decode(&self, from: &mut From, page: &mut P::Page, layer: usize, until: Instant) -> Result<(), Lost> {
-        let began = Instant::now();
-        let warm = matches!(from, From::Warm(_));
-        let (form, encoded) = encoded(from, layer, until)?;
-        let codec = self.codec(form).map_err(|_| Lost::Doubt)?;
-        let span = self.layout.span(layer..layer + 1);
-        let bytes = encoded.len() as u64;
-        if let Some(native) = self.pages.bytes_mut(page) {
-            codec.decode(layer, encoded, &mut native[span]).map_err(|_| Lost::Doubt)?;
-        } else {
-            let mut native = vec![0; span.len()];
-            codec.decode(layer, encoded, &mut native).map_err(|_| Lost::Doubt)?;
-            self.pages.write(page, span.start, &native).map_err(|_| Lost::Late)?;
-        }
-        if warm {
-            self.counts.tiers[Tier::Warm].restored.add(bytes);
-            self.rates().tiers[Tier::Warm].learn(bytes, began.elapsed().as_secs_f64());
-        }
-        Ok(())
-    }
-
-    fn decode_snapshot(&self, from: &mut From, until: Instant) -> Result<Lease, Lost> {
-        let section = self.layout.layers.len();
-        let (form, encoded) = encoded(from, section, until)?;
-        let codec = self.codec(form).map_err(|_| Lost::Doubt)?;
-        let bytes = Bytes::new(codec.native_bytes(section) as u64);
-        let mut lease = self.take_warm(bytes, f64::INFINITY).map_err(|_| Lost::Late)?;
-        let into = lease.as_mut_slice().map_err(|_| Lost::Late)?;
-        codec.decode(section, encoded, into).map_err(|_| Lost::Doubt)?;
-        Ok(lease)
-    }
-
     /// A record that is not what it should be is forgotten here and in the store.
     fn forget_cold(&self, node: NodeId) {
         let Some(cold) = &self.settings.cold else { return };
@@ -472,56 +307,6 @@ impl<P: Pages> Core<P> {
         // It is out of the index either way; what the store cannot remove it will tell again at the next start.
         let _ = cold.store.remove(&[id]);
     }
-}
-
-/// A section as it is encoded, once it is there.
-fn encoded(from: &mut From, section: usize, until: Instant) -> Result<(u32, &[u8]), Lost> {
-    match from {
-        From::Warm(warm) => {
-            let span = warm.span(section).ok_or(Lost::Doubt)?;
-            let bytes = warm.bytes.as_slice().map_err(|_| Lost::Late)?;
-            Ok((warm.form, bytes.get(span).ok_or(Lost::Doubt)?))
-        }
-        From::Cold { form, parts } => {
-            let part = parts.iter_mut().find(|part| part.sections.contains(&section)).ok_or(Lost::Doubt)?;
-            let span = part.span(section);
-            Ok((*form, part.wait(until)?.get(span).ok_or(Lost::Doubt)?))
-        }
-    }
-}
-
-impl Part {
-    fn span(&self, section: usize) -> Range<usize> {
-        let before = section.saturating_sub(self.sections.start);
-        let start = self.lengths[..before].iter().map(|&bytes| bytes as usize).sum();
-        start..start + self.lengths[before] as usize
-    }
-
-    fn wait(&mut self, until: Instant) -> Result<&[u8], Lost> {
-        if let Some(coming) = self.coming.take() {
-            let left = until.saturating_duration_since(Instant::now());
-            match coming.recv_timeout(left) {
-                Ok(Some(lease)) => self.here = Some(lease),
-                Ok(None) => return Err(Lost::Doubt),
-                Err(_) => return Err(Lost::Late),
-            }
-        }
-        self.here.as_ref().and_then(|lease| lease.as_slice().ok()).ok_or(Lost::Late)
-    }
-}
-
-/// Cuts a record into parts that are read one after the other.
-fn parts(lengths: &[u32]) -> Vec<Part> {
-    let bytes: usize = lengths.iter().map(|&bytes| bytes as usize).sum();
-    let count = if bytes >= LARGE { PARTS } else { 1 };
-    let each = lengths.len().div_ceil(count).max(1);
-    let part = |(index, lengths): (usize, &[u32])| Part {
-        sections: index * each..index * each + lengths.len(),
-        lengths: lengths.to_vec(),
-        coming: None,
-        here: None,
-    };
-    lengths.chunks(each).enumerate().map(part).collect()
 }
 
 impl<P: Pages> fmt::Debug for Restore<P> {

@@ -1,5 +1,6 @@
 //! The way down to a store, and back at the start.
 
+use std::borrow::Cow;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -28,6 +29,8 @@ struct Parcel {
     origin: Arc<Origin>,
     encoded: Encoded,
     seconds: f32,
+    /// How often it was used until now: what a later process that must give blocks up has to go by.
+    uses: u32,
 }
 
 impl<P: Pages> Core<P> {
@@ -145,9 +148,9 @@ impl<P: Pages> Core<P> {
 
     /// A block's bytes in the form of the store.
     fn parcel(&self, node: NodeId, codec: &Codec) -> Result<Option<Parcel>, DemoteError> {
-        let (source, seconds) = {
+        let (source, seconds, uses) = {
             let state = self.state();
-            (state.source(node), state.seconds(node, self.page_bytes()))
+            (state.source(node), state.seconds(node, self.page_bytes()), state.uses(node))
         };
         let (origin, made) = match source {
             None | Some(Source::Cold { .. }) => return Ok(None),
@@ -167,7 +170,7 @@ impl<P: Pages> Core<P> {
                 (Arc::clone(&warm.origin), self.encode(codec, &native, snapshot, f64::INFINITY)?)
             }
         };
-        Ok(Some(Parcel { node, origin, encoded: made, seconds }))
+        Ok(Some(Parcel { node, origin, encoded: made, seconds, uses }))
     }
 
     /// Puts a batch into the store, which gives up what is worth less if it is full.
@@ -229,10 +232,10 @@ impl<P: Pages> Core<P> {
     }
 
     /// What decodes a form.
-    pub fn codec(&self, form: u32) -> Result<Codec, CodecError> {
+    pub fn codec(&self, form: u32) -> Result<Cow<'_, Codec>, CodecError> {
         let known = [Some(&self.warm_codec), Some(&self.native_codec), self.cold_codec.as_ref()];
         let known = known.into_iter().flatten().find(|codec| codec.form().tag() == form);
-        known.map_or_else(|| Codec::of(&self.layout, form), |codec| Ok(codec.clone()))
+        known.map_or_else(|| Codec::of(&self.layout, form).map(Cow::Owned), |codec| Ok(Cow::Borrowed(codec)))
     }
 
     /// Gives up all that nobody holds.
@@ -261,7 +264,7 @@ impl Parcel {
             root: &self.origin.root,
             tokens: &self.origin.tokens,
             form: self.encoded.form,
-            worth: Worth { seconds: self.seconds, uses: 1, used_at },
+            worth: Worth { seconds: self.seconds, uses: self.uses.max(1), used_at },
             sections,
         }
     }

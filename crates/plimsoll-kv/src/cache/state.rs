@@ -238,6 +238,11 @@ impl<H, W> State<H, W> {
         self.tree.value(node).standing.seconds(bytes)
     }
 
+    /// How often a block was used.
+    pub fn uses(&self, node: NodeId) -> u32 {
+        self.tree.value(node).standing.uses()
+    }
+
     /// Whether its copies carry the state of its end, where the model needs that to go on.
     pub fn is_boundary(&self, node: NodeId) -> bool {
         self.tree.is_marked(node)

@@ -34,6 +34,11 @@ impl Standing {
         self.0.price() * bytes
     }
 
+    /// How often it was used, its making included.
+    pub fn uses(&self) -> u32 {
+        u32::from(self.0.uses())
+    }
+
     /// What its session said of it.
     pub fn hint(&mut self, hint: Hint) {
         self.0 = self.0.hinted(hint);

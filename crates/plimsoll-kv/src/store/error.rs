@@ -49,6 +49,22 @@ pub enum StoreError {
         /// What is wrong with it.
         why: String,
     },
+    /// Files that are none of its own take so much of what it may take that nothing else fits.
+    #[error(
+        "{strange} of the {capacity} that {path} may take are taken by {files} files that have a segment's name and are \
+         none; move them elsewhere, or allow more",
+        path = path.display()
+    )]
+    Strange {
+        /// The folder.
+        path: PathBuf,
+        /// How many files those are.
+        files: u64,
+        /// What they take.
+        strange: Bytes,
+        /// What the folder may take.
+        capacity: Bytes,
+    },
     /// The ledger refuses the bytes.
     #[error(transparent)]
     Refused(#[from] Box<Refusal>),

@@ -16,6 +16,8 @@ pub use error::StoreError;
 pub use record::{Expect, Found, Listed, Record, Room, Wanted, Worth};
 pub use tandem::Tandem;
 
+use plimsoll::Bytes;
+
 use crate::block::BlockId;
 
 /// A place that keeps records by their blocks' identities.
@@ -45,6 +47,11 @@ pub trait Store: Send + Sync {
         for one in wanted {
             one.found = self.read(one.id, &one.expect, one.sections.clone(), one.into);
         }
+    }
+
+    /// How much is best asked for with one call of [`read_many`](Self::read_many), where much is wanted.
+    fn call_bytes(&self) -> Bytes {
+        Bytes::mib(4)
     }
 
     /// Forgets blocks; readers that have begun end well or find a miss. Unknown ones are passed over.

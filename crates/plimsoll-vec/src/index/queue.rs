@@ -60,7 +60,8 @@ impl Queue {
             let group: Vec<Ticket> = state.waiting.extract_if(.., |ticket| ticket.search == how).collect();
             drop(state);
             let mut led = Led { queue: self, group, answer: None };
-            let together: Vec<f32> = led.group.iter().flat_map(|ticket| ticket.queries.iter().copied()).collect();
+            let together: Vec<f32> =
+                led.group.iter().flat_map(|ticket| ticket.queries.iter().copied()).collect();
             led.answer = run(&together, &how).ok();
             drop(led);
             state = self.lock();
@@ -145,7 +146,8 @@ mod tests {
             while passes.load(Ordering::SeqCst) == 0 {
                 std::thread::yield_now();
             }
-            let others: Vec<_> = (2..7_u8).map(|number| (number, scope.spawn(move || ask(f32::from(number))))).collect();
+            let others: Vec<_> =
+                (2..7_u8).map(|number| (number, scope.spawn(move || ask(f32::from(number))))).collect();
             assert_eq!(first.join().unwrap(), [1]);
             for (number, other) in others {
                 assert_eq!(other.join().unwrap(), [u64::from(number)]);

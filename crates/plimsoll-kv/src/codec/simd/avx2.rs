@@ -53,7 +53,7 @@ fn over(a: Lanes, b: Lanes) -> Lanes {
 #[inline]
 #[target_feature(enable = "avx2,f16c")]
 fn inverse(a: Lanes) -> Lanes {
-    a.map(|eight| {
+    each!(eight in [a[0], a[1]] => {
         let small = _mm256_cmp_ps::<_CMP_LT_OQ>(eight, _mm256_set1_ps(f32::MIN_POSITIVE));
         _mm256_andnot_ps(small, _mm256_div_ps(_mm256_set1_ps(1.0), eight))
     })
@@ -63,15 +63,17 @@ fn inverse(a: Lanes) -> Lanes {
 #[inline]
 #[target_feature(enable = "avx2,f16c")]
 fn within(a: Lanes, most: f32) -> bool {
-    a.into_iter()
-        .all(|eight| _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_LE_OQ>(eight, _mm256_set1_ps(most))) == 0xff)
+    let [first, second] = each!(eight in [a[0], a[1]] => {
+        _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_LE_OQ>(eight, _mm256_set1_ps(most)))
+    });
+    first & second == 0xff
 }
 
 /// The least numbers of this kind that are not below.
 #[inline]
 #[target_feature(enable = "avx2,f16c")]
 fn above<const E: u8>(a: Lanes) -> Lanes {
-    a.map(|eight| match E {
+    each!(eight in [a[0], a[1]] => match E {
         F32 => eight,
         F16 => _mm256_cvtph_ps(_mm256_cvtps_ph::<_MM_FROUND_TO_POS_INF>(eight)),
         _ => {
@@ -115,7 +117,9 @@ fn highest(a: Lanes) -> f32 {
 #[inline]
 #[target_feature(enable = "avx2,f16c")]
 fn finite(a: Lanes) -> bool {
-    a.into_iter().all(|eight| _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_ORD_Q>(eight, eight)) == 0xff)
+    let [first, second] =
+        each!(eight in [a[0], a[1]] => _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_ORD_Q>(eight, eight)));
+    first & second == 0xff
 }
 
 /// # Safety
@@ -123,14 +127,15 @@ fn finite(a: Lanes) -> bool {
 #[inline]
 #[target_feature(enable = "avx2,f16c")]
 unsafe fn load<const E: u8>(at: *const u8) -> Lanes {
-    [0, 1].map(|part: usize| {
+    each!(part in [0, 1] => {
         if E == F32 {
             // SAFETY: two times 32 bytes, which the caller vouches for.
-            return unsafe { _mm256_loadu_ps(at.add(32 * part).cast()) };
+            unsafe { _mm256_loadu_ps(at.add(32 * part).cast()) }
+        } else {
+            // SAFETY: two times 16 bytes, which the caller vouches for.
+            let numbers = unsafe { _mm_loadu_si128(at.add(16 * part).cast()) };
+            if E == F16 { _mm256_cvtph_ps(numbers) } else { upper(numbers) }
         }
-        // SAFETY: two times 16 bytes, which the caller vouches for.
-        let numbers = unsafe { _mm_loadu_si128(at.add(16 * part).cast()) };
-        if E == F16 { _mm256_cvtph_ps(numbers) } else { upper(numbers) }
     })
 }
 
@@ -215,19 +220,23 @@ fn halves(both: __m256i) -> (__m128i, __m128i) {
 #[inline]
 #[target_feature(enable = "avx2,f16c")]
 unsafe fn load_codes<const EIGHT: bool>(at: *const u8) -> [Lanes; 4] {
-    let sixteen = |codes: __m128i| {
-        [codes, _mm_srli_si128::<8>(codes)].map(|codes| _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(codes)))
-    };
     if EIGHT {
         // SAFETY: 64 bytes, which the caller vouches for.
-        return PARTS.map(|part| sixteen(unsafe { _mm_loadu_si128(at.add(part * LANES).cast()) }));
+        return each!(part in [0, 1, 2, 3] => sixteen(unsafe { _mm_loadu_si128(at.add(part * LANES).cast()) }));
     }
     // SAFETY: 32 bytes, which the caller vouches for.
     let pairs = unsafe { _mm256_loadu_si256(at.cast()) };
     let mask = _mm256_set1_epi8(0x0f);
     let (a, b) = halves(_mm256_and_si256(pairs, mask));
     let (c, d) = halves(_mm256_and_si256(_mm256_srli_epi16::<4>(pairs), mask));
-    [a, b, c, d].map(sixteen)
+    each!(codes in [a, b, c, d] => sixteen(codes))
+}
+
+/// Sixteen codes as singles.
+#[inline]
+#[target_feature(enable = "avx2,f16c")]
+fn sixteen(codes: __m128i) -> Lanes {
+    each!(eight in [codes, _mm_srli_si128::<8>(codes)] => _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(eight)))
 }
 
 /// Rounds 64 quotients to codes; they are between zero and the highest code.
@@ -237,8 +246,9 @@ unsafe fn load_codes<const EIGHT: bool>(at: *const u8) -> [Lanes; 4] {
 #[inline]
 #[target_feature(enable = "avx2,f16c")]
 unsafe fn store_codes<const EIGHT: bool>(at: *mut u8, quotients: [Lanes; 4]) {
-    let [a, b, c, d] = quotients.map(|quotients| {
-        let [first, second] = quotients.map(|eight| {
+    let [a, b, c, d] = quotients;
+    let [a, b, c, d] = each!(quotients in [a, b, c, d] => {
+        let [first, second] = each!(eight in [quotients[0], quotients[1]] => {
             let (low, high) = halves(_mm256_cvtps_epi32(eight));
             _mm_packus_epi32(low, high)
         });

@@ -194,7 +194,7 @@ fn shorten<const E: u8>(numbers: Lanes) -> __m256i {
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,f16c")]
 unsafe fn load_codes<const EIGHT: bool>(at: *const u8) -> [Lanes; 4] {
     if EIGHT {
-        return PARTS.map(|part| {
+        return each!(part in [0, 1, 2, 3] => {
             // SAFETY: 64 bytes, which the caller vouches for.
             let codes = unsafe { _mm_loadu_si128(at.add(part * LANES).cast()) };
             _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(codes))
@@ -204,13 +204,9 @@ unsafe fn load_codes<const EIGHT: bool>(at: *const u8) -> [Lanes; 4] {
     let pairs = unsafe { _mm256_loadu_si256(at.cast()) };
     let mask = _mm256_set1_epi8(0x0f);
     let (low, high) = (_mm256_and_si256(pairs, mask), _mm256_and_si256(_mm256_srli_epi16::<4>(pairs), mask));
-    [
-        _mm256_castsi256_si128(low),
-        _mm256_extracti128_si256::<1>(low),
-        _mm256_castsi256_si128(high),
-        _mm256_extracti128_si256::<1>(high),
-    ]
-    .map(|codes| _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(codes)))
+    let (a, b) = (_mm256_castsi256_si128(low), _mm256_extracti128_si256::<1>(low));
+    let (c, d) = (_mm256_castsi256_si128(high), _mm256_extracti128_si256::<1>(high));
+    each!(codes in [a, b, c, d] => _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(codes)))
 }
 
 /// Rounds 64 quotients to codes; they are between zero and the highest code.
@@ -220,7 +216,9 @@ unsafe fn load_codes<const EIGHT: bool>(at: *const u8) -> [Lanes; 4] {
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,f16c")]
 unsafe fn store_codes<const EIGHT: bool>(at: *mut u8, quotients: [Lanes; 4]) {
-    let [a, b, c, d] = quotients.map(|quotients| _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(quotients)));
+    let [a, b, c, d] = quotients;
+    let [a, b, c, d] =
+        each!(quotients in [a, b, c, d] => _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(quotients)));
     if EIGHT {
         for (part, codes) in [a, b, c, d].into_iter().enumerate() {
             // SAFETY: 64 bytes, which the caller vouches for.

@@ -4,6 +4,19 @@
 //! methods cannot be told which those are. A file that uses it has a type `Lanes` of 16 singles and, of it: `load`,
 //! `spread`, `store`, `store_one` and `above` for each kind of number; `splat`, `plus`, `minus`, `times`, `over`, `least`,
 //! `most`, `lowest`, `highest`, `finite`, `within`, `inverse`; and `load_codes` and `store_codes` for the 64 codes of a run.
+//!
+//! For the same reason nothing is done through a closure: one that is handed to the standard library is called from code
+//! that is not compiled for these instructions, and is never inlined there. So [`each`] stands for an array's `map`.
+
+/// Does the same for each of a few values: an array of what came out.
+macro_rules! each {
+    ($name:pat in [$($one:expr),*] => $body:expr) => {
+        [$({
+            let $name = $one;
+            $body
+        }),*]
+    };
+}
 
 /// Calls a function for the kind of numbers and codes that there are.
 macro_rules! by_kind {
@@ -24,7 +37,7 @@ macro_rules! drive {
         use $crate::codec::number::{Brain, Half, Number, Single};
         use $crate::codec::quantized::NotFinite;
         use $crate::codec::shape::{Bits, GROUP, Rows};
-        use $crate::codec::simd::drive::by_kind;
+        use $crate::codec::simd::drive::{by_kind, each};
         use $crate::layout::Element;
 
         const F32: u8 = 0;
@@ -191,7 +204,7 @@ macro_rules! drive {
                     }
                 }
                 for token in 0..rows.count {
-                    let quotients = PARTS.map(|part| {
+                    let quotients = each!(part in [0, 1, 2, 3] => {
                         // SAFETY: as above.
                         let numbers = unsafe { load::<E>(native.as_ptr().add(at(token, part))) };
                         let quotients = times(minus(numbers, leasts[part]), inverses[part]);
@@ -245,12 +258,11 @@ macro_rules! drive {
             let (all, row, scales) = (whole(rows), rows.row(), rows.scales_of_row());
             for token in 0..rows.count {
                 for first in (0..all).step_by(GROUP) {
-                    let numbers = PARTS.map(|part| {
+                    let [a, b, c, d] = each!(part in [0, 1, 2, 3] => {
                         let at = (token * rows.width + first + part * LANES) * width::<E>();
                         // SAFETY: the run of 64 channels from `first` on is whole, and within the row of this token.
                         unsafe { load::<E>(native.as_ptr().add(at)) }
                     });
-                    let [a, b, c, d] = numbers;
                     let zero = splat(0.0);
                     let doubt = plus(plus(times(a, zero), times(b, zero)), plus(times(c, zero), times(d, zero)));
                     if !finite(doubt) {
@@ -259,7 +271,7 @@ macro_rules! drive {
                     let low = splat(lowest(least(least(a, b), least(c, d))));
                     let high = splat(highest(most(most(a, b), most(c, d))));
                     let [lowest, step, inverse] = between::<E>(rows, low, high)?;
-                    let quotients = numbers.map(|numbers| {
+                    let quotients = each!(numbers in [a, b, c, d] => {
                         least(times(minus(numbers, lowest), inverse), splat(rows.bits.levels()))
                     });
                     // SAFETY: the run is whole, so its scale and codes are within the row of this token.
@@ -277,4 +289,4 @@ macro_rules! drive {
     };
 }
 
-pub(super) use {by_kind, drive};
+pub(super) use {by_kind, drive, each};

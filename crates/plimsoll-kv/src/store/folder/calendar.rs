@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Seconds of a day.
-const DAY: u64 = 86_400;
+pub(super) const DAY: u64 = 86_400;
 
 /// Tells the time of day.
 pub trait Calendar: Debug + Send + Sync {

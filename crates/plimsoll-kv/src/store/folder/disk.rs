@@ -12,7 +12,7 @@ pub trait Disk: Debug + Send + Sync {
     /// What people call it.
     fn path(&self) -> &Path;
 
-    /// The unit in which space is given, a power of two.
+    /// The unit in which space is given, a power of two and at least 1,024.
     fn block_bytes(&self) -> u32;
 
     /// Makes the folder if it is not there.
@@ -39,6 +39,12 @@ pub trait Disk: Debug + Send + Sync {
     /// Reads several runs at once, each on its own: the outcome stands in each. A disk that can only do one after the
     /// other does nothing, and says `false`.
     fn read_many(&self, _reads: &mut [Read<'_>]) -> bool {
+        false
+    }
+
+    /// Whether a file that is read on and on is read ahead, far enough to keep the disk busy. Where it is not, or where
+    /// nobody knows, what is wanted is announced.
+    fn reads_ahead(&self) -> bool {
         false
     }
 

@@ -78,6 +78,18 @@ impl Spot {
         self.segment.open(&*core.disk, &core.handles)
     }
 
+    /// Whether several lie in the file one right behind the other.
+    pub(super) fn are_run(core: &Core, spots: &[Option<(Self, Opened)>]) -> bool {
+        let mut before = None;
+        spots.iter().all(|spot| {
+            let Some((spot, _)) = spot else { return false };
+            let (range, number) = (spot.range(core), spot.segment.number);
+            let next = (number, range.end.next_multiple_of(core.block_bytes.into()));
+            let before = before.replace(next);
+            before.is_none_or(|before| spot.skip == 0 && before == (number, range.start))
+        })
+    }
+
     /// Says that it will be read soon.
     pub(super) fn announce(&self, core: &Core, opened: &Opened) {
         let range = self.range(core);
@@ -98,7 +110,7 @@ impl Spot {
         expect: Option<&Expect<'_>>,
         into: &mut [u8],
     ) -> io::Result<Fetched> {
-        if into.len() as u64 > ANNOUNCE_BYTES {
+        if !core.disk.reads_ahead() && into.len() as u64 > ANNOUNCE_BYTES {
             self.announce(core, opened);
         }
         let mut head = vec![0; self.header_bytes as usize];

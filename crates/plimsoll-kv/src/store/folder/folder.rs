@@ -273,8 +273,10 @@ impl Store for Folder {
         if wanted.len() > 1 && self.read_at_once(wanted, &spots) {
             return;
         }
-        // One after the other, those that follow announced, so that the disk reads on while one is verified.
-        let (mut announced, mut ahead) = (0, 0_usize);
+        // One after the other, those that follow announced, so that the disk reads on while one is verified. Where the
+        // system reads ahead by itself, it does so in larger requests and pages than when it is told.
+        let stream = self.core.disk.reads_ahead() && Spot::are_run(&self.core, &spots);
+        let (mut announced, mut ahead) = (if stream { wanted.len() } else { 0 }, 0_usize);
         for index in 0..wanted.len() {
             while announced < wanted.len() && (announced <= index || ahead < AHEAD_BYTES) {
                 if let Some((spot, opened)) = &spots[announced] {
@@ -287,6 +289,12 @@ impl Store for Folder {
             ahead = ahead.saturating_sub(one.into.len());
             one.found = self.look(one.id, Some(&one.expect), one.sections.clone(), one.into);
         }
+    }
+
+    fn call_bytes(&self) -> Bytes {
+        // Short calls come back one after the other while the system reads ahead of all of them; announcing pays only
+        // for what a call brings.
+        if self.core.disk.reads_ahead() { Bytes::mib(1) } else { Bytes::mib(4) }
     }
 
     fn remove(&self, ids: &[BlockId]) -> Result<(), StoreError> {

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use plimsoll::Bytes;
 
+use super::calendar::DAY;
 use super::disk::{Disk, How, Lock};
 use super::format::VERSION;
 use super::open::{LOCK, MARKER, read_marker, recover_all};
@@ -49,6 +50,9 @@ pub struct Facts {
     pub written_total: Bytes,
     /// The roots that records descend from, most bytes first.
     pub roots: Vec<RootFacts>,
+    /// On which days records were last used, as far as the store was told: it is when they are written. The last day
+    /// first.
+    pub last_used: Vec<DayFacts>,
     /// Whether a process has it open, and which, if that is known.
     pub in_use: Option<Option<u32>>,
 }
@@ -58,6 +62,17 @@ pub struct Facts {
 pub struct RootFacts {
     /// The root.
     pub root: Root,
+    /// Records.
+    pub records: u64,
+    /// What they take.
+    pub bytes: Bytes,
+}
+
+/// What was last used on one day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DayFacts {
+    /// In days since 1970, UTC.
+    pub day: u64,
     /// Records.
     pub records: u64,
     /// What they take.
@@ -89,10 +104,11 @@ pub fn inspect_on(disk: &dyn Disk) -> Result<Facts, StoreError> {
     let numbers: Vec<u64> = names.iter().filter_map(|name| segment::number(name)).collect();
     let block = u64::from(disk.block_bytes());
     let mut roots: BTreeMap<Root, RootFacts> = BTreeMap::new();
+    let mut days: BTreeMap<u64, DayFacts> = BTreeMap::new();
     for (number, found) in recover_all(disk, &numbers) {
         let found = match found {
             Ok(found) => found,
-            Err(Lost::Damaged { allocated }) => {
+            Err(Lost::Damaged { allocated } | Lost::Strange { allocated }) => {
                 facts.unreadable += 1;
                 facts.allocated = facts.allocated.saturating_add(Bytes::new(allocated));
                 continue;
@@ -118,6 +134,11 @@ pub fn inspect_on(disk: &dyn Disk) -> Result<Facts, StoreError> {
             let root = roots.entry(kept.root).or_insert(none);
             root.records += 1;
             root.bytes = root.bytes.saturating_add(Bytes::new(bytes));
+            let day = kept.worth.used_at / DAY;
+            let none = DayFacts { day, records: 0, bytes: Bytes::ZERO };
+            let day = days.entry(day).or_insert(none);
+            day.records += 1;
+            day.bytes = day.bytes.saturating_add(Bytes::new(bytes));
         }
         let dead: u64 = found.dead.iter().map(|&(_, blocks)| u64::from(blocks) * block).sum();
         facts.live = facts.live.saturating_add(Bytes::new(live));
@@ -125,6 +146,7 @@ pub fn inspect_on(disk: &dyn Disk) -> Result<Facts, StoreError> {
         let beyond = found.allocated.saturating_sub(live);
         facts.dead = facts.dead.saturating_add(Bytes::new(dead.min(beyond)));
     }
+    facts.last_used = days.into_values().rev().collect();
     facts.roots = roots.into_values().collect();
     facts.roots.sort_by_key(|root| std::cmp::Reverse((root.bytes, root.root)));
     Ok(facts)

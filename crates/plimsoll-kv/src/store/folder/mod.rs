@@ -42,7 +42,7 @@ mod writer;
 pub use calendar::{Calendar, ManualCalendar, SystemCalendar};
 pub use folder::{Compacted, Folder};
 pub use format::VERSION;
-pub use inspect::{Facts, RootFacts, inspect, inspect_on};
+pub use inspect::{DayFacts, Facts, RootFacts, inspect, inspect_on};
 pub use real::{ReadWay, RealDisk};
 pub use report::Report;
 pub use settings::{FolderSettings, Sync};

@@ -26,8 +26,8 @@ use crate::store::StoreError;
 pub(super) const LOCK: &str = "lock";
 /// The file that says what the folder is.
 pub(super) const MARKER: &str = "plimsoll-kv";
-/// Marker, lock, and the folder itself.
-const FIXED_BLOCKS: u64 = 3;
+/// Blocks of the lock, and of the folder itself.
+const LOCK_AND_FOLDER: u64 = 2;
 /// In a small folder a segment is at most this part of it,
 const SEGMENT_PART: u64 = 8;
 /// but at least so many blocks.
@@ -65,14 +65,20 @@ pub(super) fn open(disk: &Arc<dyn Disk>, settings: &FolderSettings) -> Result<Pa
 
     let mut numbers: Vec<u64> = names.iter().filter_map(|name| segment::number(name)).collect();
     numbers.sort_unstable();
-    let next = numbers.last().map_or(1, |last| last.saturating_add(1));
+    let next = next_number(&**disk, &numbers)?;
     let space = Space::unlimited(disk.path().display().to_string());
-    let fixed = space.take(FIXED_BLOCKS * u64::from(disk.block_bytes()), Purse::Reserve)?;
-    let mut loading =
-        Loading { disk: &**disk, punches, space: &space, shelves: BTreeMap::new(), report: &mut report };
+    let fixed = space.take(fixed_bytes(disk.block_bytes()), Purse::Reserve)?;
+    let mut loading = Loading {
+        disk: &**disk,
+        punches,
+        space: &space,
+        shelves: BTreeMap::new(),
+        fixed,
+        report: &mut report,
+    };
     let found = recover_all(&**disk, &numbers);
     let (index, twice) = loading.all(found)?;
-    let shelves = loading.shelves;
+    let (shelves, fixed) = (loading.shelves, loading.fixed);
 
     let max_bytes = settings.max_bytes.get();
     let block_bytes = u64::from(disk.block_bytes());
@@ -96,6 +102,21 @@ pub(super) fn open(disk: &Arc<dyn Disk>, settings: &FolderSettings) -> Result<Pa
     report.segments = writer.shelves.len() as u64;
     report.records = core.index().len() as u64;
     Ok(Parts { core, writer, lock, report })
+}
+
+/// What marker, lock and folder take.
+fn fixed_bytes(block_bytes: u32) -> u64 {
+    let block = u64::from(block_bytes);
+    (MARKER_BYTES as u64).next_multiple_of(block) + LOCK_AND_FOLDER * block
+}
+
+/// The number of the next segment: above all that are there, whosever they are.
+fn next_number(disk: &dyn Disk, numbers: &[u64]) -> Result<u64, StoreError> {
+    let Some(&last) = numbers.last() else { return Ok(1) };
+    last.checked_add(1).ok_or_else(|| {
+        let why = "no number comes after that of its name; move it elsewhere, or name another folder";
+        StoreError::Foreign { path: disk.path().join(name(last)), why: why.to_owned() }
+    })
 }
 
 /// The lock, or who has it.
@@ -181,6 +202,8 @@ struct Loading<'a> {
     punches: bool,
     space: &'a Arc<Space>,
     shelves: BTreeMap<u64, Shelf>,
+    /// What the folder takes beside its segments.
+    fixed: Taken,
     report: &'a mut Report,
 }
 
@@ -208,6 +231,12 @@ impl Loading<'_> {
                     self.report.damaged_segments += 1;
                     let removed = self.disk.unlink(&name(number));
                     removed.map_err(|error| system(&path(), "removing", error))?;
+                }
+                // Whose it is cannot be told, so it stays; it has one of our names, so it counts.
+                Err(Lost::Strange { allocated }) => {
+                    self.report.strange_files += 1;
+                    self.report.strange = self.report.strange.saturating_add(Bytes::new(allocated));
+                    self.fixed.merge(self.space.take(allocated, Purse::Reserve)?);
                 }
                 Err(Lost::Foreign(why)) => return Err(StoreError::Foreign { path: path(), why }),
                 Err(Lost::System(error)) if error.kind() == io::ErrorKind::NotFound => {}
@@ -293,6 +322,11 @@ fn fit(
         core.space.keep_back(core.segment_bytes.saturating_add(overhead_bytes(1, 1, core.block_bytes) * 2));
     }
     shrink(core, writer, limit, report);
+    let used = core.space.standing().used;
+    if used > limit && !report.strange.is_zero() {
+        let (path, files, strange) = (core.disk.path().to_owned(), report.strange_files, report.strange);
+        return Err(StoreError::Strange { path, files, strange, capacity: settings.max_bytes });
+    }
     match core.space.settle(limit, settings.account.as_ref()) {
         // The account has less than this folder may take: what is least worth goes for that too.
         Err(StoreError::Refused(refusal)) => {

@@ -17,6 +17,9 @@ use super::disk::{Disk, Facts, File, How, Lock};
 /// What space is counted in at least: what is written is cut to it.
 const BLOCK_LEAST: u32 = 4096;
 const BLOCK_MOST: u32 = 1 << 20;
+/// Reading so far ahead keeps a fast disk busy.
+#[cfg(target_os = "linux")]
+const AHEAD_KIB: u64 = 2 << 10;
 /// What a system that counts blocks counts them in, whatever its file system does.
 const COUNTED: u64 = 512;
 
@@ -37,6 +40,7 @@ pub enum ReadWay {
 pub struct RealDisk {
     path: PathBuf,
     block_bytes: u32,
+    reads_ahead: bool,
     #[cfg(target_os = "linux")]
     rings: Option<super::uring::Rings>,
 }
@@ -50,12 +54,13 @@ impl RealDisk {
     /// A folder, which need not be there yet.
     pub fn new(path: impl Into<PathBuf>, way: ReadWay) -> Self {
         let path = path.into();
-        let block_bytes = block_bytes(&path);
+        let (block_bytes, reads_ahead) = (block_bytes(&path), reads_ahead(&path));
         #[cfg(not(target_os = "linux"))]
         let _ = way;
         Self {
             path,
             block_bytes,
+            reads_ahead,
             #[cfg(target_os = "linux")]
             rings: (way == ReadWay::Uring).then(super::uring::Rings::open).flatten(),
         }
@@ -64,10 +69,32 @@ impl RealDisk {
 
 /// The unit of the file system that a folder is on, or will be.
 fn block_bytes(path: &Path) -> u32 {
-    let there = path.ancestors().find_map(|path| fs::metadata(path).ok());
-    let there = there.or_else(|| fs::metadata(".").ok());
-    let said = there.map_or(BLOCK_LEAST.into(), |facts| facts.blksize());
+    let said = facts(path).map_or(BLOCK_LEAST.into(), |facts| facts.blksize());
     u32::try_from(said).unwrap_or(BLOCK_MOST).clamp(BLOCK_LEAST, BLOCK_MOST).next_power_of_two()
+}
+
+/// What the system says of a folder, or of the nearest above it that is there.
+fn facts(path: &Path) -> Option<fs::Metadata> {
+    let there = path.ancestors().find_map(|path| fs::metadata(path).ok());
+    there.or_else(|| fs::metadata(".").ok())
+}
+
+/// Whether the system reads far ahead of who reads on and on, from the disk that a folder is on.
+#[cfg(target_os = "linux")]
+fn reads_ahead(path: &Path) -> bool {
+    let Some(device) = facts(path).map(|facts| facts.dev()) else { return false };
+    let device = format!("/sys/dev/block/{}:{}", rustix::fs::major(device), rustix::fs::minor(device));
+    // Of a part of a disk, the disk knows.
+    let said = ["queue", "../queue"].iter().find_map(|queue| {
+        let text = fs::read_to_string(format!("{device}/{queue}/read_ahead_kb")).ok()?;
+        text.trim().parse::<u64>().ok()
+    });
+    said.is_some_and(|kib| kib >= AHEAD_KIB)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn reads_ahead(_: &Path) -> bool {
+    false
 }
 
 /// Locks a file, or says who has.
@@ -141,6 +168,10 @@ impl Disk for RealDisk {
         let Some(rings) = &self.rings else { return false };
         rings.read(reads);
         true
+    }
+
+    fn reads_ahead(&self) -> bool {
+        self.reads_ahead
     }
 
     fn way(&self) -> &'static str {

@@ -41,8 +41,11 @@ pub(super) struct Recovered {
 /// Why a file could not be made out.
 #[derive(Debug)]
 pub(super) enum Lost {
-    /// Not even its beginning and its end can be read.
+    /// Not even its beginning and its end can be read, but one of them shows that it was a segment of this folder, or
+    /// nothing ever stood there.
     Damaged { allocated: u64 },
+    /// Nothing shows that it was: somebody gave a file of his own such a name.
+    Strange { allocated: u64 },
     /// Another version, or made for other blocks.
     Foreign(String),
     /// The system failed.
@@ -74,10 +77,26 @@ pub(super) fn recover(disk: &dyn Disk, number: u64) -> Result<Recovered, Lost> {
         spoiled |= trailer.is_some();
         found = by_scan(&*file, facts.bytes, number, block_bytes)?;
     }
-    let mut found = found.ok_or(Lost::Damaged { allocated: facts.allocated })?;
+    let Some(mut found) = found else {
+        let allocated = facts.allocated;
+        // What is whole and has another number is a copy that somebody made.
+        let copy = trailer.is_some_and(|trailer| trailer.number != number);
+        let ours = !copy && (spoiled || was_ours(&*file, facts.bytes, number)?);
+        return Err(if ours { Lost::Damaged { allocated } } else { Lost::Strange { allocated } });
+    };
     (found.bytes, found.allocated) = (facts.bytes, facts.allocated);
     found.spoiled_footer = spoiled;
     Ok(found)
+}
+
+/// Whether a file that cannot be made out was a segment of this number once, by how it begins. One that begins with
+/// nothing is what a loss of power leaves of a segment that was just made.
+fn was_ours(file: &dyn File, bytes: u64, number: u64) -> io::Result<bool> {
+    let mut head = [0; HEAD_BYTES];
+    let there = usize::try_from(bytes).unwrap_or(HEAD_BYTES).min(HEAD_BYTES);
+    file.read_at(0, &mut [IoSliceMut::new(&mut head[..there])])?;
+    let other = Head::read(&head).is_ok_and(|head| head.number != number);
+    Ok(!other && (Head::began(&head) || head.iter().all(|&byte| byte == 0)))
 }
 
 fn other_blocks(theirs: u32, ours: u32) -> Lost {

@@ -15,6 +15,10 @@ pub struct Report {
     pub torn: Bytes,
     /// Segments of which neither beginning nor end could be read; they were removed.
     pub damaged_segments: u64,
+    /// Files that have a segment's name and are none, as far as can be told. They stay, and what they take is charged.
+    pub strange_files: u64,
+    /// What those take.
+    pub strange: Bytes,
     /// Records that were there twice, because a compaction was cut short.
     pub twice: u64,
     /// Records that had to go because there is less room now, and what they took.

@@ -72,6 +72,9 @@ pub fn verify_on(disk: &dyn Disk) -> Result<Verified, StoreError> {
             Err(Lost::Damaged { .. }) => {
                 verified.damage(number, 0, None, "neither its beginning nor its end can be read");
             }
+            Err(Lost::Strange { .. }) => {
+                verified.damage(number, 0, None, "it is no segment of this folder; move it elsewhere");
+            }
             Err(Lost::Foreign(why)) => return Err(StoreError::Foreign { path, why }),
             Err(Lost::System(source)) => return Err(system(&path, "reading", source)),
         }

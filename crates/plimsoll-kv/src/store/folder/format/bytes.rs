@@ -68,6 +68,11 @@ pub(super) fn check(bytes: &[u8], seed: u64) -> u64 {
     xxhash_rust::xxh3::xxh3_64_with_seed(bytes, seed)
 }
 
+/// Whether bytes begin as a magic word does, two of its bytes at most apart: damaged it may be, anybody else's it is not.
+pub(super) fn mostly(bytes: &[u8], magic: [u8; 8]) -> bool {
+    bytes.iter().zip(&magic).filter(|(one, other)| one == other).count() + 2 >= magic.len()
+}
+
 /// Two numbers as one seed, so that neither can be taken for the other.
 pub(super) const fn mix(one: u64, two: u64) -> u64 {
     let mixed = (one ^ two.rotate_left(32)).wrapping_mul(0x9E37_79B9_7F4A_7C15);

@@ -3,9 +3,9 @@
 //! It stands behind the records: roots, one entry for each record that was not removed before, then a *grave* for each,
 //! eight bytes that are zero while the record lives, and a trailer in the last bytes of the file.
 
-use super::bytes::{Reader, Write as _, check, mix};
+use super::bytes::{Reader, Write as _, check, mix, mostly};
 use super::record::dead_word;
-use super::{Unread, VERSION};
+use super::{HEAD_BYTES, Unread, VERSION};
 use crate::block::{BlockId, Root};
 use crate::store::Worth;
 
@@ -194,7 +194,7 @@ impl Trailer {
         let graves = u64::from(records).saturating_mul(GRAVE_BYTES).saturating_add(8);
         let end = footer_at.saturating_add(footer_bytes).saturating_add(graves);
         let sound = end.saturating_add(TRAILER_BYTES as u64 - 8) <= file_bytes;
-        if !sound || !block_bytes.is_power_of_two() || block_bytes < 512 {
+        if !sound || !block_bytes.is_power_of_two() || (block_bytes as usize) < HEAD_BYTES {
             return Err(Unread::Damaged);
         }
         Ok(Self { number, salt, block_bytes, footer_at, footer_bytes, records, footer_check })
@@ -202,7 +202,7 @@ impl Trailer {
 
     /// Whether these bytes look as if they had been a trailer: most of what every trailer begins with is there.
     pub(in super::super) fn began(bytes: &[u8]) -> bool {
-        bytes.iter().zip(&MAGIC).filter(|(one, other)| one == other).count() + 2 >= MAGIC.len()
+        mostly(bytes, MAGIC)
     }
 
     /// Which of the records were removed, by the graves as they stand in the file.

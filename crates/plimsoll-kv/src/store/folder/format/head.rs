@@ -1,6 +1,6 @@
 //! The first bytes of a segment.
 
-use super::bytes::{Reader, Write as _, check};
+use super::bytes::{Reader, Write as _, check, mostly};
 use super::{Unread, VERSION};
 
 const MAGIC: [u8; 8] = *b"PLMKVSEG";
@@ -48,6 +48,12 @@ impl Head {
         Self::read_one(bytes).is_ok() && Self::read_one(second) == Self::read_one(bytes)
     }
 
+    /// Whether these bytes look as if they had been a head: most of what every head begins with is there, in one of the
+    /// two places.
+    pub(in super::super) fn began(bytes: &[u8]) -> bool {
+        [0, SECOND_AT].into_iter().any(|at| mostly(bytes.get(at..).unwrap_or_default(), MAGIC))
+    }
+
     pub(in super::super) fn read(bytes: &[u8]) -> Result<Self, Unread> {
         Self::read_one(bytes).or_else(|first| {
             let second = bytes.get(SECOND_AT..).unwrap_or_default();
@@ -70,7 +76,7 @@ impl Head {
         if version != VERSION {
             return Err(Unread::Version(version));
         }
-        if !block_bytes.is_power_of_two() || block_bytes < 512 {
+        if !block_bytes.is_power_of_two() || (block_bytes as usize) < HEAD_BYTES {
             return Err(Unread::Damaged);
         }
         Ok(Self { number, salt, block_bytes })

@@ -50,8 +50,9 @@ impl Default for SimDisk {
 }
 
 impl SimDisk {
-    /// An empty disk that gives space in blocks of so many bytes, a power of two.
+    /// An empty disk that gives space in blocks of so many bytes, a power of two and at least 1,024.
     pub fn new(block_bytes: u32) -> Self {
+        assert!(block_bytes.is_power_of_two() && block_bytes >= 1_024, "no disk has blocks of {block_bytes}");
         let state = Mutex::new(State::new(block_bytes as usize));
         let shared = Shared { state, held: Mutex::new(false), released: Condvar::new() };
         Self { shared: Arc::new(shared), life: 0 }
