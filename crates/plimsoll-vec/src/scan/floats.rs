@@ -72,8 +72,8 @@ fn many(queries: &Queries, form: &Floats, block: &Block, tops: &mut Tops) {
     let groups = queries.padded() / GROUP;
     let mut marks = [0; BLOCK_ROWS];
     let mut scores = [0.0; BLOCK_ROWS];
-    for first in (0..groups).step_by(kernels.groups) {
-        let count = kernels.groups.min(groups - first);
+    for first in (0..groups).step_by(kernels.float_groups) {
+        let count = kernels.float_groups.min(groups - first);
         let tiles = tiles.of_mut();
         kernels.tile_floats(count, singles, dimension, form.packed(first, count), tiles);
         for (group, tile) in (first..first + count).zip(tiles.chunks_exact(TILE)) {

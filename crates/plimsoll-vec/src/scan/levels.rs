@@ -71,8 +71,8 @@ fn many(queries: &Queries, form: &Levels, block: &Block, tops: &mut Tops) {
     let terms = terms(form, block, &sums);
     let groups = queries.padded() / GROUP;
     let mut marks = [0; BLOCK_ROWS];
-    for first in (0..groups).step_by(kernels.groups) {
-        let count = kernels.groups.min(groups - first);
+    for first in (0..groups).step_by(kernels.level_groups) {
+        let count = kernels.level_groups.min(groups - first);
         let tiles = tiles.of_mut();
         kernels.tile_levels(count, rows.of(), places, form.packed(first, count), tiles);
         for (group, tile) in (first..first + count).zip(tiles.chunks_exact(TILE)) {

@@ -52,11 +52,13 @@ pub(crate) struct Bounds {
 /// # Safety
 /// The processor has the instructions of `W`.
 #[inline(always)]
+#[expect(clippy::needless_range_loop, reason = "iterators over registers are not always made part of the loop")]
 pub(super) unsafe fn levels<W: Wide>(tile: &[i32], terms: &Terms, limits: &Limits, marks: &mut Marks) {
     assert!(tile.len() >= TILE && limits.square.len() >= GROUP && limits.sum.len() >= GROUP);
     assert!(limits.scale.len() >= GROUP && limits.bias.len() >= GROUP && limits.worst.len() >= GROUP);
     marks.fill(0);
-    for part in (0..GROUP).step_by(W::LANES) {
+    let mut part = 0;
+    while part < GROUP {
         // SAFETY: a register of each, within what was checked.
         unsafe {
             let square = W::load(limits.square.as_ptr().add(part));
@@ -64,15 +66,16 @@ pub(super) unsafe fn levels<W: Wide>(tile: &[i32], terms: &Terms, limits: &Limit
             let scale = W::load(limits.scale.as_ptr().add(part));
             let bias = W::load_ints(limits.bias.as_ptr().add(part).cast());
             let worst = W::load(limits.worst.as_ptr().add(part));
-            for (row, mark) in marks.iter_mut().enumerate() {
+            for row in 0..BLOCK_ROWS {
                 let dot = W::load_ints(tile.as_ptr().add(row * GROUP + part).cast());
                 let dot = W::to_f(W::sub_ints(dot, bias));
                 let base = W::add(W::splat(terms.square[row]), square);
                 let base = W::add(base, W::mul(W::splat(terms.low[row]), sum));
                 let score = W::add(base, W::mul(W::mul(W::splat(terms.step[row]), scale), dot));
-                *mark |= W::not_above(score, worst) << part;
+                marks[row] |= W::not_above(score, worst) << part;
             }
         }
+        part += W::LANES;
     }
 }
 
@@ -81,6 +84,7 @@ pub(super) unsafe fn levels<W: Wide>(tile: &[i32], terms: &Terms, limits: &Limit
 /// # Safety
 /// The processor has the instructions of `W`.
 #[inline(always)]
+#[expect(clippy::needless_range_loop, reason = "iterators over registers are not always made part of the loop")]
 pub(super) unsafe fn floats<W: Wide>(
     tile: &[f32],
     bounds: &Bounds,
@@ -89,20 +93,22 @@ pub(super) unsafe fn floats<W: Wide>(
 ) {
     assert!(tile.len() >= TILE && square.len() >= GROUP && reach.len() >= GROUP && worst.len() >= GROUP);
     marks.fill(0);
-    for part in (0..GROUP).step_by(W::LANES) {
+    let mut part = 0;
+    while part < GROUP {
         // SAFETY: a register of each, within what was checked.
         unsafe {
             let square = W::load(square.as_ptr().add(part));
             let reach = W::load(reach.as_ptr().add(part));
             let worst = W::load(worst.as_ptr().add(part));
             let factor = W::splat(bounds.factor);
-            for (row, mark) in marks.iter_mut().enumerate() {
+            for row in 0..BLOCK_ROWS {
                 let dot = W::load(tile.as_ptr().add(row * GROUP + part));
                 let base = W::add(W::splat(bounds.square[row]), square);
                 let base = W::fma(factor, dot, base);
                 let least = W::sub(base, W::mul(W::splat(bounds.reach[row]), reach));
-                *mark |= W::not_above(least, worst) << part;
+                marks[row] |= W::not_above(least, worst) << part;
             }
         }
+        part += W::LANES;
     }
 }

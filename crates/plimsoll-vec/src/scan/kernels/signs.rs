@@ -165,6 +165,7 @@ pub(super) mod avx512 {
 
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
+    #[expect(clippy::needless_range_loop, reason = "iterators over registers are not always made part of the loop")]
     fn counts<const PLANES: usize, const DIFFER: bool>(rows: &SignRows, sums: &mut [i32; BLOCK_ROWS]) {
         let whole = rows.bytes / 8;
         let rest = if rows.bytes % 8 == 0 { [0; BLOCK_ROWS] } else { rows.words(whole) };
@@ -179,20 +180,20 @@ pub(super) mod avx512 {
                         _mm512_loadu_si512(rest.as_ptr().add(eight * 8).cast())
                     }
                 };
-                for (plane, sum) in apart.iter_mut().enumerate() {
+                for plane in 0..PLANES {
                     // SAFETY: so many words were checked.
                     let mask = unsafe { *rows.planes.get_unchecked(word * PLANES + plane) };
                     let mask = _mm512_set1_epi64(mask.cast_signed());
                     let kept = if DIFFER { _mm512_xor_si512(bits, mask) } else { _mm512_and_si512(bits, mask) };
-                    *sum = _mm512_add_epi64(*sum, _mm512_popcnt_epi64(kept));
+                    apart[plane] = _mm512_add_epi64(apart[plane], _mm512_popcnt_epi64(kept));
                 }
             }
             // Horner's way, from the last plane, which counts less than nothing.
             let mut sum = apart[PLANES - 1];
             if PLANES > 1 {
                 sum = _mm512_sub_epi64(_mm512_setzero_si512(), sum);
-                for plane in apart[..PLANES - 1].iter().rev() {
-                    sum = _mm512_add_epi64(_mm512_add_epi64(sum, sum), *plane);
+                for plane in 2..=PLANES {
+                    sum = _mm512_add_epi64(_mm512_add_epi64(sum, sum), apart[PLANES - plane]);
                 }
             }
             let part: &mut [i32] = &mut sums[eight * 8..eight * 8 + 8];
