@@ -6,7 +6,7 @@ use super::form::{Levels, SQUARE_MAX};
 use super::kernels::{GROUP, Kind, LevelRows, Limits, SignRows, Sums, TILE, Terms};
 use super::reference;
 use super::run::{Block, live_rows};
-use crate::code::{Range, Side};
+use crate::code::{Range, Side, root};
 use crate::top::{Finds, Hit, Tops};
 use crate::BLOCK_ROWS;
 
@@ -113,30 +113,36 @@ pub(crate) fn settle(score: f32, form: &Levels, query: usize, block: &Block, row
     if score.is_finite() { score + 0.0 } else { reference::levels(form, query, block, row) }
 }
 
+/// The square of a row's length, of the sums of its levels. In doubles: parts may cancel.
+#[expect(clippy::cast_possible_truncation, reason = "kept as a single")]
+fn square(low: f32, step: f32, middle: f32, dimension: usize, sums: &Sums, row: usize) -> f32 {
+    let (low, step) = (f64::from(low), f64::from(step));
+    let first = f64::from(sums.first[row]);
+    let second = f64::from(sums.second[row]) - f64::from(middle) * first;
+    ((dimension as f64 * low * low + 2.0 * low * step * first) + step * step * second) as f32
+}
+
 /// What makes scores of products, of the rows of a block.
-#[expect(clippy::cast_possible_truncation, reason = "in doubles on the way, kept as singles")]
 pub(crate) fn terms(form: &Levels, block: &Block, sums: &Sums) -> Terms {
     let mut terms = Terms { square: [0.0; BLOCK_ROWS], low: [0.0; BLOCK_ROWS], step: [0.0; BLOCK_ROWS] };
     let factor = if form.distance { -2.0 } else { -1.0 };
     let layout = block.layout;
     let dimension = layout.dimension();
     let middle = f32::from(form.kind.middle());
+    let root = root(dimension);
     for row in live_rows(block.live) {
         let side = &block.upper[layout.side(row)];
         let (low, step, square) = match form.kind {
             Kind::Signs | Kind::Planes => {
-                let side = Side::read(side, dimension);
-                let step = if form.kind == Kind::Signs { side.sign } else { side.level * 0.5 };
+                let side = Side::read(side, root);
+                let step = if form.kind == Kind::Signs { side.sign } else { side.level };
                 (0.0, step, side.length * side.length)
             }
             _ => {
                 let range = Range::read(layout.codec(), side);
                 let low = if form.kind == Kind::Int8 { 0.0 } else { range.low + middle * range.step };
-                let (l, s) = (f64::from(low), f64::from(range.step));
-                let first = f64::from(sums.first[row]);
-                let second = f64::from(sums.second[row]) - f64::from(middle) * first;
-                let square = (dimension as f64 * l * l + 2.0 * l * s * first) + s * s * second;
-                (low, range.step, square as f32)
+                let square = if form.distance { square(low, range.step, middle, dimension, sums, row) } else { 0.0 };
+                (low, range.step, square)
             }
         };
         if form.distance {

@@ -17,7 +17,7 @@ pub(crate) enum Kind {
     Int8Affine,
     /// 0..=15; the front half of the numbers, then, from a whole step on, the back half.
     Int4,
-    /// 0..=30: twice the four bits.
+    /// 2..=254: what the four bits stand for, zero at 128.
     Planes,
     /// 0 and 2.
     Signs,
@@ -27,9 +27,8 @@ impl Kind {
     /// The level that counts as nothing: products are told without their share of it, which keeps them small.
     pub(crate) fn middle(self) -> u8 {
         match self {
-            Self::Int8 | Self::Int8Affine => 128,
+            Self::Int8 | Self::Int8Affine | Self::Planes => 128,
             Self::Int4 => 8,
-            Self::Planes => 15,
             Self::Signs => 1,
         }
     }

@@ -1,6 +1,7 @@
 //! Counts of bits: signs against signs, and against the bit planes of a query's levels.
 
 use crate::BLOCK_ROWS;
+use crate::code::LEVEL_BYTES;
 
 /// Signs of a block, by words, against one query.
 #[derive(Clone, Copy, Debug)]
@@ -85,7 +86,7 @@ const SPREAD: [u64; 256] = {
     table
 };
 
-/// Unpacks the levels of a block: 0 and 2 where there are no lower planes, else twice the four bits.
+/// Unpacks the levels of a block: 0 and 2 where there are no lower planes, else what the four bits stand for.
 #[inline(always)]
 pub(super) fn unpack(signs: &[u8], bytes: usize, lower: &[u8], places: usize, levels: &mut [u8]) {
     for (row, levels) in levels.chunks_exact_mut(places).enumerate().take(BLOCK_ROWS) {
@@ -104,7 +105,8 @@ pub(crate) fn unpack_row(signs: &[u8], row: usize, lower: &[u8], levels: &mut [u
             sign << 1
         } else {
             let plane = |plane: usize| SPREAD[usize::from(lower[plane * bytes + byte])];
-            sign << 4 | plane(0) << 3 | plane(1) << 2 | plane(2) << 1
+            let codes = sign << 3 | plane(0) << 2 | plane(1) << 1 | plane(2);
+            u64::from_le_bytes(codes.to_le_bytes().map(|code| LEVEL_BYTES[usize::from(code & 15)]))
         };
         eight.copy_from_slice(&spread.to_le_bytes());
     }
@@ -144,6 +146,7 @@ pub(super) mod avx512 {
 
     use super::SignRows;
     use crate::BLOCK_ROWS;
+    use crate::code::LEVEL_BYTES;
 
     /// As [`super::weigh`].
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
@@ -208,31 +211,48 @@ pub(super) mod avx512 {
         assert!(signs.len() >= bytes * BLOCK_ROWS && levels.len() >= places * BLOCK_ROWS);
         assert!(places >= bytes * 8 && (lower.is_empty() || lower.len() >= bytes * 3 * BLOCK_ROWS));
         let whole = bytes / 8;
+        // SAFETY: sixteen bytes.
+        let table = _mm512_broadcast_i32x4(unsafe { _mm_loadu_si128(LEVEL_BYTES.as_ptr().cast()) });
         for row in 0..BLOCK_ROWS {
             for word in 0..bytes.div_ceil(8) {
-                let wide = (bytes - word * 8).min(8);
-                let read = |from: &[u8]| -> u64 {
-                    let mut eight = [0; 8];
-                    if word < whole {
-                        eight.copy_from_slice(&from[..8]);
+                // A word of the row's signs or of a plane; the last may not be whole.
+                let wide = if word < whole { 8 } else { bytes - word * 8 };
+                let sign_at = word * 8 * BLOCK_ROWS + row * wide;
+                // SAFETY: words of these rows, whose lengths were checked; places are whole words, as many as these.
+                unsafe {
+                    let sign = word_at(signs.as_ptr().add(sign_at), wide);
+                    let x = if lower.is_empty() {
+                        _mm512_maskz_set1_epi8(sign, 2)
                     } else {
-                        eight[..wide].copy_from_slice(&from[..wide]);
-                    }
-                    u64::from_le_bytes(eight)
-                };
-                let sign = read(&signs[word * 8 * BLOCK_ROWS + row * wide..]);
-                let x = if lower.is_empty() {
-                    _mm512_maskz_set1_epi8(sign, 2)
-                } else {
-                    let plane = |plane: usize| read(&lower[(row * 3 + plane) * bytes + word * 8..]);
-                    let x = _mm512_maskz_set1_epi8(sign, 16);
-                    let x = _mm512_mask_add_epi8(x, plane(0), x, _mm512_set1_epi8(8));
-                    let x = _mm512_mask_add_epi8(x, plane(1), x, _mm512_set1_epi8(4));
-                    _mm512_mask_add_epi8(x, plane(2), x, _mm512_set1_epi8(2))
-                };
-                // SAFETY: places are whole steps of 64, as many as there are words, and checked.
-                unsafe { _mm512_storeu_si512(levels.as_mut_ptr().add(row * places + word * 64).cast(), x) };
+                        let plane = lower.as_ptr().add(row * 3 * bytes + word * 8);
+                        let x = _mm512_maskz_set1_epi8(sign, 8);
+                        let x = _mm512_mask_add_epi8(x, word_at(plane, wide), x, _mm512_set1_epi8(4));
+                        let x = _mm512_mask_add_epi8(x, word_at(plane.add(bytes), wide), x, _mm512_set1_epi8(2));
+                        let x = _mm512_mask_add_epi8(x, word_at(plane.add(2 * bytes), wide), x, _mm512_set1_epi8(1));
+                        _mm512_shuffle_epi8(table, x)
+                    };
+                    _mm512_storeu_si512(levels.as_mut_ptr().add(row * places + word * 64).cast(), x);
+                }
             }
+        }
+    }
+
+    /// Up to eight bytes, the rest zero.
+    ///
+    /// # Safety
+    /// `wide` bytes can be read.
+    #[inline(always)]
+    unsafe fn word_at(from: *const u8, wide: usize) -> u64 {
+        // SAFETY: the caller's.
+        unsafe {
+            if wide == 8 {
+                return from.cast::<u64>().read_unaligned();
+            }
+            let mut word = 0;
+            for at in 0..wide {
+                word |= u64::from(*from.add(at)) << (8 * at);
+            }
+            word
         }
     }
 }
