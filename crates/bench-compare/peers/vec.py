@@ -3,7 +3,7 @@
 
     cargo run --release -p plimsoll-vec --example scan_speed -- --write FOLDER
     pip install numpy faiss-cpu usearch turbovec
-    crates/bench-compare/peers/vec.py FOLDER
+    crates/bench-compare/peers/vec.py FOLDER [ENGINE...]
 
 Two threads, ten nearest by cosine (vectors are brought to length one, then compared by product), one query and a batch of
 all; medians of turns that the engines take one after the other. Engines that are not installed are passed over.
@@ -86,6 +86,8 @@ def main():
     for vectors in (base, queries):
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     found = engines(base)
+    if len(sys.argv) > 2:
+        found = {name: search for name, search in found.items() if name.startswith(("numpy", *sys.argv[2:]))}
     truth = found["numpy f32"](queries)
     one = {name: [] for name in found}
     batch = {name: [] for name in found}

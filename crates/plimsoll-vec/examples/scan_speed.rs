@@ -151,17 +151,21 @@ enum Way {
 /// A search, in milliseconds, and what it found.
 fn search(layout: Layout, parts: &[Part], queries: &Queries, lists: &mut [Tops], way: Way, k: usize) -> (f64, Tops) {
     let begun = Instant::now();
+    let pass = |part: &Part, tops: &mut Tops| {
+        tops.clear();
+        match way {
+            Way::All => scan(queries, part.blocks, part.rows, part.first, None, tops),
+            Way::Signs(_) => scan_signs(queries, (part.blocks, Column::Whole), part.rows, part.first, None, tops),
+        }
+    };
     std::thread::scope(|scope| {
-        for (part, tops) in parts.iter().zip(lists.iter_mut()) {
-            scope.spawn(move || {
-                tops.clear();
-                match way {
-                    Way::All => scan(queries, part.blocks, part.rows, part.first, None, tops),
-                    Way::Signs(_) => {
-                        scan_signs(queries, (part.blocks, Column::Whole), part.rows, part.first, None, tops);
-                    }
-                }
-            });
+        let mut pairs = parts.iter().zip(lists.iter_mut());
+        let own = pairs.next();
+        for (part, tops) in pairs {
+            scope.spawn(move || pass(part, tops));
+        }
+        if let Some((part, tops)) = own {
+            pass(part, tops);
         }
     });
     let mut tops = lists[0].clone();

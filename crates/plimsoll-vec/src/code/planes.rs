@@ -41,7 +41,7 @@ pub(crate) struct Side {
 impl Side {
     /// From a row's side: the length, then what the two factors would be for a vector whose numbers are all one. `root` is
     /// 1 / √dimension: rows are many, and a root is dear.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn read(side: &[u8], root: f32) -> Self {
         let length = f32::from_le_bytes([side[0], side[1], side[2], side[3]]);
         let spread = length * root;
@@ -50,7 +50,7 @@ impl Side {
 }
 
 /// A half that is not negative: shifted to where a single has its parts, then scaled.
-#[inline]
+#[inline(always)]
 fn half(low: u8, high: u8) -> f32 {
     f32::from_bits(u32::from(u16::from_le_bytes([low, high])) << 13) * f32::from_bits(0x7780_0000)
 }

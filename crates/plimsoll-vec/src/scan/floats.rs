@@ -79,8 +79,8 @@ fn many(queries: &Queries, form: &Floats, block: &Block, tops: &mut Tops) {
         for (group, tile) in (first..first + count).zip(tiles.chunks_exact(TILE)) {
             let (square, reach) = form.limits(group);
             let worst = &finds.worst()[group * GROUP..][..GROUP];
-            kernels.sift_floats(tile, &bounds, (square, reach, worst), &mut marks);
-            for row in live_rows(block.live) {
+            let rows = kernels.sift_floats(tile, &bounds, (square, reach, worst), &mut marks);
+            for row in live_rows(rows & block.live) {
                 let mut left = marks[row];
                 while left != 0 {
                     let query = group * GROUP + left.trailing_zeros() as usize;

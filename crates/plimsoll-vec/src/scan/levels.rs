@@ -3,11 +3,11 @@
 use super::Queries;
 use super::desk::Desk;
 use super::form::{Levels, SQUARE_MAX};
-use super::kernels::{GROUP, Kind, LevelRows, Limits, SignRows, Sums, TILE, Terms};
+use super::kernels::{GROUP, Kind, LevelRows, SignRows, Sums, TILE, Terms};
 use super::reference;
 use super::run::{Block, live_rows};
 use crate::code::{Range, Side, root};
-use crate::top::{Finds, Hit, Tops};
+use crate::top::{Hit, Tops};
 use crate::BLOCK_ROWS;
 
 /// One block.
@@ -23,18 +23,12 @@ pub(crate) fn block(queries: &Queries, form: &Levels, block: &Block, tops: &mut 
         products(queries, form, query, block, all, &mut sums);
         let terms = terms.get_or_insert_with(|| self::terms(form, block, &sums));
         let (mut finds, _) = tops.parts();
-        let limits = form.limits(query / GROUP, of_group(&finds, query / GROUP));
-        let worst = limits.worst[query % GROUP];
         let mut scores = [0.0; BLOCK_ROWS];
-        for (row, score) in scores.iter_mut().enumerate() {
-            *score = value(terms, row, &limits, query % GROUP, sums.dot[row]);
-        }
-        for row in live_rows(block.live) {
-            // Not `score <= worst`: what is no number is told in doubles.
-            if !(scores[row] > worst) {
-                let score = settle(scores[row], form, query, block, row);
-                finds.push(query, Hit { score, row: block.first + row as u64 });
-            }
+        let worst = finds.worst()[query];
+        let rows = terms.scores(&form.factors(query), &sums.dot, worst, &mut scores);
+        for row in live_rows(rows & block.live) {
+            let score = settle(scores[row], form, query, block, row);
+            finds.push(query, Hit { score, row: block.first + row as u64 });
         }
     }
 }
@@ -44,7 +38,7 @@ fn products(queries: &Queries, form: &Levels, query: usize, block: &Block, all: 
     let (first, bytes) = (block.layout.first(), block.layout.first_bytes());
     if form.kind == Kind::Signs {
         let (planes, count) = form.planes(query);
-        queries.kernels().weigh(&SignRows { signs: &block.upper[first], bytes, planes, count }, &mut sums.dot);
+        queries.kernels().weigh(&SignRows { signs: &block.upper[first], bytes, planes, count, next: block.next }, &mut sums.dot);
         sums.dot.iter_mut().for_each(|sum| *sum *= 2);
     } else {
         let rows = LevelRows { kind: form.kind, query: form.row(query), codes: &block.upper[first], bytes };
@@ -76,16 +70,16 @@ fn many(queries: &Queries, form: &Levels, block: &Block, tops: &mut Tops) {
         let tiles = tiles.of_mut();
         kernels.tile_levels(count, rows.of(), places, form.packed(first, count), tiles);
         for (group, tile) in (first..first + count).zip(tiles.chunks_exact(TILE)) {
-            kernels.sift_levels(tile, &terms, &form.limits(group, of_group(&finds, group)), &mut marks);
-            for row in live_rows(block.live) {
+            let limits = form.limits(group, &finds.worst()[group * GROUP..][..GROUP]);
+            let rows = kernels.sift_levels(tile, &terms, &limits, &mut marks);
+            for row in live_rows(rows & block.live) {
                 let mut left = marks[row];
                 while left != 0 {
                     let at = left.trailing_zeros() as usize;
                     left &= left - 1;
                     let query = group * GROUP + at;
                     if query < queries.count() {
-                        let limits = form.limits(group, &[]);
-                        let score = value(&terms, row, &limits, at, tile[row * GROUP + at]);
+                        let score = terms.score(row, &form.factors(query), tile[row * GROUP + at]);
                         let score = settle(score, form, query, block, row);
                         finds.push(query, Hit { score, row: block.first + row as u64 });
                     }
@@ -93,18 +87,6 @@ fn many(queries: &Queries, form: &Levels, block: &Block, tops: &mut Tops) {
             }
         }
     }
-}
-
-/// What may enter the lists of a group.
-fn of_group<'a>(finds: &'a Finds, group: usize) -> &'a [f32] {
-    &finds.worst()[group * GROUP..][..GROUP]
-}
-
-/// One score, in the order of operations that every kernel keeps.
-pub(crate) fn value(terms: &Terms, row: usize, limits: &Limits, at: usize, dot: i32) -> f32 {
-    let dot = dot.wrapping_sub(limits.bias[at]) as f32;
-    let base = (terms.square[row] + limits.square[at]) + terms.low[row] * limits.sum[at];
-    base + (terms.step[row] * limits.scale[at]) * dot
 }
 
 /// The score, in doubles where singles were not enough.

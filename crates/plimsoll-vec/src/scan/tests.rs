@@ -36,7 +36,7 @@ fn blocks(codec: Codec, metric: Metric, dimension: usize, vectors: &[f32]) -> Ve
 fn block<'a>(blocks: &'a [u8], layout: Layout, row: usize) -> Block<'a> {
     let bytes = &blocks[row / BLOCK_ROWS * layout.block_bytes()..][..layout.block_bytes()];
     let (upper, lower) = bytes.split_at(layout.upper_bytes());
-    Block { layout, upper, lower, live: u64::MAX, first: 0 }
+    Block { layout, upper, lower, next: &[], live: u64::MAX, first: 0 }
 }
 
 /// What the score of a row should be, and by how much it may differ.

@@ -14,6 +14,8 @@ pub(crate) struct SignRows<'a> {
     pub planes: &'a [u64],
     /// How many planes, at most 8.
     pub count: usize,
+    /// The signs that will be asked for next, or none: they lie apart, where the processor would not look ahead.
+    pub next: &'a [u8],
 }
 
 impl SignRows<'_> {
@@ -183,6 +185,11 @@ pub(super) mod avx512 {
                         _mm512_loadu_si512(rest.as_ptr().add(eight * 8).cast())
                     }
                 };
+                let ahead = (word * BLOCK_ROWS + eight * 8) * 8;
+                if ahead < rows.next.len() {
+                    // SAFETY: within the slice; and a prefetch reads nothing.
+                    unsafe { _mm_prefetch::<_MM_HINT_T0>(rows.next.as_ptr().add(ahead).cast()) };
+                }
                 for plane in 0..PLANES {
                     // SAFETY: so many words were checked.
                     let mask = unsafe { *rows.planes.get_unchecked(word * PLANES + plane) };

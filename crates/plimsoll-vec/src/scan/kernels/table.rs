@@ -17,8 +17,8 @@ pub(crate) struct Kernels {
     unpack: unsafe fn(Kind, &[u8], usize, &mut [u8]),
     sum_levels: unsafe fn(Kind, &[u8], usize, &mut Sums),
     tile_levels: [unsafe fn(&[u8], usize, &[i8], &mut [i32]); 4],
-    sift_levels: unsafe fn(&[i32], &Terms, &Limits, &mut Marks),
-    sift_floats: unsafe fn(&[f32], &Bounds, (&[f32], &[f32], &[f32]), &mut Marks),
+    sift_levels: unsafe fn(&[i32], &Terms, &Limits, &mut Marks) -> u64,
+    sift_floats: unsafe fn(&[f32], &Bounds, (&[f32], &[f32], &[f32]), &mut Marks) -> u64,
     weigh: unsafe fn(&SignRows, &mut [i32; BLOCK_ROWS]),
     differ: unsafe fn(&SignRows, &mut [i32; BLOCK_ROWS]),
     unpack_signs: unsafe fn(&[u8], usize, &[u8], usize, &mut [u8]),
@@ -51,10 +51,10 @@ pub(crate) fn kernels(path: Path) -> &'static Kernels {
 }
 
 macro_rules! forward {
-    ($($(#[$doc:meta])* $name:ident($($arg:ident: $kind:ty),*);)*) => {
+    ($($(#[$doc:meta])* $name:ident($($arg:ident: $kind:ty),*) $(-> $out:ty)?;)*) => {
         impl Kernels {
             $($(#[$doc])*
-            pub(crate) fn $name(&self, $($arg: $kind),*) {
+            pub(crate) fn $name(&self, $($arg: $kind),*) $(-> $out)? {
                 // SAFETY: `kernels` has made sure of the instructions; the kernels check lengths themselves.
                 unsafe { (self.$name)($($arg),*) }
             })*
@@ -88,9 +88,9 @@ forward! {
     /// Sums of unpacked levels.
     sum_levels(kind: Kind, levels: &[u8], places: usize, sums: &mut Sums);
     /// Marks what can enter, by products of levels.
-    sift_levels(tile: &[i32], terms: &Terms, limits: &Limits, marks: &mut Marks);
+    sift_levels(tile: &[i32], terms: &Terms, limits: &Limits, marks: &mut Marks) -> u64;
     /// Marks what can enter, by products of numbers.
-    sift_floats(tile: &[f32], bounds: &Bounds, queries: (&[f32], &[f32], &[f32]), marks: &mut Marks);
+    sift_floats(tile: &[f32], bounds: &Bounds, queries: (&[f32], &[f32], &[f32]), marks: &mut Marks) -> u64;
     /// Sums of a query's levels where signs are set.
     weigh(rows: &SignRows, sums: &mut [i32; BLOCK_ROWS]);
     /// Counts of signs that differ.
@@ -142,8 +142,8 @@ macro_rules! table {
                 sum_rows(rows: &LevelRows, live: u64, all: bool, sums: &mut Sums) = levels::sum_rows;
                 unpack(kind: Kind, codes: &[u8], bytes: usize, into: &mut [u8]) = levels::unpack;
                 sum_levels(kind: Kind, from: &[u8], places: usize, sums: &mut Sums) = levels::sum_levels;
-                sift_levels(tile: &[i32], terms: &Terms, limits: &Limits, marks: &mut Marks) = sift::levels;
-                sift_floats(tile: &[f32], bounds: &Bounds, queries: (&[f32], &[f32], &[f32]), marks: &mut Marks)
+                sift_levels(tile: &[i32], terms: &Terms, limits: &Limits, marks: &mut Marks) -> u64 = sift::levels;
+                sift_floats(tile: &[f32], bounds: &Bounds, queries: (&[f32], &[f32], &[f32]), marks: &mut Marks) -> u64
                     = sift::floats;
             }
 
@@ -170,12 +170,12 @@ macro_rules! table {
             }
         }
     };
-    (@one $wide:ty, $feature:tt, $($name:ident($($arg:ident: $kind:ty),*) = $module:ident::$inner:ident;)*) => {
-        $(table! { @fn $wide, $feature, $name($($arg: $kind),*) = $module::$inner })*
+    (@one $wide:ty, $feature:tt, $($name:ident($($arg:ident: $kind:ty),*) $(-> $out:ty)? = $module:ident::$inner:ident;)*) => {
+        $(table! { @fn $wide, $feature, $name($($arg: $kind),*) $(-> $out)? = $module::$inner })*
     };
-    (@fn $wide:ty, [$($feature:meta)?], $name:ident($($arg:ident: $kind:ty),*) = $module:ident::$inner:ident) => {
+    (@fn $wide:ty, [$($feature:meta)?], $name:ident($($arg:ident: $kind:ty),*) $(-> $out:ty)? = $module:ident::$inner:ident) => {
         $(#[$feature])?
-        unsafe fn $name($($arg: $kind),*) {
+        unsafe fn $name($($arg: $kind),*) $(-> $out)? {
             // SAFETY: this function is compiled for the instructions, and its caller has them.
             unsafe { $module::$inner::<$wide>($($arg),*) }
         }
