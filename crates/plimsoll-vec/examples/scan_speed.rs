@@ -164,17 +164,21 @@ fn search(
     k: usize,
 ) -> (f64, Tops) {
     let begun = Instant::now();
+    let pass = |part: &Part, tops: &mut Tops| {
+        tops.clear();
+        match way {
+            Way::All => scan(queries, part.blocks, part.rows, part.first, None, tops),
+            Way::Signs(_) => scan_signs(queries, (part.blocks, Column::Whole), part.rows, part.first, None, tops),
+        }
+    };
     std::thread::scope(|scope| {
-        for (part, tops) in parts.iter().zip(lists.iter_mut()) {
-            scope.spawn(move || {
-                tops.clear();
-                match way {
-                    Way::All => scan(queries, part.blocks, part.rows, part.first, None, tops),
-                    Way::Signs(_) => {
-                        scan_signs(queries, (part.blocks, Column::Whole), part.rows, part.first, None, tops);
-                    }
-                }
-            });
+        let mut pairs = parts.iter().zip(lists.iter_mut());
+        let own = pairs.next();
+        for (part, tops) in pairs {
+            scope.spawn(move || pass(part, tops));
+        }
+        if let Some((part, tops)) = own {
+            pass(part, tops);
         }
     });
     let mut tops = lists[0].clone();
@@ -282,12 +286,10 @@ fn read(parts: &[Part]) -> f64 {
     std::thread::scope(|scope| {
         for part in parts {
             scope.spawn(|| {
-                let mut sums = [0_u64; 32];
-                for line in part.blocks.chunks_exact(256) {
-                    for (sum, word) in sums.iter_mut().zip(line.chunks_exact(8)) {
-                        *sum ^= u64::from_le_bytes([
-                            word[0], word[1], word[2], word[3], word[4], word[5], word[6], word[7],
-                        ]);
+                let mut sums = [0_u8; 256];
+                for line in part.blocks.as_chunks::<256>().0 {
+                    for at in 0..256 {
+                        sums[at] ^= line[at];
                     }
                 }
                 std::hint::black_box(sums)

@@ -18,5 +18,10 @@ pub use layout::Layout;
 pub(crate) use layout::sign_at;
 pub(crate) use levels::{Range, level, quantize};
 pub(crate) use numbers::read as read_numbers;
-pub(crate) use planes::{Side, twice};
+pub(crate) use planes::{LEVEL_BYTES, Side, level_of, root};
 pub(crate) use rotation::Shape;
+
+#[cfg(test)]
+pub(crate) mod tests;
+#[cfg(test)]
+pub(crate) use tests::normal;

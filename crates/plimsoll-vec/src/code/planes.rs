@@ -1,14 +1,31 @@
 //! Vectors as signs, and as four planes of bits.
 //!
-//! After the rotation a vector's numbers are nearly normal with one spread. A sign stands for `±a`; four bits `c` stand for
-//! `step · (c − 7.5)`, of which the uppermost bit is the sign. What matters in a search is the product with a query: for a
-//! code `z` of the vector `x` it is told as `⟨q, z⟩ · |x|² / ⟨x, z⟩`, which is right on average over directions of `q`, where
-//! the nearest point on the line of `z` would be short by the cosine between the two.
+//! After the rotation a vector's numbers are nearly normal with one spread. A sign stands for `±a`; four bits stand for one of
+//! sixteen [`LEVELS`], closer together where numbers are frequent, of which the uppermost bit is the sign. What matters in
+//! a search is the product with a query: for a code `z` of the vector `x` it is told as `⟨q, z⟩ · |x|² / ⟨x, z⟩`, which is
+//! right on average over directions of `q`, where the nearest point on the line of `z` would be short by the cosine
+//! between the two.
 
 use half::f16;
 
 use super::layout::sign_at;
 use crate::BLOCK_ROWS;
+
+/// What four bits stand for, the lowest eight turned round: the best sixteen levels for normal numbers (Lloyd and Max), of
+/// which 46 are a spread. Small enough for a byte, so that products are products of bytes.
+const LEVELS: [u8; 8] = [6, 18, 30, 43, 58, 74, 95, 126];
+
+/// The levels as bytes from 0 on, with 128 in the middle, by code.
+pub(crate) const LEVEL_BYTES: [u8; 16] = {
+    let mut bytes = [0; 16];
+    let mut at = 0;
+    while at < 8 {
+        bytes[8 + at] = 128 + LEVELS[at];
+        bytes[7 - at] = 128 - LEVELS[at];
+        at += 1;
+    }
+    bytes
+};
 
 /// What a row's side says.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,22 +34,34 @@ pub(crate) struct Side {
     pub length: f32,
     /// A sign times this stands for a number.
     pub sign: f32,
-    /// A level's distance from the middle, `c − 7.5`, times this stands for a number.
+    /// A level times this stands for a number.
     pub level: f32,
 }
 
 impl Side {
-    /// From a row's side: the length, then what the two factors would be for a vector whose numbers are all one.
-    pub(crate) fn read(side: &[u8], dimension: usize) -> Self {
+    /// From a row's side: the length, then what the two factors would be for a vector whose numbers are all one. `root` is
+    /// 1 / √dimension: rows are many, and a root is dear.
+    #[inline(always)]
+    pub(crate) fn read(side: &[u8], root: f32) -> Self {
         let length = f32::from_le_bytes([side[0], side[1], side[2], side[3]]);
-        let spread = length / (dimension as f32).sqrt();
-        let part = |at: usize| f16::from_bits(u16::from_le_bytes([side[at], side[at + 1]])).to_f32();
-        Self { length, sign: part(4) * spread, level: part(6) * spread }
+        let spread = length * root;
+        Self { length, sign: half(side[4], side[5]) * spread, level: half(side[6], side[7]) * spread }
     }
 }
 
-/// Steps that are tried, in spreads of the vector: around the best for a normal distribution, .335.
-const STEPS: [f64; 7] = [0.24, 0.28, 0.31, 0.335, 0.36, 0.40, 0.46];
+/// A half that is not negative: shifted to where a single has its parts, then scaled.
+#[inline(always)]
+fn half(low: u8, high: u8) -> f32 {
+    f32::from_bits(u32::from(u16::from_le_bytes([low, high])) << 13) * f32::from_bits(0x7780_0000)
+}
+
+/// 1 / √dimension.
+pub(crate) fn root(dimension: usize) -> f32 {
+    1.0 / (dimension as f32).sqrt()
+}
+
+/// Units that are tried, in spreads of the vector: around 1 / 46.
+const UNITS: [f64; 7] = [0.72, 0.84, 0.93, 1.0, 1.07, 1.18, 1.36];
 
 /// The planes of one vector, on the way into its block.
 #[derive(Debug)]
@@ -63,14 +92,15 @@ impl Planes<'_> {
         let sign = if total > 0.0 { length * root / total } else { 0.0 };
         let mut level = 0.0;
         if !self.lower.is_empty() {
-            let (step, product) = best_step(vector, spread);
+            let (unit, product) = best_unit(vector, spread);
             if product > 0.0 {
+                // In units of a level: about 1 / 46, as levels are.
                 level = length * root / product;
             }
             let planes = self.lower.chunks_exact_mut(bytes).zip([4, 2, 1]);
             for (plane, weight) in planes {
                 for (byte, eight) in plane.iter_mut().zip(vector.chunks(8)) {
-                    *byte = bits(eight, |x| code(x, step) & weight != 0);
+                    *byte = bits(eight, |x| code(x, unit) & weight != 0);
                 }
             }
         }
@@ -85,53 +115,66 @@ fn bits(eight: &[f32], answer: impl Fn(f32) -> bool) -> u8 {
     eight.iter().enumerate().fold(0, |byte, (at, x)| byte | u8::from(answer(*x)) << at)
 }
 
-/// The four bits of a number. A number's sign decides the uppermost, also that of a zero.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 15")]
-fn code(x: f32, step: f64) -> u8 {
-    let size = if step > 0.0 { (f64::from(x.abs()) / step).min(7.0) as u8 } else { 0 };
-    if x.is_sign_negative() { 7 - size } else { 8 + size }
+/// Which of the levels is nearest to a size in units.
+#[inline]
+fn nearest(size: f32) -> usize {
+    let mut level = 0;
+    for at in 0..LEVELS.len() - 1 {
+        level += usize::from(size > f32::from(LEVELS[at]).midpoint(f32::from(LEVELS[at + 1])));
+    }
+    level
 }
 
-/// The step whose code is nearest in direction, and the product of vector and code.
-fn best_step(vector: &[f32], spread: f64) -> (f64, f64) {
+/// The four bits of a number; `unit` is how many levels a number of one is. A number's sign decides the uppermost, also that
+/// of a zero.
+#[expect(clippy::cast_possible_truncation, reason = "0 to 15")]
+fn code(x: f32, unit: f32) -> u8 {
+    let level = nearest(x.abs() * unit) as u8;
+    if x.is_sign_negative() { 7 - level } else { 8 + level }
+}
+
+/// The unit whose code is nearest in direction, and the product of vector and code.
+#[expect(clippy::cast_possible_truncation, reason = "a unit in singles is near enough")]
+fn best_unit(vector: &[f32], spread: f64) -> (f32, f64) {
     let mut best = (0.0, 0.0, -1.0);
-    for step in STEPS.map(|step| step * spread) {
+    for unit in UNITS.map(|unit| if spread > 0.0 { (46.0 * unit / spread) as f32 } else { 0.0 }) {
         let (mut product, mut square) = (0.0, 0.0);
         for x in vector {
-            let size = if step > 0.0 { (f64::from(x.abs()) / step).min(7.0).floor() + 0.5 } else { 0.5 };
-            product += size * f64::from(x.abs());
-            square += size * size;
+            let level = f64::from(LEVELS[nearest(x.abs() * unit)]);
+            product += level * f64::from(x.abs());
+            square += level * level;
         }
         let near = product / square.sqrt();
         if near > best.2 {
-            best = (step, product, near);
+            best = (unit, product, near);
         }
     }
     (best.0, best.1)
 }
 
-/// The level of a number, twice its distance from the middle: −15 to 15, or −1 and 1 of a sign alone.
-pub(crate) fn twice(signs: &[u8], row: usize, lower: &[u8], at: usize) -> i32 {
+/// The level of a number: −126 to 126, or −1 and 1 of a sign alone.
+pub(crate) fn level_of(signs: &[u8], row: usize, lower: &[u8], at: usize) -> i32 {
     let bytes = signs.len() / BLOCK_ROWS;
-    let bit = |byte: u8| i32::from(byte >> (at % 8) & 1);
+    let bit = |byte: u8| byte >> (at % 8) & 1;
     let sign = bit(signs[sign_at(bytes, row, at / 8)]);
     if lower.is_empty() {
-        return sign * 2 - 1;
+        return i32::from(sign) * 2 - 1;
     }
     let plane = |plane: usize| bit(lower[plane * bytes + at / 8]);
-    2 * (sign * 8 + plane(0) * 4 + plane(1) * 2 + plane(2)) - 15
+    let code = sign << 3 | plane(0) << 2 | plane(1) << 1 | plane(2);
+    i32::from(LEVEL_BYTES[usize::from(code)]) - 128
 }
 
 /// Reads the numbers back: the nearest point on the code's line, still rotated.
 #[expect(clippy::cast_possible_truncation, reason = "the numbers are singles")]
 pub(crate) fn read(signs: &[u8], row: usize, side: &[u8], lower: &[u8], vector: &mut [f32]) {
-    let side = Side::read(side, vector.len());
-    let scale = f64::from(if lower.is_empty() { side.sign } else { side.level * 0.5 });
-    let square: f64 = (0..vector.len()).map(|at| f64::from(twice(signs, row, lower, at)).powi(2)).sum();
+    let side = Side::read(side, root(vector.len()));
+    let scale = f64::from(if lower.is_empty() { side.sign } else { side.level });
+    let square: f64 = (0..vector.len()).map(|at| f64::from(level_of(signs, row, lower, at)).powi(2)).sum();
     let length = f64::from(side.length);
     // The factor in the side is |x|² / ⟨x, z⟩; the nearest point has ⟨x, z⟩ / ⟨z, z⟩.
     let factor = if scale > 0.0 { length * length / (scale * square) } else { 0.0 };
     for (at, x) in vector.iter_mut().enumerate() {
-        *x = (factor * f64::from(twice(signs, row, lower, at))) as f32;
+        *x = (factor * f64::from(level_of(signs, row, lower, at))) as f32;
     }
 }

@@ -72,15 +72,15 @@ fn many(queries: &Queries, form: &Floats, block: &Block, tops: &mut Tops) {
     let groups = queries.padded() / GROUP;
     let mut marks = [0; BLOCK_ROWS];
     let mut scores = [0.0; BLOCK_ROWS];
-    for first in (0..groups).step_by(kernels.groups) {
-        let count = kernels.groups.min(groups - first);
+    for first in (0..groups).step_by(kernels.float_groups) {
+        let count = kernels.float_groups.min(groups - first);
         let tiles = tiles.of_mut();
         kernels.tile_floats(count, singles, dimension, form.packed(first, count), tiles);
         for (group, tile) in (first..first + count).zip(tiles.chunks_exact(TILE)) {
             let (square, reach) = form.limits(group);
             let worst = &finds.worst()[group * GROUP..][..GROUP];
-            kernels.sift_floats(tile, &bounds, (square, reach, worst), &mut marks);
-            for row in live_rows(block.live) {
+            let rows = kernels.sift_floats(tile, &bounds, (square, reach, worst), &mut marks);
+            for row in live_rows(rows & block.live) {
                 let mut left = marks[row];
                 while left != 0 {
                     let query = group * GROUP + left.trailing_zeros() as usize;

@@ -1,6 +1,6 @@
 //! The forms of queries.
 
-use super::kernels::{GROUP, Kind, Limits};
+use super::kernels::{Factors, GROUP, Kind, Limits};
 use super::lines::Lines;
 use super::queries::{MANY, Queries};
 use crate::code::quantize;
@@ -254,6 +254,16 @@ impl Levels {
     pub(crate) fn packed(&self, first_group: usize, groups: usize) -> &[i8] {
         let size = self.kind.places(self.dimension) * GROUP;
         &self.packed.of()[first_group * size..][..groups * size]
+    }
+
+    /// What makes scores of one query's products.
+    pub(crate) fn factors(&self, query: usize) -> Factors {
+        Factors {
+            square: self.square[query],
+            sum: self.sum[query],
+            scale: self.scale[query],
+            bias: self.bias[query],
+        }
     }
 
     /// What makes scores of a group's products, beside what may enter the group's lists.

@@ -3,12 +3,12 @@
 use super::Queries;
 use super::desk::Desk;
 use super::form::{Levels, SQUARE_MAX};
-use super::kernels::{GROUP, Kind, LevelRows, Limits, SignRows, Sums, TILE, Terms};
+use super::kernels::{GROUP, Kind, LevelRows, SignRows, Sums, TILE, Terms};
 use super::reference;
 use super::run::{Block, live_rows};
+use crate::code::{Range, Side, root};
+use crate::top::{Hit, Tops};
 use crate::BLOCK_ROWS;
-use crate::code::{Range, Side};
-use crate::top::{Finds, Hit, Tops};
 
 /// One block.
 pub(crate) fn block(queries: &Queries, form: &Levels, block: &Block, tops: &mut Tops) {
@@ -23,18 +23,12 @@ pub(crate) fn block(queries: &Queries, form: &Levels, block: &Block, tops: &mut 
         products(queries, form, query, block, all, &mut sums);
         let terms = terms.get_or_insert_with(|| self::terms(form, block, &sums));
         let (mut finds, _) = tops.parts();
-        let limits = form.limits(query / GROUP, of_group(&finds, query / GROUP));
-        let worst = limits.worst[query % GROUP];
         let mut scores = [0.0; BLOCK_ROWS];
-        for (row, score) in scores.iter_mut().enumerate() {
-            *score = value(terms, row, &limits, query % GROUP, sums.dot[row]);
-        }
-        for row in live_rows(block.live) {
-            // Not `score <= worst`: what is no number is told in doubles.
-            if !(scores[row] > worst) {
-                let score = settle(scores[row], form, query, block, row);
-                finds.push(query, Hit { score, row: block.first + row as u64 });
-            }
+        let worst = finds.worst()[query];
+        let rows = terms.scores(&form.factors(query), &sums.dot, worst, &mut scores);
+        for row in live_rows(rows & block.live) {
+            let score = settle(scores[row], form, query, block, row);
+            finds.push(query, Hit { score, row: block.first + row as u64 });
         }
     }
 }
@@ -44,9 +38,7 @@ fn products(queries: &Queries, form: &Levels, query: usize, block: &Block, all: 
     let (first, bytes) = (block.layout.first(), block.layout.first_bytes());
     if form.kind == Kind::Signs {
         let (planes, count) = form.planes(query);
-        queries
-            .kernels()
-            .weigh(&SignRows { signs: &block.upper[first], bytes, planes, count }, &mut sums.dot);
+        queries.kernels().weigh(&SignRows { signs: &block.upper[first], bytes, planes, count, next: block.next }, &mut sums.dot);
         sums.dot.iter_mut().for_each(|sum| *sum *= 2);
     } else {
         let rows = LevelRows { kind: form.kind, query: form.row(query), codes: &block.upper[first], bytes };
@@ -73,21 +65,21 @@ fn many(queries: &Queries, form: &Levels, block: &Block, tops: &mut Tops) {
     let terms = terms(form, block, &sums);
     let groups = queries.padded() / GROUP;
     let mut marks = [0; BLOCK_ROWS];
-    for first in (0..groups).step_by(kernels.groups) {
-        let count = kernels.groups.min(groups - first);
+    for first in (0..groups).step_by(kernels.level_groups) {
+        let count = kernels.level_groups.min(groups - first);
         let tiles = tiles.of_mut();
         kernels.tile_levels(count, rows.of(), places, form.packed(first, count), tiles);
         for (group, tile) in (first..first + count).zip(tiles.chunks_exact(TILE)) {
-            kernels.sift_levels(tile, &terms, &form.limits(group, of_group(&finds, group)), &mut marks);
-            for row in live_rows(block.live) {
+            let limits = form.limits(group, &finds.worst()[group * GROUP..][..GROUP]);
+            let rows = kernels.sift_levels(tile, &terms, &limits, &mut marks);
+            for row in live_rows(rows & block.live) {
                 let mut left = marks[row];
                 while left != 0 {
                     let at = left.trailing_zeros() as usize;
                     left &= left - 1;
                     let query = group * GROUP + at;
                     if query < queries.count() {
-                        let limits = form.limits(group, &[]);
-                        let score = value(&terms, row, &limits, at, tile[row * GROUP + at]);
+                        let score = terms.score(row, &form.factors(query), tile[row * GROUP + at]);
                         let score = settle(score, form, query, block, row);
                         finds.push(query, Hit { score, row: block.first + row as u64 });
                     }
@@ -97,48 +89,42 @@ fn many(queries: &Queries, form: &Levels, block: &Block, tops: &mut Tops) {
     }
 }
 
-/// What may enter the lists of a group.
-fn of_group<'a>(finds: &'a Finds, group: usize) -> &'a [f32] {
-    &finds.worst()[group * GROUP..][..GROUP]
-}
-
-/// One score, in the order of operations that every kernel keeps.
-pub(crate) fn value(terms: &Terms, row: usize, limits: &Limits, at: usize, dot: i32) -> f32 {
-    let dot = dot.wrapping_sub(limits.bias[at]) as f32;
-    let base = (terms.square[row] + limits.square[at]) + terms.low[row] * limits.sum[at];
-    base + (terms.step[row] * limits.scale[at]) * dot
-}
-
 /// The score, in doubles where singles were not enough.
 pub(crate) fn settle(score: f32, form: &Levels, query: usize, block: &Block, row: usize) -> f32 {
     // A zero is 0 and not −0, so that equal scores are equal bits.
     if score.is_finite() { score + 0.0 } else { reference::levels(form, query, block, row) }
 }
 
+/// The square of a row's length, of the sums of its levels. In doubles: parts may cancel.
+#[expect(clippy::cast_possible_truncation, reason = "kept as a single")]
+fn square(low: f32, step: f32, middle: f32, dimension: usize, sums: &Sums, row: usize) -> f32 {
+    let (low, step) = (f64::from(low), f64::from(step));
+    let first = f64::from(sums.first[row]);
+    let second = f64::from(sums.second[row]) - f64::from(middle) * first;
+    ((dimension as f64 * low * low + 2.0 * low * step * first) + step * step * second) as f32
+}
+
 /// What makes scores of products, of the rows of a block.
-#[expect(clippy::cast_possible_truncation, reason = "in doubles on the way, kept as singles")]
 pub(crate) fn terms(form: &Levels, block: &Block, sums: &Sums) -> Terms {
     let mut terms = Terms { square: [0.0; BLOCK_ROWS], low: [0.0; BLOCK_ROWS], step: [0.0; BLOCK_ROWS] };
     let factor = if form.distance { -2.0 } else { -1.0 };
     let layout = block.layout;
     let dimension = layout.dimension();
     let middle = f32::from(form.kind.middle());
+    let root = root(dimension);
     for row in live_rows(block.live) {
         let side = &block.upper[layout.side(row)];
         let (low, step, square) = match form.kind {
             Kind::Signs | Kind::Planes => {
-                let side = Side::read(side, dimension);
-                let step = if form.kind == Kind::Signs { side.sign } else { side.level * 0.5 };
+                let side = Side::read(side, root);
+                let step = if form.kind == Kind::Signs { side.sign } else { side.level };
                 (0.0, step, side.length * side.length)
             }
             _ => {
                 let range = Range::read(layout.codec(), side);
                 let low = if form.kind == Kind::Int8 { 0.0 } else { range.low + middle * range.step };
-                let (l, s) = (f64::from(low), f64::from(range.step));
-                let first = f64::from(sums.first[row]);
-                let second = f64::from(sums.second[row]) - f64::from(middle) * first;
-                let square = (dimension as f64 * l * l + 2.0 * l * s * first) + s * s * second;
-                (low, range.step, square as f32)
+                let square = if form.distance { square(low, range.step, middle, dimension, sums, row) } else { 0.0 };
+                (low, range.step, square)
             }
         };
         if form.distance {

@@ -10,6 +10,8 @@
 //! Scores of levels and signs are the same on every processor and with any number of queries. Scores of numbers are the same
 //! on processors that fuse multiplication and addition; without, they differ in the last places.
 
+#[cfg(target_arch = "x86_64")]
+mod amx;
 mod desk;
 mod floats;
 mod form;

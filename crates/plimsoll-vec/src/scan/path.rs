@@ -65,7 +65,7 @@ impl Path {
                     && is_x86_feature_detected!("avx512vnni")
                     && is_x86_feature_detected!("avx512vpopcntdq")
             }
-            Self::Amx => false,
+            Self::Amx => Self::Avx512.is_here() && super::amx::is_permitted(),
             Self::Neon => false,
         }
     }

@@ -6,7 +6,7 @@ use super::form::Levels;
 use super::kernels::{FloatRows, Kind};
 use super::run::Block;
 use crate::BLOCK_ROWS;
-use crate::code::{Range, Side, level, read_numbers, twice};
+use crate::code::{Range, Side, level, level_of, read_numbers, root};
 
 /// The score of two vectors: the squared distance, or the product with its sign turned.
 pub(crate) fn score(distance: bool, query: &[f64], row: &[f64]) -> f64 {
@@ -41,12 +41,12 @@ pub(crate) fn numbers(kind: Kind, block: &Block, row: usize) -> (Vec<f64>, f64) 
     let side = &block.upper[layout.side(row)];
     let dimension = layout.dimension();
     if matches!(kind, Kind::Signs | Kind::Planes) {
-        let side = Side::read(side, dimension);
-        let factor = f64::from(if kind == Kind::Signs { side.sign } else { side.level * 0.5 });
+        let side = Side::read(side, root(dimension));
+        let factor = f64::from(if kind == Kind::Signs { side.sign } else { side.level });
         let signs = &block.upper[layout.first()];
         debug_assert_eq!(signs.len() % BLOCK_ROWS, 0, "whole rows");
         let lower = if kind == Kind::Signs { &[] } else { block.lower_row(row) };
-        let numbers = (0..dimension).map(|at| factor * f64::from(twice(signs, row, lower, at))).collect();
+        let numbers = (0..dimension).map(|at| factor * f64::from(level_of(signs, row, lower, at))).collect();
         return (numbers, f64::from(side.length).powi(2));
     }
     let range = Range::read(layout.codec(), side);

@@ -46,6 +46,8 @@ pub(crate) struct Block<'a> {
     pub upper: &'a [u8],
     /// Its lower planes, or none.
     pub lower: &'a [u8],
+    /// The signs of the block that follows, or none.
+    pub next: &'a [u8],
     /// A bit for each row that is looked at.
     pub live: u64,
     /// The number of its first row.
@@ -119,7 +121,8 @@ fn pass(
         if live != 0 {
             let (upper, lower) = block.split_at(layout.upper_bytes());
             let first = first_row + (at * BLOCK_ROWS) as u64;
-            each(queries, &Block { layout, upper, lower, live, first }, tops);
+            let next = blocks.get((at + 1) * bytes..).and_then(|next| next.get(layout.first())).unwrap_or_default();
+            each(queries, &Block { layout, upper, lower, next, live, first }, tops);
         }
     }
 }
@@ -134,8 +137,7 @@ fn one_block(queries: &Queries, block: &Block, tops: &mut Tops) {
             for query in 0..queries.count() {
                 let mut counts = [0; BLOCK_ROWS];
                 let signs = &block.upper[block.layout.first()];
-                let rows =
-                    SignRows { signs, bytes: block.layout.first_bytes(), planes: bits.row(query), count: 1 };
+                let rows = SignRows { signs, bytes: block.layout.first_bytes(), planes: bits.row(query), count: 1, next: block.next };
                 queries.kernels().differ(&rows, &mut counts);
                 let worst = finds.worst()[query];
                 for row in live_rows(block.live) {

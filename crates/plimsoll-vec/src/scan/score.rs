@@ -1,7 +1,7 @@
 //! The score of one row: for what was found otherwise, by signs or by another code.
 
 use super::form::{Form, Levels};
-use super::kernels::{GROUP, Kind, LevelRows, SignRows, Sums, unpack_row};
+use super::kernels::{Kind, LevelRows, SignRows, Sums, unpack_row};
 use super::run::Block;
 use super::{Queries, floats, levels};
 use crate::BLOCK_ROWS;
@@ -26,7 +26,7 @@ pub fn score(queries: &Queries, query: usize, row: &Row, number: u64, tops: &mut
     assert!(row.at < BLOCK_ROWS && query < queries.count() && tops.count() == queries.count());
     let layout = queries.layout();
     let live = 1 << row.at;
-    let mut block = Block { layout, upper: row.block, lower: &[], live, first: 0 };
+    let mut block = Block { layout, upper: row.block, lower: &[], next: &[], live, first: 0 };
     let value = match queries.form() {
         Form::Floats(form) => {
             let mut scores = [0.0; BLOCK_ROWS];
@@ -36,7 +36,7 @@ pub fn score(queries: &Queries, query: usize, row: &Row, number: u64, tops: &mut
         Form::Bits(bits) => {
             let mut counts = [0; BLOCK_ROWS];
             let signs = &row.block[layout.first()];
-            let rows = SignRows { signs, bytes: layout.first_bytes(), planes: bits.row(query), count: 1 };
+            let rows = SignRows { signs, bytes: layout.first_bytes(), planes: bits.row(query), count: 1, next: &[] };
             queries.kernels().differ(&rows, &mut counts);
             counts[row.at] as f32
         }
@@ -59,7 +59,7 @@ fn one(queries: &Queries, form: &Levels, query: usize, block: &Block, row: usize
     match form.kind {
         Kind::Signs => {
             let (planes, count) = form.planes(query);
-            kernels.weigh(&SignRows { signs: &block.upper[first], bytes, planes, count }, &mut sums.dot);
+            kernels.weigh(&SignRows { signs: &block.upper[first], bytes, planes, count, next: &[] }, &mut sums.dot);
             sums.dot[row] *= 2;
         }
         Kind::Planes => {
@@ -80,8 +80,6 @@ fn one(queries: &Queries, form: &Levels, query: usize, block: &Block, row: usize
         }
     }
     let terms = levels::terms(form, block, &sums);
-    let at = query % GROUP;
-    let limits = form.limits(query / GROUP, &[]);
-    let score = levels::value(&terms, row, &limits, at, sums.dot[row]);
+    let score = terms.score(row, &form.factors(query), sums.dot[row]);
     levels::settle(score, form, query, block, row)
 }

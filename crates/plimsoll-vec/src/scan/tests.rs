@@ -36,7 +36,7 @@ fn blocks(codec: Codec, metric: Metric, dimension: usize, vectors: &[f32]) -> Ve
 fn block<'a>(blocks: &'a [u8], layout: Layout, row: usize) -> Block<'a> {
     let bytes = &blocks[row / BLOCK_ROWS * layout.block_bytes()..][..layout.block_bytes()];
     let (upper, lower) = bytes.split_at(layout.upper_bytes());
-    Block { layout, upper, lower, live: u64::MAX, first: 0 }
+    Block { layout, upper, lower, next: &[], live: u64::MAX, first: 0 }
 }
 
 /// What the score of a row should be, and by how much it may differ.
@@ -131,7 +131,8 @@ fn check(queries: &Queries, vectors: &[f32], blocks: &[u8], rows: usize, allow: 
                 let near = (f64::from(hit.score) - value).abs() <= slack || hit.score == value as f32;
                 assert!(near, "{what}: query {query} row {row} is {}, not {value}", hit.score);
             } else if let Some(last) = last {
-                assert!(value >= f64::from(last.score) - slack, "{what}: query {query} misses row {row}");
+                let behind = value as f32 >= last.score || value >= f64::from(last.score) - slack;
+                assert!(behind, "{what}: query {query} misses row {row}");
             }
         }
     }
@@ -383,5 +384,32 @@ proptest! {
             let queries = Queries::on(path, codec, metric, dimension, &asked).unwrap();
             check(&queries, &asked, &blocks, rows, mask.as_ref().map(|words| &words[..]), k);
         }
+    }
+}
+
+#[test]
+fn estimates_are_as_near_as_their_codes() {
+    let (dimension, rows) = (768, 400);
+    let vectors = crate::code::normal(11, rows * dimension);
+    let asked = crate::code::normal(12, 8 * dimension);
+    // The error of a product with a query of length one, of a vector of length one, times √dimension: what the code loses.
+    let most = [(Codec::Int8, 0.013), (Codec::Int8Affine, 0.013), (Codec::Int4, 0.115), (Codec::Planes, 0.102), (Codec::Binary, 0.80)];
+    for (codec, most) in most {
+        let blocks = blocks(codec, Metric::Cosine, dimension, &vectors);
+        let queries = Queries::new(codec, Metric::Cosine, dimension, &asked).unwrap();
+        let tops = find(&queries, &blocks, rows, None, rows);
+        let mut square = 0.0;
+        for (query, vector) in asked.chunks(dimension).enumerate() {
+            for hit in tops.hits(query) {
+                let row = &vectors[usize::try_from(hit.row).unwrap() * dimension..][..dimension];
+                let (q, x) = (reference::doubles(vector), reference::doubles(row));
+                let length = |x: &[f64]| x.iter().map(|x| x * x).sum::<f64>().sqrt();
+                let cosine = -reference::score(false, &q, &x) / (length(&q) * length(&x));
+                square += (f64::from(-hit.score) - cosine).powi(2);
+            }
+        }
+        let error = (square / (8 * rows) as f64 * dimension as f64).sqrt();
+        assert!(error < most, "{codec}: {error}");
+        assert!(error > most * 0.5, "{codec}: {error}");
     }
 }

@@ -8,5 +8,4 @@ mod tops;
 
 pub(crate) use best::Best;
 pub use best::Hit;
-pub(crate) use tops::Finds;
 pub use tops::{TOP_MAX, Tops, TopsError};

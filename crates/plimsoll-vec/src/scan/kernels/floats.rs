@@ -143,21 +143,18 @@ unsafe fn pair<W: Wide, N: Number, const L2: bool>(
 }
 
 #[inline(always)]
-unsafe fn step<W: Wide, N: Number, const L2: bool>(
-    query: *const f32,
-    code: *const u8,
-    sums: &mut [W::F; 16],
-) {
-    for (at, sum) in sums.iter_mut().enumerate().take(SUMS / W::LANES) {
+#[expect(clippy::needless_range_loop, reason = "iterators over registers are not always made part of the loop")]
+unsafe fn step<W: Wide, N: Number, const L2: bool>(query: *const f32, code: *const u8, sums: &mut [W::F; 16]) {
+    for at in 0..SUMS / W::LANES {
         // SAFETY: the caller vouches for a whole step of both.
         unsafe {
             let q = W::load(query.add(at * W::LANES));
             let x = N::load::<W>(code.add(at * W::LANES * N::BYTES));
             if L2 {
                 let apart = W::sub(q, x);
-                *sum = W::fma(apart, apart, *sum);
+                sums[at] = W::fma(apart, apart, sums[at]);
             } else {
-                *sum = W::fma(q, x, *sum);
+                sums[at] = W::fma(q, x, sums[at]);
             }
         }
     }
@@ -189,75 +186,86 @@ pub(super) unsafe fn widen<W: Wide>(codec: Codec, codes: &[u8], dimension: usize
 /// # Safety
 /// The processor has the instructions of `W`.
 #[inline(always)]
+#[expect(clippy::needless_range_loop, reason = "iterators over registers are not always made part of the loop")]
 pub(super) unsafe fn squares<W: Wide>(rows: &[u8], dimension: usize, squares: &mut [f32; BLOCK_ROWS]) {
     assert!(rows.len() >= BLOCK_ROWS * dimension * 4);
-    for (row, square) in squares.iter_mut().enumerate() {
+    for row in 0..BLOCK_ROWS {
         // SAFETY: whole registers within the row, the rest through a copy.
         unsafe {
             let from = rows.as_ptr().add(row * dimension * 4);
             let mut sums = [W::zero(); 4];
+            let wide = W::LANES * 4;
             let mut at = 0;
             while at + 4 * W::LANES <= dimension {
-                for (part, sum) in sums.iter_mut().enumerate() {
-                    let x = W::load(from.add((at + part * W::LANES) * 4).cast());
-                    *sum = W::fma(x, x, *sum);
+                for part in 0..4 {
+                    let x = W::load(from.add(at * 4 + part * wide).cast());
+                    sums[part] = W::fma(x, x, sums[part]);
                 }
                 at += 4 * W::LANES;
             }
-            let mut rest = [0_u8; SUMS * 4];
-            std::ptr::copy_nonoverlapping(from.add(at * 4), rest.as_mut_ptr(), (dimension - at) * 4);
-            for (part, sum) in sums.iter_mut().enumerate() {
-                let x = W::load(rest.as_ptr().add(part * W::LANES * 4).cast());
-                *sum = W::fma(x, x, *sum);
+            if at < dimension {
+                let mut rest = [0_u8; SUMS * 4];
+                std::ptr::copy_nonoverlapping(from.add(at * 4), rest.as_mut_ptr(), (dimension - at) * 4);
+                for part in 0..4 {
+                    let x = W::load(rest.as_ptr().add(part * wide).cast());
+                    sums[part] = W::fma(x, x, sums[part]);
+                }
             }
-            *square = W::sum(W::add(W::add(sums[0], sums[1]), W::add(sums[2], sums[3])));
+            squares[row] = W::sum(W::add(W::add(sums[0], sums[1]), W::add(sums[2], sums[3])));
         }
     }
 }
 
 /// Products of a block of singles with `G` groups of queries: `packed` has for each group and each number of a row the
-/// sixteen queries' numbers; `tiles` gets a tile a group.
+/// sixteen queries' numbers; `tiles` gets a tile a group. Loops by index only: iterators over registers are not always
+/// made part of the loop, and then cost more than the products.
 ///
 /// # Safety
-/// The processor has the instructions of `W`, and `R` divides the rows of a block.
+/// The processor has the instructions of `W`, `R` divides the rows of a block, and `P` registers hold a group.
 #[inline(always)]
-pub(super) unsafe fn tile<W: Wide, const R: usize, const G: usize>(
+#[expect(clippy::needless_range_loop, reason = "see above")]
+pub(super) unsafe fn tile<W: Wide, const R: usize, const G: usize, const P: usize>(
     rows: &[u8],
     dimension: usize,
     packed: &[f32],
     tiles: &mut [f32],
 ) {
     assert!(rows.len() >= BLOCK_ROWS * dimension * 4 && packed.len() >= G * dimension * GROUP);
-    assert!(tiles.len() >= G * super::TILE);
-    for first in (0..BLOCK_ROWS).step_by(R) {
+    assert!(tiles.len() >= G * super::TILE && P * W::LANES == GROUP);
+    let mut first = 0;
+    while first < BLOCK_ROWS {
         // SAFETY: rows, numbers and groups are within what was checked.
         unsafe {
             let from = rows.as_ptr().add(first * dimension * 4).cast::<f32>();
-            let mut sums = [[[W::zero(); 4]; G]; R];
-            for at in 0..dimension {
-                let mut q = [[W::zero(); 4]; G];
-                for (group, q) in q.iter_mut().enumerate() {
-                    for (part, q) in q.iter_mut().enumerate().take(GROUP / W::LANES) {
-                        *q = W::load(packed.as_ptr().add((group * dimension + at) * GROUP + part * W::LANES));
+            let mut sums = [[[W::zero(); P]; G]; R];
+            let mut at = 0;
+            while at < dimension {
+                let mut q = [[W::zero(); P]; G];
+                for group in 0..G {
+                    for part in 0..P {
+                        let from = (group * dimension + at) * GROUP + part * W::LANES;
+                        q[group][part] = W::load(packed.as_ptr().add(from));
                     }
                 }
-                for (row, sums) in sums.iter_mut().enumerate() {
+                for row in 0..R {
                     let x = W::splat(from.add(row * dimension + at).read_unaligned());
-                    for (sums, q) in sums.iter_mut().zip(&q) {
-                        for (sum, q) in sums.iter_mut().zip(q).take(GROUP / W::LANES) {
-                            *sum = W::fma(*q, x, *sum);
+                    for group in 0..G {
+                        for part in 0..P {
+                            sums[row][group][part] = W::fma(q[group][part], x, sums[row][group][part]);
                         }
                     }
                 }
+                at += 1;
             }
-            for (row, sums) in sums.iter().enumerate() {
-                for (group, sums) in sums.iter().enumerate() {
-                    for (part, sum) in sums.iter().enumerate().take(GROUP / W::LANES) {
+            for row in 0..R {
+                for group in 0..G {
+                    for part in 0..P {
                         let to = group * super::TILE + (first + row) * GROUP + part * W::LANES;
-                        W::store(tiles.as_mut_ptr().add(to), *sum);
+                        W::store(tiles.as_mut_ptr().add(to), sums[row][group][part]);
                     }
                 }
             }
         }
+        first += R;
     }
 }

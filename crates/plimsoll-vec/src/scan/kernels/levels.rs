@@ -17,7 +17,7 @@ pub(crate) enum Kind {
     Int8Affine,
     /// 0..=15; the front half of the numbers, then, from a whole step on, the back half.
     Int4,
-    /// 0..=30: twice the four bits.
+    /// 2..=254: what the four bits stand for, zero at 128.
     Planes,
     /// 0 and 2.
     Signs,
@@ -27,9 +27,8 @@ impl Kind {
     /// The level that counts as nothing: products are told without their share of it, which keeps them small.
     pub(crate) fn middle(self) -> u8 {
         match self {
-            Self::Int8 | Self::Int8Affine => 128,
+            Self::Int8 | Self::Int8Affine | Self::Planes => 128,
             Self::Int4 => 8,
-            Self::Planes => 15,
             Self::Signs => 1,
         }
     }
@@ -266,46 +265,51 @@ pub(super) unsafe fn sum_levels<W: Wide>(kind: Kind, levels: &[u8], places: usiz
 /// sixteen queries' four levels; `tiles` gets a tile a group.
 ///
 /// # Safety
-/// The processor has the instructions of `W`, and `R` divides the rows of a block.
+/// The processor has the instructions of `W`, `R` divides the rows of a block, and `P` registers hold a group.
 #[inline(always)]
-pub(super) unsafe fn tile<W: Wide, const R: usize, const G: usize>(
+#[expect(clippy::needless_range_loop, reason = "iterators over registers are not always made part of the loop")]
+pub(super) unsafe fn tile<W: Wide, const R: usize, const G: usize, const P: usize>(
     levels: &[u8],
     places: usize,
     packed: &[i8],
     tiles: &mut [i32],
 ) {
     assert!(levels.len() >= BLOCK_ROWS * places && packed.len() >= G * places * GROUP);
-    assert!(tiles.len() >= G * TILE && places.is_multiple_of(STEP));
-    for first in (0..BLOCK_ROWS).step_by(R) {
+    assert!(tiles.len() >= G * TILE && places.is_multiple_of(STEP) && P * W::LANES == GROUP);
+    let mut first = 0;
+    while first < BLOCK_ROWS {
         // SAFETY: rows, places and groups are within what was checked.
         unsafe {
             let from = levels.as_ptr().add(first * places);
-            let mut sums = [[[W::zero_ints(); 4]; G]; R];
-            for at in (0..places).step_by(4) {
-                let mut q = [[W::zero_ints(); 4]; G];
-                for (group, q) in q.iter_mut().enumerate() {
-                    for (part, q) in q.iter_mut().enumerate().take(GROUP / W::LANES) {
+            let mut sums = [[[W::zero_ints(); P]; G]; R];
+            let mut at = 0;
+            while at < places {
+                let mut q = [[W::zero_ints(); P]; G];
+                for group in 0..G {
+                    for part in 0..P {
                         let from = (group * places + at) * GROUP + part * W::LANES * 4;
-                        *q = W::load_ints(packed.as_ptr().add(from).cast());
+                        q[group][part] = W::load_ints(packed.as_ptr().add(from).cast());
                     }
                 }
-                for (row, sums) in sums.iter_mut().enumerate() {
+                for row in 0..R {
                     let x = W::splat_ints(from.add(row * places + at).cast::<i32>().read_unaligned());
-                    for (sums, q) in sums.iter_mut().zip(&q) {
-                        for (sum, q) in sums.iter_mut().zip(q).take(GROUP / W::LANES) {
-                            *sum = W::dot(*sum, x, *q);
+                    for group in 0..G {
+                        for part in 0..P {
+                            sums[row][group][part] = W::dot(sums[row][group][part], x, q[group][part]);
                         }
                     }
                 }
+                at += 4;
             }
-            for (row, sums) in sums.iter().enumerate() {
-                for (group, sums) in sums.iter().enumerate() {
-                    for (part, sum) in sums.iter().enumerate().take(GROUP / W::LANES) {
+            for row in 0..R {
+                for group in 0..G {
+                    for part in 0..P {
                         let to = group * TILE + (first + row) * GROUP + part * W::LANES;
-                        W::store_ints(tiles.as_mut_ptr().add(to).cast(), *sum);
+                        W::store_ints(tiles.as_mut_ptr().add(to).cast(), sums[row][group][part]);
                     }
                 }
             }
         }
+        first += R;
     }
 }

@@ -8,7 +8,7 @@ mod table;
 
 pub(crate) use floats::FloatRows;
 pub(crate) use levels::{Kind, LevelRows, Sums};
-pub(crate) use sift::{Bounds, Limits, Terms};
+pub(crate) use sift::{Bounds, Factors, Limits, Terms};
 pub(crate) use signs::{SignRows, unpack_row};
 pub(crate) use table::{Kernels, kernels};
 

@@ -20,6 +20,49 @@ pub(crate) struct Terms {
     pub step: [f32; BLOCK_ROWS],
 }
 
+/// The same of one query.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Factors {
+    /// The square of the length.
+    pub square: f32,
+    /// The sum of the numbers.
+    pub sum: f32,
+    /// From level to level.
+    pub scale: f32,
+    /// The sum of the levels, times the middle.
+    pub bias: i32,
+}
+
+impl Terms {
+    /// One score, in the order of operations that every kernel keeps.
+    #[inline(always)]
+    pub(crate) fn score(&self, row: usize, query: &Factors, dot: i32) -> f32 {
+        let dot = dot.wrapping_sub(query.bias) as f32;
+        let base = (self.square[row] + query.square) + self.low[row] * query.sum;
+        base + (self.step[row] * query.scale) * dot
+    }
+
+    /// The scores of all rows, and those that can enter a list.
+    #[inline(always)]
+    pub(crate) fn scores(
+        &self,
+        query: &Factors,
+        dots: &[i32; BLOCK_ROWS],
+        worst: f32,
+        scores: &mut [f32; BLOCK_ROWS],
+    ) -> u64 {
+        for row in 0..BLOCK_ROWS {
+            scores[row] = self.score(row, query, dots[row]);
+        }
+        let mut rows = 0;
+        for (row, score) in scores.iter().enumerate() {
+            // Not `score <= worst`: what is no number is told in doubles.
+            rows |= u64::from(!(*score > worst)) << row;
+        }
+        rows
+    }
+}
+
 /// The same of the queries of a group, and what may enter their lists.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits<'a> {
@@ -47,16 +90,18 @@ pub(crate) struct Bounds {
     pub factor: f32,
 }
 
-/// Marks what can enter, by products of levels.
+/// Marks what can enter, by products of levels; the rows that have a mark.
 ///
 /// # Safety
 /// The processor has the instructions of `W`.
 #[inline(always)]
-pub(super) unsafe fn levels<W: Wide>(tile: &[i32], terms: &Terms, limits: &Limits, marks: &mut Marks) {
+#[expect(clippy::needless_range_loop, reason = "iterators over registers are not always made part of the loop")]
+pub(super) unsafe fn levels<W: Wide>(tile: &[i32], terms: &Terms, limits: &Limits, marks: &mut Marks) -> u64 {
     assert!(tile.len() >= TILE && limits.square.len() >= GROUP && limits.sum.len() >= GROUP);
     assert!(limits.scale.len() >= GROUP && limits.bias.len() >= GROUP && limits.worst.len() >= GROUP);
     marks.fill(0);
-    for part in (0..GROUP).step_by(W::LANES) {
+    let mut part = 0;
+    while part < GROUP {
         // SAFETY: a register of each, within what was checked.
         unsafe {
             let square = W::load(limits.square.as_ptr().add(part));
@@ -64,45 +109,61 @@ pub(super) unsafe fn levels<W: Wide>(tile: &[i32], terms: &Terms, limits: &Limit
             let scale = W::load(limits.scale.as_ptr().add(part));
             let bias = W::load_ints(limits.bias.as_ptr().add(part).cast());
             let worst = W::load(limits.worst.as_ptr().add(part));
-            for (row, mark) in marks.iter_mut().enumerate() {
+            for row in 0..BLOCK_ROWS {
                 let dot = W::load_ints(tile.as_ptr().add(row * GROUP + part).cast());
                 let dot = W::to_f(W::sub_ints(dot, bias));
                 let base = W::add(W::splat(terms.square[row]), square);
                 let base = W::add(base, W::mul(W::splat(terms.low[row]), sum));
                 let score = W::add(base, W::mul(W::mul(W::splat(terms.step[row]), scale), dot));
-                *mark |= W::not_above(score, worst) << part;
+                marks[row] |= W::not_above(score, worst) << part;
             }
         }
+        part += W::LANES;
     }
+    rows(marks)
 }
 
-/// Marks what can enter, by products of numbers.
+/// The rows that have a mark.
+#[inline(always)]
+fn rows(marks: &Marks) -> u64 {
+    let mut rows = 0;
+    for (row, mark) in marks.iter().enumerate() {
+        rows |= u64::from(*mark != 0) << row;
+    }
+    rows
+}
+
+/// Marks what can enter, by products of numbers; the rows that have a mark.
 ///
 /// # Safety
 /// The processor has the instructions of `W`.
 #[inline(always)]
+#[expect(clippy::needless_range_loop, reason = "iterators over registers are not always made part of the loop")]
 pub(super) unsafe fn floats<W: Wide>(
     tile: &[f32],
     bounds: &Bounds,
     (square, reach, worst): (&[f32], &[f32], &[f32]),
     marks: &mut Marks,
-) {
+) -> u64 {
     assert!(tile.len() >= TILE && square.len() >= GROUP && reach.len() >= GROUP && worst.len() >= GROUP);
     marks.fill(0);
-    for part in (0..GROUP).step_by(W::LANES) {
+    let mut part = 0;
+    while part < GROUP {
         // SAFETY: a register of each, within what was checked.
         unsafe {
             let square = W::load(square.as_ptr().add(part));
             let reach = W::load(reach.as_ptr().add(part));
             let worst = W::load(worst.as_ptr().add(part));
             let factor = W::splat(bounds.factor);
-            for (row, mark) in marks.iter_mut().enumerate() {
+            for row in 0..BLOCK_ROWS {
                 let dot = W::load(tile.as_ptr().add(row * GROUP + part));
                 let base = W::add(W::splat(bounds.square[row]), square);
                 let base = W::fma(factor, dot, base);
                 let least = W::sub(base, W::mul(W::splat(bounds.reach[row]), reach));
-                *mark |= W::not_above(least, worst) << part;
+                marks[row] |= W::not_above(least, worst) << part;
             }
         }
+        part += W::LANES;
     }
+    rows(marks)
 }

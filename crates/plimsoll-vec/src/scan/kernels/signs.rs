@@ -1,6 +1,7 @@
 //! Counts of bits: signs against signs, and against the bit planes of a query's levels.
 
 use crate::BLOCK_ROWS;
+use crate::code::LEVEL_BYTES;
 
 /// Signs of a block, by words, against one query.
 #[derive(Clone, Copy, Debug)]
@@ -13,6 +14,8 @@ pub(crate) struct SignRows<'a> {
     pub planes: &'a [u64],
     /// How many planes, at most 8.
     pub count: usize,
+    /// The signs that will be asked for next, or none: they lie apart, where the processor would not look ahead.
+    pub next: &'a [u8],
 }
 
 impl SignRows<'_> {
@@ -85,7 +88,7 @@ const SPREAD: [u64; 256] = {
     table
 };
 
-/// Unpacks the levels of a block: 0 and 2 where there are no lower planes, else twice the four bits.
+/// Unpacks the levels of a block: 0 and 2 where there are no lower planes, else what the four bits stand for.
 #[inline(always)]
 pub(super) fn unpack(signs: &[u8], bytes: usize, lower: &[u8], places: usize, levels: &mut [u8]) {
     for (row, levels) in levels.chunks_exact_mut(places).enumerate().take(BLOCK_ROWS) {
@@ -104,7 +107,8 @@ pub(crate) fn unpack_row(signs: &[u8], row: usize, lower: &[u8], levels: &mut [u
             sign << 1
         } else {
             let plane = |plane: usize| SPREAD[usize::from(lower[plane * bytes + byte])];
-            sign << 4 | plane(0) << 3 | plane(1) << 2 | plane(2) << 1
+            let codes = sign << 3 | plane(0) << 2 | plane(1) << 1 | plane(2);
+            u64::from_le_bytes(codes.to_le_bytes().map(|code| LEVEL_BYTES[usize::from(code & 15)]))
         };
         eight.copy_from_slice(&spread.to_le_bytes());
     }
@@ -144,6 +148,7 @@ pub(super) mod avx512 {
 
     use super::SignRows;
     use crate::BLOCK_ROWS;
+    use crate::code::LEVEL_BYTES;
 
     /// As [`super::weigh`].
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
@@ -165,6 +170,7 @@ pub(super) mod avx512 {
 
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
+    #[expect(clippy::needless_range_loop, reason = "iterators over registers are not always made part of the loop")]
     fn counts<const PLANES: usize, const DIFFER: bool>(rows: &SignRows, sums: &mut [i32; BLOCK_ROWS]) {
         let whole = rows.bytes / 8;
         let rest = if rows.bytes % 8 == 0 { [0; BLOCK_ROWS] } else { rows.words(whole) };
@@ -181,21 +187,25 @@ pub(super) mod avx512 {
                         _mm512_loadu_si512(rest.as_ptr().add(eight * 8).cast())
                     }
                 };
-                for (plane, sum) in apart.iter_mut().enumerate() {
+                let ahead = (word * BLOCK_ROWS + eight * 8) * 8;
+                if ahead < rows.next.len() {
+                    // SAFETY: within the slice; and a prefetch reads nothing.
+                    unsafe { _mm_prefetch::<_MM_HINT_T0>(rows.next.as_ptr().add(ahead).cast()) };
+                }
+                for plane in 0..PLANES {
                     // SAFETY: so many words were checked.
                     let mask = unsafe { *rows.planes.get_unchecked(word * PLANES + plane) };
                     let mask = _mm512_set1_epi64(mask.cast_signed());
-                    let kept =
-                        if DIFFER { _mm512_xor_si512(bits, mask) } else { _mm512_and_si512(bits, mask) };
-                    *sum = _mm512_add_epi64(*sum, _mm512_popcnt_epi64(kept));
+                    let kept = if DIFFER { _mm512_xor_si512(bits, mask) } else { _mm512_and_si512(bits, mask) };
+                    apart[plane] = _mm512_add_epi64(apart[plane], _mm512_popcnt_epi64(kept));
                 }
             }
             // Horner's way, from the last plane, which counts less than nothing.
             let mut sum = apart[PLANES - 1];
             if PLANES > 1 {
                 sum = _mm512_sub_epi64(_mm512_setzero_si512(), sum);
-                for plane in apart[..PLANES - 1].iter().rev() {
-                    sum = _mm512_add_epi64(_mm512_add_epi64(sum, sum), *plane);
+                for plane in 2..=PLANES {
+                    sum = _mm512_add_epi64(_mm512_add_epi64(sum, sum), apart[PLANES - plane]);
                 }
             }
             let part: &mut [i32] = &mut sums[eight * 8..eight * 8 + 8];
@@ -210,31 +220,48 @@ pub(super) mod avx512 {
         assert!(signs.len() >= bytes * BLOCK_ROWS && levels.len() >= places * BLOCK_ROWS);
         assert!(places >= bytes * 8 && (lower.is_empty() || lower.len() >= bytes * 3 * BLOCK_ROWS));
         let whole = bytes / 8;
+        // SAFETY: sixteen bytes.
+        let table = _mm512_broadcast_i32x4(unsafe { _mm_loadu_si128(LEVEL_BYTES.as_ptr().cast()) });
         for row in 0..BLOCK_ROWS {
             for word in 0..bytes.div_ceil(8) {
-                let wide = (bytes - word * 8).min(8);
-                let read = |from: &[u8]| -> u64 {
-                    let mut eight = [0; 8];
-                    if word < whole {
-                        eight.copy_from_slice(&from[..8]);
+                // A word of the row's signs or of a plane; the last may not be whole.
+                let wide = if word < whole { 8 } else { bytes - word * 8 };
+                let sign_at = word * 8 * BLOCK_ROWS + row * wide;
+                // SAFETY: words of these rows, whose lengths were checked; places are whole words, as many as these.
+                unsafe {
+                    let sign = word_at(signs.as_ptr().add(sign_at), wide);
+                    let x = if lower.is_empty() {
+                        _mm512_maskz_set1_epi8(sign, 2)
                     } else {
-                        eight[..wide].copy_from_slice(&from[..wide]);
-                    }
-                    u64::from_le_bytes(eight)
-                };
-                let sign = read(&signs[word * 8 * BLOCK_ROWS + row * wide..]);
-                let x = if lower.is_empty() {
-                    _mm512_maskz_set1_epi8(sign, 2)
-                } else {
-                    let plane = |plane: usize| read(&lower[(row * 3 + plane) * bytes + word * 8..]);
-                    let x = _mm512_maskz_set1_epi8(sign, 16);
-                    let x = _mm512_mask_add_epi8(x, plane(0), x, _mm512_set1_epi8(8));
-                    let x = _mm512_mask_add_epi8(x, plane(1), x, _mm512_set1_epi8(4));
-                    _mm512_mask_add_epi8(x, plane(2), x, _mm512_set1_epi8(2))
-                };
-                // SAFETY: places are whole steps of 64, as many as there are words, and checked.
-                unsafe { _mm512_storeu_si512(levels.as_mut_ptr().add(row * places + word * 64).cast(), x) };
+                        let plane = lower.as_ptr().add(row * 3 * bytes + word * 8);
+                        let x = _mm512_maskz_set1_epi8(sign, 8);
+                        let x = _mm512_mask_add_epi8(x, word_at(plane, wide), x, _mm512_set1_epi8(4));
+                        let x = _mm512_mask_add_epi8(x, word_at(plane.add(bytes), wide), x, _mm512_set1_epi8(2));
+                        let x = _mm512_mask_add_epi8(x, word_at(plane.add(2 * bytes), wide), x, _mm512_set1_epi8(1));
+                        _mm512_shuffle_epi8(table, x)
+                    };
+                    _mm512_storeu_si512(levels.as_mut_ptr().add(row * places + word * 64).cast(), x);
+                }
             }
+        }
+    }
+
+    /// Up to eight bytes, the rest zero.
+    ///
+    /// # Safety
+    /// `wide` bytes can be read.
+    #[inline(always)]
+    unsafe fn word_at(from: *const u8, wide: usize) -> u64 {
+        // SAFETY: the caller's.
+        unsafe {
+            if wide == 8 {
+                return from.cast::<u64>().read_unaligned();
+            }
+            let mut word = 0;
+            for at in 0..wide {
+                word |= u64::from(*from.add(at)) << (8 * at);
+            }
+            word
         }
     }
 }

@@ -16,19 +16,21 @@ pub(crate) struct Kernels {
     sum_rows: unsafe fn(&LevelRows, u64, bool, &mut Sums),
     unpack: unsafe fn(Kind, &[u8], usize, &mut [u8]),
     sum_levels: unsafe fn(Kind, &[u8], usize, &mut Sums),
-    tile_levels: [unsafe fn(&[u8], usize, &[i8], &mut [i32]); 3],
-    sift_levels: unsafe fn(&[i32], &Terms, &Limits, &mut Marks),
-    sift_floats: unsafe fn(&[f32], &Bounds, (&[f32], &[f32], &[f32]), &mut Marks),
+    tile_levels: [unsafe fn(&[u8], usize, &[i8], &mut [i32]); 4],
+    sift_levels: unsafe fn(&[i32], &Terms, &Limits, &mut Marks) -> u64,
+    sift_floats: unsafe fn(&[f32], &Bounds, (&[f32], &[f32], &[f32]), &mut Marks) -> u64,
     weigh: unsafe fn(&SignRows, &mut [i32; BLOCK_ROWS]),
     differ: unsafe fn(&SignRows, &mut [i32; BLOCK_ROWS]),
     unpack_signs: unsafe fn(&[u8], usize, &[u8], usize, &mut [u8]),
-    /// Groups of queries in one tile, at most 3.
-    pub groups: usize,
+    /// Groups of queries that are best multiplied with numbers at once, at most 3.
+    pub float_groups: usize,
+    /// The same with levels, at most 4.
+    pub level_groups: usize,
 }
 
 impl std::fmt::Debug for Kernels {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Kernels").field("groups", &self.groups).finish_non_exhaustive()
+        f.debug_struct("Kernels").field("groups", &self.level_groups).finish_non_exhaustive()
     }
 }
 
@@ -37,7 +39,9 @@ pub(crate) fn kernels(path: Path) -> &'static Kernels {
     assert!(path.is_here(), "{path:?} is not of this processor");
     match path {
         #[cfg(target_arch = "x86_64")]
-        Path::Avx512 | Path::Amx => &avx512::TABLE,
+        Path::Avx512 => &avx512::TABLE,
+        #[cfg(target_arch = "x86_64")]
+        Path::Amx => &AMX,
         #[cfg(target_arch = "x86_64")]
         Path::Avx2 => &avx2::TABLE,
         #[cfg(target_arch = "aarch64")]
@@ -47,21 +51,21 @@ pub(crate) fn kernels(path: Path) -> &'static Kernels {
 }
 
 macro_rules! forward {
-    ($($(#[$doc:meta])* $name:ident($($arg:ident: $kind:ty),*);)*) => {
+    ($($(#[$doc:meta])* $name:ident($($arg:ident: $kind:ty),*) $(-> $out:ty)?;)*) => {
         impl Kernels {
             $($(#[$doc])*
-            pub(crate) fn $name(&self, $($arg: $kind),*) {
+            pub(crate) fn $name(&self, $($arg: $kind),*) $(-> $out)? {
                 // SAFETY: `kernels` has made sure of the instructions; the kernels check lengths themselves.
                 unsafe { (self.$name)($($arg),*) }
             })*
 
-            /// Products of a block of singles with up to [`groups`](Self::groups) groups.
+            /// Products of a block of singles with up to [`float_groups`](Self::float_groups) groups.
             pub(crate) fn tile_floats(&self, groups: usize, rows: &[u8], dimension: usize, packed: &[f32], tiles: &mut [f32]) {
                 // SAFETY: as above.
                 unsafe { (self.tile_floats[groups - 1])(rows, dimension, packed, tiles) }
             }
 
-            /// Products of a block of unpacked levels with up to [`groups`](Self::groups) groups.
+            /// Products of a block of unpacked levels with up to [`level_groups`](Self::level_groups) groups.
             pub(crate) fn tile_levels(&self, groups: usize, levels: &[u8], places: usize, packed: &[i8], tiles: &mut [i32]) {
                 // SAFETY: as above.
                 unsafe { (self.tile_levels[groups - 1])(levels, places, packed, tiles) }
@@ -84,9 +88,9 @@ forward! {
     /// Sums of unpacked levels.
     sum_levels(kind: Kind, levels: &[u8], places: usize, sums: &mut Sums);
     /// Marks what can enter, by products of levels.
-    sift_levels(tile: &[i32], terms: &Terms, limits: &Limits, marks: &mut Marks);
+    sift_levels(tile: &[i32], terms: &Terms, limits: &Limits, marks: &mut Marks) -> u64;
     /// Marks what can enter, by products of numbers.
-    sift_floats(tile: &[f32], bounds: &Bounds, queries: (&[f32], &[f32], &[f32]), marks: &mut Marks);
+    sift_floats(tile: &[f32], bounds: &Bounds, queries: (&[f32], &[f32], &[f32]), marks: &mut Marks) -> u64;
     /// Sums of a query's levels where signs are set.
     weigh(rows: &SignRows, sums: &mut [i32; BLOCK_ROWS]);
     /// Counts of signs that differ.
@@ -95,14 +99,19 @@ forward! {
     unpack_signs(signs: &[u8], bytes: usize, lower: &[u8], places: usize, levels: &mut [u8]);
 }
 
+/// AVX-512, but for the products of levels with groups of queries.
+#[cfg(target_arch = "x86_64")]
+static AMX: Kernels =
+    Kernels { tile_levels: [crate::scan::amx::tile_levels; 4], level_groups: 4, ..avx512::TABLE };
+
 /// A table of one set of instructions: each generic kernel in a function that is compiled for them. The last arguments are
 /// the rows of a tile of one, two and three groups of queries.
 macro_rules! table {
-    ($module:ident, $wide:ty, $signs:path, $groups:literal, [$one:literal, $two:literal, $three:literal], [$($feature:meta)?]) => {
+    ($module:ident, $wide:ty, $signs:path, $groups:literal, $parts:literal, [$one:literal, $two:literal, $three:literal], [$($feature:meta)?]) => {
         mod $module {
             use super::*;
 
-            pub(super) static TABLE: Kernels = Kernels {
+            pub(super) const TABLE: Kernels = Kernels {
                 score_rows,
                 widen,
                 squares,
@@ -110,13 +119,20 @@ macro_rules! table {
                 sum_rows,
                 unpack,
                 sum_levels,
-                tile_levels: [tile_levels::<$one, 1>, tile_levels::<$two, 2>, tile_levels::<$three, 3>],
+                tile_levels: [
+                    tile_levels::<$one, 1>,
+                    tile_levels::<$two, 2>,
+                    tile_levels::<$three, 3>,
+                    // Never asked for: `level_groups` is at most three.
+                    tile_levels::<$three, 3>,
+                ],
                 sift_levels,
                 sift_floats,
                 weigh: { use $signs as signs; signs::weigh },
                 differ: { use $signs as signs; signs::differ },
                 unpack_signs: { use $signs as signs; signs::unpack },
-                groups: $groups,
+                float_groups: $groups,
+                level_groups: $groups,
             };
 
             table! { @one $wide, [$($feature)?],
@@ -126,8 +142,8 @@ macro_rules! table {
                 sum_rows(rows: &LevelRows, live: u64, all: bool, sums: &mut Sums) = levels::sum_rows;
                 unpack(kind: Kind, codes: &[u8], bytes: usize, into: &mut [u8]) = levels::unpack;
                 sum_levels(kind: Kind, from: &[u8], places: usize, sums: &mut Sums) = levels::sum_levels;
-                sift_levels(tile: &[i32], terms: &Terms, limits: &Limits, marks: &mut Marks) = sift::levels;
-                sift_floats(tile: &[f32], bounds: &Bounds, queries: (&[f32], &[f32], &[f32]), marks: &mut Marks)
+                sift_levels(tile: &[i32], terms: &Terms, limits: &Limits, marks: &mut Marks) -> u64 = sift::levels;
+                sift_floats(tile: &[f32], bounds: &Bounds, queries: (&[f32], &[f32], &[f32]), marks: &mut Marks) -> u64
                     = sift::floats;
             }
 
@@ -139,7 +155,7 @@ macro_rules! table {
                 tiles: &mut [f32],
             ) {
                 // SAFETY: this function is compiled for the instructions, and its caller has them.
-                unsafe { floats::tile::<$wide, R, G>(rows, dimension, packed, tiles) }
+                unsafe { floats::tile::<$wide, R, G, $parts>(rows, dimension, packed, tiles) }
             }
 
             $(#[$feature])?
@@ -150,32 +166,32 @@ macro_rules! table {
                 tiles: &mut [i32],
             ) {
                 // SAFETY: this function is compiled for the instructions, and its caller has them.
-                unsafe { levels::tile::<$wide, R, G>(rows, places, packed, tiles) }
+                unsafe { levels::tile::<$wide, R, G, $parts>(rows, places, packed, tiles) }
             }
         }
     };
-    (@one $wide:ty, $feature:tt, $($name:ident($($arg:ident: $kind:ty),*) = $module:ident::$inner:ident;)*) => {
-        $(table! { @fn $wide, $feature, $name($($arg: $kind),*) = $module::$inner })*
+    (@one $wide:ty, $feature:tt, $($name:ident($($arg:ident: $kind:ty),*) $(-> $out:ty)? = $module:ident::$inner:ident;)*) => {
+        $(table! { @fn $wide, $feature, $name($($arg: $kind),*) $(-> $out)? = $module::$inner })*
     };
-    (@fn $wide:ty, [$($feature:meta)?], $name:ident($($arg:ident: $kind:ty),*) = $module:ident::$inner:ident) => {
+    (@fn $wide:ty, [$($feature:meta)?], $name:ident($($arg:ident: $kind:ty),*) $(-> $out:ty)? = $module:ident::$inner:ident) => {
         $(#[$feature])?
-        unsafe fn $name($($arg: $kind),*) {
+        unsafe fn $name($($arg: $kind),*) $(-> $out)? {
             // SAFETY: this function is compiled for the instructions, and its caller has them.
             unsafe { $module::$inner::<$wide>($($arg),*) }
         }
     };
 }
 
-table! { plain, wide::Plain, super::signs, 1, [4, 4, 4], [] }
+table! { plain, wide::Plain, super::signs, 1, 1, [4, 4, 4], [] }
 #[cfg(target_arch = "aarch64")]
-table! { neon, wide::Neon, super::signs, 1, [4, 2, 2], [target_feature(enable = "neon")] }
+table! { neon, wide::Neon, super::signs, 1, 4, [4, 2, 2], [target_feature(enable = "neon")] }
 #[cfg(target_arch = "x86_64")]
 table! {
-    avx2, wide::Avx2, super::signs::avx2, 1, [4, 2, 2],
+    avx2, wide::Avx2, super::signs::avx2, 1, 2, [4, 2, 2],
     [target_feature(enable = "avx2,fma,f16c,popcnt,bmi1,bmi2")]
 }
 #[cfg(target_arch = "x86_64")]
 table! {
-    avx512, wide::Avx512, super::signs::avx512, 3, [16, 8, 8],
+    avx512, wide::Avx512, super::signs::avx512, 3, 1, [16, 8, 8],
     [target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,avx2,fma,f16c,popcnt,bmi1,bmi2")]
 }
