@@ -8,6 +8,12 @@
 //! Figures are medians of turns that alternate with a plain read of the same memory. `--write FOLDER` leaves vectors and
 //! queries as .npy files for other engines.
 
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    reason = "figures for people, and sizes that fit memory"
+)]
+
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path as FilePath, PathBuf};
@@ -55,7 +61,9 @@ fn main() -> Result<(), Failure> {
     );
     println!("codec   encode/s  one ms    GB/s  of read  batch ms      QPS  recall@{K}");
     let mut exact = None;
-    for codec in Codec::ALL.into_iter().filter(|codec| *codec == Codec::F32 || settings.codecs.contains(codec)) {
+    for codec in
+        Codec::ALL.into_iter().filter(|codec| *codec == Codec::F32 || settings.codecs.contains(codec))
+    {
         let found = measure(&settings, codec, &base, &asked, exact.as_deref())?;
         if codec == Codec::F32 {
             exact = Some(found);
@@ -135,7 +143,11 @@ fn parts<'a>(settings: &Settings, layout: Layout, blocks: &'a [u8]) -> Vec<Part<
     let each = (blocks.len() / bytes).div_ceil(settings.threads);
     let part = |(at, blocks): (usize, &'a [u8])| {
         let first = at * each * BLOCK_ROWS;
-        Part { blocks, rows: (blocks.len() / bytes * BLOCK_ROWS).min(settings.rows - first), first: first as u64 }
+        Part {
+            blocks,
+            rows: (blocks.len() / bytes * BLOCK_ROWS).min(settings.rows - first),
+            first: first as u64,
+        }
     };
     blocks.chunks(each * bytes).enumerate().map(part).collect()
 }
@@ -149,13 +161,22 @@ enum Way {
 }
 
 /// A search, in milliseconds, and what it found.
-fn search(layout: Layout, parts: &[Part], queries: &Queries, lists: &mut [Tops], way: Way, k: usize) -> (f64, Tops) {
+fn search(
+    layout: Layout,
+    parts: &[Part],
+    queries: &Queries,
+    lists: &mut [Tops],
+    way: Way,
+    k: usize,
+) -> (f64, Tops) {
     let begun = Instant::now();
     let pass = |part: &Part, tops: &mut Tops| {
         tops.clear();
         match way {
             Way::All => scan(queries, part.blocks, part.rows, part.first, None, tops),
-            Way::Signs(_) => scan_signs(queries, (part.blocks, Column::Whole), part.rows, part.first, None, tops),
+            Way::Signs(_) => {
+                scan_signs(queries, (part.blocks, Column::Whole), part.rows, part.first, None, tops);
+            }
         }
     };
     std::thread::scope(|scope| {
@@ -207,8 +228,11 @@ fn measure(
     encode(settings, codec, base, &mut blocks)?;
     let encoded = settings.rows as f64 / begun.elapsed().as_secs_f64();
     let parts = parts(settings, layout, &blocks);
-    let ways: &[Way] =
-        if codec == Codec::Planes { &[Way::All, Way::Signs(100), Way::Signs(200), Way::Signs(400)] } else { &[Way::All] };
+    let ways: &[Way] = if codec == Codec::Planes {
+        &[Way::All, Way::Signs(100), Way::Signs(200), Way::Signs(400)]
+    } else {
+        &[Way::All]
+    };
     let all = Queries::new(codec, metric, dimension, asked)?;
     let mut found = Vec::new();
     for way in ways {
@@ -249,13 +273,13 @@ fn measure(
 }
 
 fn encode(settings: &Settings, codec: Codec, base: &[f32], blocks: &mut [u8]) -> Result<(), Failure> {
-    let coder = Coder::new(codec, settings.metric, settings.dimension)?;
+    let keeper = Coder::new(codec, settings.metric, settings.dimension)?;
     let each = settings.rows.div_ceil(BLOCK_ROWS).div_ceil(settings.threads);
     std::thread::scope(|scope| {
         let threads: Vec<_> = base
             .chunks(each * BLOCK_ROWS * settings.dimension)
-            .zip(blocks.chunks_mut(each * coder.layout().block_bytes()))
-            .map(|(vectors, blocks)| scope.spawn(move || coder.encode(vectors, 0, blocks)))
+            .zip(blocks.chunks_mut(each * keeper.layout().block_bytes()))
+            .map(|(vectors, blocks)| scope.spawn(move || keeper.encode(vectors, 0, blocks)))
             .collect();
         for thread in threads {
             thread.join().map_err(|_| "a thread failed")??;
@@ -299,7 +323,7 @@ fn median(mut turns: Vec<f64>) -> f64 {
     turns[turns.len() / 2]
 }
 
-/// Writes a matrix as NumPy keeps it.
+/// Writes a matrix as `NumPy` keeps it.
 fn npy(path: &FilePath, numbers: &[f32], dimension: usize) -> io::Result<()> {
     let mut file = BufWriter::new(File::create(path)?);
     let rows = numbers.len() / dimension;

@@ -87,7 +87,9 @@ impl Coder {
 
     fn check_blocks(&self, blocks: &[u8], rows: &Range<usize>) -> Result<(), CodeError> {
         let bytes = self.layout.block_bytes();
-        if rows.start > rows.end || !blocks.len().is_multiple_of(bytes) || rows.end.div_ceil(BLOCK_ROWS) > blocks.len() / bytes
+        if rows.start > rows.end
+            || !blocks.len().is_multiple_of(bytes)
+            || rows.end.div_ceil(BLOCK_ROWS) > blocks.len() / bytes
         {
             return Err(CodeError::Blocks { from: rows.start, to: rows.end, bytes: blocks.len() });
         }
@@ -106,10 +108,15 @@ impl Coder {
                 return numbers::write(codec, vector, &mut block[self.layout.code(row)]);
             }
             Codec::Int8 | Codec::Int8Affine | Codec::Int4 => {
-                let (codes, sides) = block.split_at_mut(self.layout.first().end);
+                let (front, sides) = block.split_at_mut(self.layout.first().end);
                 let side = self.layout.side(row);
-                let at = side.start - codes.len();
-                levels::write(codec, vector, &mut codes[self.layout.code(row)], &mut sides[at..at + side.len()]);
+                let at = side.start - front.len();
+                levels::write(
+                    codec,
+                    vector,
+                    &mut front[self.layout.code(row)],
+                    &mut sides[at..at + side.len()],
+                );
             }
             Codec::Binary | Codec::Planes => {
                 let (upper, lower) = block.split_at_mut(self.layout.upper_bytes());
@@ -126,7 +133,9 @@ impl Coder {
     fn read(&self, block: &[u8], row: usize, vector: &mut [f32]) {
         let codec = self.layout.codec();
         match codec {
-            Codec::F32 | Codec::F16 | Codec::Bf16 => numbers::read(codec, &block[self.layout.code(row)], vector),
+            Codec::F32 | Codec::F16 | Codec::Bf16 => {
+                numbers::read(codec, &block[self.layout.code(row)], vector);
+            }
             Codec::Int8 | Codec::Int8Affine | Codec::Int4 => {
                 levels::read(codec, &block[self.layout.code(row)], &block[self.layout.side(row)], vector);
             }

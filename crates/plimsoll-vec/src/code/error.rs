@@ -14,7 +14,9 @@ pub enum CodeError {
         dimension: usize,
     },
     /// The metric needs another code.
-    #[error("{codec} vectors cannot be compared by {metric}: take codec binary for hamming, or another metric")]
+    #[error(
+        "{codec} vectors cannot be compared by {metric}: take codec binary for hamming, or another metric"
+    )]
     Metric {
         /// The code.
         codec: Codec,
@@ -52,13 +54,17 @@ pub enum CodeError {
         codec: Codec,
     },
     /// A vector of zeros has no direction.
-    #[error("vector {vector} is all zeros and has no direction to compare by cosine: remove it, or take l2 or ip")]
+    #[error(
+        "vector {vector} is all zeros and has no direction to compare by cosine: remove it, or take l2 or ip"
+    )]
     NoDirection {
         /// Which of those given.
         vector: usize,
     },
     /// The memory is not that of these rows.
-    #[error("rows {from} to {to} are not in blocks of {bytes} bytes: give whole blocks, and as many as the rows need")]
+    #[error(
+        "rows {from} to {to} are not in blocks of {bytes} bytes: give whole blocks, and as many as the rows need"
+    )]
     Blocks {
         /// The first row.
         from: usize,

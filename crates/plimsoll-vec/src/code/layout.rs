@@ -105,8 +105,9 @@ mod tests {
     #[test]
     fn each_sign_byte_has_a_place_of_its_own() {
         for bytes in [1, 7, 8, 9, 12, 96, 97] {
-            let mut places: Vec<usize> =
-                (0..BLOCK_ROWS).flat_map(|row| (0..bytes).map(move |byte| sign_at(bytes, row, byte))).collect();
+            let mut places: Vec<usize> = (0..BLOCK_ROWS)
+                .flat_map(|row| (0..bytes).map(move |byte| sign_at(bytes, row, byte)))
+                .collect();
             places.sort_unstable();
             assert!(places.iter().copied().eq(0..bytes * BLOCK_ROWS), "{bytes}");
         }

@@ -35,7 +35,11 @@ pub(crate) fn read(codec: Codec, code: &[u8], vector: &mut [f32]) {
         Codec::F16 | Codec::Bf16 => {
             for (x, bytes) in vector.iter_mut().zip(code.chunks_exact(2)) {
                 let bits = u16::from_le_bytes([bytes[0], bytes[1]]);
-                *x = if codec == Codec::F16 { f16::from_bits(bits).to_f32() } else { bf16::from_bits(bits).to_f32() };
+                *x = if codec == Codec::F16 {
+                    f16::from_bits(bits).to_f32()
+                } else {
+                    bf16::from_bits(bits).to_f32()
+                };
             }
         }
         _ => {

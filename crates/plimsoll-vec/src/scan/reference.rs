@@ -11,7 +11,11 @@ use crate::code::{Range, Side, level, level_of, read_numbers, root};
 /// The score of two vectors: the squared distance, or the product with its sign turned.
 pub(crate) fn score(distance: bool, query: &[f64], row: &[f64]) -> f64 {
     let pairs = query.iter().zip(row);
-    if distance { pairs.map(|(q, x)| (q - x) * (q - x)).sum() } else { 0.0 - pairs.map(|(q, x)| q * x).sum::<f64>() }
+    if distance {
+        pairs.map(|(q, x)| (q - x) * (q - x)).sum()
+    } else {
+        0.0 - pairs.map(|(q, x)| q * x).sum::<f64>()
+    }
 }
 
 /// The score of a row of numbers.

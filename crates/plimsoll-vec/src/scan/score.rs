@@ -4,8 +4,8 @@ use super::form::{Form, Levels};
 use super::kernels::{Kind, LevelRows, SignRows, Sums, unpack_row};
 use super::run::Block;
 use super::{Queries, floats, levels};
-use crate::top::{Hit, Tops};
 use crate::BLOCK_ROWS;
+use crate::top::{Hit, Tops};
 
 /// One row where it lies.
 #[derive(Clone, Copy, Debug)]
@@ -36,9 +36,12 @@ pub fn score(queries: &Queries, query: usize, row: &Row, number: u64, tops: &mut
         Form::Bits(bits) => {
             let mut counts = [0; BLOCK_ROWS];
             let signs = &row.block[layout.first()];
-            let rows = SignRows { signs, bytes: layout.first_bytes(), planes: bits.row(query), count: 1, next: &[] };
+            let rows =
+                SignRows { signs, bytes: layout.first_bytes(), planes: bits.row(query), count: 1, next: &[] };
             queries.kernels().differ(&rows, &mut counts);
-            counts[row.at] as f32
+            #[expect(clippy::cast_precision_loss, reason = "at most 65,536")]
+            let count = counts[row.at] as f32;
+            count
         }
         Form::Levels(form) => one(queries, form, query, &block, row.at, tops),
         Form::Planes { full, .. } => {
@@ -59,7 +62,10 @@ fn one(queries: &Queries, form: &Levels, query: usize, block: &Block, row: usize
     match form.kind {
         Kind::Signs => {
             let (planes, count) = form.planes(query);
-            kernels.weigh(&SignRows { signs: &block.upper[first], bytes, planes, count, next: &[] }, &mut sums.dot);
+            kernels.weigh(
+                &SignRows { signs: &block.upper[first], bytes, planes, count, next: &[] },
+                &mut sums.dot,
+            );
             sums.dot[row] *= 2;
         }
         Kind::Planes => {
@@ -68,12 +74,14 @@ fn one(queries: &Queries, form: &Levels, query: usize, block: &Block, row: usize
             let levels = &mut desk.rows.of_mut()[..places];
             unpack_row(&block.upper[first], row, block.lower, levels);
             // Bytes from 0 on, like those of `int8a`.
-            let rows = LevelRows { kind: Kind::Int8Affine, query: form.row(query), codes: levels, bytes: places };
+            let rows =
+                LevelRows { kind: Kind::Int8Affine, query: form.row(query), codes: levels, bytes: places };
             kernels.sum_rows(&rows, 1, false, &mut sums);
             sums.dot[row] = sums.dot[0];
         }
         _ => {
-            let rows = LevelRows { kind: form.kind, query: form.row(query), codes: &block.upper[first], bytes };
+            let rows =
+                LevelRows { kind: form.kind, query: form.row(query), codes: &block.upper[first], bytes };
             kernels.sum_rows(&rows, block.live, form.distance, &mut sums);
         }
     }

@@ -1,5 +1,12 @@
 //! Every path against the reference, and against itself cut in other ways.
 
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::float_cmp,
+    reason = "small numbers, and equal bits are meant"
+)]
+
 use proptest::prelude::*;
 
 use super::form::Form;
@@ -20,7 +27,7 @@ fn numbers(seed: u64, count: usize) -> Vec<f32> {
             state ^= state >> 7;
             state ^= state << 17;
             let x = (state >> 40) as f32 / (1_u64 << 23) as f32 - 1.0;
-            if state % 31 == 0 { x * 4.0 } else { x }
+            if state.is_multiple_of(31) { x * 4.0 } else { x }
         })
         .collect()
 }
@@ -33,14 +40,21 @@ fn blocks(codec: Codec, metric: Metric, dimension: usize, vectors: &[f32]) -> Ve
     blocks
 }
 
-fn block<'a>(blocks: &'a [u8], layout: Layout, row: usize) -> Block<'a> {
+fn block(blocks: &[u8], layout: Layout, row: usize) -> Block<'_> {
     let bytes = &blocks[row / BLOCK_ROWS * layout.block_bytes()..][..layout.block_bytes()];
     let (upper, lower) = bytes.split_at(layout.upper_bytes());
     Block { layout, upper, lower, next: &[], live: u64::MAX, first: 0 }
 }
 
 /// What the score of a row should be, and by how much it may differ.
-fn truth(queries: &Queries, query: usize, vector: &[f32], blocks: &[u8], row: usize, signs: bool) -> (f64, f64) {
+fn truth(
+    queries: &Queries,
+    query: usize,
+    vector: &[f32],
+    blocks: &[u8],
+    row: usize,
+    signs: bool,
+) -> (f64, f64) {
     let (layout, distance) = (queries.layout(), queries.metric() == Metric::L2);
     let block = block(blocks, layout, row);
     let mut shaped = vector.to_vec();
@@ -51,7 +65,11 @@ fn truth(queries: &Queries, query: usize, vector: &[f32], blocks: &[u8], row: us
     let (form, kind) = match queries.form() {
         Form::Floats(_) => {
             let mut numbers = vec![0.0; layout.dimension()];
-            crate::code::read_numbers(layout.codec(), &block.upper[layout.code(row % BLOCK_ROWS)], &mut numbers);
+            crate::code::read_numbers(
+                layout.codec(),
+                &block.upper[layout.code(row % BLOCK_ROWS)],
+                &mut numbers,
+            );
             let numbers = reference::doubles(&numbers);
             let reach = length(&exact) + length(&numbers);
             return (reference::score(distance, &exact, &numbers), reach * reach * 1e-6);
@@ -62,7 +80,8 @@ fn truth(queries: &Queries, query: usize, vector: &[f32], blocks: &[u8], row: us
                 .unwrap()
                 .decode(blocks, row..row + 1, &mut back)
                 .unwrap();
-            let differ = back.iter().zip(vector).filter(|(x, q)| x.is_sign_negative() != q.is_sign_negative());
+            let differ =
+                back.iter().zip(vector).filter(|(x, q)| x.is_sign_negative() != q.is_sign_negative());
             return (differ.count() as f64, 0.0);
         }
         Form::Levels(form) => (form, form.kind),
@@ -104,7 +123,8 @@ fn check(queries: &Queries, vectors: &[f32], blocks: &[u8], rows: usize, allow: 
     let tops = find(queries, blocks, rows, allow, k);
     let allowed: Vec<usize> =
         (0..rows).filter(|row| allow.is_none_or(|words| words[row / 64] >> (row % 64) & 1 == 1)).collect();
-    let what = format!("{} {} {} {:?}", queries.codec(), queries.metric(), queries.dimension(), queries.path());
+    let what =
+        format!("{} {} {} {:?}", queries.codec(), queries.metric(), queries.dimension(), queries.path());
     for (query, vector) in vectors.chunks_exact(queries.dimension()).enumerate() {
         let hits = tops.hits(query);
         assert_eq!(hits.len(), k.min(allowed.len()), "{what}");
@@ -136,7 +156,8 @@ fn pairs() -> impl Iterator<Item = (Codec, Metric)> {
 fn each_path_agrees_with_the_reference() {
     for path in Path::here() {
         for (codec, metric) in pairs() {
-            for (dimension, rows, count) in [(1, 70, 1), (3, 5, 7), (17, 130, 3), (100, 65, 37), (769, 67, 18), (128, 64, 50)]
+            for (dimension, rows, count) in
+                [(1, 70, 1), (3, 5, 7), (17, 130, 3), (100, 65, 37), (769, 67, 18), (128, 64, 50)]
             {
                 let vectors = numbers(dimension as u64, rows * dimension);
                 let asked = numbers(9, count * dimension);
@@ -152,7 +173,8 @@ fn each_path_agrees_with_the_reference() {
 fn rows_without_permission_are_passed_over() {
     let (dimension, rows) = (33, 200);
     let vectors = numbers(5, rows * dimension);
-    let masks: [[u64; 4]; 4] = [[0; 4], [1, 0, 0, 1 << 7], [u64::MAX; 4], [0xaaaa_aaaa_aaaa_aaaa, 1 << 63, 0xff, 0x0f]];
+    let masks: [[u64; 4]; 4] =
+        [[0; 4], [1, 0, 0, 1 << 7], [u64::MAX; 4], [0xaaaa_aaaa_aaaa_aaaa, 1 << 63, 0xff, 0x0f]];
     for path in Path::here() {
         for (codec, metric) in pairs() {
             let blocks = blocks(codec, metric, dimension, &vectors);
@@ -245,7 +267,8 @@ fn ties_go_to_the_lower_row() {
         for (codec, metric) in pairs() {
             let blocks = blocks(codec, metric, dimension, &vectors);
             for count in [1, 9] {
-                let queries = Queries::on(path, codec, metric, dimension, &numbers(2, count * dimension)).unwrap();
+                let queries =
+                    Queries::on(path, codec, metric, dimension, &numbers(2, count * dimension)).unwrap();
                 let tops = find(&queries, &blocks, rows, None, 70);
                 for query in 0..count {
                     let found: Vec<u64> = tops.hits(query).iter().map(|hit| hit.row).collect();
@@ -273,14 +296,20 @@ fn extremes_are_no_nan() {
                 continue;
             }
             let kept: Vec<f32> = if metric == Metric::Cosine {
-                vectors.chunks(dimension).filter(|row| row.iter().any(|x| *x != 0.0)).flatten().copied().collect()
+                vectors
+                    .chunks(dimension)
+                    .filter(|row| row.iter().any(|x| *x != 0.0))
+                    .flatten()
+                    .copied()
+                    .collect()
             } else {
                 vectors.clone()
             };
             let blocks = blocks(codec, metric, dimension, &kept);
             let rows = rows.min(kept.len() / dimension);
             for count in [1, rows] {
-                let queries = Queries::on(path, codec, metric, dimension, &kept[..count * dimension]).unwrap();
+                let queries =
+                    Queries::on(path, codec, metric, dimension, &kept[..count * dimension]).unwrap();
                 let tops = find(&queries, &blocks, rows, None, rows);
                 for query in 0..count {
                     let hits = tops.hits(query);
@@ -307,8 +336,11 @@ fn signs_first_then_four_bits_finds_what_four_bits_find() {
         for metric in [Metric::L2, Metric::Ip, Metric::Cosine] {
             let blocks = blocks(Codec::Planes, metric, dimension, &vectors);
             let layout = Layout::new(Codec::Planes, dimension);
-            let uppers: Vec<u8> =
-                blocks.chunks(layout.block_bytes()).flat_map(|block| &block[..layout.upper_bytes()]).copied().collect();
+            let uppers: Vec<u8> = blocks
+                .chunks(layout.block_bytes())
+                .flat_map(|block| &block[..layout.upper_bytes()])
+                .copied()
+                .collect();
             for count in [1, 11] {
                 let asked = numbers(31, count * dimension);
                 let queries = Queries::on(path, Codec::Planes, metric, dimension, &asked).unwrap();
@@ -326,7 +358,8 @@ fn signs_first_then_four_bits_finds_what_four_bits_find() {
                         let (value, slack) = truth(&queries, query, vector, &blocks, row, true);
                         assert!((f64::from(hit.score) - value).abs() <= slack, "{metric} {path:?}");
                         let block = block(&blocks, layout, row);
-                        let row_of = Row { block: block.upper, at: row % 64, lower: block.lower_row(row % 64) };
+                        let row_of =
+                            Row { block: block.upper, at: row % 64, lower: block.lower_row(row % 64) };
                         score(&queries, query, &row_of, hit.row, &mut tops);
                     }
                     // Half of all rows were kept on the way, so the best are among them.
@@ -367,7 +400,13 @@ fn estimates_are_as_near_as_their_codes() {
     let vectors = crate::code::normal(11, rows * dimension);
     let asked = crate::code::normal(12, 8 * dimension);
     // The error of a product with a query of length one, of a vector of length one, times √dimension: what the code loses.
-    let most = [(Codec::Int8, 0.013), (Codec::Int8Affine, 0.013), (Codec::Int4, 0.115), (Codec::Planes, 0.102), (Codec::Binary, 0.80)];
+    let most = [
+        (Codec::Int8, 0.013),
+        (Codec::Int8Affine, 0.013),
+        (Codec::Int4, 0.115),
+        (Codec::Planes, 0.102),
+        (Codec::Binary, 0.80),
+    ];
     for (codec, most) in most {
         let blocks = blocks(codec, Metric::Cosine, dimension, &vectors);
         let queries = Queries::new(codec, Metric::Cosine, dimension, &asked).unwrap();

@@ -48,7 +48,11 @@ impl Best {
 
     /// A score above this cannot enter.
     pub(crate) fn worst(&self) -> f32 {
-        if self.heap.len() < self.k { f32::INFINITY } else { self.heap.peek().map_or(f32::INFINITY, |hit| hit.score) }
+        if self.heap.len() < self.k {
+            f32::INFINITY
+        } else {
+            self.heap.peek().map_or(f32::INFINITY, |hit| hit.score)
+        }
     }
 
     /// Takes the hit if it is among the best.
@@ -103,9 +107,13 @@ mod tests {
             let (first, second) = hits.split_at(cut.min(hits.len()));
             let mut one = Best::new(k);
             let mut two = Best::new(k);
-            first.iter().for_each(|hit| one.push(*hit));
+            for hit in first {
+                one.push(*hit);
+            }
             // From behind: the order of arrival does not matter.
-            second.iter().rev().for_each(|hit| two.push(*hit));
+            for hit in second.iter().rev() {
+                two.push(*hit);
+            }
             two.merge(&one);
             prop_assert_eq!(two.sorted(), all);
         }

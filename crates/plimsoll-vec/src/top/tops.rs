@@ -48,7 +48,8 @@ impl Tops {
 
     /// What that takes from the heap.
     pub fn bytes_for(codec: Codec, metric: Metric, dimension: usize, count: usize, k: usize) -> Bytes {
-        let lists = count.saturating_mul(size_of::<Best>().saturating_add(k.saturating_mul(size_of::<Hit>())));
+        let lists =
+            count.saturating_mul(size_of::<Best>().saturating_add(k.saturating_mul(size_of::<Hit>())));
         let worst = Queries::padded_for(count).saturating_mul(size_of::<f32>());
         let desk = Desk::bytes_for(codec, metric, dimension, count);
         Bytes::new((lists as u64).saturating_add(worst as u64).saturating_add(desk))

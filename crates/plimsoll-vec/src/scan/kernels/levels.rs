@@ -2,8 +2,8 @@
 //! every processor has the same.
 
 use super::{GROUP, TILE};
-use crate::scan::wide::Wide;
 use crate::BLOCK_ROWS;
+use crate::scan::wide::Wide;
 
 /// Bytes of levels that are a step: rows are filled up to whole steps.
 pub(crate) const STEP: usize = 64;
@@ -175,7 +175,12 @@ unsafe fn step<W: Wide, const KIND: u8, const ALL: bool>(
 const MIDDLE_128: i32 = i32::from_ne_bytes([128; 4]);
 
 #[inline(always)]
-unsafe fn add<W: Wide, const ALL: bool>(levels: W::I, query: *const u8, from_middle: W::I, sum: &mut [W::I; 3]) {
+unsafe fn add<W: Wide, const ALL: bool>(
+    levels: W::I,
+    query: *const u8,
+    from_middle: W::I,
+    sum: &mut [W::I; 3],
+) {
     // SAFETY: the caller vouches for a register of the query.
     unsafe {
         sum[0] = W::dot(sum[0], levels, W::load_ints(query));
@@ -262,7 +267,10 @@ pub(super) unsafe fn sum_levels<W: Wide>(kind: Kind, levels: &[u8], places: usiz
 /// # Safety
 /// The processor has the instructions of `W`, `R` divides the rows of a block, and `P` registers hold a group.
 #[inline(always)]
-#[expect(clippy::needless_range_loop, reason = "iterators over registers are not always made part of the loop")]
+#[expect(
+    clippy::needless_range_loop,
+    reason = "iterators over registers are not always made part of the loop"
+)]
 pub(super) unsafe fn tile<W: Wide, const R: usize, const G: usize, const P: usize>(
     levels: &[u8],
     places: usize,

@@ -1,5 +1,9 @@
 //! AVX2 with FMA and F16C.
 
+#[allow(
+    clippy::wildcard_imports,
+    reason = "the names are those of the instructions; not found where tests are built"
+)]
 use std::arch::x86_64::*;
 
 use super::Wide;
@@ -39,13 +43,17 @@ impl Wide for Avx2 {
     #[inline(always)]
     unsafe fn load_bf16(from: *const u8) -> Self::F {
         // SAFETY: the caller keeps what the trait demands.
-        unsafe { _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(_mm_loadu_si128(from.cast())))) }
+        unsafe {
+            _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(_mm_loadu_si128(from.cast()))))
+        }
     }
 
     #[inline(always)]
     unsafe fn store(to: *mut f32, number: Self::F) {
         // SAFETY: the caller keeps what the trait demands.
-        unsafe { _mm256_storeu_ps(to, number); }
+        unsafe {
+            _mm256_storeu_ps(to, number);
+        }
     }
 
     #[inline(always)]
@@ -75,9 +83,11 @@ impl Wide for Avx2 {
     #[inline(always)]
     unsafe fn sum(number: Self::F) -> f32 {
         // SAFETY: the caller keeps what the trait demands.
-        unsafe { let four = _mm_add_ps(_mm256_castps256_ps128(number), _mm256_extractf128_ps::<1>(number));
+        unsafe {
+            let four = _mm_add_ps(_mm256_castps256_ps128(number), _mm256_extractf128_ps::<1>(number));
             let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
-            _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps::<1>(two, two))) }
+            _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps::<1>(two, two)))
+        }
     }
 
     #[inline(always)]
@@ -107,7 +117,9 @@ impl Wide for Avx2 {
     #[inline(always)]
     unsafe fn store_ints(to: *mut u8, number: Self::I) {
         // SAFETY: the caller keeps what the trait demands.
-        unsafe { _mm256_storeu_si256(to.cast(), number); }
+        unsafe {
+            _mm256_storeu_si256(to.cast(), number);
+        }
     }
 
     #[inline(always)]
@@ -149,21 +161,25 @@ impl Wide for Avx2 {
     #[inline(always)]
     unsafe fn dot(sum: Self::I, a: Self::I, b: Self::I) -> Self::I {
         // SAFETY: the caller keeps what the trait demands.
-        unsafe { // By pairs of 16 bits: the instruction for bytes would clip the sum of two products.
+        unsafe {
+            // By pairs of 16 bits: the instruction for bytes would clip the sum of two products.
             let even = _mm256_madd_epi16(
                 _mm256_and_si256(a, _mm256_set1_epi16(255)),
                 _mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(b)),
             );
             let odd = _mm256_madd_epi16(_mm256_srli_epi16::<8>(a), _mm256_srai_epi16::<8>(b));
-            _mm256_add_epi32(sum, _mm256_add_epi32(even, odd)) }
+            _mm256_add_epi32(sum, _mm256_add_epi32(even, odd))
+        }
     }
 
     #[inline(always)]
     unsafe fn sum_lanes(number: Self::I) -> i32 {
         // SAFETY: the caller keeps what the trait demands.
-        unsafe { let four = _mm_add_epi32(_mm256_castsi256_si128(number), _mm256_extracti128_si256::<1>(number));
+        unsafe {
+            let four = _mm_add_epi32(_mm256_castsi256_si128(number), _mm256_extracti128_si256::<1>(number));
             let two = _mm_add_epi32(four, _mm_shuffle_epi32::<0b0100_1110>(four));
-            _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32::<1>(two))) }
+            _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32::<1>(two)))
+        }
     }
 
     #[inline(always)]

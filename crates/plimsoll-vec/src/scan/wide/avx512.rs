@@ -1,9 +1,13 @@
 //! AVX-512 with F, BW, DQ, VL and VNNI.
 
+#[allow(
+    clippy::wildcard_imports,
+    reason = "the names are those of the instructions; not found where tests are built"
+)]
 use std::arch::x86_64::*;
 
-use super::Wide;
 use super::Avx2;
+use super::Wide;
 
 /// 16 lanes.
 pub(crate) struct Avx512;
@@ -40,13 +44,19 @@ impl Wide for Avx512 {
     #[inline(always)]
     unsafe fn load_bf16(from: *const u8) -> Self::F {
         // SAFETY: the caller keeps what the trait demands.
-        unsafe { _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(_mm256_loadu_si256(from.cast())))) }
+        unsafe {
+            _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(_mm256_loadu_si256(
+                from.cast(),
+            ))))
+        }
     }
 
     #[inline(always)]
     unsafe fn store(to: *mut f32, number: Self::F) {
         // SAFETY: the caller keeps what the trait demands.
-        unsafe { _mm512_storeu_ps(to, number); }
+        unsafe {
+            _mm512_storeu_ps(to, number);
+        }
     }
 
     #[inline(always)]
@@ -76,7 +86,10 @@ impl Wide for Avx512 {
     #[inline(always)]
     unsafe fn sum(number: Self::F) -> f32 {
         // SAFETY: the caller keeps what the trait demands.
-        unsafe { let half = _mm256_add_ps(_mm512_castps512_ps256(number), _mm512_extractf32x8_ps::<1>(number)); Avx2::sum(half) }
+        unsafe {
+            let half = _mm256_add_ps(_mm512_castps512_ps256(number), _mm512_extractf32x8_ps::<1>(number));
+            Avx2::sum(half)
+        }
     }
 
     #[inline(always)]
@@ -106,7 +119,9 @@ impl Wide for Avx512 {
     #[inline(always)]
     unsafe fn store_ints(to: *mut u8, number: Self::I) {
         // SAFETY: the caller keeps what the trait demands.
-        unsafe { _mm512_storeu_si512(to.cast(), number); }
+        unsafe {
+            _mm512_storeu_si512(to.cast(), number);
+        }
     }
 
     #[inline(always)]

@@ -1,5 +1,9 @@
 //! NEON, as every 64-bit ARM processor has it.
 
+#[allow(
+    clippy::wildcard_imports,
+    reason = "the names are those of the instructions; not found where tests are built"
+)]
 use std::arch::aarch64::*;
 
 use super::Wide;
@@ -33,12 +37,14 @@ impl Wide for Neon {
     #[inline(always)]
     unsafe fn load_f16(from: *const u8) -> Self::F {
         // SAFETY: the caller keeps what the trait demands.
-        unsafe { // Shifted to where a single has its exponent and mantissa, then scaled: right for subnormal halves too.
+        unsafe {
+            // Shifted to where a single has its exponent and mantissa, then scaled: right for subnormal halves too.
             let half = vmovl_u16(vld1_u16(from.cast()));
             let size = vshlq_n_u32::<13>(vandq_u32(half, vdupq_n_u32(0x7fff)));
             let sign = vshlq_n_u32::<16>(vandq_u32(half, vdupq_n_u32(0x8000)));
             let scaled = vmulq_f32(vreinterpretq_f32_u32(size), vdupq_n_f32(f32::from_bits(0x7780_0000)));
-            vreinterpretq_f32_u32(vorrq_u32(vreinterpretq_u32_f32(scaled), sign)) }
+            vreinterpretq_f32_u32(vorrq_u32(vreinterpretq_u32_f32(scaled), sign))
+        }
     }
 
     #[inline(always)]
@@ -50,7 +56,9 @@ impl Wide for Neon {
     #[inline(always)]
     unsafe fn store(to: *mut f32, number: Self::F) {
         // SAFETY: the caller keeps what the trait demands.
-        unsafe { vst1q_f32(to, number); }
+        unsafe {
+            vst1q_f32(to, number);
+        }
     }
 
     #[inline(always)]
@@ -80,15 +88,19 @@ impl Wide for Neon {
     #[inline(always)]
     unsafe fn sum(number: Self::F) -> f32 {
         // SAFETY: the caller keeps what the trait demands.
-        unsafe { let two = vadd_f32(vget_low_f32(number), vget_high_f32(number));
-            vget_lane_f32::<0>(two) + vget_lane_f32::<1>(two) }
+        unsafe {
+            let two = vadd_f32(vget_low_f32(number), vget_high_f32(number));
+            vget_lane_f32::<0>(two) + vget_lane_f32::<1>(two)
+        }
     }
 
     #[inline(always)]
     unsafe fn not_above(a: Self::F, b: Self::F) -> u32 {
         // SAFETY: the caller keeps what the trait demands.
-        unsafe { let bits = vandq_u32(vmvnq_u32(vcgtq_f32(a, b)), vld1q_u32([1, 2, 4, 8].as_ptr()));
-            vaddvq_u32(bits) }
+        unsafe {
+            let bits = vandq_u32(vmvnq_u32(vcgtq_f32(a, b)), vld1q_u32([1, 2, 4, 8].as_ptr()));
+            vaddvq_u32(bits)
+        }
     }
 
     #[inline(always)]
@@ -112,7 +124,9 @@ impl Wide for Neon {
     #[inline(always)]
     unsafe fn store_ints(to: *mut u8, number: Self::I) {
         // SAFETY: the caller keeps what the trait demands.
-        unsafe { vst1q_u8(to, number); }
+        unsafe {
+            vst1q_u8(to, number);
+        }
     }
 
     #[inline(always)]
@@ -154,12 +168,15 @@ impl Wide for Neon {
     #[inline(always)]
     unsafe fn dot(sum: Self::I, a: Self::I, b: Self::I) -> Self::I {
         // SAFETY: the caller keeps what the trait demands.
-        unsafe { let (a0, a1) = (vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(a))), vreinterpretq_s16_u16(vmovl_high_u8(a)));
+        unsafe {
+            let (a0, a1) =
+                (vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(a))), vreinterpretq_s16_u16(vmovl_high_u8(a)));
             let b = vreinterpretq_s8_u8(b);
             let (b0, b1) = (vmovl_s8(vget_low_s8(b)), vmovl_high_s8(b));
             let first = vpaddq_s32(vmull_s16(vget_low_s16(a0), vget_low_s16(b0)), vmull_high_s16(a0, b0));
             let second = vpaddq_s32(vmull_s16(vget_low_s16(a1), vget_low_s16(b1)), vmull_high_s16(a1, b1));
-            vreinterpretq_u8_s32(vaddq_s32(vreinterpretq_s32_u8(sum), vpaddq_s32(first, second))) }
+            vreinterpretq_u8_s32(vaddq_s32(vreinterpretq_s32_u8(sum), vpaddq_s32(first, second)))
+        }
     }
 
     #[inline(always)]

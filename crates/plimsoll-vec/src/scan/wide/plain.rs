@@ -43,19 +43,27 @@ impl Wide for Plain {
     #[inline(always)]
     unsafe fn load_f16(from: *const u8) -> Self::F {
         // SAFETY: the caller keeps what the trait demands.
-        unsafe { let halves = from.cast::<[u16; 16]>().read_unaligned(); halves.map(|half| half::f16::from_bits(half).to_f32()) }
+        unsafe {
+            let halves = from.cast::<[u16; 16]>().read_unaligned();
+            halves.map(|half| half::f16::from_bits(half).to_f32())
+        }
     }
 
     #[inline(always)]
     unsafe fn load_bf16(from: *const u8) -> Self::F {
         // SAFETY: the caller keeps what the trait demands.
-        unsafe { let halves = from.cast::<[u16; 16]>().read_unaligned(); halves.map(|half| f32::from_bits(u32::from(half) << 16)) }
+        unsafe {
+            let halves = from.cast::<[u16; 16]>().read_unaligned();
+            halves.map(|half| f32::from_bits(u32::from(half) << 16))
+        }
     }
 
     #[inline(always)]
     unsafe fn store(to: *mut f32, number: Self::F) {
         // SAFETY: the caller keeps what the trait demands.
-        unsafe { to.cast::<[f32; 16]>().write_unaligned(number); }
+        unsafe {
+            to.cast::<[f32; 16]>().write_unaligned(number);
+        }
     }
 
     #[inline(always)]
@@ -81,13 +89,15 @@ impl Wide for Plain {
     #[inline(always)]
     unsafe fn sum(number: Self::F) -> f32 {
         let eight: [f32; 8] = std::array::from_fn(|lane| number[lane] + number[lane + 8]);
-            let four: [f32; 4] = std::array::from_fn(|lane| eight[lane] + eight[lane + 4]);
-            (four[0] + four[2]) + (four[1] + four[3])
+        let four: [f32; 4] = std::array::from_fn(|lane| eight[lane] + eight[lane + 4]);
+        (four[0] + four[2]) + (four[1] + four[3])
     }
 
     #[inline(always)]
     unsafe fn not_above(a: Self::F, b: Self::F) -> u32 {
-        (0..16).fold(0, |mask, lane| mask | (u32::from(a[lane].partial_cmp(&b[lane]) != Some(Ordering::Greater)) << lane))
+        (0..16).fold(0, |mask, lane| {
+            mask | (u32::from(a[lane].partial_cmp(&b[lane]) != Some(Ordering::Greater)) << lane)
+        })
     }
 
     #[inline(always)]
@@ -109,17 +119,21 @@ impl Wide for Plain {
     #[inline(always)]
     unsafe fn store_ints(to: *mut u8, number: Self::I) {
         // SAFETY: the caller keeps what the trait demands.
-        unsafe { to.cast::<[u8; 64]>().write_unaligned(number); }
+        unsafe {
+            to.cast::<[u8; 64]>().write_unaligned(number);
+        }
     }
 
     #[inline(always)]
     unsafe fn sub_ints(a: Self::I, b: Self::I) -> Self::I {
-        let (a, b) = (lanes(a), lanes(b)); ints(std::array::from_fn(|lane| a[lane].wrapping_sub(b[lane])))
+        let (a, b) = (lanes(a), lanes(b));
+        ints(std::array::from_fn(|lane| a[lane].wrapping_sub(b[lane])))
     }
 
     #[inline(always)]
     unsafe fn add_ints(a: Self::I, b: Self::I) -> Self::I {
-        let (a, b) = (lanes(a), lanes(b)); ints(std::array::from_fn(|lane| a[lane].wrapping_add(b[lane])))
+        let (a, b) = (lanes(a), lanes(b));
+        ints(std::array::from_fn(|lane| a[lane].wrapping_add(b[lane])))
     }
 
     #[inline(always)]
@@ -145,11 +159,11 @@ impl Wide for Plain {
     #[inline(always)]
     unsafe fn dot(sum: Self::I, a: Self::I, b: Self::I) -> Self::I {
         let sum = lanes(sum);
-            let product = |at: usize| i32::from(a[at]) * i32::from(b[at].cast_signed());
-            ints(std::array::from_fn(|lane| {
-                let four = (0..4).map(|byte| product(lane * 4 + byte)).sum();
-                sum[lane].wrapping_add(four)
-            }))
+        let product = |at: usize| i32::from(a[at]) * i32::from(b[at].cast_signed());
+        ints(std::array::from_fn(|lane| {
+            let four = (0..4).map(|byte| product(lane * 4 + byte)).sum();
+            sum[lane].wrapping_add(four)
+        }))
     }
 
     #[inline(always)]
@@ -157,6 +171,7 @@ impl Wide for Plain {
         lanes(number).into_iter().fold(0, i32::wrapping_add)
     }
 
+    #[expect(clippy::cast_precision_loss, reason = "rounded to the nearest, as processors do")]
     #[inline(always)]
     unsafe fn to_f(number: Self::I) -> Self::F {
         lanes(number).map(|number| number as f32)
