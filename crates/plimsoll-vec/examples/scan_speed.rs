@@ -8,6 +8,12 @@
 //! Figures are medians of turns that alternate with a plain read of the same memory. `--write FOLDER` leaves vectors and
 //! queries as .npy files for other engines.
 
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    reason = "figures for people, and sizes that fit memory"
+)]
+
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path as FilePath, PathBuf};
@@ -168,7 +174,9 @@ fn search(
         tops.clear();
         match way {
             Way::All => scan(queries, part.blocks, part.rows, part.first, None, tops),
-            Way::Signs(_) => scan_signs(queries, (part.blocks, Column::Whole), part.rows, part.first, None, tops),
+            Way::Signs(_) => {
+                scan_signs(queries, (part.blocks, Column::Whole), part.rows, part.first, None, tops);
+            }
         }
     };
     std::thread::scope(|scope| {
@@ -265,13 +273,13 @@ fn measure(
 }
 
 fn encode(settings: &Settings, codec: Codec, base: &[f32], blocks: &mut [u8]) -> Result<(), Failure> {
-    let coder = Coder::new(codec, settings.metric, settings.dimension)?;
+    let keeper = Coder::new(codec, settings.metric, settings.dimension)?;
     let each = settings.rows.div_ceil(BLOCK_ROWS).div_ceil(settings.threads);
     std::thread::scope(|scope| {
         let threads: Vec<_> = base
             .chunks(each * BLOCK_ROWS * settings.dimension)
-            .zip(blocks.chunks_mut(each * coder.layout().block_bytes()))
-            .map(|(vectors, blocks)| scope.spawn(move || coder.encode(vectors, 0, blocks)))
+            .zip(blocks.chunks_mut(each * keeper.layout().block_bytes()))
+            .map(|(vectors, blocks)| scope.spawn(move || keeper.encode(vectors, 0, blocks)))
             .collect();
         for thread in threads {
             thread.join().map_err(|_| "a thread failed")??;
@@ -315,7 +323,7 @@ fn median(mut turns: Vec<f64>) -> f64 {
     turns[turns.len() / 2]
 }
 
-/// Writes a matrix as NumPy keeps it.
+/// Writes a matrix as `NumPy` keeps it.
 fn npy(path: &FilePath, numbers: &[f32], dimension: usize) -> io::Result<()> {
     let mut file = BufWriter::new(File::create(path)?);
     let rows = numbers.len() / dimension;

@@ -108,13 +108,13 @@ impl Coder {
                 return numbers::write(codec, vector, &mut block[self.layout.code(row)]);
             }
             Codec::Int8 | Codec::Int8Affine | Codec::Int4 => {
-                let (codes, sides) = block.split_at_mut(self.layout.first().end);
+                let (front, sides) = block.split_at_mut(self.layout.first().end);
                 let side = self.layout.side(row);
-                let at = side.start - codes.len();
+                let at = side.start - front.len();
                 levels::write(
                     codec,
                     vector,
-                    &mut codes[self.layout.code(row)],
+                    &mut front[self.layout.code(row)],
                     &mut sides[at..at + side.len()],
                 );
             }
@@ -134,7 +134,7 @@ impl Coder {
         let codec = self.layout.codec();
         match codec {
             Codec::F32 | Codec::F16 | Codec::Bf16 => {
-                numbers::read(codec, &block[self.layout.code(row)], vector)
+                numbers::read(codec, &block[self.layout.code(row)], vector);
             }
             Codec::Int8 | Codec::Int8Affine | Codec::Int4 => {
                 levels::read(codec, &block[self.layout.code(row)], &block[self.layout.side(row)], vector);

@@ -41,7 +41,7 @@ pub(crate) struct Side {
 impl Side {
     /// From a row's side: the length, then what the two factors would be for a vector whose numbers are all one. `root` is
     /// 1 / √dimension: rows are many, and a root is dear.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn read(side: &[u8], root: f32) -> Self {
         let length = f32::from_le_bytes([side[0], side[1], side[2], side[3]]);
         let spread = length * root;
@@ -50,12 +50,13 @@ impl Side {
 }
 
 /// A half that is not negative: shifted to where a single has its parts, then scaled.
-#[inline(always)]
+#[inline]
 fn half(low: u8, high: u8) -> f32 {
     f32::from_bits(u32::from(u16::from_le_bytes([low, high])) << 13) * f32::from_bits(0x7780_0000)
 }
 
 /// 1 / √dimension.
+#[expect(clippy::cast_precision_loss, reason = "at most 65,536")]
 pub(crate) fn root(dimension: usize) -> f32 {
     1.0 / (dimension as f32).sqrt()
 }
@@ -78,7 +79,11 @@ pub(crate) struct Planes<'a> {
 
 impl Planes<'_> {
     /// Writes a vector that has been shaped.
-    #[expect(clippy::cast_possible_truncation, reason = "written as singles and halves")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        reason = "written as singles and halves"
+    )]
     pub(crate) fn write(self, vector: &[f32]) {
         let bytes = self.signs.len() / BLOCK_ROWS;
         let square: f64 = vector.iter().map(|x| f64::from(*x) * f64::from(*x)).sum();

@@ -1,5 +1,7 @@
 //! What comes back of a vector that was coded, and what is refused.
 
+#![expect(clippy::cast_precision_loss, reason = "small numbers")]
+
 use super::{CodeError, Coder, DIMENSION_MAX, Layout};
 use crate::{BLOCK_ROWS, Codec, Metric};
 
@@ -23,14 +25,14 @@ pub(crate) fn normal(seed: u64, count: usize) -> Vec<f32> {
 
 fn back(codec: Codec, metric: Metric, dimension: usize, vectors: &[f32]) -> Vec<f32> {
     let rows = vectors.len() / dimension;
-    let coder = Coder::new(codec, metric, dimension).unwrap();
+    let kept = Coder::new(codec, metric, dimension).unwrap();
     let mut blocks = vec![0xa5; rows.div_ceil(BLOCK_ROWS) * Layout::new(codec, dimension).block_bytes()];
     // In two calls, the second first.
     let cut = rows / 3;
-    coder.encode(&vectors[cut * dimension..], cut, &mut blocks).unwrap();
-    coder.encode(&vectors[..cut * dimension], 0, &mut blocks).unwrap();
+    kept.encode(&vectors[cut * dimension..], cut, &mut blocks).unwrap();
+    kept.encode(&vectors[..cut * dimension], 0, &mut blocks).unwrap();
     let mut back = vec![0.0; vectors.len()];
-    coder.decode(&blocks, 0..rows, &mut back).unwrap();
+    kept.decode(&blocks, 0..rows, &mut back).unwrap();
     back
 }
 
@@ -116,6 +118,9 @@ fn what_cannot_be_coded_is_named() {
     assert!(matches!(cosine.decode(&block, 0..2, &mut [0.0; 3]), Err(CodeError::Target { .. })));
     assert!(matches!(cosine.decode(&block[1..], 0..2, &mut [0.0; 4]), Err(CodeError::Blocks { .. })));
     assert!(matches!(Coder::new(Codec::F32, Metric::L2, 0), Err(CodeError::Dimension { .. })));
-    assert!(matches!(Coder::new(Codec::F32, Metric::L2, DIMENSION_MAX + 1), Err(CodeError::Dimension { .. })));
+    assert!(matches!(
+        Coder::new(Codec::F32, Metric::L2, DIMENSION_MAX + 1),
+        Err(CodeError::Dimension { .. })
+    ));
     assert!(matches!(Coder::new(Codec::Int8, Metric::Hamming, 8), Err(CodeError::Metric { .. })));
 }

@@ -71,6 +71,7 @@ pub(crate) struct Floats {
 }
 
 impl Floats {
+    #[expect(clippy::cast_precision_loss, reason = "at most 65,536")]
     fn new(metric: Metric, dimension: usize, count: usize) -> Self {
         let padded = Queries::padded_for(count);
         let packed = if count >= MANY { padded * dimension * 4 } else { 0 };
@@ -178,9 +179,9 @@ impl Levels {
         let padded = Queries::padded_for(count);
         let places = kind.places(dimension);
         let packed = if is_packed(kind, count) { Lines::bytes_for(padded.saturating_mul(places)) } else { 0 };
-        let planes = (count as u64).saturating_mul(plane_words(kind, most, dimension) as u64 * 8);
+        let bits = (count as u64).saturating_mul(plane_words(kind, most, dimension) as u64 * 8);
         let rows = Lines::bytes_for(count.saturating_mul(places));
-        rows.saturating_add(packed).saturating_add(planes).saturating_add((padded as u64).saturating_mul(16))
+        rows.saturating_add(packed).saturating_add(bits).saturating_add((padded as u64).saturating_mul(16))
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "sums of singles, kept as singles")]
@@ -218,8 +219,8 @@ impl Levels {
         let count = plane_count(self.most);
         let places = self.kind.places(self.dimension);
         let row = &self.rows.of::<i8>()[query * places..][..self.dimension];
-        let planes = &mut self.planes[query * size..][..size];
-        for (word, levels) in planes.chunks_exact_mut(count).zip(row.chunks(64)) {
+        let words = &mut self.planes[query * size..][..size];
+        for (word, levels) in words.chunks_exact_mut(count).zip(row.chunks(64)) {
             for (plane, bits) in word.iter_mut().enumerate() {
                 let bit = |(at, level): (usize, &i8)| u64::from(level.cast_unsigned() >> plane & 1) << at;
                 *bits = levels.iter().enumerate().map(bit).fold(0, |bits, bit| bits | bit);

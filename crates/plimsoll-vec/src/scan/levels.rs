@@ -6,9 +6,9 @@ use super::form::{Levels, SQUARE_MAX};
 use super::kernels::{GROUP, Kind, LevelRows, SignRows, Sums, TILE, Terms};
 use super::reference;
 use super::run::{Block, live_rows};
+use crate::BLOCK_ROWS;
 use crate::code::{Range, Side, root};
 use crate::top::{Hit, Tops};
-use crate::BLOCK_ROWS;
 
 /// One block.
 pub(crate) fn block(queries: &Queries, form: &Levels, block: &Block, tops: &mut Tops) {
@@ -38,7 +38,10 @@ fn products(queries: &Queries, form: &Levels, query: usize, block: &Block, all: 
     let (first, bytes) = (block.layout.first(), block.layout.first_bytes());
     if form.kind == Kind::Signs {
         let (planes, count) = form.planes(query);
-        queries.kernels().weigh(&SignRows { signs: &block.upper[first], bytes, planes, count, next: block.next }, &mut sums.dot);
+        queries.kernels().weigh(
+            &SignRows { signs: &block.upper[first], bytes, planes, count, next: block.next },
+            &mut sums.dot,
+        );
         sums.dot.iter_mut().for_each(|sum| *sum *= 2);
     } else {
         let rows = LevelRows { kind: form.kind, query: form.row(query), codes: &block.upper[first], bytes };
@@ -96,7 +99,7 @@ pub(crate) fn settle(score: f32, form: &Levels, query: usize, block: &Block, row
 }
 
 /// The square of a row's length, of the sums of its levels. In doubles: parts may cancel.
-#[expect(clippy::cast_possible_truncation, reason = "kept as a single")]
+#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "kept as a single")]
 fn square(low: f32, step: f32, middle: f32, dimension: usize, sums: &Sums, row: usize) -> f32 {
     let (low, step) = (f64::from(low), f64::from(step));
     let first = f64::from(sums.first[row]);
@@ -123,7 +126,8 @@ pub(crate) fn terms(form: &Levels, block: &Block, sums: &Sums) -> Terms {
             _ => {
                 let range = Range::read(layout.codec(), side);
                 let low = if form.kind == Kind::Int8 { 0.0 } else { range.low + middle * range.step };
-                let square = if form.distance { square(low, range.step, middle, dimension, sums, row) } else { 0.0 };
+                let square =
+                    if form.distance { square(low, range.step, middle, dimension, sums, row) } else { 0.0 };
                 (low, range.step, square)
             }
         };

@@ -56,10 +56,10 @@ impl Queries {
         Ok(Self { layout, metric, count, path, kernels: kernels(path), form })
     }
 
-    /// What they take from the heap.
+    /// What they take from the heap at most: with one vector that is shaped on the way.
     pub fn bytes_for(codec: Codec, metric: Metric, dimension: usize, count: usize) -> Bytes {
         let levels = |kind, most| Levels::bytes_for(kind, most, dimension, count);
-        Bytes::new(match codec {
+        let kept = match codec {
             Codec::F32 | Codec::F16 | Codec::Bf16 => Floats::bytes_for(dimension, count),
             Codec::Int8 => levels(Kind::Int8, 127),
             Codec::Int8Affine => levels(Kind::Int8Affine, 127),
@@ -67,7 +67,8 @@ impl Queries {
             Codec::Binary if metric == Metric::Hamming => Bits::bytes_for(dimension, count),
             Codec::Binary => levels(Kind::Signs, 127),
             Codec::Planes => levels(Kind::Planes, 127).saturating_add(levels(Kind::Signs, 7)),
-        })
+        };
+        Bytes::new(kept.saturating_add(dimension as u64 * 4))
     }
 
     /// How many.

@@ -121,7 +121,8 @@ fn pass(
         if live != 0 {
             let (upper, lower) = block.split_at(layout.upper_bytes());
             let first = first_row + (at * BLOCK_ROWS) as u64;
-            let next = blocks.get((at + 1) * bytes..).and_then(|next| next.get(layout.first())).unwrap_or_default();
+            let next =
+                blocks.get((at + 1) * bytes..).and_then(|next| next.get(layout.first())).unwrap_or_default();
             each(queries, &Block { layout, upper, lower, next, live, first }, tops);
         }
     }
@@ -137,11 +138,17 @@ fn one_block(queries: &Queries, block: &Block, tops: &mut Tops) {
             for query in 0..queries.count() {
                 let mut counts = [0; BLOCK_ROWS];
                 let signs = &block.upper[block.layout.first()];
-                let rows = SignRows { signs, bytes: block.layout.first_bytes(), planes: bits.row(query), count: 1, next: block.next };
+                let rows = SignRows {
+                    signs,
+                    bytes: block.layout.first_bytes(),
+                    planes: bits.row(query),
+                    count: 1,
+                    next: block.next,
+                };
                 queries.kernels().differ(&rows, &mut counts);
                 let worst = finds.worst()[query];
                 for row in live_rows(block.live) {
-                    // Up to 65,536, which a single holds.
+                    #[expect(clippy::cast_precision_loss, reason = "at most 65,536")]
                     let score = counts[row] as f32;
                     if score <= worst {
                         finds.push(query, Hit { score, row: block.first + row as u64 });

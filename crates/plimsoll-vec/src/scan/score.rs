@@ -36,9 +36,12 @@ pub fn score(queries: &Queries, query: usize, row: &Row, number: u64, tops: &mut
         Form::Bits(bits) => {
             let mut counts = [0; BLOCK_ROWS];
             let signs = &row.block[layout.first()];
-            let rows = SignRows { signs, bytes: layout.first_bytes(), planes: bits.row(query), count: 1, next: &[] };
+            let rows =
+                SignRows { signs, bytes: layout.first_bytes(), planes: bits.row(query), count: 1, next: &[] };
             queries.kernels().differ(&rows, &mut counts);
-            counts[row.at] as f32
+            #[expect(clippy::cast_precision_loss, reason = "at most 65,536")]
+            let count = counts[row.at] as f32;
+            count
         }
         Form::Levels(form) => one(queries, form, query, &block, row.at, tops),
         Form::Planes { full, .. } => {
@@ -59,7 +62,10 @@ fn one(queries: &Queries, form: &Levels, query: usize, block: &Block, row: usize
     match form.kind {
         Kind::Signs => {
             let (planes, count) = form.planes(query);
-            kernels.weigh(&SignRows { signs: &block.upper[first], bytes, planes, count, next: &[] }, &mut sums.dot);
+            kernels.weigh(
+                &SignRows { signs: &block.upper[first], bytes, planes, count, next: &[] },
+                &mut sums.dot,
+            );
             sums.dot[row] *= 2;
         }
         Kind::Planes => {

@@ -1,5 +1,12 @@
 //! Every path against the reference, and against itself cut in other ways.
 
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::float_cmp,
+    reason = "small numbers, and equal bits are meant"
+)]
+
 use proptest::prelude::*;
 
 use super::form::Form;
@@ -20,7 +27,7 @@ fn numbers(seed: u64, count: usize) -> Vec<f32> {
             state ^= state >> 7;
             state ^= state << 17;
             let x = (state >> 40) as f32 / (1_u64 << 23) as f32 - 1.0;
-            if state % 31 == 0 { x * 4.0 } else { x }
+            if state.is_multiple_of(31) { x * 4.0 } else { x }
         })
         .collect()
 }
@@ -33,7 +40,7 @@ fn blocks(codec: Codec, metric: Metric, dimension: usize, vectors: &[f32]) -> Ve
     blocks
 }
 
-fn block<'a>(blocks: &'a [u8], layout: Layout, row: usize) -> Block<'a> {
+fn block(blocks: &[u8], layout: Layout, row: usize) -> Block<'_> {
     let bytes = &blocks[row / BLOCK_ROWS * layout.block_bytes()..][..layout.block_bytes()];
     let (upper, lower) = bytes.split_at(layout.upper_bytes());
     Block { layout, upper, lower, next: &[], live: u64::MAX, first: 0 }
@@ -393,7 +400,13 @@ fn estimates_are_as_near_as_their_codes() {
     let vectors = crate::code::normal(11, rows * dimension);
     let asked = crate::code::normal(12, 8 * dimension);
     // The error of a product with a query of length one, of a vector of length one, times √dimension: what the code loses.
-    let most = [(Codec::Int8, 0.013), (Codec::Int8Affine, 0.013), (Codec::Int4, 0.115), (Codec::Planes, 0.102), (Codec::Binary, 0.80)];
+    let most = [
+        (Codec::Int8, 0.013),
+        (Codec::Int8Affine, 0.013),
+        (Codec::Int4, 0.115),
+        (Codec::Planes, 0.102),
+        (Codec::Binary, 0.80),
+    ];
     for (codec, most) in most {
         let blocks = blocks(codec, Metric::Cosine, dimension, &vectors);
         let queries = Queries::new(codec, Metric::Cosine, dimension, &asked).unwrap();

@@ -107,9 +107,13 @@ mod tests {
             let (first, second) = hits.split_at(cut.min(hits.len()));
             let mut one = Best::new(k);
             let mut two = Best::new(k);
-            first.iter().for_each(|hit| one.push(*hit));
+            for hit in first {
+                one.push(*hit);
+            }
             // From behind: the order of arrival does not matter.
-            second.iter().rev().for_each(|hit| two.push(*hit));
+            for hit in second.iter().rev() {
+                two.push(*hit);
+            }
             two.merge(&one);
             prop_assert_eq!(two.sorted(), all);
         }

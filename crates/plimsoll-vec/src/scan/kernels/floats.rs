@@ -143,8 +143,15 @@ unsafe fn pair<W: Wide, N: Number, const L2: bool>(
 }
 
 #[inline(always)]
-#[expect(clippy::needless_range_loop, reason = "iterators over registers are not always made part of the loop")]
-unsafe fn step<W: Wide, N: Number, const L2: bool>(query: *const f32, code: *const u8, sums: &mut [W::F; 16]) {
+#[expect(
+    clippy::needless_range_loop,
+    reason = "iterators over registers are not always made part of the loop"
+)]
+unsafe fn step<W: Wide, N: Number, const L2: bool>(
+    query: *const f32,
+    code: *const u8,
+    sums: &mut [W::F; 16],
+) {
     for at in 0..SUMS / W::LANES {
         // SAFETY: the caller vouches for a whole step of both.
         unsafe {
@@ -165,20 +172,20 @@ unsafe fn step<W: Wide, N: Number, const L2: bool>(query: *const f32, code: *con
 /// # Safety
 /// The processor has the instructions of `W`.
 #[inline(always)]
-pub(super) unsafe fn widen<W: Wide>(codec: Codec, codes: &[u8], dimension: usize, into: &mut [f32]) {
+pub(super) unsafe fn widen<W: Wide>(codec: Codec, kept: &[u8], dimension: usize, into: &mut [f32]) {
     let count = BLOCK_ROWS * dimension;
-    assert!(codes.len() >= codec.code_bytes(dimension) * BLOCK_ROWS && into.len() >= count);
+    assert!(kept.len() >= codec.code_bytes(dimension) * BLOCK_ROWS && into.len() >= count);
     let mut at = 0;
     // SAFETY: whole registers only, within what was checked; the rest one by one.
     unsafe {
         while at + W::LANES <= count {
-            let from = codes.as_ptr().add(at * 2);
+            let from = kept.as_ptr().add(at * 2);
             let x = if codec == Codec::F16 { W::load_f16(from) } else { W::load_bf16(from) };
             W::store(into.as_mut_ptr().add(at), x);
             at += W::LANES;
         }
     }
-    crate::code::read_numbers(codec, &codes[at * 2..count * 2], &mut into[at..count]);
+    crate::code::read_numbers(codec, &kept[at * 2..count * 2], &mut into[at..count]);
 }
 
 /// The sum of the squares of each row of singles that lie in memory as they may.
@@ -186,7 +193,10 @@ pub(super) unsafe fn widen<W: Wide>(codec: Codec, codes: &[u8], dimension: usize
 /// # Safety
 /// The processor has the instructions of `W`.
 #[inline(always)]
-#[expect(clippy::needless_range_loop, reason = "iterators over registers are not always made part of the loop")]
+#[expect(
+    clippy::needless_range_loop,
+    reason = "iterators over registers are not always made part of the loop"
+)]
 pub(super) unsafe fn squares<W: Wide>(rows: &[u8], dimension: usize, squares: &mut [f32; BLOCK_ROWS]) {
     assert!(rows.len() >= BLOCK_ROWS * dimension * 4);
     for row in 0..BLOCK_ROWS {

@@ -267,7 +267,10 @@ pub(super) unsafe fn sum_levels<W: Wide>(kind: Kind, levels: &[u8], places: usiz
 /// # Safety
 /// The processor has the instructions of `W`, `R` divides the rows of a block, and `P` registers hold a group.
 #[inline(always)]
-#[expect(clippy::needless_range_loop, reason = "iterators over registers are not always made part of the loop")]
+#[expect(
+    clippy::needless_range_loop,
+    reason = "iterators over registers are not always made part of the loop"
+)]
 pub(super) unsafe fn tile<W: Wide, const R: usize, const G: usize, const P: usize>(
     levels: &[u8],
     places: usize,

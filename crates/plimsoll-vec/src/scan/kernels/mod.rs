@@ -1,5 +1,11 @@
 //! The loops over rows, one table of them a path.
 
+#![expect(
+    clippy::inline_always,
+    reason = "a kernel is compiled for instructions only within the function that has them"
+)]
+#![expect(clippy::cast_ptr_alignment, reason = "registers are loaded from wherever numbers lie")]
+
 mod floats;
 mod levels;
 mod sift;

@@ -7,6 +7,9 @@ use crate::scan::wide::Wide;
 /// A bit for each query of a group whose list a row can enter.
 pub(crate) type Marks = [u32; BLOCK_ROWS];
 
+/// Of queries: squares of lengths, reaches, and what may enter their lists.
+pub(crate) type Reaches<'a> = (&'a [f32], &'a [f32], &'a [f32]);
+
 /// What makes scores of the products of levels. For a row and a query:
 /// `((row.square + query.square) + row.low · query.sum) + (row.step · query.scale) · (product − query.bias)`.
 /// Never fused, so every processor has the same bits.
@@ -36,6 +39,7 @@ pub(crate) struct Factors {
 impl Terms {
     /// One score, in the order of operations that every kernel keeps.
     #[inline(always)]
+    #[expect(clippy::cast_precision_loss, reason = "rounded to the nearest, on every path alike")]
     pub(crate) fn score(&self, row: usize, query: &Factors, dot: i32) -> f32 {
         let dot = dot.wrapping_sub(query.bias) as f32;
         let base = (self.square[row] + query.square) + self.low[row] * query.sum;
@@ -56,8 +60,9 @@ impl Terms {
         }
         let mut rows = 0;
         for (row, score) in scores.iter().enumerate() {
-            // Not `score <= worst`: what is no number is told in doubles.
-            rows |= u64::from(!(*score > worst)) << row;
+            // Also what is no number: it is told in doubles then.
+            let may_enter = *score <= worst || score.is_nan();
+            rows |= u64::from(may_enter) << row;
         }
         rows
     }
@@ -95,7 +100,10 @@ pub(crate) struct Bounds {
 /// # Safety
 /// The processor has the instructions of `W`.
 #[inline(always)]
-#[expect(clippy::needless_range_loop, reason = "iterators over registers are not always made part of the loop")]
+#[expect(
+    clippy::needless_range_loop,
+    reason = "iterators over registers are not always made part of the loop"
+)]
 pub(super) unsafe fn levels<W: Wide>(tile: &[i32], terms: &Terms, limits: &Limits, marks: &mut Marks) -> u64 {
     assert!(tile.len() >= TILE && limits.square.len() >= GROUP && limits.sum.len() >= GROUP);
     assert!(limits.scale.len() >= GROUP && limits.bias.len() >= GROUP && limits.worst.len() >= GROUP);
@@ -138,11 +146,14 @@ fn rows(marks: &Marks) -> u64 {
 /// # Safety
 /// The processor has the instructions of `W`.
 #[inline(always)]
-#[expect(clippy::needless_range_loop, reason = "iterators over registers are not always made part of the loop")]
+#[expect(
+    clippy::needless_range_loop,
+    reason = "iterators over registers are not always made part of the loop"
+)]
 pub(super) unsafe fn floats<W: Wide>(
     tile: &[f32],
     bounds: &Bounds,
-    (square, reach, worst): (&[f32], &[f32], &[f32]),
+    (square, reach, worst): Reaches,
     marks: &mut Marks,
 ) -> u64 {
     assert!(tile.len() >= TILE && square.len() >= GROUP && reach.len() >= GROUP && worst.len() >= GROUP);

@@ -15,6 +15,7 @@ pub(crate) struct SignRows<'a> {
     /// How many planes, at most 8.
     pub count: usize,
     /// The signs that will be asked for next, or none: they lie apart, where the processor would not look ahead.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "only AVX-512 asks ahead"))]
     pub next: &'a [u8],
 }
 
@@ -82,7 +83,9 @@ const SPREAD: [u64; 256] = {
     let mut table = [0; 256];
     let mut bits = 0;
     while bits < 256 {
-        table[bits] = spread(bits as u8);
+        #[expect(clippy::cast_possible_truncation, reason = "below 256")]
+        let byte = bits as u8;
+        table[bits] = spread(byte);
         bits += 1;
     }
     table
@@ -144,6 +147,10 @@ pub(super) mod avx2 {
 pub(super) mod avx512 {
     //! Eight rows at once: a register has a word of each.
 
+    #[allow(
+        clippy::wildcard_imports,
+        reason = "the names are those of the instructions; not found where tests are built"
+    )]
     use std::arch::x86_64::*;
 
     use super::SignRows;
@@ -170,10 +177,13 @@ pub(super) mod avx512 {
 
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
-    #[expect(clippy::needless_range_loop, reason = "iterators over registers are not always made part of the loop")]
+    #[expect(
+        clippy::needless_range_loop,
+        reason = "iterators over registers are not always made part of the loop"
+    )]
     fn counts<const PLANES: usize, const DIFFER: bool>(rows: &SignRows, sums: &mut [i32; BLOCK_ROWS]) {
         let whole = rows.bytes / 8;
-        let rest = if rows.bytes % 8 == 0 { [0; BLOCK_ROWS] } else { rows.words(whole) };
+        let rest = if rows.bytes.is_multiple_of(8) { [0; BLOCK_ROWS] } else { rows.words(whole) };
         for eight in 0..BLOCK_ROWS / 8 {
             let mut apart = [_mm512_setzero_si512(); PLANES];
             for word in 0..rows.bytes.div_ceil(8) {
@@ -196,7 +206,8 @@ pub(super) mod avx512 {
                     // SAFETY: so many words were checked.
                     let mask = unsafe { *rows.planes.get_unchecked(word * PLANES + plane) };
                     let mask = _mm512_set1_epi64(mask.cast_signed());
-                    let kept = if DIFFER { _mm512_xor_si512(bits, mask) } else { _mm512_and_si512(bits, mask) };
+                    let kept =
+                        if DIFFER { _mm512_xor_si512(bits, mask) } else { _mm512_and_si512(bits, mask) };
                     apart[plane] = _mm512_add_epi64(apart[plane], _mm512_popcnt_epi64(kept));
                 }
             }
@@ -236,8 +247,14 @@ pub(super) mod avx512 {
                         let plane = lower.as_ptr().add(row * 3 * bytes + word * 8);
                         let x = _mm512_maskz_set1_epi8(sign, 8);
                         let x = _mm512_mask_add_epi8(x, word_at(plane, wide), x, _mm512_set1_epi8(4));
-                        let x = _mm512_mask_add_epi8(x, word_at(plane.add(bytes), wide), x, _mm512_set1_epi8(2));
-                        let x = _mm512_mask_add_epi8(x, word_at(plane.add(2 * bytes), wide), x, _mm512_set1_epi8(1));
+                        let x =
+                            _mm512_mask_add_epi8(x, word_at(plane.add(bytes), wide), x, _mm512_set1_epi8(2));
+                        let x = _mm512_mask_add_epi8(
+                            x,
+                            word_at(plane.add(2 * bytes), wide),
+                            x,
+                            _mm512_set1_epi8(1),
+                        );
                         _mm512_shuffle_epi8(table, x)
                     };
                     _mm512_storeu_si512(levels.as_mut_ptr().add(row * places + word * 64).cast(), x);

@@ -1,10 +1,15 @@
 //! The kernels of each path, and what makes calling them sound.
 
-use super::sift::{Bounds, Limits, Marks, Terms};
+use super::sift::{Bounds, Limits, Marks, Reaches, Terms};
 use super::{FloatRows, Kind, LevelRows, SignRows, Sums, floats, levels, sift, signs};
 use crate::scan::Path;
 use crate::scan::wide;
 use crate::{BLOCK_ROWS, Codec};
+
+/// Products of a block of numbers with groups of queries.
+type FloatTile = unsafe fn(&[u8], usize, &[f32], &mut [f32]);
+/// Products of a block of levels with groups of queries.
+type LevelTile = unsafe fn(&[u8], usize, &[i8], &mut [i32]);
 
 /// A table of kernels. They may be called: a table is only handed out for a path that this processor has.
 #[derive(Clone, Copy)]
@@ -12,13 +17,13 @@ pub(crate) struct Kernels {
     score_rows: unsafe fn(&FloatRows, u64, &mut [f32; BLOCK_ROWS]),
     widen: unsafe fn(Codec, &[u8], usize, &mut [f32]),
     squares: unsafe fn(&[u8], usize, &mut [f32; BLOCK_ROWS]),
-    tile_floats: [unsafe fn(&[u8], usize, &[f32], &mut [f32]); 3],
+    tile_floats: [FloatTile; 3],
     sum_rows: unsafe fn(&LevelRows, u64, bool, &mut Sums),
     unpack: unsafe fn(Kind, &[u8], usize, &mut [u8]),
     sum_levels: unsafe fn(Kind, &[u8], usize, &mut Sums),
-    tile_levels: [unsafe fn(&[u8], usize, &[i8], &mut [i32]); 4],
+    tile_levels: [LevelTile; 4],
     sift_levels: unsafe fn(&[i32], &Terms, &Limits, &mut Marks) -> u64,
-    sift_floats: unsafe fn(&[f32], &Bounds, (&[f32], &[f32], &[f32]), &mut Marks) -> u64,
+    sift_floats: unsafe fn(&[f32], &Bounds, Reaches, &mut Marks) -> u64,
     weigh: unsafe fn(&SignRows, &mut [i32; BLOCK_ROWS]),
     differ: unsafe fn(&SignRows, &mut [i32; BLOCK_ROWS]),
     unpack_signs: unsafe fn(&[u8], usize, &[u8], usize, &mut [u8]),
@@ -90,7 +95,7 @@ forward! {
     /// Marks what can enter, by products of levels.
     sift_levels(tile: &[i32], terms: &Terms, limits: &Limits, marks: &mut Marks) -> u64;
     /// Marks what can enter, by products of numbers.
-    sift_floats(tile: &[f32], bounds: &Bounds, queries: (&[f32], &[f32], &[f32]), marks: &mut Marks) -> u64;
+    sift_floats(tile: &[f32], bounds: &Bounds, queries: Reaches, marks: &mut Marks) -> u64;
     /// Sums of a query's levels where signs are set.
     weigh(rows: &SignRows, sums: &mut [i32; BLOCK_ROWS]);
     /// Counts of signs that differ.
@@ -143,7 +148,7 @@ macro_rules! table {
                 unpack(kind: Kind, codes: &[u8], bytes: usize, into: &mut [u8]) = levels::unpack;
                 sum_levels(kind: Kind, from: &[u8], places: usize, sums: &mut Sums) = levels::sum_levels;
                 sift_levels(tile: &[i32], terms: &Terms, limits: &Limits, marks: &mut Marks) -> u64 = sift::levels;
-                sift_floats(tile: &[f32], bounds: &Bounds, queries: (&[f32], &[f32], &[f32]), marks: &mut Marks) -> u64
+                sift_floats(tile: &[f32], bounds: &Bounds, queries: Reaches, marks: &mut Marks) -> u64
                     = sift::floats;
             }
 

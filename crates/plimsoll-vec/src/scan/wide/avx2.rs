@@ -1,5 +1,9 @@
 //! AVX2 with FMA and F16C.
 
+#[allow(
+    clippy::wildcard_imports,
+    reason = "the names are those of the instructions; not found where tests are built"
+)]
 use std::arch::x86_64::*;
 
 use super::Wide;

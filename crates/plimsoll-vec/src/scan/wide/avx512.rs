@@ -1,5 +1,9 @@
 //! AVX-512 with F, BW, DQ, VL and VNNI.
 
+#[allow(
+    clippy::wildcard_imports,
+    reason = "the names are those of the instructions; not found where tests are built"
+)]
 use std::arch::x86_64::*;
 
 use super::Avx2;

@@ -4,6 +4,8 @@
 //! (AVX-512, AVX2, NEON) keep the same 64 sums for a product of vectors and add them up in the same order, so they give
 //! the same bits.
 
+#![expect(clippy::inline_always, reason = "an instruction is compiled only within the function that has it")]
+
 mod plain;
 
 #[cfg(target_arch = "x86_64")]

@@ -1,5 +1,9 @@
 //! NEON, as every 64-bit ARM processor has it.
 
+#[allow(
+    clippy::wildcard_imports,
+    reason = "the names are those of the instructions; not found where tests are built"
+)]
 use std::arch::aarch64::*;
 
 use super::Wide;

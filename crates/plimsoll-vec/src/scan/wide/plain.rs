@@ -171,6 +171,7 @@ impl Wide for Plain {
         lanes(number).into_iter().fold(0, i32::wrapping_add)
     }
 
+    #[expect(clippy::cast_precision_loss, reason = "rounded to the nearest, as processors do")]
     #[inline(always)]
     unsafe fn to_f(number: Self::I) -> Self::F {
         lanes(number).map(|number| number as f32)
