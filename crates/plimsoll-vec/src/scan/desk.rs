@@ -1,6 +1,7 @@
 //! What a thread works in.
 
-use super::form::Form;
+use super::Path;
+use super::form::Floats;
 use super::kernels::{Kind, TILE};
 use super::lines::Lines;
 use super::queries::{MANY, Queries};
@@ -15,6 +16,8 @@ pub(crate) const GROUPS: usize = 4;
 pub(crate) struct Desk {
     /// A block's rows: unpacked levels, or singles of halves.
     pub rows: Lines,
+    /// Its numbers, rounded.
+    pub halves: Lines,
     /// Products of the block with a few groups of queries.
     pub tiles: Lines,
 }
@@ -22,35 +25,36 @@ pub(crate) struct Desk {
 impl Desk {
     /// For these queries.
     pub(crate) fn new(queries: &Queries) -> Self {
-        let layout = queries.layout();
-        let (rows, tiles) = sizes(layout, queries.metric(), queries.count());
-        debug_assert!(rows > 0 || !matches!(queries.form(), Form::Planes { .. }), "planes are unpacked");
-        Self { rows: Lines::new(rows), tiles: Lines::new(tiles) }
+        let [rows, halves, tiles] =
+            sizes(queries.path(), queries.layout(), queries.metric(), queries.count());
+        Self { rows: Lines::new(rows), halves: Lines::new(halves), tiles: Lines::new(tiles) }
     }
 
     /// What that takes from the heap.
     pub(crate) fn bytes_for(codec: Codec, metric: Metric, dimension: usize, count: usize) -> u64 {
-        let (rows, tiles) = sizes(Layout::new(codec, dimension), metric, count);
-        Lines::bytes_for(rows).saturating_add(Lines::bytes_for(tiles))
+        let sizes = sizes(Path::best(), Layout::new(codec, dimension), metric, count);
+        sizes.into_iter().map(Lines::bytes_for).sum()
     }
 }
 
-/// Bytes of rows and of tiles.
-fn sizes(layout: Layout, metric: Metric, count: usize) -> (usize, usize) {
+/// Bytes of rows, of rounded rows and of tiles.
+fn sizes(path: Path, layout: Layout, metric: Metric, count: usize) -> [usize; 3] {
     let dimension = layout.dimension();
     let many = count >= MANY;
     let tiles = GROUPS * TILE * size_of::<f32>();
-    let levels = |kind: Kind| BLOCK_ROWS * kind.places(dimension);
+    let levels = |kind: Kind| [BLOCK_ROWS * kind.places(dimension), 0, tiles];
+    let halves =
+        if path == Path::Amx { BLOCK_ROWS * Floats::wide_halves(dimension) * size_of::<u16>() } else { 0 };
     match layout.codec() {
-        Codec::Binary if metric == Metric::Hamming => (0, 0),
+        Codec::Binary if metric == Metric::Hamming => [0; 3],
         // One query's rows are unpacked too.
-        Codec::Planes => (levels(Kind::Planes), tiles),
-        _ if !many => (0, 0),
-        Codec::F32 => (0, tiles),
-        Codec::F16 | Codec::Bf16 => (BLOCK_ROWS * dimension * size_of::<f32>(), tiles),
-        Codec::Int8 => (levels(Kind::Int8), tiles),
-        Codec::Int8Affine => (levels(Kind::Int8Affine), tiles),
-        Codec::Int4 => (levels(Kind::Int4), tiles),
-        Codec::Binary => (levels(Kind::Signs), tiles),
+        Codec::Planes => levels(Kind::Planes),
+        _ if !many => [0; 3],
+        Codec::F32 => [0, halves, tiles],
+        Codec::F16 | Codec::Bf16 => [BLOCK_ROWS * dimension * size_of::<f32>(), halves, tiles],
+        Codec::Int8 => levels(Kind::Int8),
+        Codec::Int8Affine => levels(Kind::Int8Affine),
+        Codec::Int4 => levels(Kind::Int4),
+        Codec::Binary => levels(Kind::Signs),
     }
 }

@@ -61,7 +61,7 @@ fn many(queries: &Queries, form: &Floats, block: &Block, tops: &mut Tops) {
     let kernels = queries.kernels();
     let dimension = queries.dimension();
     let (mut finds, desk) = tops.parts();
-    let Desk { rows, tiles } = desk;
+    let Desk { rows, halves, tiles } = desk;
     let singles: &[u8] = if queries.codec() == Codec::F32 {
         block.upper
     } else {
@@ -69,13 +69,20 @@ fn many(queries: &Queries, form: &Floats, block: &Block, tops: &mut Tops) {
         rows.of()
     };
     let bounds = bounds(queries, form, singles);
+    let wide = Floats::wide_halves(dimension);
+    if let Some(rounded) = kernels.halves {
+        rounded.narrow(singles, dimension, wide, halves.of_mut());
+    }
     let groups = queries.padded() / GROUP;
     let mut marks = [0; BLOCK_ROWS];
     let mut scores = [0.0; BLOCK_ROWS];
     for first in (0..groups).step_by(kernels.float_groups) {
         let count = kernels.float_groups.min(groups - first);
         let tiles = tiles.of_mut();
-        kernels.tile_floats(count, singles, dimension, form.packed(first, count), tiles);
+        match kernels.halves {
+            Some(rounded) => rounded.tile(halves.of(), wide, form.packed_halves(first, count), tiles),
+            None => kernels.tile_floats(count, singles, dimension, form.packed(first, count), tiles),
+        }
         for (group, tile) in (first..first + count).zip(tiles.chunks_exact(TILE)) {
             let (square, reach) = form.limits(group);
             let worst = &finds.worst()[group * GROUP..][..GROUP];
@@ -104,7 +111,7 @@ fn bounds(queries: &Queries, form: &Floats, singles: &[u8]) -> Bounds {
         // Too small or too large for a bound in single precision: no bound, so the row is scored.
         let ordinary = is_ordinary(*square);
         *reach = if ordinary { square.sqrt() * form.error * -factor } else { f32::INFINITY };
-        *square = if form.distance && ordinary { *square * (1.0 - form.error) } else { 0.0 };
+        *square = if form.distance && ordinary { *square * (1.0 - form.slack) } else { 0.0 };
     }
     bounds
 }

@@ -1,5 +1,8 @@
 //! The forms of queries.
 
+use half::bf16;
+
+use super::Path;
 use super::kernels::{Factors, GROUP, Kind, Limits};
 use super::lines::Lines;
 use super::queries::{MANY, Queries};
@@ -24,10 +27,12 @@ pub(crate) enum Form {
 
 impl Form {
     /// Room for so many.
-    pub(crate) fn new(codec: Codec, metric: Metric, dimension: usize, count: usize) -> Self {
+    pub(crate) fn new(path: Path, codec: Codec, metric: Metric, dimension: usize, count: usize) -> Self {
         let levels = |kind, most| Levels::new(kind, most, metric, dimension, count);
         match codec {
-            Codec::F32 | Codec::F16 | Codec::Bf16 => Self::Floats(Floats::new(metric, dimension, count)),
+            Codec::F32 | Codec::F16 | Codec::Bf16 => {
+                Self::Floats(Floats::new(path == Path::Amx, metric, dimension, count))
+            }
             Codec::Int8 => Self::Levels(levels(Kind::Int8, 127)),
             Codec::Int8Affine => Self::Levels(levels(Kind::Int8Affine, 127)),
             Codec::Int4 => Self::Levels(levels(Kind::Int4, 127)),
@@ -62,8 +67,11 @@ pub(crate) struct Floats {
     dimension: usize,
     /// The squared distance, and not the product.
     pub distance: bool,
+    /// What a sum of squares can be wrong by, of itself.
+    pub slack: f32,
     /// What the products of a tile can be wrong by, of the product of two lengths.
     pub error: f32,
+    halves: bool,
     rows: Lines,
     packed: Lines,
     square: Vec<f32>,
@@ -72,26 +80,42 @@ pub(crate) struct Floats {
 
 impl Floats {
     #[expect(clippy::cast_precision_loss, reason = "at most 65,536")]
-    fn new(metric: Metric, dimension: usize, count: usize) -> Self {
+    fn new(halves: bool, metric: Metric, dimension: usize, count: usize) -> Self {
         let padded = Queries::padded_for(count);
-        let packed = if count >= MANY { padded * dimension * 4 } else { 0 };
+        // Sums of singles in any order are wrong by at most so many half units, in each of up to four sums.
+        let slack = 4.0 * (dimension as f32 + 16.0) * (f32::EPSILON / 2.0);
         Self {
             dimension,
             distance: metric == Metric::L2,
-            // Sums of singles in any order are wrong by at most so many half units, in each of up to four sums.
-            error: 4.0 * (dimension as f32 + 16.0) * (f32::EPSILON / 2.0),
+            slack,
+            // A number that is rounded to eight bits is wrong by a 512th of itself; a product by two of those, and a little.
+            error: if halves { slack + 2.01 / 512.0 } else { slack },
+            halves,
             rows: Lines::new(count * dimension.next_multiple_of(STEP) * 4),
-            packed: Lines::new(packed),
+            packed: Lines::new(Self::packed_bytes(halves, dimension, count)),
             square: vec![0.0; padded],
             reach: vec![0.0; padded],
         }
     }
 
+    /// Numbers of a row that is rounded: whole steps of a tile.
+    pub(crate) fn wide_halves(dimension: usize) -> usize {
+        dimension.next_multiple_of(32)
+    }
+
+    fn packed_bytes(halves: bool, dimension: usize, count: usize) -> usize {
+        if count < MANY {
+            return 0;
+        }
+        let row = if halves { Self::wide_halves(dimension) * 2 } else { dimension * 4 };
+        Queries::padded_for(count).saturating_mul(row)
+    }
+
     /// What they take from the heap.
-    pub(crate) fn bytes_for(dimension: usize, count: usize) -> u64 {
+    pub(crate) fn bytes_for(halves: bool, dimension: usize, count: usize) -> u64 {
         let padded = Queries::padded_for(count);
         let rows = Lines::bytes_for(count.saturating_mul(dimension.next_multiple_of(STEP) * 4));
-        let packed = if count >= MANY { Lines::bytes_for(padded.saturating_mul(dimension * 4)) } else { 0 };
+        let packed = Lines::bytes_for(Self::packed_bytes(halves, dimension, count));
         rows.saturating_add(packed).saturating_add((padded as u64).saturating_mul(8))
     }
 
@@ -100,11 +124,20 @@ impl Floats {
         self.rows.of_mut()[query * wide..][..self.dimension].copy_from_slice(shaped);
         let square: f32 = shaped.iter().map(|x| x * x).sum();
         if self.distance {
-            self.square[query] = square * (1.0 - self.error);
+            self.square[query] = square * (1.0 - self.slack);
         }
         // Without a bound, every row of this query is scored: slower, and right.
         self.reach[query] = if is_ordinary(square) { square.sqrt() } else { f32::INFINITY };
-        if self.is_packed() {
+        if !self.is_packed() {
+            return;
+        }
+        if self.halves {
+            let group = query / GROUP * Self::wide_halves(self.dimension) * GROUP;
+            let packed = &mut self.packed.of_mut::<u16>()[group..];
+            for (at, x) in shaped.iter().enumerate() {
+                packed[at / 2 * GROUP * 2 + query % GROUP * 2 + at % 2] = bf16::from_f32(*x).to_bits();
+            }
+        } else {
             let group = query / GROUP * self.dimension * GROUP;
             let packed = &mut self.packed.of_mut::<f32>()[group..];
             for (x, place) in shaped.iter().zip(packed[query % GROUP..].iter_mut().step_by(GROUP)) {
@@ -127,6 +160,12 @@ impl Floats {
     /// The numbers of groups: for each number of a row those of sixteen queries.
     pub(crate) fn packed(&self, first_group: usize, groups: usize) -> &[f32] {
         let size = self.dimension * GROUP;
+        &self.packed.of()[first_group * size..][..groups * size]
+    }
+
+    /// The rounded numbers of groups: for each two numbers of a row those of sixteen queries.
+    pub(crate) fn packed_halves(&self, first_group: usize, groups: usize) -> &[u16] {
+        let size = Self::wide_halves(self.dimension) * GROUP;
         &self.packed.of()[first_group * size..][..groups * size]
     }
 

@@ -53,7 +53,7 @@ fn products(queries: &Queries, form: &Levels, query: usize, block: &Block, all: 
 fn many(queries: &Queries, form: &Levels, block: &Block, tops: &mut Tops) {
     let kernels = queries.kernels();
     let (mut finds, desk) = tops.parts();
-    let Desk { rows, tiles } = desk;
+    let Desk { rows, tiles, .. } = desk;
     let places = form.kind.places(block.layout.dimension());
     let (first, bytes) = (block.layout.first(), block.layout.first_bytes());
     let mut sums = Sums::new();

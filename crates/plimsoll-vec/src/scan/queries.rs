@@ -42,7 +42,7 @@ impl Queries {
         check(codec, metric, dimension)?;
         let count = whole(vectors, dimension)?;
         let shape = Shape::new(codec, metric);
-        let mut form = Form::new(codec, metric, dimension, count);
+        let mut form = Form::new(path, codec, metric, dimension, count);
         let mut shaped = vec![0.0; dimension];
         for (query, numbers) in vectors.chunks_exact(dimension).enumerate() {
             finite(query, numbers)?;
@@ -60,7 +60,9 @@ impl Queries {
     pub fn bytes_for(codec: Codec, metric: Metric, dimension: usize, count: usize) -> Bytes {
         let levels = |kind, most| Levels::bytes_for(kind, most, dimension, count);
         let kept = match codec {
-            Codec::F32 | Codec::F16 | Codec::Bf16 => Floats::bytes_for(dimension, count),
+            Codec::F32 | Codec::F16 | Codec::Bf16 => {
+                Floats::bytes_for(Path::best() == Path::Amx, dimension, count)
+            }
             Codec::Int8 => levels(Kind::Int8, 127),
             Codec::Int8Affine => levels(Kind::Int8Affine, 127),
             Codec::Int4 => levels(Kind::Int4, 127),

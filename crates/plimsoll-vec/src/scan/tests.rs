@@ -259,6 +259,38 @@ fn levels_score_alike_on_every_path_and_numbers_on_those_that_fuse() {
 }
 
 #[test]
+fn bounds_lose_no_row_among_near_duplicates() {
+    let (dimension, rows, count) = (200, 320, 16);
+    let one = numbers(41, dimension);
+    for size in [1e-5_f32, 1e-3, 3e-2] {
+        let vectors: Vec<f32> = numbers(42, rows * dimension)
+            .iter()
+            .zip(one.iter().cycle())
+            .map(|(noise, x)| x + noise * size)
+            .collect();
+        let asked = &vectors[40 * dimension..][..count * dimension];
+        for path in Path::here() {
+            for codec in [Codec::F32, Codec::F16, Codec::Bf16] {
+                for metric in [Metric::L2, Metric::Ip, Metric::Cosine] {
+                    let blocks = blocks(codec, metric, dimension, &vectors);
+                    let queries = Queries::on(path, codec, metric, dimension, asked).unwrap();
+                    let together = find(&queries, &blocks, rows, None, 3);
+                    for (query, vector) in asked.chunks(dimension).enumerate() {
+                        let alone = Queries::on(path, codec, metric, dimension, vector).unwrap();
+                        let alone = find(&alone, &blocks, rows, None, 3);
+                        assert_eq!(
+                            bits(&together.hits(query)),
+                            bits(&alone.hits(0)),
+                            "{codec} {metric} {path:?}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn ties_go_to_the_lower_row() {
     let (dimension, rows) = (24, 200);
     let one = numbers(1, dimension);

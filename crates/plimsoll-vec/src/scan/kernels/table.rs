@@ -11,6 +11,27 @@ type FloatTile = unsafe fn(&[u8], usize, &[f32], &mut [f32]);
 /// Products of a block of levels with groups of queries.
 type LevelTile = unsafe fn(&[u8], usize, &[i8], &mut [i32]);
 
+/// Products of a block of rounded numbers with groups of queries: how rows are rounded, and the products.
+#[derive(Clone, Copy)]
+pub(crate) struct Halves {
+    narrow: unsafe fn(&[u8], usize, usize, &mut [u16]),
+    tile: unsafe fn(&[u16], usize, &[u16], &mut [f32]),
+}
+
+impl Halves {
+    /// Rounds rows of singles to `wide` numbers each.
+    pub(crate) fn narrow(&self, singles: &[u8], dimension: usize, wide: usize, halves: &mut [u16]) {
+        // SAFETY: `kernels` has made sure of the instructions; lengths are checked there.
+        unsafe { (self.narrow)(singles, dimension, wide, halves) }
+    }
+
+    /// Products with as many groups as are packed.
+    pub(crate) fn tile(&self, rows: &[u16], wide: usize, packed: &[u16], tiles: &mut [f32]) {
+        // SAFETY: as above.
+        unsafe { (self.tile)(rows, wide, packed, tiles) }
+    }
+}
+
 /// A table of kernels. They may be called: a table is only handed out for a path that this processor has.
 #[derive(Clone, Copy)]
 pub(crate) struct Kernels {
@@ -27,7 +48,9 @@ pub(crate) struct Kernels {
     weigh: unsafe fn(&SignRows, &mut [i32; BLOCK_ROWS]),
     differ: unsafe fn(&SignRows, &mut [i32; BLOCK_ROWS]),
     unpack_signs: unsafe fn(&[u8], usize, &[u8], usize, &mut [u8]),
-    /// Groups of queries that are best multiplied with numbers at once, at most 3.
+    /// Where numbers are better rounded and multiplied in other ways.
+    pub halves: Option<Halves>,
+    /// Groups of queries that are best multiplied with numbers at once, at most 3 unless rounded.
     pub float_groups: usize,
     /// The same with levels, at most 4.
     pub level_groups: usize,
@@ -104,10 +127,15 @@ forward! {
     unpack_signs(signs: &[u8], bytes: usize, lower: &[u8], places: usize, levels: &mut [u8]);
 }
 
-/// AVX-512, but for the products of levels with groups of queries.
+/// AVX-512, but for the products with groups of queries.
 #[cfg(target_arch = "x86_64")]
-static AMX: Kernels =
-    Kernels { tile_levels: [crate::scan::amx::tile_levels; 4], level_groups: 4, ..avx512::TABLE };
+static AMX: Kernels = Kernels {
+    tile_levels: [crate::scan::amx::tile_levels; 4],
+    level_groups: 4,
+    halves: Some(Halves { narrow: crate::scan::amx::narrow, tile: crate::scan::amx::tile_halves }),
+    float_groups: 4,
+    ..avx512::TABLE
+};
 
 /// A table of one set of instructions: each generic kernel in a function that is compiled for them. The last arguments are
 /// the rows of a tile of one, two and three groups of queries.
@@ -136,6 +164,7 @@ macro_rules! table {
                 weigh: { use $signs as signs; signs::weigh },
                 differ: { use $signs as signs; signs::differ },
                 unpack_signs: { use $signs as signs; signs::unpack },
+                halves: None,
                 float_groups: $groups,
                 level_groups: $groups,
             };
