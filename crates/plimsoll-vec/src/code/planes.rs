@@ -61,8 +61,8 @@ pub(crate) fn root(dimension: usize) -> f32 {
     1.0 / (dimension as f32).sqrt()
 }
 
-/// Units that are tried, in spreads of the vector: around 1 / 46.
-const UNITS: [f64; 7] = [0.72, 0.84, 0.93, 1.0, 1.07, 1.18, 1.36];
+/// Other units that are tried, in usual ones.
+const UNITS: [f64; 6] = [0.72, 0.84, 0.93, 1.07, 1.18, 1.36];
 
 /// The planes of one vector, on the way into its block.
 #[derive(Debug)]
@@ -138,20 +138,38 @@ fn code(x: f32, unit: f32) -> u8 {
     if x.is_sign_negative() { 7 - level } else { 8 + level }
 }
 
-/// The unit whose code is nearest in direction, and the product of vector and code.
-#[expect(clippy::cast_possible_truncation, reason = "a unit in singles is near enough")]
+/// The share of a normal vector's square that its code loses, .0095, and a little: with no more than this the usual unit is
+/// taken. Neighbours that are told in one unit are wrong alike, which leaves their order right more often than if each had
+/// the unit that suits it a little better (recall .875 against .862, on clustered vectors).
+const USUAL_LOSS: f64 = 0.0115;
+
+/// The unit, and the product of vector and code: the usual, or where that loses more than usual the one whose code is nearest
+/// in direction.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "a unit in singles is near enough"
+)]
 fn best_unit(vector: &[f32], spread: f64) -> (f32, f64) {
-    let mut best = (0.0, 0.0, -1.0);
-    for unit in UNITS.map(|unit| if spread > 0.0 { (46.0 * unit / spread) as f32 } else { 0.0 }) {
+    let length = spread * spread * vector.len() as f64;
+    let try_unit = |unit: f64| {
+        let unit = if spread > 0.0 { (46.0 * unit / spread) as f32 } else { 0.0 };
         let (mut product, mut square) = (0.0, 0.0);
         for x in vector {
             let level = f64::from(LEVELS[nearest(x.abs() * unit)]);
             product += level * f64::from(x.abs());
             square += level * level;
         }
-        let near = product / square.sqrt();
-        if near > best.2 {
-            best = (unit, product, near);
+        let loss = if length > 0.0 { 1.0 - product * product / (square * length) } else { 0.0 };
+        (unit, product, loss)
+    };
+    let mut best = try_unit(1.0);
+    if best.2 > USUAL_LOSS {
+        for unit in UNITS {
+            let other = try_unit(unit);
+            if other.2 < best.2 {
+                best = other;
+            }
         }
     }
     (best.0, best.1)
