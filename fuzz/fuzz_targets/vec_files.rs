@@ -43,7 +43,7 @@ fn good() -> &'static Good {
         let home = home();
         let _ = std::fs::remove_dir_all(&home);
         let shape = Shape { dimension: DIMENSION, metric: Metric::L2, codec: Codec::Int8, originals: true };
-        let index = Index::create(&home, shape, account()).expect("it is made");
+        let index = Index::create(&home, shape, &account()).expect("it is made");
         let rows: Vec<f32> = (0..70 * DIMENSION).map(|n| (n * 37 % 101) as f32 / 50.0 - 1.0).collect();
         let ids: Vec<u64> = (0..70).map(|n| n * 13 % 71).collect();
         index.add(&rows, Some(&ids)).expect("there is room");
@@ -93,7 +93,7 @@ fuzz_target!(|bytes: &[u8]| {
         file = rest.to_vec();
     }
     std::fs::write(home.join(name), file).expect("it is written");
-    if let Ok(index) = Index::open(&home, account())
+    if let Ok(index) = Index::open(&home, &account())
         && let Some(ids) = search(&index)
     {
         // The end of a log may be one that was never answered; everything else is right or told.

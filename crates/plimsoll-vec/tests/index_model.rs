@@ -44,7 +44,7 @@ proptest! {
         let home = folder.path().join("index");
         let shape = Shape { dimension: DIMENSION, metric: Metric::L2, codec: Codec::F32, originals: false };
         let memory = || account(Bytes::mib(8));
-        let mut index = Index::create(&home, shape, memory()).unwrap();
+        let mut index = Index::create(&home, shape, &memory()).unwrap();
         let mut map: BTreeMap<u64, Vec<f32>> = BTreeMap::new();
         for (number, step) in (0_u64..).zip(steps) {
             match step {
@@ -84,7 +84,7 @@ proptest! {
                 Step::Publish => index.publish().unwrap(),
                 Step::Restart => {
                     drop(index);
-                    index = Index::open_to_write(&home, memory()).unwrap();
+                    index = Index::open_to_write(&home, &memory()).unwrap();
                 }
                 Step::Search(seed, k) => {
                     let query = vectors(seed, DIMENSION);

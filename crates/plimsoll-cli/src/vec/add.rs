@@ -30,7 +30,7 @@ pub struct AddArgs {
 
 /// Adds.
 pub fn run(args: &AddArgs, printer: &Printer) -> Result<(), CliError> {
-    let index = Index::open_to_write(&args.index, budget::account(args.memory)?)?;
+    let index = Index::open_to_write(&args.index, &budget::account(args.memory)?)?;
     let ids = args.ids.as_deref().map(numbers::ids).transpose()?;
     let facts = Input::facts_of(&args.input).map_err(VecError::from)?;
     let progress = Progress::new(facts.rows);

@@ -102,7 +102,7 @@ pub fn run(args: &BuildArgs, printer: &Printer) -> Result<(), CliError> {
     };
     let ids = args.ids.as_deref().map(numbers::ids).transpose()?;
     let there = args.into.exists();
-    let index = Index::create(&args.into, shape, account)?;
+    let index = Index::create(&args.into, shape, &account)?;
     let progress = Progress::new(facts.rows);
     let built = index.build(&args.input, ids, |built| progress.at(built));
     drop(progress);

@@ -36,7 +36,7 @@ pub struct DeleteReport {
 
 /// Deletes.
 pub fn run(args: &DeleteArgs, printer: &Printer) -> Result<(), CliError> {
-    let index = Index::open_to_write(&args.index, budget::account(None)?)?;
+    let index = Index::open_to_write(&args.index, &budget::account(None)?)?;
     let mut ids = args.ids.clone();
     if let Some(path) = &args.from {
         ids.extend(numbers::ids(path)?);

@@ -91,7 +91,7 @@ impl InfoReport {
 
 /// Prints what an index is.
 pub fn run(args: &InfoArgs, printer: &Printer) -> Result<(), CliError> {
-    let index = Index::open(&args.index, budget::account(None)?)?;
+    let index = Index::open(&args.index, &budget::account(None)?)?;
     printer.report(&InfoReport::new(args.index.display().to_string(), &index.facts()), view)
 }
 

@@ -117,7 +117,7 @@ pub struct Took {
 /// Searches.
 pub fn run(args: &SearchArgs, printer: &Printer) -> Result<(), CliError> {
     let account = budget::account(args.memory)?;
-    let index = Index::open(&args.index, account.clone())?;
+    let index = Index::open(&args.index, &account)?;
     let vectors = numbers::vectors(&args.queries, &account)?;
     let (dimension, queries) = (vectors.dimension, &vectors.numbers);
     if dimension != index.shape().dimension {

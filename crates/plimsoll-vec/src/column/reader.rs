@@ -73,7 +73,7 @@ impl Column {
     /// Its units as something to stream, which begins with the first unit.
     pub fn units(self: &Arc<Self>, units: Range<u64>) -> Units {
         let name = self.path.display().to_string();
-        Units { column: Arc::clone(self), units, name }
+        Units { column: Arc::clone(self), range: units, name }
     }
 
     /// Reads whole units from `first` on, past the page cache where it can, and checks them.
@@ -132,7 +132,7 @@ impl Column {
 #[derive(Debug)]
 pub struct Units {
     column: Arc<Column>,
-    units: Range<u64>,
+    range: Range<u64>,
     name: String,
 }
 
@@ -142,18 +142,18 @@ impl Source for Units {
     }
 
     fn bytes_now(&self) -> io::Result<u64> {
-        Ok((self.units.end - self.units.start) * self.column.header.unit_bytes)
+        Ok((self.range.end - self.range.start) * self.column.header.unit_bytes)
     }
 
     fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
         // A read in whole grains may reach beyond the last unit: what lies there is no unit of ours.
         let left = self.bytes_now()?.saturating_sub(offset);
-        let got = self.column.direct.read_at(self.column.offset(self.units.start) + offset, into)?;
+        let got = self.column.direct.read_at(self.column.offset(self.range.start) + offset, into)?;
         Ok(got.min(usize::try_from(left).unwrap_or(usize::MAX)))
     }
 
     fn grain(&self) -> u64 {
-        let start = self.column.offset(self.units.start);
+        let start = self.column.offset(self.range.start);
         let grain = self.column.direct.grain();
         // A stream aligns what it reads to where it begins, so only an aligned beginning has a grain.
         if start.is_multiple_of(grain) { grain } else { 1 }

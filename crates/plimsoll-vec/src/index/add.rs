@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::dead::Dead;
 use super::log::{Change, RECORD_MAX};
-use super::shelf::Shelf;
+use super::view::View;
 use super::young::{self, Batch};
 use super::{Index, NO_ID, VecError};
 
@@ -60,7 +60,7 @@ impl Index {
         let mut sorted = ids.to_vec();
         sorted.sort_unstable();
         sorted.dedup();
-        let found: usize = self.shelf().find(&sorted)?.iter().map(Vec::len).sum();
+        let found: usize = self.view().find(&sorted)?.iter().map(Vec::len).sum();
         if found == 0 {
             return Ok(0);
         }
@@ -82,7 +82,7 @@ impl Index {
         if let Some(twice) = sorted.windows(2).find(|two| two[0] == two[1]) {
             return Err(VecError::Duplicate { id: twice[0] });
         }
-        let found = self.shelf().find(&sorted)?;
+        let found = self.view().find(&sorted)?;
         match found.iter().flatten().next() {
             Some((id, _)) => Err(VecError::Duplicate { id: *id }),
             None => Ok(()),
@@ -90,9 +90,9 @@ impl Index {
     }
 
     fn young_bytes(&self) -> u64 {
-        let shelf = self.shelf();
-        let bytes = |batch: &Batch| young::bytes_for(&shelf.shape, batch.ids.len());
-        shelf.young.iter().map(|(batch, _)| bytes(batch)).sum()
+        let view = self.view();
+        let bytes = |batch: &Batch| young::bytes_for(&view.shape, batch.ids.len());
+        view.young.iter().map(|(batch, _)| bytes(batch)).sum()
     }
 
     /// What a record of the log says.
@@ -104,9 +104,9 @@ impl Index {
             }
             Change::Delete { mut ids } => {
                 ids.sort_unstable();
-                let shelf = self.shelf();
-                let found = shelf.find(&ids)?;
-                let (segments, young) = found.split_at(shelf.segments.len());
+                let view = self.view();
+                let found = view.find(&ids)?;
+                let (segments, young) = found.split_at(view.segments.len());
                 let kill = |dead: &Dead, found: &[(u64, u64)], rows: u64| {
                     if found.is_empty() {
                         dead.clone()
@@ -114,14 +114,14 @@ impl Index {
                         dead.with(found.iter().map(|(_, row)| *row), rows)
                     }
                 };
-                let next = Shelf {
-                    shape: shelf.shape,
-                    segments: (shelf.segments.iter().zip(segments))
+                let next = View {
+                    shape: view.shape,
+                    segments: (view.segments.iter().zip(segments))
                         .map(|((segment, dead), found)| {
                             (Arc::clone(segment), kill(dead, found, segment.rows()))
                         })
                         .collect(),
-                    young: (shelf.young.iter().zip(young))
+                    young: (view.young.iter().zip(young))
                         .map(|((batch, dead), found)| (Arc::clone(batch), kill(dead, found, batch.rows())))
                         .collect(),
                 };
@@ -131,15 +131,15 @@ impl Index {
         }
     }
 
-    /// Puts a batch on the shelf, together with those before it that are not much larger: so rows are copied few times,
+    /// Puts a batch on the view, together with those before it that are not much larger: so rows are copied few times,
     /// and there are few batches.
     fn take_in(&self, batch: Batch) -> Result<(), VecError> {
-        let shelf = self.shelf();
-        let mut next = Shelf::clone(&shelf);
+        let view = self.view();
+        let mut next = View::clone(&view);
         let mut batch = (Arc::new(batch), Dead::default());
         while let Some((last, dead)) = next.young.pop_if(|(last, _)| last.rows() <= batch.0.rows() * 2) {
             let parts = [(&*last, &dead), (&*batch.0, &batch.1)];
-            batch = match Batch::joined(&shelf.shape, &parts, self.budget()) {
+            batch = match Batch::joined(&view.shape, &parts, self.budget()) {
                 Ok(joined) => (Arc::new(joined), Dead::default()),
                 // Without room for both, they stay two.
                 Err(VecError::Refused(_)) => {

@@ -7,7 +7,7 @@ use plimsoll::Bytes;
 
 use super::dead::{Dead, blocks};
 use super::manifest::Entry;
-use super::shelf::Shelf;
+use super::view::View;
 use super::{Index, NO_ID, Shape, VecError};
 use crate::BLOCK_ROWS;
 use crate::code::{CodeError, Coder};
@@ -122,14 +122,14 @@ impl Index {
             let entry = Entry { number, rows, first_id };
             let segment = self.opened_segment(&entry)?;
             report.disk = Bytes::new(segment.disk_bytes(self.folder()));
-            let shelf = self.shelf();
-            let mut segments = shelf.segments.clone();
+            let view = self.view();
+            let mut segments = view.segments.clone();
             segments.push((segment, Dead::default()));
             let mut next = writer.manifest.clone();
             next.segments.push(entry);
             next.next_id = next.next_id.max(last);
-            let shelf = Shelf { shape, segments, young: Vec::new() };
-            self.put(&mut writer, next, shelf)?;
+            let view = View { shape, segments, young: Vec::new() };
+            self.put(&mut writer, next, view)?;
         }
         report.took = began.elapsed();
         report.peak = self.budget().peak();
@@ -167,7 +167,7 @@ impl Index {
     ) -> Result<(), VecError> {
         let shape = self.shape();
         let facts = input.facts();
-        let coder = Coder::new(shape.codec, shape.metric, shape.dimension)?;
+        let code = Coder::new(shape.codec, shape.metric, shape.dimension)?;
         let mut vectors = vec![0.0; way.rows * shape.dimension];
         let mut coded = vec![0; blocks(way.rows as u64) * shape.codec.block_bytes(shape.dimension)];
         loop {
@@ -186,7 +186,7 @@ impl Index {
             let part = &vectors[..count * shape.dimension];
             let bytes = blocks(count as u64) * shape.codec.block_bytes(shape.dimension);
             coded[..bytes].fill(0);
-            coder.encode(part, 0, &mut coded[..bytes]).map_err(|error| numbered(error, before))?;
+            code.encode(part, 0, &mut coded[..bytes]).map_err(|error| numbered(error, before))?;
             out.append(&coded[..bytes], part, count)?;
             let bytes = Bytes::new(out.rows() * shape.dimension as u64 * 4).min(facts.bytes);
             progress(Built { vectors: out.rows(), of: facts.rows, bytes });

@@ -13,7 +13,7 @@ use super::lock::Lock;
 use super::log::{self, Change, Log};
 use super::manifest::{Entry, Manifest};
 use super::queue::Queue;
-use super::shelf::Shelf;
+use super::view::View;
 use super::{Shape, VecError};
 use crate::code::{CodeError, Coder};
 use crate::segment::Segment;
@@ -37,7 +37,7 @@ use crate::segment::Segment;
 pub struct Index {
     folder: PathBuf,
     budget: Budget,
-    shelf: RwLock<Arc<Shelf>>,
+    view: RwLock<Arc<View>>,
     keep: Keep,
     queue: Queue,
     writer: Option<Mutex<Writer>>,
@@ -86,7 +86,7 @@ pub struct SegmentFacts {
 
 impl Index {
     /// Makes an empty index in a folder that is not there or empty.
-    pub fn create(folder: &Path, shape: Shape, account: EngineAccount) -> Result<Self, VecError> {
+    pub fn create(folder: &Path, shape: Shape, account: &EngineAccount) -> Result<Self, VecError> {
         Coder::new(shape.codec, shape.metric, shape.dimension)?;
         let failed = |source| VecError::Folder { path: folder.to_owned(), source };
         std::fs::create_dir_all(folder).map_err(failed)?;
@@ -102,11 +102,11 @@ impl Index {
     }
 
     /// Opens an index for reading. Another process may write it meanwhile; what it writes is seen by who opens it next.
-    pub fn open(folder: &Path, account: EngineAccount) -> Result<Self, VecError> {
+    pub fn open(folder: &Path, account: &EngineAccount) -> Result<Self, VecError> {
         // The one who writes may put another manifest in place, and remove files that the last one named.
         let mut tries = 0;
         loop {
-            match Self::opened(folder, account.clone(), None) {
+            match Self::opened(folder, account, None) {
                 Err(VecError::Column(_) | VecError::Folder { .. }) if tries < 3 => tries += 1,
                 opened => return opened,
             }
@@ -114,7 +114,7 @@ impl Index {
     }
 
     /// Opens an index for reading and writing; refused while another process has it so.
-    pub fn open_to_write(folder: &Path, account: EngineAccount) -> Result<Self, VecError> {
+    pub fn open_to_write(folder: &Path, account: &EngineAccount) -> Result<Self, VecError> {
         if !Manifest::is_in(folder) {
             return Err(VecError::None { folder: folder.to_owned() });
         }
@@ -122,7 +122,7 @@ impl Index {
         Self::opened(folder, account, Some(lock))
     }
 
-    fn opened(folder: &Path, account: EngineAccount, lock: Option<Lock>) -> Result<Self, VecError> {
+    fn opened(folder: &Path, account: &EngineAccount, lock: Option<Lock>) -> Result<Self, VecError> {
         let manifest = Manifest::read(folder)?;
         let shape = manifest.shape;
         Coder::new(shape.codec, shape.metric, shape.dimension).map_err(|error| match error {
@@ -131,7 +131,7 @@ impl Index {
             }
             error => error.into(),
         })?;
-        let budget = Budget::new(account);
+        let budget = Budget::new(account.clone());
         let open = |entry: &Entry| {
             let shape = (manifest.shape.codec, manifest.shape.dimension);
             Segment::open(folder, entry.number, shape, entry.first_id, manifest.shape.originals).map(Arc::new)
@@ -149,11 +149,11 @@ impl Index {
         };
         let heap = segments.iter().map(|segment| segment.codes().heap_bytes() + segment.rows() / 8).sum();
         let charges = Mutex::new(vec![budget.charge(heap)?]);
-        let shelf = Shelf { shape, segments: segments.into_iter().zip(dead).collect(), young: Vec::new() };
+        let view = View { shape, segments: segments.into_iter().zip(dead).collect(), young: Vec::new() };
         let mut index = Self {
             folder: folder.to_owned(),
             budget,
-            shelf: RwLock::new(Arc::new(shelf)),
+            view: RwLock::new(Arc::new(view)),
             keep: Keep::default(),
             queue: Queue::default(),
             writer: None,
@@ -177,7 +177,7 @@ impl Index {
 
     /// What its vectors have in common.
     pub fn shape(&self) -> Shape {
-        self.shelf().shape
+        self.view().shape
     }
 
     /// Where it is.
@@ -187,8 +187,8 @@ impl Index {
 
     /// What it is now.
     pub fn facts(&self) -> IndexFacts {
-        let shelf = self.shelf();
-        let segments: Vec<SegmentFacts> = shelf
+        let view = self.view();
+        let segments: Vec<SegmentFacts> = view
             .segments
             .iter()
             .map(|(segment, dead)| SegmentFacts {
@@ -199,10 +199,10 @@ impl Index {
             })
             .collect();
         let log = self.writer.as_ref().map_or(0, |writer| lock(writer).log.bytes());
-        let young: u64 = shelf.young.iter().map(|(batch, dead)| batch.rows() - dead.count()).sum();
+        let young: u64 = view.young.iter().map(|(batch, dead)| batch.rows() - dead.count()).sum();
         IndexFacts {
-            shape: shelf.shape,
-            vectors: shelf.vectors(),
+            shape: view.shape,
+            vectors: view.vectors(),
             dead: segments.iter().map(|segment| segment.dead).sum(),
             young,
             disk: segments.iter().fold(Bytes::new(log), |sum, segment| sum + segment.disk),
@@ -229,13 +229,13 @@ impl Index {
         &self.queue
     }
 
-    pub(super) fn shelf(&self) -> Arc<Shelf> {
-        Arc::clone(&self.shelf.read().unwrap_or_else(PoisonError::into_inner))
+    pub(super) fn view(&self) -> Arc<View> {
+        Arc::clone(&self.view.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Puts another shelf in place; who searches the old one goes on with it.
-    pub(super) fn replace(&self, shelf: Shelf) {
-        *self.shelf.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(shelf);
+    /// Puts another view in place; who searches the old one goes on with it.
+    pub(super) fn replace(&self, view: View) {
+        *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
     }
 
     /// Keeps a charge as long as the index is open.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use plimsoll::pool::Lease;
 
 use super::budget::Budget;
-use super::shelf::Shelf;
+use super::view::View;
 
 /// Blocks that are in memory.
 #[derive(Clone, Debug)]
@@ -74,13 +74,13 @@ impl Keep {
 
     /// Lets go of what has no place any more, and says what to do with every block. Memory for what is to be kept is
     /// taken now; what is refused is streamed.
-    pub(super) fn plan(&self, shelf: &Shelf, cut: Cut, budget: &Budget) -> Plan {
+    pub(super) fn plan(&self, view: &View, cut: Cut, budget: &Budget) -> Plan {
         let mut plan = Plan::default();
         let mut old = std::mem::take(&mut *self.pieces());
         old.sort_by_key(|piece| (piece.segment, piece.first));
         let mut left = cut.bytes;
         let piece_blocks = cut.blocks.next_multiple_of(cut.align());
-        for (place, (segment, _)) in shelf.segments.iter().enumerate() {
+        for (place, (segment, _)) in view.segments.iter().enumerate() {
             let (number, all) = (segment.number(), segment.codes().header().units);
             let mut at = 0;
             let of_this = old.extract_if(.., |piece| piece.segment == number);

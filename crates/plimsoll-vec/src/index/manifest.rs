@@ -163,7 +163,7 @@ pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-fn wrong(path: &Path, why: impl ToString) -> VecError {
+fn wrong(path: &Path, why: impl std::fmt::Display) -> VecError {
     VecError::Manifest { path: path.to_owned(), why: why.to_string() }
 }
 

@@ -15,6 +15,7 @@ mod build;
 mod dead;
 mod error;
 mod forecast;
+#[expect(clippy::module_inception, reason = "the index itself, among its parts")]
 mod index;
 mod keep;
 mod lock;
@@ -24,7 +25,7 @@ mod publish;
 mod queue;
 mod rerank;
 mod search;
-mod shelf;
+mod view;
 mod young;
 
 pub use answer::{Answer, Measured, NO_ID};

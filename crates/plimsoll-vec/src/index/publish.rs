@@ -6,7 +6,7 @@ use super::dead::{self, Dead, blocks};
 use super::index::Writer;
 use super::log::Log;
 use super::manifest::{Entry, Manifest, numbered};
-use super::shelf::Shelf;
+use super::view::View;
 use super::young::Batch;
 use super::{Index, VecError};
 use crate::segment::{Segment, SegmentWriter, WrittenIds};
@@ -19,25 +19,25 @@ impl Index {
     }
 
     pub(super) fn publish_with(&self, writer: &mut Writer) -> Result<(), VecError> {
-        let shelf = self.shelf();
+        let view = self.view();
         if writer.log.bytes() == 0 {
             return Ok(());
         }
         let mut next = writer.manifest.clone();
-        let mut segments = shelf.segments.clone();
-        let living: u64 = shelf.young.iter().map(|(batch, dead)| batch.rows() - dead.count()).sum();
+        let mut segments = view.segments.clone();
+        let living: u64 = view.young.iter().map(|(batch, dead)| batch.rows() - dead.count()).sum();
         if living > 0 {
             let parts: Vec<(&Batch, &Dead)> =
-                shelf.young.iter().map(|(batch, dead)| (&**batch, dead)).collect();
+                view.young.iter().map(|(batch, dead)| (&**batch, dead)).collect();
             // One batch that lives is written as it is: there may be no room for another.
             let joined = match parts.as_slice() {
                 [(_, dead)] if dead.count() == 0 => None,
-                _ => Some(Batch::joined(&shelf.shape, &parts, self.budget())?),
+                _ => Some(Batch::joined(&view.shape, &parts, self.budget())?),
             };
             let batch = joined.as_ref().unwrap_or(parts[0].0);
             let number = next.number();
-            let shape = (shelf.shape.codec, shelf.shape.dimension);
-            let mut out = SegmentWriter::create(self.folder(), number, shape, shelf.shape.originals)?;
+            let shape = (view.shape.codec, view.shape.dimension);
+            let mut out = SegmentWriter::create(self.folder(), number, shape, view.shape.originals)?;
             out.append(&batch.blocks, &batch.vectors, batch.ids.len())?;
             let first_id = out.finish(&WrittenIds::These(batch.ids.clone()))?;
             let entry = Entry { number, rows: batch.rows(), first_id };
@@ -45,8 +45,8 @@ impl Index {
             next.segments.push(entry);
             segments.push((segment, Dead::default()));
         }
-        let shelf = Shelf { shape: shelf.shape, segments, young: Vec::new() };
-        self.put(writer, next, shelf)
+        let view = View { shape: view.shape, segments, young: Vec::new() };
+        self.put(writer, next, view)
     }
 
     /// Opens a segment that was just written, and pays for what it keeps in memory.
@@ -59,14 +59,14 @@ impl Index {
         Ok(Arc::new(segment))
     }
 
-    /// Puts a manifest and a shelf in place of the last: the folder first. Until the manifest is there nothing has
+    /// Puts a manifest and a view in place of the last: the folder first. Until the manifest is there nothing has
     /// changed; after that, what the last one named and this one does not is removed.
-    pub(super) fn put(&self, writer: &mut Writer, mut next: Manifest, shelf: Shelf) -> Result<(), VecError> {
-        let any = shelf.segments.iter().any(|(_, dead)| dead.count() > 0);
+    pub(super) fn put(&self, writer: &mut Writer, mut next: Manifest, view: View) -> Result<(), VecError> {
+        let any = view.segments.iter().any(|(_, dead)| dead.count() > 0);
         next.dead = if any {
             let number = next.number();
             let all: Vec<(Dead, u64)> =
-                shelf.segments.iter().map(|(segment, dead)| (dead.clone(), segment.rows())).collect();
+                view.segments.iter().map(|(segment, dead)| (dead.clone(), segment.rows())).collect();
             dead::write(self.folder(), number, &all)?;
             Some(number)
         } else {
@@ -77,7 +77,7 @@ impl Index {
         next.write(self.folder())?;
         writer.log = log;
         writer.manifest = next;
-        self.replace(shelf);
+        self.replace(view);
         self.sweep(&writer.manifest);
         Ok(())
     }

@@ -113,15 +113,17 @@ impl Drop for Led<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Measured;
     use super::*;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     /// Answers a query with the number that it is made of.
     fn answer(queries: &[f32], search: &Search) -> Answer {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small whole numbers")]
         let ids: Vec<u64> = queries.chunks(2).map(|query| query[0] as u64).collect();
         let forecast = super::super::forecast::tests::nothing();
         let distances = vec![0.0; ids.len()];
-        Answer { k: search.k, ids, distances, forecast, measured: Default::default() }
+        Answer { k: search.k, ids, distances, forecast, measured: Measured::default() }
     }
 
     #[test]

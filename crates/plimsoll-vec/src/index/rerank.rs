@@ -4,14 +4,14 @@ use plimsoll::Bytes;
 
 use super::VecError;
 use super::search::{Search, unit_length};
-use super::shelf::{Part, Shelf};
+use super::view::{Part, View};
 use crate::Metric;
 use crate::code::Coder;
 use crate::top::Hit;
 
 /// Looks again at candidates.
 pub(super) struct Again<'r> {
-    shelf: &'r Shelf,
+    view: &'r View,
     bases: &'r [u64],
     vector: Vec<f32>,
     query: Vec<f32>,
@@ -19,9 +19,9 @@ pub(super) struct Again<'r> {
 }
 
 impl<'r> Again<'r> {
-    pub(super) fn new(shelf: &'r Shelf, bases: &'r [u64], search: &Search) -> Self {
-        let numbers = if search.again > 1 { shelf.shape.dimension } else { 0 };
-        Self { shelf, bases, vector: vec![0.0; numbers], query: vec![0.0; numbers], bytes: Vec::new() }
+    pub(super) fn new(view: &'r View, bases: &'r [u64], search: &Search) -> Self {
+        let numbers = if search.again > 1 { view.shape.dimension } else { 0 };
+        Self { view, bases, vector: vec![0.0; numbers], query: vec![0.0; numbers], bytes: Vec::new() }
     }
 
     /// Gives candidates the score that their vectors have, and puts them in order. Says what was read.
@@ -32,17 +32,17 @@ impl<'r> Again<'r> {
         // In the order of the disk.
         hits.sort_unstable_by_key(|hit| hit.row);
         for hit in hits.iter_mut() {
-            let (place, row) = Shelf::place(self.bases, hit.row);
-            let Some((part, _)) = self.shelf.parts().nth(place) else { continue };
+            let (place, row) = View::place(self.bases, hit.row);
+            let Some((part, _)) = self.view.parts().nth(place) else { continue };
             read += self.vector(part, row)?;
-            hit.score = score(self.shelf.shape.metric, &self.query, &self.vector);
+            hit.score = score(self.view.shape.metric, &self.query, &self.vector);
         }
         hits.sort_unstable();
         Ok(Bytes::new(read))
     }
 
     fn shape_query(&mut self) {
-        if unit_length(self.shelf.shape.metric) {
+        if unit_length(self.view.shape.metric) {
             to_unit(&mut self.query);
         }
     }
@@ -67,14 +67,14 @@ impl<'r> Again<'r> {
                 None => self.decoded(segment, row)?,
             },
         };
-        if unit_length(self.shelf.shape.metric) {
+        if unit_length(self.view.shape.metric) {
             to_unit(&mut self.vector);
         }
         Ok(read)
     }
 
     fn decoded(&mut self, segment: &crate::segment::Segment, row: u64) -> Result<u64, VecError> {
-        let shape = self.shelf.shape;
+        let shape = self.view.shape;
         let rows = crate::BLOCK_ROWS as u64;
         self.bytes.resize(shape.codec.block_bytes(shape.dimension), 0);
         segment.codes().read(row / rows, &mut self.bytes)?;
@@ -90,8 +90,11 @@ impl<'r> Again<'r> {
 
 fn to_unit(vector: &mut [f32]) {
     let length: f64 = vector.iter().map(|number| f64::from(*number) * f64::from(*number)).sum::<f64>().sqrt();
-    #[expect(clippy::cast_possible_truncation, reason = "at most one")]
-    vector.iter_mut().for_each(|number| *number = (f64::from(*number) / length) as f32);
+    for number in vector {
+        #[expect(clippy::cast_possible_truncation, reason = "at most one")]
+        let unit = (f64::from(*number) / length) as f32;
+        *number = unit;
+    }
 }
 
 /// Less is nearer. Summed in doubles: there are few, and no order of adding up to agree on.
@@ -100,7 +103,7 @@ fn score(metric: Metric, query: &[f32], vector: &[f32]) -> f32 {
     let score = match metric {
         Metric::L2 => pairs.map(|(a, b)| (a - b) * (a - b)).sum::<f64>(),
         Metric::Ip | Metric::Cosine => -pairs.map(|(a, b)| a * b).sum::<f64>(),
-        Metric::Hamming => pairs.filter(|(a, b)| (*a < 0.0) != (*b < 0.0)).count() as f64,
+        Metric::Hamming => pairs.map(|(a, b)| f64::from(u8::from((a < 0.0) != (b < 0.0)))).sum(),
     };
     #[expect(clippy::cast_possible_truncation, reason = "scores are singles")]
     let score = score as f32;

@@ -11,7 +11,7 @@ use super::answer::{Answer, Measured, NO_ID};
 use super::forecast::{Forecast, Question, Stock};
 use super::keep::{Cut, Fresh, Kept, Plan};
 use super::rerank::Again;
-use super::shelf::{Part, Shelf};
+use super::view::{Part, View};
 use super::{Index, VecError};
 use crate::column::Column;
 use crate::scan::{Queries, scan};
@@ -41,7 +41,7 @@ impl Search {
 /// A search as it runs.
 struct Run<'r> {
     index: &'r Index,
-    shelf: &'r Shelf,
+    view: &'r View,
     bases: Vec<u64>,
     masks: Vec<Option<Vec<u64>>>,
     threads: usize,
@@ -55,9 +55,9 @@ impl Index {
     /// done is refused before anything is read. Where codes come from the disk, calls that come while a pass is under way
     /// share the next one; forecast and measurement are then those of all of them.
     pub fn search(&self, queries: &[f32], search: &Search) -> Result<Answer, VecError> {
-        let shelf = self.shelf();
-        let forecast = self.question(&shelf, queries, search)?.forecast(&shelf.shape, &self.stock(&shelf))?;
-        drop(shelf);
+        let view = self.view();
+        let forecast = Self::question(&view, queries, search)?.forecast(&view.shape, &self.stock(&view))?;
+        drop(view);
         if forecast.passes == 0 {
             return self.search_alone(queries, search);
         }
@@ -68,15 +68,15 @@ impl Index {
 
     fn search_alone(&self, queries: &[f32], search: &Search) -> Result<Answer, VecError> {
         let began = Instant::now();
-        let shelf = self.shelf();
-        let question = self.question(&shelf, queries, search)?;
-        let stock = self.stock(&shelf);
-        let forecast = question.forecast(&shelf.shape, &stock)?;
-        let (masks, _charge) = self.masks(&shelf, search.allow.as_deref())?;
+        let view = self.view();
+        let question = Self::question(&view, queries, search)?;
+        let stock = self.stock(&view);
+        let forecast = question.forecast(&view.shape, &stock)?;
+        let (masks, _charge) = self.masks(&view, search.allow.as_deref())?;
         let run = Run {
             index: self,
-            shelf: &shelf,
-            bases: shelf.bases(),
+            view: &view,
+            bases: view.bases(),
             masks,
             threads: question.threads,
             candidates: question.candidates,
@@ -88,7 +88,7 @@ impl Index {
             forecast,
             measured: Measured { passes: forecast.passes, ..Measured::default() },
         };
-        let dimension = shelf.shape.dimension;
+        let dimension = view.shape.dimension;
         for queries in queries.chunks(forecast.queries_a_pass.max(1) * dimension) {
             run.answer(queries, search, &forecast, &mut answer)?;
         }
@@ -99,21 +99,21 @@ impl Index {
 
     /// What a search of so many queries would take.
     pub fn forecast(&self, queries: usize, search: &Search) -> Result<Forecast, VecError> {
-        let shelf = self.shelf();
-        let question = self.checked(&shelf, queries, search)?;
-        question.forecast(&shelf.shape, &self.stock(&shelf))
+        let view = self.view();
+        let question = Self::checked(&view, queries, search)?;
+        question.forecast(&view.shape, &self.stock(&view))
     }
 
-    fn question(&self, shelf: &Shelf, queries: &[f32], search: &Search) -> Result<Question, VecError> {
-        let dimension = shelf.shape.dimension;
+    fn question(view: &View, queries: &[f32], search: &Search) -> Result<Question, VecError> {
+        let dimension = view.shape.dimension;
         if !queries.len().is_multiple_of(dimension) {
             return Err(VecError::Dimension { found: queries.len() % dimension, expected: dimension });
         }
-        self.checked(shelf, queries.len() / dimension, search)
+        Self::checked(view, queries.len() / dimension, search)
     }
 
-    fn checked(&self, shelf: &Shelf, queries: usize, search: &Search) -> Result<Question, VecError> {
-        let vectors = shelf.vectors();
+    fn checked(view: &View, queries: usize, search: &Search) -> Result<Question, VecError> {
+        let vectors = view.vectors();
         if vectors == 0 {
             return Err(VecError::Empty);
         }
@@ -124,7 +124,7 @@ impl Index {
         if search.k as u64 > vectors {
             return Err(VecError::TooFew { k: search.k, vectors });
         }
-        if search.again > 1 && !shelf.shape.originals && shelf.shape.codec != Codec::F32 {
+        if search.again > 1 && !view.shape.originals && view.shape.codec != Codec::F32 {
             return Err(VecError::NoOriginals);
         }
         let threads = match search.threads {
@@ -134,7 +134,7 @@ impl Index {
         Ok(Question { queries, candidates, threads, again: search.again > 1 })
     }
 
-    fn stock(&self, shelf: &Shelf) -> Stock {
+    fn stock(&self, view: &View) -> Stock {
         let budget = self.budget();
         budget.trim();
         let kept_bytes = self.keep().bytes();
@@ -142,17 +142,17 @@ impl Index {
         // What the pool rounds up for pieces that are kept is not room.
         let room = (budget.room().saturating_add(kept_bytes)).saturating_sub(kept_bytes / 64 + (512 << 10));
         let fixed = limit.get().saturating_sub(budget.room()).saturating_sub(kept_bytes);
-        Stock { codes_bytes: shelf.codes_bytes(), kept_bytes, room, limit, fixed }
+        Stock { codes_bytes: view.codes_bytes(), kept_bytes, room, limit, fixed }
     }
 
     /// Which rows of each part may be found.
     #[expect(clippy::type_complexity, reason = "masks and what pays for them")]
     fn masks(
         &self,
-        shelf: &Shelf,
+        view: &View,
         allow: Option<&[u64]>,
     ) -> Result<(Vec<Option<Vec<u64>>>, plimsoll::governor::Charge), VecError> {
-        let words: u64 = shelf
+        let words: u64 = view
             .parts()
             .filter(|(_, dead)| dead.count() > 0 || allow.is_some())
             .map(|(part, _)| part.rows().div_ceil(BLOCK_ROWS as u64) * 8)
@@ -160,12 +160,12 @@ impl Index {
         let ids = allow.map_or(0, <[u64]>::len) as u64 * 32;
         let charge = self.budget().charge(words + ids)?;
         let Some(allow) = allow else {
-            return Ok((shelf.parts().map(|(_, dead)| dead.mask(None)).collect(), charge));
+            return Ok((view.parts().map(|(_, dead)| dead.mask(None)).collect(), charge));
         };
         let mut sorted = allow.to_vec();
         sorted.sort_unstable();
         sorted.dedup();
-        let found = shelf.find(&sorted)?;
+        let found = view.find(&sorted)?;
         let mask = |((part, dead), found): ((Part<'_>, &super::dead::Dead), &Vec<(u64, u64)>)| {
             let mut words = vec![0; super::dead::blocks(part.rows())];
             for (_, row) in found {
@@ -175,7 +175,7 @@ impl Index {
             }
             dead.mask(Some(&words))
         };
-        Ok((shelf.parts().zip(&found).map(mask).collect(), charge))
+        Ok((view.parts().zip(&found).map(mask).collect(), charge))
     }
 }
 
@@ -188,7 +188,7 @@ impl Run<'_> {
         forecast: &Forecast,
         answer: &mut Answer,
     ) -> Result<(), VecError> {
-        let shape = self.shelf.shape;
+        let shape = self.view.shape;
         let count = vectors.len() / shape.dimension;
         let prepared = Queries::bytes_for(shape.codec, shape.metric, shape.dimension, count).get();
         let lists = Tops::bytes_for(shape.codec, shape.metric, shape.dimension, count, self.candidates).get();
@@ -202,9 +202,9 @@ impl Run<'_> {
             bytes: forecast.kept.get(),
             block_bytes: shape.codec.block_bytes(shape.dimension) as u64,
         };
-        let plan = self.index.keep().plan(self.shelf, cut, budget);
+        let plan = self.index.keep().plan(self.view, cut, budget);
         let found = self.pass(&queries, plan, forecast, &mut answer.measured)?;
-        let mut again = Again::new(self.shelf, &self.bases, search);
+        let mut again = Again::new(self.view, &self.bases, search);
         for (query, vector) in vectors.chunks_exact(shape.dimension).enumerate() {
             let mut hits = found.hits(query);
             if search.again > 1 {
@@ -212,8 +212,8 @@ impl Run<'_> {
             }
             hits.truncate(search.k);
             for hit in &hits {
-                let (part, row) = Shelf::place(&self.bases, hit.row);
-                let id = self.shelf.parts().nth(part).map_or(Ok(NO_ID), |(part, _)| part.id(row))?;
+                let (part, row) = View::place(&self.bases, hit.row);
+                let id = self.view.parts().nth(part).map_or(Ok(NO_ID), |(part, _)| part.id(row))?;
                 answer.ids.push(id);
                 answer.distances.push(shape.metric.distance(hit.score));
             }
@@ -252,12 +252,14 @@ impl Run<'_> {
         }
         measured.read += desk.finish()?;
         let mut all = Tops::new(queries, self.candidates)?;
-        lists.iter().for_each(|list| all.merge(list));
+        for list in &lists {
+            all.merge(list);
+        }
         Ok(all)
     }
 
     fn segment(&self, place: usize) -> &std::sync::Arc<Column> {
-        self.shelf.segments[place].0.codes()
+        self.view.segments[place].0.codes()
     }
 }
 
@@ -320,9 +322,9 @@ impl Feed<'_> {
 
 impl<'r> Desk<'r> {
     fn new(run: &'r Run<'r>, plan: Plan, forecast: &Forecast) -> Self {
-        let block = run.shelf.shape.codec.block_bytes(run.shelf.shape.dimension) as u64;
-        let segments = run.shelf.segments.len();
-        let young = (segments..segments + run.shelf.young.len()).map(Task::Young);
+        let block = run.view.shape.codec.block_bytes(run.view.shape.dimension) as u64;
+        let segments = run.view.segments.len();
+        let young = (segments..segments + run.view.young.len()).map(Task::Young);
         let kept = plan.kept.into_iter().map(|(place, kept)| Task::Kept(place, kept));
         let fresh = plan.fresh.into_iter().map(|(place, fresh)| Task::Fresh(place, fresh));
         // Taken from the back: what must be read comes first.
@@ -391,7 +393,7 @@ impl<'r> Desk<'r> {
                 self.look(place, kept.first, kept.bytes.as_slice()?, queries, tops);
             }
             Task::Young(place) => {
-                if let Some((Part::Young(batch), _)) = self.run.shelf.parts().nth(place) {
+                if let Some((Part::Young(batch), _)) = self.run.view.parts().nth(place) {
                     self.look(place, 0, &batch.blocks, queries, tops);
                 }
             }
@@ -401,10 +403,10 @@ impl<'r> Desk<'r> {
 
     fn look(&self, place: usize, block: u64, bytes: &[u8], queries: &Queries, tops: &mut Tops) {
         let run = self.run;
-        let block_bytes = run.shelf.shape.codec.block_bytes(run.shelf.shape.dimension);
+        let block_bytes = run.view.shape.codec.block_bytes(run.view.shape.dimension);
         let blocks = bytes.len() / block_bytes;
         let before = block * BLOCK_ROWS as u64;
-        let all = run.shelf.parts().nth(place).map_or(0, |(part, _)| part.rows());
+        let all = run.view.parts().nth(place).map_or(0, |(part, _)| part.rows());
         let rows = usize::try_from(all.saturating_sub(before)).unwrap_or(usize::MAX).min(blocks * BLOCK_ROWS);
         let first = usize::try_from(block).unwrap_or(usize::MAX);
         let mask = run.masks[place].as_ref().and_then(|words| words.get(first..first + blocks));

@@ -26,10 +26,10 @@ impl Batch {
         budget: &Budget,
     ) -> Result<Self, VecError> {
         let charge = budget.charge(bytes_for(shape, ids.len()))?;
-        let coder = Coder::new(shape.codec, shape.metric, shape.dimension)?;
+        let code = Coder::new(shape.codec, shape.metric, shape.dimension)?;
         let block_bytes = shape.codec.block_bytes(shape.dimension);
         let mut coded = vec![0; blocks(ids.len() as u64) * block_bytes];
-        coder.encode(&vectors, 0, &mut coded)?;
+        code.encode(&vectors, 0, &mut coded)?;
         Ok(Self { ids, vectors, blocks: coded, _charge: charge })
     }
 

@@ -3,6 +3,7 @@
 mod element;
 mod error;
 mod format;
+#[expect(clippy::module_inception, reason = "the input itself, among its parts")]
 mod input;
 mod lines;
 mod npy;

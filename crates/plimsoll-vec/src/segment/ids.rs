@@ -28,9 +28,9 @@ pub enum Ids {
     /// As they came: on disk, in the order of rows and in the order of ids. Nothing of it is in memory.
     Stored {
         /// The id of each row.
-        ids: Column,
+        ids: Box<Column>,
         /// Ids in order, each with its row.
-        lookup: Column,
+        lookup: Box<Column>,
     },
 }
 
@@ -42,19 +42,14 @@ impl Ids {
         first: Option<u64>,
         rows: u64,
     ) -> Result<Self, ColumnError> {
-        match first {
-            Some(first) => Ok(Self::Range { first, rows }),
-            None => {
-                let open = |holds, unit| {
-                    let column = Column::open(&path(folder, number, holds), &header(holds, unit))?;
-                    of_rows(column, rows)
-                };
-                Ok(Self::Stored {
-                    ids: open(Holds::Ids, ID_BYTES)?,
-                    lookup: open(Holds::Lookup, LOOKUP_BYTES)?,
-                })
-            }
+        if let Some(first) = first {
+            return Ok(Self::Range { first, rows });
         }
+        let open = |holds, unit| {
+            let column = Column::open(&path(folder, number, holds), &header(holds, unit))?;
+            of_rows(column, rows).map(Box::new)
+        };
+        Ok(Self::Stored { ids: open(Holds::Ids, ID_BYTES)?, lookup: open(Holds::Lookup, LOOKUP_BYTES)? })
     }
 
     /// Writes ids that are not one after the other.

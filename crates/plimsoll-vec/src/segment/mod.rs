@@ -5,6 +5,7 @@
 
 mod ids;
 mod original;
+#[expect(clippy::module_inception, reason = "the segment itself, among its parts")]
 mod segment;
 mod writer;
 

@@ -26,11 +26,10 @@ impl SegmentWriter {
         shape: (Codec, usize),
         originals: bool,
     ) -> Result<Self, ColumnError> {
-        let (codec, dimension) = shape;
         // A segment of this number that was begun and not published is nobody's.
         Segment::remove(folder, number);
         let codes =
-            ColumnWriter::create(&path(folder, number, Holds::Codes), codes_header(codec, dimension))?;
+            ColumnWriter::create(&path(folder, number, Holds::Codes), codes_header(shape.0, shape.1))?;
         let header = Originals::header(shape);
         let originals = originals
             .then(|| ColumnWriter::create(&path(folder, number, Holds::Originals), header))

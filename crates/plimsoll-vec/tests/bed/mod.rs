@@ -1,5 +1,6 @@
 //! What the tests of indexes share: vectors with a seed, files of them, and a search that anybody can follow.
 #![allow(dead_code, reason = "each test takes what it needs")]
+#![allow(clippy::unwrap_used, reason = "in a test, a panic says what went wrong")]
 
 use std::path::{Path, PathBuf};
 
@@ -18,7 +19,7 @@ pub fn vectors(seed: u64, count: usize) -> Vec<f32> {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        (state >> 40) as f32 / (1 << 23) as f32 - 1.0
+        f32::from(u16::try_from(state >> 48).unwrap_or_default()) / 32_768.0 - 1.0
     };
     (0..count).map(|_| next()).collect()
 }
@@ -47,7 +48,7 @@ pub fn distance(metric: Metric, a: &[f32], b: &[f32]) -> f64 {
             let length = |v: &[f32]| v.iter().map(|n| f64::from(*n) * f64::from(*n)).sum::<f64>().sqrt();
             dot / length(a) / length(b)
         }
-        Metric::Hamming => pairs().filter(|(a, b)| (*a < 0.0) != (*b < 0.0)).count() as f64,
+        Metric::Hamming => pairs().map(|(a, b)| f64::from(u8::from((a < 0.0) != (b < 0.0)))).sum(),
     }
 }
 

@@ -76,9 +76,9 @@ impl Bench<'_> {
                 codec,
                 originals: matches!(codec, Codec::Int4 | Codec::Binary),
             };
-            Index::create(&folder, shape, budget::account(None)?)?.build(&self.vectors, None, |_| {})?;
+            Index::create(&folder, shape, &budget::account(None)?)?.build(&self.vectors, None, |_| {})?;
         }
-        Ok(Index::open(&folder, budget::account(memory)?)?)
+        Ok(Index::open(&folder, &budget::account(memory)?)?)
     }
 
     /// One codec with one query and with a batch.

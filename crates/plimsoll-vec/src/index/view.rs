@@ -10,20 +10,20 @@ use crate::segment::Segment;
 
 /// Segments and young rows, with who of them is dead.
 #[derive(Clone, Debug)]
-pub(super) struct Shelf {
+pub(super) struct View {
     pub(super) shape: Shape,
     pub(super) segments: Vec<(Arc<Segment>, Dead)>,
     pub(super) young: Vec<(Arc<Batch>, Dead)>,
 }
 
-/// A part of a shelf.
+/// A part of a view.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Part<'s> {
     Segment(&'s Segment),
     Young(&'s Batch),
 }
 
-impl Shelf {
+impl View {
     /// Vectors that live.
     pub(super) fn vectors(&self) -> u64 {
         self.parts().map(|(part, dead)| part.rows() - dead.count()).sum()
