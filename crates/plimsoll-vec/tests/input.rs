@@ -1,6 +1,10 @@
 //! Files of vectors: what is read from each kind, and what is said of those that cannot be read.
 
+#![allow(clippy::unwrap_used, reason = "in a test, a panic says what went wrong")]
+
 use std::path::{Path, PathBuf};
+
+use std::fmt::Write as _;
 
 use plimsoll::holding::Streaming;
 use plimsoll::{Bytes, Engine};
@@ -58,7 +62,10 @@ fn every_kind_gives_the_same_vectors_whatever_the_chunks() {
         let row = |row: &[u8]| [&4_u32.to_le_bytes()[..], row].concat();
         numbers.chunks(row_bytes).flat_map(row).collect()
     };
-    let lines: String = floats.chunks(4).map(|row| format!("{row:?}\n\n")).collect();
+    let mut lines = String::new();
+    for row in floats.chunks(4) {
+        writeln!(lines, "{row:?}\n").unwrap();
+    }
     let files = [
         file(folder.path(), "singles.npy", &npy("<f4", 10, 4, &singles)),
         file(folder.path(), "doubles.npy", &npy("<f8", 10, 4, &doubles)),

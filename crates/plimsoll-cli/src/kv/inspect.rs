@@ -24,7 +24,7 @@ from the environment (AWS_…, GOOGLE_…, AZURE_…); every object's head is re
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct InspectArgs {
-    /// The folder, or an object store's address: s3://bucket/prefix, gs://…, az://…, file:///folder
+    /// The folder, or an object store's address: `s3://bucket/prefix`, `gs://…`, `az://…`, `file:///folder`
     #[arg(value_name = "DIR")]
     pub folder: PathBuf,
 }

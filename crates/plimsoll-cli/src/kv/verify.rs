@@ -25,7 +25,7 @@ Exit codes: 0 sound, 1 damaged or in use, 2 not understood.";
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct VerifyArgs {
-    /// The folder, or an object store's address: s3://bucket/prefix, gs://…, az://…, file:///folder
+    /// The folder, or an object store's address: `s3://bucket/prefix`, `gs://…`, `az://…`, `file:///folder`
     #[arg(value_name = "DIR")]
     pub folder: PathBuf,
 }

@@ -90,8 +90,9 @@ mod tests {
         let some = source.vectors(2, 500);
         assert_eq!(some, source.vectors(2, 500));
         assert_ne!(some, source.vectors(3, 500));
-        let mean = some.iter().sum::<f32>() / some.len() as f32;
-        let variance = some.iter().map(|n| (n - mean) * (n - mean)).sum::<f32>() / some.len() as f32;
+        let count = f32::from(u16::try_from(some.len()).unwrap());
+        let mean = some.iter().sum::<f32>() / count;
+        let variance = some.iter().map(|n| (n - mean) * (n - mean)).sum::<f32>() / count;
         assert!(mean.abs() < 0.1 && (variance - 2.0).abs() < 0.3, "{mean} {variance}");
     }
 }

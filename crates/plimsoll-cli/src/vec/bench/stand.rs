@@ -37,7 +37,7 @@ impl Settings {
 /// How fast a file is read past the page cache with so many reads of 4 MiB in flight: the most that a pass can reach.
 #[expect(clippy::cast_precision_loss, reason = "a rate")]
 pub(super) fn disk_rate(path: &Path, threads: usize) -> Result<f64, VecError> {
-    const BLOCK: u64 = 4 << 20;
+    const BLOCK: usize = 4 << 20;
     let file = FileSource::open(path, true)?;
     let failed = |source| VecError::Folder { path: path.to_owned(), source };
     let length = file.bytes_now().map_err(failed)?;
@@ -45,14 +45,14 @@ pub(super) fn disk_rate(path: &Path, threads: usize) -> Result<f64, VecError> {
     let began = Instant::now();
     let read = || {
         // Whole pages that begin at one.
-        let mut bytes = vec![0; (BLOCK + 4096) as usize];
+        let mut bytes = vec![0; BLOCK + 4096];
         let start = bytes.as_ptr().align_offset(4096);
         loop {
-            let offset = at.fetch_add(BLOCK, Ordering::Relaxed);
+            let offset = at.fetch_add(BLOCK as u64, Ordering::Relaxed);
             if offset >= length {
                 return Ok(());
             }
-            file.read_at(offset, &mut bytes[start..start + BLOCK as usize])?;
+            file.read_at(offset, &mut bytes[start..start + BLOCK])?;
         }
     };
     let done: Result<Vec<()>, std::io::Error> = std::thread::scope(|scope| {

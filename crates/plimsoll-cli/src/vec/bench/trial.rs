@@ -88,7 +88,7 @@ impl Bench<'_> {
         // Codes come into memory.
         let first = index.search(&self.queries, &search)?;
         if codec == Codec::F32 {
-            self.exact = first.ids.clone();
+            self.exact.clone_from(&first.ids);
         }
         let recall = self.recall(&first);
         let looked = if again > 1 { format!(", {again}× looked at again") } else { String::new() };
