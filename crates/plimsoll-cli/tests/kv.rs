@@ -5,7 +5,7 @@ mod program;
 
 use std::path::PathBuf;
 
-use program::run as plimsoll;
+use program::{run as plimsoll, words};
 use serde_json::Value;
 
 /// Two prompts that take turns, and others between them that never come back.
@@ -70,7 +70,7 @@ fn what_is_no_trace_or_no_store_is_said() {
     ];
     for (args, code, says) in cases {
         let output = plimsoll(&args);
-        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        let told = words(&output.stderr);
         assert_eq!(output.status.code(), Some(code), "{args:?}: {told}");
         assert!(told.contains(says), "{args:?}: {told}");
     }

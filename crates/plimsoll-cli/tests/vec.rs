@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use program::run as plimsoll;
+use program::{run as plimsoll, words};
 use serde_json::Value;
 
 const DIMENSION: usize = 32;
@@ -39,7 +39,7 @@ fn json(args: &[&str]) -> Value {
 
 fn said(args: &[&str], code: i32) -> String {
     let output = plimsoll(args);
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    let text = words(&output.stderr);
     assert_eq!(output.status.code(), Some(code), "{args:?}: {text}");
     text
 }
@@ -172,7 +172,7 @@ fn a_full_disk_leaves_what_was_there() {
     let script =
         format!("trap '' XFSZ; ulimit -f 100; exec {} vec add {home} {rows}", env!("CARGO_BIN_EXE_plimsoll"));
     let output = Command::new("sh").args(["-c", &script]).output().unwrap();
-    let text = String::from_utf8_lossy(&output.stderr);
+    let text = words(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains("could not be written") && text.contains("as it was before"), "{text}");
     assert_eq!(names(home), before, "nothing half written stays");
