@@ -115,12 +115,12 @@ fn a_budget_too_small_is_refused_with_what_would_do() {
     let report = index.build(&file, None, |_| {}).unwrap();
     assert!(report.peak <= needed && report.predicted <= needed, "{report:?} in {needed}");
     drop(index);
-    let index = Index::open(&home, &account(Bytes::kib(100))).unwrap();
+    let index = Index::open(&home, &account(Bytes::kib(64))).unwrap();
     let queries = vectors(8, DIMENSION);
     let refused = index.search(&queries, &Search::nearest(10)).unwrap_err();
     let VecError::Budget { needed, .. } = refused else { panic!("{refused}") };
     drop(index);
-    let index = Index::open(&home, &account(needed + Bytes::kib(512))).unwrap();
+    let index = Index::open(&home, &account(needed)).unwrap();
     assert_eq!(index.search(&queries, &Search::nearest(10)).unwrap().ids.len(), 10);
 }
 

@@ -139,8 +139,7 @@ impl Index {
         budget.trim();
         let kept_bytes = self.keep().bytes();
         let limit = budget.limit();
-        // What the pool rounds up for pieces that are kept is not room.
-        let room = (budget.room().saturating_add(kept_bytes)).saturating_sub(kept_bytes / 64 + (512 << 10));
+        let room = budget.room().saturating_add(kept_bytes);
         let fixed = limit.get().saturating_sub(budget.room()).saturating_sub(kept_bytes);
         Stock { codes_bytes: view.codes_bytes(), kept_bytes, room, limit, fixed }
     }

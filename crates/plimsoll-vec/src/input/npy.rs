@@ -107,7 +107,7 @@ mod tests {
             ("{'descr': '<f4', 'fortran_order': False, 'shape': ()}", "()"),
             ("{'descr': '<f4', 'fortran_order': False, 'shape': (x, 3)}", "(x, 3)"),
             ("{'descr': '<f4', 'fortran_order': False}", "shape"),
-            ("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1, 2)}", "[('a'"),
+            ("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1, 2)}", "[('a"),
         ];
         for (text, said) in bad {
             let why = Array::read(&head(text)).unwrap_err();
