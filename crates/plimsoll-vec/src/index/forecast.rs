@@ -65,7 +65,8 @@ impl Question {
         let lists = lists.saturating_mul(self.threads as u64 + 1);
         let hits = queries.saturating_mul(self.candidates).saturating_mul(size_of::<Hit>()) as u64;
         let again = if self.again { (self.threads * dimension * 8) as u64 } else { 0 };
-        prepared.saturating_add(lists).saturating_add(hits).saturating_add(again)
+        let copies = copies_bytes(queries, dimension);
+        prepared.saturating_add(lists).saturating_add(hits).saturating_add(again).saturating_add(copies)
     }
 
     /// The way of doing it that reads least.
@@ -118,6 +119,11 @@ impl Question {
         let kept = (left / piece_bytes(piece)).saturating_mul(piece).min(all);
         Ok(forecast(queries, kept, blocks, taken.saturating_add(kept)))
     }
+}
+
+/// What copies of queries take: the queue's, and that of whoever asks for all that wait.
+pub(super) fn copies_bytes(queries: usize, dimension: usize) -> u64 {
+    (queries as u64).saturating_mul(dimension as u64).saturating_mul(8)
 }
 
 /// What the pool may round up for so many bytes that are kept.

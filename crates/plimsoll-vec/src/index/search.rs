@@ -61,8 +61,6 @@ impl Index {
         if forecast.passes == 0 {
             return self.search_alone(queries, search);
         }
-        // The queue has a copy, and whoever asks for all of them another.
-        let _charge = self.budget().charge(size_of_val(queries) as u64 * 2)?;
         self.queue().ask(queries, search, |queries, search| self.search_alone(queries, search))
     }
 
@@ -194,7 +192,8 @@ impl Run<'_> {
         let threads = self.threads as u64;
         let hits = (count * self.candidates * 16) as u64;
         let budget = self.index.budget();
-        let _charge = budget.charge(prepared + lists * (threads + 1) + hits)?;
+        let copies = super::forecast::copies_bytes(count, shape.dimension);
+        let _charge = budget.charge(prepared + lists * (threads + 1) + hits + copies)?;
         let queries = Queries::new(shape.codec, shape.metric, shape.dimension, vectors)?;
         let cut = Cut {
             blocks: forecast.chunk_blocks,
