@@ -10,9 +10,9 @@ pub const BLOCK_ROWS: usize = 64;
 
 /// A code for vectors.
 ///
-/// Rows are kept in blocks of [`BLOCK_ROWS`]: first the codes of all its rows, each [`code_bytes`](Self::code_bytes),
-/// then their sides, each [`side_bytes`](Self::side_bytes). A block is whole even where it is not full, so the row `n` of a
-/// column is found by a multiplication.
+/// Rows are kept in blocks of [`BLOCK_ROWS`]: their codes, each [`code_bytes`](Self::code_bytes), and their sides, each
+/// [`side_bytes`](Self::side_bytes), as [`Layout`](crate::Layout) says. A block is whole even where it is not full, so the
+/// row `n` of a column is found by a multiplication.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Codec {
     /// As they are.
