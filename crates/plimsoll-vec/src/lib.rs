@@ -3,7 +3,7 @@
 //! * [`Metric`]: what "near" means. [`Codec`]: how a vector's numbers are kept.
 //! * [`Coder`]: vectors to blocks of rows and back; [`Layout`] says where in a block a thing is.
 //! * [`Queries`], [`scan`]: distances to the rows of blocks; [`Tops`]: the nearest of them, [`Hit`] by [`Hit`].
-//! * [`column`], [`segment`]: what lies on disk; [`index`]: a folder of it, and the search within a budget.
+//! * [`mod@column`], [`segment`]: what lies on disk; [`index`]: a folder of it, and the search within a budget.
 //! * [`input`]: vectors from files.
 
 mod code;
