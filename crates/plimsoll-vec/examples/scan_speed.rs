@@ -19,6 +19,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path as FilePath, PathBuf};
 use std::time::Instant;
 
+use plimsoll_vec::input::npy_head;
 use plimsoll_vec::{
     BLOCK_ROWS, Codec, Coder, Column, Hit, Layout, Metric, Path, Queries, Row, Tops, scan, scan_signs, score,
 };
@@ -327,14 +328,7 @@ fn median(mut turns: Vec<f64>) -> f64 {
 fn npy(path: &FilePath, numbers: &[f32], dimension: usize) -> io::Result<()> {
     let mut file = BufWriter::new(File::create(path)?);
     let rows = numbers.len() / dimension;
-    let mut header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {dimension}), }}");
-    while (header.len() + 11) % 64 != 0 {
-        header.push(' ');
-    }
-    header.push('\n');
-    file.write_all(b"\x93NUMPY\x01\x00")?;
-    file.write_all(&(header.len() as u16).to_le_bytes())?;
-    file.write_all(header.as_bytes())?;
+    file.write_all(&npy_head("<f4", rows as u64, dimension))?;
     for number in numbers {
         file.write_all(&number.to_le_bytes())?;
     }

@@ -44,9 +44,9 @@ impl Shape {
     }
 }
 
-/// Length one.
+/// Length one; false if it is all zeros, which stay.
 #[expect(clippy::cast_possible_truncation, reason = "the numbers are singles")]
-fn normalize(vector: &mut [f32]) -> bool {
+pub(crate) fn normalize(vector: &mut [f32]) -> bool {
     let square: f64 = vector.iter().map(|x| f64::from(*x) * f64::from(*x)).sum();
     if square == 0.0 {
         return false;

@@ -41,7 +41,7 @@ impl Index {
             return Err(VecError::TooMany { rows: count as u64, most });
         }
         self.check_new(&ids)?;
-        let room = YOUNG_MOST.min(self.budget().limit().get() / 8);
+        let room = YOUNG_MOST.min(self.budget().standing().limit.get() / 8);
         if self.young_bytes() + young::bytes_for(&shape, count) > room {
             self.publish_with(&mut writer)?;
         }

@@ -13,33 +13,42 @@ pub(super) struct Budget {
     account: EngineAccount,
 }
 
+/// How much of an account is taken.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Standing {
+    /// All of it.
+    pub(super) limit: Bytes,
+    /// What is free.
+    pub(super) room: u64,
+    /// The most that was ever taken.
+    pub(super) peak: Bytes,
+}
+
+impl Standing {
+    /// What is taken.
+    pub(super) fn used(&self) -> u64 {
+        self.limit.get().saturating_sub(self.room)
+    }
+}
+
 impl Budget {
     pub(super) fn new(account: EngineAccount) -> Self {
         Self { account }
     }
 
-    /// What is free of it at this moment.
-    pub(super) fn room(&self) -> u64 {
+    /// Where it stands at this moment.
+    pub(super) fn standing(&self) -> Standing {
         let snapshot = self.account.engine().snapshot();
-        let Some(place) = snapshot.place(Place::Host) else { return 0 };
+        let place = snapshot.place(Place::Host);
+        let share =
+            place.and_then(|place| place.shares.iter().find(|share| share.path == self.account.path()));
+        let Some((place, share)) = place.zip(share) else { return Standing::default() };
         let free = place.carry.saturating_sub(place.charged);
-        let share = place.shares.iter().find(|share| share.path == self.account.path());
-        share.map_or(0, |share| free.min(share.limit.saturating_sub(share.charged)).get())
-    }
-
-    /// All of it.
-    pub(super) fn limit(&self) -> Bytes {
-        let snapshot = self.account.engine().snapshot();
-        let Some(place) = snapshot.place(Place::Host) else { return Bytes::ZERO };
-        let share = place.shares.iter().find(|share| share.path == self.account.path());
-        share.map_or(Bytes::ZERO, |share| share.limit.min(place.carry))
-    }
-
-    /// The most that was ever taken.
-    pub(super) fn peak(&self) -> Bytes {
-        let snapshot = self.account.engine().snapshot();
-        let shares = snapshot.place(Place::Host).map(|place| place.shares.as_slice()).unwrap_or_default();
-        shares.iter().find(|share| share.path == self.account.path()).map_or(Bytes::ZERO, |share| share.peak)
+        Standing {
+            limit: share.limit.min(place.carry),
+            room: free.min(share.limit.saturating_sub(share.charged)).get(),
+            peak: share.peak,
+        }
     }
 
     /// Takes so many bytes of the heap into the books, before they are there.

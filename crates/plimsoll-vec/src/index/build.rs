@@ -85,7 +85,7 @@ impl Index {
         let shape = self.shape();
         // A log that goes on would delete from the new segment what was deleted before it came.
         self.publish_with(&mut writer)?;
-        let before = self.budget().limit().get().saturating_sub(self.budget().room());
+        let before = self.budget().standing().used();
         let streaming = self.budget().streaming("input");
         // Its beginning says how long vectors are; the ring comes when the way is known.
         let facts = Input::facts_of(path)?;
@@ -132,25 +132,24 @@ impl Index {
             self.put(&mut writer, next, view)?;
         }
         report.took = began.elapsed();
-        report.peak = self.budget().peak();
+        report.peak = self.budget().standing().peak;
         Ok(report)
     }
 
     /// As many rows at once as the budget lets.
     fn way(&self, shape: &Shape, facts: &InputFacts) -> Result<Way, VecError> {
-        let room = self.budget().room();
+        let standing = self.budget().standing();
         let mut rows = ROWS_AT_ONCE;
         loop {
             let way = Way::new(shape, facts, rows);
-            if way.bytes <= room {
+            if way.bytes <= standing.room {
                 return Ok(way);
             }
             if rows == BLOCK_ROWS {
-                let used = self.budget().limit().get().saturating_sub(room);
                 return Err(VecError::Budget {
-                    budget: self.budget().limit(),
+                    budget: standing.limit,
                     what: "to build in",
-                    needed: Bytes::new(way.bytes + used),
+                    needed: Bytes::new(way.bytes + standing.used()),
                 });
             }
             rows /= 2;

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::VecError;
-use super::manifest::numbered;
 use crate::BLOCK_ROWS;
+use crate::segment::numbered;
 
 /// The dead among the rows of one segment.
 #[derive(Clone, Debug, Default)]

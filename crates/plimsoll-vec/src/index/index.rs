@@ -16,7 +16,7 @@ use super::queue::Queue;
 use super::view::View;
 use super::{Shape, VecError};
 use crate::code::{CodeError, Coder};
-use crate::segment::Segment;
+use crate::segment::{Segment, numbered};
 
 /// Vectors in a folder, and the search among them.
 ///
@@ -206,7 +206,7 @@ impl Index {
             dead: segments.iter().map(|segment| segment.dead).sum(),
             young,
             disk: segments.iter().fold(Bytes::new(log), |sum, segment| sum + segment.disk),
-            memory: self.budget.limit().saturating_sub(Bytes::new(self.budget.room())),
+            memory: Bytes::new(self.budget.standing().used()),
             segments,
         }
     }
@@ -215,6 +215,17 @@ impl Index {
     pub fn forget(&self) {
         self.keep.clear();
         self.budget.trim();
+    }
+
+    /// Takes back an index that nothing was ever put into; one with vectors, or without a writer, stays. What cannot be
+    /// removed is left: it is an empty index.
+    pub fn discard(self) {
+        let Some(writer) = self.writer.as_ref().map(lock) else { return };
+        if writer.manifest.segments.is_empty() && writer.log.bytes() == 0 {
+            Manifest::remove(&self.folder);
+            let _ = std::fs::remove_file(numbered(&self.folder, writer.manifest.log, "log"));
+            Lock::remove(&self.folder);
+        }
     }
 
     pub(super) fn budget(&self) -> &Budget {

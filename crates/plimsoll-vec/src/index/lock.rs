@@ -7,6 +7,8 @@ use rustix::fs::FlockOperation;
 
 use super::VecError;
 
+const NAME: &str = "lock";
+
 /// Held while an index may be written; gone with the process, however it ends.
 #[derive(Debug)]
 pub(super) struct Lock {
@@ -14,9 +16,14 @@ pub(super) struct Lock {
 }
 
 impl Lock {
+    /// Takes the file away, by who holds it.
+    pub(super) fn remove(folder: &Path) {
+        let _ = std::fs::remove_file(folder.join(NAME));
+    }
+
     /// Takes it, or says that another has it.
     pub(super) fn take(folder: &Path) -> Result<Self, VecError> {
-        let path = folder.join("lock");
+        let path = folder.join(NAME);
         let failed = |source| VecError::Folder { path: path.clone(), source };
         let file = File::options().write(true).create(true).truncate(false).open(&path).map_err(failed)?;
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {

@@ -15,7 +15,8 @@ use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::VecError;
-use super::manifest::{numbered, sync_folder};
+use super::manifest::sync_folder;
+use crate::segment::numbered;
 
 const HEAD: usize = 12;
 const ADD: u8 = 1;

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
@@ -80,6 +80,11 @@ impl Manifest {
     /// Whether a folder has one.
     pub(super) fn is_in(folder: &Path) -> bool {
         folder.join(NAME).exists()
+    }
+
+    /// Takes it away: what is left is no index.
+    pub(super) fn remove(folder: &Path) {
+        let _ = std::fs::remove_file(folder.join(NAME));
     }
 
     /// Reads a folder's.
@@ -165,11 +170,6 @@ pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
 
 fn wrong(path: &Path, why: impl std::fmt::Display) -> VecError {
     VecError::Manifest { path: path.to_owned(), why: why.to_string() }
-}
-
-/// The path of a file of an index that is no segment.
-pub(super) fn numbered(folder: &Path, number: u64, end: &str) -> PathBuf {
-    folder.join(format!("{number:010}.{end}"))
 }
 
 #[cfg(test)]

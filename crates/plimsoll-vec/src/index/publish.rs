@@ -5,11 +5,11 @@ use std::sync::Arc;
 use super::dead::{self, Dead, blocks};
 use super::index::Writer;
 use super::log::Log;
-use super::manifest::{Entry, Manifest, numbered};
+use super::manifest::{Entry, Manifest};
 use super::view::View;
 use super::young::Batch;
 use super::{Index, VecError};
-use crate::segment::{Segment, SegmentWriter, WrittenIds};
+use crate::segment::{Segment, SegmentWriter, WrittenIds, numbered};
 
 impl Index {
     /// Makes a segment of what was added since the last one, and begins a new log.

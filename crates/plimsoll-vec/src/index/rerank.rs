@@ -2,16 +2,17 @@
 
 use plimsoll::Bytes;
 
-use super::VecError;
-use super::search::{Search, unit_length};
+use super::search::Search;
 use super::view::{Part, View};
+use super::{Shape, VecError};
 use crate::Metric;
-use crate::code::Coder;
+use crate::code::{Coder, normalize};
 use crate::top::Hit;
 
 /// Looks again at candidates.
 pub(super) struct Again<'r> {
-    view: &'r View,
+    shape: Shape,
+    parts: &'r [Part<'r>],
     bases: &'r [u64],
     vector: Vec<f32>,
     query: Vec<f32>,
@@ -19,32 +20,28 @@ pub(super) struct Again<'r> {
 }
 
 impl<'r> Again<'r> {
-    pub(super) fn new(view: &'r View, bases: &'r [u64], search: &Search) -> Self {
-        let numbers = if search.again > 1 { view.shape.dimension } else { 0 };
-        Self { view, bases, vector: vec![0.0; numbers], query: vec![0.0; numbers], bytes: Vec::new() }
+    pub(super) fn new(shape: Shape, parts: &'r [Part<'r>], bases: &'r [u64], search: &Search) -> Self {
+        let numbers = if search.again > 1 { shape.dimension } else { 0 };
+        Self { shape, parts, bases, vector: vec![0.0; numbers], query: vec![0.0; numbers], bytes: Vec::new() }
     }
 
     /// Gives candidates the score that their vectors have, and puts them in order. Says what was read.
     pub(super) fn look(&mut self, query: &[f32], hits: &mut [Hit]) -> Result<Bytes, VecError> {
         let mut read = 0;
         self.query.copy_from_slice(query);
-        self.shape_query();
+        if self.shape.metric == Metric::Cosine {
+            normalize(&mut self.query);
+        }
         // In the order of the disk.
         hits.sort_unstable_by_key(|hit| hit.row);
         for hit in hits.iter_mut() {
             let (place, row) = View::place(self.bases, hit.row);
-            let Some((part, _)) = self.view.parts().nth(place) else { continue };
-            read += self.vector(part, row)?;
-            hit.score = score(self.view.shape.metric, &self.query, &self.vector);
+            let Some(part) = self.parts.get(place) else { continue };
+            read += self.vector(*part, row)?;
+            hit.score = score(self.shape.metric, &self.query, &self.vector);
         }
         hits.sort_unstable();
         Ok(Bytes::new(read))
-    }
-
-    fn shape_query(&mut self) {
-        if unit_length(self.view.shape.metric) {
-            to_unit(&mut self.query);
-        }
     }
 
     /// Reads the vector of a row.
@@ -67,14 +64,14 @@ impl<'r> Again<'r> {
                 None => self.decoded(segment, row)?,
             },
         };
-        if unit_length(self.view.shape.metric) {
-            to_unit(&mut self.vector);
+        if self.shape.metric == Metric::Cosine {
+            normalize(&mut self.vector);
         }
         Ok(read)
     }
 
     fn decoded(&mut self, segment: &crate::segment::Segment, row: u64) -> Result<u64, VecError> {
-        let shape = self.view.shape;
+        let shape = self.shape;
         let rows = crate::BLOCK_ROWS as u64;
         self.bytes.resize(shape.codec.block_bytes(shape.dimension), 0);
         segment.codes().read(row / rows, &mut self.bytes)?;
@@ -85,15 +82,6 @@ impl<'r> Again<'r> {
             &mut self.vector,
         )?;
         Ok(self.bytes.len() as u64)
-    }
-}
-
-fn to_unit(vector: &mut [f32]) {
-    let length: f64 = vector.iter().map(|number| f64::from(*number) * f64::from(*number)).sum::<f64>().sqrt();
-    for number in vector {
-        #[expect(clippy::cast_possible_truncation, reason = "at most one")]
-        let unit = (f64::from(*number) / length) as f32;
-        *number = unit;
     }
 }
 

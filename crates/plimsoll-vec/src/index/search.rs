@@ -16,7 +16,7 @@ use super::{Index, VecError};
 use crate::column::Column;
 use crate::scan::{Queries, scan};
 use crate::top::{TOP_MAX, Tops, TopsError};
-use crate::{BLOCK_ROWS, Codec, Metric};
+use crate::{BLOCK_ROWS, Codec};
 
 /// How to search.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +42,7 @@ impl Search {
 struct Run<'r> {
     index: &'r Index,
     view: &'r View,
+    parts: Vec<Part<'r>>,
     bases: Vec<u64>,
     masks: Vec<Option<Vec<u64>>>,
     threads: usize,
@@ -56,24 +57,46 @@ impl Index {
     /// share the next one; forecast and measurement are then those of all of them.
     pub fn search(&self, queries: &[f32], search: &Search) -> Result<Answer, VecError> {
         let view = self.view();
-        let forecast = Self::question(&view, queries, search)?.forecast(&view.shape, &self.stock(&view))?;
-        drop(view);
+        let (question, forecast) = self.look_ahead(&view, queries, search)?;
         if forecast.passes == 0 {
-            return self.search_alone(queries, search);
+            return self.answer(&view, queries, search, (question, forecast));
         }
-        self.queue().ask(queries, search, |queries, search| self.search_alone(queries, search))
+        drop(view);
+        self.queue().ask(queries, search, |queries, search| {
+            let view = self.view();
+            let ahead = self.look_ahead(&view, queries, search)?;
+            self.answer(&view, queries, search, ahead)
+        })
     }
 
-    fn search_alone(&self, queries: &[f32], search: &Search) -> Result<Answer, VecError> {
+    /// What is asked, and what it will take.
+    fn look_ahead(
+        &self,
+        view: &View,
+        queries: &[f32],
+        search: &Search,
+    ) -> Result<(Question, Forecast), VecError> {
+        let dimension = view.shape.dimension;
+        if !queries.len().is_multiple_of(dimension) {
+            return Err(VecError::Dimension { found: queries.len() % dimension, expected: dimension });
+        }
+        let question = Self::question(view, queries.len() / dimension, search)?;
+        Ok((question, question.forecast(&view.shape, &self.stock(view))?))
+    }
+
+    fn answer(
+        &self,
+        view: &View,
+        queries: &[f32],
+        search: &Search,
+        (question, forecast): (Question, Forecast),
+    ) -> Result<Answer, VecError> {
         let began = Instant::now();
-        let view = self.view();
-        let question = Self::question(&view, queries, search)?;
-        let stock = self.stock(&view);
-        let forecast = question.forecast(&view.shape, &stock)?;
-        let (masks, _charge) = self.masks(&view, search.allow.as_deref())?;
+        let (masks, _charge) = self.masks(view, search.allow.as_deref())?;
         let run = Run {
             index: self,
-            view: &view,
+            view,
+            parts: view.parts().map(|(part, _)| part).collect(),
             bases: view.bases(),
             masks,
             threads: question.threads,
@@ -91,26 +114,18 @@ impl Index {
             run.answer(queries, search, &forecast, &mut answer)?;
         }
         answer.measured.took = began.elapsed();
-        answer.measured.peak = self.budget().peak();
+        answer.measured.peak = self.budget().standing().peak;
         Ok(answer)
     }
 
     /// What a search of so many queries would take.
     pub fn forecast(&self, queries: usize, search: &Search) -> Result<Forecast, VecError> {
         let view = self.view();
-        let question = Self::checked(&view, queries, search)?;
+        let question = Self::question(&view, queries, search)?;
         question.forecast(&view.shape, &self.stock(&view))
     }
 
-    fn question(view: &View, queries: &[f32], search: &Search) -> Result<Question, VecError> {
-        let dimension = view.shape.dimension;
-        if !queries.len().is_multiple_of(dimension) {
-            return Err(VecError::Dimension { found: queries.len() % dimension, expected: dimension });
-        }
-        Self::checked(view, queries.len() / dimension, search)
-    }
-
-    fn checked(view: &View, queries: usize, search: &Search) -> Result<Question, VecError> {
+    fn question(view: &View, queries: usize, search: &Search) -> Result<Question, VecError> {
         let vectors = view.vectors();
         if vectors == 0 {
             return Err(VecError::Empty);
@@ -136,10 +151,10 @@ impl Index {
         let budget = self.budget();
         budget.trim();
         let kept_bytes = self.keep().bytes();
-        let limit = budget.limit();
-        let room = budget.room().saturating_add(kept_bytes);
-        let fixed = limit.get().saturating_sub(budget.room()).saturating_sub(kept_bytes);
-        Stock { codes_bytes: view.codes_bytes(), kept_bytes, room, limit, fixed }
+        let standing = budget.standing();
+        let room = standing.room.saturating_add(kept_bytes);
+        let fixed = standing.used().saturating_sub(kept_bytes);
+        Stock { codes_bytes: view.codes_bytes(), kept_bytes, room, limit: standing.limit, fixed }
     }
 
     /// Which rows of each part may be found.
@@ -202,7 +217,7 @@ impl Run<'_> {
         };
         let plan = self.index.keep().plan(self.view, cut, budget);
         let found = self.pass(&queries, plan, forecast, &mut answer.measured)?;
-        let mut again = Again::new(self.view, &self.bases, search);
+        let mut again = Again::new(self.view.shape, &self.parts, &self.bases, search);
         for (query, vector) in vectors.chunks_exact(shape.dimension).enumerate() {
             let mut hits = found.hits(query);
             if search.again > 1 {
@@ -211,7 +226,7 @@ impl Run<'_> {
             hits.truncate(search.k);
             for hit in &hits {
                 let (part, row) = View::place(&self.bases, hit.row);
-                let id = self.view.parts().nth(part).map_or(Ok(NO_ID), |(part, _)| part.id(row))?;
+                let id = self.parts.get(part).map_or(Ok(NO_ID), |part| part.id(row))?;
                 answer.ids.push(id);
                 answer.distances.push(shape.metric.distance(hit.score));
             }
@@ -391,7 +406,7 @@ impl<'r> Desk<'r> {
                 self.look(place, kept.first, kept.bytes.as_slice()?, queries, tops);
             }
             Task::Young(place) => {
-                if let Some((Part::Young(batch), _)) = self.run.view.parts().nth(place) {
+                if let Some(Part::Young(batch)) = self.run.parts.get(place) {
                     self.look(place, 0, &batch.blocks, queries, tops);
                 }
             }
@@ -404,7 +419,7 @@ impl<'r> Desk<'r> {
         let block_bytes = run.view.shape.codec.block_bytes(run.view.shape.dimension);
         let blocks = bytes.len() / block_bytes;
         let before = block * BLOCK_ROWS as u64;
-        let all = run.view.parts().nth(place).map_or(0, |(part, _)| part.rows());
+        let all = run.parts.get(place).map_or(0, Part::rows);
         let rows = usize::try_from(all.saturating_sub(before)).unwrap_or(usize::MAX).min(blocks * BLOCK_ROWS);
         let first = usize::try_from(block).unwrap_or(usize::MAX);
         let mask = run.masks[place].as_ref().and_then(|words| words.get(first..first + blocks));
@@ -422,9 +437,4 @@ impl<'r> Desk<'r> {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Whether originals of this metric are compared at length one.
-pub(super) fn unit_length(metric: Metric) -> bool {
-    metric == Metric::Cosine
 }

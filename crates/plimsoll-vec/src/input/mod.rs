@@ -12,3 +12,4 @@ pub use element::Element;
 pub use error::InputError;
 pub use format::Format;
 pub use input::{Input, InputFacts};
+pub use npy::npy_head;

@@ -49,6 +49,23 @@ impl Array {
     }
 }
 
+/// The beginning of an array of rows, as `NumPy` writes it: numbers begin at a multiple of 64. `descr` is how they stand,
+/// `<f4` for singles.
+///
+/// ```
+/// let head = plimsoll_vec::input::npy_head("<f4", 10, 768);
+/// assert!(head.len().is_multiple_of(64) && head.ends_with(b"\n"));
+/// ```
+pub fn npy_head(descr: &str, rows: u64, columns: usize) -> Vec<u8> {
+    let text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({rows}, {columns}), }}");
+    // Six bytes of magic, two of version, two of length, and the line's end.
+    let length = (text.len() + 11).next_multiple_of(64) - 10;
+    let mut head = b"\x93NUMPY\x01\x00".to_vec();
+    head.extend_from_slice(&u16::try_from(length).unwrap_or(u16::MAX).to_le_bytes());
+    head.extend_from_slice(format!("{text:<width$}\n", width = length - 1).as_bytes());
+    head
+}
+
 fn element(descr: &str) -> Result<Element, String> {
     match descr.trim_matches(['\'', '"']) {
         "<f2" => Ok(Element::F16),

@@ -29,5 +29,10 @@ pub(crate) fn path(folder: &Path, number: u64, holds: Holds) -> PathBuf {
         Holds::Ids => "ids",
         Holds::Lookup => "lookup",
     };
+    numbered(folder, number, end)
+}
+
+/// A file of an index: its number, and what kind it is.
+pub(crate) fn numbered(folder: &Path, number: u64, end: &str) -> PathBuf {
     folder.join(format!("{number:010}.{end}"))
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use plimsoll::{Bytes, Engine, EngineAccount};
 use plimsoll_vec::Metric;
+use plimsoll_vec::input::npy_head;
 
 /// An account of so much memory.
 pub fn account(bytes: Bytes) -> EngineAccount {
@@ -27,10 +28,7 @@ pub fn vectors(seed: u64, count: usize) -> Vec<f32> {
 /// A `.npy` file of singles.
 pub fn npy(folder: &Path, name: &str, vectors: &[f32], dimension: usize) -> PathBuf {
     let rows = vectors.len() / dimension;
-    let text = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {dimension}), }}\n");
-    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-    bytes.extend_from_slice(&u16::try_from(text.len()).unwrap().to_le_bytes());
-    bytes.extend_from_slice(text.as_bytes());
+    let mut bytes = npy_head("<f4", rows as u64, dimension);
     bytes.extend(vectors.iter().flat_map(|number| number.to_le_bytes()));
     let path = folder.join(name);
     std::fs::write(&path, bytes).unwrap();
