@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use plimsoll_vec::input::npy_head;
 use program::{run as plimsoll, words};
 use serde_json::Value;
 
@@ -14,10 +15,7 @@ const DIMENSION: usize = 32;
 
 fn vectors(folder: &Path, name: &str, seed: u32, rows: u32) -> PathBuf {
     let dimension = u32::try_from(DIMENSION).unwrap();
-    let text = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {dimension}), }}\n");
-    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-    bytes.extend_from_slice(&u16::try_from(text.len()).unwrap().to_le_bytes());
-    bytes.extend_from_slice(text.as_bytes());
+    let mut bytes = npy_head("<f4", u64::from(rows), DIMENSION);
     let mut state = seed | 1;
     for _ in 0..rows * dimension {
         state ^= state << 13;

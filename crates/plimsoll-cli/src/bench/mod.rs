@@ -4,10 +4,12 @@ pub mod engines;
 mod governor;
 pub mod harness;
 pub mod kv;
+mod median;
 pub mod memory;
 mod pool;
 mod recorder;
 
 pub use governor::{GovernorArgs, GovernorReport, run as run_governor, view as governor_view};
+pub(crate) use median::median;
 pub use pool::{PoolArgs, PoolRow, rows as pool_rows, run as run_pool, view as pool_view};
 pub use recorder::{RecorderArgs, RecorderReport, RecorderRow, run as run_recorder, view as recorder_view};

@@ -12,6 +12,7 @@ use plimsoll::replay::{PooledReplay, Trace, replay};
 use plimsoll::{Bytes, Engine, EngineError, Place};
 use serde::Serialize;
 
+use super::median;
 use crate::draw::{Align, Cell, Pen, Style, Table};
 use crate::{CliError, Printer};
 
@@ -206,11 +207,6 @@ fn compare(
         }
     };
     Ok(MODES.into_iter().zip(&all).map(row).collect())
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 /// What nobody can be below, and what others pay.

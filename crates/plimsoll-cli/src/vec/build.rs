@@ -106,25 +106,18 @@ pub fn run(args: &BuildArgs, printer: &Printer) -> Result<(), CliError> {
     let progress = Progress::new(facts.rows);
     let built = index.build(&args.input, ids, |built| progress.at(built));
     drop(progress);
-    let report = built.inspect_err(|_| discard(&args.into, there))?;
-    printer.report(&BuildJson::new(args.into.display().to_string(), &report), view)
-}
-
-/// An index that was not built is not left behind: the next try would find it there.
-fn discard(folder: &std::path::Path, there: bool) {
-    for name in ["manifest.json", "lock"] {
-        let _ = std::fs::remove_file(folder.join(name));
-    }
-    if let Ok(entries) = std::fs::read_dir(folder) {
-        let logs = entries.flatten().map(|entry| entry.path());
-        for path in logs.filter(|path| path.extension().is_some_and(|end| end == "log")) {
-            let _ = std::fs::remove_file(path);
+    let report = match built {
+        Ok(report) => report,
+        Err(error) => {
+            // The next try would find it there.
+            index.discard();
+            if !there {
+                let _ = std::fs::remove_dir(&args.into);
+            }
+            return Err(error.into());
         }
-    }
-    if !there {
-        // Only an empty one goes.
-        let _ = std::fs::remove_dir(folder);
-    }
+    };
+    printer.report(&BuildJson::new(args.into.display().to_string(), &report), view)
 }
 
 /// Draws the report.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use plimsoll::Bytes;
 use plimsoll_vec::index::{Answer, Index, Search, VecError};
+use plimsoll_vec::input::npy_head;
 use serde::Serialize;
 
 use super::{budget, numbers};
@@ -184,12 +185,7 @@ impl SearchReport {
 /// Ids as `NumPy` reads them. The id of no vector is −1 as a signed number.
 fn npy(answer: &Answer) -> Vec<u8> {
     let rows = answer.ids.len() / answer.k.max(1);
-    let text = format!("{{'descr': '<i8', 'fortran_order': False, 'shape': ({rows}, {}), }}", answer.k);
-    // The beginning ends with a line's end, at a multiple of 64.
-    let padded = (10 + text.len() + 1).next_multiple_of(64) - 11;
-    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-    bytes.extend_from_slice(&u16::try_from(padded + 1).unwrap_or(u16::MAX).to_le_bytes());
-    bytes.extend_from_slice(format!("{text:<padded$}\n").as_bytes());
+    let mut bytes = npy_head("<i8", rows as u64, answer.k);
     bytes.extend(answer.ids.iter().flat_map(|id| id.to_le_bytes()));
     bytes
 }

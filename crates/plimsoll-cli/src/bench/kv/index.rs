@@ -13,8 +13,9 @@ use plimsoll_kv::layout::{Element, Layout};
 use plimsoll_kv::store::{Expect, Found, Listed, Record, Room, Store, StoreError, Worth};
 
 use super::report::Target;
-use super::stand::{Stand, TOKENS, median, quantile};
+use super::stand::{Stand, TOKENS, quantile};
 use super::{KvArgs, KvBenchError, KvRow};
+use crate::bench::median;
 
 /// Blocks of a prompt.
 const PROMPT: usize = 1_000;

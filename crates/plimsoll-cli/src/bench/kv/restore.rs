@@ -15,8 +15,9 @@ use plimsoll_kv::engine::LeasedPages;
 use plimsoll_kv::store::folder::{Folder, FolderSettings};
 
 use super::report::Target;
-use super::stand::{Stand, TOKENS, layout, median, speed};
+use super::stand::{Stand, TOKENS, layout, speed};
 use super::{KvArgs, KvBenchError, KvRow};
+use crate::bench::median;
 
 pub(super) fn warm(args: &KvArgs, device: &Arc<dyn Device>) -> Result<Vec<KvRow>, KvBenchError> {
     let mut rows = Vec::new();

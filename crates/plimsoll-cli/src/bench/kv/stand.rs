@@ -134,12 +134,6 @@ fn pattern(bytes: usize) -> Vec<u8> {
     out
 }
 
-/// The one in the middle.
-pub(super) fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
 /// Below which such a part of them lies.
 pub(super) fn quantile(values: &mut [f64], part: f64) -> f64 {
     values.sort_by(f64::total_cmp);

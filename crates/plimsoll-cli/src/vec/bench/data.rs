@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 
+use plimsoll_vec::input::npy_head;
+
 const CENTRES: usize = 1000;
 
 /// Makes vectors, the same for the same seed.
@@ -46,13 +48,8 @@ impl Source {
 
     /// So many of them into a `.npy` file.
     pub(super) fn write(&self, seed: u64, rows: u64, path: &Path) -> io::Result<()> {
-        let text =
-            format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {}), }}\n", self.dimension);
-        let length = u16::try_from(text.len()).map_err(io::Error::other)?;
         let mut file = BufWriter::with_capacity(1 << 20, File::create(path)?);
-        file.write_all(b"\x93NUMPY\x01\x00")?;
-        file.write_all(&length.to_le_bytes())?;
-        file.write_all(text.as_bytes())?;
+        file.write_all(&npy_head("<f4", rows, self.dimension))?;
         self.each(seed, rows, |vector| {
             vector.iter().try_for_each(|number| file.write_all(&number.to_le_bytes()))
         })?;

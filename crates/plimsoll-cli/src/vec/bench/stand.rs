@@ -62,9 +62,3 @@ pub(super) fn disk_rate(path: &Path, threads: usize) -> Result<f64, VecError> {
     done.map_err(failed)?;
     Ok(length as f64 / began.elapsed().as_secs_f64())
 }
-
-/// The middle of several.
-pub(super) fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
-}

@@ -9,8 +9,9 @@ use plimsoll_vec::{Codec, Metric};
 
 use super::BenchRow;
 use super::data::Source;
-use super::stand::{Settings, disk_rate, median};
+use super::stand::{Settings, disk_rate};
 use crate::CliError;
+use crate::bench::median;
 use crate::bench::memory::read_rate;
 use crate::vec::budget;
 
