@@ -4,22 +4,12 @@
 
 mod bucket_common;
 
-use std::time::Duration;
-
 use bucket_common::azurite::{ACCOUNT, Azurite, KEY};
 use bucket_common::service;
 use plimsoll_kv::store::bucket::{Bucket, BucketSettings};
 
 fn settings(azurite: &Azurite, url: &str, machine: &str) -> BucketSettings {
-    let limit = Duration::from_secs(20);
-    let settings = BucketSettings {
-        environment: false,
-        connect_limit: limit,
-        read_limit: limit,
-        write_limit: limit,
-        ..BucketSettings::new(url, machine)
-    };
-    settings
+    service::settings(url, machine)
         .option("azure_storage_endpoint", &azurite.endpoint)
         .option("azure_storage_account_name", ACCOUNT)
         .option("azure_storage_account_key", KEY)

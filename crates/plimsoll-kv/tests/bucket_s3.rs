@@ -5,22 +5,12 @@
 
 mod bucket_common;
 
-use std::time::Duration;
-
 use bucket_common::moto::{self, Moto};
 use bucket_common::service;
 use plimsoll_kv::store::bucket::{Bucket, BucketSettings};
 
 fn settings(moto: &Moto, url: &str, machine: &str) -> BucketSettings {
-    let limit = Duration::from_secs(20);
-    let settings = BucketSettings {
-        environment: false,
-        connect_limit: limit,
-        read_limit: limit,
-        write_limit: limit,
-        ..BucketSettings::new(url, machine)
-    };
-    settings
+    service::settings(url, machine)
         .option("aws_endpoint", &moto.endpoint)
         .option("aws_region", "us-east-1")
         .option("aws_access_key_id", "key")

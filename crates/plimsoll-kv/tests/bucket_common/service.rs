@@ -1,5 +1,7 @@
 //! What any service that keeps objects must do for several machines that share it, whatever it speaks.
 
+use std::time::Duration;
+
 use plimsoll_kv::store::Store as _;
 use plimsoll_kv::store::bucket::{Bucket, BucketSettings, inspect, verify};
 
@@ -7,6 +9,18 @@ use super::{blocks, listed};
 
 /// The settings for a prefix, and a machine of this name.
 pub type At<'a> = dyn Fn(&str, &str) -> BucketSettings + Sync + 'a;
+
+/// Settings that take nothing from the environment, and wait as long as a busy machine needs.
+pub fn settings(url: &str, machine: &str) -> BucketSettings {
+    let limit = Duration::from_secs(20);
+    BucketSettings {
+        environment: false,
+        connect_limit: limit,
+        read_limit: limit,
+        write_limit: limit,
+        ..BucketSettings::new(url, machine)
+    }
+}
 
 /// All of several machines write the same blocks at once: each is written by one of them, and all can read it.
 pub fn write_once(at: &At<'_>) {
