@@ -7,8 +7,10 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
+use plimsoll::{Bytes, Place};
 use plimsoll_kv::block::{BlockId, Root};
 use plimsoll_kv::codec::Precision;
+use plimsoll_kv::layout::{Element, Layout};
 use plimsoll_kv::store::{Listed, Store};
 use plimsoll_kv::tree::Tier;
 use support::{BLOCK_TOKENS, MemoryStore, World, layout, root, tokens, world};
@@ -42,6 +44,36 @@ fn a_long_prefix_comes_back_through_less_memory_than_it_takes() {
     let engine = world.engine.clone();
     drop((blocks, world));
     assert!(engine.snapshot().is_clear(), "{:?}", engine.snapshot());
+}
+
+/// Records that are read in parts, and no memory for all parts of any: what cannot come ends the prefix, and is computed.
+#[test]
+fn a_prefix_whose_records_do_not_fit_is_computed_and_never_taken_as_read() {
+    const FEW: usize = 8;
+    // 2 MiB a block, in four parts.
+    let layout = Layout::uniform(16, 2, 4096, Element::F16, 4);
+    let root = Root::of(b"a model", &layout).build();
+    let store = MemoryStore::new(64 << 20);
+    let first = world(TOTAL_KIB, &layout, Some(store.clone()), |_| {});
+    drop(first.serve(root, &tokens(0, FEW * BLOCK_TOKENS)));
+    assert_eq!(first.cache.flush(), FEW as u64);
+    drop(first);
+    for threads in [false, true] {
+        let world = world(TOTAL_KIB, &layout, Some(store.clone()), |settings| {
+            settings.threads = threads;
+            settings.cold.as_mut().unwrap().patience = Duration::from_mins(1);
+        });
+        // Of the warm tier's 12 MiB others leave two and a half: enough for the first parts, and for no record.
+        let pool = world.engine.account("kv/warm").unwrap().scratch(Place::Host).unwrap();
+        let others = pool.lease(Bytes::kib(9_728)).unwrap();
+        let (restored, blocks) = world.serve(root, &tokens(0, FEW * BLOCK_TOKENS));
+        assert!(restored < FEW, "{restored} of {FEW} through memory for none");
+        assert_eq!(blocks.len(), FEW);
+        world.holds();
+        drop((blocks, others));
+        let (restored, _) = world.serve(root, &tokens(0, FEW * BLOCK_TOKENS));
+        assert_eq!(restored, FEW);
+    }
 }
 
 #[test]

@@ -38,6 +38,8 @@ struct Queue<'r, P: Pages> {
     asked: usize,
     /// Bytes that were asked for and are not in their pages.
     ahead: u64,
+    /// Threads that have a block in hand: only they give memory back.
+    busy: usize,
     lost: Option<(usize, Lost)>,
 }
 
@@ -52,7 +54,7 @@ pub(super) fn bring<P: Pages>(
     let helpers = core.decoders.min(shares).saturating_sub(1);
     let ahead = pieces.iter().map(Piece::held).sum();
     let asked = pieces.iter().take_while(|piece| piece.parts().iter().all(Part::is_asked)).count();
-    let queue = Mutex::new(Queue { rest: pieces, first: 0, asked, ahead, lost: None });
+    let queue = Mutex::new(Queue { rest: pieces, first: 0, asked, ahead, busy: 0, lost: None });
     let work = Work { core, until, queue };
     thread::scope(|scope| {
         for _ in 0..helpers {
@@ -64,15 +66,18 @@ pub(super) fn bring<P: Pages>(
         }
         work.go();
     });
-    work.queue.into_inner().unwrap_or_else(PoisonError::into_inner).lost
+    let queue = work.queue.into_inner().unwrap_or_else(PoisonError::into_inner);
+    // What nobody took has nothing of its own in its page.
+    assert!(queue.lost.is_some() || queue.rest.is_empty(), "a block was left, and none was lost");
+    queue.lost
 }
 
 impl<'r, P: Pages> Work<'r, P> {
     /// Takes one block after the other, until there are no more.
     fn go(&self) {
-        let (mut copy, mut done) = (Vec::new(), 0);
+        let (mut copy, mut done) = (Vec::new(), None);
         while let Some((index, piece)) = self.take(done) {
-            done = piece.held();
+            done = Some(piece.held());
             if let Err(lost) = self.core.decode_block(piece, self.until, &mut copy) {
                 let mut queue = self.queue();
                 if queue.lost.as_ref().is_none_or(|&(first, _)| index < first) {
@@ -82,17 +87,21 @@ impl<'r, P: Pages> Work<'r, P> {
         }
     }
 
-    /// The next block, after one of so many bytes was decoded.
-    fn take(&self, done: u64) -> Option<(usize, &'r mut Piece<P>)> {
+    /// The next block, for who had none yet, or has done with one of so many bytes.
+    fn take(&self, done: Option<u64>) -> Option<(usize, &'r mut Piece<P>)> {
         let mut queue = self.queue();
-        queue.ahead = queue.ahead.saturating_sub(done);
+        if let Some(bytes) = done {
+            queue.ahead = queue.ahead.saturating_sub(bytes);
+            queue.busy -= 1;
+        }
         // What comes after a block that is lost is of no use.
         if queue.lost.is_some() {
             return None;
         }
         queue.ask(self.core);
-        // There was no memory for the next one. Whoever still decodes will give some back, and goes on then.
-        if queue.asked == 0 && queue.ahead > 0 && !queue.rest.is_empty() {
+        // There was no memory for the next one. Whoever still decodes will give some back, and goes on then. If nobody
+        // does, it is taken all the same, and found not to have come.
+        if queue.asked == 0 && queue.busy > 0 && !queue.rest.is_empty() {
             return None;
         }
         let (piece, rest) = std::mem::take(&mut queue.rest).split_first_mut()?;
@@ -100,6 +109,7 @@ impl<'r, P: Pages> Work<'r, P> {
         queue.rest = rest;
         queue.first += 1;
         queue.asked = queue.asked.saturating_sub(1);
+        queue.busy += 1;
         Some((index, piece))
     }
 
