@@ -16,7 +16,7 @@ const SAID: usize = 56;
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Holds {
-    /// Blocks of codes and their sides.
+    /// Blocks of codes and their sides; of planes the upper part alone.
     Codes,
     /// Vectors as they came, each with its own checksum.
     Originals,
@@ -24,14 +24,16 @@ pub enum Holds {
     Ids,
     /// Ids in order, each with its row and its own checksum.
     Lookup,
+    /// The lower planes of blocks.
+    Lower,
 }
 
 impl Holds {
-    const ALL: [Self; 4] = [Self::Codes, Self::Originals, Self::Ids, Self::Lookup];
+    const ALL: [Self; 5] = [Self::Codes, Self::Originals, Self::Ids, Self::Lookup, Self::Lower];
 
     /// Whether the checksums stand at the end.
     pub(super) fn sums_apart(self) -> bool {
-        self == Self::Codes
+        matches!(self, Self::Codes | Self::Lower)
     }
 
     fn number(self) -> u32 {
@@ -40,6 +42,7 @@ impl Holds {
             Self::Originals => 1,
             Self::Ids => 2,
             Self::Lookup => 3,
+            Self::Lower => 4,
         }
     }
 }

@@ -83,6 +83,38 @@ impl Column {
         self.check(first, into)
     }
 
+    /// Reads one unit past the page cache wherever it lies, and checks it. `around` has room for
+    /// [`around_bytes`](Self::around_bytes) and begins at a whole page; the unit is within it.
+    pub fn read_one<'b>(&self, unit: u64, around: &'b mut [u8]) -> Result<&'b [u8], ColumnError> {
+        let page = PAGE_BYTES as u64;
+        let (start, bytes) = (self.offset(unit), self.header.unit_bytes);
+        let before = start % page;
+        let wanted = (before + bytes).next_multiple_of(page);
+        let (Ok(from), Ok(end), Ok(wanted)) =
+            (usize::try_from(before), usize::try_from(before + bytes), usize::try_from(wanted))
+        else {
+            return Err(self.damaged(unit));
+        };
+        let mut done = 0;
+        // The last page of a file may end before the page does.
+        while done < end {
+            let got = match self.direct.read_at(start - before + done as u64, &mut around[done..wanted]) {
+                Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(0),
+                got => got,
+            };
+            done += got.map_err(|source| ColumnError::Read { path: self.path.clone(), source })?;
+        }
+        let found = &around[from..end];
+        self.check(unit, found)?;
+        Ok(found)
+    }
+
+    /// The most that lies around a unit in whole pages.
+    pub fn around_bytes(unit_bytes: usize) -> usize {
+        unit_bytes.next_multiple_of(PAGE_BYTES).saturating_add(PAGE_BYTES)
+    }
+
     /// Reads part of a unit that carries its own checksum: the caller checks it.
     pub fn read_unit(&self, unit: u64, into: &mut [u8]) -> Result<(), ColumnError> {
         let offset = self.offset(unit);
@@ -210,6 +242,25 @@ mod tests {
         drop(writer);
         assert!(matches!(Column::open(&path, &HEADER), Err(ColumnError::Foreign { .. })));
         assert!(ColumnWriter::create(&path, HEADER).is_err(), "a file that is there is not written over");
+    }
+
+    #[test]
+    fn one_unit_is_read_wherever_it_lies() {
+        let folder = tempfile::tempdir().unwrap();
+        let units: Vec<u8> = (0..10_000_u32).map(|n| (n * 7 % 251) as u8).collect();
+        let path = written(folder.path(), &units);
+        let mut around = vec![0; Column::around_bytes(100)];
+        let column = Column::open(&path, &HEADER).unwrap();
+        for unit in 0..100 {
+            let at = usize::try_from(unit).unwrap() * 100;
+            assert_eq!(column.read_one(unit, &mut around).unwrap(), &units[at..at + 100]);
+        }
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[PAGE_BYTES + 4050] ^= 1;
+        std::fs::write(&path, &bytes).unwrap();
+        let column = Column::open(&path, &HEADER).unwrap();
+        assert!(column.read_one(39, &mut around).is_ok());
+        assert!(matches!(column.read_one(40, &mut around), Err(ColumnError::Damaged { unit: 40, .. })));
     }
 
     #[test]

@@ -33,6 +33,8 @@ pub struct Measured {
     pub passes: u64,
     /// Codes that were read.
     pub read: Bytes,
+    /// Lower planes that were read of what the signs left.
+    pub lower: Bytes,
     /// Originals that were read of candidates.
     pub again: Bytes,
     /// The most that the account ever had.

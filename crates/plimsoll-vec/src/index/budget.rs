@@ -1,6 +1,7 @@
 //! What an index may have of memory, and what it takes.
 
 use plimsoll::governor::Charge;
+use plimsoll::holding::cached::{Cached, Key};
 use plimsoll::holding::{Site, Streaming};
 use plimsoll::pool::{Lease, LeaseRequest};
 use plimsoll::{Bytes, EngineAccount, Place};
@@ -68,6 +69,11 @@ impl Budget {
             // A device that fails to take memory back keeps it charged; that is for the pool to tell.
             let _ = pool.trim(Bytes::ZERO);
         }
+    }
+
+    /// A cache that takes what nobody else of the account wants.
+    pub(super) fn cached<K: Key, V: Send + Sync>(&self, name: &str) -> Cached<K, V> {
+        Cached::open(&Site::new(&self.account, Place::Host), name)
     }
 
     /// Streams over it.

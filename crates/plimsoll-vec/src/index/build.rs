@@ -46,6 +46,12 @@ pub struct BuildReport {
     pub disk: Bytes,
 }
 
+/// The checksums of blocks, in one column or two.
+pub(super) fn sums_bytes(shape: &Shape, rows: u64) -> u64 {
+    let columns = if shape.layout().lower_bytes() > 0 { 2 } else { 1 };
+    rows.div_ceil(BLOCK_ROWS as u64) * 8 * columns
+}
+
 /// How a build uses its budget.
 #[derive(Clone, Copy, Debug)]
 struct Way {
@@ -65,7 +71,7 @@ impl Way {
         let originals = SegmentWriter::heap_bytes(rows, shape.dimension, shape.originals);
         // Checksums of blocks, and ids with their order where vectors bring them.
         let known = facts.rows.unwrap_or_default();
-        let sums = known.div_ceil(BLOCK_ROWS as u64) * 8;
+        let sums = sums_bytes(shape, known);
         let ids = if facts.ids { known * 8 + SegmentWriter::finish_bytes(known) } else { 0 };
         Self { rows, chunk, bytes: ring + vectors + coded + originals + sums + ids }
     }

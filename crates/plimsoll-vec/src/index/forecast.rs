@@ -2,6 +2,7 @@
 
 use plimsoll::Bytes;
 
+use super::lower::{LEFT_BYTES, hands_bytes};
 use super::{Shape, VecError};
 use crate::scan::Queries;
 use crate::top::{Hit, Tops};
@@ -22,6 +23,8 @@ pub struct Forecast {
     pub streamed: Bytes,
     /// Codes that are read altogether.
     pub read: Bytes,
+    /// Lower planes that are read of what the signs leave: about so much, if those rows are anywhere.
+    pub lower: Bytes,
     /// Blocks of a chunk.
     pub chunk_blocks: u64,
     /// Chunks of the ring.
@@ -34,6 +37,8 @@ pub struct Forecast {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Question {
     pub(super) queries: usize,
+    /// What a pass leaves to each: with `planes` more than the candidates.
+    pub(super) listed: usize,
     /// Candidates for each.
     pub(super) candidates: usize,
     pub(super) threads: usize,
@@ -46,8 +51,12 @@ pub(super) struct Question {
 pub(super) struct Stock {
     /// Codes on disk.
     pub(super) codes_bytes: u64,
-    /// Of them, those in memory already.
+    /// Blocks of all segments.
+    pub(super) blocks: u64,
+    /// Of the codes, those in memory already.
     pub(super) kept_bytes: u64,
+    /// Blocks that were read one by one and are still there.
+    pub(super) pages_bytes: u64,
     /// Memory that is free for this search, with that of what is kept.
     pub(super) room: u64,
     pub(super) limit: Bytes,
@@ -57,24 +66,51 @@ pub(super) struct Stock {
 
 impl Question {
     /// What so many queries take at once beside codes.
-    fn needs(&self, shape: &Shape, queries: usize) -> u64 {
+    pub(super) fn heap_bytes(&self, shape: &Shape, queries: usize) -> u64 {
         let Shape { codec, metric, dimension, .. } = *shape;
         let prepared = Queries::bytes_for(codec, metric, dimension, queries).get();
         // A list a thread and one that they are merged into, and the answer in order.
-        let lists = Tops::bytes_for(codec, metric, dimension, queries, self.candidates).get();
-        let lists = lists.saturating_mul(self.threads as u64 + 1);
-        let hits = queries.saturating_mul(self.candidates).saturating_mul(size_of::<Hit>()) as u64;
+        let threads = self.threads as u64 + 1;
+        let lists = |k| Tops::bytes_for(codec, metric, dimension, queries, k).get().saturating_mul(threads);
+        let hits = queries.saturating_mul(self.listed).saturating_mul(size_of::<Hit>()) as u64;
+        let lower = if shape.layout().lower_bytes() == 0 {
+            0
+        } else {
+            let left = queries.saturating_mul(self.listed).saturating_mul(LEFT_BYTES) as u64;
+            let hands = hands_bytes(shape.layout()).saturating_mul(self.threads as u64);
+            lists(self.candidates).saturating_add(left).saturating_add(hands)
+        };
         let again = if self.again { (self.threads * dimension * 8) as u64 } else { 0 };
-        let copies = copies_bytes(queries, dimension);
-        prepared.saturating_add(lists).saturating_add(hits).saturating_add(again).saturating_add(copies)
+        [prepared, lists(self.listed), hits, lower, again, copies_bytes(queries, dimension)]
+            .into_iter()
+            .fold(0, u64::saturating_add)
+    }
+
+    /// About what will be read of lower planes: the blocks that rows anywhere are in, less those that are there.
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "an estimate"
+    )]
+    fn lower(&self, shape: &Shape, stock: &Stock) -> Bytes {
+        let bytes = shape.layout().lower_bytes() as f64;
+        let blocks = stock.blocks as f64;
+        if bytes == 0.0 || blocks == 0.0 {
+            return Bytes::ZERO;
+        }
+        let rows = self.queries.saturating_mul(self.listed) as f64;
+        let there = (stock.pages_bytes as f64 / (blocks * bytes)).min(1.0);
+        Bytes::new((blocks * bytes * (1.0 - (-rows / blocks).exp()) * (1.0 - there)) as u64)
     }
 
     /// The way of doing it that reads least.
     pub(super) fn forecast(&self, shape: &Shape, stock: &Stock) -> Result<Forecast, VecError> {
-        let block = shape.codec.block_bytes(shape.dimension) as u64;
+        let block = shape.upper_bytes() as u64;
+        let lower = self.lower(shape, stock);
         let slots = self.threads + 2;
         let all = stock.codes_bytes;
-        let whole = |queries: usize| self.needs(shape, queries).saturating_add(all);
+        let whole = |queries: usize| self.heap_bytes(shape, queries).saturating_add(all);
         let forecast = |queries: usize, kept: u64, chunk_blocks: u64, peak: u64| {
             let streamed = all - kept;
             let passes = if streamed == 0 { 0 } else { self.queries.div_ceil(queries.max(1)) as u64 };
@@ -86,6 +122,7 @@ impl Question {
                 kept: Bytes::new(kept),
                 streamed: Bytes::new(streamed),
                 read: Bytes::new(streamed.saturating_mul(passes).saturating_add(load)),
+                lower,
                 chunk_blocks,
                 slots,
                 peak: Bytes::new(peak.saturating_add(stock.fixed)),
@@ -98,12 +135,13 @@ impl Question {
         // As many queries at once as there is room for, with chunks as large as that leaves.
         let ring = |blocks: u64| slot_bytes(blocks * block).saturating_mul(slots as u64);
         let least = ring(1);
-        let fits = |queries: usize, ring: u64| self.needs(shape, queries).saturating_add(ring) <= stock.room;
+        let fits =
+            |queries: usize, ring: u64| self.heap_bytes(shape, queries).saturating_add(ring) <= stock.room;
         let queries = (0..=self.queries.next_power_of_two().ilog2())
             .map(|halved| self.queries.div_ceil(1 << halved).max(1))
             .find(|queries| fits(*queries, least));
         let Some(queries) = queries else {
-            let needed = self.needs(shape, 1).saturating_add(least).saturating_add(stock.fixed);
+            let needed = self.heap_bytes(shape, 1).saturating_add(least).saturating_add(stock.fixed);
             let what = "for one query at a time";
             return Err(VecError::Budget { budget: stock.limit, what, needed: Bytes::new(needed) });
         };
@@ -111,7 +149,7 @@ impl Question {
         while blocks > 1 && !fits(queries, ring(blocks)) {
             blocks /= 2;
         }
-        let taken = self.needs(shape, queries).saturating_add(ring(blocks));
+        let taken = self.heap_bytes(shape, queries).saturating_add(ring(blocks));
         // Whole pieces, and room for what the pool rounds up.
         let piece = blocks * block;
         let left = stock.room.saturating_sub(taken);
@@ -155,6 +193,7 @@ pub(super) mod tests {
             kept: zero,
             streamed: zero,
             read: zero,
+            lower: zero,
             chunk_blocks: 0,
             slots: 0,
             peak: zero,
@@ -164,11 +203,13 @@ pub(super) mod tests {
     #[test]
     fn less_room_never_reads_less_and_never_takes_more_than_there_is() {
         let shape = Shape { dimension: 768, metric: Metric::L2, codec: Codec::Int8, originals: true };
-        let question = Question { queries: 1000, candidates: 40, threads: 4, again: true };
+        let question = Question { queries: 1000, listed: 40, candidates: 40, threads: 4, again: true };
         let (mut last, mut answered, mut refused) = (0, 0, 0);
         for room in (0..400).rev().map(|step| step * (1 << 20)) {
             let limit = Bytes::new(room);
-            let stock = Stock { codes_bytes: 300 << 20, kept_bytes: 0, room, limit, fixed: 0 };
+            let codes_bytes = 300 << 20;
+            let stock =
+                Stock { codes_bytes, blocks: 6400, kept_bytes: 0, pages_bytes: 0, room, limit, fixed: 0 };
             match question.forecast(&shape, &stock) {
                 Ok(forecast) => {
                     // Smaller chunks may leave room for one piece more.

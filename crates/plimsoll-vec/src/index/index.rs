@@ -12,6 +12,7 @@ use super::keep::Keep;
 use super::lock::Lock;
 use super::log::{self, Change, Log};
 use super::manifest::{Entry, Manifest};
+use super::pages::Pages;
 use super::queue::Queue;
 use super::view::View;
 use super::{Shape, VecError};
@@ -39,6 +40,7 @@ pub struct Index {
     budget: Budget,
     view: RwLock<Arc<View>>,
     keep: Keep,
+    pages: Pages,
     queue: Queue,
     writer: Option<Mutex<Writer>>,
     charges: Mutex<Vec<Charge>>,
@@ -147,14 +149,16 @@ impl Index {
             Some(number) => dead::read(folder, number, &rows)?,
             None => vec![Dead::default(); segments.len()],
         };
-        let heap = segments.iter().map(|segment| segment.codes().heap_bytes() + segment.rows() / 8).sum();
+        let heap = segments.iter().map(|segment| segment.heap_bytes() + segment.rows() / 8).sum();
         let charges = Mutex::new(vec![budget.charge(heap)?]);
+        let pages = Pages::new(budget.cached("lower planes"));
         let view = View { shape, segments: segments.into_iter().zip(dead).collect(), young: Vec::new() };
         let mut index = Self {
             folder: folder.to_owned(),
             budget,
             view: RwLock::new(Arc::new(view)),
             keep: Keep::default(),
+            pages,
             queue: Queue::default(),
             writer: None,
             charges,
@@ -214,6 +218,7 @@ impl Index {
     /// Lets go of codes that were kept in memory for the next search.
     pub fn forget(&self) {
         self.keep.clear();
+        self.pages.clear();
         self.budget.trim();
     }
 
@@ -234,6 +239,10 @@ impl Index {
 
     pub(super) fn keep(&self) -> &Keep {
         &self.keep
+    }
+
+    pub(super) fn pages(&self) -> &Pages {
+        &self.pages
     }
 
     pub(super) fn queue(&self) -> &Queue {

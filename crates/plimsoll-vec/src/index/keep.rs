@@ -18,6 +18,17 @@ pub(super) struct Kept {
     pub(super) bytes: Arc<Lease>,
 }
 
+impl Kept {
+    /// The bytes of a block, if it is among pieces in order.
+    pub(super) fn find(kept: &[Self], segment: u64, block: u64, block_bytes: usize) -> Option<&[u8]> {
+        let at = kept.partition_point(|piece| (piece.segment, piece.first) <= (segment, block));
+        let piece = &kept[at.checked_sub(1)?];
+        let start = usize::try_from(block.checked_sub(piece.first)?).ok()?.checked_mul(block_bytes)?;
+        let bytes = piece.bytes.as_slice().ok()?.get(start..start + block_bytes)?;
+        (piece.segment == segment && block < piece.first + piece.blocks).then_some(bytes)
+    }
+}
+
 /// Blocks to be read into memory that is there for them.
 #[derive(Debug)]
 pub(super) struct Fresh {
@@ -110,6 +121,30 @@ impl Keep {
         drop(old);
         self.pieces().extend(plan.kept.iter().map(|(_, piece)| piece.clone()));
         plan
+    }
+
+    /// What is in memory now, by segment and first block.
+    pub(super) fn kept(&self) -> Vec<Kept> {
+        let mut kept = self.pieces().clone();
+        kept.sort_by_key(|piece| (piece.segment, piece.first));
+        kept
+    }
+
+    /// Lets go of the last pieces until no more than this is kept: what a search needs beside codes is charged before
+    /// the rest is planned.
+    pub(super) fn shrink(&self, most: u64, budget: &Budget) {
+        let mut pieces = self.pieces();
+        pieces.sort_by_key(|piece| (piece.segment, piece.first));
+        let before = pieces.len();
+        let mut sum = 0;
+        pieces.retain(|piece| {
+            sum += piece.bytes.bytes().get();
+            sum <= most
+        });
+        if pieces.len() < before {
+            drop(pieces);
+            budget.trim();
+        }
     }
 
     /// Keeps blocks that were read and checked.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::VecError;
-use crate::{Codec, Metric};
+use crate::{Codec, Layout, Metric};
 
 const NAME: &str = "manifest.json";
 const VERSION: u64 = 1;
@@ -24,6 +24,18 @@ pub struct Shape {
     pub codec: Codec,
     /// Whether they are also kept as they came.
     pub originals: bool,
+}
+
+impl Shape {
+    /// Where in a block a thing is.
+    pub(super) fn layout(&self) -> Layout {
+        Layout::new(self.codec, self.dimension)
+    }
+
+    /// A block of what is looked through: of planes the upper part.
+    pub(super) fn upper_bytes(&self) -> usize {
+        self.layout().upper_bytes()
+    }
 }
 
 /// What stands in the file.

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::dead::{self, Dead, blocks};
+use super::build::sums_bytes;
+use super::dead::{self, Dead};
 use super::index::Writer;
 use super::log::Log;
 use super::manifest::{Entry, Manifest};
@@ -52,7 +53,7 @@ impl Index {
     /// Opens a segment that was just written, and pays for what it keeps in memory.
     pub(super) fn opened_segment(&self, entry: &Entry) -> Result<Arc<Segment>, VecError> {
         let shape = self.shape();
-        let charge = self.budget().charge((blocks(entry.rows) * 8) as u64 + entry.rows / 8)?;
+        let charge = self.budget().charge(sums_bytes(&shape, entry.rows) + entry.rows / 8)?;
         let kind = (shape.codec, shape.dimension);
         let segment = Segment::open(self.folder(), entry.number, kind, entry.first_id, shape.originals)?;
         self.charged(charge);
@@ -96,7 +97,7 @@ impl Index {
             let named = match end {
                 "log" => manifest.log == number,
                 "dead" => manifest.dead == Some(number),
-                "codes" | "originals" | "ids" | "lookup" => {
+                "codes" | "lower" | "originals" | "ids" | "lookup" => {
                     manifest.segments.iter().any(|entry| entry.number == number)
                 }
                 _ => true,

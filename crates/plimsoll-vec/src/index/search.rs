@@ -10,11 +10,12 @@ use plimsoll::holding::streaming::{Align, Chunk, Chunks};
 use super::answer::{Answer, Measured, NO_ID};
 use super::forecast::{Forecast, Question, Stock};
 use super::keep::{Cut, Fresh, Kept, Plan};
+use super::lower::left_of_signs;
 use super::rerank::Again;
 use super::view::{Part, View};
 use super::{Index, VecError};
 use crate::column::Column;
-use crate::scan::{Queries, scan};
+use crate::scan::{self, Queries, scan, scan_signs};
 use crate::top::{TOP_MAX, Tops, TopsError};
 use crate::{BLOCK_ROWS, Codec};
 
@@ -25,6 +26,9 @@ pub struct Search {
     pub k: usize,
     /// So many times as many candidates are looked at again with the vectors as they came; 1 looks at none.
     pub again: usize,
+    /// For `planes`, so many rows are left to each query by their signs and then looked at with all four bits; 0 takes
+    /// twenty times `k`, and at least 200.
+    pub signs: usize,
     /// The only ids that may be found, if not all.
     pub allow: Option<Vec<u64>>,
     /// Threads; 0 takes what the machine has.
@@ -34,19 +38,22 @@ pub struct Search {
 impl Search {
     /// The nearest `k`, among all, by their codes alone.
     pub fn nearest(k: usize) -> Self {
-        Self { k, again: 1, allow: None, threads: 0 }
+        Self { k, again: 1, signs: 0, allow: None, threads: 0 }
     }
 }
 
 /// A search as it runs.
-struct Run<'r> {
-    index: &'r Index,
-    view: &'r View,
-    parts: Vec<Part<'r>>,
-    bases: Vec<u64>,
+pub(super) struct Run<'r> {
+    pub(super) index: &'r Index,
+    pub(super) view: &'r View,
+    pub(super) parts: Vec<Part<'r>>,
+    pub(super) bases: Vec<u64>,
     masks: Vec<Option<Vec<u64>>>,
-    threads: usize,
-    candidates: usize,
+    pub(super) threads: usize,
+    /// What a pass leaves to each query.
+    listed: usize,
+    /// What is left of that by all that the codes say.
+    pub(super) candidates: usize,
 }
 
 impl Index {
@@ -92,6 +99,7 @@ impl Index {
         (question, forecast): (Question, Forecast),
     ) -> Result<Answer, VecError> {
         let began = Instant::now();
+        self.make_room(&forecast);
         let (masks, _charge) = self.masks(view, search.allow.as_deref())?;
         let run = Run {
             index: self,
@@ -100,6 +108,7 @@ impl Index {
             bases: view.bases(),
             masks,
             threads: question.threads,
+            listed: question.listed,
             candidates: question.candidates,
         };
         let mut answer = Answer {
@@ -111,11 +120,19 @@ impl Index {
         };
         let dimension = view.shape.dimension;
         for queries in queries.chunks(forecast.queries_a_pass.max(1) * dimension) {
-            run.answer(queries, search, &forecast, &mut answer)?;
+            run.answer(queries, search, (&question, &forecast), &mut answer)?;
         }
         answer.measured.took = began.elapsed();
         answer.measured.peak = self.budget().standing().peak;
         Ok(answer)
+    }
+
+    /// What is kept of earlier searches gives way to what was forecast of this one.
+    fn make_room(&self, forecast: &Forecast) {
+        self.keep().shrink(forecast.kept.get(), self.budget());
+        let standing = self.budget().standing();
+        let needed = (forecast.peak.get() + self.pages().bytes()).saturating_sub(standing.used());
+        self.pages().give(needed.saturating_sub(standing.room));
     }
 
     /// What a search of so many queries would take.
@@ -144,17 +161,29 @@ impl Index {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             threads => threads,
         };
-        Ok(Question { queries, candidates, threads, again: search.again > 1 })
+        let signs = view.shape.layout().lower_bytes() > 0;
+        let listed = if signs { left_of_signs(search.signs, search.k, candidates) } else { candidates };
+        Ok(Question { queries, listed, candidates, threads, again: search.again > 1 })
     }
 
     fn stock(&self, view: &View) -> Stock {
         let budget = self.budget();
         budget.trim();
         let kept_bytes = self.keep().bytes();
+        let pages_bytes = self.pages().bytes();
         let standing = budget.standing();
-        let room = standing.room.saturating_add(kept_bytes);
-        let fixed = standing.used().saturating_sub(kept_bytes);
-        Stock { codes_bytes: view.codes_bytes(), kept_bytes, room, limit: standing.limit, fixed }
+        let room = standing.room.saturating_add(kept_bytes).saturating_add(pages_bytes);
+        let fixed = standing.used().saturating_sub(kept_bytes).saturating_sub(pages_bytes);
+        let blocks = view.segments.iter().map(|(segment, _)| segment.codes().header().units).sum();
+        Stock {
+            codes_bytes: view.codes_bytes(),
+            blocks,
+            kept_bytes,
+            pages_bytes,
+            room,
+            limit: standing.limit,
+            fixed,
+        }
     }
 
     /// Which rows of each part may be found.
@@ -197,26 +226,26 @@ impl Run<'_> {
         &self,
         vectors: &[f32],
         search: &Search,
-        forecast: &Forecast,
+        (question, forecast): (&Question, &Forecast),
         answer: &mut Answer,
     ) -> Result<(), VecError> {
         let shape = self.view.shape;
         let count = vectors.len() / shape.dimension;
-        let prepared = Queries::bytes_for(shape.codec, shape.metric, shape.dimension, count).get();
-        let lists = Tops::bytes_for(shape.codec, shape.metric, shape.dimension, count, self.candidates).get();
-        let threads = self.threads as u64;
-        let hits = (count * self.candidates * 16) as u64;
         let budget = self.index.budget();
-        let copies = super::forecast::copies_bytes(count, shape.dimension);
-        let _charge = budget.charge(prepared + lists * (threads + 1) + hits + copies)?;
+        let _charge = budget.charge(question.heap_bytes(&shape, count))?;
         let queries = Queries::new(shape.codec, shape.metric, shape.dimension, vectors)?;
         let cut = Cut {
             blocks: forecast.chunk_blocks,
             bytes: forecast.kept.get(),
-            block_bytes: shape.codec.block_bytes(shape.dimension) as u64,
+            block_bytes: shape.upper_bytes() as u64,
         };
         let plan = self.index.keep().plan(self.view, cut, budget);
-        let found = self.pass(&queries, plan, forecast, &mut answer.measured)?;
+        let mut found = self.pass(&queries, plan, forecast, &mut answer.measured)?;
+        if shape.layout().lower_bytes() > 0 {
+            let (left, read) = self.lower(&queries, &found)?;
+            found = left;
+            answer.measured.lower += Bytes::new(read);
+        }
         let mut again = Again::new(self.view.shape, &self.parts, &self.bases, search);
         for (query, vector) in vectors.chunks_exact(shape.dimension).enumerate() {
             let mut hits = found.hits(query);
@@ -246,7 +275,7 @@ impl Run<'_> {
     ) -> Result<Tops, VecError> {
         let desk = Desk::new(self, plan, forecast);
         let mut lists = (0..self.threads)
-            .map(|_| Tops::new(queries, self.candidates))
+            .map(|_| Tops::new(queries, self.listed))
             .collect::<Result<Vec<Tops>, TopsError>>()?;
         let died = std::thread::scope(|scope| {
             let workers: Vec<_> = (0..)
@@ -264,7 +293,7 @@ impl Run<'_> {
             return Err(VecError::Died);
         }
         measured.read += desk.finish()?;
-        let mut all = Tops::new(queries, self.candidates)?;
+        let mut all = Tops::new(queries, self.listed)?;
         for list in &lists {
             all.merge(list);
         }
@@ -335,7 +364,7 @@ impl Feed<'_> {
 
 impl<'r> Desk<'r> {
     fn new(run: &'r Run<'r>, plan: Plan, forecast: &Forecast) -> Self {
-        let block = run.view.shape.codec.block_bytes(run.view.shape.dimension) as u64;
+        let block = run.view.shape.upper_bytes() as u64;
         let segments = run.view.segments.len();
         let young = (segments..segments + run.view.young.len()).map(Task::Young);
         let kept = plan.kept.into_iter().map(|(place, kept)| Task::Kept(place, kept));
@@ -416,14 +445,22 @@ impl<'r> Desk<'r> {
 
     fn look(&self, place: usize, block: u64, bytes: &[u8], queries: &Queries, tops: &mut Tops) {
         let run = self.run;
-        let block_bytes = run.view.shape.codec.block_bytes(run.view.shape.dimension);
-        let blocks = bytes.len() / block_bytes;
+        let layout = run.view.shape.layout();
+        // What is young lies in whole blocks.
+        let halves = matches!(run.parts.get(place), Some(Part::Segment(_)));
+        let half = if halves { scan::Column::Upper } else { scan::Column::Whole };
+        let blocks = bytes.len() / half.block_bytes(layout);
         let before = block * BLOCK_ROWS as u64;
         let all = run.parts.get(place).map_or(0, Part::rows);
         let rows = usize::try_from(all.saturating_sub(before)).unwrap_or(usize::MAX).min(blocks * BLOCK_ROWS);
         let first = usize::try_from(block).unwrap_or(usize::MAX);
         let mask = run.masks[place].as_ref().and_then(|words| words.get(first..first + blocks));
-        scan(queries, bytes, rows, run.bases[place] + before, mask, tops);
+        let first = run.bases[place] + before;
+        if layout.lower_bytes() > 0 {
+            scan_signs(queries, (bytes, half), rows, first, mask, tops);
+        } else {
+            scan(queries, bytes, rows, first, mask, tops);
+        }
     }
 
     /// How much was read, or what went wrong first.

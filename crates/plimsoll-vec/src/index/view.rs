@@ -63,10 +63,10 @@ impl View {
         Ok(found)
     }
 
-    /// What all blocks of segments take on disk.
+    /// What all blocks of segments take that are looked through; of planes the upper parts.
     pub(super) fn codes_bytes(&self) -> u64 {
         let units = self.segments.iter().map(|(segment, _)| segment.codes().header().units);
-        units.sum::<u64>().saturating_mul(self.shape.codec.block_bytes(self.shape.dimension) as u64)
+        units.sum::<u64>().saturating_mul(self.shape.upper_bytes() as u64)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Segments: rows that are written once, searched, and never changed.
 //!
-//! A segment is up to four columns that share a number: codes, originals (where they are kept), and, for ids that are not
-//! one after the other, the id of each row and the rows in the order of ids. Which of its rows are dead is not part of it.
+//! A segment is up to five columns that share a number: codes, for `planes` the lower planes, originals (where they are
+//! kept), and, for ids that are not one after the other, the id of each row and the rows in the order of ids. Which of its rows are dead is not part of it.
 
 mod ids;
 mod original;
@@ -28,6 +28,7 @@ pub(crate) fn path(folder: &Path, number: u64, holds: Holds) -> PathBuf {
         Holds::Originals => "originals",
         Holds::Ids => "ids",
         Holds::Lookup => "lookup",
+        Holds::Lower => "lower",
     };
     numbered(folder, number, end)
 }

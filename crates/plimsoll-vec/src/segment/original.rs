@@ -6,8 +6,8 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::path;
 use super::segment::{codes_header, of_rows};
-use crate::Codec;
 use crate::column::{Column, ColumnError, Header, Holds};
+use crate::{Codec, Layout};
 
 /// The vectors of a segment's rows.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ impl Originals {
     /// What the file says of itself, before there are any rows.
     pub(super) fn header(shape: (Codec, usize)) -> Header {
         let unit_bytes = Self::row_bytes(shape.1) as u64;
-        Header { holds: Holds::Originals, unit_bytes, ..codes_header(shape.0, shape.1) }
+        Header { holds: Holds::Originals, unit_bytes, ..codes_header(Layout::new(shape.0, shape.1)) }
     }
 
     /// A vector as it stands in the file.

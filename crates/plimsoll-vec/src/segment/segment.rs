@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use super::{Ids, Originals, path};
 use crate::column::{Column, ColumnError, Header, Holds};
-use crate::{BLOCK_ROWS, Codec};
+use crate::{BLOCK_ROWS, Codec, Layout};
 
 /// Rows on disk: their codes, and what else is kept of them.
 #[derive(Debug)]
 pub struct Segment {
     number: u64,
     codes: Arc<Column>,
+    lower: Option<Column>,
     originals: Option<Originals>,
     ids: Ids,
 }
@@ -25,15 +26,25 @@ impl Segment {
         first_id: Option<u64>,
         originals: bool,
     ) -> Result<Self, ColumnError> {
-        let codes = Column::open(&path(folder, number, Holds::Codes), &codes_header(shape.0, shape.1))?;
+        let layout = Layout::new(shape.0, shape.1);
+        let codes = Column::open(&path(folder, number, Holds::Codes), &codes_header(layout))?;
         let rows = codes.header().rows;
         if rows.div_ceil(BLOCK_ROWS as u64) != codes.header().units {
             return Err(foreign(&codes));
+        }
+        let lower = lower_header(layout)
+            .map(|header| Column::open(&path(folder, number, Holds::Lower), &header))
+            .transpose()?;
+        if let Some(lower) = &lower
+            && (lower.header().rows, lower.header().units) != (rows, codes.header().units)
+        {
+            return Err(foreign(lower));
         }
         let originals = originals.then(|| Originals::open(folder, number, shape, rows)).transpose()?;
         Ok(Self {
             number,
             codes: Arc::new(codes),
+            lower,
             originals,
             ids: Ids::open(folder, number, first_id, rows)?,
         })
@@ -49,9 +60,19 @@ impl Segment {
         self.codes.header().rows
     }
 
-    /// Its blocks of codes.
+    /// Its blocks of codes; of planes their upper parts.
     pub fn codes(&self) -> &Arc<Column> {
         &self.codes
+    }
+
+    /// The lower planes of its blocks, where it has any.
+    pub fn lower(&self) -> Option<&Column> {
+        self.lower.as_ref()
+    }
+
+    /// What it keeps in memory.
+    pub fn heap_bytes(&self) -> u64 {
+        self.codes.heap_bytes() + self.lower.as_ref().map_or(0, Column::heap_bytes)
     }
 
     /// Its vectors as they came, where they are kept.
@@ -68,26 +89,39 @@ impl Segment {
     pub fn disk_bytes(&self, folder: &Path) -> u64 {
         let length =
             |holds| std::fs::metadata(path(folder, self.number, holds)).map_or(0, |facts| facts.len());
-        [Holds::Codes, Holds::Originals, Holds::Ids, Holds::Lookup].into_iter().map(length).sum()
+        FILES.into_iter().map(length).sum()
     }
 
     /// Removes the files of a segment that no index names. What cannot be removed is left: it is tried again whenever the
     /// index is opened for writing.
     pub(crate) fn remove(folder: &Path, number: u64) {
-        for holds in [Holds::Codes, Holds::Originals, Holds::Ids, Holds::Lookup] {
+        for holds in FILES {
             let _ = std::fs::remove_file(path(folder, number, holds));
         }
     }
 }
 
+/// What a segment may have.
+const FILES: [Holds; 5] = [Holds::Codes, Holds::Lower, Holds::Originals, Holds::Ids, Holds::Lookup];
+
 /// What the codes of such vectors say of themselves, before there are any.
-pub(super) fn codes_header(codec: Codec, dimension: usize) -> Header {
-    let place = Codec::ALL.iter().position(|other| *other == codec).unwrap_or_default();
+pub(super) fn codes_header(layout: Layout) -> Header {
+    header(layout, Holds::Codes, layout.upper_bytes())
+}
+
+/// The same of their lower planes; none where codes are in one part.
+pub(super) fn lower_header(layout: Layout) -> Option<Header> {
+    let bytes = layout.lower_bytes();
+    (bytes > 0).then(|| header(layout, Holds::Lower, bytes))
+}
+
+fn header(layout: Layout, holds: Holds, unit_bytes: usize) -> Header {
+    let place = Codec::ALL.iter().position(|other| *other == layout.codec()).unwrap_or_default();
     Header {
-        holds: Holds::Codes,
-        dimension: u32::try_from(dimension).unwrap_or(u32::MAX),
+        holds,
+        dimension: u32::try_from(layout.dimension()).unwrap_or(u32::MAX),
         codec: u32::try_from(place).unwrap_or(u32::MAX),
-        unit_bytes: codec.block_bytes(dimension) as u64,
+        unit_bytes: unit_bytes as u64,
         units: 0,
         rows: 0,
     }

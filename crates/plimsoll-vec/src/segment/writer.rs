@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::segment::codes_header;
+use super::segment::{codes_header, lower_header};
 use super::{Ids, Originals, Segment, path};
 use crate::column::{ColumnError, ColumnWriter, Holds};
-use crate::{BLOCK_ROWS, Codec};
+use crate::{BLOCK_ROWS, Codec, Layout};
 
 /// A segment that is being written. Dropped unfinished, its files are removed; killed, they are no columns, and are
 /// removed when the index is opened next.
@@ -13,7 +13,9 @@ use crate::{BLOCK_ROWS, Codec};
 pub struct SegmentWriter {
     folder: PathBuf,
     number: u64,
+    layout: Layout,
     codes: Option<ColumnWriter>,
+    lower: Option<ColumnWriter>,
     originals: Option<ColumnWriter>,
     units: Vec<u8>,
 }
@@ -28,13 +30,17 @@ impl SegmentWriter {
     ) -> Result<Self, ColumnError> {
         // A segment of this number that was begun and not published is nobody's.
         Segment::remove(folder, number);
-        let codes =
-            ColumnWriter::create(&path(folder, number, Holds::Codes), codes_header(shape.0, shape.1))?;
+        let layout = Layout::new(shape.0, shape.1);
+        let codes = ColumnWriter::create(&path(folder, number, Holds::Codes), codes_header(layout))?;
+        let lower = lower_header(layout)
+            .map(|header| ColumnWriter::create(&path(folder, number, Holds::Lower), header))
+            .transpose()?;
         let header = Originals::header(shape);
         let originals = originals
             .then(|| ColumnWriter::create(&path(folder, number, Holds::Originals), header))
             .transpose()?;
-        Ok(Self { folder: folder.to_owned(), number, codes: Some(codes), originals, units: Vec::new() })
+        let folder = folder.to_owned();
+        Ok(Self { folder, number, layout, codes: Some(codes), lower, originals, units: Vec::new() })
     }
 
     /// What it needs of memory beside the caller's blocks and vectors, for chunks of so many rows.
@@ -46,8 +52,17 @@ impl SegmentWriter {
     pub fn append(&mut self, blocks: &[u8], vectors: &[f32], rows: usize) -> Result<(), ColumnError> {
         let full = self.codes.as_ref().is_none_or(|codes| codes.rows().is_multiple_of(BLOCK_ROWS as u64));
         assert!(full, "nothing follows a block that is not full");
-        if let Some(codes) = &mut self.codes {
-            codes.append(blocks, rows as u64)?;
+        match (&mut self.codes, &mut self.lower) {
+            (Some(codes), None) => codes.append(blocks, rows as u64)?,
+            (Some(codes), Some(lower)) => {
+                for (at, block) in blocks.chunks_exact(self.layout.block_bytes()).enumerate() {
+                    let (upper, below) = block.split_at(self.layout.upper_bytes());
+                    let rows = rows.saturating_sub(at * BLOCK_ROWS).min(BLOCK_ROWS) as u64;
+                    codes.append(upper, rows)?;
+                    lower.append(below, rows)?;
+                }
+            }
+            (None, _) => {}
         }
         if let Some(originals) = &mut self.originals {
             self.units.clear();
@@ -79,6 +94,9 @@ impl SegmentWriter {
         };
         if let Some(originals) = self.originals.take() {
             originals.finish()?;
+        }
+        if let Some(lower) = self.lower.take() {
+            lower.finish()?;
         }
         // Without its writer it stays when this is dropped.
         if let Some(codes) = self.codes.take() {

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use plimsoll::Bytes;
 use plimsoll_vec::index::{Answer, Index, Search, Shape};
-use plimsoll_vec::{Codec, Metric};
+use plimsoll_vec::{BLOCK_ROWS, Codec, Layout, Metric};
 
 use super::BenchRow;
 use super::data::Source;
@@ -172,8 +172,8 @@ impl Bench<'_> {
     }
 }
 
-/// What a pass looks at.
+/// What a pass looks at: of planes the upper parts.
 fn codes(index: &Index, codec: Codec) -> u64 {
     let facts = index.facts();
-    facts.vectors * codec.row_bytes(facts.shape.dimension) as u64
+    facts.vectors * (Layout::new(codec, facts.shape.dimension).upper_bytes() / BLOCK_ROWS) as u64
 }
