@@ -2,7 +2,7 @@
 
 use plimsoll::{Bytes, Place};
 
-use super::{Index, Kind, Maker};
+use super::{Codec, Index, Kind, Maker};
 use crate::phase::{product, push};
 use crate::{Certainty, Formula, Part};
 
@@ -77,8 +77,12 @@ impl Index {
                     .term("vectors", self.vectors)
                     .term("replicas", self.replicas);
                 push(parts, "deleted", (self.memory(), "codes"), bytes, Certainty::Exact, formula);
-                let formula = Formula::new("8 B for each 64 vectors, × replicas")
+                // Lower planes lie in a file of their own, with checksums of their own.
+                let each = if self.codec == Codec::Planes { 16 } else { 8 };
+                let bytes = product(&[self.vectors.div_ceil(64), each, self.replicas]);
+                let formula = Formula::new("checksums of each 64 vectors, × replicas")
                     .term("vectors", self.vectors)
+                    .term("checksums", format!("{each} B"))
                     .term("replicas", self.replicas);
                 push(parts, "checksums", (self.memory(), "codes"), bytes, Certainty::Exact, formula);
             }
