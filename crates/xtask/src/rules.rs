@@ -47,6 +47,7 @@ pub const RULES: Rules = Rules {
             "crates/plimsoll-vec/src/scan/amx.rs",
             "AMX instructions, which the compiler has no stable functions for",
         ),
+        ("crates/plimsoll-vec/src/neural/view.rs", "lends bytes as singles, and singles as bytes"),
         ("crates/plimsoll-vec/src/scan/lines.rs", "lends aligned memory as numbers of any kind"),
         ("crates/plimsoll-vec/src/scan/kernels/floats.rs", "loads registers from rows of numbers"),
         ("crates/plimsoll-vec/src/scan/kernels/levels.rs", "loads registers from rows of levels"),
