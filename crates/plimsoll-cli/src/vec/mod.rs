@@ -4,6 +4,7 @@
 
 mod add;
 mod bench;
+mod bench_codec;
 mod budget;
 mod build;
 mod delete;
@@ -14,6 +15,7 @@ mod search;
 
 pub use add::AddArgs;
 pub use bench::{BenchArgs, BenchRow};
+pub use bench_codec::{BenchCodecArgs, CodecRow};
 pub use build::{BuildArgs, BuildJson};
 pub use delete::{DeleteArgs, DeleteReport};
 pub use info::{InfoArgs, InfoReport};
@@ -36,6 +38,8 @@ pub enum VecCommand {
     Info(InfoArgs),
     /// Measure searches on this machine, beside what memory and disk can do
     Bench(BenchArgs),
+    /// Measure a neural codec on this machine, beside what it multiplies matrices with
+    BenchCodec(BenchCodecArgs),
 }
 
 /// Does it.
@@ -47,5 +51,6 @@ pub fn run(command: &VecCommand, printer: &Printer) -> Result<(), CliError> {
         VecCommand::Search(args) => search::run(args, printer),
         VecCommand::Info(args) => info::run(args, printer),
         VecCommand::Bench(args) => bench::run(args, printer),
+        VecCommand::BenchCodec(args) => bench_codec::run(args, printer),
     }
 }

@@ -4,9 +4,9 @@ use plimsoll::governor::Charge;
 use plimsoll::pool::{Lease, LeaseRequest, Pool};
 use plimsoll::{Bytes, EngineAccount, Place};
 
-use super::file::charge;
 use super::packed::{Packed, TILES};
 use super::share::share;
+use super::site::charge;
 use super::{LatentRows, Latents, NeuralError, NeuralShape, Weights, quantize, view};
 use crate::BLOCK_ROWS;
 use crate::code::{CodeError, finite, normalize, whole};

@@ -9,6 +9,7 @@ use plimsoll::{Bytes, EngineError};
 
 use crate::CodeError;
 use crate::input::InputError;
+use crate::top::TopsError;
 
 /// What went wrong with a neural codec.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +21,9 @@ pub enum NeuralError {
     /// Vectors that cannot be read.
     #[error(transparent)]
     Input(#[from] InputError),
+    /// More or fewer neighbours than can be searched.
+    #[error(transparent)]
+    Tops(#[from] TopsError),
     /// Memory that was not granted.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -96,6 +100,12 @@ pub enum NeuralError {
         scales: usize,
         /// Levels of a latent.
         latent: usize,
+    },
+    /// A way of comparing that latents cannot follow.
+    #[error("latents cannot be compared by {metric}: take l2 or ip, with vectors of length one for cosine")]
+    Metric {
+        /// Which.
+        metric: crate::Metric,
     },
     /// A file of weights that the system could not read or write.
     #[error("{} could not be used: {source}", path.display())]

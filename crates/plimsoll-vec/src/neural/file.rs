@@ -8,6 +8,7 @@ use half::{bf16, f16};
 use plimsoll::EngineAccount;
 
 use super::header::{self, HEADER_BYTES, HEADER_MOST, Header, Kind, Tensor, understand};
+use super::site::charge;
 use super::{NeuralCodec, NeuralError, Weights};
 
 /// Bytes of a file that are read at once.
@@ -117,9 +118,4 @@ fn numbers(file: &mut File, start: u64, tensor: &Tensor) -> io::Result<Vec<f32>>
         left -= part.len() as u64;
     }
     Ok(numbers)
-}
-
-/// Takes so many bytes of the heap into the books, before they are there.
-pub(super) fn charge(account: &EngineAccount, bytes: u64) -> Result<plimsoll::governor::Charge, NeuralError> {
-    Ok(account.reserve(plimsoll::Place::Host, plimsoll::Bytes::new(bytes)).now()?.back())
 }

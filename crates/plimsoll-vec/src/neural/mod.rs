@@ -7,6 +7,7 @@
 //! * [`NeuralCodec`]: weights ready to run: [`encode`](NeuralCodec::encode), [`decode`](NeuralCodec::decode) into rows,
 //!   [`decode_flat`](NeuralCodec::decode_flat), [`decode_into`](NeuralCodec::decode_into) a lease.
 //! * [`Latents`]: what vectors become. [`Fidelity`]: what came back of them.
+//! * [`train()`]: weights learned from vectors, and whether that was worth it. [`Reduction`]: searching among latents.
 
 mod codec;
 mod error;
@@ -16,8 +17,11 @@ mod header;
 mod latents;
 mod packed;
 mod quantize;
+mod reduction;
 mod shape;
 mod share;
+mod site;
+mod train;
 mod view;
 mod weights;
 
@@ -25,7 +29,9 @@ pub use codec::NeuralCodec;
 pub use error::NeuralError;
 pub use fidelity::Fidelity;
 pub use latents::{LatentRows, Latents};
+pub use reduction::Reduction;
 pub use shape::NeuralShape;
+pub use train::{Contender, Stage, Trained, Training, Verdict, train};
 pub use weights::Weights;
 
 #[cfg(test)]
