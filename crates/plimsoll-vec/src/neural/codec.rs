@@ -63,10 +63,7 @@ impl NeuralCodec {
         let paid = charge(account, Self::bytes_for(shape).get())?;
         let encoder = Packed::of(latent, dimension, weights.encoder());
         let decoder = Packed::of(dimension, latent, weights.decoder());
-        let reach =
-            weights.decoder().chunks_exact(latent).map(|row| row.iter().map(|x| x.abs()).sum::<f32>());
-        let reach = reach.fold(0.0_f32, f32::max);
-        let scale_most = f32::MAX / 512.0 / reach.max(1.0);
+        let scale_most = scale_most(weights);
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let pool = account.scratch(Place::Host)?;
         let (mean, account) = (weights.mean().to_vec(), account.clone());
@@ -283,4 +280,14 @@ impl NeuralCodec {
             *into = product + mean;
         }
     }
+}
+
+/// The largest scale whose levels cannot lead beyond singles, whatever they are.
+fn scale_most(weights: &Weights) -> f32 {
+    let most = |numbers: &mut dyn Iterator<Item = f32>| numbers.fold(0.0_f32, f32::max);
+    let rows = weights.decoder().chunks_exact(weights.shape().latent);
+    let reach = most(&mut rows.map(|row| row.iter().map(|x| x.abs()).sum()));
+    let mean = most(&mut weights.mean().iter().map(|x| x.abs()));
+    // Sums are rounded on the way.
+    ((f32::MAX * 0.9 - mean) / 130.0).max(0.0) / reach.max(1.0)
 }

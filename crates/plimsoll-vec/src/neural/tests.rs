@@ -150,6 +150,13 @@ fn what_cannot_be_coded_is_refused_by_its_number() {
         vectors[8 * 1234..][..8].fill(large);
         assert!(matches!(sums.encode(&vectors), Err(NeuralError::TooLarge { vector: 1234 })));
     }
+    // A mean that leaves no room: what is exactly there comes back, and nothing else is taken.
+    let far = Weights::new(shape, vec![1.0; 32], vec![1.0; 32], vec![f32::MAX; 8]).unwrap();
+    let far = NeuralCodec::new(&far, &account).unwrap();
+    assert!(matches!(far.encode(&[0.0; 8]), Err(NeuralError::TooLarge { vector: 0 })));
+    let mut back = [0.0; 8];
+    far.decode_flat(far.encode(&[f32::MAX; 8]).unwrap().view(), &mut back).unwrap();
+    assert_eq!(back, [f32::MAX; 8]);
     let ragged = codec.encode(&vectors[..15]).unwrap_err();
     assert!(matches!(ragged, NeuralError::Code(CodeError::Ragged { numbers: 15, dimension: 8 })));
     let short = codec.encode_into(&vectors[..16], &mut [0; 7], &mut [0.0; 2]);
