@@ -18,10 +18,10 @@ pub(super) fn share<T: Send>(
     let threads = threads.clamp(1, parts.len().max(1));
     // All desks are there before anything is done: a refusal leaves the target as it was.
     let request = || LeaseRequest::new(Bytes::new(desk)).align(64);
-    let desks: Vec<Lease> = (0..threads).map(|_| pool.lease_with(request())).collect::<Result<_, _>>()?;
+    let mut desks: Vec<Lease> = (0..threads).map(|_| pool.lease_with(request())).collect::<Result<_, _>>()?;
     let parts = Mutex::new(parts.enumerate());
     let failed: Mutex<Option<(usize, NeuralError)>> = Mutex::new(None);
-    let run = |mut desk: Lease| {
+    let run = |desk: &mut Lease| {
         let bytes = match desk.as_mut_slice() {
             Ok(bytes) => bytes,
             Err(error) => return keep(&failed, usize::MAX, error.into()),
@@ -37,14 +37,15 @@ pub(super) fn share<T: Send>(
             }
         }
     };
-    let mut desks = desks.into_iter();
-    let own = desks.next();
-    std::thread::scope(|scope| {
-        for desk in desks {
-            scope.spawn(|| run(desk));
-        }
-        own.into_iter().for_each(run);
-    });
+    // Desks go back where they came from, so that the next call finds them on this thread.
+    if let Some((own, others)) = desks.split_first_mut() {
+        std::thread::scope(|scope| {
+            for desk in others {
+                scope.spawn(|| run(desk));
+            }
+            run(own);
+        });
+    }
     match failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
         Some((_, error)) => Err(error),
         None => Ok(()),

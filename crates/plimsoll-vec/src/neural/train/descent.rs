@@ -10,7 +10,7 @@ use crate::neural::{NeuralError, quantize};
 /// Rows of a step.
 pub(super) const BATCH: usize = 512;
 /// The first steps are so long, in units of the root of the mean square of the weights; the last are of no length.
-const RATE: f64 = 0.01;
+const RATE: f64 = 0.001;
 /// How long the gradient and its square are remembered.
 const KEEP: (f32, f32) = (0.9, 0.999);
 

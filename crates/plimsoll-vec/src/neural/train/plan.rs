@@ -15,6 +15,9 @@ pub(super) const LEAST_ROWS: usize = 64;
 /// Fewer are not learned from because of a small budget, where there are more.
 const LEAST_WITHIN: usize = 2048;
 
+/// The first piece of memory that a pool takes, unless there is less.
+const POOL_FIRST: u64 = 32 << 20;
+
 /// What is done, and what it takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Plan {
@@ -25,6 +28,8 @@ pub(super) struct Plan {
     pub(super) components: usize,
     /// What steps and comparisons take besides the vectors.
     pub(super) passing: u64,
+    /// What the pool takes more than it leases: its first piece is large where there is room.
+    pub(super) spare: u64,
 }
 
 /// Vectors for each purpose.
@@ -75,7 +80,8 @@ impl Plan {
             let needed = used.saturating_add(passing).saturating_add(row.saturating_mul(least as u64));
             return Err(NeuralError::Budget { budget, what: "to train in", needed: Bytes::new(needed) });
         }
-        Ok(Self { shape, rows, components, passing })
+        let spare = POOL_FIRST.min(room - passing - rows as u64 * row);
+        Ok(Self { shape, rows, components, passing, spare })
     }
 
     /// What the largest of the steps takes, with the weights that live through all of them.

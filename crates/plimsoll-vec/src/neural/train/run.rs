@@ -100,6 +100,7 @@ pub fn train(
         progress(Stage::Reading(seen, of));
     })?;
     drop(reading);
+    trim(account)?;
     let count = rows.len() / shape.dimension;
     if count < LEAST_ROWS {
         return Err(NeuralError::FewRows { rows: count as u64, least: LEAST_ROWS as u64 });
@@ -108,11 +109,17 @@ pub fn train(
     let mut school = School { account, shape, training, mill, progress: &mut progress };
     let mut trained = school.learn(&rows, &plan)?;
     drop((rows, paid_rows));
-    trained.predicted = Bytes::new(used + of_rows + plan.passing);
+    trained.predicted = Bytes::new(used + of_rows + plan.passing + plan.spare);
     let snapshot = account.engine().snapshot();
     let share = snapshot.place(Place::Host).and_then(|place| place.share(account.path()));
     trained.peak = share.map_or(Bytes::ZERO, |share| share.peak);
     Ok(trained)
+}
+
+/// Gives back what the pool keeps of a step that is done: the next leases other sizes.
+fn trim(account: &EngineAccount) -> Result<(), NeuralError> {
+    account.scratch(Place::Host)?.trim(Bytes::ZERO)?;
+    Ok(())
 }
 
 /// What learning needs at hand.
@@ -140,7 +147,9 @@ impl School<'_> {
         let (components, variance) = self.components(learned, &mean, plan.components)?;
         let start = self.start(&components[..latent * dimension], false);
         let turned = self.start(&components[..latent * dimension], true);
+        trim(self.account)?;
         let (pair, best_epoch) = self.descend(learned, chosen, &mean, (&start, &turned))?;
+        trim(self.account)?;
         let paid = charge(self.account, self.shape.weight_bytes())?;
         let weights = Weights::new(self.shape, pair.0, pair.1, mean.clone())?.paid(paid);
         let contenders = self.compare(&weights, (start, turned), (&components, &mean), (base, queries))?;
