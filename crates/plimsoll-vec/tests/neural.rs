@@ -92,7 +92,9 @@ fn directions_are_learned_for_cosine() {
     // Lengths say nothing.
     for (at, row) in rows.chunks_mut(DIMENSION).enumerate() {
         let size = if at % 2 == 0 { 100.0 } else { 0.01 };
-        row.iter_mut().for_each(|x| *x *= size);
+        for x in row {
+            *x *= size;
+        }
     }
     let training = Training { normalized: true, ..small(16) };
     let trained = learn(&rows, &training, Bytes::mib(16)).unwrap();
@@ -132,7 +134,7 @@ fn what_cannot_be_learned_is_said() {
     assert!(error.to_string().contains("component 5 of vector 1234 is NaN"), "{error}");
     // Lines do not say how many there are.
     let folder = tempfile::tempdir().unwrap();
-    let lines: String = (0..10).map(|row| format!("[{row}, 1, 2, 3]\n")).collect();
+    let lines = "[1, 2, 3, 4]\n".repeat(10);
     let path = folder.path().join("few.jsonl");
     std::fs::write(&path, lines).unwrap();
     let error = train(&path, &account(Bytes::mib(64)), &small(2), |_| ()).unwrap_err();

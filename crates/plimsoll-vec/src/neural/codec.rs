@@ -125,7 +125,38 @@ impl NeuralCodec {
                 .zip(scales.chunks_mut(BLOCK_ROWS));
             for (block, ((vectors, levels), scales)) in blocks.enumerate() {
                 let first = part * PART_ROWS + block * BLOCK_ROWS;
-                self.encode_block(first, vectors, (levels, scales), view::floats_mut(desk))?;
+                let kept = self.project_block(first, vectors, view::floats_mut(desk))?;
+                let out = levels.chunks_exact_mut(latent).zip(scales);
+                for (at, (row, (levels, scale))) in kept.chunks_exact(latent).zip(out).enumerate() {
+                    // What is written can be read.
+                    let found = quantize::levels(row, levels).filter(|scale| *scale <= self.scale_most);
+                    *scale = found.ok_or(NeuralError::TooLarge { vector: first + at })?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Latents before they are rounded, `rows × latent` numbers: what vectors are for a codec of fewer numbers that is not
+    /// this one's. With components as weights ([`Training::epochs`](super::Training::epochs) none), queries go the same way.
+    pub fn project(&self, vectors: &[f32], into: &mut [f32]) -> Result<(), NeuralError> {
+        let NeuralShape { dimension, latent, .. } = self.shape;
+        let numbers = whole(vectors, dimension)? * latent;
+        if into.len() != numbers {
+            return Err(CodeError::Target { numbers, places: into.len() }.into());
+        }
+        let parts = vectors.chunks(PART_ROWS * dimension).zip(into.chunks_mut(PART_ROWS * latent));
+        let desk = Self::desk_bytes(dimension, latent);
+        share((&self.pool, desk), self.threads, parts, |part, (vectors, into), desk| {
+            let blocks = vectors.chunks(BLOCK_ROWS * dimension).zip(into.chunks_mut(BLOCK_ROWS * latent));
+            for (block, (vectors, into)) in blocks.enumerate() {
+                let first = part * PART_ROWS + block * BLOCK_ROWS;
+                let kept = self.project_block(first, vectors, view::floats_mut(desk))?;
+                into.copy_from_slice(&kept[..into.len()]);
+                let row = into.iter().position(|x| !x.is_finite()).map(|at| at / latent);
+                if let Some(row) = row {
+                    return Err(NeuralError::TooLarge { vector: first + row });
+                }
             }
             Ok(())
         })
@@ -184,19 +215,18 @@ impl NeuralCodec {
         ((row + kept) * BLOCK_ROWS + TILES) as u64 * 4
     }
 
-    fn encode_block(
+    /// The latents of a block as numbers, at the end of the desk.
+    fn project_block<'d>(
         &self,
         first: usize,
         vectors: &[f32],
-        (levels, scales): (&mut [i8], &mut [f32]),
-        desk: &mut [f32],
-    ) -> Result<(), NeuralError> {
+        desk: &'d mut [f32],
+    ) -> Result<&'d [f32], NeuralError> {
         let NeuralShape { dimension, latent, normalized } = self.shape;
         let (rows, desk) = desk.split_at_mut(BLOCK_ROWS * dimension);
         let (tiles, kept) = desk.split_at_mut(TILES);
-        for (at, (vector, row)) in
-            vectors.chunks_exact(dimension).zip(rows.chunks_exact_mut(dimension)).enumerate()
-        {
+        let each = vectors.chunks_exact(dimension).zip(rows.chunks_exact_mut(dimension));
+        for (at, (vector, row)) in each.enumerate() {
             finite(first + at, vector)?;
             row.copy_from_slice(vector);
             if normalized && !normalize(row) {
@@ -206,20 +236,13 @@ impl NeuralCodec {
                 *x -= mean;
             }
         }
-        let count = scales.len();
-        rows[count * dimension..].fill(0.0);
+        rows[vectors.len()..].fill(0.0);
         self.encoder.products(view::bytes(rows), tiles, |column, width, products| {
             for (row, products) in kept.chunks_exact_mut(latent).zip(products.chunks_exact(16)) {
                 row[column..column + width].copy_from_slice(&products[..width]);
             }
         });
-        let out = levels.chunks_exact_mut(latent).zip(scales);
-        for (at, (row, (levels, scale))) in kept.chunks_exact(latent).zip(out).enumerate() {
-            // What is written can be read.
-            let found = quantize::levels(row, levels).filter(|scale| *scale <= self.scale_most);
-            *scale = found.ok_or(NeuralError::TooLarge { vector: first + at })?;
-        }
-        Ok(())
+        Ok(kept)
     }
 
     /// Gives threads parts of the target, and puts products sixteen columns of a row at a time.

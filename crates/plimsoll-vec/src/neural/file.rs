@@ -35,7 +35,7 @@ impl Weights {
         facts.remove("dimension");
         facts.remove("latent");
         for (name, value) in facts {
-            weights = weights.fact(&name, value);
+            weights = weights.fact(&name, &value);
         }
         Ok(weights)
     }
@@ -109,7 +109,7 @@ fn numbers(file: &mut File, start: u64, tensor: &Tensor) -> io::Result<Vec<f32>>
         match tensor.kind {
             Kind::F32 => numbers.extend(part.as_chunks().0.iter().map(|four| f32::from_le_bytes(*four))),
             Kind::F16 => {
-                numbers.extend(part.as_chunks().0.iter().map(|two| f16::from_le_bytes(*two).to_f32()))
+                numbers.extend(part.as_chunks().0.iter().map(|two| f16::from_le_bytes(*two).to_f32()));
             }
             Kind::Bf16 => {
                 numbers.extend(part.as_chunks().0.iter().map(|two| bf16::from_le_bytes(*two).to_f32()));

@@ -169,7 +169,7 @@ pub(super) fn text(shape: NeuralShape, facts: &BTreeMap<String, String>) -> Stri
     });
     let mut text = all.to_string();
     // Numbers begin at a multiple of eight, as readers that map files want.
-    while text.len() % 8 != 0 {
+    while !text.len().is_multiple_of(8) {
         text.push(' ');
     }
     text

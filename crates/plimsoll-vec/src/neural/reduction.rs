@@ -63,7 +63,7 @@ impl Weights {
         for (name, value) in self.facts() {
             weights = weights.fact(name, value);
         }
-        Ok(Reduction { weights: weights.fact("orthonormal", true) })
+        Ok(Reduction { weights: weights.fact("orthonormal", &true) })
     }
 }
 

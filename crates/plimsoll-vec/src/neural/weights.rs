@@ -75,7 +75,7 @@ impl Weights {
 
     /// With a fact that goes into the file: how they were trained, on what, and what came of it.
     #[must_use]
-    pub fn fact(mut self, name: &str, value: impl ToString) -> Self {
+    pub fn fact(mut self, name: &str, value: &impl ToString) -> Self {
         self.facts.insert(name.to_owned(), value.to_string());
         self
     }

@@ -46,7 +46,9 @@ pub(in crate::neural) fn orthonormalize(
             }
         }
         let scale = if length > 0.0 { 1.0 / length } else { 0.0 };
-        row.iter_mut().for_each(|x| *x = (f64::from(*x) * scale) as f32);
+        for x in row {
+            *x = (f64::from(*x) * scale) as f32;
+        }
     }
 }
 

@@ -205,7 +205,7 @@ impl<'t> Trial<'t> {
 /// A search through vectors that are coded part by part.
 #[derive(Debug)]
 struct Run {
-    coder: Coder,
+    kept: Coder,
     queries: Queries,
     tops: Tops,
     blocks: Vec<u8>,
@@ -215,11 +215,11 @@ struct Run {
 
 impl Run {
     fn new(codec: Codec, metric: Metric, dimension: usize, queries: &[f32]) -> Result<Self, NeuralError> {
-        let coder = Coder::new(codec, metric, dimension)?;
+        let kept = Coder::new(codec, metric, dimension)?;
         let queries = Queries::new(codec, metric, dimension, queries)?;
         let tops = Tops::new(&queries, K)?;
         let blocks = vec![0; ROWS / BLOCK_ROWS * Layout::new(codec, dimension).block_bytes()];
-        Ok(Self { coder, queries, tops, blocks, rows: 0, seen: 0 })
+        Ok(Self { kept, queries, tops, blocks, rows: 0, seen: 0 })
     }
 
     /// Codes a part and looks through it.
@@ -229,8 +229,8 @@ impl Run {
 
     /// The same, for the rows that may be found.
     fn look_at(&mut self, part: &[f32], seen: &[u64; WORDS]) -> Result<(), NeuralError> {
-        self.rows = part.len() / self.coder.layout().dimension();
-        self.coder.encode(part, 0, &mut self.blocks)?;
+        self.rows = part.len() / self.kept.layout().dimension();
+        self.kept.encode(part, 0, &mut self.blocks)?;
         scan(&self.queries, &self.blocks, self.rows, self.seen, Some(seen), &mut self.tops);
         self.seen += self.rows as u64;
         Ok(())
@@ -238,7 +238,7 @@ impl Run {
 
     /// What came back of the part.
     fn back(&self, into: &mut [f32]) -> Result<(), NeuralError> {
-        Ok(self.coder.decode(&self.blocks, 0..self.rows, into)?)
+        Ok(self.kept.decode(&self.blocks, 0..self.rows, into)?)
     }
 
     fn found(&self) -> Vec<Vec<u64>> {

@@ -10,7 +10,7 @@ use crate::neural::{NeuralError, quantize};
 /// Rows of a step.
 pub(super) const BATCH: usize = 512;
 /// The first steps are so long, in units of the root of the mean square of the weights; the last are of no length.
-const RATE: f64 = 0.001;
+pub(super) const RATE: f64 = 0.001;
 /// How long the gradient and its square are remembered.
 const KEEP: (f32, f32) = (0.9, 0.999);
 
@@ -59,6 +59,7 @@ pub(super) struct Descent {
     latent: usize,
     encoder: Learner,
     decoder: Learner,
+    rate: f64,
     steps: i32,
     of: i32,
     room: Room,
@@ -80,8 +81,13 @@ struct Room {
 }
 
 impl Descent {
-    /// From weights as they are, for so many steps.
-    pub(super) fn new(encoder: Vec<f32>, decoder: Vec<f32>, latent: usize, steps: usize) -> Self {
+    /// From weights as they are, for so many steps, the first so long.
+    pub(super) fn new(
+        (encoder, decoder): (Vec<f32>, Vec<f32>),
+        latent: usize,
+        steps: usize,
+        rate: f64,
+    ) -> Self {
         let dimension = encoder.len() / latent;
         let room = Room {
             centred: vec![0.0; BATCH * dimension],
@@ -98,7 +104,7 @@ impl Descent {
         };
         let (encoder, decoder) = (Learner::new(encoder), Learner::new(decoder));
         let of = i32::try_from(steps).unwrap_or(i32::MAX).max(1);
-        Self { dimension, latent, encoder, decoder, steps: 0, of, room }
+        Self { dimension, latent, encoder, decoder, rate, steps: 0, of, room }
     }
 
     /// What that takes from the heap, besides the weights that it begins with.
@@ -119,14 +125,13 @@ impl Descent {
     }
 
     /// One step with at most [`BATCH`] rows.
-    #[expect(clippy::cast_precision_loss, reason = "a share of the steps")]
     pub(super) fn step(&mut self, mill: &Mill, rows: &[f32], mean: &[f32]) -> Result<(), NeuralError> {
         self.forth(mill, rows, mean)?;
         self.slopes(mill)?;
         self.steps = self.steps.saturating_add(1);
         let done = f64::from(self.steps) / f64::from(self.of);
         // Down a quarter of a wave, so that the last steps settle.
-        let rate = RATE * 0.5 * (1.0 + (std::f64::consts::PI * done.min(1.0)).cos());
+        let rate = self.rate * 0.5 * (1.0 + (std::f64::consts::PI * done.min(1.0)).cos());
         self.encoder.step(rate, self.steps);
         self.decoder.step(rate, self.steps);
         Ok(())
@@ -197,7 +202,7 @@ mod tests {
             assert_eq!(z.len(), latent);
             sum += product(decoder, &z).iter().zip(&row).map(|(a, b)| (a - b) * (a - b)).sum::<f64>();
         }
-        sum / (rows.len() / dimension) as f64
+        sum * f64::from(u16::try_from(dimension).unwrap()) / f64::from(u32::try_from(rows.len()).unwrap())
     }
 
     #[test]
@@ -207,7 +212,7 @@ mod tests {
             |seed| normal(seed, dimension * latent).into_iter().map(|x| x * 0.3).collect::<Vec<f32>>();
         let (encoder, decoder, rows) = (small(1), small(2), normal(3, count * dimension));
         let mill = Mill { pool: account(Bytes::mib(16)).scratch(Place::Host).unwrap(), threads: 2 };
-        let mut descent = Descent::new(encoder.clone(), decoder.clone(), latent, 10);
+        let mut descent = Descent::new((encoder.clone(), decoder.clone()), latent, 10, RATE);
         descent.forth(&mill, &rows, &[0.0; 12]).unwrap();
         descent.slopes(&mill).unwrap();
         for at in [0, 7, 31, 59] {
@@ -215,9 +220,9 @@ mod tests {
                 let moved = |by: f32| {
                     let (mut encoder, mut decoder) = (encoder.clone(), decoder.clone());
                     if which {
-                        encoder[at] += by
+                        encoder[at] += by;
                     } else {
-                        decoder[at] += by
+                        decoder[at] += by;
                     }
                     error(&encoder, &decoder, &rows, dimension, latent)
                 };
@@ -245,7 +250,7 @@ mod tests {
         let small =
             |seed| normal(seed, dimension * latent).into_iter().map(|x| x * 0.2).collect::<Vec<f32>>();
         let mill = Mill { pool: account(Bytes::mib(16)).scratch(Place::Host).unwrap(), threads: 1 };
-        let mut descent = Descent::new(small(1), small(2), latent, 400);
+        let mut descent = Descent::new((small(1), small(2)), latent, 400, 0.01);
         let now = |descent: &Descent| {
             let (encoder, decoder) = descent.weights();
             error(&encoder, &decoder, &rows, dimension, latent)

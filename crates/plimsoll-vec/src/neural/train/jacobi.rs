@@ -34,22 +34,22 @@ fn turn(matrix: &mut [f64], vectors: &mut [f64], side: usize, (p, q): (usize, us
     }
     let slope = (other - own) / (2.0 * between);
     let tangent = slope.signum() / (slope.abs() + (slope * slope + 1.0).sqrt());
-    let cosine = 1.0 / (tangent * tangent + 1.0).sqrt();
-    let sine = tangent * cosine;
+    let along = 1.0 / (tangent * tangent + 1.0).sqrt();
+    let across = tangent * along;
     for row in 0..side {
         let at = row * side;
         let (a, b) = (matrix[at + p], matrix[at + q]);
-        matrix[at + p] = cosine * a - sine * b;
-        matrix[at + q] = sine * a + cosine * b;
+        matrix[at + p] = along * a - across * b;
+        matrix[at + q] = across * a + along * b;
     }
-    rows(matrix, side, (p, q), (cosine, sine));
-    rows(vectors, side, (p, q), (cosine, sine));
+    rows(matrix, side, (p, q), (along, across));
+    rows(vectors, side, (p, q), (along, across));
 }
 
-fn rows(matrix: &mut [f64], side: usize, (p, q): (usize, usize), (cosine, sine): (f64, f64)) {
+fn rows(matrix: &mut [f64], side: usize, (p, q): (usize, usize), (along, across): (f64, f64)) {
     let (front, back) = matrix.split_at_mut(q * side);
     for (a, b) in front[p * side..][..side].iter_mut().zip(&mut back[..side]) {
-        (*a, *b) = (cosine * *a - sine * *b, sine * *a + cosine * *b);
+        (*a, *b) = (along * *a - across * *b, across * *a + along * *b);
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use plimsoll::{Bytes, EngineAccount, Place};
 
 use super::compare::{Contender, Reduced, Trial, Verdict, planes_width, verdict};
-use super::descent::{BATCH, Descent};
+use super::descent::{BATCH, Descent, RATE};
 use super::mill::{Mill, transpose};
 use super::plan::{LEAST_ROWS, Parts, Plan};
 use super::sample::Chance;
@@ -111,8 +111,8 @@ pub fn train(
     drop((rows, paid_rows));
     trained.predicted = Bytes::new(used + of_rows + plan.passing + plan.spare);
     let snapshot = account.engine().snapshot();
-    let share = snapshot.place(Place::Host).and_then(|place| place.share(account.path()));
-    trained.peak = share.map_or(Bytes::ZERO, |share| share.peak);
+    let found = snapshot.place(Place::Host).and_then(|place| place.share(account.path()));
+    trained.peak = found.map_or(Bytes::ZERO, |share| share.peak);
     Ok(trained)
 }
 
@@ -148,10 +148,10 @@ impl School<'_> {
         let start = self.start(&components[..latent * dimension], false);
         let turned = self.start(&components[..latent * dimension], true);
         trim(self.account)?;
-        let (pair, best_epoch) = self.descend(learned, chosen, &mean, (&start, &turned))?;
+        let ((encoder, decoder), best_epoch) = self.descend(learned, chosen, &mean, (&start, &turned))?;
         trim(self.account)?;
         let paid = charge(self.account, self.shape.weight_bytes())?;
-        let weights = Weights::new(self.shape, pair.0, pair.1, mean.clone())?.paid(paid);
+        let weights = Weights::new(self.shape, encoder, decoder, mean.clone())?.paid(paid);
         let contenders = self.compare(&weights, (start, turned), (&components, &mean), (base, queries))?;
         let verdict =
             verdict(&contenders).ok_or(NeuralError::FewRows { rows: 0, least: LEAST_ROWS as u64 })?;
@@ -174,16 +174,16 @@ impl School<'_> {
     fn described(&self, weights: Weights, parts: Parts, best_epoch: usize, all: &[Contender]) -> Weights {
         let Training { epochs, seed, .. } = self.training;
         let weights = weights
-            .fact("trained.vectors", parts.learned)
-            .fact("trained.epochs", epochs)
-            .fact("trained.best_epoch", best_epoch)
-            .fact("trained.seed", seed)
-            .fact("trained.metric", if self.shape.normalized { "cosine" } else { "l2" });
+            .fact("trained.vectors", &parts.learned)
+            .fact("trained.epochs", &epochs)
+            .fact("trained.best_epoch", &best_epoch)
+            .fact("trained.seed", &seed)
+            .fact("trained.metric", &if self.shape.normalized { "cosine" } else { "l2" });
         match all.first() {
             Some(own) => weights
-                .fact("heldout.mse", own.fidelity.mse())
-                .fact("heldout.snr_db", own.fidelity.snr_db())
-                .fact("heldout.recall_at_10", own.recall),
+                .fact("heldout.mse", &own.fidelity.mse())
+                .fact("heldout.snr_db", &own.fidelity.snr_db())
+                .fact("heldout.recall_at_10", &own.recall),
             None => weights,
         }
     }
@@ -248,7 +248,7 @@ impl School<'_> {
             if spread.mse() < straight.mse() { (turned.clone(), spread) } else { (start.clone(), straight) };
         let mut best_epoch = 0;
         let batches = learned.chunks(BATCH * dimension);
-        let mut descent = Descent::new(best.0.clone(), best.1.clone(), latent, epochs * batches.len());
+        let mut descent = Descent::new(best.clone(), latent, epochs * batches.len(), RATE);
         for epoch in 1..=epochs {
             for batch in batches.clone() {
                 descent.step(&self.mill, batch, mean)?;

@@ -26,7 +26,7 @@ impl Chance {
         x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         // The high half of the product: no remainder of a division, and no number much more often than others.
-        u64::try_from(u128::from(x ^ (x >> 31)) * u128::from(below) >> 64).unwrap_or_default()
+        u64::try_from((u128::from(x ^ (x >> 31)) * u128::from(below)) >> 64).unwrap_or_default()
     }
 }
 
