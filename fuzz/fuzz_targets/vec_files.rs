@@ -1,4 +1,4 @@
-//! Any bytes are a file of an index, or a file of vectors: what is found is right, or it is said why nothing is.
+//! Any bytes are a file of an index, of vectors, or of a neural codec: what is found is right, or it is said why nothing is.
 
 #![no_main]
 
@@ -10,6 +10,7 @@ use libfuzzer_sys::fuzz_target;
 use plimsoll::{Bytes, Engine, EngineAccount};
 use plimsoll_vec::index::{Index, Search, Shape};
 use plimsoll_vec::input::Input;
+use plimsoll_vec::neural::NeuralCodec;
 use plimsoll_vec::{Codec, Metric};
 
 const DIMENSION: usize = 4;
@@ -79,6 +80,19 @@ fuzz_target!(|bytes: &[u8]| {
         let head: &[u8] = if first == 0 { b"\x93NUMPY\x01\x00" } else { &[] };
         std::fs::write(&path, [head, rest].concat()).expect("it is written");
         read(&path);
+        return;
+    }
+    if first == 4 {
+        let path = home.join("codec.safetensors");
+        std::fs::write(&path, rest).expect("it is written");
+        if let Ok(codec) = NeuralCodec::load(&path, &account()) {
+            let rows = vec![1.0; codec.shape().dimension];
+            if let Ok(latents) = codec.encode(&rows) {
+                let mut back = rows;
+                codec.decode_flat(latents.view(), &mut back).expect("what was coded can be read");
+                assert!(back.iter().all(|x| x.is_finite()), "{back:?}");
+            }
+        }
         return;
     }
     let names: Vec<&String> = good.files.keys().filter(|name| *name != "lock").collect();

@@ -61,6 +61,9 @@ pub enum CliError {
     /// An index of vectors.
     #[error(transparent)]
     Vec(#[from] plimsoll_vec::index::VecError),
+    /// A neural codec.
+    #[error(transparent)]
+    Neural(#[from] plimsoll_vec::neural::NeuralError),
     /// A file of ids that holds something else.
     #[error("{} is no list of ids: {word:?} is no whole number", path.display())]
     Ids {
@@ -238,7 +241,7 @@ Self::Recording(_) => {
             Self::Kv(error) => error.next_step().to_owned(),
             Self::KvGate(error) => error.next_step().to_owned(),
             Self::KvBench(_) => "give the machine 3 GiB of memory, or add --quick".to_owned(),
-            Self::Vec(_) => "`plimsoll vec --help` has examples; nothing was changed".to_owned(),
+            Self::Vec(_) | Self::Neural(_) => "`plimsoll vec --help` has examples; nothing was changed".to_owned(),
             Self::Ids { .. } => "give whole numbers, one a line or with commas between them".to_owned(),
             Self::Read { .. } => "check the path".to_owned(),
             Self::Store(plimsoll_kv::store::StoreError::Remote { .. }) => {

@@ -4,7 +4,7 @@
 //! * [`Coder`]: vectors to blocks of rows and back; [`Layout`] says where in a block a thing is.
 //! * [`Queries`], [`scan`]: distances to the rows of blocks; [`Tops`]: the nearest of them, [`Hit`] by [`Hit`].
 //! * [`mod@column`], [`segment`]: what lies on disk; [`index`]: a folder of it, and the search within a budget.
-//! * [`input`]: vectors from files.
+//! * [`neural`]: a codec that is learned. [`input`]: vectors from files.
 
 mod code;
 mod codec;
@@ -12,6 +12,7 @@ pub mod column;
 pub mod index;
 pub mod input;
 mod metric;
+pub mod neural;
 mod scan;
 pub mod segment;
 mod top;

@@ -47,6 +47,7 @@ pub const RULES: Rules = Rules {
             "crates/plimsoll-vec/src/scan/amx.rs",
             "AMX instructions, which the compiler has no stable functions for",
         ),
+        ("crates/plimsoll-vec/src/neural/view.rs", "lends bytes as singles, and singles as bytes"),
         ("crates/plimsoll-vec/src/scan/lines.rs", "lends aligned memory as numbers of any kind"),
         ("crates/plimsoll-vec/src/scan/kernels/floats.rs", "loads registers from rows of numbers"),
         ("crates/plimsoll-vec/src/scan/kernels/levels.rs", "loads registers from rows of levels"),
@@ -59,6 +60,7 @@ pub const RULES: Rules = Rules {
         ("crates/plimsoll-vec/src/scan/wide/neon.rs", "NEON instructions on registers"),
         ("crates/plimsoll-vec/src/scan/wide/plain.rs", "loads and stores arrays in place of registers"),
         ("crates/plimsoll-vec/tests/scan_memory.rs", "counts allocations as the global allocator"),
+        ("crates/plimsoll-cli/src/vec/bench_codec/product.rs", "calls a library for products of matrices"),
         ("crates/plimsoll-cli/src/bench/engines/malloc.rs", "calls the system's allocator"),
         (
             "crates/plimsoll-cli/src/bench/memory/passes.rs",

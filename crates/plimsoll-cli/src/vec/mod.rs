@@ -4,6 +4,7 @@
 
 mod add;
 mod bench;
+mod bench_codec;
 mod budget;
 mod build;
 mod delete;
@@ -11,13 +12,16 @@ mod info;
 mod numbers;
 mod progress;
 mod search;
+mod train;
 
 pub use add::AddArgs;
 pub use bench::{BenchArgs, BenchRow};
+pub use bench_codec::{BenchCodecArgs, CodecRow};
 pub use build::{BuildArgs, BuildJson};
 pub use delete::{DeleteArgs, DeleteReport};
 pub use info::{InfoArgs, InfoReport};
 pub use search::{SearchArgs, SearchReport};
+pub use train::{ContenderReport, TrainArgs, TrainReport};
 
 use crate::{CliError, Printer};
 
@@ -34,8 +38,12 @@ pub enum VecCommand {
     Search(SearchArgs),
     /// Show what an index is and takes
     Info(InfoArgs),
+    /// Learn a neural codec from vectors, and say whether it is worth it
+    TrainCodec(TrainArgs),
     /// Measure searches on this machine, beside what memory and disk can do
     Bench(BenchArgs),
+    /// Measure a neural codec on this machine, beside what it multiplies matrices with
+    BenchCodec(BenchCodecArgs),
 }
 
 /// Does it.
@@ -46,6 +54,8 @@ pub fn run(command: &VecCommand, printer: &Printer) -> Result<(), CliError> {
         VecCommand::Delete(args) => delete::run(args, printer),
         VecCommand::Search(args) => search::run(args, printer),
         VecCommand::Info(args) => info::run(args, printer),
+        VecCommand::TrainCodec(args) => train::run(args, printer),
         VecCommand::Bench(args) => bench::run(args, printer),
+        VecCommand::BenchCodec(args) => bench_codec::run(args, printer),
     }
 }

@@ -2,6 +2,7 @@
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use plimsoll_vec::index::Built;
+use plimsoll_vec::neural::Stage;
 
 /// One line that is overwritten, and gone at the end.
 #[derive(Debug)]
@@ -26,6 +27,39 @@ impl Progress {
 }
 
 impl Drop for Progress {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// How far a codec has been learned, likewise.
+#[derive(Debug)]
+pub(super) struct Learning(ProgressBar);
+
+impl Learning {
+    /// Nothing is done yet.
+    pub(super) fn new() -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed}  {msg}") {
+            bar.set_style(style);
+        }
+        Self(bar)
+    }
+
+    /// So far it is.
+    pub(super) fn at(&self, stage: Stage) {
+        self.0.set_message(match stage {
+            Stage::Reading(seen, Some(of)) => format!("read {seen} of {of} vectors"),
+            Stage::Reading(seen, None) => format!("read {seen} vectors"),
+            Stage::Components(round) => format!("components, round {}", round + 1),
+            Stage::Epoch(epoch, of, snr) => format!("epoch {epoch} of {of}, {snr:.2} dB"),
+            Stage::Comparing(done) => format!("compared {done} codecs"),
+        });
+        self.0.tick();
+    }
+}
+
+impl Drop for Learning {
     fn drop(&mut self) {
         self.0.finish_and_clear();
     }

@@ -29,6 +29,8 @@ mod wide;
 mod tests;
 
 pub(crate) use desk::Desk;
+pub(crate) use kernels::{GROUP, Kernels, TILE, kernels};
+pub(crate) use lines::Lines;
 pub use path::Path;
 pub use queries::Queries;
 pub use run::{Column, scan, scan_signs};

@@ -10,13 +10,13 @@ const CENTRES: usize = 1000;
 
 /// Makes vectors, the same for the same seed.
 #[derive(Debug)]
-pub(super) struct Source {
+pub(in crate::vec) struct Source {
     centres: Vec<f32>,
     dimension: usize,
 }
 
 impl Source {
-    pub(super) fn new(dimension: usize) -> Self {
+    pub(in crate::vec) fn new(dimension: usize) -> Self {
         let mut state = Random(1);
         Self { centres: (0..CENTRES * dimension).map(|_| state.normal()).collect(), dimension }
     }
@@ -36,7 +36,7 @@ impl Source {
     }
 
     /// So many of them at once.
-    pub(super) fn vectors(&self, seed: u64, rows: u64) -> Vec<f32> {
+    pub(in crate::vec) fn vectors(&self, seed: u64, rows: u64) -> Vec<f32> {
         let mut all = Vec::new();
         // Taking them cannot fail.
         let _ = self.each(seed, rows, |vector| {

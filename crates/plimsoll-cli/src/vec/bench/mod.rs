@@ -6,6 +6,7 @@ mod trial;
 
 use std::path::PathBuf;
 
+pub(super) use data::Source;
 use serde::Serialize;
 
 use crate::draw::{Align, Pen, Style, Table};

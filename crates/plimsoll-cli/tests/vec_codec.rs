@@ -1,0 +1,140 @@
+//! `plimsoll vec train-codec` and `bench-codec`, as they are typed.
+#![allow(clippy::unwrap_used, reason = "in a test, a panic says what went wrong")]
+
+mod program;
+
+use std::path::{Path, PathBuf};
+
+use plimsoll::{Bytes, Engine};
+use plimsoll_vec::input::npy_head;
+use plimsoll_vec::neural::{NeuralCodec, NeuralShape};
+use program::{run as plimsoll, words};
+use serde_json::Value;
+
+const DIMENSION: usize = 32;
+
+/// Vectors whose numbers are sums of few.
+fn vectors(folder: &Path, name: &str, rows: u32) -> PathBuf {
+    let mut bytes = npy_head("<f4", u64::from(rows), DIMENSION);
+    let mut state = 7_u32;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        f32::from(u16::try_from(state >> 16).unwrap()) / 32_768.0 - 1.0
+    };
+    let turns: Vec<f32> = (0..8 * DIMENSION).map(|_| next()).collect();
+    for _ in 0..rows {
+        let inner: Vec<f32> = (0..8).map(|_| next()).collect();
+        for at in 0..DIMENSION {
+            let sum: f32 =
+                inner.iter().zip(turns.iter().skip(at).step_by(DIMENSION)).map(|(x, y)| x * y).sum();
+            bytes.extend_from_slice(&(sum + 0.05 * next()).to_le_bytes());
+        }
+    }
+    let path = folder.join(name);
+    std::fs::write(&path, bytes).unwrap();
+    path
+}
+
+fn json(args: &[&str]) -> Value {
+    let output = plimsoll(&[args, &["--json"]].concat());
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn said(args: &[&str], code: i32) -> String {
+    let output = plimsoll(args);
+    let text = words(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{args:?}: {text}");
+    text
+}
+
+#[test]
+fn a_codec_is_learned_compared_and_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = vectors(folder.path(), "rows.npy", 3000);
+    let codec = folder.path().join("codec.safetensors");
+    let (rows, out) = (rows.to_str().unwrap(), codec.to_str().unwrap());
+    let train =
+        ["vec", "train-codec", rows, "--latent", "8", "-o", out, "--epochs", "1", "--memory", "16MiB"];
+    let report = json(&train);
+    assert!(report["peak_bytes"].as_u64().unwrap() <= report["predicted_peak_bytes"].as_u64().unwrap());
+    assert!(report["predicted_peak_bytes"].as_u64().unwrap() <= 16 << 20);
+    let compared = report["compared"].as_array().unwrap();
+    let names: Vec<&str> = compared.iter().map(|one| one["name"].as_str().unwrap()).collect();
+    assert!(names.contains(&"PCA, int8") && names.contains(&"binary: rotated signs"), "{names:?}");
+    assert_eq!((compared[0]["learned"].as_bool(), compared[0]["row_bytes"].as_u64()), (Some(true), Some(12)));
+    for one in compared {
+        let recall = one["recall_at_10"].as_f64().unwrap();
+        assert!((0.1..=1.0).contains(&recall) && one["mse"].as_f64().unwrap() > 0.0, "{one}");
+    }
+    let winner = report["winner"].as_str().unwrap();
+    assert_eq!(report["neural_wins"].as_bool().unwrap(), winner == names[0]);
+    assert!(report["verdict"].as_str().unwrap().contains(winner));
+    // What was written is what anybody can load.
+    let account = Engine::in_memory(Bytes::mib(1), "vec").unwrap().account("vec").unwrap();
+    let loaded = NeuralCodec::load(&codec, &account).unwrap();
+    assert_eq!(loaded.shape(), NeuralShape::new(DIMENSION, 8));
+    // It is not written over, before any work is done, unless that is wanted.
+    let before = std::fs::read(&codec).unwrap();
+    assert!(said(&train, 1).contains("is there already"));
+    assert_eq!(std::fs::read(&codec).unwrap(), before);
+    let text = plimsoll(&[&train[..], &["--force", "--normalized"]].concat());
+    let text = String::from_utf8_lossy(&text.stdout).into_owned();
+    assert!(text.contains("recall@10") && text.contains("at 12 bytes a vector"), "{text}");
+    assert_ne!(std::fs::read(&codec).unwrap(), before);
+    assert!(NeuralCodec::load(&codec, &account).unwrap().shape().normalized);
+}
+
+#[test]
+fn what_cannot_be_learned_is_said_and_writes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = vectors(folder.path(), "rows.npy", 200);
+    let few = vectors(folder.path(), "few.npy", 20);
+    let out = folder.path().join("codec.safetensors");
+    let (rows, few, out) = (rows.to_str().unwrap(), few.to_str().unwrap(), out.to_str().unwrap());
+    let train = |file, latent, memory| {
+        said(&["vec", "train-codec", file, "--latent", latent, "-o", out, "--memory", memory], 1)
+    };
+    assert!(train(rows, "0", "16MiB").contains("take 1 to 32"));
+    assert!(train(rows, "33", "16MiB").contains("take 1 to 32"));
+    assert!(train(few, "8", "16MiB").contains("20 vectors are too few"));
+    assert!(train(rows, "8", "100KiB").contains("would do"));
+    assert!(train("nowhere.npy", "8", "16MiB").contains("could not be read"));
+    said(&["vec", "train-codec", rows, "-o", out], 2);
+    assert!(!Path::new(out).exists());
+}
+
+#[test]
+fn a_codec_is_measured_beside_the_product_alone() {
+    let rows = json(&[
+        "vec",
+        "bench-codec",
+        "--quick",
+        "--rows",
+        "200",
+        "--dimension",
+        "40",
+        "--latent",
+        "20",
+        "--threads",
+        "2",
+    ]);
+    let rows = rows.as_array().unwrap();
+    for (work, engine) in [
+        ("the product 40<-20 alone", "gemm"),
+        ("decode_flat 40<-20", "plimsoll"),
+        ("decode 40<-20", "plimsoll"),
+        ("decode_into 40<-20", "plimsoll"),
+        ("encode 40->20", "plimsoll"),
+    ] {
+        let row = rows.iter().find(|row| row["work"] == work).unwrap();
+        assert_eq!(row["engine"], engine);
+        assert!(
+            row["vectors_per_second"].as_f64().unwrap() > 0.0 && row["gemm_fraction"].as_f64().unwrap() > 0.0
+        );
+    }
+    let error = said(&["vec", "bench-codec", "--quick", "--latent", "769"], 1);
+    assert!(error.contains("take 1 to 768"), "{error}");
+}
