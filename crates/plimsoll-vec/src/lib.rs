@@ -4,11 +4,12 @@
 //! * [`Coder`]: vectors to blocks of rows and back; [`Layout`] says where in a block a thing is.
 //! * [`Queries`], [`scan`]: distances to the rows of blocks; [`Tops`]: the nearest of them, [`Hit`] by [`Hit`].
 //! * [`mod@column`], [`segment`]: what lies on disk; [`index`]: a folder of it, and the search within a budget.
-//! * [`input`]: vectors from files.
+//! * [`input`]: vectors from files. [`gpu`]: a flat search on a device, of rows that lie there or are streamed to it.
 
 mod code;
 mod codec;
 pub mod column;
+pub mod gpu;
 pub mod index;
 pub mod input;
 mod metric;

@@ -263,7 +263,7 @@ impl KernelSet {
         let queries = plan.shape.queries;
         if plan.bounded {
             // Only some GPUs have the memory for a wide tile.
-            let wide = queries > 128 && matches!(self.capability.0, 9 | 10);
+            let wide = false;
             let width = if wide { 256 } else { 128 };
             let tiles = search.looked_at().div_ceil(TILE) * u64::from(queries.div_ceil(width));
             let most = u64::from(self.multiprocessors.max(1)) * if wide { 1 } else { 2 };
