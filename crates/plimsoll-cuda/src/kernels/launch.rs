@@ -390,6 +390,7 @@ impl KernelSet {
             capability: self.capability,
             name: program.name(),
             text: program.source(),
+            own: program.own(),
         };
         let code = self.compiler.code(&job).map_err(KernelError::Code)?;
         // SAFETY: the code is whole: it comes from the compiler, or from a file whose checksum agrees. PTX ends with

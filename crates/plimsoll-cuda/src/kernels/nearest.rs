@@ -13,8 +13,9 @@ use super::launch::{KernelError, KernelSet, Shape, THREADS, narrow, parameters};
 use super::program::Program;
 use crate::driver::RawStream;
 
-/// From so many queries on, products of the matrix units come first.
+/// From so many queries on, products of the matrix units come first: sooner where rows are short.
 const MANY: u32 = 17;
+const MANY_HALVES: u32 = 9;
 /// Of so few rows as this the last one would be a bound that changes much from sample to sample.
 const SAMPLE_MIN: u64 = 16;
 /// The fewest candidates that a query has room for.
@@ -60,7 +61,8 @@ impl Plan {
     pub(crate) fn of(shape: NearestShape, capability: (u32, u32)) -> Self {
         let floats = !shape.number.scaled();
         let whole = shape.row_bytes().is_multiple_of(16);
-        let bounded = shape.queries >= MANY && floats && whole && capability >= (8, 0);
+        let many = if shape.number == Number::F32 { MANY } else { MANY_HALVES };
+        let bounded = shape.queries >= many && floats && whole && capability >= (8, 0);
         let padded = shape.dimension.next_multiple_of(16);
         let rows = u64::from(shape.rows);
         // As many are looked at first as there is room for: then so many candidates are expected that four times
@@ -262,8 +264,8 @@ impl KernelSet {
     ) -> Result<(), KernelError> {
         let queries = plan.shape.queries;
         if plan.bounded {
-            // Only some GPUs have the memory for a wide tile.
-            let wide = false;
+            // Hopper has a way of its own for wide tiles; elsewhere two thread blocks with narrow ones do better.
+            let wide = queries > 128 && self.capability == (9, 0);
             let width = if wide { 256 } else { 128 };
             let tiles = search.looked_at().div_ceil(TILE) * u64::from(queries.div_ceil(width));
             let most = u64::from(self.multiprocessors.max(1)) * if wide { 1 } else { 2 };
@@ -356,7 +358,7 @@ mod tests {
                         assert!(names(lists).contains(&format!("merge_{kind}").as_str()));
                         let first = if plan.bounded { format!("many_{kind}_128") } else { format!("few_{kind}_1") };
                         assert!(names(scan).contains(&first.as_str()), "{first}");
-                        assert!(!plan.bounded || capability.0 >= 8 && queries > 16 && dimension == 768);
+                        assert!(!plan.bounded || capability.0 >= 8 && queries > 8 && dimension == 768);
                     }
                 }
             }

@@ -94,11 +94,16 @@ impl Program {
             Self::NearestFewF32 => few!("FEW(f32, F32)"),
             Self::NearestFewInt8 => few!("FEW(int8, Int8)"),
             Self::NearestLists => concat!(include_str!("cuda/nearest.cuh"), include_str!("cuda/nearest_lists.cu")),
-            Self::NearestManyBf16 => many!("MANY(bf16, TensorBf16)"),
-            Self::NearestManyF16 => many!("MANY(f16, TensorF16)"),
-            Self::NearestManyF32 => many!("MANY(f32, TensorF32)"),
+            Self::NearestManyBf16 => many!("MANY(bf16, TensorBf16, GroupBf16)"),
+            Self::NearestManyF16 => many!("MANY(f16, TensorF16, GroupF16)"),
+            Self::NearestManyF32 => many!("MANY(f32, TensorF32, GroupF32)"),
             Self::Sum => include_str!("cuda/sum.cu"),
         }
+    }
+
+    /// Whether it has code for what only one architecture has.
+    pub const fn own(self) -> bool {
+        matches!(self, Self::NearestManyBf16 | Self::NearestManyF16 | Self::NearestManyF32)
     }
 
     /// What can be launched of it.

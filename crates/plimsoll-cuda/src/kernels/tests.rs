@@ -36,7 +36,7 @@ fn compiler(cache: &Path) -> Compiler {
 }
 
 fn job<'a>(capability: (u32, u32), name: &'a str, text: &'a str) -> Job<'a> {
-    Job { device: "cuda:0", capability, name, text }
+    Job { device: "cuda:0", capability, name, text, own: false }
 }
 
 fn ptx(nvrtc: &Nvrtc, program: Program, architecture: u32) -> String {

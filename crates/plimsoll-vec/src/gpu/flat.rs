@@ -131,7 +131,11 @@ impl Flat {
         let mut at_once = count;
         let mut desk = loop {
             match Desk::take(self, &chunks, at_once, k) {
-                Err(GpuError::Lease(LeaseError::Refused { .. })) if at_once > 1 => at_once = at_once.div_ceil(2),
+                Err(GpuError::Lease(LeaseError::Refused { .. } | LeaseError::TooLarge { .. }))
+                    if at_once > 1 =>
+                {
+                    at_once = at_once.div_ceil(2);
+                }
                 desk => break desk?,
             }
         };

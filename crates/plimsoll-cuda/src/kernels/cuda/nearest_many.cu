@@ -9,7 +9,7 @@ constexpr u32 UNITS = DEEP / 16;
 
 #if __CUDA_ARCH__ >= 800
 
-extern __shared__ __align__(128) u8 stages[];
+extern __shared__ __align__(1024) u8 stages[];
 
 // Sixteen bytes on their way to the block's memory; zeros where there is nothing to be copied.
 void bring(u32 to, const u8 *from, bool there) {
@@ -44,87 +44,133 @@ struct TensorF32 {
 // Where a unit lies in a tile: eight rows below each other are in eight different banks.
 u32 place(u32 row, u32 unit) { return row * DEEP + ((unit ^ (row & 7)) * 16); }
 
-// A thread block has TILE rows and 8 * 4 * ACROSS queries: each of 8 warps a half of the rows and a quarter of the queries.
-template <class Tensor, u32 ACROSS, u32 STAGES> void many(const Search &s) {
-    constexpr u32 WIDE = ACROSS * 32;
-    constexpr u32 STAGE = (TILE + WIDE) * DEEP;
-    constexpr u32 STEP = THREADS / UNITS;
-    const u32 lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-    const u32 looked = looked_at(s);
-    const u32 units = (u32)(s.row_bytes / 16), steps = (units + UNITS - 1) / UNITS;
-    const u32 across = (s.queries_count + WIDE - 1) / WIDE;
-    const u32 tiles = ((looked + TILE - 1) / TILE) * across;
-    const u32 memory = (u32)__cvta_generic_to_shared(stages);
+// Brings tiles of rows and queries into the block's memory, stage after stage, over the ends of tiles.
+template <u32 WIDE, u32 STAGES> struct Fetch {
+    static constexpr u32 STAGE = (TILE + WIDE) * DEEP;
+    static constexpr u32 STEP = THREADS / UNITS;
+    u32 memory, steps, across, tiles;
+    u32 looked, units, unit, line;
+    u32 tile, step, stage;
+    const u8 *rows[TILE / STEP];
+    u32 there;
+    const u8 *queries;
+    u32 queries_there;
 
-    // What is brought next.
-    u32 next_tile = blockIdx.x, next_step = 0, next_stage = 0;
-    const u32 unit = threadIdx.x % UNITS, line = threadIdx.x / UNITS;
-    const u8 *from_rows[TILE / STEP];
-    u32 there = 0;
-    const u8 *from_queries = nullptr;
-    u32 queries_there = 0;
-    auto turn = [&]() {
-        const u32 base = next_tile / across * TILE;
+    Fetch(const Search &s) {
+        memory = (u32)__cvta_generic_to_shared(stages);
+        looked = looked_at(s);
+        units = (u32)(s.row_bytes / 16);
+        steps = (units + UNITS - 1) / UNITS;
+        across = (s.queries_count + WIDE - 1) / WIDE;
+        tiles = ((looked + TILE - 1) / TILE) * across;
+        unit = threadIdx.x % UNITS;
+        line = threadIdx.x / UNITS;
+        tile = blockIdx.x;
+        step = stage = there = queries_there = 0;
+        queries = nullptr;
+    }
+    void turn(const Search &s) {
+        const u32 base = tile / across * TILE;
         there = 0;
 #pragma unroll
         for (u32 n = 0; n < TILE / STEP; n++) {
             const u32 at = base + line + n * STEP;
-            from_rows[n] = row_of(s, row_at(s, min(at, looked - 1))) + unit * 16;
+            rows[n] = row_of(s, row_at(s, min(at, looked - 1))) + unit * 16;
             there |= (at < looked ? 1u : 0u) << n;
         }
-        const u32 query = next_tile % across * WIDE + line;
-        from_queries = s.queries + query * s.row_bytes + unit * 16;
+        const u32 query = tile % across * WIDE + line;
+        queries = s.queries + query * s.row_bytes + unit * 16;
         queries_there = 0;
 #pragma unroll
         for (u32 n = 0; n < WIDE / STEP; n++)
             queries_there |= (query + n * STEP < s.queries_count ? 1u : 0u) << n;
-    };
-    auto fetch = [&]() {
-        if (next_tile < tiles) {
-            if (next_step == 0)
-                turn();
-            const u32 to = memory + next_stage * STAGE;
-            const bool within = next_step * UNITS + unit < units;
-            const u32 offset = next_step * DEEP;
+    }
+    void next(const Search &s) {
+        if (tile < tiles) {
+            if (step == 0)
+                turn(s);
+            const u32 to = memory + stage * STAGE;
+            const bool within = step * UNITS + unit < units;
+            const u32 offset = step * DEEP;
 #pragma unroll
             for (u32 n = 0; n < TILE / STEP; n++) {
                 const bool is = within && (there >> n & 1);
-                bring(to + place(line + n * STEP, unit), is ? from_rows[n] + offset : s.rows, is);
+                bring(to + place(line + n * STEP, unit), is ? rows[n] + offset : s.rows, is);
             }
 #pragma unroll
             for (u32 n = 0; n < WIDE / STEP; n++) {
                 const bool is = within && (queries_there >> n & 1);
                 bring(to + place(TILE + line + n * STEP, unit),
-                      is ? from_queries + (u64)n * STEP * s.row_bytes + offset : s.rows, is);
+                      is ? queries + (u64)n * STEP * s.row_bytes + offset : s.rows, is);
             }
-            if (++next_step == steps) {
-                next_step = 0;
-                next_tile += gridDim.x;
+            if (++step == steps) {
+                step = 0;
+                tile += gridDim.x;
             }
         }
-        next_stage = next_stage + 1 == STAGES ? 0 : next_stage + 1;
+        stage = stage + 1 == STAGES ? 0 : stage + 1;
         asm volatile("cp.async.commit_group;");
-    };
+    }
+};
+
+// What bounds two rows, eight below each other, and which of their products make candidates.
+// Distances: (1 - slack) (x² + q²) - 2 q x. Products: - slack |q| |x| - q x.
+struct Judge {
+    u32 base, query, looked;
+    float size[2];
+    float less, times;
+
+    Judge(const Search &s, u32 first, u32 column) {
+        base = first;
+        query = column;
+        looked = looked_at(s);
+#pragma unroll
+        for (u32 h = 0; h < 2; h++) {
+            const u32 at = base + h * 8;
+            size[h] = at < looked ? s.sizes[row_at(s, at)] : __uint_as_float(0x7fc00000u);
+        }
+        less = s.distance ? 1.0f - s.slack : -s.slack;
+        times = s.distance ? -2.0f : -1.0f;
+    }
+    void column(const Search &s, u32 offset, float upper, float lower) {
+        const u32 number = query + offset;
+        if (number >= s.queries_count)
+            return;
+        const float own = s.each[number].own, bound = s.each[number].bound;
+#pragma unroll
+        for (u32 h = 0; h < 2; h++) {
+            const float both = s.distance ? size[h] + own : size[h] * own;
+            const float low = fmaf(times, h ? lower : upper, less * both);
+            const bool in = low <= bound;
+            if (in || s.direct) {
+                const u32 at = base + h * 8;
+                const float high = fmaf(2.0f * s.slack, both, low);
+                if (at < looked)
+                    put(s, number, at, in && is_finite(high) ? key_of(high, row_at(s, at)) : NONE);
+            }
+        }
+    }
+};
+
+// A thread block has TILE rows and 8 * 4 * ACROSS queries: each of 8 warps a half of the rows and a quarter of the queries.
+template <class Tensor, u32 ACROSS, u32 STAGES> void many(const Search &s) {
+    constexpr u32 WIDE = ACROSS * 32;
+    constexpr u32 STAGE = (TILE + WIDE) * DEEP;
+    Fetch<WIDE, STAGES> fetch(s);
 #pragma unroll
     for (u32 n = 0; n < STAGES - 1; n++)
-        fetch();
+        fetch.next(s);
 
+    const u32 lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     const u32 half = warp / 4 * 64, quarter = warp % 4 * ACROSS * 8;
     u32 stage = 0;
-    for (u32 tile = blockIdx.x; tile < tiles; tile += gridDim.x) {
-        float sums[4][ACROSS][4];
-#pragma unroll
-        for (u32 i = 0; i < 4; i++)
-#pragma unroll
-            for (u32 j = 0; j < ACROSS; j++)
-#pragma unroll
-                for (u32 n = 0; n < 4; n++)
-                    sums[i][j][n] = 0.0f;
-        for (u32 step = 0; step < steps; step++) {
+    for (u32 tile = blockIdx.x; tile < fetch.tiles; tile += gridDim.x) {
+        float sums[4][ACROSS][4] = {};
+        for (u32 step = 0; step < fetch.steps; step++) {
             asm volatile("cp.async.wait_group %0;" ::"n"(STAGES - 2));
             __syncthreads();
-            fetch();
-            const u32 at = memory + stage * STAGE;
+            fetch.next(s);
+            const u32 at = fetch.memory + stage * STAGE;
             stage = stage + 1 == STAGES ? 0 : stage + 1;
 #pragma unroll
             for (u32 part = 0; part < UNITS / 2; part++) {
@@ -145,58 +191,115 @@ template <class Tensor, u32 ACROSS, u32 STAGES> void many(const Search &s) {
                 }
             }
         }
-
-        // Rows of this thread, and what bounds them.
-        const u32 base = tile / across * TILE + half + lane / 4;
-        float size[4][2];
 #pragma unroll
-        for (u32 i = 0; i < 4; i++)
+        for (u32 i = 0; i < 4; i++) {
+            Judge judge(s, tile / fetch.across * TILE + half + i * 16 + lane / 4,
+                        tile % fetch.across * WIDE + quarter + lane % 4 * 2);
 #pragma unroll
-            for (u32 h = 0; h < 2; h++) {
-                const u32 at = base + i * 16 + h * 8;
-                size[i][h] = at < looked ? s.sizes[row_at(s, at)] : __uint_as_float(0x7fc00000u);
-            }
-        const u32 column = tile % across * WIDE + quarter + lane % 4 * 2;
-        // Distances: (1 - slack) (x² + q²) - 2 q x. Products: - slack |q| |x| - q x.
-        const float less = s.distance ? 1.0f - s.slack : -s.slack;
-        const float times = s.distance ? -2.0f : -1.0f;
+            for (u32 j = 0; j < ACROSS; j++)
 #pragma unroll
-        for (u32 j = 0; j < ACROSS; j++)
-#pragma unroll
-            for (u32 c = 0; c < 2; c++) {
-                const u32 query = column + j * 8 + c;
-                if (query >= s.queries_count)
-                    continue;
-                const float own = s.each[query].own, bound = s.each[query].bound;
-#pragma unroll
-                for (u32 i = 0; i < 4; i++)
-#pragma unroll
-                    for (u32 h = 0; h < 2; h++) {
-                        const float x = size[i][h];
-                        const float both = s.distance ? x + own : x * own;
-                        const float product = sums[i][j][h * 2 + c];
-                        const float low = fmaf(times, product, less * both);
-                        const bool in = low <= bound;
-                        if (in || s.direct) {
-                            const u32 at = base + i * 16 + h * 8;
-                            const float high = fmaf(2.0f * s.slack, both, low);
-                            if (at < looked)
-                                put(s, query, at, in && is_finite(high) ? key_of(high, row_at(s, at)) : NONE);
-                        }
-                    }
-            }
+                for (u32 c = 0; c < 2; c++)
+                    judge.column(s, j * 8 + c, sums[i][j][c], sums[i][j][2 + c]);
+        }
     }
     asm volatile("cp.async.wait_all;");
 }
 
-#define MANY(name, Tensor)                                                                                           \
-    extern "C" __global__ void __launch_bounds__(THREADS) many_##name##_128(Search s) { many<Tensor, 4, 3>(s); }      \
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+
+// Hopper's own way: a warpgroup multiplies 64 rows by 256 queries where they lie in the block's memory, and goes on
+// while it does.
+#define EIGHT(n)                                                                                                     \
+    "+f"(d[n]), "+f"(d[n + 1]), "+f"(d[n + 2]), "+f"(d[n + 3]), "+f"(d[n + 4]), "+f"(d[n + 5]), "+f"(d[n + 6]),       \
+        "+f"(d[n + 7])
+#define ALL_128                                                                                                      \
+    EIGHT(0), EIGHT(8), EIGHT(16), EIGHT(24), EIGHT(32), EIGHT(40), EIGHT(48), EIGHT(56), EIGHT(64), EIGHT(72),       \
+        EIGHT(80), EIGHT(88), EIGHT(96), EIGHT(104), EIGHT(112), EIGHT(120)
+#define GROUP_MULTIPLY(shape, flags)                                                                                 \
+    static void multiply(float (&d)[128], u64 a, u64 b, u32 more) {                                                  \
+        asm volatile("{ .reg .pred more; setp.ne.b32 more, %130, 0; wgmma.mma_async.sync.aligned." shape " {"          \
+                     LIST "}, %128, %129, more, 1, 1" flags "; }"                                                    \
+                     : ALL_128                                                                                       \
+                     : "l"(a), "l"(b), "r"(more));                                                                   \
+    }
+#define LIST                                                                                                         \
+    "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, " \
+    "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, " \
+    "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, " \
+    "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63, " \
+    "%64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, %79, " \
+    "%80, %81, %82, %83, %84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, %95, " \
+    "%96, %97, %98, %99, %100, %101, %102, %103, %104, %105, %106, %107, %108, %109, %110, %111, " \
+    "%112, %113, %114, %115, %116, %117, %118, %119, %120, %121, %122, %123, %124, %125, %126, %127"
+
+struct GroupF16 {
+    GROUP_MULTIPLY("m64n256k16.f32.f16.f16", ", 0, 0")
+};
+struct GroupBf16 {
+    GROUP_MULTIPLY("m64n256k16.f32.bf16.bf16", ", 0, 0")
+};
+struct GroupF32 {
+    GROUP_MULTIPLY("m64n256k8.f32.tf32.tf32", "")
+};
+
+// How a matrix lies: rows of 128 bytes, eight of them swizzled as `place` does, the next eight 1024 bytes further.
+u64 matrix(u32 at) { return (u64)((at & 0x3ffff) >> 4) | 1ull << 16 | 64ull << 32 | 1ull << 62; }
+
+template <class Group> void wide(const Search &s) {
+    constexpr u32 WIDE = 256, STAGES = 4;
+    constexpr u32 STAGE = (TILE + WIDE) * DEEP;
+    Fetch<WIDE, STAGES> fetch(s);
+    // A stage is filled when all have finished with it: that is known two steps after its use.
+    for (u32 n = 0; n < STAGES - 2; n++)
+        fetch.next(s);
+
+    const u32 lane = threadIdx.x % 32, group = threadIdx.x / 128, warp = threadIdx.x / 32 % 4;
+    u32 stage = 0;
+    for (u32 tile = blockIdx.x; tile < fetch.tiles; tile += gridDim.x) {
+        float d[128];
+        for (u32 step = 0; step < fetch.steps; step++) {
+            asm volatile("cp.async.wait_group %0;" ::"n"(STAGES - 3));
+            asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+            __syncthreads();
+            const u32 at = fetch.memory + stage * STAGE;
+            stage = stage + 1 == STAGES ? 0 : stage + 1;
+            asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
+#pragma unroll
+            for (u32 part = 0; part < UNITS / 2; part++)
+                Group::multiply(d, matrix(at + group * 64 * DEEP + part * 32), matrix(at + TILE * DEEP + part * 32),
+                                step + part);
+            asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
+            fetch.next(s);
+            asm volatile("wgmma.wait_group.sync.aligned 1;" ::: "memory");
+        }
+        asm volatile("wgmma.wait_group.sync.aligned 0;" ::: "memory");
+        Judge judge(s, tile / fetch.across * TILE + group * 64 + warp * 16 + lane / 4,
+                    tile % fetch.across * WIDE + lane % 4 * 2);
+#pragma unroll
+        for (u32 j = 0; j < 32; j++)
+#pragma unroll
+            for (u32 c = 0; c < 2; c++)
+                judge.column(s, j * 8 + c, d[j * 4 + c], d[j * 4 + 2 + c]);
+    }
+    asm volatile("cp.async.wait_all;");
+}
+
+#define MANY(name, Tensor, Group)                                                                                    \
+    extern "C" __global__ void __launch_bounds__(THREADS, 2) many_##name##_128(Search s) { many<Tensor, 4, 3>(s); }   \
+    extern "C" __global__ void __launch_bounds__(THREADS, 1) many_##name##_256(Search s) { wide<Group>(s); }
+
+#else
+
+#define MANY(name, Tensor, Group)                                                                                    \
+    extern "C" __global__ void __launch_bounds__(THREADS, 2) many_##name##_128(Search s) { many<Tensor, 4, 3>(s); }   \
     extern "C" __global__ void __launch_bounds__(THREADS, 1) many_##name##_256(Search s) { many<Tensor, 8, 4>(s); }
+
+#endif
 
 #else
 
 // The host does not launch these on a GPU that is older.
-#define MANY(name, Tensor)                                                                                           \
+#define MANY(name, Tensor, Group)                                                                                    \
     extern "C" __global__ void many_##name##_128(Search) {}                                                          \
     extern "C" __global__ void many_##name##_256(Search) {}
 
