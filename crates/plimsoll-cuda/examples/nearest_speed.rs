@@ -1,6 +1,7 @@
 //! How fast the nearest rows are found on the first GPU, beside its own copies, and whether the answers are right.
 //!
-//! `cargo run --release -p plimsoll-cuda --example nearest_speed [ROWS [DIMENSION]]`. Rows are random, the same each
+//! `cargo run --release -p plimsoll-cuda --example nearest_speed [ROWS [DIMENSION [many]]]`, `many` for one search by
+//! a thousand queries alone, under a profiler. Rows are random, the same each
 //! time. Answers are compared with the host's, which adds up in another order, and those of many queries with those of
 //! each query alone, to the bit. One line of JSON for each figure.
 
@@ -26,6 +27,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let cuda = Cuda::load(CudaSettings::default())?;
     let device: Arc<dyn Device> = cuda.device(0)?;
     let bench = Bench::new(device, rows, dimension)?;
+    if arguments.next().is_some_and(|word| word == "many") {
+        return bench.many(Number::F16);
+    }
     bench.copies()?;
     bench.checked()?;
     for number in [Number::F32, Number::F16, Number::Bf16, Number::Int8] {
@@ -126,7 +130,8 @@ impl Bench {
             self.device.upload(STREAM, bytes, raw.whole())?;
             let count = bytes.len() as u64 / 4;
             let target = self.take(count * number.bits() / 8)?;
-            let scales = if number.scaled() { Some(self.take(count / u64::from(self.dimension) * 4)?) } else { None };
+            let scales =
+                if number.scaled() { Some(self.take(count / u64::from(self.dimension) * 4)?) } else { None };
             let from = Numbers { span: raw.whole(), number: Number::F32, scales: None };
             let group = self.dimension;
             let scales_of = scales.as_ref().map(|scales| Scales { span: scales.whole(), group });
@@ -184,9 +189,13 @@ impl Bench {
         let rows = self.rows.min(40_000);
         for number in [Number::F32, Number::F16, Number::Bf16, Number::Int8] {
             let stored = self.stored(rows, number)?;
-            for (queries, measure) in
-                [(1, Measure::Distance), (3, Measure::Product), (8, Measure::Distance), (40, Measure::Distance), (150, Measure::Product)]
-            {
+            for (queries, measure) in [
+                (1, Measure::Distance),
+                (3, Measure::Product),
+                (8, Measure::Distance),
+                (40, Measure::Distance),
+                (150, Measure::Product),
+            ] {
                 let shape = self.shape(rows, queries, number, measure);
                 let found = self.search(shape, &stored, 0)?;
                 // A few of them: the reference takes its time.
@@ -205,6 +214,11 @@ impl Bench {
             }
         }
         Ok(())
+    }
+
+    fn many(&self, number: Number) -> Result<(), Box<dyn Error>> {
+        let stored = self.stored(self.rows, number)?;
+        self.search(self.shape(self.rows, QUERIES, number, Measure::Distance), &stored, 0).map(drop)
     }
 
     fn kind(&self, number: Number) -> Result<(), Box<dyn Error>> {

@@ -188,7 +188,8 @@ impl View<'_> {
             lists: lists.address(),
             desk: desk.address(),
         };
-        let uses: Vec<&Use> = [&rows, &queries, &lists, &desk].into_iter().chain(&scales).chain(&mask).collect();
+        let uses: Vec<&Use> =
+            [&rows, &queries, &lists, &desk].into_iter().chain(&scales).chain(&mask).collect();
         // SAFETY: as above; the desk is as large as the plan says.
         self.launch(stream, &uses, |raw| unsafe { kernels.nearest(raw, &plan, &at) })
     }

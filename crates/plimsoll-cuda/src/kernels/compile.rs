@@ -54,13 +54,14 @@ impl Compiler {
             log,
         };
         let (major, minor) = nvrtc.version();
-        let (architecture, form) = target(nvrtc.architectures(), job.capability, job.own).ok_or_else(|| {
-            let (wanted, lower) = job.capability;
-            refused(format!(
-                "NVRTC {major}.{minor} makes no code for compute capability {wanted}.{lower}; \
+        let (architecture, form) =
+            target(nvrtc.architectures(), job.capability, job.own).ok_or_else(|| {
+                let (wanted, lower) = job.capability;
+                refused(format!(
+                    "NVRTC {major}.{minor} makes no code for compute capability {wanted}.{lower}; \
                  an older NVRTC does"
-            ))
-        })?;
+                ))
+            })?;
         let options = [architecture, "-default-device".to_owned(), "--std=c++17".to_owned()];
 
         let compiler = format!("NVRTC {major}.{minor}");

@@ -302,7 +302,8 @@ impl KernelSet {
         let count = narrow(index.len() as u64);
         let units = block / UNIT_BYTES;
         let most = if route == Route::Link { LINK_THREAD_BLOCKS } else { u64::from(u32::MAX >> 1) };
-        let shape = |pieces: u64| Shape { grid: (narrow(pieces.min(most)), 1), block: (narrow(TEAM), 1), shared: 0 };
+        let shape =
+            |pieces: u64| Shape { grid: (narrow(pieces.min(most)), 1), block: (narrow(TEAM), 1), shared: 0 };
         if block < PIECE_BYTES {
             let shape = shape((block * u64::from(count)).div_ceil(PIECE_BYTES));
             let units = narrow(units);

@@ -26,6 +26,8 @@ const HIGHEST_GRID: u32 = 32_768;
 /// Rows of a tile, bytes of each at a time.
 const TILE: u64 = 128;
 const DEEP: u64 = 128;
+/// Of so many times as many rows as a query has room for candidates, the first part of a search by many has.
+const FIRST_PART: u32 = 8;
 /// The fewest places of a list in a thread block's memory, so that each thread has two.
 const PLACES_MIN: u32 = 512;
 
@@ -112,6 +114,15 @@ impl Plan {
         if self.shape.number == Number::F32 { 2.02 / 1024.0 + sums } else { sums }
     }
 
+    /// Rows pass by in two parts where many queries make many candidates: the lists of the first, smaller one bound the
+    /// rows of the second better than a sample does.
+    fn parts(&self) -> impl Iterator<Item = (u32, u32)> {
+        let rows = self.shape.rows;
+        let first = self.room.saturating_mul(FIRST_PART);
+        let cut = if self.bounded && self.stride > 0 && first < rows / 4 { first } else { 0 };
+        [(0, cut), (cut, rows)].into_iter().filter(|(begin, end)| begin < end)
+    }
+
     /// Places of a list while it is made.
     fn places(&self) -> u32 {
         self.shape.k.next_power_of_two().max(PLACES_MIN)
@@ -130,7 +141,8 @@ pub(super) fn shared_bytes(entry: &str) -> u32 {
 
 /// Tiles of 256 queries, four of them under way, or of 128, and three.
 const fn tile_bytes(wide: bool) -> u64 {
-    if wide { 4 * (TILE + 256) * DEEP } else { 3 * (TILE + 128) * DEEP }
+    // Behind the stages: what bounds the queries of two tiles.
+    if wide { 4 * (TILE + 256) * DEEP + 2 * 256 * 8 } else { 3 * (TILE + 128) * DEEP + 2 * 128 * 8 }
 }
 
 /// Where the operands are on the device, and the number of the first row.
@@ -175,6 +187,8 @@ struct Search {
     places: u32,
     from: u32,
     slack: f32,
+    begin: u32,
+    end: u32,
     unused: u32,
 }
 
@@ -207,12 +221,14 @@ impl Search {
             places: plan.places(),
             from: 0,
             slack: plan.slack(),
+            begin: 0,
+            end: shape.rows,
             unused: 0,
         }
     }
 
     fn looked_at(&self) -> u64 {
-        u64::from(if self.stride == 0 { self.count } else { self.room })
+        u64::from(if self.stride == 0 { self.end - self.begin } else { self.room })
     }
 }
 
@@ -230,11 +246,8 @@ impl KernelSet {
         let search = Search::new(plan, at);
         let (kind, query_kind) = (word(plan.shape.number), word(plan.shape.query_number()));
         let [lists, scan] = plan.programs();
-        let queries = |shared: u32| Shape {
-            grid: (plan.shape.queries, 1),
-            block: (narrow(THREADS), 1),
-            shared,
-        };
+        let queries =
+            |shared: u32| Shape { grid: (plan.shape.queries, 1), block: (narrow(THREADS), 1), shared };
         let keys = queries(2 * 8 * plan.places());
         // SAFETY: the caller's promise; the parameter is the kernels' only one.
         unsafe {
@@ -248,8 +261,12 @@ impl KernelSet {
                 self.pass(stream, scan, plan, sample, kind)?;
                 self.start(lists, "tighten", keys, stream, &sample)?;
             }
-            self.pass(stream, scan, plan, search, kind)?;
-            self.start(lists, &format!("merge_{kind}"), keys, stream, &search)
+            for (begin, end) in plan.parts() {
+                let part = Search { begin, end, ..search };
+                self.pass(stream, scan, plan, part, kind)?;
+                self.start(lists, &format!("merge_{kind}"), keys, stream, &part)?;
+            }
+            Ok(())
         }
     }
 
@@ -340,7 +357,11 @@ mod tests {
         let many = Program::NearestManyF16.source();
         assert!(many.contains(&format!("constexpr u32 TILE = {TILE};")));
         assert!(many.contains(&format!("constexpr u32 DEEP = {DEEP};")));
-        assert_eq!((size_of::<Search>(), QUERY_BYTES), (144, 32), "as the compiler of the kernels lays them out");
+        assert_eq!(
+            (size_of::<Search>(), QUERY_BYTES),
+            (152, 32),
+            "as the compiler of the kernels lays them out"
+        );
     }
 
     #[test]
@@ -356,7 +377,8 @@ mod tests {
                             program.entries().iter().map(|name| name.to_str().unwrap()).collect::<Vec<_>>()
                         };
                         assert!(names(lists).contains(&format!("merge_{kind}").as_str()));
-                        let first = if plan.bounded { format!("many_{kind}_128") } else { format!("few_{kind}_1") };
+                        let first =
+                            if plan.bounded { format!("many_{kind}_128") } else { format!("few_{kind}_1") };
                         assert!(names(scan).contains(&first.as_str()), "{first}");
                         assert!(!plan.bounded || capability.0 >= 8 && queries > 8 && dimension == 768);
                     }

@@ -93,7 +93,9 @@ impl Program {
             Self::NearestFewF16 => few!("FEW(f16, F16)"),
             Self::NearestFewF32 => few!("FEW(f32, F32)"),
             Self::NearestFewInt8 => few!("FEW(int8, Int8)"),
-            Self::NearestLists => concat!(include_str!("cuda/nearest.cuh"), include_str!("cuda/nearest_lists.cu")),
+            Self::NearestLists => {
+                concat!(include_str!("cuda/nearest.cuh"), include_str!("cuda/nearest_lists.cu"))
+            }
             Self::NearestManyBf16 => many!("MANY(bf16, TensorBf16, GroupBf16)"),
             Self::NearestManyF16 => many!("MANY(f16, TensorF16, GroupF16)"),
             Self::NearestManyF32 => many!("MANY(f32, TensorF32, GroupF32)"),

@@ -46,9 +46,8 @@ impl Data {
     }
 
     fn of(shape: NearestShape, seed: u64, number: impl Fn(u8) -> f32, scale: impl Fn(u8) -> f32) -> Self {
-        let numbers = |count: u64, seed| -> Vec<f32> {
-            pattern(index(count), seed).into_iter().map(&number).collect()
-        };
+        let numbers =
+            |count: u64, seed| -> Vec<f32> { pattern(index(count), seed).into_iter().map(&number).collect() };
         let dimension = u64::from(shape.dimension);
         let values = numbers(u64::from(shape.rows) * dimension, seed);
         let rows = if shape.number == Number::Int8 {
@@ -63,8 +62,7 @@ impl Data {
         } else {
             Vec::new()
         };
-        let queries =
-            stored(&numbers(u64::from(shape.queries) * dimension, seed + 2), shape.query_number());
+        let queries = stored(&numbers(u64::from(shape.queries) * dimension, seed + 2), shape.query_number());
         Self { shape, rows, scales, queries, mask: None, first: 0 }
     }
 
@@ -107,7 +105,13 @@ impl Data {
     }
 
     /// What the device makes of lists, which are written before.
-    fn search(&self, trial: &Trial<'_>, mode: StorageMode, lists: &[u8], step: &str) -> Result<Vec<u8>, Stop> {
+    fn search(
+        &self,
+        trial: &Trial<'_>,
+        mode: StorageMode,
+        lists: &[u8],
+        step: &str,
+    ) -> Result<Vec<u8>, Stop> {
         let kernels = offered(trial)?;
         let (rows, scales) = (filled(trial, &self.rows, mode)?, filled(trial, &self.scales, mode)?);
         let queries = filled(trial, &self.queries, mode)?;
@@ -289,20 +293,16 @@ fn refusals(trial: &Trial<'_>) -> Result<(), Stop> {
     let room = trial.allocate(desk.max(16), mode)?;
     let (rows, queries) = (region.part(0, 4096)?, region.part(4096, 4224)?);
     let lists = target.region.part(MARGIN, MARGIN + 64)?;
-    let ask = Nearest {
-        shape: good,
-        rows,
-        scales: None,
-        queries,
-        mask: None,
-        first: 0,
-        lists,
-        desk: room.whole(),
-    };
+    let ask =
+        Nearest { shape: good, rows, scales: None, queries, mask: None, first: 0, lists, desk: room.whole() };
     let with = |shape| kernels.nearest(STREAM, &Nearest { shape, ..ask });
     refused!("searching none", with(NearestShape { k: 0, ..good }), BadOperation { .. });
     refused!("searching too many", with(NearestShape { k: 4097, ..good }), BadOperation { .. });
-    refused!("searching vectors of nothing", with(NearestShape { dimension: 0, ..good }), BadOperation { .. });
+    refused!(
+        "searching vectors of nothing",
+        with(NearestShape { dimension: 0, ..good }),
+        BadOperation { .. }
+    );
     refused!("searching fewer rows", with(NearestShape { rows: 63, ..good }), BadOperation { .. });
     refused!("searching for more queries", with(NearestShape { queries: 3, ..good }), BadOperation { .. });
     let int8 = NearestShape { number: Number::Int8, dimension: 64, ..good };
@@ -328,7 +328,10 @@ fn refusals(trial: &Trial<'_>) -> Result<(), Stop> {
     let theirs = foreign.span(0..4096).map_err(|error| failed("taking a part", error.to_string()))?;
     refused!("searching foreign rows", with(Nearest { rows: theirs, ..ask }), DeviceError::WrongDevice);
     target.check(trial, "after what was refused")?;
-    must("searching no rows", with(Nearest { shape: NearestShape { rows: 0, ..good }, rows: region.part(0, 0)?, ..ask }))?;
+    must(
+        "searching no rows",
+        with(Nearest { shape: NearestShape { rows: 0, ..good }, rows: region.part(0, 0)?, ..ask }),
+    )?;
     target.check(trial, "after a search of no rows")
 }
 

@@ -9,8 +9,8 @@ use super::backing::Pin;
 use super::device::STAGED_MAX;
 use super::lane::Job;
 use crate::kernels::check::{self, Conversion, Pattern, RowCopy};
-use crate::kernels::reference::{self, Stored, StoredMut};
 use crate::kernels::nearest::{self, Nearest, NearestShape, NearestStored};
+use crate::kernels::reference::{self, Stored, StoredMut};
 use crate::kernels::{Numbers, Rows, simd};
 use crate::{Bytes, DeviceError, Kernels, Span, Stream};
 

@@ -9,8 +9,8 @@ use super::backing::Side;
 use super::faults::Call;
 use super::work::{Op, Piece};
 use crate::kernels::check::{self, Conversion, Pattern, RowCopy};
-use crate::kernels::reference::{self, Stored, StoredMut};
 use crate::kernels::nearest::{self, Nearest, NearestShape, NearestStored};
+use crate::kernels::reference::{self, Stored, StoredMut};
 use crate::kernels::{Numbers, Rows};
 use crate::{Bytes, DeviceError, Kernels, Span, Stream};
 

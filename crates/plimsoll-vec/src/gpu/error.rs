@@ -3,7 +3,7 @@
 use plimsoll::pool::LeaseError;
 use plimsoll_device::DeviceError;
 
-use crate::{Codec, CodeError, Metric, TOP_MAX};
+use crate::{CodeError, Codec, Metric, TOP_MAX};
 
 /// Why a device does not search.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +34,9 @@ pub enum GpuError {
         k: usize,
     },
     /// There is no room for so many rows.
-    #[error("{more} more rows do not fit: there is room for {room} and {filled} are there; make a larger one")]
+    #[error(
+        "{more} more rows do not fit: there is room for {room} and {filled} are there; make a larger one"
+    )]
     Full {
         /// How many there is room for.
         room: u32,

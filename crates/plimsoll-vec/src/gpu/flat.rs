@@ -9,10 +9,10 @@ use plimsoll_device::kernels::Number;
 use plimsoll_device::kernels::nearest::{Key, NearestShape};
 use plimsoll_device::{Device, Fence, Kernels, Stream};
 
+use super::GpuError;
 use super::pieces::{Chunk, Pieces};
 use super::ring::Ring;
 use super::settings::{FlatSettings, FlatShape, STEP};
-use super::GpuError;
 use crate::code::{finite, whole};
 use crate::{Hit, Metric, TOP_MAX};
 
@@ -72,7 +72,12 @@ impl Flat {
         Self::over(rows, pool, shape, Some(settings))
     }
 
-    fn over(rows: &Pool, pool: &Pool, shape: FlatShape, ring: Option<FlatSettings>) -> Result<Self, GpuError> {
+    fn over(
+        rows: &Pool,
+        pool: &Pool,
+        shape: FlatShape,
+        ring: Option<FlatSettings>,
+    ) -> Result<Self, GpuError> {
         shape.measure()?;
         kernels(pool.device())?;
         let pieces = Pieces::take(rows, &shape)?;
@@ -199,7 +204,8 @@ impl Flat {
         for (at, query) in queries.chunks_exact(self.shape.dimension).enumerate() {
             finite(at, query)?;
             let square: f64 = query.iter().map(|x| f64::from(*x) * f64::from(*x)).sum();
-            let scale = if self.shape.metric == Metric::Cosine && square > 0.0 { 1.0 / square.sqrt() } else { 1.0 };
+            let scale =
+                if self.shape.metric == Metric::Cosine && square > 0.0 { 1.0 / square.sqrt() } else { 1.0 };
             for number_of in query {
                 #[expect(clippy::cast_possible_truncation, reason = "a number that was a single")]
                 let value = (f64::from(*number_of) * scale) as f32;

@@ -4,8 +4,8 @@ use plimsoll::Bytes;
 use plimsoll::pool::{Lease, Pool};
 use plimsoll_device::Stream;
 
-use super::settings::FlatShape;
 use super::GpuError;
+use super::settings::FlatShape;
 use crate::{BLOCK_ROWS, Coder, Layout};
 
 /// A run of rows.
@@ -70,7 +70,9 @@ impl Pieces {
             let mut done = 0;
             while done < rows {
                 let at = self.filled;
-                let Some(piece) = self.all.iter_mut().find(|piece| at < piece.first + piece.room) else { break };
+                let Some(piece) = self.all.iter_mut().find(|piece| at < piece.first + piece.room) else {
+                    break;
+                };
                 let count = (piece.first + piece.room - at).min(rows - done);
                 piece.put(&layout, &self.block, done, at, count, stream)?;
                 done += count;

@@ -6,9 +6,9 @@ use plimsoll::Bytes;
 use plimsoll::pool::{Lease, Pool};
 use plimsoll_device::{Fence, Stream};
 
+use super::GpuError;
 use super::pieces::{Chunk, Piece};
 use super::settings::{FlatSettings, FlatShape};
-use super::GpuError;
 
 /// How long the device may take for one chunk before it counts as one that never answers.
 const PATIENCE: Duration = Duration::from_mins(1);

@@ -63,7 +63,13 @@ fn vectors(rows: usize, seed: u64) -> Vec<f32> {
 }
 
 /// What the host's scan finds among rows as a codec keeps them.
-fn on_host(shape: &FlatShape, vectors: &[f32], queries: &[f32], k: usize, live: Option<&[u64]>) -> Vec<Vec<u64>> {
+fn on_host(
+    shape: &FlatShape,
+    vectors: &[f32],
+    queries: &[f32],
+    k: usize,
+    live: Option<&[u64]>,
+) -> Vec<Vec<u64>> {
     let rows = vectors.len() / DIMENSION;
     let coded = |codec, vectors: &[f32]| {
         let coder = Coder::new(codec, shape.metric, DIMENSION).unwrap();
@@ -134,7 +140,8 @@ fn what_streams_is_found_as_what_stays_to_the_bit() {
             flat.push(&data).unwrap();
         }
         for live in [None, Some(live.as_slice())] {
-            let (one, other) = (stays.search(&asked, 20, live).unwrap(), streams.search(&asked, 20, live).unwrap());
+            let (one, other) =
+                (stays.search(&asked, 20, live).unwrap(), streams.search(&asked, 20, live).unwrap());
             let bits = |found: &[Vec<Hit>]| -> Vec<(u32, u64)> {
                 found.iter().flatten().map(|hit| (hit.score.to_bits(), hit.row)).collect()
             };
@@ -208,7 +215,10 @@ fn what_does_not_fit_is_refused_with_a_reason() {
     for k in [0, 4097] {
         assert!(matches!(flat.search(&queries(1), k, None), Err(GpuError::Count { .. })));
     }
-    assert!(matches!(flat.search(&odd[..24], 1, Some(&[1, 2])), Err(GpuError::Mask { found: 2, wanted: 1, .. })));
+    assert!(matches!(
+        flat.search(&odd[..24], 1, Some(&[1, 2])),
+        Err(GpuError::Mask { found: 2, wanted: 1, .. })
+    ));
     assert_eq!(flat.search(&queries(1), 5, None).unwrap()[0].len(), 3, "as many as there are");
 
     let bare = Bed::new(Bytes::mib(4), |settings| settings.kernels = false);

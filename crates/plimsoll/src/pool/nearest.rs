@@ -46,7 +46,8 @@ impl Lease {
                 None => lists.region().span(lists.offset()..lists.offset())?,
             };
             let queries = ask.queries.part_of(stream, 0, shape.queries_bytes())?.ok_or_else(missing)?.1;
-            let scales = ask.scales.as_ref().map(|from| part(from, stream, shape.scales_bytes())).transpose()?;
+            let scales =
+                ask.scales.as_ref().map(|from| part(from, stream, shape.scales_bytes())).transpose()?;
             let mask = ask.mask.as_ref().map(|from| part(from, stream, shape.mask_bytes())).transpose()?;
             let rows = part(&ask.rows, stream, shape.rows_bytes())?;
             let asked = Nearest { shape, rows, scales, queries, mask, first: ask.first, lists, desk };

@@ -205,7 +205,12 @@ impl Lease {
     }
 
     /// A part of this lease for work on a stream.
-    pub(super) fn part_of(&self, stream: Stream, from: u64, bytes: u64) -> Result<Option<Part<'_>>, LeaseError> {
+    pub(super) fn part_of(
+        &self,
+        stream: Stream,
+        from: u64,
+        bytes: u64,
+    ) -> Result<Option<Part<'_>>, LeaseError> {
         self.part_on(stream, from, Bytes::new(bytes).as_usize())
     }
 

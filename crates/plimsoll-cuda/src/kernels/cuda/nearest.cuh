@@ -60,15 +60,18 @@ struct Search {
     u32 from;
     // How far products in the order of the matrix units, of numbers as those take them, may be off.
     float slack;
+    // The rows of this pass.
+    u32 begin;
+    u32 end;
     u32 unused;
 };
 
-u32 looked_at(const Search &s) { return s.stride ? s.room : s.count; }
+u32 looked_at(const Search &s) { return s.stride ? s.room : s.end - s.begin; }
 
 // The row that is looked at as number `at`: of every `stride` rows one, which one is nearly random.
 u32 row_at(const Search &s, u32 at) {
     if (s.stride == 0)
-        return at;
+        return s.begin + at;
     u32 mixed = (at + 1) * 0x9e3779b1u;
     mixed ^= mixed >> 15;
     return at * s.stride + mixed % s.stride;

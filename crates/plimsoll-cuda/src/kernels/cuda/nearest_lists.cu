@@ -195,7 +195,7 @@ template <class Kind> void merge(const Search &s) {
     const u32 number = blockIdx.x;
     const Query query = s.each[number];
     const u64 *candidates = s.candidates + (u64)number * s.room;
-    const u32 given = s.direct ? s.count : query.count;
+    const u32 given = s.direct ? looked_at(s) : query.count;
     const bool lost = given > s.room;
     u64 *list = s.lists + (u64)number * s.k;
     float cut = query.bound;
@@ -225,7 +225,7 @@ template <class Kind> void merge(const Search &s) {
                 least.take(candidates[at], s.k - 1);
         }
     } else {
-        const u32 all = lost ? s.count : given;
+        const u32 all = lost ? s.end - s.begin : given;
         for (u32 start = 0; start < all; start += THREADS) {
             least.ready();
             if (threadIdx.x == 0)
@@ -234,8 +234,8 @@ template <class Kind> void merge(const Search &s) {
             const u32 at = start + threadIdx.x;
             if (at < all) {
                 if (lost) {
-                    if (is_live(s, at))
-                        queue[atomicAdd(&waiting, 1)] = at;
+                    if (is_live(s, s.begin + at))
+                        queue[atomicAdd(&waiting, 1)] = s.begin + at;
                 } else if (candidates[at] != NONE) {
                     const u32 row = (u32)candidates[at];
                     if (score_of(candidates[at]) - widening(s, query, row) <= cut)
@@ -249,6 +249,14 @@ template <class Kind> void merge(const Search &s) {
     least.absorb();
     for (u32 n = threadIdx.x; n < s.k; n += THREADS)
         list[n] = least.best[n];
+    // For the next pass.
+    if (threadIdx.x == 0) {
+        const u64 limit = least.best[s.k - 1];
+        s.each[number].limit = limit;
+        s.each[number].count = 0;
+        if (limit != NONE)
+            s.each[number].bound = fminf(query.bound, score_of(limit));
+    }
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS) merge_f32(Search s) { merge<F32>(s); }

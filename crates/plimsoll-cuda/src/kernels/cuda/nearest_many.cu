@@ -113,6 +113,20 @@ template <u32 WIDE, u32 STAGES> struct Fetch {
     }
 };
 
+// What a tile's queries are bounded by, behind the stages: of this tile, and of the one that slower warps are still at.
+template <u32 WIDE> float2 *limits_at(u32 bytes, u32 turn) { return (float2 *)(stages + bytes) + turn % 2 * WIDE; }
+
+// Brings them. What was brought is seen behind the next barrier.
+template <u32 WIDE> void bring_limits(const Search &s, float2 *limits, u32 first) {
+    if (threadIdx.x < WIDE) {
+        const u32 number = first + threadIdx.x;
+        // Nothing is below a bound that is not a number.
+        limits[threadIdx.x] = number < s.queries_count
+                                  ? make_float2(s.each[number].own, s.each[number].bound)
+                                  : make_float2(0.0f, __uint_as_float(0x7fc00000u));
+    }
+}
+
 // What bounds two rows, eight below each other, and which of their products make candidates.
 // Distances: (1 - slack) (x² + q²) - 2 q x. Products: - slack |q| |x| - q x.
 struct Judge {
@@ -132,21 +146,17 @@ struct Judge {
         less = s.distance ? 1.0f - s.slack : -s.slack;
         times = s.distance ? -2.0f : -1.0f;
     }
-    void column(const Search &s, u32 offset, float upper, float lower) {
-        const u32 number = query + offset;
-        if (number >= s.queries_count)
-            return;
-        const float own = s.each[number].own, bound = s.each[number].bound;
+    void column(const Search &s, u32 offset, float2 limit, float upper, float lower) {
 #pragma unroll
         for (u32 h = 0; h < 2; h++) {
-            const float both = s.distance ? size[h] + own : size[h] * own;
+            const float both = s.distance ? size[h] + limit.x : size[h] * limit.x;
             const float low = fmaf(times, h ? lower : upper, less * both);
-            const bool in = low <= bound;
+            const bool in = low <= limit.y;
             if (in || s.direct) {
                 const u32 at = base + h * 8;
                 const float high = fmaf(2.0f * s.slack, both, low);
-                if (at < looked)
-                    put(s, number, at, in && is_finite(high) ? key_of(high, row_at(s, at)) : NONE);
+                if (at < looked && query + offset < s.queries_count)
+                    put(s, query + offset, at, in && is_finite(high) ? key_of(high, row_at(s, at)) : NONE);
             }
         }
     }
@@ -163,8 +173,10 @@ template <class Tensor, u32 ACROSS, u32 STAGES> void many(const Search &s) {
 
     const u32 lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     const u32 half = warp / 4 * 64, quarter = warp % 4 * ACROSS * 8;
-    u32 stage = 0;
-    for (u32 tile = blockIdx.x; tile < fetch.tiles; tile += gridDim.x) {
+    u32 stage = 0, turn = 0;
+    for (u32 tile = blockIdx.x; tile < fetch.tiles; tile += gridDim.x, turn++) {
+        float2 *limits = limits_at<WIDE>(STAGES * STAGE, turn);
+        bring_limits<WIDE>(s, limits, tile % fetch.across * WIDE);
         float sums[4][ACROSS][4] = {};
         for (u32 step = 0; step < fetch.steps; step++) {
             asm volatile("cp.async.wait_group %0;" ::"n"(STAGES - 2));
@@ -193,13 +205,14 @@ template <class Tensor, u32 ACROSS, u32 STAGES> void many(const Search &s) {
         }
 #pragma unroll
         for (u32 i = 0; i < 4; i++) {
-            Judge judge(s, tile / fetch.across * TILE + half + i * 16 + lane / 4,
-                        tile % fetch.across * WIDE + quarter + lane % 4 * 2);
+            Judge judge(s, tile / fetch.across * TILE + half + i * 16 + lane / 4, tile % fetch.across * WIDE);
 #pragma unroll
             for (u32 j = 0; j < ACROSS; j++)
 #pragma unroll
-                for (u32 c = 0; c < 2; c++)
-                    judge.column(s, j * 8 + c, sums[i][j][c], sums[i][j][2 + c]);
+                for (u32 c = 0; c < 2; c++) {
+                    const u32 offset = quarter + j * 8 + lane % 4 * 2 + c;
+                    judge.column(s, offset, limits[offset], sums[i][j][c], sums[i][j][2 + c]);
+                }
         }
     }
     asm volatile("cp.async.wait_all;");
@@ -254,8 +267,10 @@ template <class Group> void wide(const Search &s) {
         fetch.next(s);
 
     const u32 lane = threadIdx.x % 32, group = threadIdx.x / 128, warp = threadIdx.x / 32 % 4;
-    u32 stage = 0;
-    for (u32 tile = blockIdx.x; tile < fetch.tiles; tile += gridDim.x) {
+    u32 stage = 0, turn = 0;
+    for (u32 tile = blockIdx.x; tile < fetch.tiles; tile += gridDim.x, turn++) {
+        float2 *limits = limits_at<WIDE>(STAGES * STAGE, turn);
+        bring_limits<WIDE>(s, limits, tile % fetch.across * WIDE);
         float d[128];
         for (u32 step = 0; step < fetch.steps; step++) {
             asm volatile("cp.async.wait_group %0;" ::"n"(STAGES - 3));
@@ -273,13 +288,20 @@ template <class Group> void wide(const Search &s) {
             asm volatile("wgmma.wait_group.sync.aligned 1;" ::: "memory");
         }
         asm volatile("wgmma.wait_group.sync.aligned 0;" ::: "memory");
-        Judge judge(s, tile / fetch.across * TILE + group * 64 + warp * 16 + lane / 4,
-                    tile % fetch.across * WIDE + lane % 4 * 2);
+        Judge judge(s, tile / fetch.across * TILE + group * 64 + warp * 16 + lane / 4, tile % fetch.across * WIDE);
 #pragma unroll
-        for (u32 j = 0; j < 32; j++)
+        for (u32 j = 0; j < 32; j += 4) {
+            float4 limit[4];
 #pragma unroll
-            for (u32 c = 0; c < 2; c++)
-                judge.column(s, j * 8 + c, d[j * 4 + c], d[j * 4 + 2 + c]);
+            for (u32 n = 0; n < 4; n++)
+                limit[n] = *(const float4 *)(limits + (j + n) * 8 + lane % 4 * 2);
+#pragma unroll
+            for (u32 n = 0; n < 4; n++) {
+                const u32 offset = (j + n) * 8 + lane % 4 * 2, at = (j + n) * 4;
+                judge.column(s, offset, make_float2(limit[n].x, limit[n].y), d[at], d[at + 2]);
+                judge.column(s, offset + 1, make_float2(limit[n].z, limit[n].w), d[at + 1], d[at + 3]);
+            }
+        }
     }
     asm volatile("cp.async.wait_all;");
 }

@@ -19,10 +19,8 @@ pub(crate) fn nearest(shape: &NearestShape, stored: &NearestStored<'_>, lists: &
     let (dimension, k) = (shape.dimension as usize, shape.k as usize);
     let count = shape.queries as usize * dimension;
     let queries: Vec<f32> = (0..count).map(|at| float(shape.query_number(), stored.queries, at)).collect();
-    let mut heaps: Vec<BinaryHeap<Key>> = lists
-        .chunks(k * 8)
-        .map(|list| Key::read(list).filter(|key| *key != Key::NONE).collect())
-        .collect();
+    let mut heaps: Vec<BinaryHeap<Key>> =
+        lists.chunks(k * 8).map(|list| Key::read(list).filter(|key| *key != Key::NONE).collect()).collect();
     let mut row = vec![0.0; dimension];
     for (number, at) in (stored.first..).zip(0..shape.rows as usize) {
         if !stored.is_live(at) {

@@ -66,7 +66,12 @@ fn list(shape: &NearestShape, candidates: &[Candidate], before: &[u8], found: &[
         return Err(format!("place {} is taken behind an empty one", full + at));
     }
     if let Some(at) = taken.windows(2).position(|pair| pair[0] >= pair[1]) {
-        return Err(format!("place {} is not behind place {at}: {:?} {:?}", at + 1, taken[at], taken[at + 1]));
+        return Err(format!(
+            "place {} is not behind place {at}: {:?} {:?}",
+            at + 1,
+            taken[at],
+            taken[at + 1]
+        ));
     }
     let mut rows = BTreeSet::new();
     for key in taken {
@@ -90,7 +95,8 @@ fn list(shape: &NearestShape, candidates: &[Candidate], before: &[u8], found: &[
     if full < sure.min(shape.k as usize) {
         return Err(format!("{full} rows are found where there are {sure}"));
     }
-    let Some((last, _)) = taken.last().and_then(|key| key.found()).filter(|_| full == shape.k as usize) else {
+    let Some((last, _)) = taken.last().and_then(|key| key.found()).filter(|_| full == shape.k as usize)
+    else {
         return Ok(());
     };
     let out = candidates.iter().filter(|candidate| !rows.contains(&candidate.key));
