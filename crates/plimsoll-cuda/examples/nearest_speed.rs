@@ -218,7 +218,12 @@ impl Bench {
 
     fn many(&self, number: Number) -> Result<(), Box<dyn Error>> {
         let stored = self.stored(self.rows, number)?;
-        self.search(self.shape(self.rows, QUERIES, number, Measure::Distance), &stored, 0).map(drop)
+        let shape = self.shape(self.rows, QUERIES, number, Measure::Distance);
+        let (lists, desk) =
+            (self.take(shape.lists_bytes())?, self.take(self.kernels()?.nearest_desk(&shape).get())?);
+        let seconds = self.time(3, || self.ask(shape, &stored, 0, &lists, &desk))?;
+        told(&format!("{number:?}, {QUERIES} queries: rate"), f64::from(QUERIES) / seconds, "queries/s");
+        Ok(())
     }
 
     fn kind(&self, number: Number) -> Result<(), Box<dyn Error>> {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 use plimsoll::Bytes;
 use plimsoll::pool::{Lease, LeaseError, NearestIn, Pool};
@@ -13,7 +14,7 @@ use super::GpuError;
 use super::pieces::{Chunk, Pieces};
 use super::ring::Ring;
 use super::settings::{FlatSettings, FlatShape, STEP};
-use crate::code::{finite, whole};
+use crate::code::{finite, normalize, whole};
 use crate::{Hit, Metric, TOP_MAX};
 
 /// Rows of one shape, every one of which is looked at by a search on a device.
@@ -199,24 +200,32 @@ impl Flat {
 
     /// Queries as they are stored, of length one where directions are compared.
     fn ready(&self, queries: &[f32]) -> Result<Vec<u8>, GpuError> {
-        let number = self.shape.search(1, 1, 1)?.query_number();
-        let mut bytes = Vec::with_capacity(queries.len() * 4);
-        for (at, query) in queries.chunks_exact(self.shape.dimension).enumerate() {
+        let dimension = self.shape.dimension;
+        for (at, query) in queries.chunks_exact(dimension).enumerate() {
             finite(at, query)?;
-            let square: f64 = query.iter().map(|x| f64::from(*x) * f64::from(*x)).sum();
-            let scale =
-                if self.shape.metric == Metric::Cosine && square > 0.0 { 1.0 / square.sqrt() } else { 1.0 };
-            for number_of in query {
-                #[expect(clippy::cast_possible_truncation, reason = "a number that was a single")]
-                let value = (f64::from(*number_of) * scale) as f32;
-                match number {
-                    Number::F16 => bytes.extend(f16::from_f32(value).to_le_bytes()),
-                    Number::Bf16 => bytes.extend(bf16::from_f32(value).to_le_bytes()),
-                    _ => bytes.extend(value.to_le_bytes()),
-                }
+        }
+        let mut turned = Vec::new();
+        if self.shape.metric == Metric::Cosine {
+            turned.extend_from_slice(queries);
+            for query in turned.chunks_exact_mut(dimension) {
+                // A query of zeros has no direction, and every row is as near.
+                normalize(query);
             }
         }
-        Ok(bytes)
+        let numbers = if turned.is_empty() { queries } else { &turned };
+        Ok(match self.shape.search(1, 1, 1)?.query_number() {
+            Number::F16 => {
+                let mut halves = vec![f16::ZERO; numbers.len()];
+                halves.convert_from_f32_slice(numbers);
+                halves.iter().flat_map(|half| half.to_le_bytes()).collect()
+            }
+            Number::Bf16 => {
+                let mut halves = vec![bf16::ZERO; numbers.len()];
+                halves.convert_from_f32_slice(numbers);
+                halves.iter().flat_map(|half| half.to_le_bytes()).collect()
+            }
+            _ => numbers.iter().flat_map(|number| number.to_le_bytes()).collect(),
+        })
     }
 
     /// The mask on the device, filled up to whole steps so that every chunk has its part.

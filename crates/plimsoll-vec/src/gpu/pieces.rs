@@ -46,13 +46,13 @@ impl Pieces {
     pub(super) fn take(pool: &Pool, shape: &FlatShape) -> Result<Self, GpuError> {
         let most = pool.device().facts().max_allocation;
         let at_once = shape.rows_in(most);
-        let scaled = shape.number()?.scaled();
+        let integers = shape.number()?.scaled();
         let mut all = Vec::new();
         let mut first = 0;
         while first < u64::from(shape.rows) {
             let room = at_once.min(u64::from(shape.rows) - first);
             let rows = pool.lease(Bytes::new(room * shape.codec.code_bytes(shape.dimension) as u64))?;
-            let scales = if scaled { Some(pool.lease(Bytes::new(room * 4))?) } else { None };
+            let scales = if integers { Some(pool.lease(Bytes::new(room * 4))?) } else { None };
             all.push(Piece { rows, scales, first, room });
             first += room;
         }

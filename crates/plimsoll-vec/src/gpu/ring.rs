@@ -37,10 +37,10 @@ impl Ring {
     pub(super) fn take(pool: &Pool, shape: &FlatShape, settings: FlatSettings) -> Result<Self, GpuError> {
         let device = pool.device();
         let rows = shape.rows_in(settings.chunk.min(device.facts().max_allocation));
-        let scaled = shape.number()?.scaled();
+        let integers = shape.number()?.scaled();
         let slot = |_| -> Result<Slot, GpuError> {
             let rows_lease = pool.lease(Bytes::new(rows * shape.codec.code_bytes(shape.dimension) as u64))?;
-            let scales = if scaled { Some(pool.lease(Bytes::new(rows * 4))?) } else { None };
+            let scales = if integers { Some(pool.lease(Bytes::new(rows * 4))?) } else { None };
             Ok(Slot { rows: rows_lease, scales, arrived: None, searched: None })
         };
         let slots = (0..settings.ring.max(2)).map(slot).collect::<Result<_, _>>()?;

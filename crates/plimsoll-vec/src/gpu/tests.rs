@@ -71,16 +71,16 @@ fn on_host(
     live: Option<&[u64]>,
 ) -> Vec<Vec<u64>> {
     let rows = vectors.len() / DIMENSION;
-    let coded = |codec, vectors: &[f32]| {
+    let blocks_of = |codec, vectors: &[f32]| {
         let coder = Coder::new(codec, shape.metric, DIMENSION).unwrap();
         let mut blocks = vec![0; rows.div_ceil(BLOCK_ROWS) * coder.layout().block_bytes()];
         coder.encode(vectors, 0, &mut blocks).unwrap();
         (coder, blocks)
     };
-    let (coder, blocks) = coded(shape.codec, vectors);
+    let (coder, blocks) = blocks_of(shape.codec, vectors);
     let mut kept = vec![0.0; vectors.len()];
     coder.decode(&blocks, 0..rows, &mut kept).unwrap();
-    let (_, blocks) = coded(Codec::F32, &kept);
+    let (_, blocks) = blocks_of(Codec::F32, &kept);
     let queries = Queries::new(Codec::F32, shape.metric, DIMENSION, queries).unwrap();
     let mut tops = Tops::new(&queries, k).unwrap();
     scan(&queries, &blocks, rows, 0, live, &mut tops);

@@ -67,7 +67,7 @@ impl GpuDevice {
         turn.recorded(&desk, numbers * 4)?;
 
         let from = Window::over(&rows);
-        let scaled = scales.as_ref().map(Window::over);
+        let with = scales.as_ref().map(Window::over);
         let count = u64::from(shape.queries);
         for query in (0..count).step_by(Bytes::new(plan.queries).as_usize()) {
             let some = plan.queries.min(count - query);
@@ -79,7 +79,7 @@ impl GpuDevice {
                 let block = plan.rows.min(u64::from(shape.rows) - first);
                 let arguments = [
                     from.lead(1),
-                    scaled.as_ref().map_or(0, |scales| scales.lead(4)),
+                    with.as_ref().map_or(0, |scales| scales.lead(4)),
                     at(query * u64::from(shape.dimension) * 4),
                     at(plan.scores),
                     shape.dimension,
@@ -89,7 +89,7 @@ impl GpuDevice {
                     code(shape.number),
                     u32::from(shape.measure == Measure::Distance),
                 ];
-                let buffers = [on_desk, from, scaled.unwrap_or(from)];
+                let buffers = [on_desk, from, with.unwrap_or(from)];
                 let tiles = block.div_ceil(TILE) * some.div_ceil(4);
                 let threads = tiles * u64::from(GROUP);
                 self.programs.run(&mut turn, Program::NearestScores, &buffers, &arguments, threads)?;

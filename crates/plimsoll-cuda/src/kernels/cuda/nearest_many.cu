@@ -51,6 +51,9 @@ template <u32 WIDE, u32 STAGES> struct Fetch {
     u32 memory, steps, across, tiles;
     u32 looked, units, unit, line;
     u32 tile, step, stage;
+    // Thread blocks with the same queries begin at different places of a row: else all of them ask for the same lines of
+    // memory at once. Products bound scores in any order.
+    u32 ahead;
     const u8 *rows[TILE / STEP];
     u32 there;
     const u8 *queries;
@@ -67,6 +70,7 @@ template <u32 WIDE, u32 STAGES> struct Fetch {
         line = threadIdx.x / UNITS;
         tile = blockIdx.x;
         step = stage = there = queries_there = 0;
+        ahead = blockIdx.x / across % steps;
         queries = nullptr;
     }
     void turn(const Search &s) {
@@ -90,8 +94,9 @@ template <u32 WIDE, u32 STAGES> struct Fetch {
             if (step == 0)
                 turn(s);
             const u32 to = memory + stage * STAGE;
-            const bool within = step * UNITS + unit < units;
-            const u32 offset = step * DEEP;
+            const u32 turned = step + ahead < steps ? step + ahead : step + ahead - steps;
+            const bool within = turned * UNITS + unit < units;
+            const u32 offset = turned * DEEP;
 #pragma unroll
             for (u32 n = 0; n < TILE / STEP; n++) {
                 const bool is = within && (there >> n & 1);
@@ -146,18 +151,39 @@ struct Judge {
         less = s.distance ? 1.0f - s.slack : -s.slack;
         times = s.distance ? -2.0f : -1.0f;
     }
-    void column(const Search &s, u32 offset, float2 limit, float upper, float lower) {
+    float low_of(const Search &s, float own, u32 h, float product, float &both) {
+        const float x = h ? size[1] : size[0];
+        both = s.distance ? x + own : x * own;
+        return fmaf(times, product, less * both);
+    }
+    // Sixteen products: of four times two queries, eight apart, and both rows. What is found is rare, and its code stands
+    // once: all of it for each product would be more than the caches of instructions hold.
+    void sixteen(const Search &s, const float2 *limits, u32 offset, const float (&products)[16]) {
+        u32 found = 0;
 #pragma unroll
-        for (u32 h = 0; h < 2; h++) {
-            const float both = s.distance ? size[h] + limit.x : size[h] * limit.x;
-            const float low = fmaf(times, h ? lower : upper, less * both);
-            const bool in = low <= limit.y;
-            if (in || s.direct) {
-                const u32 at = base + h * 8;
-                const float high = fmaf(2.0f * s.slack, both, low);
-                if (at < looked && query + offset < s.queries_count)
-                    put(s, query + offset, at, in && is_finite(high) ? key_of(high, row_at(s, at)) : NONE);
-            }
+        for (u32 n = 0; n < 16; n++) {
+            const float2 limit = limits[offset + n / 4 * 8 + n % 2];
+            float both;
+            if (low_of(s, limit.x, n / 2 % 2, products[n], both) <= limit.y)
+                found |= 1u << n;
+        }
+        if (s.direct)
+            found = 0xffff;
+#pragma unroll 1
+        while (found) {
+            const u32 n = __ffs(found) - 1;
+            found &= found - 1;
+            float product = products[0];
+#pragma unroll
+            for (u32 k = 1; k < 16; k++)
+                product = n == k ? products[k] : product;
+            const u32 column = offset + n / 4 * 8 + n % 2, at = base + n / 2 % 2 * 8;
+            const float2 limit = limits[column];
+            float both;
+            const float low = low_of(s, limit.x, n / 2 % 2, product, both);
+            const float high = fmaf(2.0f * s.slack, both, low);
+            if (at < looked && query + column < s.queries_count)
+                put(s, query + column, at, low <= limit.y && is_finite(high) ? key_of(high, row_at(s, at)) : NONE);
         }
     }
 };
@@ -207,12 +233,13 @@ template <class Tensor, u32 ACROSS, u32 STAGES> void many(const Search &s) {
         for (u32 i = 0; i < 4; i++) {
             Judge judge(s, tile / fetch.across * TILE + half + i * 16 + lane / 4, tile % fetch.across * WIDE);
 #pragma unroll
-            for (u32 j = 0; j < ACROSS; j++)
+            for (u32 j = 0; j < ACROSS; j += 4) {
+                float products[16];
 #pragma unroll
-                for (u32 c = 0; c < 2; c++) {
-                    const u32 offset = quarter + j * 8 + lane % 4 * 2 + c;
-                    judge.column(s, offset, limits[offset], sums[i][j][c], sums[i][j][2 + c]);
-                }
+                for (u32 n = 0; n < 16; n++)
+                    products[n] = sums[i][j + n / 4][n % 4];
+                judge.sixteen(s, limits, quarter + j * 8 + lane % 4 * 2, products);
+            }
         }
     }
     asm volatile("cp.async.wait_all;");
@@ -291,16 +318,11 @@ template <class Group> void wide(const Search &s) {
         Judge judge(s, tile / fetch.across * TILE + group * 64 + warp * 16 + lane / 4, tile % fetch.across * WIDE);
 #pragma unroll
         for (u32 j = 0; j < 32; j += 4) {
-            float4 limit[4];
+            float products[16];
 #pragma unroll
-            for (u32 n = 0; n < 4; n++)
-                limit[n] = *(const float4 *)(limits + (j + n) * 8 + lane % 4 * 2);
-#pragma unroll
-            for (u32 n = 0; n < 4; n++) {
-                const u32 offset = (j + n) * 8 + lane % 4 * 2, at = (j + n) * 4;
-                judge.column(s, offset, make_float2(limit[n].x, limit[n].y), d[at], d[at + 2]);
-                judge.column(s, offset + 1, make_float2(limit[n].z, limit[n].w), d[at + 1], d[at + 3]);
-            }
+            for (u32 n = 0; n < 16; n++)
+                products[n] = d[j * 4 + n];
+            judge.sixteen(s, limits, j * 8 + lane % 4 * 2, products);
         }
     }
     asm volatile("cp.async.wait_all;");

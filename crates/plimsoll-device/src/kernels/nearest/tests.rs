@@ -51,7 +51,7 @@ fn lists_take_what_is_nearer_and_are_filled_up_with_nothing() {
 #[test]
 fn the_hosts_way_is_within_the_tolerance_and_the_tolerance_is_narrow() {
     let shape = NearestShape { rows: 50, queries: 2, dimension: 40, ..shape(50, 7) };
-    let number = |at: usize| ((at * 7919 % 1009) as f32 - 504.0) * 0.01;
+    let number = |at: usize| (f32::from(u16::try_from(at * 7919 % 1009).unwrap()) - 504.0) * 0.01;
     let rows = bytes(&(0..50 * 40).map(number).collect::<Vec<_>>());
     let queries = bytes(&(3..3 + 80).map(|at| number(at * 3)).collect::<Vec<_>>());
     let stored = NearestStored { rows: &rows, scales: &[], queries: &queries, mask: None, first: 5 };
@@ -75,7 +75,7 @@ fn the_hosts_way_is_within_the_tolerance_and_the_tolerance_is_narrow() {
     assert!(broken(2, Key::NONE).contains("behind an empty one"));
     assert!(broken(6, Key::NONE).contains("6 rows are found"));
     assert!(broken(0, Key::new(taken[0].found().unwrap().0, row).unwrap()).len() > 1);
-    let missing: Vec<Key> = taken[1..7].iter().copied().collect();
+    let missing: Vec<Key> = taken[1..7].to_vec();
     let mut list = before.clone();
     Key::write(missing.into_iter().chain(Key::new(1e9, 54)), &mut list);
     assert!(found(&shape, &stored, &before, &list).is_err());
