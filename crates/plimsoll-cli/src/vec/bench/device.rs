@@ -84,12 +84,11 @@ fn pools(
     let engine = Engine::with(&plan, devices.clone()).map_err(failed)?;
     let account: EngineAccount = engine.account(ACCOUNT).map_err(failed)?;
     let own = account.scratch(place).map_err(failed)?;
-    let near = match devices.get(1) {
-        Some(beside) => account.scratch(beside.facts().place).map_err(failed)?,
-        None => {
-            let shared = PoolSettings { mode: Some(StorageMode::Shared), ..PoolSettings::default() };
-            Pool::new(&account, Arc::clone(device), shared).map_err(GpuError::from)?
-        }
+    let near = if let Some(beside) = devices.get(1) {
+        account.scratch(beside.facts().place).map_err(failed)?
+    } else {
+        let shared = PoolSettings { mode: Some(StorageMode::Shared), ..PoolSettings::default() };
+        Pool::new(&account, Arc::clone(device), shared).map_err(GpuError::from)?
     };
     Ok((own, near))
 }
