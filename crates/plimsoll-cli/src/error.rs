@@ -64,6 +64,9 @@ pub enum CliError {
     /// A neural codec.
     #[error(transparent)]
     Neural(#[from] plimsoll_vec::neural::NeuralError),
+    /// A search on a device.
+    #[error(transparent)]
+    Gpu(#[from] plimsoll_vec::gpu::GpuError),
     /// A file of ids that holds something else.
     #[error("{} is no list of ids: {word:?} is no whole number", path.display())]
     Ids {
@@ -241,6 +244,7 @@ Self::Recording(_) => {
             Self::Kv(error) => error.next_step().to_owned(),
             Self::KvGate(error) => error.next_step().to_owned(),
             Self::KvBench(_) => "give the machine 3 GiB of memory, or add --quick".to_owned(),
+            Self::Gpu(_) => "`plimsoll machine` says what the device has; take fewer rows, or another codec".to_owned(),
             Self::Vec(_) | Self::Neural(_) => "`plimsoll vec --help` has examples; nothing was changed".to_owned(),
             Self::Ids { .. } => "give whole numbers, one a line or with commas between them".to_owned(),
             Self::Read { .. } => "check the path".to_owned(),

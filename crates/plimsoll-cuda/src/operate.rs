@@ -1,12 +1,13 @@
 //! The operations of [`Kernels`] on CUDA memory: checked as for every back end, then launched on a stream.
 
+use plimsoll_device::kernels::nearest::{self, Nearest, NearestShape};
 use plimsoll_device::kernels::{Kernels, Numbers, Rows, check};
-use plimsoll_device::{DeviceError, Span, Stream};
+use plimsoll_device::{Bytes, DeviceError, Span, Stream};
 
 use crate::driver::{Driver, RawStream};
 use crate::family::View;
 use crate::gpu::Gpu;
-use crate::kernels::{Convert, KernelError, KernelSet, Program, Route, RowsAt};
+use crate::kernels::{Convert, KernelError, KernelSet, NearestAt, Plan, Program, Route, RowsAt};
 use crate::memory::Use;
 use crate::{CudaDevice, PinnedDevice};
 
@@ -163,6 +164,40 @@ impl View<'_> {
         Ok(u64::from_le_bytes(total))
     }
 
+    fn nearest(&self, stream: Stream, ask: &Nearest<'_>) -> Result<(), DeviceError> {
+        self.lane(stream)?;
+        let operand = |span: Option<Span<'_>>| span.map(|span| self.operand(&span)).transpose();
+        let (rows, queries) = (self.operand(&ask.rows)?, self.operand(&ask.queries)?);
+        let (scales, mask) = (operand(ask.scales)?, operand(ask.mask)?);
+        let (lists, desk) = (self.operand(&ask.lists)?, self.operand(&ask.desk)?);
+        let shape = nearest::check(ask, self.nearest_desk(&ask.shape))?;
+        if shape.is_empty() {
+            return Ok(());
+        }
+        let plan = Plan::of(shape, self.gpu.probe.compute);
+        for program in plan.programs() {
+            self.kernels(stream, program)?;
+        }
+        let kernels = self.kernels(stream, plan.programs()[0])?;
+        let at = NearestAt {
+            rows: rows.address(),
+            scales: scales.as_ref().map_or(0, Use::address),
+            queries: queries.address(),
+            mask: mask.as_ref().map_or(0, Use::address),
+            first: ask.first,
+            lists: lists.address(),
+            desk: desk.address(),
+        };
+        let uses: Vec<&Use> =
+            [&rows, &queries, &lists, &desk].into_iter().chain(&scales).chain(&mask).collect();
+        // SAFETY: as above; the desk is as large as the plan says.
+        self.launch(stream, &uses, |raw| unsafe { kernels.nearest(raw, &plan, &at) })
+    }
+
+    fn nearest_desk(&self, shape: &NearestShape) -> Bytes {
+        nearest::desk_of(shape, || Plan::of(*shape, self.gpu.probe.compute).desk_bytes().get())
+    }
+
     /// Puts a kernel on a stream that faults: from then on the GPU is lost to this process.
     pub(crate) fn lose_on_purpose(&self, stream: Stream) -> Result<(), DeviceError> {
         let kernels = self.kernels(stream, Program::LoseOnPurpose)?;
@@ -243,6 +278,14 @@ macro_rules! kernels {
 
             fn sum(&self, stream: Stream, source: Span<'_>) -> Result<u64, DeviceError> {
                 self.view().sum(stream, source)
+            }
+
+            fn nearest(&self, stream: Stream, ask: &Nearest<'_>) -> Result<(), DeviceError> {
+                self.view().nearest(stream, ask)
+            }
+
+            fn nearest_desk(&self, shape: &NearestShape) -> Bytes {
+                self.view().nearest_desk(shape)
             }
         }
     )*};

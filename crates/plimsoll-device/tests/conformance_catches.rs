@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use plimsoll_device::conformance::{Options, run};
+use plimsoll_device::kernels::nearest::{Nearest, NearestShape};
 use plimsoll_device::kernels::{Number, Numbers, Rows};
 use plimsoll_device::{
     Bytes, Device, DeviceError, Facts, Fence, FreeError, Kernels, MemoryNow, Region, Request, SimDevice,
@@ -47,6 +48,9 @@ enum Flaw {
     GatherTurnsBlocks,
     ScatterTurnsBlocks,
     SumsIgnorePlaces,
+    SearchesIgnoreMasks,
+    SearchesForgetLists,
+    SearchesStartAtZero,
     KernelsLeaveTheirStream,
     KernelsAcceptAnything,
     KernelsUseWhatIsNotBacked,
@@ -320,6 +324,21 @@ impl Kernels for Broken {
             Err(error) => self.says(Err(error)).map(|()| 0),
         }
     }
+
+    fn nearest(&self, stream: Stream, ask: &Nearest<'_>) -> Result<(), DeviceError> {
+        let mut ask = *ask;
+        match self.flaw {
+            Flaw::SearchesIgnoreMasks => ask.mask = None,
+            Flaw::SearchesForgetLists if !ask.shape.is_empty() => self.inner.fill(stream, ask.lists, 0xff)?,
+            Flaw::SearchesStartAtZero if ask.first < 1 << 30 => ask.first = 0,
+            _ => {}
+        }
+        self.says(self.inner.nearest(self.kernel_stream(stream), &ask))
+    }
+
+    fn nearest_desk(&self, shape: &NearestShape) -> Bytes {
+        self.inner.nearest_desk(shape)
+    }
 }
 
 /// The names of the checks that fail.
@@ -381,6 +400,9 @@ fn each_flaw_is_caught_by_the_check_that_is_about_it() {
         (Flaw::GatherTurnsBlocks, "blocks are gathered as they are named"),
         (Flaw::ScatterTurnsBlocks, "blocks are scattered as they are named"),
         (Flaw::SumsIgnorePlaces, "sums tell bytes and their places apart"),
+        (Flaw::SearchesIgnoreMasks, "the nearest rows are found, ties by row"),
+        (Flaw::SearchesForgetLists, "lists are filled from the parts of an index"),
+        (Flaw::SearchesStartAtZero, "lists are filled from the parts of an index"),
         (Flaw::KernelsLeaveTheirStream, "kernels keep the order of their stream"),
         (Flaw::KernelsAcceptAnything, "kernels refuse what does not fit"),
         (Flaw::KernelsUseWhatIsNotBacked, "kernels refuse bytes that are not backed"),

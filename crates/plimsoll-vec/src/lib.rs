@@ -5,10 +5,12 @@
 //! * [`Queries`], [`scan`]: distances to the rows of blocks; [`Tops`]: the nearest of them, [`Hit`] by [`Hit`].
 //! * [`mod@column`], [`segment`]: what lies on disk; [`index`]: a folder of it, and the search within a budget.
 //! * [`neural`]: a codec that is learned. [`input`]: vectors from files.
+//! * [`gpu`]: a flat search on a device, of rows that lie there or are streamed to it.
 
 mod code;
 mod codec;
 pub mod column;
+pub mod gpu;
 pub mod index;
 pub mod input;
 mod metric;

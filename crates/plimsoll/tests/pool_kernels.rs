@@ -12,6 +12,7 @@ use std::time::Duration;
 use common::Bench;
 use plimsoll::Bytes;
 use plimsoll::pool::{Lease, LeaseError, NumbersIn, Pool, RowsIn};
+use plimsoll_device::kernels::nearest::{Nearest, NearestShape};
 use plimsoll_device::kernels::{Number, Numbers, Rows, reference};
 use plimsoll_device::sim::{Call, SimSettings};
 use plimsoll_device::{
@@ -383,6 +384,15 @@ impl Kernels for Cousin {
 
     fn sum(&self, stream: Stream, source: Span<'_>) -> Result<u64, DeviceError> {
         self.inner.sum(stream, source)
+    }
+
+    fn nearest(&self, stream: Stream, ask: &Nearest<'_>) -> Result<(), DeviceError> {
+        self.reaches(&[ask.rows, ask.lists])?;
+        self.inner.nearest(stream, ask)
+    }
+
+    fn nearest_desk(&self, shape: &NearestShape) -> Bytes {
+        self.inner.nearest_desk(shape)
     }
 }
 

@@ -29,6 +29,8 @@ pub(super) struct Job<'a> {
     /// The source's name and text.
     pub name: &'a str,
     pub text: &'a str,
+    /// Whether it has code for what only this very architecture has.
+    pub own: bool,
 }
 
 impl Compiler {
@@ -52,13 +54,14 @@ impl Compiler {
             log,
         };
         let (major, minor) = nvrtc.version();
-        let (architecture, form) = target(nvrtc.architectures(), job.capability).ok_or_else(|| {
-            let (wanted, lower) = job.capability;
-            refused(format!(
-                "NVRTC {major}.{minor} makes no code for compute capability {wanted}.{lower}; \
+        let (architecture, form) =
+            target(nvrtc.architectures(), job.capability, job.own).ok_or_else(|| {
+                let (wanted, lower) = job.capability;
+                refused(format!(
+                    "NVRTC {major}.{minor} makes no code for compute capability {wanted}.{lower}; \
                  an older NVRTC does"
-            ))
-        })?;
+                ))
+            })?;
         let options = [architecture, "-default-device".to_owned(), "--std=c++17".to_owned()];
 
         let compiler = format!("NVRTC {major}.{minor}");
@@ -92,10 +95,12 @@ impl Compiler {
 
 /// Machine code where the compiler knows this GPU; else PTX of the newest architecture before it, which the driver
 /// finishes. None when all that the compiler knows is newer.
-fn target(known: &[u32], (major, minor): (u32, u32)) -> Option<(String, Form)> {
+fn target(known: &[u32], (major, minor): (u32, u32), own: bool) -> Option<(String, Form)> {
     let wanted = major * 10 + minor;
     if known.contains(&wanted) {
-        return Some((format!("--gpu-architecture=sm_{wanted}"), Form::Cubin));
+        // Architectures have had instructions of their own since this one.
+        let own = if own && wanted >= 90 { "a" } else { "" };
+        return Some((format!("--gpu-architecture=sm_{wanted}{own}"), Form::Cubin));
     }
     let before = known.iter().filter(|&&known| known < wanted).max()?;
     Some((format!("--gpu-architecture=compute_{before}"), Form::Ptx))

@@ -9,11 +9,12 @@ use plimsoll_device::DeviceError;
 use plimsoll_device::kernels::Number;
 
 use super::compile::{Compiler, Job};
+use super::nearest::shared_bytes;
 use super::program::Program;
 use crate::driver::{Code, Probe, RawStream};
 
 /// Threads of a block and accesses that each has under way; the sources have the same numbers.
-const THREADS: u64 = 256;
+pub(super) const THREADS: u64 = 256;
 const DEPTH: u64 = 4;
 /// The same of the kernels that move blocks, and what one of their thread blocks moves at once.
 const TEAM: u64 = 128;
@@ -77,8 +78,8 @@ pub(crate) struct Convert {
 pub(crate) struct KernelSet {
     compiler: Arc<Compiler>,
     name: String,
-    capability: (u32, u32),
-    multiprocessors: u32,
+    pub(super) capability: (u32, u32),
+    pub(super) multiprocessors: u32,
     loading: Mutex<()>,
     loaded: [OnceLock<Vec<Function>>; Program::ALL.len()],
 }
@@ -101,9 +102,11 @@ unsafe impl Sync for Function {}
 
 /// How many threads: thread blocks, then threads of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Shape {
-    grid: (c_uint, c_uint),
-    block: (c_uint, c_uint),
+pub(super) struct Shape {
+    pub grid: (c_uint, c_uint),
+    pub block: (c_uint, c_uint),
+    /// Bytes of a thread block's own memory, beyond what the source names.
+    pub shared: c_uint,
 }
 
 /// Which side the index names.
@@ -127,8 +130,9 @@ struct Index<const LENGTH: usize>([u32; LENGTH]);
 
 /// A parameter of a launch.
 macro_rules! parameters {
-    ($($value:expr),+ $(,)?) => { &mut [$((&raw const $value).cast_mut().cast::<c_void>()),+] };
+    ($($value:expr),+ $(,)?) => { &mut [$((&raw const $value).cast_mut().cast::<std::ffi::c_void>()),+] };
 }
+pub(super) use parameters;
 
 // The functions below share one contract. # Safety: the context that all launches of this set use is current, the
 // stream belongs to it, and every address is valid on the device for what its operation touches until the stream has
@@ -298,7 +302,8 @@ impl KernelSet {
         let count = narrow(index.len() as u64);
         let units = block / UNIT_BYTES;
         let most = if route == Route::Link { LINK_THREAD_BLOCKS } else { u64::from(u32::MAX >> 1) };
-        let shape = |pieces: u64| Shape { grid: (narrow(pieces.min(most)), 1), block: (narrow(TEAM), 1) };
+        let shape =
+            |pieces: u64| Shape { grid: (narrow(pieces.min(most)), 1), block: (narrow(TEAM), 1), shared: 0 };
         if block < PIECE_BYTES {
             let shape = shape((block * u64::from(count)).div_ceil(PIECE_BYTES));
             let units = narrow(units);
@@ -333,23 +338,23 @@ impl KernelSet {
 
     /// A kernel that faults: the context is lost when it has run.
     pub(crate) unsafe fn lose_on_purpose(&self, stream: RawStream) -> Result<(), KernelError> {
-        let shape = Shape { grid: (1, 1), block: (1, 1) };
+        let shape = Shape { grid: (1, 1), block: (1, 1), shared: 0 };
         // SAFETY: the caller's promise; the kernel has no parameters.
         unsafe { self.launch(Program::LoseOnPurpose, c"lose_on_purpose", shape, stream, &mut []) }
     }
 
     /// Enough threads for so many items, `each` of them to a thread; at most what the GPU holds at once, since these
     /// kernels go on until all is done.
-    fn filling(&self, items: u64, each: u64) -> Shape {
+    pub(super) fn filling(&self, items: u64, each: u64) -> Shape {
         let most = u64::from(self.multiprocessors.max(1)) * RESIDENT;
         flat(items.div_ceil(THREADS * each).clamp(1, most))
     }
 
-    unsafe fn launch(
+    pub(super) unsafe fn launch(
         &self,
         program: Program,
         entry: &CStr,
-        Shape { grid, block }: Shape,
+        Shape { grid, block, shared }: Shape,
         stream: RawStream,
         parameters: &mut [*mut c_void],
     ) -> Result<(), KernelError> {
@@ -362,7 +367,7 @@ impl KernelSet {
         // They are copied before the call returns.
         let launched = unsafe {
             let (grid, block) = ((grid.0, grid.1, 1), (block.0, block.1, 1));
-            result::launch_kernel(function.0, grid, block, 0, raw(stream), parameters)
+            result::launch_kernel(function.0, grid, block, shared, raw(stream), parameters)
         };
         launched.map_err(|error| refused("launching a kernel", error.0))
     }
@@ -386,6 +391,7 @@ impl KernelSet {
             capability: self.capability,
             name: program.name(),
             text: program.source(),
+            own: program.own(),
         };
         let code = self.compiler.code(&job).map_err(KernelError::Code)?;
         // SAFETY: the code is whole: it comes from the compiler, or from a file whose checksum agrees. PTX ends with
@@ -397,8 +403,19 @@ impl KernelSet {
             unsafe { result::module::get_function(module, (*entry).to_owned()) }
                 .map(Function)
                 .map_err(|error| refused("finding a kernel", error.0))
+                .inspect(|function| widen(function, shared_bytes(&entry.to_string_lossy())))
         };
         program.entries().iter().map(function).collect()
+    }
+}
+
+/// Lets a kernel have so much of a thread block's memory. A GPU that has less refuses, and so it does at the launch.
+fn widen(function: &Function, shared: u32) {
+    let which = sys::CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+    let shared = i32::try_from(shared).unwrap_or(0);
+    if shared > 0 {
+        // SAFETY: the function was loaded just now.
+        let _refused = unsafe { sys::cuFuncSetAttribute(function.0, which, shared) };
     }
 }
 
@@ -415,11 +432,11 @@ fn rows_shape(row: u64, rows: u64) -> Shape {
     let high = THREADS / wide;
     let across = windows.div_ceil(wide * DEPTH).min(u64::from(u32::MAX >> 1));
     let down = rows.div_ceil(high).min(HIGHEST_GRID);
-    Shape { grid: (narrow(across), narrow(down)), block: (narrow(wide), narrow(high)) }
+    Shape { grid: (narrow(across), narrow(down)), block: (narrow(wide), narrow(high)), shared: 0 }
 }
 
 fn flat(thread_blocks: u64) -> Shape {
-    Shape { grid: (narrow(thread_blocks), 1), block: (narrow(THREADS), 1) }
+    Shape { grid: (narrow(thread_blocks), 1), block: (narrow(THREADS), 1), shared: 0 }
 }
 
 /// How many lanes share a group of so many units: the largest power of two that divides it, at most a warp.
@@ -455,15 +472,15 @@ fn conversion(from: Number, to: Number) -> Option<&'static CStr> {
 }
 
 /// All that is launched fits 32 bits: the caller bounds it.
-fn narrow(value: u64) -> u32 {
+pub(super) fn narrow(value: u64) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
 }
 
-fn raw(stream: RawStream) -> sys::CUstream {
+pub(super) fn raw(stream: RawStream) -> sys::CUstream {
     ptr::with_exposed_provenance_mut(stream.0)
 }
 
-fn told(what: &'static str, status: sys::CUresult) -> Result<(), KernelError> {
+pub(super) fn told(what: &'static str, status: sys::CUresult) -> Result<(), KernelError> {
     if status == sys::CUresult::CUDA_SUCCESS { Ok(()) } else { Err(refused(what, status)) }
 }
 
@@ -538,7 +555,7 @@ mod tests {
     fn rows_of_every_length_fill_thread_blocks_within_the_limits() {
         for row in [1, 15, 16, 17, 64, 100, 1000, 4096, 65_537, 1 << 20, 1 << 40] {
             for rows in [1, 3, 1000, 1 << 20, 1 << 40] {
-                let Shape { grid, block } = rows_shape(row, rows);
+                let Shape { grid, block, .. } = rows_shape(row, rows);
                 assert_eq!(u64::from(block.0) * u64::from(block.1), THREADS);
                 assert!(grid.0 >= 1 && grid.1 >= 1 && u64::from(grid.1) <= HIGHEST_GRID, "{row} {rows}");
                 let windows = u64::from(grid.0) * u64::from(block.0) * DEPTH;

@@ -11,12 +11,14 @@
 //! | `compile` | a source into code for one GPU, through the cache |
 //! | `cache` | compiled code on disk: any doubt is a miss |
 //! | `launch` | code loaded into a context, and how many threads do an operation |
+//! | `nearest` | a search: which passes, and what the desk holds |
 //! | `launcher` | whether there is a compiler at all |
 
 mod cache;
 mod compile;
 mod launch;
 mod launcher;
+mod nearest;
 mod nvrtc;
 mod program;
 mod search;
@@ -27,5 +29,6 @@ mod tests;
 pub(crate) use compile::Compiler;
 pub(crate) use launch::{Convert, KernelError, KernelSet, Route, RowsAt};
 pub(crate) use launcher::Launcher;
+pub(crate) use nearest::{NearestAt, Plan};
 pub(crate) use program::Program;
 pub use settings::{CodeCache, KernelSettings};

@@ -5,6 +5,20 @@ use std::ffi::CStr;
 /// What every source includes: its name and text.
 pub const HEADER: (&CStr, &str) = (c"common.cuh", include_str!("cuda/common.cuh"));
 
+/// A search by few queries, for one kind of rows.
+macro_rules! few {
+    ($kind:literal) => {
+        concat!(include_str!("cuda/nearest.cuh"), include_str!("cuda/nearest_few.cu"), $kind, "\n")
+    };
+}
+
+/// A search by many.
+macro_rules! many {
+    ($kind:literal) => {
+        concat!(include_str!("cuda/nearest.cuh"), include_str!("cuda/nearest_many.cu"), $kind, "\n")
+    };
+}
+
 /// One source. Each is compiled when it is first needed, so nobody waits for what is not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Program {
@@ -13,12 +27,34 @@ pub enum Program {
     CopyRows,
     FillPattern,
     LoseOnPurpose,
+    NearestFewBf16,
+    NearestFewF16,
+    NearestFewF32,
+    NearestFewInt8,
+    NearestLists,
+    NearestManyBf16,
+    NearestManyF16,
+    NearestManyF32,
     Sum,
 }
 
 impl Program {
-    pub const ALL: [Self; 6] =
-        [Self::Blocks, Self::Convert, Self::CopyRows, Self::FillPattern, Self::LoseOnPurpose, Self::Sum];
+    pub const ALL: [Self; 14] = [
+        Self::Blocks,
+        Self::Convert,
+        Self::CopyRows,
+        Self::FillPattern,
+        Self::LoseOnPurpose,
+        Self::NearestFewBf16,
+        Self::NearestFewF16,
+        Self::NearestFewF32,
+        Self::NearestFewInt8,
+        Self::NearestLists,
+        Self::NearestManyBf16,
+        Self::NearestManyF16,
+        Self::NearestManyF32,
+        Self::Sum,
+    ];
 
     /// Its place in [`ALL`](Self::ALL).
     pub const fn number(self) -> usize {
@@ -33,6 +69,14 @@ impl Program {
             Self::CopyRows => "copy_rows.cu",
             Self::FillPattern => "fill_pattern.cu",
             Self::LoseOnPurpose => "lose_on_purpose.cu",
+            Self::NearestFewBf16 => "nearest_few_bf16.cu",
+            Self::NearestFewF16 => "nearest_few_f16.cu",
+            Self::NearestFewF32 => "nearest_few_f32.cu",
+            Self::NearestFewInt8 => "nearest_few_int8.cu",
+            Self::NearestLists => "nearest_lists.cu",
+            Self::NearestManyBf16 => "nearest_many_bf16.cu",
+            Self::NearestManyF16 => "nearest_many_f16.cu",
+            Self::NearestManyF32 => "nearest_many_f32.cu",
             Self::Sum => "sum.cu",
         }
     }
@@ -45,8 +89,23 @@ impl Program {
             Self::CopyRows => include_str!("cuda/copy_rows.cu"),
             Self::FillPattern => include_str!("cuda/fill_pattern.cu"),
             Self::LoseOnPurpose => include_str!("cuda/lose_on_purpose.cu"),
+            Self::NearestFewBf16 => few!("FEW(bf16, Bf16)"),
+            Self::NearestFewF16 => few!("FEW(f16, F16)"),
+            Self::NearestFewF32 => few!("FEW(f32, F32)"),
+            Self::NearestFewInt8 => few!("FEW(int8, Int8)"),
+            Self::NearestLists => {
+                concat!(include_str!("cuda/nearest.cuh"), include_str!("cuda/nearest_lists.cu"))
+            }
+            Self::NearestManyBf16 => many!("MANY(bf16, TensorBf16, GroupBf16)"),
+            Self::NearestManyF16 => many!("MANY(f16, TensorF16, GroupF16)"),
+            Self::NearestManyF32 => many!("MANY(f32, TensorF32, GroupF32)"),
             Self::Sum => include_str!("cuda/sum.cu"),
         }
+    }
+
+    /// Whether it has code for what only one architecture has.
+    pub const fn own(self) -> bool {
+        matches!(self, Self::NearestManyBf16 | Self::NearestManyF16 | Self::NearestManyF32)
     }
 
     /// What can be launched of it.
@@ -85,6 +144,26 @@ impl Program {
             Self::CopyRows => &[c"copy_rows"],
             Self::FillPattern => &[c"fill_pattern"],
             Self::LoseOnPurpose => &[c"lose_on_purpose"],
+            Self::NearestFewBf16 => &[c"few_bf16_1", c"few_bf16_4", c"few_bf16_8", c"few_bf16_odd"],
+            Self::NearestFewF16 => &[c"few_f16_1", c"few_f16_4", c"few_f16_8", c"few_f16_odd"],
+            Self::NearestFewF32 => &[c"few_f32_1", c"few_f32_4", c"few_f32_8", c"few_f32_odd"],
+            Self::NearestFewInt8 => &[c"few_int8_1", c"few_int8_4", c"few_int8_8", c"few_int8_odd"],
+            Self::NearestLists => &[
+                c"prepare_f32",
+                c"prepare_f16",
+                c"prepare_bf16",
+                c"sizes_f32",
+                c"sizes_f16",
+                c"sizes_bf16",
+                c"tighten",
+                c"merge_f32",
+                c"merge_f16",
+                c"merge_bf16",
+                c"merge_int8",
+            ],
+            Self::NearestManyBf16 => &[c"many_bf16_128", c"many_bf16_256"],
+            Self::NearestManyF16 => &[c"many_f16_128", c"many_f16_256"],
+            Self::NearestManyF32 => &[c"many_f32_128", c"many_f32_256"],
             Self::Sum => &[c"sum"],
         }
     }

@@ -23,43 +23,43 @@ pub(super) const CHECKS: &[Check] = &[
 
 const STREAM: Stream = Stream(0);
 /// What stands around every target and must stay.
-const MARGIN: u64 = 64;
+pub(super) const MARGIN: u64 = 64;
 
-fn offered<'t>(trial: &'t Trial<'_>) -> Result<&'t dyn Kernels, Stop> {
+pub(super) fn offered<'t>(trial: &'t Trial<'_>) -> Result<&'t dyn Kernels, Stop> {
     trial.device.kernels().ok_or(Stop::Skipped("the device has no kernels"))
 }
 
 /// Memory to write to, with margins that show what else was written.
-struct Target<'t> {
-    region: Held<'t>,
+pub(super) struct Target<'t> {
+    pub(super) region: Held<'t>,
     /// All of the region as it should be.
     wanted: Vec<u8>,
     bytes: u64,
 }
 
 impl<'t> Target<'t> {
-    fn new(trial: &'t Trial<'_>, bytes: u64, mode: StorageMode, seed: u64) -> Result<Self, Stop> {
+    pub(super) fn new(trial: &'t Trial<'_>, bytes: u64, mode: StorageMode, seed: u64) -> Result<Self, Stop> {
         let region = trial.allocate(bytes + 2 * MARGIN, mode)?;
         let wanted = pattern(index(bytes + 2 * MARGIN), seed);
         trial.put(region.whole(), &wanted)?;
         Ok(Self { region, wanted, bytes })
     }
 
-    fn span(&self) -> Result<Span<'_>, Stop> {
+    pub(super) fn span(&self) -> Result<Span<'_>, Stop> {
         self.region.part(MARGIN, MARGIN + self.bytes)
     }
 
     /// The part between the margins as it should be.
-    fn inside(&mut self) -> &mut [u8] {
+    pub(super) fn inside(&mut self) -> &mut [u8] {
         &mut self.wanted[index(MARGIN)..index(MARGIN + self.bytes)]
     }
 
-    fn check(&self, trial: &Trial<'_>, step: &str) -> Result<(), Stop> {
+    pub(super) fn check(&self, trial: &Trial<'_>, step: &str) -> Result<(), Stop> {
         trial.holds(step, self.region.whole(), &self.wanted)
     }
 
     /// The margins must be as they were; what is between them is returned.
-    fn take(&self, trial: &Trial<'_>, step: &str) -> Result<Vec<u8>, Stop> {
+    pub(super) fn take(&self, trial: &Trial<'_>, step: &str) -> Result<Vec<u8>, Stop> {
         let found = trial.get(self.region.whole())?;
         let (start, end) = (index(MARGIN), index(MARGIN + self.bytes));
         trial.same(&format!("before {step}"), &found[..start], &self.wanted[..start])?;
@@ -69,7 +69,7 @@ impl<'t> Target<'t> {
 }
 
 /// Memory to read from.
-fn filled<'t>(trial: &'t Trial<'_>, bytes: &[u8], mode: StorageMode) -> Result<Held<'t>, Stop> {
+pub(super) fn filled<'t>(trial: &'t Trial<'_>, bytes: &[u8], mode: StorageMode) -> Result<Held<'t>, Stop> {
     let region = trial.allocate(bytes.len().max(1) as u64, mode)?;
     trial.put(region.part(0, bytes.len() as u64)?, bytes)?;
     Ok(region)
@@ -173,7 +173,7 @@ fn weights(count: usize, seed: u64) -> Vec<f32> {
 }
 
 /// Singles as floats of a kind, by the reference.
-fn stored(values: &[f32], number: Number) -> Vec<u8> {
+pub(super) fn stored(values: &[f32], number: Number) -> Vec<u8> {
     let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
     let mut numbers = vec![0; index(values.len() as u64 * number.bits() / 8)];
     let conversion =

@@ -53,6 +53,7 @@ fn lost(trial: &Trial<'_>) -> Result<(), Stop> {
         refused!("gathering", kernels.gather(stream, a, &[0], 16, b), DeviceError::Lost { .. });
         refused!("scattering", kernels.scatter(stream, a, &[0], 16, b), DeviceError::Lost { .. });
         refused!("summing", kernels.sum(stream, a), DeviceError::Lost { .. });
+        refused!("searching", super::nearest::smallest(kernels, stream, &region), DeviceError::Lost { .. });
     }
     if let Some(range) = range {
         refused!(

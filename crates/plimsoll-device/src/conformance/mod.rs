@@ -29,6 +29,7 @@ mod foreign;
 mod kernels;
 mod loss;
 mod modes;
+mod nearest;
 mod ranges;
 mod report;
 mod threads;
@@ -112,6 +113,7 @@ pub fn checks() -> impl Iterator<Item = &'static Check> {
         fences::CHECKS,
         ranges::CHECKS,
         kernels::CHECKS,
+        nearest::CHECKS,
         foreign::CHECKS,
         books::CHECKS,
         threads::CHECKS,

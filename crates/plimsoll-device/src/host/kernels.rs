@@ -9,6 +9,7 @@ use super::backing::Pin;
 use super::device::STAGED_MAX;
 use super::lane::Job;
 use crate::kernels::check::{self, Conversion, Pattern, RowCopy};
+use crate::kernels::nearest::{self, Nearest, NearestShape, NearestStored};
 use crate::kernels::reference::{self, Stored, StoredMut};
 use crate::kernels::{Numbers, Rows, simd};
 use crate::{Bytes, DeviceError, Kernels, Span, Stream};
@@ -19,6 +20,18 @@ pub(super) enum Work {
     Pattern { pattern: Pattern, target: Pin },
     Convert { conversion: Conversion, source: Stores<Pin>, target: Stores<Pin> },
     Blocks { how: MoveBlocks, index: Box<[u32]>, block: u64, source: Pin, target: Pin },
+    Nearest(Box<NearestWork>),
+}
+
+/// A search.
+pub(super) struct NearestWork {
+    shape: NearestShape,
+    first: u32,
+    rows: Pin,
+    scales: Option<Pin>,
+    queries: Pin,
+    mask: Option<Pin>,
+    lists: Pin,
 }
 
 /// Numbers, and their scales if they have any.
@@ -51,7 +64,21 @@ impl Work {
             Self::Blocks { how, index, block, source, mut target } => {
                 how(source.bytes_to_read(), &index, block, target.bytes_to_write());
             }
+            Self::Nearest(mut work) => work.run(),
         }
+    }
+}
+
+impl NearestWork {
+    fn run(&mut self) {
+        let stored = NearestStored {
+            rows: self.rows.bytes_to_read(),
+            scales: self.scales.as_ref().map_or(&[], Pin::bytes_to_read),
+            queries: self.queries.bytes_to_read(),
+            mask: self.mask.as_ref().map(Pin::bytes_to_read),
+            first: self.first,
+        };
+        nearest::host::nearest(&self.shape, &stored, self.lists.bytes_to_write());
     }
 }
 
@@ -132,6 +159,27 @@ impl Kernels for HostDevice {
         check::sum(&source)?;
         let _turn = self.lanes.get(stream)?.turn()?;
         Ok(simd::sum(from.bytes_to_read()))
+    }
+
+    fn nearest(&self, stream: Stream, ask: &Nearest<'_>) -> Result<(), DeviceError> {
+        let (rows, queries) = (self.operand(&ask.rows)?, self.operand(&ask.queries)?);
+        let scales = ask.scales.map(|span| self.operand(&span)).transpose()?;
+        let mask = ask.mask.map(|span| self.operand(&span)).transpose()?;
+        let (lists, _) = (self.result(&ask.lists)?, self.result(&ask.desk)?);
+        let shape = nearest::check(ask, self.nearest_desk(&ask.shape))?;
+        for input in [Some(&rows), Some(&queries), scales.as_ref(), mask.as_ref()].into_iter().flatten() {
+            apart(input, &lists)?;
+        }
+        if shape.is_empty() {
+            return self.lanes.get(stream).map(drop);
+        }
+        let bytes = shape.rows_bytes().saturating_mul(u64::from(shape.queries));
+        let work = NearestWork { shape, first: ask.first, rows, scales, queries, mask, lists };
+        self.put(stream, bytes, Work::Nearest(Box::new(work)))
+    }
+
+    fn nearest_desk(&self, _shape: &NearestShape) -> Bytes {
+        Bytes::ZERO
     }
 }
 

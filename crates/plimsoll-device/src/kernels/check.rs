@@ -340,14 +340,14 @@ pub fn sum(source: &Span<'_>) -> Result<u64, DeviceError> {
 }
 
 /// Nothing starts anywhere when it has no bytes.
-fn operand(what: &'static str, span: &Span<'_>) -> Result<(), DeviceError> {
+pub(super) fn operand(what: &'static str, span: &Span<'_>) -> Result<(), DeviceError> {
     if span.bytes().is_zero() { Ok(()) } else { aligned(what, span) }
 }
 
-fn writable(span: &Span<'_>) -> Result<(), DeviceError> {
+pub(super) fn writable(span: &Span<'_>) -> Result<(), DeviceError> {
     if span.region().writable() { Ok(()) } else { Err(DeviceError::ReadOnly) }
 }
 
-fn apart(source: &Span<'_>, target: &Span<'_>) -> Result<(), DeviceError> {
+pub(super) fn apart(source: &Span<'_>, target: &Span<'_>) -> Result<(), DeviceError> {
     if source.overlaps(target) { Err(DeviceError::Overlap) } else { Ok(()) }
 }

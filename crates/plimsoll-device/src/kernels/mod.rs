@@ -14,6 +14,7 @@
 //! of no bytes is no work, wherever it starts. Nothing outside the target is written.
 
 pub mod check;
+pub mod nearest;
 pub mod reference;
 #[cfg(unix)]
 pub(crate) mod simd;
@@ -22,7 +23,9 @@ pub mod tolerance;
 #[cfg(test)]
 mod tests;
 
-use crate::{DeviceError, Span, Stream};
+use crate::{Bytes, DeviceError, Span, Stream};
+
+use nearest::{Nearest, NearestShape};
 
 /// Where operands start, and what blocks are multiples of: the width of the widest load.
 pub const OPERAND_ALIGN: u64 = 16;
@@ -132,4 +135,13 @@ pub trait Kernels: Send + Sync {
     /// it. The bytes are taken as 32-bit words `w[0..]`, the last one filled up with zeros; the low half is
     /// Σ w\[i\] and the high half Σ w\[i\]·(2i+1), both modulo 2³², so that exchanged words are seen too.
     fn sum(&self, stream: Stream, source: Span<'_>) -> Result<u64, DeviceError>;
+
+    /// Puts rows into the lists of the queries that they are nearest to: afterwards a list has the least
+    /// [`Key`](nearest::Key)s of those that it had and of the rows that the mask lets be found, in order. Where there are
+    /// fewer than `k`, the places behind them are [`NONE`](nearest::Key::NONE). A row whose score is infinite or not
+    /// a number is near nothing. [`nearest`] says what a score is, and how exact.
+    fn nearest(&self, stream: Stream, ask: &Nearest<'_>) -> Result<(), DeviceError>;
+
+    /// How much memory such a search works in.
+    fn nearest_desk(&self, shape: &NearestShape) -> Bytes;
 }

@@ -9,6 +9,7 @@ use super::backing::Side;
 use super::faults::Call;
 use super::work::{Op, Piece};
 use crate::kernels::check::{self, Conversion, Pattern, RowCopy};
+use crate::kernels::nearest::{self, Nearest, NearestShape, NearestStored};
 use crate::kernels::reference::{self, Stored, StoredMut};
 use crate::kernels::{Numbers, Rows};
 use crate::{Bytes, DeviceError, Kernels, Span, Stream};
@@ -43,18 +44,31 @@ pub(super) enum Work {
         source: Piece,
         target: Piece,
     },
+    /// Rows, queries, lists and, where there are any, scales and mask.
+    Nearest {
+        shape: NearestShape,
+        first: u32,
+        rows: Piece,
+        queries: Piece,
+        lists: Piece,
+        scales: Option<Piece>,
+        mask: Option<Piece>,
+    },
 }
 
 impl Work {
-    pub(super) fn pieces(&self) -> [Option<&Piece>; 4] {
+    pub(super) fn pieces(&self) -> [Option<&Piece>; 5] {
         match self {
-            Self::Pattern { target, .. } => [Some(target), None, None, None],
+            Self::Pattern { target, .. } => [Some(target), None, None, None, None],
             Self::Convert { source, target, .. } => {
-                [Some(&source.0), Some(&target.0), source.1.as_ref(), target.1.as_ref()]
+                [Some(&source.0), Some(&target.0), source.1.as_ref(), target.1.as_ref(), None]
             }
             Self::Rows { source, target, .. }
             | Self::Gather { source, target, .. }
-            | Self::Scatter { source, target, .. } => [Some(source), Some(target), None, None],
+            | Self::Scatter { source, target, .. } => [Some(source), Some(target), None, None, None],
+            Self::Nearest { rows, queries, lists, scales, mask, .. } => {
+                [Some(rows), Some(queries), Some(lists), scales.as_ref(), mask.as_ref()]
+            }
         }
     }
 
@@ -99,6 +113,20 @@ impl Work {
                 for start in index.iter().map(|&named| u64::from(named) * block) {
                     target.put(start..start + block, &bytes);
                 }
+            }
+            Self::Nearest { shape, first, rows, queries, lists, scales, mask } => {
+                let (rows, queries) = (rows.bytes(), queries.bytes());
+                let (scales, mask) = (scales.as_ref().map(Piece::bytes), mask.as_ref().map(Piece::bytes));
+                let stored = NearestStored {
+                    rows: &rows,
+                    scales: scales.as_deref().unwrap_or_default(),
+                    queries: &queries,
+                    mask: mask.as_deref(),
+                    first,
+                };
+                let mut bytes = lists.bytes();
+                nearest::reference(&shape, &stored, &mut bytes);
+                lists.put_all(&bytes);
             }
         }
     }
@@ -190,6 +218,23 @@ impl Kernels for SimDevice {
         self.pause(stream, Bytes::new(bytes))?;
         self.counters.kernels.add(1);
         Ok(if from.backing.is_hollow() { 0 } else { reference::sum(&from.bytes()) })
+    }
+
+    fn nearest(&self, stream: Stream, ask: &Nearest<'_>) -> Result<(), DeviceError> {
+        let (rows, queries) = (self.operand(stream, &ask.rows)?, self.operand(stream, &ask.queries)?);
+        let scales = ask.scales.map(|span| self.operand(stream, &span)).transpose()?;
+        let mask = ask.mask.map(|span| self.operand(stream, &span)).transpose()?;
+        let (lists, _) = (self.result(stream, &ask.lists)?, self.result(stream, &ask.desk)?);
+        let shape = nearest::check(ask, self.nearest_desk(&ask.shape))?;
+        if shape.is_empty() {
+            return Ok(());
+        }
+        let work = Work::Nearest { shape, first: ask.first, rows, queries, lists, scales, mask };
+        self.kernel(stream, shape.rows_bytes(), work)
+    }
+
+    fn nearest_desk(&self, _shape: &NearestShape) -> Bytes {
+        Bytes::ZERO
     }
 }
 

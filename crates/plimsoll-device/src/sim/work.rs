@@ -69,13 +69,13 @@ impl Op {
         }
     }
 
-    fn pieces(&self) -> [Option<&Piece>; 4] {
+    fn pieces(&self) -> [Option<&Piece>; 5] {
         match self {
-            Self::Copy { source, target } => [Some(source), Some(target), None, None],
-            Self::Fill { target, .. } | Self::Write { target, .. } => [Some(target), None, None, None],
-            Self::Sync { piece, .. } => [Some(piece), None, None, None],
+            Self::Copy { source, target } => [Some(source), Some(target), None, None, None],
+            Self::Fill { target, .. } | Self::Write { target, .. } => [Some(target), None, None, None, None],
+            Self::Sync { piece, .. } => [Some(piece), None, None, None, None],
             Self::Kernel(work) => work.pieces(),
-            Self::Pause => [None; 4],
+            Self::Pause => [const { None }; 5],
         }
     }
 }

@@ -5,6 +5,7 @@
 //! buffer, and wgpu refuses a buffer that a kernel both reads and writes unless both bindings may write.
 
 mod moves;
+mod nearest;
 mod operations;
 mod programs;
 

@@ -1,10 +1,12 @@
 //! The operations of [`Kernels`] on this device.
 
 use plimsoll_device::kernels::check;
+use plimsoll_device::kernels::nearest::{Nearest, NearestShape};
 use plimsoll_device::kernels::{Number, Numbers, Rows};
-use plimsoll_device::{DeviceError, Kernels, Span, Stream};
+use plimsoll_device::{Bytes, DeviceError, Kernels, Span, Stream};
 
 use super::moves::fill;
+use super::nearest::desk_bytes;
 use super::programs::{Program, Window, word};
 use crate::backing::Part;
 use crate::device::GpuDevice;
@@ -130,6 +132,14 @@ impl Kernels for GpuDevice {
         staged.read(0, &mut sum);
         Ok(u64::from_le_bytes(sum))
     }
+
+    fn nearest(&self, stream: Stream, ask: &Nearest<'_>) -> Result<(), DeviceError> {
+        self.search(stream, ask)
+    }
+
+    fn nearest_desk(&self, shape: &NearestShape) -> Bytes {
+        desk_bytes(shape)
+    }
 }
 
 impl GpuDevice {
@@ -175,7 +185,7 @@ impl GpuDevice {
 }
 
 /// What the kernels call a kind of number.
-const fn code(number: Number) -> u32 {
+pub(super) const fn code(number: Number) -> u32 {
     match number {
         Number::F32 => 0,
         Number::F16 => 1,

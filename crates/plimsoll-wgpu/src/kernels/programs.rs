@@ -28,10 +28,12 @@ pub(crate) enum Program {
     Convert,
     Quantize,
     Sum,
+    NearestScores,
+    NearestSelect,
 }
 
 impl Program {
-    const COUNT: usize = 12;
+    const COUNT: usize = 14;
 
     const fn name(self) -> &'static str {
         match self {
@@ -45,6 +47,8 @@ impl Program {
             Self::Convert => "convert",
             Self::Quantize => "quantize",
             Self::Sum => "sum",
+            Self::NearestScores => "nearest_scores",
+            Self::NearestSelect => "nearest_select",
         }
     }
 
@@ -62,6 +66,10 @@ impl Program {
             Self::Convert => concat!(include_str!("numbers.wgsl"), include_str!("convert.wgsl")).to_owned(),
             Self::Quantize => concat!(include_str!("numbers.wgsl"), include_str!("quantize.wgsl")).to_owned(),
             Self::Sum => include_str!("sum.wgsl").to_owned(),
+            Self::NearestScores => {
+                concat!(include_str!("numbers.wgsl"), include_str!("nearest_scores.wgsl")).to_owned()
+            }
+            Self::NearestSelect => include_str!("nearest_select.wgsl").to_owned(),
         }
     }
 
@@ -69,7 +77,7 @@ impl Program {
     const fn bindings(self) -> u32 {
         match self {
             Self::Fill | Self::FillUnits => 1,
-            Self::Blocks | Self::Convert | Self::Quantize => 3,
+            Self::Blocks | Self::Convert | Self::Quantize | Self::NearestScores | Self::NearestSelect => 3,
             _ => 2,
         }
     }

@@ -20,6 +20,7 @@ mod holders;
 mod lease;
 mod local;
 mod movable;
+mod nearest;
 mod operate;
 mod pending;
 #[expect(clippy::module_inception, reason = "one noun, one file; the noun is the pool")]
@@ -35,6 +36,7 @@ mod work;
 pub use error::LeaseError;
 pub use lease::Lease;
 pub use movable::{Movable, Pinned, PinnedMut};
+pub use nearest::NearestIn;
 pub use operate::{NumbersIn, RowsIn};
 pub use pool::{LeaseRequest, Pool};
 pub use settings::PoolSettings;

@@ -205,7 +205,12 @@ impl Lease {
     }
 
     /// A part of this lease for work on a stream.
-    fn part_of(&self, stream: Stream, from: u64, bytes: u64) -> Result<Option<Part<'_>>, LeaseError> {
+    pub(super) fn part_of(
+        &self,
+        stream: Stream,
+        from: u64,
+        bytes: u64,
+    ) -> Result<Option<Part<'_>>, LeaseError> {
         self.part_on(stream, from, Bytes::new(bytes).as_usize())
     }
 
@@ -263,7 +268,7 @@ pub(super) fn on_either(
     }
 }
 
-fn kernels(device: &dyn Device) -> Result<&dyn Kernels, DeviceError> {
+pub(super) fn kernels(device: &dyn Device) -> Result<&dyn Kernels, DeviceError> {
     device.kernels().ok_or_else(|| DeviceError::Unsupported {
         device: device.facts().name.clone(),
         what: "operate on memory beyond copies and fills; copy it to a device that can",

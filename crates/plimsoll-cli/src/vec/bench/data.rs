@@ -22,7 +22,12 @@ impl Source {
     }
 
     /// Each of so many vectors in turn.
-    fn each(&self, seed: u64, rows: u64, mut take: impl FnMut(&[f32]) -> io::Result<()>) -> io::Result<()> {
+    pub(super) fn each(
+        &self,
+        seed: u64,
+        rows: u64,
+        mut take: impl FnMut(&[f32]) -> io::Result<()>,
+    ) -> io::Result<()> {
         let mut random = Random(seed);
         let mut vector = vec![0.0; self.dimension];
         for _ in 0..rows {

@@ -1,12 +1,14 @@
 //! `plimsoll vec bench`: how fast indexes are searched here, beside what memory and disk can do in the same run.
 
 mod data;
+mod device;
 mod stand;
 mod trial;
 
 use std::path::PathBuf;
 
 pub(super) use data::Source;
+use plimsoll::Place;
 use serde::Serialize;
 
 use crate::draw::{Align, Pen, Style, Table};
@@ -17,6 +19,7 @@ Examples:
   plimsoll vec bench --quick                 under 40 seconds
   plimsoll vec bench --rows 2000000          larger than any cache: 12 GB on disk, 6 GB of memory
   plimsoll vec bench --within /mnt/nvme      on another disk
+  plimsoll vec bench --device cuda:0         on a GPU: rows in its memory, and streamed to it
 
 Vectors are near one of 1,000 centres, from a fixed seed, and so are queries; recall is of the ten nearest that f32 finds.";
 
@@ -39,6 +42,9 @@ pub struct BenchArgs {
     /// Threads; all that the machine has, unless said
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub threads: usize,
+    /// Search on this device instead (`cuda:0`, `gpu:0`), beside what it copies: a million vectors, unless said
+    #[arg(long, value_name = "PLACE")]
+    pub device: Option<Place>,
 }
 
 /// One row of what `plimsoll vec bench --json` prints, which is a list of them.
@@ -54,7 +60,8 @@ pub struct BenchRow {
     pub ms: f64,
     /// Codes that were looked at, a second.
     pub gb_per_s: f64,
-    /// That, of what memory (or the disk, where codes come from it) was read with in the same run.
+    /// That, of what memory (or the disk, where codes come from it) was read with in the same run; on a device, of
+    /// what it copies, bytes read and written, or of what comes to it where rows are streamed.
     pub bandwidth_fraction: f64,
     /// Of the ten nearest, how many were found.
     pub recall: f64,
@@ -63,7 +70,11 @@ pub struct BenchRow {
 /// Measures.
 pub fn run(args: &BenchArgs, printer: &Printer) -> Result<(), CliError> {
     let settings = stand::Settings::new(args);
-    let rows = trial::all(&settings, &|what| printer.note(what))?;
+    let note = |what: &str| printer.note(what);
+    let rows = match args.device {
+        Some(place) => device::all(&settings, place, &note)?,
+        None => trial::all(&settings, &note)?,
+    };
     printer.report(&rows, |rows, pen| view(&settings, rows, pen))
 }
 
@@ -88,8 +99,8 @@ fn view(settings: &stand::Settings, rows: &[BenchRow], pen: &Pen) -> String {
         ]);
     }
     let said = format!(
-        "{} vectors of {} numbers, {} threads; medians of {} turns; the limit is what memory, or the disk, was read with",
-        settings.rows, settings.dimension, settings.threads, settings.turns
+        "{} vectors of {} numbers, {} threads; medians of {} turns; the limit is {}",
+        settings.rows, settings.dimension, settings.threads, settings.turns, settings.limit
     );
     format!("{}\n{}", table.draw(pen), pen.paint(Style::Dim, &format!("{said}\n")))
 }

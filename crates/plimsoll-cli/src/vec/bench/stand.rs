@@ -18,17 +18,27 @@ pub(super) struct Settings {
     pub(super) turns: usize,
     pub(super) quick: bool,
     pub(super) within: PathBuf,
+    /// What rates are compared with, in words.
+    pub(super) limit: &'static str,
 }
 
 impl Settings {
     pub(super) fn new(args: &BenchArgs) -> Self {
         let all = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
-            rows: args.rows.unwrap_or(if args.quick { 30_000 } else { 200_000 }),
+            rows: args.rows.unwrap_or(match (args.quick, args.device) {
+                (true, _) => 30_000,
+                (false, None) => 200_000,
+                (false, Some(_)) => 1_000_000,
+            }),
             dimension: usize::try_from(args.dimension).unwrap_or(768),
             threads: if args.threads == 0 { all } else { args.threads },
             turns: if args.quick { 3 } else { 7 },
             quick: args.quick,
+            limit: match args.device {
+                None => "what memory, or the disk, was read with",
+                Some(_) => "what the device copies, read and written, or what comes to it",
+            },
             within: args.within.clone().unwrap_or_else(std::env::temp_dir),
         }
     }

@@ -1,0 +1,265 @@
+// What stands before and behind the passes over rows: queries made ready, sizes of rows, bounds, and lists.
+
+extern __shared__ u64 desk[];
+
+// A query as singles, what bounds it, and the limit that its list gives.
+template <class Kind> void prepare(const Search &s) {
+    const u32 query = blockIdx.x;
+    const u64 bytes = (u64)s.dimension * Kind::BYTES;
+    float square = 0.0f;
+    for (u32 at = threadIdx.x; at < s.padded; at += THREADS) {
+        const float value = at < s.dimension ? Kind::one(s.queries + query * bytes + (u64)at * Kind::BYTES) : 0.0f;
+        s.singles[(u64)query * s.padded + at] = value;
+        square = fmaf(value, value, square);
+    }
+    __shared__ float parts[THREADS / 32];
+    for (u32 distance = 16; distance > 0; distance /= 2)
+        square += __shfl_xor_sync(0xffffffff, square, distance);
+    if (threadIdx.x % 32 == 0)
+        parts[threadIdx.x / 32] = square;
+    __syncthreads();
+    if (threadIdx.x != 0)
+        return;
+    square = 0.0f;
+    for (u32 n = 0; n < THREADS / 32; n++)
+        square += parts[n];
+    const u64 limit = s.lists[(u64)query * s.k + s.k - 1];
+    s.each[query] = {limit, limit == NONE ? OPEN : score_of(limit), s.distance ? square : sqrtf(square), 0, {}};
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS) prepare_f32(Search s) { prepare<F32>(s); }
+extern "C" __global__ void __launch_bounds__(THREADS) prepare_f16(Search s) { prepare<F16>(s); }
+extern "C" __global__ void __launch_bounds__(THREADS) prepare_bf16(Search s) { prepare<Bf16>(s); }
+
+// What bounds a row: its square for distances, its length for products; not a number where it may not be found.
+template <class Kind> void sizes(const Search &s) {
+    const u32 warp = blockIdx.x * (THREADS / 32) + threadIdx.x / 32;
+    const u32 warps = gridDim.x * (THREADS / 32);
+    const u32 units = (u32)(s.row_bytes / 16);
+    for (u64 start = (u64)warp * ROWS; start < s.count; start += (u64)warps * ROWS) {
+        float sums[ROWS] = {};
+#pragma unroll 2
+        for (u32 unit = threadIdx.x % 32; unit < units; unit += 32) {
+            uint4 held[ROWS];
+#pragma unroll
+            for (u32 r = 0; r < ROWS; r++)
+                held[r] = load_once((const uint4 *)row_of(s, min((u32)start + r, s.count - 1)) + unit);
+#pragma unroll
+            for (u32 r = 0; r < ROWS; r++)
+#pragma unroll
+                for (u32 four = 0; four < Kind::FOURS; four++) {
+                    const float4 x = Kind::four(held[r], four, 1.0f);
+                    sums[r] = fmaf(x.x, x.x, sums[r]);
+                    sums[r] = fmaf(x.y, x.y, sums[r]);
+                    sums[r] = fmaf(x.z, x.z, sums[r]);
+                    sums[r] = fmaf(x.w, x.w, sums[r]);
+                }
+        }
+        const float sum = share(sums);
+        const u32 lane = threadIdx.x % 32;
+        const u32 row = (u32)start + lane / (32 / ROWS);
+        if (lane % (32 / ROWS) == 0 && row < s.count)
+            s.sizes[row] = is_live(s, row) ? (s.distance ? sum : sqrtf(sum)) : __uint_as_float(0x7fc00000u);
+    }
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS) sizes_f32(Search s) { sizes<F32>(s); }
+extern "C" __global__ void __launch_bounds__(THREADS) sizes_f16(Search s) { sizes<F16>(s); }
+extern "C" __global__ void __launch_bounds__(THREADS) sizes_bf16(Search s) { sizes<Bf16>(s); }
+
+// The least of the keys that are given, in the memory of a thread block: sorted, and behind it keys that wait.
+struct Least {
+    u64 *best;
+    u64 *waiting;
+    u32 *count;
+    u32 places;
+
+    void sort(u64 *keys) {
+        for (u32 size = 2; size <= places; size *= 2)
+            for (u32 distance = size / 2; distance > 0; distance /= 2) {
+                __syncthreads();
+                for (u32 n = threadIdx.x; n < places / 2; n += THREADS) {
+                    const u32 low = 2 * n - (n & (distance - 1)), high = low + distance;
+                    exchange(keys, low, high, (low & size) == 0);
+                }
+            }
+        __syncthreads();
+    }
+    void exchange(u64 *keys, u32 low, u32 high, bool up) {
+        const u64 a = keys[low], b = keys[high];
+        if ((a > b) == up) {
+            keys[low] = b;
+            keys[high] = a;
+        }
+    }
+    void begin() {
+        for (u32 n = threadIdx.x; n < places; n += THREADS)
+            best[n] = NONE;
+        if (threadIdx.x == 0)
+            *count = 0;
+        __syncthreads();
+    }
+    // What waits is sorted, and the lesser half of both is kept. All threads call it.
+    void absorb() {
+        __syncthreads();
+        const u32 filled = *count;
+        for (u32 n = filled + threadIdx.x; n < places; n += THREADS)
+            waiting[n] = NONE;
+        sort(waiting);
+        for (u32 n = threadIdx.x; n < places; n += THREADS)
+            best[n] = min(best[n], waiting[places - 1 - n]);
+        for (u32 distance = places / 2; distance > 0; distance /= 2) {
+            __syncthreads();
+            for (u32 n = threadIdx.x; n < places / 2; n += THREADS) {
+                const u32 low = 2 * n - (n & (distance - 1));
+                exchange(best, low, low + distance, true);
+            }
+        }
+        if (threadIdx.x == 0)
+            *count = 0;
+        __syncthreads();
+    }
+    // Makes room for a key of each thread. All threads call it.
+    void ready() {
+        __syncthreads();
+        const u32 filled = *count;
+        __syncthreads();
+        if (filled + THREADS > places)
+            absorb();
+    }
+    void take(u64 key, u32 last) {
+        if (key < best[last])
+            waiting[atomicAdd(count, 1)] = key;
+    }
+};
+
+Least least_of(const Search &s, u32 *count) { return {desk, desk + s.places, count, s.places}; }
+
+// From a pass over some rows: no row of the nearest has a score above the bound.
+extern "C" __global__ void __launch_bounds__(THREADS) tighten(Search s) {
+    __shared__ u32 count;
+    Least least = least_of(s, &count);
+    least.begin();
+    const u32 query = blockIdx.x;
+    // Of few rows the last one is worth little: more of them are taken.
+    const u32 last = max(s.k, 16u) - 1;
+    for (u32 start = 0; start < s.room; start += THREADS) {
+        least.ready();
+        const u32 at = start + threadIdx.x;
+        if (at < s.room)
+            least.take(s.candidates[(u64)query * s.room + at], last);
+    }
+    least.absorb();
+    if (threadIdx.x == 0 && least.best[last] != NONE)
+        s.each[query].bound = fminf(s.each[query].bound, score_of(least.best[last]));
+}
+
+// How far the bound of a candidate is below what it was stored by.
+float widening(const Search &s, const Query &query, u32 row) {
+    const float size = s.sizes[row];
+    return 2.05f * s.slack * (s.distance ? size + query.own : size * query.own);
+}
+
+// Each warp scores a row of those that wait in `queue`, and takes it.
+template <class Kind, bool DISTANCE, bool WHOLE> void score_queue(const Search &s, Least &least, const u32 *queue,
+                                                                  u32 waiting) {
+    const float *query = s.singles + (u64)blockIdx.x * s.padded;
+    for (u32 n = threadIdx.x / 32; n < waiting; n += THREADS / 32) {
+        const u32 row = queue[n];
+        const u8 *rows[1] = {row_of(s, row)};
+        const float scales[1] = {scale_of(s, row)};
+        const float score = score_rows<Kind, 1, 1, DISTANCE, WHOLE>(s, rows, scales, query);
+        if (threadIdx.x % 32 == 0 && is_finite(score))
+            least.take(key_of(score, s.first + row), s.k - 1);
+    }
+}
+
+template <class Kind> void score_any(const Search &s, Least &least, const u32 *queue, u32 waiting) {
+    if (s.whole) {
+        if (s.distance)
+            score_queue<Kind, true, true>(s, least, queue, waiting);
+        else
+            score_queue<Kind, false, true>(s, least, queue, waiting);
+    } else if (s.distance) {
+        score_queue<Kind, true, false>(s, least, queue, waiting);
+    } else {
+        score_queue<Kind, false, false>(s, least, queue, waiting);
+    }
+}
+
+// A query's list takes its candidates. Where those did not all have room, every row is looked at again.
+template <class Kind> void merge(const Search &s) {
+    __shared__ u32 count, waiting;
+    __shared__ u32 queue[THREADS];
+    Least least = least_of(s, &count);
+    const u32 number = blockIdx.x;
+    const Query query = s.each[number];
+    const u64 *candidates = s.candidates + (u64)number * s.room;
+    const u32 given = s.direct ? looked_at(s) : query.count;
+    const bool lost = given > s.room;
+    u64 *list = s.lists + (u64)number * s.k;
+    float cut = query.bound;
+
+    if (s.bounded && !lost) {
+        // No row of the nearest is above the k-th of what rows are at most.
+        least.begin();
+        for (u32 start = 0; start < given; start += THREADS) {
+            least.ready();
+            const u32 at = start + threadIdx.x;
+            if (at < given)
+                least.take(candidates[at], s.k - 1);
+        }
+        least.absorb();
+        if (least.best[s.k - 1] != NONE)
+            cut = fminf(cut, score_of(least.best[s.k - 1]));
+        __syncthreads();
+    }
+    least.begin();
+    for (u32 n = threadIdx.x; n < s.k; n += THREADS)
+        least.best[n] = list[n];
+    if (!s.bounded && !lost) {
+        for (u32 start = 0; start < given; start += THREADS) {
+            least.ready();
+            const u32 at = start + threadIdx.x;
+            if (at < given)
+                least.take(candidates[at], s.k - 1);
+        }
+    } else {
+        const u32 all = lost ? s.end - s.begin : given;
+        for (u32 start = 0; start < all; start += THREADS) {
+            least.ready();
+            if (threadIdx.x == 0)
+                waiting = 0;
+            __syncthreads();
+            const u32 at = start + threadIdx.x;
+            if (at < all) {
+                if (lost) {
+                    if (is_live(s, s.begin + at))
+                        queue[atomicAdd(&waiting, 1)] = s.begin + at;
+                } else if (candidates[at] != NONE) {
+                    const u32 row = (u32)candidates[at];
+                    if (score_of(candidates[at]) - widening(s, query, row) <= cut)
+                        queue[atomicAdd(&waiting, 1)] = row;
+                }
+            }
+            __syncthreads();
+            score_any<Kind>(s, least, queue, waiting);
+        }
+    }
+    least.absorb();
+    for (u32 n = threadIdx.x; n < s.k; n += THREADS)
+        list[n] = least.best[n];
+    // For the next pass.
+    if (threadIdx.x == 0) {
+        const u64 limit = least.best[s.k - 1];
+        s.each[number].limit = limit;
+        s.each[number].count = 0;
+        if (limit != NONE)
+            s.each[number].bound = fminf(query.bound, score_of(limit));
+    }
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS) merge_f32(Search s) { merge<F32>(s); }
+extern "C" __global__ void __launch_bounds__(THREADS) merge_f16(Search s) { merge<F16>(s); }
+extern "C" __global__ void __launch_bounds__(THREADS) merge_bf16(Search s) { merge<Bf16>(s); }
+extern "C" __global__ void __launch_bounds__(THREADS) merge_int8(Search s) { merge<Int8>(s); }

@@ -1,0 +1,417 @@
+//! How a search for the nearest rows is done: which passes, and what the desk holds.
+//!
+//! Rows are passed over once and compared with a bound of each query; what is within it becomes a candidate, and the
+//! candidates become lists. Where there is no room for every row, a first pass over a part of the rows, spread evenly,
+//! brings the bounds down. Few queries are scored as rows go by. Many are first bounded by products of the matrix
+//! units, and the candidates are scored by the same function: so an answer does not depend on how it was found.
+
+use plimsoll_device::Bytes;
+use plimsoll_device::kernels::Number;
+use plimsoll_device::kernels::nearest::{Measure, NearestShape};
+
+use super::launch::{KernelError, KernelSet, Shape, THREADS, narrow, parameters};
+use super::program::Program;
+use crate::driver::RawStream;
+
+/// From so many queries on, products of the matrix units come first: sooner where rows are short.
+const MANY: u32 = 17;
+const MANY_HALVES: u32 = 9;
+/// Of so few rows as this the last one would be a bound that changes much from sample to sample.
+const SAMPLE_MIN: u64 = 16;
+/// The fewest candidates that a query has room for.
+const ROOM_MIN: u64 = 4096;
+/// Rows that a warp scores at once, and thread blocks in the second dimension of a launch.
+const ROWS: u64 = 4;
+const HIGHEST_GRID: u32 = 32_768;
+/// Rows of a tile, bytes of each at a time.
+const TILE: u64 = 128;
+const DEEP: u64 = 128;
+/// Of so many times as many rows as a query has room for candidates, the first part of a search by many has.
+const FIRST_PART: u32 = 8;
+/// The fewest places of a list in a thread block's memory, so that each thread has two.
+const PLACES_MIN: u32 = 512;
+
+/// How a shape is searched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Plan {
+    pub shape: NearestShape,
+    /// By products of the matrix units first.
+    bounded: bool,
+    /// Numbers of a query as singles, filled up.
+    padded: u32,
+    /// Candidates of a query.
+    room: u32,
+    /// In the first pass, of so many rows one; 0 where there is none.
+    stride: u32,
+    desk: Desk,
+}
+
+/// Where on the desk a thing starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Desk {
+    each: u64,
+    candidates: u64,
+    sizes: u64,
+    end: u64,
+}
+
+/// What the kernels know of a query.
+const QUERY_BYTES: u64 = 32;
+
+impl Plan {
+    /// For a GPU of this compute capability.
+    pub(crate) fn of(shape: NearestShape, capability: (u32, u32)) -> Self {
+        let floats = !shape.number.scaled();
+        let whole = shape.row_bytes().is_multiple_of(16);
+        let many = if shape.number == Number::F32 { MANY } else { MANY_HALVES };
+        let bounded = shape.queries >= many && floats && whole && capability >= (8, 0);
+        let padded = shape.dimension.next_multiple_of(16);
+        let rows = u64::from(shape.rows);
+        // As many are looked at first as there is room for: then so many candidates are expected that four times
+        // as many have room.
+        let wanted = (2 * (u64::from(shape.k).max(SAMPLE_MIN) * rows).isqrt()).max(ROOM_MIN);
+        let room = if rows <= 2 * wanted { rows } else { wanted.next_multiple_of(1024) };
+        let stride = if room == rows { 0 } else { rows / room };
+        let queries = u64::from(shape.queries);
+        let mut end = 0;
+        let mut take = |bytes: u64| {
+            let start = end;
+            end += bytes.next_multiple_of(256);
+            start
+        };
+        take(queries.next_multiple_of(8) * u64::from(padded) * 4);
+        let each = take(queries * QUERY_BYTES);
+        let candidates = take(queries * room * 8);
+        let sizes = take(if bounded { rows * 4 } else { 0 });
+        let desk = Desk { each, candidates, sizes, end };
+        Self { shape, bounded, padded, room: narrow(room), stride: narrow(stride), desk }
+    }
+
+    /// What the desk has to hold.
+    pub(crate) fn desk_bytes(&self) -> Bytes {
+        Bytes::new(self.desk.end)
+    }
+
+    /// What is launched, in order: all of it is compiled before the stream is taken.
+    pub(crate) fn programs(&self) -> [Program; 2] {
+        let scan = match (self.shape.number, self.bounded) {
+            (Number::F16, false) => Program::NearestFewF16,
+            (Number::F16, true) => Program::NearestManyF16,
+            (Number::Bf16, false) => Program::NearestFewBf16,
+            (Number::Bf16, true) => Program::NearestManyBf16,
+            (Number::Int8 | Number::Int4, _) => Program::NearestFewInt8,
+            (Number::F32, false) => Program::NearestFewF32,
+            (Number::F32, true) => Program::NearestManyF32,
+        };
+        [Program::NearestLists, scan]
+    }
+
+    /// How far products of the matrix units may be off, as a part of both lengths: for every eight numbers an addition
+    /// that is cut off, and numbers of which the units take eleven bits.
+    #[expect(clippy::cast_precision_loss, reason = "at most 65,536")]
+    fn slack(&self) -> f32 {
+        let sums = (self.shape.dimension as f32 / 2.0 + 64.0) / 16_777_216.0;
+        if self.shape.number == Number::F32 { 2.02 / 1024.0 + sums } else { sums }
+    }
+
+    /// Rows pass by in two parts where many queries make many candidates: the lists of the first, smaller one bound the
+    /// rows of the second better than a sample does.
+    fn parts(&self) -> impl Iterator<Item = (u32, u32)> {
+        let rows = self.shape.rows;
+        let first = self.room.saturating_mul(FIRST_PART);
+        let cut = if self.bounded && self.stride > 0 && first < rows / 4 { first } else { 0 };
+        [(0, cut), (cut, rows)].into_iter().filter(|(begin, end)| begin < end)
+    }
+
+    /// Places of a list while it is made.
+    fn places(&self) -> u32 {
+        self.shape.k.next_power_of_two().max(PLACES_MIN)
+    }
+}
+
+/// The bytes of its own that a thread block may have, where it is more than what all have.
+pub(super) fn shared_bytes(entry: &str) -> u32 {
+    let most = match entry {
+        _ if entry.starts_with("merge") || entry == "tighten" => 2 * 8 * 4096,
+        _ if entry.starts_with("many") => tile_bytes(entry.ends_with("256")),
+        _ => 0,
+    };
+    narrow(most)
+}
+
+/// Tiles of 256 queries, four of them under way, or of 128, and three.
+const fn tile_bytes(wide: bool) -> u64 {
+    // Behind the stages: what bounds the queries of two tiles.
+    if wide { 4 * (TILE + 256) * DEEP + 2 * 256 * 8 } else { 3 * (TILE + 128) * DEEP + 2 * 128 * 8 }
+}
+
+/// Where the operands are on the device, and the number of the first row.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NearestAt {
+    pub rows: u64,
+    /// 0 where there are none, and so of the mask.
+    pub scales: u64,
+    pub queries: u64,
+    pub mask: u64,
+    pub first: u32,
+    pub lists: u64,
+    pub desk: u64,
+}
+
+/// What the kernels take; the same struct is in `nearest.cuh`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+struct Search {
+    rows: u64,
+    scales: u64,
+    queries: u64,
+    mask: u64,
+    lists: u64,
+    singles: u64,
+    each: u64,
+    candidates: u64,
+    sizes: u64,
+    row_bytes: u64,
+    count: u32,
+    queries_count: u32,
+    dimension: u32,
+    padded: u32,
+    first: u32,
+    k: u32,
+    room: u32,
+    stride: u32,
+    direct: u32,
+    distance: u32,
+    whole: u32,
+    bounded: u32,
+    places: u32,
+    from: u32,
+    slack: f32,
+    begin: u32,
+    end: u32,
+    unused: u32,
+}
+
+impl Search {
+    fn new(plan: &Plan, at: &NearestAt) -> Self {
+        let shape = &plan.shape;
+        Self {
+            rows: at.rows,
+            scales: at.scales,
+            queries: at.queries,
+            mask: at.mask,
+            lists: at.lists,
+            singles: at.desk,
+            each: at.desk + plan.desk.each,
+            candidates: at.desk + plan.desk.candidates,
+            sizes: at.desk + plan.desk.sizes,
+            row_bytes: shape.row_bytes(),
+            count: shape.rows,
+            queries_count: shape.queries,
+            dimension: shape.dimension,
+            padded: plan.padded,
+            first: at.first,
+            k: shape.k,
+            room: plan.room,
+            stride: 0,
+            direct: u32::from(plan.stride == 0),
+            distance: u32::from(shape.measure == Measure::Distance),
+            whole: u32::from(shape.row_bytes().is_multiple_of(16)),
+            bounded: u32::from(plan.bounded),
+            places: plan.places(),
+            from: 0,
+            slack: plan.slack(),
+            begin: 0,
+            end: shape.rows,
+            unused: 0,
+        }
+    }
+
+    fn looked_at(&self) -> u64 {
+        u64::from(if self.stride == 0 { self.end - self.begin } else { self.room })
+    }
+}
+
+impl KernelSet {
+    /// Puts a search on a stream.
+    ///
+    /// # Safety
+    /// As of every launch of the set; the desk has [`Plan::desk_bytes`].
+    pub(crate) unsafe fn nearest(
+        &self,
+        stream: RawStream,
+        plan: &Plan,
+        at: &NearestAt,
+    ) -> Result<(), KernelError> {
+        let search = Search::new(plan, at);
+        let (kind, query_kind) = (word(plan.shape.number), word(plan.shape.query_number()));
+        let [lists, scan] = plan.programs();
+        let queries =
+            |shared: u32| Shape { grid: (plan.shape.queries, 1), block: (narrow(THREADS), 1), shared };
+        let keys = queries(2 * 8 * plan.places());
+        // SAFETY: the caller's promise; the parameter is the kernels' only one.
+        unsafe {
+            self.start(lists, &format!("prepare_{query_kind}"), queries(0), stream, &search)?;
+            if plan.bounded {
+                let shape = self.rows_shape(u64::from(plan.shape.rows));
+                self.start(lists, &format!("sizes_{kind}"), shape, stream, &search)?;
+            }
+            if plan.stride > 0 {
+                let sample = Search { stride: plan.stride, direct: 1, ..search };
+                self.pass(stream, scan, plan, sample, kind)?;
+                self.start(lists, "tighten", keys, stream, &sample)?;
+            }
+            for (begin, end) in plan.parts() {
+                let part = Search { begin, end, ..search };
+                self.pass(stream, scan, plan, part, kind)?;
+                self.start(lists, &format!("merge_{kind}"), keys, stream, &part)?;
+            }
+            Ok(())
+        }
+    }
+
+    /// Rows against all queries. # Safety: as of `nearest`.
+    unsafe fn pass(
+        &self,
+        stream: RawStream,
+        scan: Program,
+        plan: &Plan,
+        search: Search,
+        kind: &str,
+    ) -> Result<(), KernelError> {
+        let queries = plan.shape.queries;
+        if plan.bounded {
+            // Hopper has a way of its own for wide tiles; elsewhere two thread blocks with narrow ones do better.
+            let wide = queries > 128 && self.capability == (9, 0);
+            let width = if wide { 256 } else { 128 };
+            let tiles = search.looked_at().div_ceil(TILE) * u64::from(queries.div_ceil(width));
+            let most = u64::from(self.multiprocessors.max(1)) * if wide { 1 } else { 2 };
+            let grid = (narrow(tiles.min(most)), 1);
+            let shared = narrow(tile_bytes(wide));
+            let shape = Shape { grid, block: (narrow(THREADS), 1), shared };
+            // SAFETY: the caller's promise.
+            return unsafe { self.start(scan, &format!("many_{kind}_{width}"), shape, stream, &search) };
+        }
+        let (name, group) = match queries {
+            _ if search.whole == 0 => ("odd", 1),
+            1 => ("1", 1),
+            2..=4 => ("4", 4),
+            _ => ("8", 8),
+        };
+        let entry = format!("few_{kind}_{name}");
+        let wide = self.rows_shape(search.looked_at());
+        for from in (0..queries.div_ceil(group)).step_by(HIGHEST_GRID as usize) {
+            let high = (queries.div_ceil(group) - from).min(HIGHEST_GRID);
+            let part = Search { from: from * group, ..search };
+            let shape = Shape { grid: (wide.grid.0, high), ..wide };
+            // SAFETY: the caller's promise.
+            unsafe { self.start(scan, &entry, shape, stream, &part) }?;
+        }
+        Ok(())
+    }
+
+    /// Enough thread blocks for so many rows, each warp some of them in turn: short blocks, so that none is late.
+    fn rows_shape(&self, rows: u64) -> Shape {
+        let at_once = THREADS / 32 * ROWS;
+        let full = u64::from(self.multiprocessors.max(1)) * 16;
+        let blocks = rows.div_ceil(at_once).min(full.max(rows.div_ceil(8 * at_once))).max(1);
+        Shape { grid: (narrow(blocks), 1), block: (narrow(THREADS), 1), shared: 0 }
+    }
+
+    /// # Safety: as of `nearest`.
+    unsafe fn start(
+        &self,
+        program: Program,
+        entry: &str,
+        shape: Shape,
+        stream: RawStream,
+        search: &Search,
+    ) -> Result<(), KernelError> {
+        let known = program.entries().iter().find(|known| known.to_bytes() == entry.as_bytes());
+        // SAFETY: the caller's promise. A name that is none is an error of the launch.
+        unsafe { self.launch(program, known.unwrap_or(&c""), shape, stream, parameters![*search]) }
+    }
+}
+
+const fn word(number: Number) -> &'static str {
+    match number {
+        Number::F32 => "f32",
+        Number::F16 => "f16",
+        Number::Bf16 => "bf16",
+        Number::Int8 | Number::Int4 => "int8",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shape(rows: u32, queries: u32, dimension: u32, number: Number, k: u32) -> NearestShape {
+        NearestShape { rows, queries, dimension, number, measure: Measure::Distance, k }
+    }
+
+    #[test]
+    fn the_sources_have_the_same_numbers() {
+        let header = Program::NearestLists.source();
+        assert!(header.contains(&format!("constexpr u32 ROWS = {ROWS};")));
+        let many = Program::NearestManyF16.source();
+        assert!(many.contains(&format!("constexpr u32 TILE = {TILE};")));
+        assert!(many.contains(&format!("constexpr u32 DEEP = {DEEP};")));
+        assert_eq!(
+            (size_of::<Search>(), QUERY_BYTES),
+            (152, 32),
+            "as the compiler of the kernels lays them out"
+        );
+    }
+
+    #[test]
+    fn every_shape_names_what_can_be_launched() {
+        for number in [Number::F32, Number::F16, Number::Bf16, Number::Int8] {
+            for queries in [1, 3, 8, 16, 17, 128, 129, 1000] {
+                for dimension in [1, 7, 768] {
+                    for capability in [(7, 5), (8, 0), (9, 0), (12, 0)] {
+                        let plan = Plan::of(shape(1_000_000, queries, dimension, number, 10), capability);
+                        let [lists, scan] = plan.programs();
+                        let kind = word(number);
+                        let names = |program: Program| {
+                            program.entries().iter().map(|name| name.to_str().unwrap()).collect::<Vec<_>>()
+                        };
+                        assert!(names(lists).contains(&format!("merge_{kind}").as_str()));
+                        let first =
+                            if plan.bounded { format!("many_{kind}_128") } else { format!("few_{kind}_1") };
+                        assert!(names(scan).contains(&first.as_str()), "{first}");
+                        assert!(!plan.bounded || capability.0 >= 8 && queries > 8 && dimension == 768);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn there_is_room_for_what_a_pass_may_find() {
+        for rows in [1, 100, 8192, 8193, 100_000, 1_000_000, 50_000_000] {
+            for k in [1, 10, 100, 4096] {
+                let plan = Plan::of(shape(rows, 5, 768, Number::F32, k), (9, 0));
+                if plan.stride == 0 {
+                    assert_eq!(plan.room, rows, "every row has its place");
+                    continue;
+                }
+                assert!(u64::from(plan.stride) * u64::from(plan.room) <= u64::from(rows));
+                assert!(plan.room >= k.max(16), "the sample has a k-th row");
+                let expected = u64::from(k.max(16)) * u64::from(rows) / u64::from(plan.room);
+                assert!(expected * 4 <= u64::from(plan.room) + 4, "{rows} {k}: {expected} in {}", plan.room);
+            }
+        }
+    }
+
+    #[test]
+    fn the_desk_is_what_the_page_says() {
+        let plan = Plan::of(shape(1_000_000, 1000, 768, Number::F16, 10), (9, 0));
+        assert_eq!(plan.room, 8192);
+        let bytes = 1000 * 768 * 4 + 1000 * 32 + 1000 * 8192 * 8 + 4_000_000;
+        let desk = plan.desk_bytes().get();
+        assert!(desk >= bytes && desk < bytes + 4 * 256, "{desk} {bytes}");
+        let plan = Plan::of(shape(1_000_000, 1, 768, Number::F32, 10), (9, 0));
+        assert!(plan.desk_bytes() < Bytes::kib(128));
+    }
+}

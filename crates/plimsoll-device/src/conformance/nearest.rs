@@ -1,0 +1,352 @@
+//! The nearest rows of queries, held to the reference.
+
+use super::Check;
+use super::kernels::{MARGIN, Target, filled, offered, stored};
+use super::trial::{Held, Stop, Trial, failed, index, must, pattern, refused};
+use crate::kernels::nearest::{self, Key, Measure, Nearest, NearestShape, NearestStored};
+use crate::kernels::{Kernels, Number};
+use crate::{DeviceError, Region, StorageMode, Stream};
+
+pub(super) const CHECKS: &[Check] = &[
+    Check { name: "the nearest rows are found, ties by row", run: whole },
+    Check { name: "near scores are as near as they should be", run: near },
+    Check { name: "lists are filled from the parts of an index", run: parts },
+    Check { name: "what no row took says so", run: short },
+    Check { name: "rows without a score are near nothing", run: without },
+    Check { name: "a search refuses what does not fit", run: refusals },
+];
+
+const STREAM: Stream = Stream(0);
+const NUMBERS: [Number; 4] = [Number::F32, Number::F16, Number::Bf16, Number::Int8];
+
+/// What is searched, on the host.
+struct Data {
+    shape: NearestShape,
+    rows: Vec<u8>,
+    scales: Vec<u8>,
+    queries: Vec<u8>,
+    mask: Option<Vec<u8>>,
+    first: u32,
+}
+
+impl Data {
+    /// Small whole numbers: every sum is exact in any order, and many scores are equal.
+    fn whole(shape: NearestShape, seed: u64) -> Self {
+        Self::of(shape, seed, |byte| f32::from(byte % 7) - 3.0, |_| 0.5)
+    }
+
+    /// Numbers of all kinds around zero.
+    fn near(shape: NearestShape, seed: u64) -> Self {
+        Self::of(
+            shape,
+            seed,
+            |byte| (f32::from(byte) - 127.3) * 0.013,
+            |byte| 0.003 + f32::from(byte) * 0.000_1,
+        )
+    }
+
+    fn of(shape: NearestShape, seed: u64, number: impl Fn(u8) -> f32, scale: impl Fn(u8) -> f32) -> Self {
+        let numbers =
+            |count: u64, seed| -> Vec<f32> { pattern(index(count), seed).into_iter().map(&number).collect() };
+        let dimension = u64::from(shape.dimension);
+        let values = numbers(u64::from(shape.rows) * dimension, seed);
+        let rows = if shape.number == Number::Int8 {
+            let any = pattern(values.len(), seed);
+            any.into_iter().zip(&values).map(|(byte, value)| level(byte, *value)).collect()
+        } else {
+            stored(&values, shape.number)
+        };
+        let scales = if shape.number.scaled() {
+            let any = pattern(shape.rows as usize, seed + 1);
+            stored(&any.into_iter().map(scale).collect::<Vec<_>>(), Number::F32)
+        } else {
+            Vec::new()
+        };
+        let queries = stored(&numbers(u64::from(shape.queries) * dimension, seed + 2), shape.query_number());
+        Self { shape, rows, scales, queries, mask: None, first: 0 }
+    }
+
+    /// Every third row may be found, and none of rows 64 to 127.
+    fn masked(mut self) -> Self {
+        let mut mask = vec![0; index(self.shape.mask_bytes())];
+        for row in (0..self.shape.rows as usize).filter(|row| row % 3 == 1 && row / 64 != 1) {
+            mask[row / 8] |= 1 << (row % 8);
+        }
+        self.mask = Some(mask);
+        self
+    }
+
+    /// Rows `from..to` of it.
+    fn part(&self, from: u32, to: u32) -> Self {
+        let shape = NearestShape { rows: to - from, ..self.shape };
+        let bytes = |bytes: &[u8], unit: u64| {
+            bytes[index(u64::from(from) * unit)..index(u64::from(to) * unit)].to_vec()
+        };
+        let row = shape.row_bytes();
+        let scales = if shape.number.scaled() { bytes(&self.scales, 4) } else { Vec::new() };
+        let queries = self.queries.clone();
+        let first = self.first + from;
+        Self { shape, rows: bytes(&self.rows, row), scales, queries, mask: None, first }
+    }
+
+    fn stored(&self) -> NearestStored<'_> {
+        NearestStored {
+            rows: &self.rows,
+            scales: &self.scales,
+            queries: &self.queries,
+            mask: self.mask.as_deref(),
+            first: self.first,
+        }
+    }
+
+    /// What the reference makes of lists.
+    fn reference(&self, lists: &mut [u8]) {
+        nearest::reference(&self.shape, &self.stored(), lists);
+    }
+
+    /// What the device makes of lists, which are written before.
+    fn search(
+        &self,
+        trial: &Trial<'_>,
+        mode: StorageMode,
+        lists: &[u8],
+        step: &str,
+    ) -> Result<Vec<u8>, Stop> {
+        let kernels = offered(trial)?;
+        let (rows, scales) = (filled(trial, &self.rows, mode)?, filled(trial, &self.scales, mode)?);
+        let queries = filled(trial, &self.queries, mode)?;
+        let mask = self.mask.as_ref().map(|mask| filled(trial, mask, mode)).transpose()?;
+        let desk = trial.allocate(kernels.nearest_desk(&self.shape).get().max(16), mode)?;
+        let target = Target::new(trial, self.shape.lists_bytes(), mode, 900)?;
+        trial.put(target.span()?, lists)?;
+        let ask = Nearest {
+            shape: self.shape,
+            rows: part(&rows, self.rows.len())?,
+            scales: self.shape.number.scaled().then(|| part(&scales, self.scales.len())).transpose()?,
+            queries: part(&queries, self.queries.len())?,
+            mask: mask.as_ref().map(|mask| part(mask, index(self.shape.mask_bytes()))).transpose()?,
+            first: self.first,
+            lists: target.span()?,
+            desk: desk.whole(),
+        };
+        must(step, kernels.nearest(STREAM, &ask))?;
+        target.take(trial, step)
+    }
+
+    fn step(&self, mode: StorageMode) -> String {
+        let masked = if self.mask.is_some() { ", masked" } else { "" };
+        format!("searching {:?}{masked} as {mode:?}", self.shape)
+    }
+}
+
+fn part<'h>(region: &'h Held<'_>, bytes: usize) -> Result<crate::Span<'h>, Stop> {
+    region.part(0, bytes as u64)
+}
+
+/// A level for each kind of data: small where the numbers are whole.
+fn level(byte: u8, value: f32) -> u8 {
+    let whole = value.fract() == 0.0;
+    if whole { byte % 7 } else { byte.max(129) }
+}
+
+fn empty(shape: &NearestShape) -> Vec<u8> {
+    vec![0xff; index(shape.lists_bytes())]
+}
+
+/// Rows, queries, dimension, k: with one query and with many, vectors of any length, lists shorter and longer than
+/// what a block of threads holds, and more rows than a buffer of candidates.
+const SHAPES: [(u32, u32, u32, u32); 9] = [
+    (1, 1, 1, 1),
+    (65, 1, 7, 3),
+    (300, 3, 33, 10),
+    (257, 5, 64, 300),
+    (1000, 1, 96, 16),
+    (700, 20, 32, 5),
+    (513, 33, 40, 64),
+    (90, 130, 8, 4),
+    (4200, 1, 8, 4096),
+];
+
+fn shape(sizes: (u32, u32, u32, u32), number: Number, measure: Measure) -> NearestShape {
+    let (rows, queries, dimension, k) = sizes;
+    NearestShape { rows, queries, dimension, number, measure, k }
+}
+
+fn whole(trial: &Trial<'_>) -> Result<(), Stop> {
+    offered(trial)?;
+    let modes = trial.modes()?;
+    for (sizes, seed) in SHAPES.into_iter().zip(0..) {
+        for (number, at) in NUMBERS.into_iter().zip(seed..) {
+            let measure = [Measure::Distance, Measure::Product][at % 2];
+            let data = Data::whole(shape(sizes, number, measure), 1000 + at as u64);
+            let data = if at % 3 == 0 { data.masked() } else { data };
+            let mode = modes[at % modes.len()];
+            let mut wanted = empty(&data.shape);
+            let step = data.step(mode);
+            let found = data.search(trial, mode, &wanted, &step)?;
+            data.reference(&mut wanted);
+            same(trial, &step, &found, &wanted)?;
+        }
+    }
+    Ok(())
+}
+
+/// Both as keys, so that a failure says which.
+fn same(trial: &Trial<'_>, step: &str, found: &[u8], wanted: &[u8]) -> Result<(), Stop> {
+    let differs = Key::read(found).zip(Key::read(wanted)).position(|(found, wanted)| found != wanted);
+    match differs.filter(|_| trial.options.contents) {
+        None => Ok(()),
+        Some(at) => {
+            let of = |keys: &[u8]| Key::read(keys).nth(at).and_then(Key::found);
+            Err(failed(step, format!("place {at} is {:?} instead of {:?}", of(found), of(wanted))))
+        }
+    }
+}
+
+fn near(trial: &Trial<'_>) -> Result<(), Stop> {
+    offered(trial)?;
+    let mode = trial.any_mode()?;
+    for sizes in [(800, 1, 100, 10), (900, 17, 64, 20), (300, 2, 768, 100)] {
+        for number in NUMBERS {
+            for measure in [Measure::Distance, Measure::Product] {
+                let data = Data::near(shape(sizes, number, measure), u64::from(sizes.0));
+                let lists = empty(&data.shape);
+                let step = data.step(mode);
+                let found = data.search(trial, mode, &lists, &step)?;
+                if trial.options.contents {
+                    nearest::found(&data.shape, &data.stored(), &lists, &found)
+                        .map_err(|why| failed(step, why))?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn parts(trial: &Trial<'_>) -> Result<(), Stop> {
+    offered(trial)?;
+    let mode = trial.any_mode()?;
+    for (number, queries) in [(Number::F32, 2), (Number::F16, 40), (Number::Int8, 1)] {
+        let data = Data::whole(shape((1300, queries, 32, 50), number, Measure::Distance), 77);
+        let mut wanted = empty(&data.shape);
+        let mut found = wanted.clone();
+        // From behind, so that rows of a later part come before equals of an earlier one.
+        for (from, to) in [(700, 1300), (0, 10), (10, 700)] {
+            let step = format!("adding rows {from} to {to}, {number:?}");
+            found = data.part(from, to).search(trial, mode, &found, &step)?;
+        }
+        data.reference(&mut wanted);
+        same(trial, "searching an index in parts", &found, &wanted)?;
+    }
+    Ok(())
+}
+
+fn short(trial: &Trial<'_>) -> Result<(), Stop> {
+    offered(trial)?;
+    let mode = trial.any_mode()?;
+    for queries in [1, 40] {
+        let data = Data::whole(shape((200, queries, 16, 150), Number::F16, Measure::Product), 5).masked();
+        let mut wanted = empty(&data.shape);
+        let step = "searching more rows than there are";
+        let found = data.search(trial, mode, &wanted, step)?;
+        data.reference(&mut wanted);
+        same(trial, step, &found, &wanted)?;
+        let mut none = data;
+        none.mask = Some(vec![0; index(none.shape.mask_bytes())]);
+        let step = "searching where no row may be found";
+        let found = none.search(trial, mode, &wanted, step)?;
+        same(trial, step, &found, &wanted)?;
+    }
+    Ok(())
+}
+
+fn without(trial: &Trial<'_>) -> Result<(), Stop> {
+    offered(trial)?;
+    let mode = trial.any_mode()?;
+    for (measure, queries) in [(Measure::Distance, 1), (Measure::Product, 1), (Measure::Distance, 24)] {
+        let mut data = Data::whole(shape((400, queries, 8, 390), Number::F32, measure), 9);
+        for (row, value) in [(3, f32::NAN), (70, f32::INFINITY), (300, f32::NEG_INFINITY), (399, f32::MAX)] {
+            let numbers = [value, -value, 1.0, value].map(f32::to_le_bytes);
+            data.rows[row * 32..row * 32 + 16].copy_from_slice(numbers.as_flattened());
+        }
+        let lists = empty(&data.shape);
+        let step = data.step(mode);
+        let found = data.search(trial, mode, &lists, &step)?;
+        if trial.options.contents {
+            nearest::found(&data.shape, &data.stored(), &lists, &found).map_err(|why| failed(&step, why))?;
+            let odd = Key::read(&found).filter_map(Key::found).find(|(score, _)| !score.is_finite());
+            if let Some((score, row)) = odd {
+                return Err(failed(step, format!("row {row} has the score {score}")));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn refusals(trial: &Trial<'_>) -> Result<(), Stop> {
+    use DeviceError::{BadOperation, Overlap, UnknownStream};
+    let kernels = offered(trial)?;
+    let mode = trial.any_mode()?;
+    let good = shape((64, 2, 16, 4), Number::F32, Measure::Distance);
+    let desk = kernels.nearest_desk(&good).get();
+    let (region, target) = (trial.allocate(8192, mode)?, Target::new(trial, 4096, mode, 950)?);
+    let room = trial.allocate(desk.max(16), mode)?;
+    let (rows, queries) = (region.part(0, 4096)?, region.part(4096, 4224)?);
+    let lists = target.region.part(MARGIN, MARGIN + 64)?;
+    let ask =
+        Nearest { shape: good, rows, scales: None, queries, mask: None, first: 0, lists, desk: room.whole() };
+    let with = |shape| kernels.nearest(STREAM, &Nearest { shape, ..ask });
+    refused!("searching none", with(NearestShape { k: 0, ..good }), BadOperation { .. });
+    refused!("searching too many", with(NearestShape { k: 4097, ..good }), BadOperation { .. });
+    refused!(
+        "searching vectors of nothing",
+        with(NearestShape { dimension: 0, ..good }),
+        BadOperation { .. }
+    );
+    refused!("searching fewer rows", with(NearestShape { rows: 63, ..good }), BadOperation { .. });
+    refused!("searching for more queries", with(NearestShape { queries: 3, ..good }), BadOperation { .. });
+    let int8 = NearestShape { number: Number::Int8, dimension: 64, ..good };
+    refused!("searching without scales", with(int8), BadOperation { .. });
+    let int4 = NearestShape { number: Number::Int4, dimension: 128, ..good };
+    refused!("searching rows of Int4", with(int4), BadOperation { .. });
+    let with = |change: Nearest<'_>| kernels.nearest(STREAM, &change);
+    let last = u32::MAX - 64;
+    refused!("searching rows without numbers", with(Nearest { first: last, ..ask }), BadOperation { .. });
+    let off = target.region.part(MARGIN + 8, MARGIN + 72)?;
+    refused!("searching to an odd place", with(Nearest { lists: off, ..ask }), BadOperation { .. });
+    let mask = Some(region.part(0, 4)?);
+    refused!("searching with half a mask", with(Nearest { mask, ..ask }), BadOperation { .. });
+    if desk > 0 {
+        let less = room.part(0, desk - 1)?;
+        refused!("searching on a small desk", with(Nearest { desk: less, ..ask }), BadOperation { .. });
+    }
+    let lists = region.part(64, 128)?;
+    refused!("searching into the rows", with(Nearest { lists, ..ask }), Overlap);
+    let odd = kernels.nearest(Stream(u32::MAX), &ask);
+    refused!("searching on a stream that does not exist", odd, UnknownStream(_));
+    let foreign = Trial::foreign()?;
+    let theirs = foreign.span(0..4096).map_err(|error| failed("taking a part", error.to_string()))?;
+    refused!("searching foreign rows", with(Nearest { rows: theirs, ..ask }), DeviceError::WrongDevice);
+    target.check(trial, "after what was refused")?;
+    must(
+        "searching no rows",
+        with(Nearest { shape: NearestShape { rows: 0, ..good }, rows: region.part(0, 0)?, ..ask }),
+    )?;
+    target.check(trial, "after a search of no rows")
+}
+
+/// A search that needs a region of 4 KiB, for devices that refuse everything.
+pub(super) fn smallest(kernels: &dyn Kernels, stream: Stream, region: &Region) -> Result<(), DeviceError> {
+    let shape = shape((1, 1, 4, 1), Number::F32, Measure::Product);
+    let ask = Nearest {
+        shape,
+        rows: region.span(0..16)?,
+        scales: None,
+        queries: region.span(16..32)?,
+        mask: None,
+        first: 0,
+        lists: region.span(32..40)?,
+        desk: region.span(48..4096)?,
+    };
+    kernels.nearest(stream, &ask)
+}

@@ -1,0 +1,81 @@
+//! The same in single precision, for the host: rows one after the other, each against all queries while it is near.
+//!
+//! It is here so that code above runs on the host as on any device. `plimsoll-vec` has kernels that make use of what
+//! a processor has.
+
+use std::collections::BinaryHeap;
+
+use super::ask::{Measure, NearestShape};
+use super::key::Key;
+use super::reference::NearestStored;
+use crate::kernels::Number;
+use crate::kernels::reference::{float, integer, scale};
+
+/// Sums that are added up apart, so that a compiler makes registers of them.
+const LANES: usize = 16;
+
+/// Puts rows into lists.
+pub(crate) fn nearest(shape: &NearestShape, stored: &NearestStored<'_>, lists: &mut [u8]) {
+    let (dimension, k) = (shape.dimension as usize, shape.k as usize);
+    let count = shape.queries as usize * dimension;
+    let queries: Vec<f32> = (0..count).map(|at| float(shape.query_number(), stored.queries, at)).collect();
+    let mut heaps: Vec<BinaryHeap<Key>> =
+        lists.chunks(k * 8).map(|list| Key::read(list).filter(|key| *key != Key::NONE).collect()).collect();
+    let mut row = vec![0.0; dimension];
+    for (number, at) in (stored.first..).zip(0..shape.rows as usize) {
+        if !stored.is_live(at) {
+            continue;
+        }
+        decode(shape, stored, at, &mut row);
+        for (heap, query) in heaps.iter_mut().zip(queries.chunks_exact(dimension)) {
+            let Some(key) = Key::new(score(shape.measure, query, &row), number) else { continue };
+            if heap.len() < k {
+                heap.push(key);
+            } else if let Some(mut worst) = heap.peek_mut()
+                && key < *worst
+            {
+                *worst = key;
+            }
+        }
+    }
+    for (heap, list) in heaps.into_iter().zip(lists.chunks_mut(k * 8)) {
+        Key::write(heap.into_sorted_vec(), list);
+    }
+}
+
+fn decode(shape: &NearestShape, stored: &NearestStored<'_>, row: usize, into: &mut [f32]) {
+    let first = row * into.len();
+    match shape.number {
+        Number::Int8 => {
+            let scale = scale(stored.scales, row);
+            for (at, value) in (first..).zip(into) {
+                *value = integer(Number::Int8, stored.rows, at) * scale;
+            }
+        }
+        number => {
+            for (at, value) in (first..).zip(into) {
+                *value = float(number, stored.rows, at);
+            }
+        }
+    }
+}
+
+fn score(measure: Measure, query: &[f32], row: &[f32]) -> f32 {
+    match measure {
+        Measure::Distance => sum(query, row, |q, x| (q - x) * (q - x)),
+        Measure::Product => 0.0 - sum(query, row, |q, x| q * x),
+    }
+}
+
+fn sum(query: &[f32], row: &[f32], term: impl Fn(f32, f32) -> f32) -> f32 {
+    let mut sums = [0.0; LANES];
+    let (whole, rest) = query.as_chunks::<LANES>();
+    let (row_whole, row_rest) = row.as_chunks::<LANES>();
+    for (query, row) in whole.iter().zip(row_whole) {
+        for lane in 0..LANES {
+            sums[lane] += term(query[lane], row[lane]);
+        }
+    }
+    let rest: f32 = rest.iter().zip(row_rest).map(|(q, x)| term(*q, *x)).sum();
+    sums.iter().sum::<f32>() + rest
+}

@@ -1,0 +1,67 @@
+//! What goes wrong with a search on a device.
+
+use plimsoll::pool::LeaseError;
+use plimsoll_device::DeviceError;
+
+use crate::{CodeError, Codec, Metric, TOP_MAX};
+
+/// Why a device does not search.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GpuError {
+    /// The device runs no kernels.
+    #[error("{device} runs no kernels: search on the host, or bring what compiles them (for CUDA, NVRTC)")]
+    NoKernels {
+        /// Its name.
+        device: String,
+    },
+    /// Devices know some codes only.
+    #[error("devices do not search {codec} codes: take f32, f16, bf16 or int8")]
+    Codec {
+        /// The code.
+        codec: Codec,
+    },
+    /// Devices know some metrics only.
+    #[error("devices do not compare by {metric}: take l2, ip or cosine")]
+    Metric {
+        /// The metric.
+        metric: Metric,
+    },
+    /// None or too many were asked for.
+    #[error("the {k} nearest cannot be searched: ask for 1 to {TOP_MAX}")]
+    Count {
+        /// How many.
+        k: usize,
+    },
+    /// There is no room for so many rows.
+    #[error(
+        "{more} more rows do not fit: there is room for {room} and {filled} are there; make a larger one"
+    )]
+    Full {
+        /// How many there is room for.
+        room: u32,
+        /// How many there are.
+        filled: u32,
+        /// How many came.
+        more: usize,
+    },
+    /// A mask has a bit for each row.
+    #[error("a mask of {found} words for {rows} rows; give {wanted}, a bit for each row")]
+    Mask {
+        /// Words that came.
+        found: usize,
+        /// Words there should be.
+        wanted: usize,
+        /// Rows that there are.
+        rows: u32,
+    },
+    /// Vectors cannot be coded.
+    #[error(transparent)]
+    Code(#[from] CodeError),
+    /// The account does not carry it, or a lease cannot be used.
+    #[error(transparent)]
+    Lease(#[from] LeaseError),
+    /// The device failed.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+}
