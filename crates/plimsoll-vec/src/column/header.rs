@@ -24,10 +24,15 @@ pub enum Holds {
     Ids,
     /// Ids in order, each with its row and its own checksum.
     Lookup,
+    /// The row at which each list begins, each with its own checksum.
+    Lists,
+    /// The middle of each list, each with its own checksum.
+    Centroids,
 }
 
 impl Holds {
-    const ALL: [Self; 4] = [Self::Codes, Self::Originals, Self::Ids, Self::Lookup];
+    const ALL: [Self; 6] =
+        [Self::Codes, Self::Originals, Self::Ids, Self::Lookup, Self::Lists, Self::Centroids];
 
     /// Whether the checksums stand at the end.
     pub(super) fn sums_apart(self) -> bool {
@@ -40,6 +45,8 @@ impl Holds {
             Self::Originals => 1,
             Self::Ids => 2,
             Self::Lookup => 3,
+            Self::Lists => 4,
+            Self::Centroids => 5,
         }
     }
 }

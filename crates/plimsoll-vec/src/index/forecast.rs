@@ -2,6 +2,7 @@
 
 use plimsoll::Bytes;
 
+use super::lists::Probed;
 use super::{Shape, VecError};
 use crate::scan::Queries;
 use crate::top::{Hit, Tops};
@@ -28,6 +29,8 @@ pub struct Forecast {
     pub slots: usize,
     /// What it takes of memory, with what is kept.
     pub peak: Bytes,
+    /// Lists that each query looks into; none where it looks at everything.
+    pub lists: Option<Probed>,
 }
 
 /// What is asked.
@@ -89,6 +92,7 @@ impl Question {
                 chunk_blocks,
                 slots,
                 peak: Bytes::new(peak.saturating_add(stock.fixed)),
+                lists: None,
             }
         };
         let chunk_blocks = (CHUNK_BYTES / block.max(1)).max(1);
@@ -158,12 +162,13 @@ pub(super) mod tests {
             chunk_blocks: 0,
             slots: 0,
             peak: zero,
+            lists: None,
         }
     }
 
     #[test]
     fn less_room_never_reads_less_and_never_takes_more_than_there_is() {
-        let shape = Shape { dimension: 768, metric: Metric::L2, codec: Codec::Int8, originals: true };
+        let shape = Shape { dimension: 768, metric: Metric::L2, codec: Codec::Int8, originals: true, lists: None };
         let question = Question { queries: 1000, candidates: 40, threads: 4, again: true };
         let (mut last, mut answered, mut refused) = (0, 0, 0);
         for room in (0..400).rev().map(|step| step * (1 << 20)) {

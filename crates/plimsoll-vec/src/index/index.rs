@@ -9,6 +9,7 @@ use plimsoll::{Bytes, EngineAccount};
 use super::budget::Budget;
 use super::dead::{self, Dead};
 use super::keep::Keep;
+use super::lists::{Division, ListFacts, Lists, Shelf};
 use super::lock::Lock;
 use super::log::{self, Change, Log};
 use super::manifest::{Entry, Manifest};
@@ -39,6 +40,7 @@ pub struct Index {
     budget: Budget,
     view: RwLock<Arc<View>>,
     keep: Keep,
+    shelf: Shelf,
     queue: Queue,
     writer: Option<Mutex<Writer>>,
     charges: Mutex<Vec<Charge>>,
@@ -67,6 +69,8 @@ pub struct IndexFacts {
     pub disk: Bytes,
     /// What it takes in memory now.
     pub memory: Bytes,
+    /// What is known of its lists; none where it has none, or no vectors to learn them from yet.
+    pub lists: Option<ListFacts>,
     /// Its segments, the oldest first.
     pub segments: Vec<SegmentFacts>,
 }
@@ -88,6 +92,7 @@ impl Index {
     /// Makes an empty index in a folder that is not there or empty.
     pub fn create(folder: &Path, shape: Shape, account: &EngineAccount) -> Result<Self, VecError> {
         Coder::new(shape.codec, shape.metric, shape.dimension)?;
+        shape.lists.map_or(Ok(()), Lists::check)?;
         let failed = |source| VecError::Folder { path: folder.to_owned(), source };
         std::fs::create_dir_all(folder).map_err(failed)?;
         // What a build left that was killed before it had anything is no index.
@@ -134,7 +139,9 @@ impl Index {
         let budget = Budget::new(account.clone());
         let open = |entry: &Entry| {
             let shape = (manifest.shape.codec, manifest.shape.dimension);
-            Segment::open(folder, entry.number, shape, entry.first_id, manifest.shape.originals).map(Arc::new)
+            let lists = entry.lists.then_some(()).and(manifest.division.as_ref()).map(|learned| learned.lists);
+            Segment::open(folder, entry.number, shape, entry.first_id, manifest.shape.originals, lists)
+                .map(Arc::new)
         };
         let segments = manifest.segments.iter().map(open).collect::<Result<Vec<_>, _>>()?;
         let agrees = |(entry, segment): (&Entry, &Arc<Segment>)| entry.rows == segment.rows();
@@ -147,14 +154,24 @@ impl Index {
             Some(number) => dead::read(folder, number, &rows)?,
             None => vec![Dead::default(); segments.len()],
         };
-        let heap = segments.iter().map(|segment| segment.codes().heap_bytes() + segment.rows() / 8).sum();
-        let charges = Mutex::new(vec![budget.charge(heap)?]);
-        let view = View { shape, segments: segments.into_iter().zip(dead).collect(), young: Vec::new() };
+        let heap = segments.iter().map(|segment| segment.heap_bytes() + segment.rows() / 8).sum();
+        let mut charges = vec![budget.charge(heap)?];
+        let division = match &manifest.division {
+            Some(learned) => {
+                charges.push(budget.charge(Division::heap_bytes(learned.lists, shape.dimension))?);
+                Some(Arc::new(Division::open(folder, learned, shape)?))
+            }
+            None => None,
+        };
+        let charges = Mutex::new(charges);
+        let segments = segments.into_iter().zip(dead).collect();
+        let view = View { shape, division, segments, young: Vec::new() };
         let mut index = Self {
             folder: folder.to_owned(),
             budget,
             view: RwLock::new(Arc::new(view)),
             keep: Keep::default(),
+            shelf: Shelf::default(),
             queue: Queue::default(),
             writer: None,
             charges,
@@ -207,6 +224,7 @@ impl Index {
             young,
             disk: segments.iter().fold(Bytes::new(log), |sum, segment| sum + segment.disk),
             memory: Bytes::new(self.budget.standing().used()),
+            lists: view.list_facts(),
             segments,
         }
     }
@@ -214,6 +232,7 @@ impl Index {
     /// Lets go of codes that were kept in memory for the next search.
     pub fn forget(&self) {
         self.keep.clear();
+        self.shelf.clear();
         self.budget.trim();
     }
 
@@ -234,6 +253,10 @@ impl Index {
 
     pub(super) fn keep(&self) -> &Keep {
         &self.keep
+    }
+
+    pub(super) fn shelf(&self) -> &Shelf {
+        &self.shelf
     }
 
     pub(super) fn queue(&self) -> &Queue {

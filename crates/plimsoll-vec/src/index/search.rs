@@ -7,10 +7,10 @@ use std::time::Instant;
 use plimsoll::Bytes;
 use plimsoll::holding::streaming::{Align, Chunk, Chunks};
 
-use super::answer::{Answer, Measured, NO_ID};
+use super::answer::{Answer, Measured};
 use super::forecast::{Forecast, Question, Stock};
 use super::keep::{Cut, Fresh, Kept, Plan};
-use super::rerank::Again;
+use super::lists::Probe;
 use super::view::{Part, View};
 use super::{Index, VecError};
 use crate::column::Column;
@@ -19,7 +19,7 @@ use crate::top::{TOP_MAX, Tops, TopsError};
 use crate::{BLOCK_ROWS, Codec};
 
 /// How to search.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Search {
     /// How many of the nearest.
     pub k: usize,
@@ -29,24 +29,26 @@ pub struct Search {
     pub allow: Option<Vec<u64>>,
     /// Threads; 0 takes what the machine has.
     pub threads: usize,
+    /// How many lists are looked into, where the index has lists.
+    pub probe: Probe,
 }
 
 impl Search {
-    /// The nearest `k`, among all, by their codes alone.
+    /// The nearest `k`, by their codes alone; where the index has lists, in those that are expected to hold 95% of them.
     pub fn nearest(k: usize) -> Self {
-        Self { k, again: 1, allow: None, threads: 0 }
+        Self { k, again: 1, allow: None, threads: 0, probe: Probe::Recall(0.95) }
     }
 }
 
 /// A search as it runs.
-struct Run<'r> {
-    index: &'r Index,
-    view: &'r View,
-    parts: Vec<Part<'r>>,
-    bases: Vec<u64>,
-    masks: Vec<Option<Vec<u64>>>,
-    threads: usize,
-    candidates: usize,
+pub(super) struct Run<'r> {
+    pub(super) index: &'r Index,
+    pub(super) view: &'r View,
+    pub(super) parts: Vec<Part<'r>>,
+    pub(super) bases: Vec<u64>,
+    pub(super) masks: Vec<Option<Vec<u64>>>,
+    pub(super) threads: usize,
+    pub(super) candidates: usize,
 }
 
 impl Index {
@@ -81,7 +83,7 @@ impl Index {
             return Err(VecError::Dimension { found: queries.len() % dimension, expected: dimension });
         }
         let question = Self::question(view, queries.len() / dimension, search)?;
-        Ok((question, question.forecast(&view.shape, &self.stock(view))?))
+        Ok((question, self.forecast_of(view, &question, search)?))
     }
 
     fn answer(
@@ -92,6 +94,7 @@ impl Index {
         (question, forecast): (Question, Forecast),
     ) -> Result<Answer, VecError> {
         let began = Instant::now();
+        if forecast.lists.is_some() { self.keep().clear() } else { self.shelf().clear() }
         let (masks, _charge) = self.masks(view, search.allow.as_deref())?;
         let run = Run {
             index: self,
@@ -122,7 +125,15 @@ impl Index {
     pub fn forecast(&self, queries: usize, search: &Search) -> Result<Forecast, VecError> {
         let view = self.view();
         let question = Self::question(&view, queries, search)?;
-        question.forecast(&view.shape, &self.stock(&view))
+        self.forecast_of(&view, &question, search)
+    }
+
+    fn forecast_of(&self, view: &View, question: &Question, search: &Search) -> Result<Forecast, VecError> {
+        let stock = self.stock(view);
+        match view.probed(search)? {
+            Some(probed) => self.forecast_lists(view, question, &stock, probed),
+            None => question.forecast(&view.shape, &stock),
+        }
     }
 
     fn question(view: &View, queries: usize, search: &Search) -> Result<Question, VecError> {
@@ -152,8 +163,10 @@ impl Index {
         budget.trim();
         let kept_bytes = self.keep().bytes();
         let standing = budget.standing();
-        let room = standing.room.saturating_add(kept_bytes);
-        let fixed = standing.used().saturating_sub(kept_bytes);
+        // One way of searching makes room for the other.
+        let all_kept = kept_bytes.saturating_add(self.shelf().bytes());
+        let room = standing.room.saturating_add(all_kept);
+        let fixed = standing.used().saturating_sub(all_kept);
         Stock { codes_bytes: view.codes_bytes(), kept_bytes, room, limit: standing.limit, fixed }
     }
 
@@ -207,6 +220,10 @@ impl Run<'_> {
         let threads = self.threads as u64;
         let hits = (count * self.candidates * 16) as u64;
         let budget = self.index.budget();
+        if let Some(probed) = forecast.lists {
+            let found = self.lists(vectors, probed, forecast, &mut answer.measured)?;
+            return self.tell(vectors, search, |query| super::lists::hits(&found, query), answer);
+        }
         let copies = super::forecast::copies_bytes(count, shape.dimension);
         let _charge = budget.charge(prepared + lists * (threads + 1) + hits + copies)?;
         let queries = Queries::new(shape.codec, shape.metric, shape.dimension, vectors)?;
@@ -217,23 +234,7 @@ impl Run<'_> {
         };
         let plan = self.index.keep().plan(self.view, cut, budget);
         let found = self.pass(&queries, plan, forecast, &mut answer.measured)?;
-        let mut again = Again::new(self.view.shape, &self.parts, &self.bases, search);
-        for (query, vector) in vectors.chunks_exact(shape.dimension).enumerate() {
-            let mut hits = found.hits(query);
-            if search.again > 1 {
-                answer.measured.again += again.look(vector, &mut hits)?;
-            }
-            hits.truncate(search.k);
-            for hit in &hits {
-                let (part, row) = View::place(&self.bases, hit.row);
-                let id = self.parts.get(part).map_or(Ok(NO_ID), |part| part.id(row))?;
-                answer.ids.push(id);
-                answer.distances.push(shape.metric.distance(hit.score));
-            }
-            answer.ids.resize(answer.ids.len() + search.k - hits.len(), NO_ID);
-            answer.distances.resize(answer.ids.len(), f32::NAN);
-        }
-        Ok(())
+        self.tell(vectors, search, |query| found.hits(query), answer)
     }
 
     /// Looks at every block, with all threads.

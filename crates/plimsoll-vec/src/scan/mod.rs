@@ -30,6 +30,7 @@ mod tests;
 
 pub(crate) use desk::Desk;
 pub use path::Path;
+pub(crate) use queries::MANY;
 pub use queries::Queries;
 pub use run::{Column, scan, scan_signs};
 pub use score::{Row, score};
