@@ -67,6 +67,7 @@ impl Index {
             return Err(VecError::TooMany { rows, most: ROWS_MAX });
         }
         let task = Task { shape, rows, threads: threads(), ids: facts.ids || ids.is_some() };
+        let mut task = task.frugal(self.budget().standing().room);
         let mut report = BuildReport::nothing(before);
         if rows == 0 {
             return Ok(report);
@@ -75,11 +76,11 @@ impl Index {
             let bytes = Bytes::new(vectors * shape.dimension as u64 * 4).min(facts.bytes);
             progress(Built { doing, vectors, of: Some(rows), bytes });
         };
-        let (mut fresh, learning) = self.divided_how(&task, path, &mut told)?;
+        let (mut fresh, learning) = self.divided_how(&mut task, path, &mut told)?;
         let held_out = fresh.truth.as_ref().map_or(0, Truth::count);
         let standing = self.budget().standing();
         let lists = fresh.division.count();
-        let way = task.way(lists, held_out, standing.room);
+        let way = task.fitted(|task| task.way(lists, held_out, standing.room));
         let way = way.map_err(|least| too_little(standing.limit, standing.used(), least, "to divide and code in"))?;
         let _charge = self.budget().charge(way.bytes)?;
         let dividing = standing.used() + way.bytes + ring_bytes(way.chunk);
@@ -111,7 +112,7 @@ impl Index {
     /// The middles that there are, or new ones.
     fn divided_how(
         &self,
-        task: &Task,
+        task: &mut Task,
         path: &Path,
         told: &mut dyn FnMut(Doing, u64),
     ) -> Result<(Fresh, Option<Learning>), VecError> {
@@ -124,7 +125,8 @@ impl Index {
         let asked = task.shape.lists.unwrap_or(super::Lists::Auto);
         let lists = asked.of(task.rows)?;
         let standing = self.budget().standing();
-        let learning = task.learning(lists, asked == super::Lists::Auto, standing.room);
+        let fewer = asked == super::Lists::Auto;
+        let learning = task.fitted(|task| task.learning(lists, fewer, standing.room));
         let learning =
             learning.map_err(|least| too_little(standing.limit, standing.used(), least, "to learn lists in"))?;
         let charge = self.budget().charge(learning.bytes)?;

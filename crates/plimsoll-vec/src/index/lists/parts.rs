@@ -13,7 +13,7 @@ use crate::index::VecError;
 /// A vector's row in the input and its list, before its numbers; a checksum stands behind them.
 const BESIDE: usize = 16;
 /// What is read of a file at once.
-const READ_BYTES: usize = 1 << 18;
+const READ_BYTES: usize = 1 << 16;
 
 /// A vector in a file.
 #[derive(Clone, Copy, Debug)]

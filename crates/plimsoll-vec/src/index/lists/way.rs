@@ -78,6 +78,25 @@ impl Task {
         self.shape.dimension as u64 * 4
     }
 
+    /// The same with as many threads as a quarter of the room lets compare vectors with middles.
+    pub(super) fn frugal(mut self, room: u64) -> Self {
+        let (metric, dimension) = self.kind();
+        while self.threads > 1 && Division::nearest_bytes(metric, dimension, 1, self.threads) > room / 4 {
+            self.threads /= 2;
+        }
+        self
+    }
+
+    /// What can be done, with fewer threads if it must be; without room, what would do for one.
+    pub(super) fn fitted<T>(&mut self, plan: impl Fn(&Self) -> Result<T, u64>) -> Result<T, u64> {
+        loop {
+            match plan(self) {
+                Err(_) if self.threads > 1 => self.threads /= 2,
+                planned => return planned,
+            }
+        }
+    }
+
     /// How to learn so many lists with this much room; with `fewer`, fewer lists if there is not enough.
     pub(super) fn learning(&self, lists: usize, fewer: bool, room: u64) -> Result<Learning, u64> {
         let mut lists = lists;
@@ -106,7 +125,8 @@ impl Task {
         let each = self.row_bytes() + kmeans::ROW_BYTES;
         // Each list needs one, and what is held out cannot be learned from.
         let mut hold = HELD_MAX.min(self.rows / 8).min(self.rows - lists as u64);
-        while hold > HELD_LEAST && self.trying(hold, BLOCK_ROWS) > room / 6 {
+        // About a sixtieth of the input.
+        while hold > HELD_LEAST && self.trying(hold, BLOCK_ROWS) > self.rows * self.row_bytes() / 60 {
             hold /= 2;
         }
         let fixed = kmeans::beside_bytes(self.kind(), lists, self.threads) + hold * (self.row_bytes() + 8);
