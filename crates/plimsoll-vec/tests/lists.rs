@@ -76,7 +76,11 @@ fn all_lists_have_the_flat_answer_to_the_bit() {
         assert_eq!(expected.forecast.lists, None, "a flat index has none to look into");
         for probe in [Probe::All, Probe::Lists(50)] {
             let found = lists.search(&queries, &search(10, probe)).unwrap();
-            assert_eq!((&found.ids, bits(&found)), (&expected.ids, bits(&expected)), "{codec} {metric} {probe:?}");
+            assert_eq!(
+                (&found.ids, bits(&found)),
+                (&expected.ids, bits(&expected)),
+                "{codec} {metric} {probe:?}"
+            );
         }
         // But for one list, whose vectors nobody here is near to, it is looked for list by list.
         let most = lists.search(&queries, &search(10, Probe::Lists(49))).unwrap();
@@ -111,11 +115,16 @@ fn few_lists_find_what_was_expected_of_them() {
             let found = index.search(&queries, &how).unwrap();
             let probed = found.forecast.lists.unwrap();
             let pairs = found.ids.chunks(10).zip(exact.ids.chunks(10));
-            let right: usize = pairs.map(|(found, exact)| found.iter().filter(|id| exact.contains(id)).count()).sum();
+            let right: usize =
+                pairs.map(|(found, exact)| found.iter().filter(|id| exact.contains(id)).count()).sum();
             let recall = f64::from(u32::try_from(right).unwrap()) / 2000.0;
             let said = probed.recall().unwrap();
             assert!(said >= wanted && probed.lists < 512, "{codec} {metric}: {probed:?}");
-            assert!((recall - said).abs() < 0.08, "{codec} {metric}: {recall} of {said} with {}", probed.lists);
+            assert!(
+                (recall - said).abs() < 0.08,
+                "{codec} {metric}: {recall} of {said} with {}",
+                probed.lists
+            );
             assert!(recall >= last, "more lists find more");
             last = recall;
         }
@@ -158,7 +167,8 @@ fn lists_stream_in_and_each_is_read_once() {
     let how = Search { threads: 2, ..search(10, Probe::Lists(2)) };
     let expected = whole.search(&queries, &how).unwrap();
     // What one query takes, and a little for pieces that stay.
-    let refused = Index::open(&built.home, &account(Bytes::kib(200))).unwrap().search(&queries, &how).unwrap_err();
+    let refused =
+        Index::open(&built.home, &account(Bytes::kib(200))).unwrap().search(&queries, &how).unwrap_err();
     let VecError::Budget { needed, .. } = refused else { panic!("{refused}") };
     let budget = Bytes::new(needed.get() + (1 << 20));
     let index = Index::open(&built.home, &account(budget)).unwrap();
@@ -238,11 +248,17 @@ fn what_was_published_before_there_were_lists_is_always_looked_at() {
     let early = grouped(9, 100);
     index.add(&early, None).unwrap();
     index.publish().unwrap();
-    assert_eq!(index.search(&early, &search(1, Probe::Lists(1))).unwrap().ids, (0..100).collect::<Vec<u64>>());
+    assert_eq!(
+        index.search(&early, &search(1, Probe::Lists(1))).unwrap().ids,
+        (0..100).collect::<Vec<u64>>()
+    );
     let file = npy(folder.path(), "rows.npy", &grouped(10, 900), DIMENSION);
     let report = index.build(&file, None, |_| {}).unwrap();
     assert_eq!((report.vectors, report.lists), (900, 8));
-    assert_eq!(index.search(&early, &search(1, Probe::Lists(1))).unwrap().ids, (0..100).collect::<Vec<u64>>());
+    assert_eq!(
+        index.search(&early, &search(1, Probe::Lists(1))).unwrap().ids,
+        (0..100).collect::<Vec<u64>>()
+    );
     // A second file goes into the same lists.
     let file = npy(folder.path(), "rows.npy", &early, DIMENSION);
     let ids: Vec<u64> = (5000..5100).rev().collect();
@@ -382,7 +398,8 @@ fn damage_of_middles_and_of_lists_is_seen() {
 fn what_the_killed_left_behind_is_swept() {
     let built = built(shape(Codec::Int8, Metric::L2, Some(Lists::Count(16))), 1000, Bytes::mib(16));
     let names = || {
-        let mut names: Vec<_> = std::fs::read_dir(&built.home).unwrap().flatten().map(|e| e.file_name()).collect();
+        let mut names: Vec<_> =
+            std::fs::read_dir(&built.home).unwrap().flatten().map(|e| e.file_name()).collect();
         names.sort();
         names
     };

@@ -16,7 +16,7 @@ pub use add::AddArgs;
 pub use bench::{BenchArgs, BenchRow};
 pub use build::{BuildArgs, BuildJson};
 pub use delete::{DeleteArgs, DeleteReport};
-pub use info::{InfoArgs, InfoReport};
+pub use info::{InfoArgs, InfoReport, ListsReport};
 pub use search::{SearchArgs, SearchReport};
 
 use crate::{CliError, Printer};

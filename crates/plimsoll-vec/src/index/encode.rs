@@ -32,22 +32,22 @@ pub(super) fn on_threads(threads: usize, work: &(impl Fn() + Sync)) {
 pub(super) fn encode(
     coder: &Coder,
     vectors: &[f32],
-    coded: &mut [u8],
+    blocks: &mut [u8],
     threads: usize,
 ) -> Result<(), CodeError> {
     let layout = coder.layout();
     let rows = BLOCKS * BLOCK_ROWS;
     let parts =
-        vectors.chunks(rows * layout.dimension()).zip(coded.chunks_mut(BLOCKS * layout.block_bytes()));
+        vectors.chunks(rows * layout.dimension()).zip(blocks.chunks_mut(BLOCKS * layout.block_bytes()));
     let count = vectors.len().div_ceil(rows * layout.dimension());
     let work = Mutex::new(parts.enumerate());
     let failed = Mutex::new(None);
     on_threads(threads.min(count), &|| {
         loop {
             let next = work.lock().unwrap_or_else(PoisonError::into_inner).next();
-            let Some((part, (vectors, coded))) = next else { return };
-            coded.fill(0);
-            if let Err(error) = coder.encode(vectors, 0, coded) {
+            let Some((part, (vectors, blocks))) = next else { return };
+            blocks.fill(0);
+            if let Err(error) = coder.encode(vectors, 0, blocks) {
                 let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
                 // The first vector that is wrong is told, whoever found one first.
                 if failed.as_ref().is_none_or(|(other, _)| part < *other) {

@@ -11,8 +11,8 @@ use plimsoll::pool::LeaseError;
 
 use crate::code::CodeError;
 use crate::column::ColumnError;
-use crate::input::InputError;
 use crate::index::lists::NoLists;
+use crate::input::InputError;
 use crate::top::TopsError;
 
 /// What went wrong with an index. Nothing was changed by what is refused.
@@ -168,7 +168,9 @@ pub enum VecError {
     #[error(transparent)]
     NoLists(#[from] NoLists),
     /// More lists than vectors.
-    #[error("{lists} lists were asked for and there are {vectors} vectors; ask for 1 to {vectors} lists, or auto")]
+    #[error(
+        "{lists} lists were asked for and there are {vectors} vectors; ask for 1 to {vectors} lists, or auto"
+    )]
     Lists {
         /// How many were asked for.
         lists: u64,
@@ -176,7 +178,9 @@ pub enum VecError {
         vectors: u64,
     },
     /// More lists to look into than there are, or none.
-    #[error("{probes} lists were to be looked into and the index has {lists}; ask for 1 to {lists}, or for all")]
+    #[error(
+        "{probes} lists were to be looked into and the index has {lists}; ask for 1 to {lists}, or for all"
+    )]
     Probe {
         /// How many were asked for.
         probes: usize,

@@ -38,7 +38,8 @@ impl Index {
             let number = next.number();
             let shape = (view.shape.codec, view.shape.dimension);
             let divided = self.by_lists(&view, batch)?;
-            let (batch, starts) = divided.as_ref().map_or((batch, None), |(batch, starts)| (batch, Some(starts)));
+            let (batch, starts) =
+                divided.as_ref().map_or((batch, None), |(batch, starts)| (batch, Some(starts)));
             let mut out = SegmentWriter::create(self.folder(), number, shape, view.shape.originals)?;
             out.append(&batch.blocks, &batch.vectors, batch.ids.len())?;
             let first_id = out.finish(&WrittenIds::These(batch.ids.clone()), starts.map(Vec::as_slice))?;
@@ -61,7 +62,8 @@ impl Index {
         let starts = lists.map_or(0, Starts::heap_bytes);
         let charge = self.budget().charge((blocks(entry.rows) * 8) as u64 + entry.rows / 8 + starts)?;
         let kind = (shape.codec, shape.dimension);
-        let segment = Segment::open(self.folder(), entry.number, kind, entry.first_id, shape.originals, lists)?;
+        let segment =
+            Segment::open(self.folder(), entry.number, kind, entry.first_id, shape.originals, lists)?;
         self.charged(charge);
         Ok(Arc::new(segment))
     }

@@ -94,7 +94,11 @@ impl Index {
         (question, forecast): (Question, Forecast),
     ) -> Result<Answer, VecError> {
         let began = Instant::now();
-        if forecast.lists.is_some() { self.keep().clear() } else { self.shelf().clear() }
+        if forecast.lists.is_some() {
+            self.keep().clear();
+        } else {
+            self.shelf().clear();
+        }
         let (masks, _charge) = self.masks(view, search.allow.as_deref())?;
         let run = Run {
             index: self,

@@ -4,12 +4,12 @@ use std::sync::{Mutex, PoisonError};
 
 use plimsoll::Bytes;
 
+use super::VecError;
 use super::answer::{Answer, NO_ID};
 use super::encode::on_threads;
 use super::rerank::Again;
 use super::search::{Run, Search};
 use super::view::View;
-use super::VecError;
 use crate::top::Hit;
 
 /// Queries that a thread answers at once.

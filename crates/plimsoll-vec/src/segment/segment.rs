@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Ids, Starts, Originals, path};
+use super::{Ids, Originals, Starts, path};
 use crate::column::{Column, ColumnError, Header, Holds};
 use crate::{BLOCK_ROWS, Codec};
 

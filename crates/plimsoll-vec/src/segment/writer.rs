@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::segment::codes_header;
 use super::ids::IdsWriter;
+use super::segment::codes_header;
 use super::{Ids, Originals, Segment, Starts, path};
 use crate::column::{ColumnError, ColumnWriter, Holds};
 use crate::{BLOCK_ROWS, Codec};

@@ -76,6 +76,7 @@ impl Bench<'_> {
                 metric: Metric::L2,
                 codec,
                 originals: matches!(codec, Codec::Int4 | Codec::Binary),
+                lists: None,
             };
             Index::create(&folder, shape, &budget::account(None)?)?.build(&self.vectors, None, |_| {})?;
         }

@@ -81,7 +81,8 @@ impl Index {
         let standing = self.budget().standing();
         let lists = fresh.division.count();
         let way = task.fitted(|task| task.way(lists, held_out, standing.room));
-        let way = way.map_err(|least| too_little(standing.limit, standing.used(), least, "to divide and code in"))?;
+        let way =
+            way.map_err(|least| too_little(standing.limit, standing.used(), least, "to divide and code in"))?;
         let _charge = self.budget().charge(way.bytes)?;
         let dividing = standing.used() + way.bytes + ring_bytes(way.chunk);
         let learned = learning.map_or(0, |learning| before + learning.bytes + ring_bytes(learning.chunk));
@@ -127,8 +128,8 @@ impl Index {
         let standing = self.budget().standing();
         let fewer = asked == super::Lists::Auto;
         let learning = task.fitted(|task| task.learning(lists, fewer, standing.room));
-        let learning =
-            learning.map_err(|least| too_little(standing.limit, standing.used(), least, "to learn lists in"))?;
+        let learning = learning
+            .map_err(|least| too_little(standing.limit, standing.used(), least, "to learn lists in"))?;
         let charge = self.budget().charge(learning.bytes)?;
         let kind = (task.shape.metric, task.shape.dimension);
         let streaming = self.budget().streaming("sample");
@@ -163,9 +164,8 @@ impl Index {
         let mut waiting = if way.files == 0 {
             Waiting::Memory(Vec::with_capacity(all * dimension))
         } else {
-            let paths: Vec<_> = (0..way.files)
-                .map(|_| numbered(self.folder(), writer.manifest.number(), "part"))
-                .collect();
+            let paths: Vec<_> =
+                (0..way.files).map(|_| numbered(self.folder(), writer.manifest.number(), "part")).collect();
             let ranges = ranges(&fresh.counts, way.files);
             Waiting::Files(Parts::create(paths.into_iter(), ranges.into_iter(), dimension)?)
         };
@@ -229,8 +229,7 @@ impl Index {
         let gather = Gather { starts: &starts, dimension: shape.dimension, held: way.held };
         let order = if way.files == 0 { gather.order(&places) } else { Vec::new() };
         let mut done = |rows| told(Doing::Coding, rows);
-        let mut sink =
-            Sink::new((out, shape), (way.batch, task.threads), ids, &mut places, &mut done)?;
+        let mut sink = Sink::new((out, shape), (way.batch, task.threads), ids, &mut places, &mut done)?;
         match waiting {
             Waiting::Memory(vectors) => gather.memory(&vectors, &order, &mut sink)?,
             Waiting::Files(mut parts) => gather.files(&mut parts, &mut sink)?,

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::lists::Expected;
 use crate::code::CodeError;
 use crate::column::{Column, ColumnError, ColumnWriter, Header, Holds};
+use crate::index::VecError;
 use crate::index::build::numbered_by;
 use crate::index::dead::blocks;
 use crate::index::manifest::{Learned, Shape};
-use crate::index::VecError;
 use crate::scan::{Queries, scan};
 use crate::segment::{Originals, path};
 use crate::top::{Hit, Tops};
@@ -69,7 +69,11 @@ impl Division {
     }
 
     /// That of an index on disk.
-    pub(in crate::index) fn open(folder: &Path, learned: &Learned, shape: Shape) -> Result<Self, ColumnError> {
+    pub(in crate::index) fn open(
+        folder: &Path,
+        learned: &Learned,
+        shape: Shape,
+    ) -> Result<Self, ColumnError> {
         let column = Column::open(&path(folder, learned.centroids, Holds::Centroids), &header(shape))?;
         if column.header().units != learned.lists as u64 {
             let why = "it has another number of lists than its index";
@@ -190,12 +194,7 @@ impl Division {
     }
 
     /// The list that each vector lies in, for the batches of a build.
-    pub(super) fn lists_of(
-        &self,
-        vectors: &[f32],
-        threads: usize,
-        hits: &mut [Hit],
-    ) -> Result<(), VecError> {
+    pub(super) fn lists_of(&self, vectors: &[f32], threads: usize, hits: &mut [Hit]) -> Result<(), VecError> {
         Ok(self.nearest(vectors, For::Lying, None, threads, hits)?)
     }
 }

@@ -106,11 +106,11 @@ pub(super) fn forecast(
     let passes = if streams { question.queries.div_ceil(queries) as u64 } else { 0 };
     // Of lists that queries choose each for itself, so many are looked into by one at least.
     let together = if streams { queries.min(question.queries) } else { question.queries };
-    let probes = share(probed, together);
+    let part = share(probed, together);
     // A list lies in whole blocks, one of which it shares with the next.
     let blocks = (all / block.max(1)).max(1);
     let wider = 1.0 + ratio(probed.of as u64, blocks);
-    let wanted = Bytes::new(all).fraction((probes * wider).min(1.0)).get();
+    let wanted = Bytes::new(all).fraction((part * wider).min(1.0)).get();
     let there = stock.kept_bytes.min(all);
     let read = if streams {
         // What stays is read once; of the rest what is looked into, each pass.
@@ -150,7 +150,8 @@ mod tests {
 
     #[test]
     fn less_room_reads_no_less_and_what_is_asked_for_does() {
-        let shape = Shape { dimension: 768, metric: Metric::L2, codec: Codec::Int4, originals: true, lists: None };
+        let shape =
+            Shape { dimension: 768, metric: Metric::L2, codec: Codec::Int4, originals: true, lists: None };
         let question = Question { queries: 1000, candidates: 40, threads: 2, again: true };
         let probed = Probed { lists: 8, of: 1024, found: Some(9500) };
         let (mut last, mut answered, mut refused) = (0, 0, 0);
@@ -178,7 +179,8 @@ mod tests {
 
     #[test]
     fn one_query_reads_its_lists_and_many_read_all() {
-        let shape = Shape { dimension: 768, metric: Metric::L2, codec: Codec::Int4, originals: true, lists: None };
+        let shape =
+            Shape { dimension: 768, metric: Metric::L2, codec: Codec::Int4, originals: true, lists: None };
         let probed = Probed { lists: 8, of: 1024, found: None };
         let stock =
             Stock { codes_bytes: 800 << 20, kept_bytes: 0, room: 2 << 30, limit: Bytes::gib(2), fixed: 0 };

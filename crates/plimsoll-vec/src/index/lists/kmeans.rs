@@ -29,7 +29,10 @@ pub(super) fn beside_bytes((metric, dimension): (Metric, usize), lists: usize, t
     let middles = (lists as u64).saturating_mul(dimension as u64 * 4 + 16);
     let sums = (threads * dimension * 8) as u64;
     let compare = Division::nearest_bytes(metric, dimension, 1, threads);
-    middles.saturating_add(Division::heap_bytes(lists, dimension)).saturating_add(sums).saturating_add(compare)
+    middles
+        .saturating_add(Division::heap_bytes(lists, dimension))
+        .saturating_add(sums)
+        .saturating_add(compare)
 }
 
 /// The middles of so many lists: k-means++, then Lloyd's turns. A list that nothing lies in takes half of the largest.
@@ -116,9 +119,7 @@ impl Turn<'_> {
             loop {
                 let next = work.lock().unwrap_or_else(PoisonError::into_inner).next();
                 let Some((part, middles)) = next else { return };
-                for (list, middle) in
-                    (part * LISTS_AT_ONCE..).zip(middles.chunks_exact_mut(self.dimension))
-                {
+                for (list, middle) in (part * LISTS_AT_ONCE..).zip(middles.chunks_exact_mut(self.dimension)) {
                     self.mean(list, &mut sums, middle);
                 }
             }
@@ -140,7 +141,8 @@ impl Turn<'_> {
         // A sum of directions that leave nothing has no middle: the list keeps the one it had.
         let spherical = self.metric == Metric::Cosine;
         let length = sums.iter().map(|sum| sum * sum).sum::<f64>().sqrt();
-        let scale = if spherical { length } else { f64::from(u32::try_from(members.len()).unwrap_or(u32::MAX)) };
+        let scale =
+            if spherical { length } else { f64::from(u32::try_from(members.len()).unwrap_or(u32::MAX)) };
         if scale > 0.0 {
             for (into, sum) in middle.iter_mut().zip(sums) {
                 *into = (*sum / scale) as f32;
@@ -158,9 +160,10 @@ impl Turn<'_> {
                 continue;
             }
             let Some(largest) = (0..lists).max_by_key(|list| (sizes[*list], lists - list)) else { break };
-            let far = self.members(largest).iter().max_by(|a, b| {
-                self.hits[**a as usize].score.total_cmp(&self.hits[**b as usize].score)
-            });
+            let far = self
+                .members(largest)
+                .iter()
+                .max_by(|a, b| self.hits[**a as usize].score.total_cmp(&self.hits[**b as usize].score));
             let Some(far) = far.filter(|far| {
                 sizes[largest] > 1 && square(self.metric, self.hits[**far as usize].score) > 0.0
             }) else {
@@ -194,15 +197,19 @@ mod tests {
         let mut random = seed::Random(5);
         let mut some = |most: u16| f32::from(u16::try_from(random.below(most.into())).unwrap());
         let corners: Vec<[f32; 4]> = (0..groups).map(|_| [(); 4].map(|()| some(1000) - 500.0)).collect();
-        let near = |corner: &[f32; 4], some: &mut dyn FnMut(u16) -> f32| corner.map(|at| at + some(20) - 10.0);
-        (0..each).flat_map(|_| corners.iter().flat_map(|corner| near(corner, &mut some)).collect::<Vec<_>>()).collect()
+        let near =
+            |corner: &[f32; 4], some: &mut dyn FnMut(u16) -> f32| corner.map(|at| at + some(20) - 10.0);
+        (0..each)
+            .flat_map(|_| corners.iter().flat_map(|corner| near(corner, &mut some)).collect::<Vec<_>>())
+            .collect()
     }
 
     fn spread(sample: &[f32], middles: &[f32]) -> f64 {
         let mut hits = vec![NOWHERE; sample.len() / 4];
         let division = Division::new(Metric::L2, 4, middles);
         division.nearest(sample, For::Lying, None, 1, &mut hits).unwrap();
-        hits.iter().map(|hit| f64::from(hit.score)).sum::<f64>() / hits.len() as f64
+        hits.iter().map(|hit| f64::from(hit.score)).sum::<f64>()
+            / f64::from(u32::try_from(hits.len()).unwrap())
     }
 
     #[test]
@@ -218,12 +225,19 @@ mod tests {
     #[test]
     fn a_list_that_has_nothing_takes_half_of_the_largest() {
         let sample = grouped(2, 200);
-        let hits: Vec<Hit> = (0..400).map(|row| Hit { score: 1.0 + row as f32, row: row % 2 }).collect();
+        let hits: Vec<Hit> =
+            (0_u16..400).map(|row| Hit { score: 1.0 + f32::from(row), row: u64::from(row % 2) }).collect();
         let mut order = vec![0; 400];
         let starts = by_list(&hits, 4, &mut order);
         assert_eq!(starts, [0, 200, 400, 400, 400]);
-        let turn =
-            Turn { sample: &sample, dimension: 4, metric: Metric::L2, hits: &hits, order: &order, starts: &starts };
+        let turn = Turn {
+            sample: &sample,
+            dimension: 4,
+            metric: Metric::L2,
+            hits: &hits,
+            order: &order,
+            starts: &starts,
+        };
         let mut middles = sample[..8].repeat(2);
         turn.means(&mut middles, 2);
         assert_eq!(turn.fill(&mut middles), 2);

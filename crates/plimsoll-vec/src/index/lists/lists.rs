@@ -146,14 +146,19 @@ mod tests {
     #[test]
     fn lists_are_a_power_of_two_near_four_roots_and_never_starve() {
         let of = |vectors| Lists::Auto.of(vectors).unwrap();
-        assert_eq!([of(1), of(77), of(78), of(20_000), of(200_000), of(1_000_000)], [1, 1, 2, 512, 2048, 4096]);
+        assert_eq!(
+            [of(1), of(77), of(78), of(20_000), of(200_000), of(1_000_000)],
+            [1, 1, 2, 512, 2048, 4096]
+        );
         for vectors in (1..200_000).step_by(777) {
             let lists = of(vectors) as u64;
             assert!(lists.is_power_of_two() && (lists == 1 || lists * 39 <= vectors), "{vectors}: {lists}");
         }
         assert_eq!(Lists::Count(5).of(5).unwrap(), 5);
         assert!(matches!(Lists::Count(6).of(5), Err(VecError::Lists { lists: 6, vectors: 5 })));
-        for (word, expected) in [("auto", Some(Lists::Auto)), ("64", Some(Lists::Count(64))), ("0", None), ("x", None)] {
+        for (word, expected) in
+            [("auto", Some(Lists::Auto)), ("64", Some(Lists::Count(64))), ("0", None), ("x", None)]
+        {
             assert_eq!(word.parse::<Lists>().ok(), expected);
         }
         assert_eq!(Lists::Auto.to_string(), "auto");

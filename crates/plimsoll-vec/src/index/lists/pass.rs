@@ -53,6 +53,9 @@ struct Feed<'p> {
     slots: usize,
 }
 
+/// A chunk that came: of which segment, and which of its blocks.
+type Came = (usize, Arc<Ranges>, Chunk);
+
 /// What a thread has of its own.
 struct Seat {
     best: Vec<Best>,
@@ -126,11 +129,14 @@ impl<'p> Pass<'p> {
 
     /// Takes the pieces of what is looked at from memory, and reads those into it that are missing while there is room.
     fn shelve(&self, most: u64, block: u64) -> Result<Vec<(Piece, Arc<Lease>)>, VecError> {
-        let mut wanted: Vec<(usize, u64)> = self.segments().flat_map(|(_, target)| {
-            let blocks = target.blocks();
-            (blocks.start / self.piece_blocks..blocks.end.div_ceil(self.piece_blocks))
-                .map(|piece| (target.place, piece))
-        }).collect();
+        let mut wanted: Vec<(usize, u64)> = self
+            .segments()
+            .flat_map(|(_, target)| {
+                let blocks = target.blocks();
+                (blocks.start / self.piece_blocks..blocks.end.div_ceil(self.piece_blocks))
+                    .map(|piece| (target.place, piece))
+            })
+            .collect();
         wanted.sort_unstable();
         wanted.dedup();
         let number = |place: usize| self.run.view.segments[place].0.number();
@@ -285,8 +291,10 @@ impl<'p> Pass<'p> {
         seat: &mut Seat,
     ) -> Result<(), VecError> {
         let unit = bytes.len() / usize::try_from(blocks.end - blocks.start).unwrap_or(1).max(1);
-        let first =
-            self.targets.all.partition_point(|target| (target.place, target.blocks().end) <= (place, blocks.start));
+        let first = self
+            .targets
+            .all
+            .partition_point(|target| (target.place, target.blocks().end) <= (place, blocks.start));
         for target in &self.targets.all[first..] {
             let own = target.blocks();
             if target.place != place || own.start >= blocks.end {
@@ -397,7 +405,7 @@ impl Seat {
 
 impl Feed<'_> {
     /// The next chunk: of which segment, and of which of its blocks.
-    fn next(&mut self) -> Option<Result<(usize, Arc<Ranges>, Chunk), VecError>> {
+    fn next(&mut self) -> Option<Result<Came, VecError>> {
         loop {
             if let Some((place, ranges, chunks)) = &mut self.open {
                 match chunks.next() {

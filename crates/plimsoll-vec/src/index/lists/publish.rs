@@ -9,7 +9,6 @@ use crate::index::{Index, VecError};
 impl Index {
     /// The same rows in the order of their lists, and where those begin. None where there are no lists yet, or no room for
     /// another batch: such rows make a segment that every search looks at.
-    #[expect(clippy::type_complexity, reason = "rows, and where lists begin")]
     pub(in crate::index) fn by_lists(
         &self,
         view: &View,

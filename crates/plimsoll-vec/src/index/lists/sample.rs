@@ -54,7 +54,8 @@ impl Sample {
         for part in 0..all {
             let (from, to) = (share(part, draw.rows, all), share(part + 1, draw.rows, all));
             let row = from + random.below(to - from);
-            let place = usize::try_from(u128::from(part) * u128::from(step) % u128::from(all)).unwrap_or_default();
+            let place =
+                usize::try_from(u128::from(part) * u128::from(step) % u128::from(all)).unwrap_or_default();
             let into = match place.checked_sub(draw.learn) {
                 None => &mut sample.vectors[place * dimension..][..dimension],
                 Some(held) => {
@@ -86,7 +87,7 @@ fn stride(all: u64) -> u64 {
         a
     };
     let golden = u64::try_from(u128::from(all) * 618 / 1000).unwrap_or(1).max(1);
-    (golden..).find(|step| common(*step, all) == 1).unwrap_or(1)
+    (golden..=golden + all).find(|step| common(*step, all) == 1).unwrap_or(1)
 }
 
 /// A vector as middles are told from it.
@@ -109,7 +110,8 @@ mod tests {
         for all in [1, 2, 3, 10, 618, 1000, 4096] {
             let step = stride(all);
             let mut places: Vec<u64> = (0..all).map(|part| part * step % all).collect();
-            let front: Vec<usize> = (0..all / 8).map(|place| places.iter().position(|p| *p == place).unwrap()).collect();
+            let front: Vec<usize> =
+                (0..all / 8).map(|place| places.iter().position(|p| *p == place).unwrap()).collect();
             if all > 500 {
                 let early = front.iter().filter(|part| (**part as u64) < all / 2).count() as u64;
                 assert!((all / 20..all / 12).contains(&early), "{all}: {early} of {}", front.len());

@@ -55,7 +55,8 @@ impl Shelf {
                 continue;
             }
             // Only who misses something counts.
-            let sum = bytes.get_or_insert_with(|| pieces.values().map(|lease| lease.bytes().get()).sum::<u64>());
+            let sum =
+                bytes.get_or_insert_with(|| pieces.values().map(|lease| lease.bytes().get()).sum::<u64>());
             let length = length(piece);
             if *sum + length as u64 <= most
                 && let Ok(lease) = budget.lease(length)

@@ -68,7 +68,8 @@ impl<'s> Sink<'s> {
             return Ok(());
         }
         let coded = &mut self.coded[..blocks(count as u64) * self.coder.layout().block_bytes()];
-        encode(&self.coder, &self.batch, coded, self.threads).map_err(|error| self::named(error, &self.rows))?;
+        encode(&self.coder, &self.batch, coded, self.threads)
+            .map_err(|error| self::named(error, &self.rows))?;
         self.out.append(coded, &self.batch, count)?;
         let ids: Vec<u64> = self.rows.iter().map(|row| self.ids.of((*row).into())).collect();
         self.out.append_ids(&ids)?;

@@ -30,7 +30,12 @@ pub(super) struct Truth {
 
 impl Truth {
     /// What it takes of memory for so many of them, with batches of so many rows.
-    pub(super) fn bytes((metric, dimension): (Metric, usize), held: usize, batch: usize, threads: usize) -> u64 {
+    pub(super) fn bytes(
+        (metric, dimension): (Metric, usize),
+        held: usize,
+        batch: usize,
+        threads: usize,
+    ) -> u64 {
         let codec = codec(metric);
         let queries = Queries::bytes_for(codec, metric, dimension, held).get();
         let tops = Tops::bytes_for(codec, metric, dimension, held, NEAREST + 1).get();
@@ -45,10 +50,10 @@ impl Truth {
         rows: Vec<u64>,
         threads: usize,
     ) -> Result<Self, VecError> {
-        let codec = codec(metric);
-        let queries = Queries::new(codec, metric, dimension, &vectors)?;
+        let kept = codec(metric);
+        let queries = Queries::new(kept, metric, dimension, &vectors)?;
         let tops = (0..threads).map(|_| Tops::new(&queries, NEAREST + 1)).collect::<Result<_, _>>()?;
-        let coder = Coder::new(codec, metric, dimension)?;
+        let coder = Coder::new(kept, metric, dimension)?;
         Ok(Self { vectors, rows, coder, queries, tops, blocks: Vec::new() })
     }
 

@@ -149,7 +149,8 @@ impl Task {
         let mut batch = ROWS_AT_ONCE;
         loop {
             let one = |way: Way| (way.bytes + ring_bytes(way.chunk) <= room).then_some(way);
-            let (memory, files) = (self.in_memory(batch, lists, held_out), self.in_files(batch, lists, held_out, room));
+            let (memory, files) =
+                (self.in_memory(batch, lists, held_out), self.in_files(batch, lists, held_out, room));
             if let Some(way) = one(memory).or(one(files)) {
                 return Ok(way);
             }
@@ -180,13 +181,16 @@ impl Task {
     /// What dividing a batch takes.
     fn dividing(&self, batch: usize, held_out: usize) -> u64 {
         let vectors = batch as u64 * (self.row_bytes() + size_of::<Hit>() as u64 + 4 + 8);
-        vectors + self.trying(held_out as u64, batch) + Division::nearest_bytes(self.shape.metric, self.shape.dimension, 1, self.threads)
+        vectors
+            + self.trying(held_out as u64, batch)
+            + Division::nearest_bytes(self.shape.metric, self.shape.dimension, 1, self.threads)
     }
 
     fn in_memory(&self, batch: usize, lists: usize, held_out: usize) -> Way {
         let chunk = self.chunk(batch);
         let coding = Sink::bytes(&self.shape, batch, self.threads) + self.rows * 4;
-        let bytes = self.fixed(lists) + self.rows * self.row_bytes() + coding.max(self.dividing(batch, held_out));
+        let bytes =
+            self.fixed(lists) + self.rows * self.row_bytes() + coding.max(self.dividing(batch, held_out));
         let held = usize::try_from(self.rows).unwrap_or(usize::MAX);
         Way { batch, chunk, held, files: 0, bytes }
     }
@@ -200,11 +204,18 @@ impl Task {
         // What dividing takes, and the ring, is free by then.
         let left = room.saturating_sub(self.fixed(lists) + coding);
         let held = (left / each).clamp(batch as u64, self.rows.max(batch as u64));
-        let bytes = self.fixed(lists) + dividing.max((coding + held * each).saturating_sub(ring_bytes(chunk)));
+        let bytes =
+            self.fixed(lists) + dividing.max((coding + held * each).saturating_sub(ring_bytes(chunk)));
         // Ranges are cut by what a sample says, and not to the row: a little more than would do.
         let parts = (self.rows + self.rows / 4).div_ceil(held);
         let held = usize::try_from(held).unwrap_or(usize::MAX);
-        Way { batch, chunk, held, files: usize::try_from(parts).unwrap_or(FILES_MAX).clamp(1, FILES_MAX), bytes }
+        Way {
+            batch,
+            chunk,
+            held,
+            files: usize::try_from(parts).unwrap_or(FILES_MAX).clamp(1, FILES_MAX),
+            bytes,
+        }
     }
 }
 
@@ -233,13 +244,13 @@ mod tests {
     #[test]
     fn what_is_asked_for_does_and_more_room_learns_from_more() {
         let task = task(200_000);
-        let (mut last, mut refused) = (0, 0);
+        let (mut sample, mut refused) = (0, 0);
         for mib in [1, 4, 8, 16, 24, 32, 61, 128, 1024] {
             match task.learning(1024, false, mib << 20) {
                 Ok(learning) => {
                     assert!(learning.bytes + ring_bytes(learning.chunk) <= mib << 20);
-                    assert!(learning.sample >= last && learning.sample >= 1024 * 3, "{mib}: {learning:?}");
-                    last = learning.sample;
+                    assert!(learning.sample >= sample && learning.sample >= 1024 * 3, "{mib}: {learning:?}");
+                    sample = learning.sample;
                 }
                 Err(least) => {
                     assert!(least > mib << 20);
@@ -248,7 +259,7 @@ mod tests {
                 }
             }
         }
-        assert!(refused > 0 && last == 200_000 - 200, "{refused} refused, {last} at most");
+        assert!(refused > 0 && sample == 200_000 - 200, "{refused} refused, {sample} at most");
         // A tenth of the raw data, and nobody said how many lists.
         let learning = task.learning(2048, true, 61_440_000).unwrap();
         assert_eq!(learning.lists, 1024);
