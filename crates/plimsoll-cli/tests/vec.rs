@@ -126,6 +126,36 @@ fn what_cannot_be_done_is_said_and_leaves_nothing() {
     assert!(said(&["vec", "search", home, rows], 1).contains("newer plimsoll"));
 }
 
+#[test]
+fn an_index_in_lists_says_what_it_looks_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = vectors(folder.path(), "rows.npy", 8, 5000);
+    let home = folder.path().join("index");
+    let (home, rows) = (home.to_str().unwrap(), rows.to_str().unwrap());
+    let built = json(&["vec", "build", rows, "--into", home, "--codec", "int8", "--lists", "64"]);
+    assert_eq!(built["lists"], 64);
+    let lists = &json(&["vec", "info", home])["lists"];
+    assert_eq!((lists["count"].as_u64(), lists["outside"].as_u64()), (Some(64), Some(0)));
+    assert!(lists["expected"].as_array().unwrap().len() > 2);
+    let found = json(&["vec", "search", home, rows, "-k", "1", "--probe", "1", "--again", "4"]);
+    let ahead = &found["predicted"];
+    assert_eq!((ahead["lists"].as_u64(), ahead["of_lists"].as_u64()), (Some(1), Some(64)));
+    for (query, answer) in (0_u64..).zip(found["answers"].as_array().unwrap()) {
+        assert_eq!(answer[0]["id"].as_u64(), Some(query), "each is in the list where it is looked for");
+    }
+    let ahead = &json(&["vec", "search", home, rows, "--recall", "0.9", "--dry-run"])["predicted"];
+    assert!(ahead["recall"].as_f64().unwrap() >= 0.9 && ahead["lists"].as_u64().unwrap() < 64);
+    let all = &json(&["vec", "search", home, rows, "--recall", "1", "--dry-run"])["predicted"];
+    assert!(all["lists"].is_null());
+    assert!(said(&["vec", "search", home, rows, "--probe", "65"], 1).contains("has 64"));
+    assert!(said(&["vec", "search", home, rows, "--recall", "1.5"], 1).contains("0 to 1"));
+    let many = folder.path().join("many");
+    let many = many.to_str().unwrap();
+    assert!(said(&["vec", "build", rows, "--into", many, "--lists", "5001"], 1).contains("5000 vectors"));
+    assert!(!Path::new(many).exists(), "a build that failed leaves no index");
+    said(&["vec", "build", rows, "--into", many, "--lists", "0"], 2);
+}
+
 /// What the planner says of an index is what it takes.
 #[test]
 fn a_planned_index_is_the_one_that_is_built() {

@@ -22,8 +22,8 @@ use crate::segment::{Segment, numbered};
 /// Vectors in a folder, and the search among them.
 ///
 /// # What it is not
-/// It is no graph: every code is looked at, as fast as memory or the disk brings them. It copies nothing of the folder
-/// into memory but what its account has room for.
+/// It is no graph: every code is looked at, or every code of the lists that are near, as fast as memory or the disk brings
+/// them. It copies nothing of the folder into memory but what its account has room for.
 ///
 /// # Who owns what
 /// The folder is the index; one process writes it, many may read. What it takes of memory is charged to the account that
@@ -32,7 +32,9 @@ use crate::segment::{Segment, numbered};
 ///
 /// # Formula
 /// On disk: `rows × (code + side)`, in whole blocks of 64 rows, and 8 bytes a block; originals `rows × (4 × dimension +
-/// 8)`; ids that are not one after the other `rows × 28`. In memory: 8 bytes a block, a bit a row where rows are dead, and
+/// 8)`; ids that are not one after the other `rows × 28`; with
+/// lists `lists × (4 × dimension + 8)` and 8 bytes a list and segment. In memory: 8 bytes a block, a bit a row where rows are
+/// dead, `4 × dimension` a list and 4 for each segment, and
 /// what [`forecast`](Self::forecast) says.
 #[derive(Debug)]
 pub struct Index {
