@@ -74,7 +74,7 @@ fn all_lists_have_the_flat_answer_to_the_bit() {
         let lists = Index::open(&lists.home, &account(Bytes::mib(64))).unwrap();
         let expected = flat.search(&queries, &search(10, Probe::Lists(3))).unwrap();
         assert_eq!(expected.forecast.lists, None, "a flat index has none to look into");
-        for probe in [Probe::All, Probe::Lists(50)] {
+        for probe in [Probe::All, Probe::Lists(50), Probe::Recall(1.0)] {
             let found = lists.search(&queries, &search(10, probe)).unwrap();
             assert_eq!(
                 (&found.ids, bits(&found)),

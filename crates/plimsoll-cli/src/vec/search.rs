@@ -144,7 +144,6 @@ pub fn run(args: &SearchArgs, printer: &Printer) -> Result<(), CliError> {
         threads: args.threads,
         probe: match args.probe {
             Some(lists) => Probe::Lists(lists),
-            None if args.recall >= 1.0 && args.recall <= 1.0 => Probe::All,
             None => Probe::Recall(args.recall),
         },
     };

@@ -85,7 +85,8 @@ impl FromStr for Lists {
 /// whole.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Probe {
-    /// As many lists as were found to hold this share of the ten nearest, when the index was built.
+    /// As many lists as were found to hold this share of the ten nearest, when the index was built; 1 looks at all, as no
+    /// trial can promise everything.
     Recall(f64),
     /// So many lists, those whose middles are nearest to the query.
     Lists(usize),
@@ -128,6 +129,7 @@ impl Probe {
             Self::Lists(probes) if probes > lists => return Err(VecError::Probe { probes, lists }),
             Self::Lists(probes) => probes,
             Self::Recall(share) if !(0.0..=1.0).contains(&share) => return Err(VecError::Recall { share }),
+            Self::Recall(share) if share >= 1.0 => lists,
             Self::Recall(share) => {
                 let enough = expected.iter().find(|one| one.recall() >= share);
                 enough.map_or(lists, |one| (one.lists as usize).clamp(1, lists))
