@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use plimsoll::holding::streaming::{FileSource, Source};
-use plimsoll_vec::index::VecError;
+use plimsoll_vec::index::{Lists, VecError};
 
 use super::BenchArgs;
 
@@ -17,6 +17,7 @@ pub(super) struct Settings {
     pub(super) threads: usize,
     pub(super) turns: usize,
     pub(super) quick: bool,
+    pub(super) lists: Lists,
     pub(super) within: PathBuf,
 }
 
@@ -29,6 +30,7 @@ impl Settings {
             threads: if args.threads == 0 { all } else { args.threads },
             turns: if args.quick { 3 } else { 7 },
             quick: args.quick,
+            lists: args.lists,
             within: args.within.clone().unwrap_or_else(std::env::temp_dir),
         }
     }
