@@ -22,7 +22,7 @@ pub(in crate::index) struct Shelf {
 pub(super) struct Taken {
     /// Those that are there, in order.
     pub(super) there: Vec<(Piece, Arc<Lease>)>,
-    /// Those that there is room for now, to be read.
+    /// Those that there is room for, to be read.
     pub(super) fresh: Vec<(Piece, Lease)>,
 }
 
