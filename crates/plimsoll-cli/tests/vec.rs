@@ -188,6 +188,36 @@ fn a_planned_index_is_the_one_that_is_built() {
     }
 }
 
+#[test]
+fn a_planned_index_in_lists_is_the_one_that_is_built() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = vectors(folder.path(), "rows.npy", 9, 20_000);
+    let queries = vectors(folder.path(), "queries.npy", 10, 1);
+    let (rows, queries) = (rows.to_str().unwrap(), queries.to_str().unwrap());
+    for codec in ["f32", "int8", "int4"] {
+        let home = folder.path().join(codec);
+        let home = home.to_str().unwrap();
+        json(&["vec", "build", rows, "--into", home, "--codec", codec, "--lists", "300"]);
+        let originals = if codec == "f32" { "none" } else { "disk" };
+        let planned = format!("20000x32:{codec},ivf,nlist=300,originals={originals}");
+        let parts = plimsoll_plan::index::Index::parse(&planned).unwrap().phases().resident;
+        let sum = |named: &[&str]| -> u64 {
+            let parts = parts.iter().filter(|part| named.contains(&part.name.as_str()));
+            parts.map(|part| part.bytes.get()).sum()
+        };
+        let near = |one: u64, other: u64| one.abs_diff(other) * 100 < other;
+        let info = json(&["vec", "info", home]);
+        let disk = info["disk_bytes"].as_u64().unwrap();
+        let beside = ["centroids", "list table", "checksums", "codes"];
+        let said = sum(&beside) + sum(&["originals", "ids by row and by id"]);
+        assert!(near(disk, said), "{codec}: {disk} on disk, {said} planned");
+        let memory = info["memory_bytes"].as_u64().unwrap();
+        let kept = json(&["vec", "search", home, queries])["predicted"]["kept_bytes"].as_u64().unwrap();
+        let said = sum(&beside) + sum(&["deleted"]);
+        assert!(near(memory + kept, said), "{codec}: {} in memory, {said} planned", memory + kept);
+    }
+}
+
 /// A disk that takes no more: the limit of a file's size ends writes with an error.
 #[test]
 fn a_full_disk_leaves_what_was_there() {

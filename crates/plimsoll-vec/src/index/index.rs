@@ -219,13 +219,14 @@ impl Index {
             })
             .collect();
         let log = self.writer.as_ref().map_or(0, |writer| lock(writer).log.bytes());
+        let middles = view.division.as_ref().map_or(0, |division| division.disk_bytes());
         let young: u64 = view.young.iter().map(|(batch, dead)| batch.rows() - dead.count()).sum();
         IndexFacts {
             shape: view.shape,
             vectors: view.vectors(),
             dead: segments.iter().map(|segment| segment.dead).sum(),
             young,
-            disk: segments.iter().fold(Bytes::new(log), |sum, segment| sum + segment.disk),
+            disk: segments.iter().fold(Bytes::new(log + middles), |sum, segment| sum + segment.disk),
             memory: Bytes::new(self.budget.standing().used()),
             lists: view.list_facts(),
             segments,

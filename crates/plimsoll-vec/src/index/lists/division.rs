@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::lists::Expected;
 use crate::code::CodeError;
-use crate::column::{Column, ColumnError, ColumnWriter, Header, Holds};
+use crate::column::{Column, ColumnError, ColumnWriter, Header, Holds, PAGE_BYTES};
 use crate::index::VecError;
 use crate::index::build::numbered_by;
 use crate::index::dead::blocks;
@@ -110,6 +110,11 @@ impl Division {
         }
         writer.finish()?;
         Ok(path)
+    }
+
+    /// What its file takes.
+    pub(in crate::index) fn disk_bytes(&self) -> u64 {
+        (PAGE_BYTES + self.count * Originals::row_bytes(self.dimension)) as u64
     }
 
     /// How many lists there are.
