@@ -126,6 +126,36 @@ fn what_cannot_be_done_is_said_and_leaves_nothing() {
     assert!(said(&["vec", "search", home, rows], 1).contains("newer plimsoll"));
 }
 
+#[test]
+fn an_index_in_lists_says_what_it_looks_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = vectors(folder.path(), "rows.npy", 8, 5000);
+    let home = folder.path().join("index");
+    let (home, rows) = (home.to_str().unwrap(), rows.to_str().unwrap());
+    let built = json(&["vec", "build", rows, "--into", home, "--codec", "int8", "--lists", "64"]);
+    assert_eq!(built["lists"], 64);
+    let lists = &json(&["vec", "info", home])["lists"];
+    assert_eq!((lists["count"].as_u64(), lists["outside"].as_u64()), (Some(64), Some(0)));
+    assert!(lists["expected"].as_array().unwrap().len() > 2);
+    let found = json(&["vec", "search", home, rows, "-k", "1", "--probe", "1", "--again", "4"]);
+    let ahead = &found["predicted"];
+    assert_eq!((ahead["lists"].as_u64(), ahead["of_lists"].as_u64()), (Some(1), Some(64)));
+    for (query, answer) in (0_u64..).zip(found["answers"].as_array().unwrap()) {
+        assert_eq!(answer[0]["id"].as_u64(), Some(query), "each is in the list where it is looked for");
+    }
+    let ahead = &json(&["vec", "search", home, rows, "--recall", "0.9", "--dry-run"])["predicted"];
+    assert!(ahead["recall"].as_f64().unwrap() >= 0.9 && ahead["lists"].as_u64().unwrap() < 64);
+    let all = &json(&["vec", "search", home, rows, "--recall", "1", "--dry-run"])["predicted"];
+    assert!(all["lists"].is_null());
+    assert!(said(&["vec", "search", home, rows, "--probe", "65"], 1).contains("has 64"));
+    assert!(said(&["vec", "search", home, rows, "--recall", "1.5"], 1).contains("0 to 1"));
+    let many = folder.path().join("many");
+    let many = many.to_str().unwrap();
+    assert!(said(&["vec", "build", rows, "--into", many, "--lists", "5001"], 1).contains("5000 vectors"));
+    assert!(!Path::new(many).exists(), "a build that failed leaves no index");
+    said(&["vec", "build", rows, "--into", many, "--lists", "0"], 2);
+}
+
 /// What the planner says of an index is what it takes.
 #[test]
 fn a_planned_index_is_the_one_that_is_built() {
@@ -156,6 +186,36 @@ fn a_planned_index_is_the_one_that_is_built() {
         let memory = json(&["vec", "info", home])["memory_bytes"].as_u64().unwrap();
         let kept = json(&["vec", "search", home, queries])["predicted"]["kept_bytes"].as_u64().unwrap();
         let said = sum(&["codes", "sign plane", "checksums", "deleted"]);
+        assert!(near(memory + kept, said), "{codec}: {} in memory, {said} planned", memory + kept);
+    }
+}
+
+#[test]
+fn a_planned_index_in_lists_is_the_one_that_is_built() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = vectors(folder.path(), "rows.npy", 9, 20_000);
+    let queries = vectors(folder.path(), "queries.npy", 10, 1);
+    let (rows, queries) = (rows.to_str().unwrap(), queries.to_str().unwrap());
+    for codec in ["f32", "int8", "int4"] {
+        let home = folder.path().join(codec);
+        let home = home.to_str().unwrap();
+        json(&["vec", "build", rows, "--into", home, "--codec", codec, "--lists", "300"]);
+        let originals = if codec == "f32" { "none" } else { "disk" };
+        let planned = format!("20000x32:{codec},ivf,nlist=300,originals={originals}");
+        let parts = plimsoll_plan::index::Index::parse(&planned).unwrap().phases().resident;
+        let sum = |named: &[&str]| -> u64 {
+            let parts = parts.iter().filter(|part| named.contains(&part.name.as_str()));
+            parts.map(|part| part.bytes.get()).sum()
+        };
+        let near = |one: u64, other: u64| one.abs_diff(other) * 100 < other;
+        let info = json(&["vec", "info", home]);
+        let disk = info["disk_bytes"].as_u64().unwrap();
+        let beside = ["centroids", "list table", "checksums", "codes"];
+        let said = sum(&beside) + sum(&["originals", "ids by row and by id"]);
+        assert!(near(disk, said), "{codec}: {disk} on disk, {said} planned");
+        let memory = info["memory_bytes"].as_u64().unwrap();
+        let kept = json(&["vec", "search", home, queries])["predicted"]["kept_bytes"].as_u64().unwrap();
+        let said = sum(&beside) + sum(&["deleted"]);
         assert!(near(memory + kept, said), "{codec}: {} in memory, {said} planned", memory + kept);
     }
 }

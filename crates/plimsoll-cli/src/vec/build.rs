@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use plimsoll::Bytes;
-use plimsoll_vec::index::{BuildReport, Index, Shape};
+use plimsoll_vec::index::{BuildReport, Index, Lists, Shape};
 use plimsoll_vec::input::Input;
 use plimsoll_vec::{Codec, Metric};
 use serde::Serialize;
@@ -17,6 +17,7 @@ const EXAMPLES: &str = "\
 Examples:
   plimsoll vec build vectors.npy --into index                      as they are, exactly
   plimsoll vec build vectors.npy --into index --codec int8         a quarter of it, originals on disk
+  plimsoll vec build vectors.npy --into index --lists auto         searches look into few of many lists
   plimsoll vec build vectors.fvecs --into index --memory 200MiB    never more than that
 
 Files: .npy (float16, float32, float64, int8, uint8), .fvecs, .bvecs, and lines of JSON: [0.1, …] or
@@ -41,6 +42,9 @@ pub struct BuildArgs {
     /// Do not keep the vectors as they came; then candidates cannot be looked at again
     #[arg(long)]
     pub no_originals: bool,
+    /// Divide vectors into so many lists, of which a search looks into few; auto takes about 4 √n
+    #[arg(long, value_name = "auto|N")]
+    pub lists: Option<Lists>,
     /// Ids of the vectors, as text
     #[arg(long, value_name = "FILE")]
     pub ids: Option<PathBuf>,
@@ -53,7 +57,7 @@ pub struct BuildArgs {
 ///
 /// ```json
 /// { "index": "index", "vectors": 1000, "seconds": 0.5, "vectors_per_second": 2000.0,
-///   "predicted_peak_bytes": 1, "peak_bytes": 1, "disk_bytes": 1 }
+///   "lists": 0, "predicted_peak_bytes": 1, "peak_bytes": 1, "disk_bytes": 1 }
 /// ```
 #[derive(Clone, Debug, Serialize)]
 pub struct BuildJson {
@@ -65,6 +69,8 @@ pub struct BuildJson {
     pub seconds: f64,
     /// The rate.
     pub vectors_per_second: f64,
+    /// Lists that they lie in; 0 where the index has none.
+    pub lists: usize,
     /// What was predicted of memory.
     pub predicted_peak_bytes: u64,
     /// The most that was charged.
@@ -83,6 +89,7 @@ impl BuildJson {
             vectors: report.vectors,
             seconds,
             vectors_per_second: report.vectors as f64 / seconds.max(1e-9),
+            lists: report.lists,
             predicted_peak_bytes: report.predicted.get(),
             peak_bytes: report.peak.get(),
             disk_bytes: report.disk.get(),
@@ -99,6 +106,7 @@ pub fn run(args: &BuildArgs, printer: &Printer) -> Result<(), CliError> {
         metric: args.metric,
         codec: args.codec,
         originals: !args.no_originals && args.codec != Codec::F32,
+        lists: args.lists,
     };
     let ids = args.ids.as_deref().map(numbers::ids).transpose()?;
     let there = args.into.exists();
@@ -124,9 +132,10 @@ pub fn run(args: &BuildArgs, printer: &Printer) -> Result<(), CliError> {
 pub fn view(report: &BuildJson, pen: &Pen) -> String {
     let bytes = |bytes: u64| Bytes::new(bytes).to_string();
     format!(
-        "{}  {} vectors in {:.2} s ({:.0}/s), {} on disk\n{}\n",
+        "{}  {} vectors{} in {:.2} s ({:.0}/s), {} on disk\n{}\n",
         pen.paint(Style::Bold, &report.index),
         report.vectors,
+        if report.lists > 0 { format!(" in {} lists,", report.lists) } else { String::new() },
         report.seconds,
         report.vectors_per_second,
         bytes(report.disk_bytes),

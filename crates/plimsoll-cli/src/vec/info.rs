@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use plimsoll::Bytes;
-use plimsoll_vec::index::{Index, IndexFacts};
+use plimsoll_vec::index::{Index, IndexFacts, ListFacts};
 use serde::Serialize;
 
 use super::budget;
@@ -23,6 +23,7 @@ pub struct InfoArgs {
 /// ```json
 /// { "index": "index", "dimension": 768, "metric": "l2", "codec": "int8", "originals": true, "vectors": 1000,
 ///   "dead": 0, "young": 0, "disk_bytes": 1, "memory_bytes": 1,
+///   "lists": { "count": 512, "largest": 90, "empty": 0, "outside": 0, "expected": [[1, 0.71], [4, 0.97]] },
 ///   "segments": [{ "number": 1, "rows": 1000, "dead": 0, "disk_bytes": 1 }] }
 /// ```
 #[derive(Clone, Debug, Serialize)]
@@ -47,8 +48,37 @@ pub struct InfoReport {
     pub disk_bytes: u64,
     /// What it takes in memory when it is open.
     pub memory_bytes: u64,
+    /// Its lists; null where it has none.
+    pub lists: Option<ListsReport>,
     /// Its segments.
     pub segments: Vec<SegmentReport>,
+}
+
+/// Lists that vectors are divided into.
+#[derive(Clone, Debug, Serialize)]
+pub struct ListsReport {
+    /// How many.
+    pub count: usize,
+    /// Rows of the largest.
+    pub largest: u64,
+    /// How many have no row.
+    pub empty: usize,
+    /// Rows in no list, which every search looks at.
+    pub outside: u64,
+    /// How many lists were found to hold which share of the nearest.
+    pub expected: Vec<(u32, f64)>,
+}
+
+impl ListsReport {
+    fn new(facts: &ListFacts) -> Self {
+        Self {
+            count: facts.count,
+            largest: facts.largest,
+            empty: facts.empty,
+            outside: facts.outside,
+            expected: facts.expected.iter().map(|one| (one.lists, one.recall())).collect(),
+        }
+    }
 }
 
 /// One segment.
@@ -84,6 +114,7 @@ impl InfoReport {
             young: facts.young,
             disk_bytes: facts.disk.get(),
             memory_bytes: facts.memory.get(),
+            lists: facts.lists.as_ref().map(ListsReport::new),
             segments: segments.collect(),
         }
     }
@@ -111,6 +142,20 @@ pub fn view(report: &InfoReport, pen: &Pen) -> String {
     row("in the log", report.young.to_string(), "added since the last segment".to_owned());
     row("on disk", bytes(report.disk_bytes), String::new());
     row("in memory", bytes(report.memory_bytes), "when open, without codes that stay".to_owned());
+    if let Some(lists) = &report.lists {
+        let even = report.vectors / lists.count.max(1) as u64;
+        row(
+            "lists",
+            lists.count.to_string(),
+            format!("{even} vectors each, {} the largest, {} empty", lists.largest, lists.empty),
+        );
+        for wanted in [0.9, 0.95, 0.99] {
+            if let Some((probes, found)) = lists.expected.iter().find(|(_, found)| *found >= wanted) {
+                let aside = format!("lists to find {:.1}% of the nearest", found * 100.0);
+                row(&format!("for {wanted}"), probes.to_string(), aside);
+            }
+        }
+    }
     out.push_str(table.draw(pen).trim_start_matches('\n'));
     if !report.segments.is_empty() {
         let columns = [

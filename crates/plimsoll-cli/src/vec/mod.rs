@@ -19,7 +19,7 @@ pub use bench::{BenchArgs, BenchRow};
 pub use bench_codec::{BenchCodecArgs, CodecRow};
 pub use build::{BuildArgs, BuildJson};
 pub use delete::{DeleteArgs, DeleteReport};
-pub use info::{InfoArgs, InfoReport};
+pub use info::{InfoArgs, InfoReport, ListsReport};
 pub use search::{SearchArgs, SearchReport};
 pub use train::{ContenderReport, TrainArgs, TrainReport};
 

@@ -1,7 +1,7 @@
 //! How far a build has come: rate and time that is left, on standard error where that is a terminal.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use plimsoll_vec::index::Built;
+use plimsoll_vec::index::{Built, Doing};
 use plimsoll_vec::neural::Stage;
 
 /// One line that is overwritten, and gone at the end.
@@ -12,7 +12,8 @@ impl Progress {
     /// For so many vectors, if that is known.
     pub(super) fn new(vectors: Option<u64>) -> Self {
         let bar = ProgressBar::with_draw_target(vectors, ProgressDrawTarget::stderr());
-        let known = "{bar:24} {percent:>3}%  {human_pos} of {human_len} vectors  {per_sec}  {eta} left";
+        let known =
+            "{msg:8} {bar:24} {percent:>3}%  {human_pos} of {human_len} vectors  {per_sec}  {eta} left";
         let unknown = "{spinner} {human_pos} vectors  {per_sec}";
         if let Ok(style) = ProgressStyle::with_template(if vectors.is_some() { known } else { unknown }) {
             bar.set_style(style.progress_chars("##."));
@@ -22,6 +23,11 @@ impl Progress {
 
     /// So far it is.
     pub(super) fn at(&self, built: Built) {
+        self.0.set_message(match built.doing {
+            Doing::Learning => "learning",
+            Doing::Dividing => "dividing",
+            Doing::Coding => "coding",
+        });
         self.0.set_position(built.vectors);
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use plimsoll::Bytes;
-use plimsoll_vec::index::{Answer, Index, Search, VecError};
+use plimsoll_vec::index::{Answer, Index, Probe, Search, VecError};
 use plimsoll_vec::input::npy_head;
 use serde::Serialize;
 
@@ -16,6 +16,7 @@ const EXAMPLES: &str = "\
 Examples:
   plimsoll vec search index queries.npy                  the ten nearest of each
   plimsoll vec search index queries.npy -k 100 --again 4 look at 400 candidates again, as they came
+  plimsoll vec search index queries.npy --recall 0.99    as many lists as that takes, if the index has lists
   plimsoll vec search index queries.npy --memory 64MiB   in passes over what does not fit
   plimsoll vec search index queries.npy --dry-run        only say what it would take
 
@@ -41,6 +42,12 @@ pub struct SearchArgs {
     /// times K, and at least 200
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub signs: usize,
+    /// Look into so many lists, if the index has lists
+    #[arg(long, value_name = "LISTS", conflicts_with = "recall")]
+    pub probe: Option<usize>,
+    /// Look into as many lists as were found to hold this share of the nearest; 1 looks at everything
+    #[arg(long, value_name = "SHARE", default_value_t = 0.95)]
+    pub recall: f64,
     /// Only these ids may be found: a file of them, as text
     #[arg(long, value_name = "FILE")]
     pub allow: Option<PathBuf>,
@@ -63,7 +70,7 @@ pub struct SearchArgs {
 /// ```json
 /// { "k": 1, "answers": [[{ "id": 7, "distance": 0.5 }]],
 ///   "predicted": { "passes": 0, "queries_a_pass": 1, "kept_bytes": 1, "streamed_bytes": 0, "read_bytes": 1,
-///                  "lower_bytes": 0, "peak_bytes": 1 },
+///                  "lower_bytes": 0, "peak_bytes": 1, "lists": 4, "of_lists": 512, "recall": 0.95 },
 ///   "measured": { "seconds": 0.1, "passes": 0, "read_bytes": 1, "lower_bytes": 0, "again_bytes": 0,
 ///                 "peak_bytes": 1 } }
 /// ```
@@ -105,6 +112,12 @@ pub struct Predicted {
     pub lower_bytes: u64,
     /// The most memory.
     pub peak_bytes: u64,
+    /// Lists that each query looks into; none where it looks at everything.
+    pub lists: Option<usize>,
+    /// Of so many.
+    pub of_lists: Option<usize>,
+    /// The share of the nearest that was found in so many lists when the index was built.
+    pub recall: Option<f64>,
 }
 
 /// What a search took.
@@ -139,6 +152,10 @@ pub fn run(args: &SearchArgs, printer: &Printer) -> Result<(), CliError> {
         signs: args.signs,
         allow: args.allow.as_deref().map(numbers::ids).transpose()?,
         threads: args.threads,
+        probe: match args.probe {
+            Some(lists) => Probe::Lists(lists),
+            None => Probe::Recall(args.recall),
+        },
     };
     if args.dry_run {
         let forecast = index.forecast(queries.len() / dimension, &search)?;
@@ -168,6 +185,9 @@ impl Predicted {
             read_bytes: forecast.read.get(),
             lower_bytes: forecast.lower.get(),
             peak_bytes: forecast.peak.get(),
+            lists: forecast.lists.map(|probed| probed.lists),
+            of_lists: forecast.lists.map(|probed| probed.of),
+            recall: forecast.lists.and_then(plimsoll_vec::index::Probed::recall),
         }
     }
 }
@@ -231,8 +251,16 @@ pub fn view(report: &SearchReport, pen: &Pen) -> String {
             bytes(said.kept_bytes)
         ),
     };
+    let lists = match (said.lists, said.of_lists) {
+        (Some(lists), Some(of)) => {
+            let recall =
+                said.recall.map(|recall| format!(", recall {recall:.3} expected")).unwrap_or_default();
+            format!("; {lists} of {of} lists{recall}")
+        }
+        _ => String::new(),
+    };
     let line = format!(
-        "predicted: {} of memory, {} read; {way}",
+        "predicted: {} of memory, {} read; {way}{lists}",
         bytes(said.peak_bytes),
         bytes(said.read_bytes + said.lower_bytes)
     );

@@ -112,11 +112,12 @@ impl Index {
         Bytes::new(code.saturating_add(scale).saturating_add(self.id_bytes()))
     }
 
-    /// An id is eight bytes. FAISS has none where the number of a vector is its place: flat and graph. Ours are on disk
-    /// in a flat index, if they are not one after the other.
+    /// An id is eight bytes. FAISS has none where the number of a vector is its place: flat and graph. Ours are on disk,
+    /// with the rows in their order, where they are not one after the other: always in lists.
     pub(super) fn id_bytes(&self) -> u64 {
         match (self.maker, self.kind) {
-            (Maker::Faiss, Kind::Flat | Kind::Hnsw { .. }) | (Maker::Plimsoll, Kind::Flat) => 0,
+            (Maker::Faiss, Kind::Flat | Kind::Hnsw { .. })
+            | (Maker::Plimsoll, Kind::Flat | Kind::Ivf { .. }) => 0,
             _ => 8,
         }
     }

@@ -6,6 +6,8 @@ use super::{Codec, Index, Kind, Maker};
 use crate::phase::{product, push};
 use crate::{Certainty, Formula, Part};
 
+/// An id of ours where rows lie by lists, and where to find it.
+const LISTED_ID_BYTES: u64 = 28;
 /// What an index file may have besides its arrays.
 const HEADER_MAX: u64 = 1 << 10;
 
@@ -72,6 +74,13 @@ impl Index {
         push(parts, "ids", (self.place, "codes"), bytes, Certainty::Exact, formula);
         match self.maker {
             Maker::Plimsoll => {
+                if matches!(self.kind, Kind::Ivf { .. }) {
+                    let bytes = product(&[self.vectors, LISTED_ID_BYTES]);
+                    let formula =
+                        Formula::new("vectors × (12 B by row + 16 B by id)").term("vectors", self.vectors);
+                    let at = (Place::Disk, "codes");
+                    push(parts, "ids by row and by id", at, bytes, Certainty::Exact, formula);
+                }
                 let bytes = product(&[self.vectors.div_ceil(64), 8, self.replicas]);
                 let formula = Formula::new("one bit a vector, by words of 64, × replicas")
                     .term("vectors", self.vectors)
@@ -102,14 +111,20 @@ impl Index {
     }
 
     fn lists(&self, parts: &mut Vec<Part>, lists: u64) {
-        let bytes = product(&[lists, self.dimension, 4, self.replicas]);
+        // Ours are compared in whole blocks.
+        let middles = if self.maker == Maker::Plimsoll { lists.next_multiple_of(64) } else { lists };
+        let bytes = product(&[middles, self.dimension, 4, self.replicas]);
         let formula = Formula::new("lists × dimension × 4 B × replicas")
-            .term("lists", lists)
+            .term("lists", middles)
             .term("dimension", self.dimension)
             .term("replicas", self.replicas);
         push(parts, "centroids", (self.memory(), "codes"), bytes, self.array_certainty(bytes), formula);
         // Where a list begins and how long it is; FAISS's files have the length alone.
-        let each = if self.maker == Maker::Faiss { 8 } else { 16 };
+        let each = match self.maker {
+            Maker::Plimsoll => 4,
+            Maker::Faiss => 8,
+            _ => 16,
+        };
         let bytes = product(&[lists, each, self.replicas]);
         let formula = Formula::new("lists × entry × replicas")
             .term("lists", lists)

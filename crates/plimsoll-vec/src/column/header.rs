@@ -26,10 +26,15 @@ pub enum Holds {
     Lookup,
     /// The lower planes of blocks.
     Lower,
+    /// The row at which each list begins, each with its own checksum.
+    Lists,
+    /// The middle of each list, each with its own checksum.
+    Centroids,
 }
 
 impl Holds {
-    const ALL: [Self; 5] = [Self::Codes, Self::Originals, Self::Ids, Self::Lookup, Self::Lower];
+    const ALL: [Self; 7] =
+        [Self::Codes, Self::Originals, Self::Ids, Self::Lookup, Self::Lower, Self::Lists, Self::Centroids];
 
     /// Whether the checksums stand at the end.
     pub(super) fn sums_apart(self) -> bool {
@@ -43,6 +48,8 @@ impl Holds {
             Self::Ids => 2,
             Self::Lookup => 3,
             Self::Lower => 4,
+            Self::Lists => 5,
+            Self::Centroids => 6,
         }
     }
 }

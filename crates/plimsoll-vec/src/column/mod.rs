@@ -11,10 +11,12 @@
 
 mod error;
 mod header;
+mod ranges;
 mod reader;
 mod writer;
 
 pub use error::ColumnError;
 pub use header::{Header, Holds, PAGE_BYTES};
+pub use ranges::Ranges;
 pub use reader::{Column, Units};
 pub use writer::ColumnWriter;

@@ -121,6 +121,11 @@ impl Column {
         self.read_exact(|into, at| self.file.read_at(into, offset + at), into)
     }
 
+    /// Reads some of what units are made of, from so many bytes behind the beginning of the first; nothing is checked.
+    pub(super) fn read_raw(&self, at: u64, into: &mut [u8]) -> io::Result<usize> {
+        self.direct.read_at(PAGE_BYTES as u64 + at, into)
+    }
+
     fn read_exact(
         &self,
         read: impl Fn(&mut [u8], u64) -> io::Result<usize>,

@@ -116,6 +116,7 @@ impl Index {
                 };
                 let next = View {
                     shape: view.shape,
+                    division: view.division.clone(),
                     segments: (view.segments.iter().zip(segments))
                         .map(|((segment, dead), found)| {
                             (Arc::clone(segment), kill(dead, found, segment.rows()))

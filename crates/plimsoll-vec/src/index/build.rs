@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use plimsoll::Bytes;
 
 use super::dead::{Dead, blocks};
+use super::encode::{encode, threads};
 use super::manifest::Entry;
 use super::view::View;
 use super::{Index, NO_ID, Shape, VecError};
@@ -23,6 +24,8 @@ const CHUNK_BYTES: u64 = 8 << 20;
 /// How far a build is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Built {
+    /// What is being done.
+    pub doing: Doing,
     /// Vectors that were taken in.
     pub vectors: u64,
     /// How many there are, where that is known.
@@ -31,11 +34,24 @@ pub struct Built {
     pub bytes: Bytes,
 }
 
+/// What a build does at a time. An index without lists is only coded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doing {
+    /// Learning where lists are.
+    Learning,
+    /// Putting each vector to its list.
+    Dividing,
+    /// Coding and writing.
+    Coding,
+}
+
 /// What a build did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BuildReport {
     /// Vectors that were taken in.
     pub vectors: u64,
+    /// Lists that they lie in; none where the index has none.
+    pub lists: usize,
     /// How long it took.
     pub took: Duration,
     /// What was predicted of memory, with what was there before.
@@ -50,6 +66,20 @@ pub struct BuildReport {
 pub(super) fn sums_bytes(shape: &Shape, rows: u64) -> u64 {
     let columns = if shape.layout().lower_bytes() > 0 { 2 } else { 1 };
     rows.div_ceil(BLOCK_ROWS as u64) * 8 * columns
+}
+
+impl BuildReport {
+    /// That of one that took in nothing yet, with what is predicted.
+    pub(super) fn nothing(predicted: u64) -> Self {
+        Self {
+            vectors: 0,
+            lists: 0,
+            took: Duration::ZERO,
+            predicted: Bytes::new(predicted),
+            peak: Bytes::ZERO,
+            disk: Bytes::ZERO,
+        }
+    }
 }
 
 /// How a build uses its budget.
@@ -68,12 +98,13 @@ impl Way {
         let ring = (chunk + PAGE_BYTES as u64) * 4;
         let vectors = (rows * row) as u64;
         let coded = (blocks(rows as u64) * shape.codec.block_bytes(shape.dimension)) as u64;
+        let shaped = (threads() * row) as u64;
         let originals = SegmentWriter::heap_bytes(rows, shape.dimension, shape.originals);
         // Checksums of blocks, and ids with their order where vectors bring them.
         let known = facts.rows.unwrap_or_default();
         let sums = sums_bytes(shape, known);
         let ids = if facts.ids { known * 8 + SegmentWriter::finish_bytes(known) } else { 0 };
-        Self { rows, chunk, bytes: ring + vectors + coded + originals + sums + ids }
+        Self { rows, chunk, bytes: ring + vectors + coded + shaped + originals + sums + ids }
     }
 }
 
@@ -98,6 +129,9 @@ impl Index {
         if facts.dimension != shape.dimension {
             return Err(VecError::Dimension { found: facts.dimension, expected: shape.dimension });
         }
+        if shape.lists.is_some() {
+            return self.build_lists(&mut writer, path, &facts, ids, &mut progress);
+        }
         let way = self.way(&shape, &facts)?;
         let given = ids.as_ref().map_or(0, |ids| ids.len() as u64 * 24);
         let own = way.bytes - (way.chunk + PAGE_BYTES as u64) * 4;
@@ -112,29 +146,19 @@ impl Index {
         self.fill(&mut input, &mut out, way, &mut taken, &mut progress)?;
         let rows = out.rows();
         let ids = self.ids_of(rows, ids, taken.ids, writer.manifest.next_id)?;
-        let last = match &ids {
-            WrittenIds::From(first) => first.saturating_add(rows),
-            WrittenIds::These(ids) => ids.iter().max().map_or(0, |last| last.saturating_add(1)),
-        };
-        let mut report = BuildReport {
-            vectors: rows,
-            took: Duration::ZERO,
-            predicted: Bytes::new(before + way.bytes + given),
-            peak: Bytes::ZERO,
-            disk: Bytes::ZERO,
-        };
+        let mut report = BuildReport { vectors: rows, ..BuildReport::nothing(before + way.bytes + given) };
         if rows > 0 {
-            let first_id = out.finish(&ids)?;
-            let entry = Entry { number, rows, first_id };
-            let segment = self.opened_segment(&entry)?;
+            let first_id = out.finish(&ids, None)?;
+            let entry = Entry { number, rows, first_id, lists: false };
+            let segment = self.opened_segment(&entry, None)?;
             report.disk = Bytes::new(segment.disk_bytes(self.folder()));
             let view = self.view();
             let mut segments = view.segments.clone();
             segments.push((segment, Dead::default()));
             let mut next = writer.manifest.clone();
             next.segments.push(entry);
-            next.next_id = next.next_id.max(last);
-            let view = View { shape, segments, young: Vec::new() };
+            next.next_id = next.next_id.max(ids.end(rows));
+            let view = View { segments, young: Vec::new(), ..View::clone(&view) };
             self.put(&mut writer, next, view)?;
         }
         report.took = began.elapsed();
@@ -190,16 +214,17 @@ impl Index {
             }
             let part = &vectors[..count * shape.dimension];
             let bytes = blocks(count as u64) * shape.codec.block_bytes(shape.dimension);
-            coded[..bytes].fill(0);
-            code.encode(part, 0, &mut coded[..bytes]).map_err(|error| numbered(error, before))?;
+            let before = usize::try_from(before).unwrap_or(usize::MAX);
+            encode(&code, part, &mut coded[..bytes], threads())
+                .map_err(|error| numbered_by(error, before))?;
             out.append(&coded[..bytes], part, count)?;
             let bytes = Bytes::new(out.rows() * shape.dimension as u64 * 4).min(facts.bytes);
-            progress(Built { vectors: out.rows(), of: facts.rows, bytes });
+            progress(Built { doing: Doing::Coding, vectors: out.rows(), of: facts.rows, bytes });
         }
     }
 
     /// The ids of a segment's rows, once it is known how many there are.
-    fn ids_of(
+    pub(super) fn ids_of(
         &self,
         rows: u64,
         given: Option<Vec<u64>>,
@@ -231,8 +256,7 @@ struct Taken {
 }
 
 /// The same error with the number that the vector has in its file.
-fn numbered(error: CodeError, before: u64) -> CodeError {
-    let before = usize::try_from(before).unwrap_or(usize::MAX);
+pub(super) fn numbered_by(error: CodeError, before: usize) -> CodeError {
     match error {
         CodeError::NotFinite { vector, component, value } => {
             CodeError::NotFinite { vector: before + vector, component, value }

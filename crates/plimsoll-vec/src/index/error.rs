@@ -11,6 +11,7 @@ use plimsoll::pool::LeaseError;
 
 use crate::code::CodeError;
 use crate::column::ColumnError;
+use crate::index::lists::NoLists;
 use crate::input::InputError;
 use crate::top::TopsError;
 
@@ -152,6 +153,45 @@ pub enum VecError {
         what: &'static str,
         /// What would do.
         needed: Bytes,
+    },
+    /// A file that is not what it was a moment ago.
+    #[error("{} had {rows} vectors when it was begun and has {found} now; leave it alone while an index is built of it", path.display())]
+    Changed {
+        /// Which file.
+        path: PathBuf,
+        /// How many it had.
+        rows: u64,
+        /// How many were found.
+        found: u64,
+    },
+    /// A number of lists that there cannot be.
+    #[error(transparent)]
+    NoLists(#[from] NoLists),
+    /// More lists than vectors.
+    #[error(
+        "{lists} lists were asked for and there are {vectors} vectors; ask for 1 to {vectors} lists, or auto"
+    )]
+    Lists {
+        /// How many were asked for.
+        lists: u64,
+        /// How many vectors there are.
+        vectors: u64,
+    },
+    /// More lists to look into than there are, or none.
+    #[error(
+        "{probes} lists were to be looked into and the index has {lists}; ask for 1 to {lists}, or for all"
+    )]
+    Probe {
+        /// How many were asked for.
+        probes: usize,
+        /// How many there are.
+        lists: usize,
+    },
+    /// A share that is none.
+    #[error("a recall of {share} cannot be; ask for 0 to 1")]
+    Recall {
+        /// What was asked for.
+        share: f64,
     },
     /// More rows than a segment can have.
     #[error("{rows} vectors are more than one segment holds; add them in parts of at most {most}")]

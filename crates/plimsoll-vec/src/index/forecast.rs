@@ -2,6 +2,7 @@
 
 use plimsoll::Bytes;
 
+use super::lists::Probed;
 use super::lower::{LEFT_BYTES, hands_bytes};
 use super::{Shape, VecError};
 use crate::scan::Queries;
@@ -31,6 +32,8 @@ pub struct Forecast {
     pub slots: usize,
     /// What it takes of memory, with what is kept.
     pub peak: Bytes,
+    /// Lists that each query looks into; none where it looks at everything.
+    pub lists: Option<Probed>,
 }
 
 /// What is asked.
@@ -73,17 +76,25 @@ impl Question {
         let threads = self.threads as u64 + 1;
         let lists = |k| Tops::bytes_for(codec, metric, dimension, queries, k).get().saturating_mul(threads);
         let hits = queries.saturating_mul(self.listed).saturating_mul(size_of::<Hit>()) as u64;
-        let lower = if shape.layout().lower_bytes() == 0 {
-            0
-        } else {
-            let left = queries.saturating_mul(self.listed).saturating_mul(LEFT_BYTES) as u64;
-            let hands = hands_bytes(shape.layout()).saturating_mul(self.threads as u64);
-            lists(self.candidates).saturating_add(left).saturating_add(hands)
-        };
+        let lower = self.lower_bytes(shape, queries);
         let again = if self.again { (self.threads * dimension * 8) as u64 } else { 0 };
         [prepared, lists(self.listed), hits, lower, again, copies_bytes(queries, dimension)]
             .into_iter()
             .fold(0, u64::saturating_add)
+    }
+
+    /// What the second stage of planes takes: lists of candidates, what the signs left, and blocks in hands.
+    pub(super) fn lower_bytes(&self, shape: &Shape, queries: usize) -> u64 {
+        let Shape { codec, metric, dimension, .. } = *shape;
+        if shape.layout().lower_bytes() == 0 {
+            return 0;
+        }
+        let threads = self.threads as u64;
+        let lists = Tops::bytes_for(codec, metric, dimension, queries, self.candidates).get();
+        let prepared = Queries::bytes_for(codec, metric, dimension, queries).get();
+        let left = queries.saturating_mul(self.listed).saturating_mul(LEFT_BYTES) as u64;
+        let hands = hands_bytes(shape.layout()).saturating_mul(threads);
+        lists.saturating_mul(threads + 1).saturating_add(prepared).saturating_add(left).saturating_add(hands)
     }
 
     /// About what will be read of lower planes: the blocks that rows anywhere are in, less those that are there.
@@ -93,7 +104,7 @@ impl Question {
         clippy::cast_sign_loss,
         reason = "an estimate"
     )]
-    fn lower(&self, shape: &Shape, stock: &Stock) -> Bytes {
+    pub(super) fn lower(&self, shape: &Shape, stock: &Stock) -> Bytes {
         let bytes = shape.layout().lower_bytes() as f64;
         let blocks = stock.blocks as f64;
         if bytes == 0.0 || blocks == 0.0 {
@@ -126,6 +137,7 @@ impl Question {
                 chunk_blocks,
                 slots,
                 peak: Bytes::new(peak.saturating_add(stock.fixed)),
+                lists: None,
             }
         };
         let chunk_blocks = (CHUNK_BYTES / block.max(1)).max(1);
@@ -197,12 +209,14 @@ pub(super) mod tests {
             chunk_blocks: 0,
             slots: 0,
             peak: zero,
+            lists: None,
         }
     }
 
     #[test]
     fn less_room_never_reads_less_and_never_takes_more_than_there_is() {
-        let shape = Shape { dimension: 768, metric: Metric::L2, codec: Codec::Int8, originals: true };
+        let shape =
+            Shape { dimension: 768, metric: Metric::L2, codec: Codec::Int8, originals: true, lists: None };
         let question = Question { queries: 1000, listed: 40, candidates: 40, threads: 4, again: true };
         let (mut last, mut answered, mut refused) = (0, 0, 0);
         for room in (0..400).rev().map(|step| step * (1 << 20)) {

@@ -9,6 +9,7 @@ use plimsoll::{Bytes, EngineAccount};
 use super::budget::Budget;
 use super::dead::{self, Dead};
 use super::keep::Keep;
+use super::lists::{Division, ListFacts, Lists, Shelf};
 use super::lock::Lock;
 use super::log::{self, Change, Log};
 use super::manifest::{Entry, Manifest};
@@ -22,8 +23,8 @@ use crate::segment::{Segment, numbered};
 /// Vectors in a folder, and the search among them.
 ///
 /// # What it is not
-/// It is no graph: every code is looked at, as fast as memory or the disk brings them. It copies nothing of the folder
-/// into memory but what its account has room for.
+/// It is no graph: every code is looked at, or every code of the lists that are near, as fast as memory or the disk brings
+/// them. It copies nothing of the folder into memory but what its account has room for.
 ///
 /// # Who owns what
 /// The folder is the index; one process writes it, many may read. What it takes of memory is charged to the account that
@@ -32,7 +33,9 @@ use crate::segment::{Segment, numbered};
 ///
 /// # Formula
 /// On disk: `rows × (code + side)`, in whole blocks of 64 rows, and 8 bytes a block; originals `rows × (4 × dimension +
-/// 8)`; ids that are not one after the other `rows × 28`. In memory: 8 bytes a block, a bit a row where rows are dead, and
+/// 8)`; ids that are not one after the other `rows × 28`; with
+/// lists `lists × (4 × dimension + 8)` and 8 bytes a list and segment. In memory: 8 bytes a block, a bit a row where rows are
+/// dead, `4 × dimension` a list and 4 for each segment, and
 /// what [`forecast`](Self::forecast) says.
 #[derive(Debug)]
 pub struct Index {
@@ -41,6 +44,7 @@ pub struct Index {
     view: RwLock<Arc<View>>,
     keep: Keep,
     pages: Pages,
+    shelf: Shelf,
     queue: Queue,
     writer: Option<Mutex<Writer>>,
     charges: Mutex<Vec<Charge>>,
@@ -69,6 +73,8 @@ pub struct IndexFacts {
     pub disk: Bytes,
     /// What it takes in memory now.
     pub memory: Bytes,
+    /// What is known of its lists; none where it has none, or no vectors to learn them from yet.
+    pub lists: Option<ListFacts>,
     /// Its segments, the oldest first.
     pub segments: Vec<SegmentFacts>,
 }
@@ -90,6 +96,7 @@ impl Index {
     /// Makes an empty index in a folder that is not there or empty.
     pub fn create(folder: &Path, shape: Shape, account: &EngineAccount) -> Result<Self, VecError> {
         Coder::new(shape.codec, shape.metric, shape.dimension)?;
+        shape.lists.map_or(Ok(()), Lists::check)?;
         let failed = |source| VecError::Folder { path: folder.to_owned(), source };
         std::fs::create_dir_all(folder).map_err(failed)?;
         // What a build left that was killed before it had anything is no index.
@@ -136,7 +143,10 @@ impl Index {
         let budget = Budget::new(account.clone());
         let open = |entry: &Entry| {
             let shape = (manifest.shape.codec, manifest.shape.dimension);
-            Segment::open(folder, entry.number, shape, entry.first_id, manifest.shape.originals).map(Arc::new)
+            let lists =
+                entry.lists.then_some(()).and(manifest.division.as_ref()).map(|learned| learned.lists);
+            Segment::open(folder, entry.number, shape, entry.first_id, manifest.shape.originals, lists)
+                .map(Arc::new)
         };
         let segments = manifest.segments.iter().map(open).collect::<Result<Vec<_>, _>>()?;
         let agrees = |(entry, segment): (&Entry, &Arc<Segment>)| entry.rows == segment.rows();
@@ -150,15 +160,25 @@ impl Index {
             None => vec![Dead::default(); segments.len()],
         };
         let heap = segments.iter().map(|segment| segment.heap_bytes() + segment.rows() / 8).sum();
-        let charges = Mutex::new(vec![budget.charge(heap)?]);
+        let mut charges = vec![budget.charge(heap)?];
+        let division = match &manifest.division {
+            Some(learned) => {
+                charges.push(budget.charge(Division::heap_bytes(learned.lists, shape.dimension))?);
+                Some(Arc::new(Division::open(folder, learned, shape)?))
+            }
+            None => None,
+        };
+        let charges = Mutex::new(charges);
         let pages = Pages::new(budget.cached("lower planes"));
-        let view = View { shape, segments: segments.into_iter().zip(dead).collect(), young: Vec::new() };
+        let segments = segments.into_iter().zip(dead).collect();
+        let view = View { shape, division, segments, young: Vec::new() };
         let mut index = Self {
             folder: folder.to_owned(),
             budget,
             view: RwLock::new(Arc::new(view)),
             keep: Keep::default(),
             pages,
+            shelf: Shelf::default(),
             queue: Queue::default(),
             writer: None,
             charges,
@@ -203,14 +223,16 @@ impl Index {
             })
             .collect();
         let log = self.writer.as_ref().map_or(0, |writer| lock(writer).log.bytes());
+        let middles = view.division.as_ref().map_or(0, |division| division.disk_bytes());
         let young: u64 = view.young.iter().map(|(batch, dead)| batch.rows() - dead.count()).sum();
         IndexFacts {
             shape: view.shape,
             vectors: view.vectors(),
             dead: segments.iter().map(|segment| segment.dead).sum(),
             young,
-            disk: segments.iter().fold(Bytes::new(log), |sum, segment| sum + segment.disk),
+            disk: segments.iter().fold(Bytes::new(log + middles), |sum, segment| sum + segment.disk),
             memory: Bytes::new(self.budget.standing().used()),
+            lists: view.list_facts(),
             segments,
         }
     }
@@ -219,6 +241,7 @@ impl Index {
     pub fn forget(&self) {
         self.keep.clear();
         self.pages.clear();
+        self.shelf.clear();
         self.budget.trim();
     }
 
@@ -243,6 +266,10 @@ impl Index {
 
     pub(super) fn pages(&self) -> &Pages {
         &self.pages
+    }
+
+    pub(super) fn shelf(&self) -> &Shelf {
+        &self.shelf
     }
 
     pub(super) fn queue(&self) -> &Queue {

@@ -11,7 +11,7 @@ use super::search::Run;
 use super::view::{Part, View};
 use crate::BLOCK_ROWS;
 use crate::scan::{Queries, Row, score};
-use crate::top::{Tops, TopsError};
+use crate::top::{Hit, Tops, TopsError};
 
 /// With fewer rows than this for each, another thread is not worth its start.
 const ROWS_A_THREAD: usize = 64;
@@ -38,12 +38,14 @@ pub(super) fn left_of_signs(given: usize, k: usize, candidates: usize) -> usize 
 
 impl Run<'_> {
     /// The best of what the signs found, and how much was read for it.
-    pub(super) fn lower(&self, queries: &Queries, found: &Tops) -> Result<(Tops, u64), VecError> {
-        let mut left: Vec<Left> = Vec::with_capacity(found.count() * found.k());
-        for query in 0..found.count() {
-            left.extend(
-                found.hits(query).iter().map(|hit| (hit.row, u32::try_from(query).unwrap_or_default())),
-            );
+    pub(super) fn lower(
+        &self,
+        queries: &Queries,
+        found: impl Fn(usize) -> Vec<Hit>,
+    ) -> Result<(Tops, u64), VecError> {
+        let mut left: Vec<Left> = Vec::with_capacity(queries.count() * self.listed);
+        for query in 0..queries.count() {
+            left.extend(found(query).iter().map(|hit| (hit.row, u32::try_from(query).unwrap_or_default())));
         }
         left.sort_unstable();
         let kept = self.index.keep().kept();
@@ -105,8 +107,11 @@ impl Run<'_> {
                     let lower = pages.page(key(Half::Lower), column, below, &mut read)?;
                     let page: Page;
                     let there = Kept::find(kept, segment.number(), number, layout.upper_bytes());
+                    let shelved = self.index.shelf().block(segment.number(), number, layout.upper_bytes());
                     let upper = if let Some(upper) = there {
                         upper
+                    } else if let Some((lease, range)) = &shelved {
+                        &lease.as_slice()?[range.clone()]
                     } else {
                         page = pages.page(key(Half::Upper), segment.codes(), above, &mut read)?;
                         page.bytes()

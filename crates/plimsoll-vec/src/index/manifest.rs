@@ -8,10 +8,14 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::VecError;
+use super::lists::{Expected, Lists};
 use crate::{Codec, Layout, Metric};
 
 const NAME: &str = "manifest.json";
-const VERSION: u64 = 1;
+/// The latest that is known here.
+const VERSION: u64 = 2;
+/// That of an index that is not divided into lists: older programs read it.
+const FLAT: u64 = 1;
 
 /// What all vectors of an index have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +28,8 @@ pub struct Shape {
     pub codec: Codec,
     /// Whether they are also kept as they came.
     pub originals: bool,
+    /// Into how many lists they are divided; none: every search looks at all of them.
+    pub lists: Option<Lists>,
 }
 
 impl Shape {
@@ -50,7 +56,20 @@ pub(super) struct Manifest {
     pub(super) log: u64,
     /// The file that says which rows are dead, if any are.
     pub(super) dead: Option<u64>,
+    /// How vectors are divided, once that was learned from some.
+    pub(super) division: Option<Learned>,
     pub(super) segments: Vec<Entry>,
+}
+
+/// What was learned of vectors, to divide them and those that come after.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Learned {
+    /// The file that has the middles of the lists.
+    pub(super) centroids: u64,
+    /// How many lists.
+    pub(super) lists: usize,
+    /// What looking into some of them finds.
+    pub(super) expected: Vec<Expected>,
 }
 
 /// A segment of it.
@@ -59,6 +78,9 @@ pub(super) struct Entry {
     pub(super) number: u64,
     pub(super) rows: u64,
     pub(super) first_id: Option<u64>,
+    /// Whether its rows lie by lists.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) lists: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -68,10 +90,15 @@ struct Written {
     metric: String,
     codec: String,
     originals: bool,
+    /// A number, or `auto`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lists: Option<String>,
     next: u64,
     next_id: u64,
     log: u64,
     dead: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    division: Option<Learned>,
     segments: Vec<Entry>,
     /// Of the same text with nothing here.
     checksum: String,
@@ -80,7 +107,7 @@ struct Written {
 impl Manifest {
     /// An index without vectors.
     pub(super) fn new(shape: Shape) -> Self {
-        Self { shape, next: 1, next_id: 0, log: 0, dead: None, segments: Vec::new() }
+        Self { shape, next: 1, next_id: 0, log: 0, dead: None, division: None, segments: Vec::new() }
     }
 
     /// Takes a number for a file.
@@ -119,38 +146,53 @@ impl Manifest {
     }
 
     fn of(written: &Written) -> Result<Self, String> {
+        let text = |error: super::lists::NoLists| error.to_string();
         let manifest = Self {
             shape: Shape {
                 dimension: written.dimension,
                 metric: written.metric.parse().map_err(|error: crate::NoMetric| error.to_string())?,
                 codec: written.codec.parse().map_err(|error: crate::NoCodec| error.to_string())?,
                 originals: written.originals,
+                lists: written.lists.as_deref().map(str::parse).transpose().map_err(text)?,
             },
             next: written.next,
             next_id: written.next_id,
             log: written.log,
             dead: written.dead,
+            division: written.division.clone(),
             segments: written.segments.clone(),
         };
         let expected = manifest.written().checksum;
         if written.checksum == expected {
-            Ok(manifest)
+            manifest.agrees().map(|()| manifest)
         } else {
             Err("its checksum does not match".to_owned())
         }
     }
 
+    /// Whether what stands in it is of a piece.
+    fn agrees(&self) -> Result<(), String> {
+        let divided = self.segments.iter().any(|entry| entry.lists);
+        let learned = self.division.as_ref();
+        if (divided && learned.is_none()) || learned.is_some_and(|learned| learned.lists == 0) {
+            return Err("its segments have lists, and nothing says which".to_owned());
+        }
+        Ok(())
+    }
+
     fn written(&self) -> Written {
         let mut written = Written {
-            version: VERSION,
+            version: if self.shape.lists.is_some() { VERSION } else { FLAT },
             dimension: self.shape.dimension,
             metric: self.shape.metric.to_string(),
             codec: self.shape.codec.to_string(),
             originals: self.shape.originals,
+            lists: self.shape.lists.map(|lists| lists.to_string()),
             next: self.next,
             next_id: self.next_id,
             log: self.log,
             dead: self.dead,
+            division: self.division.clone(),
             segments: self.segments.clone(),
             checksum: String::new(),
         };
@@ -189,8 +231,9 @@ mod tests {
     use super::*;
 
     fn manifest() -> Manifest {
-        let shape = Shape { dimension: 8, metric: Metric::Cosine, codec: Codec::Int8, originals: true };
-        let entry = Entry { number: 1, rows: 5, first_id: None };
+        let shape =
+            Shape { dimension: 8, metric: Metric::Cosine, codec: Codec::Int8, originals: true, lists: None };
+        let entry = Entry { number: 1, rows: 5, first_id: None, lists: false };
         Manifest { next: 4, next_id: 9, log: 3, dead: Some(2), segments: vec![entry], ..Manifest::new(shape) }
     }
 
@@ -200,6 +243,26 @@ mod tests {
         assert!(matches!(Manifest::read(folder.path()), Err(VecError::None { .. })));
         manifest().write(folder.path()).unwrap();
         assert_eq!(Manifest::read(folder.path()).unwrap(), manifest());
+    }
+
+    #[test]
+    fn lists_are_read_as_they_were_written_and_refused_by_who_does_not_know_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut divided = manifest();
+        divided.shape.lists = Some(Lists::Auto);
+        divided.segments[0].lists = true;
+        divided.write(folder.path()).unwrap();
+        assert!(Manifest::read(folder.path()).is_err(), "lists that nobody described");
+        let expected = vec![Expected { lists: 1, found: 8125 }, Expected { lists: 16, found: 10_000 }];
+        divided.division = Some(Learned { centroids: 3, lists: 16, expected });
+        divided.write(folder.path()).unwrap();
+        assert_eq!(Manifest::read(folder.path()).unwrap(), divided);
+        // A program that knows version 1 alone looks at this first.
+        let text = std::fs::read_to_string(folder.path().join(NAME)).unwrap();
+        assert!(text.contains("\"version\": 2"));
+        manifest().write(folder.path()).unwrap();
+        let flat = std::fs::read_to_string(folder.path().join(NAME)).unwrap();
+        assert!(flat.contains("\"version\": 1") && !flat.contains("lists"), "older programs read it");
     }
 
     #[test]
@@ -225,7 +288,7 @@ mod tests {
     #[test]
     fn a_newer_one_is_told_as_such() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join(NAME), "{\"version\": 2, \"other\": true}").unwrap();
-        assert!(matches!(Manifest::read(folder.path()), Err(VecError::Newer { found: 2, .. })));
+        std::fs::write(folder.path().join(NAME), "{\"version\": 3, \"other\": true}").unwrap();
+        assert!(matches!(Manifest::read(folder.path()), Err(VecError::Newer { found: 3, .. })));
     }
 }

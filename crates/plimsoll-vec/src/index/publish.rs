@@ -10,7 +10,7 @@ use super::manifest::{Entry, Manifest};
 use super::view::View;
 use super::young::Batch;
 use super::{Index, VecError};
-use crate::segment::{Segment, SegmentWriter, WrittenIds, numbered};
+use crate::segment::{Segment, SegmentWriter, Starts, WrittenIds, numbered};
 
 impl Index {
     /// Makes a segment of what was added since the last one, and begins a new log.
@@ -38,24 +38,33 @@ impl Index {
             let batch = joined.as_ref().unwrap_or(parts[0].0);
             let number = next.number();
             let shape = (view.shape.codec, view.shape.dimension);
+            let divided = self.by_lists(&view, batch)?;
+            let (batch, starts) =
+                divided.as_ref().map_or((batch, None), |(batch, starts)| (batch, Some(starts)));
             let mut out = SegmentWriter::create(self.folder(), number, shape, view.shape.originals)?;
             out.append(&batch.blocks, &batch.vectors, batch.ids.len())?;
-            let first_id = out.finish(&WrittenIds::These(batch.ids.clone()))?;
-            let entry = Entry { number, rows: batch.rows(), first_id };
-            let segment = self.opened_segment(&entry)?;
+            let first_id = out.finish(&WrittenIds::These(batch.ids.clone()), starts.map(Vec::as_slice))?;
+            let entry = Entry { number, rows: batch.rows(), first_id, lists: starts.is_some() };
+            let segment = self.opened_segment(&entry, starts.map(|starts| starts.len() - 1))?;
             next.segments.push(entry);
             segments.push((segment, Dead::default()));
         }
-        let view = View { shape: view.shape, segments, young: Vec::new() };
+        let view = View { segments, young: Vec::new(), ..View::clone(&view) };
         self.put(writer, next, view)
     }
 
     /// Opens a segment that was just written, and pays for what it keeps in memory.
-    pub(super) fn opened_segment(&self, entry: &Entry) -> Result<Arc<Segment>, VecError> {
+    pub(super) fn opened_segment(
+        &self,
+        entry: &Entry,
+        lists: Option<usize>,
+    ) -> Result<Arc<Segment>, VecError> {
         let shape = self.shape();
-        let charge = self.budget().charge(sums_bytes(&shape, entry.rows) + entry.rows / 8)?;
+        let starts = lists.map_or(0, Starts::heap_bytes);
+        let charge = self.budget().charge(sums_bytes(&shape, entry.rows) + entry.rows / 8 + starts)?;
         let kind = (shape.codec, shape.dimension);
-        let segment = Segment::open(self.folder(), entry.number, kind, entry.first_id, shape.originals)?;
+        let segment =
+            Segment::open(self.folder(), entry.number, kind, entry.first_id, shape.originals, lists)?;
         self.charged(charge);
         Ok(Arc::new(segment))
     }
@@ -97,7 +106,10 @@ impl Index {
             let named = match end {
                 "log" => manifest.log == number,
                 "dead" => manifest.dead == Some(number),
-                "codes" | "lower" | "originals" | "ids" | "lookup" => {
+                "centroids" => manifest.division.as_ref().is_some_and(|learned| learned.centroids == number),
+                // Vectors on their way into lists: of nobody who lives.
+                "part" => false,
+                "codes" | "lower" | "originals" | "ids" | "lookup" | "lists" => {
                     manifest.segments.iter().any(|entry| entry.number == number)
                 }
                 _ => true,

@@ -7,20 +7,20 @@ use std::time::Instant;
 use plimsoll::Bytes;
 use plimsoll::holding::streaming::{Align, Chunk, Chunks};
 
-use super::answer::{Answer, Measured, NO_ID};
+use super::answer::{Answer, Measured};
 use super::forecast::{Forecast, Question, Stock};
 use super::keep::{Cut, Fresh, Kept, Plan};
+use super::lists::Probe;
 use super::lower::left_of_signs;
-use super::rerank::Again;
 use super::view::{Part, View};
 use super::{Index, VecError};
 use crate::column::Column;
 use crate::scan::{self, Queries, scan, scan_signs};
-use crate::top::{TOP_MAX, Tops, TopsError};
+use crate::top::{Hit, TOP_MAX, Tops, TopsError};
 use crate::{BLOCK_ROWS, Codec};
 
 /// How to search.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Search {
     /// How many of the nearest.
     pub k: usize,
@@ -33,12 +33,14 @@ pub struct Search {
     pub allow: Option<Vec<u64>>,
     /// Threads; 0 takes what the machine has.
     pub threads: usize,
+    /// How many lists are looked into, where the index has lists.
+    pub probe: Probe,
 }
 
 impl Search {
-    /// The nearest `k`, among all, by their codes alone.
+    /// The nearest `k`, by their codes alone; where the index has lists, in those that are expected to hold 95% of them.
     pub fn nearest(k: usize) -> Self {
-        Self { k, again: 1, signs: 0, allow: None, threads: 0 }
+        Self { k, again: 1, signs: 0, allow: None, threads: 0, probe: Probe::Recall(0.95) }
     }
 }
 
@@ -48,10 +50,10 @@ pub(super) struct Run<'r> {
     pub(super) view: &'r View,
     pub(super) parts: Vec<Part<'r>>,
     pub(super) bases: Vec<u64>,
-    masks: Vec<Option<Vec<u64>>>,
+    pub(super) masks: Vec<Option<Vec<u64>>>,
     pub(super) threads: usize,
     /// What a pass leaves to each query.
-    listed: usize,
+    pub(super) listed: usize,
     /// What is left of that by all that the codes say.
     pub(super) candidates: usize,
 }
@@ -88,7 +90,7 @@ impl Index {
             return Err(VecError::Dimension { found: queries.len() % dimension, expected: dimension });
         }
         let question = Self::question(view, queries.len() / dimension, search)?;
-        Ok((question, question.forecast(&view.shape, &self.stock(view))?))
+        Ok((question, self.forecast_of(view, &question, search)?))
     }
 
     fn answer(
@@ -129,7 +131,16 @@ impl Index {
 
     /// What is kept of earlier searches gives way to what was forecast of this one.
     fn make_room(&self, forecast: &Forecast) {
-        self.keep().shrink(forecast.kept.get(), self.budget());
+        if forecast.lists.is_some() {
+            self.keep().clear();
+            if self.shelf().bytes() > forecast.kept.get() {
+                self.shelf().clear();
+            }
+            self.budget().trim();
+        } else {
+            self.shelf().clear();
+            self.keep().shrink(forecast.kept.get(), self.budget());
+        }
         let standing = self.budget().standing();
         let needed = (forecast.peak.get() + self.pages().bytes()).saturating_sub(standing.used());
         self.pages().give(needed.saturating_sub(standing.room));
@@ -139,7 +150,15 @@ impl Index {
     pub fn forecast(&self, queries: usize, search: &Search) -> Result<Forecast, VecError> {
         let view = self.view();
         let question = Self::question(&view, queries, search)?;
-        question.forecast(&view.shape, &self.stock(&view))
+        self.forecast_of(&view, &question, search)
+    }
+
+    fn forecast_of(&self, view: &View, question: &Question, search: &Search) -> Result<Forecast, VecError> {
+        let stock = self.stock(view);
+        match view.probed(search)? {
+            Some(probed) => self.forecast_lists(view, question, &stock, probed),
+            None => question.forecast(&view.shape, &stock),
+        }
     }
 
     fn question(view: &View, queries: usize, search: &Search) -> Result<Question, VecError> {
@@ -172,8 +191,11 @@ impl Index {
         let kept_bytes = self.keep().bytes();
         let pages_bytes = self.pages().bytes();
         let standing = budget.standing();
-        let room = standing.room.saturating_add(kept_bytes).saturating_add(pages_bytes);
-        let fixed = standing.used().saturating_sub(kept_bytes).saturating_sub(pages_bytes);
+        // One way of searching makes room for the other.
+        let shelf_bytes = self.shelf().bytes();
+        let all_kept = kept_bytes.saturating_add(pages_bytes).saturating_add(shelf_bytes);
+        let room = standing.room.saturating_add(all_kept);
+        let fixed = standing.used().saturating_sub(all_kept);
         let blocks = view.segments.iter().map(|(segment, _)| segment.codes().header().units).sum();
         Stock {
             codes_bytes: view.codes_bytes(),
@@ -232,6 +254,11 @@ impl Run<'_> {
         let shape = self.view.shape;
         let count = vectors.len() / shape.dimension;
         let budget = self.index.budget();
+        if let Some(probed) = forecast.lists {
+            let found = self.lists(vectors, probed, forecast, &mut answer.measured)?;
+            let hits = |query: usize| super::lists::hits(&found, query);
+            return self.answered(vectors, search, (&hits, None), answer);
+        }
         let _charge = budget.charge(question.heap_bytes(&shape, count))?;
         let queries = Queries::new(shape.codec, shape.metric, shape.dimension, vectors)?;
         let cut = Cut {
@@ -240,29 +267,61 @@ impl Run<'_> {
             block_bytes: shape.upper_bytes() as u64,
         };
         let plan = self.index.keep().plan(self.view, cut, budget);
-        let mut found = self.pass(&queries, plan, forecast, &mut answer.measured)?;
-        if shape.layout().lower_bytes() > 0 {
-            let (left, read) = self.lower(&queries, &found)?;
-            found = left;
-            answer.measured.lower += Bytes::new(read);
+        let found = self.pass(&queries, plan, forecast, &mut answer.measured)?;
+        self.answered(vectors, search, (&|query| found.hits(query), Some(&queries)), answer)
+    }
+
+    /// What a pass found becomes an answer: of planes, what is best by all four bits of it.
+    fn answered(
+        &self,
+        vectors: &[f32],
+        search: &Search,
+        (found, queries): (&(dyn Fn(usize) -> Vec<Hit> + Sync), Option<&Queries>),
+        answer: &mut Answer,
+    ) -> Result<(), VecError> {
+        let shape = self.view.shape;
+        if shape.layout().lower_bytes() == 0 {
+            return self.tell(vectors, search, found, answer);
         }
-        let mut again = Again::new(self.view.shape, &self.parts, &self.bases, search);
-        for (query, vector) in vectors.chunks_exact(shape.dimension).enumerate() {
-            let mut hits = found.hits(query);
-            if search.again > 1 {
-                answer.measured.again += again.look(vector, &mut hits)?;
-            }
-            hits.truncate(search.k);
-            for hit in &hits {
-                let (part, row) = View::place(&self.bases, hit.row);
-                let id = self.parts.get(part).map_or(Ok(NO_ID), |part| part.id(row))?;
-                answer.ids.push(id);
-                answer.distances.push(shape.metric.distance(hit.score));
-            }
-            answer.ids.resize(answer.ids.len() + search.k - hits.len(), NO_ID);
-            answer.distances.resize(answer.ids.len(), f32::NAN);
+        let fresh;
+        let queries = if let Some(queries) = queries {
+            queries
+        } else {
+            fresh = Queries::new(shape.codec, shape.metric, shape.dimension, vectors)?;
+            &fresh
+        };
+        let (best, read) = self.lower(queries, found)?;
+        answer.measured.lower += Bytes::new(read);
+        self.tell(vectors, search, |query| best.hits(query), answer)
+    }
+
+    /// How the blocks of a part lie that a pass looks at: what is young lies in whole ones.
+    fn half(&self, place: usize) -> scan::Column {
+        match self.parts.get(place) {
+            Some(Part::Segment(_)) => scan::Column::Upper,
+            _ => scan::Column::Whole,
         }
-        Ok(())
+    }
+
+    /// A block that a pass looks at.
+    pub(super) fn block_bytes(&self, place: usize) -> usize {
+        self.half(place).block_bytes(self.view.shape.layout())
+    }
+
+    /// Looks through rows of a part: of planes at their signs.
+    pub(super) fn scan(
+        &self,
+        queries: &Queries,
+        place: usize,
+        (bytes, rows, first): (&[u8], usize, u64),
+        mask: Option<&[u64]>,
+        tops: &mut Tops,
+    ) {
+        if self.view.shape.layout().lower_bytes() > 0 {
+            scan_signs(queries, (bytes, self.half(place)), rows, first, mask, tops);
+        } else {
+            scan(queries, bytes, rows, first, mask, tops);
+        }
     }
 
     /// Looks at every block, with all threads.
@@ -445,22 +504,14 @@ impl<'r> Desk<'r> {
 
     fn look(&self, place: usize, block: u64, bytes: &[u8], queries: &Queries, tops: &mut Tops) {
         let run = self.run;
-        let layout = run.view.shape.layout();
-        // What is young lies in whole blocks.
-        let halves = matches!(run.parts.get(place), Some(Part::Segment(_)));
-        let half = if halves { scan::Column::Upper } else { scan::Column::Whole };
-        let blocks = bytes.len() / half.block_bytes(layout);
+        let blocks = bytes.len() / run.block_bytes(place);
         let before = block * BLOCK_ROWS as u64;
         let all = run.parts.get(place).map_or(0, Part::rows);
         let rows = usize::try_from(all.saturating_sub(before)).unwrap_or(usize::MAX).min(blocks * BLOCK_ROWS);
         let first = usize::try_from(block).unwrap_or(usize::MAX);
         let mask = run.masks[place].as_ref().and_then(|words| words.get(first..first + blocks));
         let first = run.bases[place] + before;
-        if layout.lower_bytes() > 0 {
-            scan_signs(queries, (bytes, half), rows, first, mask, tops);
-        } else {
-            scan(queries, bytes, rows, first, mask, tops);
-        }
+        run.scan(queries, place, (bytes, rows, first), mask, tops);
     }
 
     /// How much was read, or what went wrong first.

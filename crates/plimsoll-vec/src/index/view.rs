@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::dead::{Dead, blocks};
+use super::lists::Division;
 use super::young::Batch;
 use super::{Shape, VecError};
 use crate::BLOCK_ROWS;
@@ -12,6 +13,8 @@ use crate::segment::Segment;
 #[derive(Clone, Debug)]
 pub(super) struct View {
     pub(super) shape: Shape,
+    /// How vectors are divided into lists, once that was learned.
+    pub(super) division: Option<Arc<Division>>,
     pub(super) segments: Vec<(Arc<Segment>, Dead)>,
     pub(super) young: Vec<(Arc<Batch>, Dead)>,
 }

@@ -52,6 +52,17 @@ impl Batch {
         }
         Self::new(shape, ids, vectors, budget)
     }
+
+    /// Another with the same rows in this order.
+    pub(super) fn ordered(&self, shape: &Shape, order: &[usize], budget: &Budget) -> Result<Self, VecError> {
+        let vector = |row: &usize| &self.vectors[row * shape.dimension..][..shape.dimension];
+        // Charged before it is there: a batch takes all that this does.
+        let ahead = budget.charge(bytes_for(shape, order.len()))?;
+        let ids = order.iter().map(|row| self.ids[*row]).collect();
+        let vectors = order.iter().flat_map(|row| vector(row).iter().copied()).collect();
+        drop(ahead);
+        Self::new(shape, ids, vectors, budget)
+    }
 }
 
 /// What so many rows take in memory.

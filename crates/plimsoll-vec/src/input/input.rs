@@ -104,6 +104,48 @@ impl Input {
         Ok(count)
     }
 
+    /// How many vectors a file has: what it says, or what reading through it tells.
+    pub fn count(path: &Path, streaming: &Streaming, chunk: Bytes) -> Result<u64, InputError> {
+        match Self::facts_of(path)?.rows {
+            Some(rows) => Ok(rows),
+            None => Self::open(path, streaming, chunk)?.skip(u64::MAX),
+        }
+    }
+
+    /// Passes over so many vectors without looking at them. Says how many there were.
+    pub fn skip(&mut self, count: u64) -> Result<u64, InputError> {
+        let mut passed = 0;
+        while passed < count {
+            let Some(chunk) = self.chunk.as_deref().filter(|chunk| self.at < chunk.len()) else {
+                self.chunk = None;
+                self.at = 0;
+                match self.chunks.next() {
+                    None => break,
+                    Some(chunk) => self.chunk = Some(chunk?),
+                }
+                continue;
+            };
+            let rest = &chunk[self.at..];
+            match self.layout {
+                Layout::Rows { element, before } => {
+                    let row = before + self.facts.dimension * element.bytes();
+                    // Chunks end where rows do.
+                    let rows = (rest.len().div_ceil(row) as u64).min(count - passed);
+                    self.at += usize::try_from(rows).unwrap_or(usize::MAX) * row;
+                    self.done += rows;
+                    passed += rows;
+                }
+                Layout::Lines => {
+                    let end = rest.iter().position(|&byte| byte == b'\n').unwrap_or(rest.len());
+                    passed += u64::from(!rest[..end].trim_ascii().is_empty());
+                    self.at += end + 1;
+                    self.done += 1;
+                }
+            }
+        }
+        Ok(passed)
+    }
+
     /// Reads one vector, if there is one.
     fn one(&mut self, into: &mut [f32], ids: &mut Vec<u64>) -> Result<bool, InputError> {
         loop {

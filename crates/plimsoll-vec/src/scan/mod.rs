@@ -32,6 +32,7 @@ pub(crate) use desk::Desk;
 pub(crate) use kernels::{GROUP, Kernels, TILE, kernels};
 pub(crate) use lines::Lines;
 pub use path::Path;
+pub(crate) use queries::MANY;
 pub use queries::Queries;
 pub use run::{Column, scan, scan_signs};
 pub use score::{Row, score};

@@ -1,6 +1,6 @@
 //! Which id a row has, and which row an id.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -54,25 +54,11 @@ impl Ids {
 
     /// Writes ids that are not one after the other.
     pub(super) fn write(folder: &Path, number: u64, ids: &[u64]) -> Result<(), ColumnError> {
-        let mut writer =
-            ColumnWriter::create(&path(folder, number, Holds::Ids), header(Holds::Ids, ID_BYTES))?;
-        let mut row = 0_u64;
-        for part in ids.chunks(WALKED) {
-            let units: Vec<u8> = (row..).zip(part).flat_map(|(row, &id)| id_unit(row, id)).collect();
-            writer.append(&units, part.len() as u64)?;
-            row += part.len() as u64;
-        }
-        writer.finish()?;
+        let mut writer = IdsWriter::create(folder, number)?;
+        writer.append(ids)?;
         let mut order: Vec<(u64, u32)> = ids.iter().copied().zip(0..).collect();
         order.sort_unstable();
-        let lookup = header(Holds::Lookup, LOOKUP_BYTES);
-        let mut writer = ColumnWriter::create(&path(folder, number, Holds::Lookup), lookup)?;
-        for part in order.chunks(WALKED) {
-            let units: Vec<u8> = part.iter().flat_map(|&(id, row)| lookup_unit(id, row)).collect();
-            writer.append(&units, part.len() as u64)?;
-        }
-        writer.finish()?;
-        Ok(())
+        writer.finish(order.into_iter())
     }
 
     /// What writing so many takes from memory: the order of ids.
@@ -106,6 +92,47 @@ impl Ids {
                 if sorted.len() as u64 > all / 512 { walk(lookup, sorted) } else { search(lookup, sorted) }
             }
         }
+    }
+}
+
+/// Ids that are written as their rows come.
+#[derive(Debug)]
+pub(super) struct IdsWriter {
+    folder: PathBuf,
+    number: u64,
+    ids: ColumnWriter,
+}
+
+impl IdsWriter {
+    pub(super) fn create(folder: &Path, number: u64) -> Result<Self, ColumnError> {
+        let ids = ColumnWriter::create(&path(folder, number, Holds::Ids), header(Holds::Ids, ID_BYTES))?;
+        Ok(Self { folder: folder.to_owned(), number, ids })
+    }
+
+    /// The ids of the rows that come next.
+    pub(super) fn append(&mut self, ids: &[u64]) -> Result<(), ColumnError> {
+        for part in ids.chunks(WALKED) {
+            let row = self.ids.rows();
+            let units: Vec<u8> = (row..).zip(part).flat_map(|(row, &id)| id_unit(row, id)).collect();
+            self.ids.append(&units, part.len() as u64)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the rows in the order of ids, in which they must come.
+    pub(super) fn finish(self, order: impl Iterator<Item = (u64, u32)>) -> Result<(), ColumnError> {
+        self.ids.finish()?;
+        let lookup = header(Holds::Lookup, LOOKUP_BYTES);
+        let mut writer = ColumnWriter::create(&path(&self.folder, self.number, Holds::Lookup), lookup)?;
+        let mut order = order.peekable();
+        let mut units = Vec::with_capacity(WALKED * LOOKUP_BYTES);
+        while order.peek().is_some() {
+            units.clear();
+            units.extend(order.by_ref().take(WALKED).flat_map(|(id, row)| lookup_unit(id, row)));
+            writer.append(&units, (units.len() / LOOKUP_BYTES) as u64)?;
+        }
+        writer.finish()?;
+        Ok(())
     }
 }
 

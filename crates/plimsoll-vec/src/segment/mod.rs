@@ -1,17 +1,20 @@
 //! Segments: rows that are written once, searched, and never changed.
 //!
-//! A segment is up to five columns that share a number: codes, for `planes` the lower planes, originals (where they are
-//! kept), and, for ids that are not one after the other, the id of each row and the rows in the order of ids. Which of its rows are dead is not part of it.
+//! A segment is up to six columns that share a number: codes, for `planes` the lower planes, originals (where they are kept),
+//! for ids that are not one after the other the id of each row and the rows in the order of ids, and, where rows lie by
+//! lists, the row at which each list begins. Which of its rows are dead is not part of it.
 
 mod ids;
 mod original;
 #[expect(clippy::module_inception, reason = "the segment itself, among its parts")]
 mod segment;
+mod starts;
 mod writer;
 
 pub use ids::Ids;
 pub use original::Originals;
 pub use segment::Segment;
+pub use starts::Starts;
 pub use writer::{SegmentWriter, WrittenIds};
 
 use std::path::{Path, PathBuf};
@@ -29,6 +32,8 @@ pub(crate) fn path(folder: &Path, number: u64, holds: Holds) -> PathBuf {
         Holds::Ids => "ids",
         Holds::Lookup => "lookup",
         Holds::Lower => "lower",
+        Holds::Lists => "lists",
+        Holds::Centroids => "centroids",
     };
     numbered(folder, number, end)
 }

@@ -54,8 +54,8 @@ impl Originals {
         if sum != xxh3_64(numbers).to_le_bytes() {
             return Err(self.column.damaged(row));
         }
-        for (into, number) in into.iter_mut().zip(numbers.chunks_exact(4)) {
-            *into = f32::from_le_bytes(number.try_into().unwrap_or_default());
+        for (into, number) in into.iter_mut().zip(numbers.as_chunks().0) {
+            *into = f32::from_le_bytes(*number);
         }
         Ok(())
     }

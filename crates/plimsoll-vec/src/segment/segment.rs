@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Ids, Originals, path};
+use super::{Ids, Originals, Starts, path};
 use crate::column::{Column, ColumnError, Header, Holds};
 use crate::{BLOCK_ROWS, Codec, Layout};
 
@@ -15,16 +15,22 @@ pub struct Segment {
     lower: Option<Column>,
     originals: Option<Originals>,
     ids: Ids,
+    lists: Option<Starts>,
 }
 
+/// The columns that a segment may have.
+const COLUMNS: [Holds; 6] =
+    [Holds::Codes, Holds::Lower, Holds::Originals, Holds::Ids, Holds::Lookup, Holds::Lists];
+
 impl Segment {
-    /// Opens one, and checks that it is what the index says.
+    /// Opens one, and checks that it is what the index says. `lists` is how many its rows are divided into, if they are.
     pub fn open(
         folder: &Path,
         number: u64,
         shape: (Codec, usize),
         first_id: Option<u64>,
         originals: bool,
+        lists: Option<usize>,
     ) -> Result<Self, ColumnError> {
         let layout = Layout::new(shape.0, shape.1);
         let codes = Column::open(&path(folder, number, Holds::Codes), &codes_header(layout))?;
@@ -47,6 +53,7 @@ impl Segment {
             lower,
             originals,
             ids: Ids::open(folder, number, first_id, rows)?,
+            lists: lists.map(|lists| Starts::open(folder, number, lists, rows)).transpose()?,
         })
     }
 
@@ -70,11 +77,6 @@ impl Segment {
         self.lower.as_ref()
     }
 
-    /// What it keeps in memory.
-    pub fn heap_bytes(&self) -> u64 {
-        self.codes.heap_bytes() + self.lower.as_ref().map_or(0, Column::heap_bytes)
-    }
-
     /// Its vectors as they came, where they are kept.
     pub fn originals(&self) -> Option<&Originals> {
         self.originals.as_ref()
@@ -85,24 +87,32 @@ impl Segment {
         &self.ids
     }
 
+    /// Where its lists begin, if its rows lie by lists.
+    pub fn lists(&self) -> Option<&Starts> {
+        self.lists.as_ref()
+    }
+
+    /// What it keeps in memory.
+    pub fn heap_bytes(&self) -> u64 {
+        let lists = self.lists.as_ref().map_or(0, |lists| Starts::heap_bytes(lists.count()));
+        self.codes.heap_bytes() + self.lower.as_ref().map_or(0, Column::heap_bytes) + lists
+    }
+
     /// What it takes on disk.
     pub fn disk_bytes(&self, folder: &Path) -> u64 {
         let length =
             |holds| std::fs::metadata(path(folder, self.number, holds)).map_or(0, |facts| facts.len());
-        FILES.into_iter().map(length).sum()
+        COLUMNS.into_iter().map(length).sum()
     }
 
     /// Removes the files of a segment that no index names. What cannot be removed is left: it is tried again whenever the
     /// index is opened for writing.
     pub(crate) fn remove(folder: &Path, number: u64) {
-        for holds in FILES {
+        for holds in COLUMNS {
             let _ = std::fs::remove_file(path(folder, number, holds));
         }
     }
 }
-
-/// What a segment may have.
-const FILES: [Holds; 5] = [Holds::Codes, Holds::Lower, Holds::Originals, Holds::Ids, Holds::Lookup];
 
 /// What the codes of such vectors say of themselves, before there are any.
 pub(super) fn codes_header(layout: Layout) -> Header {

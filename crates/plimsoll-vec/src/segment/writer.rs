@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use super::ids::IdsWriter;
 use super::segment::{codes_header, lower_header};
-use super::{Ids, Originals, Segment, path};
+use super::{Ids, Originals, Segment, Starts, path};
 use crate::column::{ColumnError, ColumnWriter, Holds};
 use crate::{BLOCK_ROWS, Codec, Layout};
 
@@ -17,6 +18,7 @@ pub struct SegmentWriter {
     codes: Option<ColumnWriter>,
     lower: Option<ColumnWriter>,
     originals: Option<ColumnWriter>,
+    ids: Option<IdsWriter>,
     units: Vec<u8>,
 }
 
@@ -39,8 +41,8 @@ impl SegmentWriter {
         let originals = originals
             .then(|| ColumnWriter::create(&path(folder, number, Holds::Originals), header))
             .transpose()?;
-        let folder = folder.to_owned();
-        Ok(Self { folder, number, layout, codes: Some(codes), lower, originals, units: Vec::new() })
+        let (folder, units) = (folder.to_owned(), Vec::new());
+        Ok(Self { folder, number, layout, codes: Some(codes), lower, originals, ids: None, units })
     }
 
     /// What it needs of memory beside the caller's blocks and vectors, for chunks of so many rows.
@@ -74,13 +76,26 @@ impl SegmentWriter {
         Ok(())
     }
 
+    /// The ids of rows in order, where they are known as rows come; such a segment ends with
+    /// [`finish_lists`](Self::finish_lists).
+    pub fn append_ids(&mut self, ids: &[u64]) -> Result<(), ColumnError> {
+        if self.ids.is_none() {
+            self.ids = Some(IdsWriter::create(&self.folder, self.number)?);
+        }
+        self.ids.as_mut().map_or(Ok(()), |writer| writer.append(ids))
+    }
+
     /// How many rows it has.
     pub fn rows(&self) -> u64 {
         self.codes.as_ref().map_or(0, ColumnWriter::rows)
     }
 
-    /// Writes what is left, waits for the disk, and gives the first id back where they are one after the other.
-    pub fn finish(mut self, ids: &WrittenIds) -> Result<Option<u64>, ColumnError> {
+    /// Writes what is left, waits for the disk, and gives the first id back where they are one after the other. Where rows
+    /// lie by lists, these begin at `starts`, the last of which is the end.
+    pub fn finish(mut self, ids: &WrittenIds, starts: Option<&[u32]>) -> Result<Option<u64>, ColumnError> {
+        if let Some(starts) = starts {
+            Starts::write(&self.folder, self.number, starts)?;
+        }
         let first = match ids {
             WrittenIds::From(first) => Some(*first),
             WrittenIds::These(ids) => {
@@ -92,6 +107,25 @@ impl SegmentWriter {
                 runs.then_some(first)
             }
         };
+        self.close()?;
+        Ok(first)
+    }
+
+    /// The same for rows that lie by lists: these begin at `starts`, the last of which is the end, and `order` are all ids
+    /// in order with their rows.
+    pub fn finish_lists(
+        mut self,
+        starts: &[u32],
+        order: impl Iterator<Item = (u64, u32)>,
+    ) -> Result<(), ColumnError> {
+        Starts::write(&self.folder, self.number, starts)?;
+        if let Some(ids) = self.ids.take() {
+            ids.finish(order)?;
+        }
+        self.close()
+    }
+
+    fn close(&mut self) -> Result<(), ColumnError> {
         if let Some(originals) = self.originals.take() {
             originals.finish()?;
         }
@@ -102,7 +136,7 @@ impl SegmentWriter {
         if let Some(codes) = self.codes.take() {
             codes.finish().inspect_err(|_| Segment::remove(&self.folder, self.number))?;
         }
-        Ok(first)
+        Ok(())
     }
 
     /// What finishing takes from memory for so many ids.
@@ -118,6 +152,26 @@ pub enum WrittenIds {
     From(u64),
     /// One for each row.
     These(Vec<u64>),
+}
+
+impl WrittenIds {
+    /// The id after the last of so many rows.
+    pub fn end(&self, rows: u64) -> u64 {
+        match self {
+            Self::From(first) => first.saturating_add(rows),
+            Self::These(ids) => ids.iter().max().map_or(0, |last| last.saturating_add(1)),
+        }
+    }
+
+    /// That of a row; none has the one that is no id.
+    pub fn of(&self, row: u64) -> u64 {
+        match self {
+            Self::From(first) => first.saturating_add(row),
+            Self::These(ids) => {
+                usize::try_from(row).ok().and_then(|row| ids.get(row)).copied().unwrap_or(u64::MAX)
+            }
+        }
+    }
 }
 
 impl Drop for SegmentWriter {

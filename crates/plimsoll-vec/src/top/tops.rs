@@ -99,6 +99,20 @@ impl Tops {
         self.worst[..count].fill(f32::INFINITY);
     }
 
+    /// Makes this as many lists as there are queries, where they want the same desk: all of them many, or each alone.
+    pub(crate) fn fit(&mut self, queries: &Queries) {
+        self.best.resize_with(queries.count(), || Best::new(1));
+        self.worst.clear();
+        self.worst.extend(self.best.iter().map(Best::worst));
+        self.worst.resize(queries.padded(), f32::NEG_INFINITY);
+    }
+
+    /// Puts a list that is kept elsewhere in the place of a query's, and that one there.
+    pub(crate) fn exchange(&mut self, query: usize, best: &mut Best) {
+        std::mem::swap(&mut self.best[query], best);
+        self.worst[query] = self.best[query].worst();
+    }
+
     /// Lists, limits and desk, for a scan.
     pub(crate) fn parts(&mut self) -> (Finds<'_>, &mut Desk) {
         (Finds { best: &mut self.best, worst: &mut self.worst }, &mut self.desk)

@@ -2,13 +2,16 @@
 
 mod data;
 mod device;
+mod lists;
 mod stand;
+mod svg;
 mod trial;
 
 use std::path::PathBuf;
 
 pub(super) use data::Source;
 use plimsoll::Place;
+use plimsoll_vec::index::Lists;
 use serde::Serialize;
 
 use crate::draw::{Align, Pen, Style, Table};
@@ -20,6 +23,7 @@ Examples:
   plimsoll vec bench --rows 2000000          larger than any cache: 12 GB on disk, 6 GB of memory
   plimsoll vec bench --within /mnt/nvme      on another disk
   plimsoll vec bench --device cuda:0         on a GPU: rows in its memory, and streamed to it
+  plimsoll vec bench --svg bench.svg         recall against queries a second, as a picture
 
 Vectors are near one of 1,000 centres, from a fixed seed, and so are queries; recall is of the ten nearest that f32 finds.";
 
@@ -39,6 +43,12 @@ pub struct BenchArgs {
     /// The folder in which indexes are built, and removed again
     #[arg(long, value_name = "FOLDER")]
     pub within: Option<PathBuf>,
+    /// Into how many lists vectors are divided where few are looked into
+    #[arg(long, value_name = "auto|N", default_value = "auto")]
+    pub lists: Lists,
+    /// Draw recall against queries a second, over codecs and lists
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
     /// Threads; all that the machine has, unless said
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub threads: usize,
@@ -75,6 +85,11 @@ pub fn run(args: &BenchArgs, printer: &Printer) -> Result<(), CliError> {
         Some(place) => device::all(&settings, place, &note)?,
         None => trial::all(&settings, &note)?,
     };
+    if let Some(path) = &args.svg {
+        let failed = |source| CliError::Write { path: path.clone(), source };
+        let picture = svg::draw(&rows).map_err(CliError::Bench)?;
+        std::fs::write(path, picture).map_err(failed)?;
+    }
     printer.report(&rows, |rows, pen| view(&settings, rows, pen))
 }
 

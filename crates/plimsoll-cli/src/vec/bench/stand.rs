@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use plimsoll::holding::streaming::{FileSource, Source};
-use plimsoll_vec::index::VecError;
+use plimsoll_vec::index::{Lists, VecError};
 
 use super::BenchArgs;
 
@@ -17,6 +17,7 @@ pub(super) struct Settings {
     pub(super) threads: usize,
     pub(super) turns: usize,
     pub(super) quick: bool,
+    pub(super) lists: Lists,
     pub(super) within: PathBuf,
     /// What rates are compared with, in words.
     pub(super) limit: &'static str,
@@ -39,6 +40,7 @@ impl Settings {
                 None => "what memory, or the disk, was read with",
                 Some(_) => "what the device copies, read and written, or what comes to it",
             },
+            lists: args.lists,
             within: args.within.clone().unwrap_or_else(std::env::temp_dir),
         }
     }

@@ -15,8 +15,8 @@ use crate::bench::median;
 use crate::bench::memory::read_rate;
 use crate::vec::budget;
 
-const BATCH: u64 = 100;
-const K: usize = 10;
+pub(super) const BATCH: u64 = 100;
+pub(super) const K: usize = 10;
 
 /// A folder that is gone when the bench is.
 struct Home(PathBuf);
@@ -28,11 +28,11 @@ impl Drop for Home {
 }
 
 /// What all measurements share.
-struct Bench<'b> {
-    settings: &'b Settings,
-    home: &'b Path,
-    vectors: PathBuf,
-    queries: Vec<f32>,
+pub(super) struct Bench<'b> {
+    pub(super) settings: &'b Settings,
+    pub(super) home: &'b Path,
+    pub(super) vectors: PathBuf,
+    pub(super) queries: Vec<f32>,
     exact: Vec<u64>,
     rows: Vec<BenchRow>,
 }
@@ -64,6 +64,12 @@ pub(super) fn all(settings: &Settings, note: &dyn Fn(&str)) -> Result<Vec<BenchR
     }
     note("an index larger than its budget is measured");
     bench.streamed()?;
+    // Quick is quick: one codec tells what lists do.
+    let skip = usize::from(settings.quick);
+    for (codec, again) in [(Codec::F32, 1), (Codec::Int4, 4)].into_iter().skip(skip) {
+        note(&format!("{codec} in lists is measured"));
+        bench.lists(codec, again)?;
+    }
     Ok(bench.rows)
 }
 
@@ -76,6 +82,7 @@ impl Bench<'_> {
                 metric: Metric::L2,
                 codec,
                 originals: matches!(codec, Codec::Int4 | Codec::Binary),
+                lists: None,
             };
             Index::create(&folder, shape, &budget::account(None)?)?.build(&self.vectors, None, |_| {})?;
         }
@@ -149,7 +156,7 @@ impl Bench<'_> {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a share")]
-    fn recall(&self, answer: &Answer) -> f64 {
+    pub(super) fn recall(&self, answer: &Answer) -> f64 {
         let exact = self.exact.chunks_exact(K);
         let found = answer.ids.chunks_exact(K);
         let hits: usize =
@@ -158,7 +165,15 @@ impl Bench<'_> {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "rates")]
-    fn row(&mut self, work: String, queries: u64, seconds: f64, bytes: u64, limit: f64, recall: f64) {
+    pub(super) fn row(
+        &mut self,
+        work: String,
+        queries: u64,
+        seconds: f64,
+        bytes: u64,
+        limit: f64,
+        recall: f64,
+    ) {
         let rate = bytes as f64 / seconds;
         self.rows.push(BenchRow {
             work,
