@@ -6,6 +6,7 @@ mod lists;
 mod stand;
 mod svg;
 mod trial;
+mod view;
 
 use std::path::PathBuf;
 
@@ -14,7 +15,6 @@ use plimsoll::Place;
 use plimsoll_vec::index::Lists;
 use serde::Serialize;
 
-use crate::draw::{Align, Pen, Style, Table};
 use crate::{CliError, Printer};
 
 const EXAMPLES: &str = "\
@@ -90,32 +90,5 @@ pub fn run(args: &BenchArgs, printer: &Printer) -> Result<(), CliError> {
         let picture = svg::draw(&rows).map_err(CliError::Bench)?;
         std::fs::write(path, picture).map_err(failed)?;
     }
-    printer.report(&rows, |rows, pen| view(&settings, rows, pen))
-}
-
-fn view(settings: &stand::Settings, rows: &[BenchRow], pen: &Pen) -> String {
-    let columns = [
-        ("work", Align::Left),
-        ("ms", Align::Right),
-        ("queries/s", Align::Right),
-        ("GB/s", Align::Right),
-        ("of the limit", Align::Right),
-        ("recall@10", Align::Right),
-    ];
-    let mut table = Table::new(columns);
-    for row in rows {
-        table.row([
-            row.work.as_str().into(),
-            format!("{:.2}", row.ms).into(),
-            format!("{:.0}", row.qps).into(),
-            format!("{:.2}", row.gb_per_s).into(),
-            format!("{:.0}%", row.bandwidth_fraction * 100.0).into(),
-            format!("{:.3}", row.recall).into(),
-        ]);
-    }
-    let said = format!(
-        "{} vectors of {} numbers, {} threads; medians of {} turns; the limit is {}",
-        settings.rows, settings.dimension, settings.threads, settings.turns, settings.limit
-    );
-    format!("{}\n{}", table.draw(pen), pen.paint(Style::Dim, &format!("{said}\n")))
+    printer.report(&rows, |rows, pen| view::view(&settings, rows, pen))
 }
