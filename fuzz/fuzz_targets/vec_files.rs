@@ -43,7 +43,13 @@ fn good() -> &'static Good {
     GOOD.get_or_init(|| {
         let home = home();
         let _ = std::fs::remove_dir_all(&home);
-        let shape = Shape { dimension: DIMENSION, metric: Metric::L2, codec: Codec::Planes, originals: true, lists: None };
+        let shape = Shape {
+            dimension: DIMENSION,
+            metric: Metric::L2,
+            codec: Codec::Planes,
+            originals: true,
+            lists: None,
+        };
         let index = Index::create(&home, shape, &account()).expect("it is made");
         let rows: Vec<f32> = (0..70 * DIMENSION).map(|n| (n * 37 % 101) as f32 / 50.0 - 1.0).collect();
         let ids: Vec<u64> = (0..70).map(|n| n * 13 % 71).collect();
