@@ -21,7 +21,7 @@ pub(crate) struct Shape {
 impl Shape {
     /// For this codec and metric. Signs that are compared as signs stay those of the vector.
     pub(crate) fn new(codec: Codec, metric: Metric) -> Self {
-        let few = matches!(codec, Codec::Binary | Codec::Planes);
+        let few = matches!(codec, Codec::Binary | Codec::Planes) || codec.group().is_some();
         Self { unit: metric == Metric::Cosine, rotate: few && metric != Metric::Hamming }
     }
 

@@ -23,12 +23,14 @@ mod queries;
 mod reference;
 mod run;
 mod score;
+mod tables;
 mod wide;
 
 #[cfg(test)]
 mod tests;
 
 pub(crate) use desk::Desk;
+pub(crate) use kernels::{LOT, best as best_kernels};
 pub use path::Path;
 pub use queries::Queries;
 pub use run::{Column, scan, scan_signs};

@@ -1,0 +1,184 @@
+//! Codes of groups: which word is nearest to a group of numbers, and what the words of a row add up to for a query.
+//!
+//! A query has a table of sixteen bytes for each group, and one instruction looks a group up for as many rows as a
+//! register has bytes. Entries are at most [`ENTRY_MOST`], so four groups add up within a byte and [`PAIRS_MOST`] pairs
+//! within sixteen bits: all sums are exact, and every processor has the same.
+
+use crate::BLOCK_ROWS;
+use crate::scan::wide::Wide;
+
+/// Vectors whose numbers stand side by side to be compared with words.
+pub(crate) const LOT: usize = 16;
+
+/// The most that a table says of a group.
+pub(crate) const ENTRY_MOST: u8 = 63;
+
+/// Pairs of groups whose sums still fit sixteen bits, a multiple of two.
+pub(crate) const PAIRS_MOST: usize = 512;
+
+/// The codes of a block against the tables of some queries.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TableRows<'a> {
+    /// For each two groups a byte a row.
+    pub codes: &'a [u8],
+    /// How many times two groups, at most [`PAIRS_MOST`].
+    pub pairs: usize,
+    /// The queries' tables, one query after the other: sixteen bytes a group.
+    pub tables: &'a [u8],
+    /// From query to query.
+    pub stride: usize,
+}
+
+/// What the groups of each row add up to.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+pub(crate) struct TableSums {
+    even: [u16; BLOCK_ROWS / 2],
+    odd: [u16; BLOCK_ROWS / 2],
+    /// The least of all.
+    pub least: u16,
+}
+
+impl TableSums {
+    /// All zero.
+    pub(crate) const ZERO: Self = Self { even: [0; BLOCK_ROWS / 2], odd: [0; BLOCK_ROWS / 2], least: 0 };
+
+    /// That of a row.
+    #[inline]
+    pub(crate) fn of(&self, row: usize) -> u16 {
+        if row.is_multiple_of(2) { self.even[row / 2] } else { self.odd[row / 2] }
+    }
+}
+
+/// For each vector of a lot, which of sixteen words is nearest; the first of those that are equally near.
+///
+/// # Safety
+/// The processor has the instructions of `W`.
+#[inline(always)]
+#[expect(clippy::needless_range_loop, reason = "made of registers only where loops are by index")]
+pub(super) unsafe fn nearest<W: Wide>(numbers: &[[f32; LOT]], words: &[[f32; 16]], codes: &mut [u8; LOT]) {
+    assert_eq!(numbers.len(), words.len());
+    let mut best = [f32::INFINITY; LOT];
+    let mut found = [0_u32; LOT];
+    for word in 0..16_u32 {
+        let mut squares = [0.0_f32; LOT];
+        for (x, w) in numbers.iter().zip(words) {
+            let w = w[word as usize];
+            for at in 0..LOT {
+                let off = x[at] - w;
+                squares[at] += off * off;
+            }
+        }
+        for at in 0..LOT {
+            let nearer = squares[at] < best[at];
+            best[at] = if nearer { squares[at] } else { best[at] };
+            found[at] = if nearer { word } else { found[at] };
+        }
+    }
+    for at in 0..LOT {
+        #[expect(clippy::cast_possible_truncation, reason = "below 16")]
+        let code = found[at] as u8;
+        codes[at] = code;
+    }
+}
+
+/// The sums of all rows for `Q` queries; `P` registers of rows are worked on at once.
+///
+/// # Safety
+/// The processor has the instructions of `W`, and `P` registers of bytes divide the rows of a block.
+#[inline(always)]
+#[expect(
+    clippy::needless_range_loop,
+    reason = "iterators over registers are not always made part of the loop"
+)]
+pub(super) unsafe fn look_up<W: Wide, const Q: usize, const P: usize>(
+    rows: &TableRows,
+    sums: &mut [TableSums],
+) {
+    let wide = W::LANES * 4;
+    assert!(rows.pairs <= PAIRS_MOST && rows.codes.len() >= rows.pairs * BLOCK_ROWS && sums.len() >= Q);
+    assert!(rows.stride >= rows.pairs * 32 && rows.tables.len() >= (Q - 1) * rows.stride + rows.pairs * 32);
+    assert!(BLOCK_ROWS.is_multiple_of(P * wide));
+    let mut first = 0;
+    while first < BLOCK_ROWS {
+        // SAFETY: pairs, rows and tables are within what was checked.
+        unsafe {
+            let codes = rows.codes.as_ptr().add(first);
+            let tables = rows.tables.as_ptr();
+            let mut apart = [[[W::zero_ints(); 2]; P]; Q];
+            let mut pair = 0;
+            while pair + 2 <= rows.pairs {
+                let mut at = [[W::zero_ints(); 4]; P];
+                for part in 0..P {
+                    let one = W::load_ints(codes.add(pair * BLOCK_ROWS + part * wide));
+                    let two = W::load_ints(codes.add((pair + 1) * BLOCK_ROWS + part * wide));
+                    let low = W::splat_ints(0x0f0f_0f0f);
+                    at[part] =
+                        [W::and(one, low), W::upper_nibbles(one), W::and(two, low), W::upper_nibbles(two)];
+                }
+                for query in 0..Q {
+                    let table = tables.add(query * rows.stride + pair * 32);
+                    let words = [
+                        W::load_table(table),
+                        W::load_table(table.add(16)),
+                        W::load_table(table.add(32)),
+                        W::load_table(table.add(48)),
+                    ];
+                    for part in 0..P {
+                        let one = W::add_bytes(
+                            W::look_up(words[0], at[part][0]),
+                            W::look_up(words[1], at[part][1]),
+                        );
+                        let two = W::add_bytes(
+                            W::look_up(words[2], at[part][2]),
+                            W::look_up(words[3], at[part][3]),
+                        );
+                        add::<W>(&mut apart[query][part], W::add_bytes(one, two));
+                    }
+                }
+                pair += 2;
+            }
+            if pair < rows.pairs {
+                for part in 0..P {
+                    let one = W::load_ints(codes.add(pair * BLOCK_ROWS + part * wide));
+                    let (low, upper) = (W::and(one, W::splat_ints(0x0f0f_0f0f)), W::upper_nibbles(one));
+                    for query in 0..Q {
+                        let table = tables.add(query * rows.stride + pair * 32);
+                        let low = W::look_up(W::load_table(table), low);
+                        let upper = W::look_up(W::load_table(table.add(16)), upper);
+                        add::<W>(&mut apart[query][part], W::add_bytes(low, upper));
+                    }
+                }
+            }
+            for query in 0..Q {
+                for part in 0..P {
+                    let [all, odd] = apart[query][part];
+                    let even = W::sub_halves(all, W::shift_up(odd));
+                    let to = (first + part * wide) / 2;
+                    W::store_ints(sums[query].even.as_mut_ptr().add(to).cast(), even);
+                    W::store_ints(sums[query].odd.as_mut_ptr().add(to).cast(), odd);
+                }
+            }
+        }
+        first += P * wide;
+    }
+    for query in 0..Q {
+        let sums = &mut sums[query];
+        let mut least = [u16::MAX; 32];
+        for at in 0..32 {
+            least[at] = sums.even[at].min(sums.odd[at]);
+        }
+        sums.least = least.iter().fold(u16::MAX, |least, sum| least.min(*sum));
+    }
+}
+
+/// Adds bytes to sums of sixteen bits: the odd bytes to the second; to the first all, the odd ones 256 times, which is
+/// taken away in the end.
+#[inline(always)]
+unsafe fn add<W: Wide>(sums: &mut [W::I; 2], bytes: W::I) {
+    // SAFETY: the caller has the instructions.
+    unsafe {
+        sums[0] = W::add_halves(sums[0], bytes);
+        sums[1] = W::add_halves(sums[1], W::shift_down(bytes));
+    }
+}
