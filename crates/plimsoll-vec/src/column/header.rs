@@ -24,14 +24,16 @@ pub enum Holds {
     Ids,
     /// Ids in order, each with its row and its own checksum.
     Lookup,
+    /// What a codec has learnt: one unit.
+    Books,
 }
 
 impl Holds {
-    const ALL: [Self; 4] = [Self::Codes, Self::Originals, Self::Ids, Self::Lookup];
+    const ALL: [Self; 5] = [Self::Codes, Self::Originals, Self::Ids, Self::Lookup, Self::Books];
 
     /// Whether the checksums stand at the end.
     pub(super) fn sums_apart(self) -> bool {
-        self == Self::Codes
+        matches!(self, Self::Codes | Self::Books)
     }
 
     fn number(self) -> u32 {
@@ -40,6 +42,7 @@ impl Holds {
             Self::Originals => 1,
             Self::Ids => 2,
             Self::Lookup => 3,
+            Self::Books => 8,
         }
     }
 }

@@ -67,7 +67,8 @@ impl Way {
         let known = facts.rows.unwrap_or_default();
         let sums = known.div_ceil(BLOCK_ROWS as u64) * 8;
         let ids = if facts.ids { known * 8 + SegmentWriter::finish_bytes(known) } else { 0 };
-        Self { rows, chunk, bytes: ring + vectors + coded + originals + sums + ids }
+        let scratch = Coder::scratch_bytes(shape.codec, shape.dimension);
+        Self { rows, chunk, bytes: ring + vectors + coded + scratch + originals + sums + ids }
     }
 }
 
@@ -92,6 +93,15 @@ impl Index {
         if facts.dimension != shape.dimension {
             return Err(VecError::Dimension { found: facts.dimension, expected: shape.dimension });
         }
+        let lesson = self.lesson(&facts)?;
+        if let Some(lesson) = lesson {
+            // Nothing to learn from is nothing to code.
+            if !self.learn(path, lesson, &streaming)? {
+                return self.nothing(began, before + lesson.bytes());
+            }
+        }
+        let learning = lesson.map_or(0, |lesson| before + lesson.bytes());
+        let before = self.budget().standing().used();
         let way = self.way(&shape, &facts)?;
         let given = ids.as_ref().map_or(0, |ids| ids.len() as u64 * 24);
         let own = way.bytes - (way.chunk + PAGE_BYTES as u64) * 4;
@@ -113,7 +123,7 @@ impl Index {
         let mut report = BuildReport {
             vectors: rows,
             took: Duration::ZERO,
-            predicted: Bytes::new(before + way.bytes + given),
+            predicted: Bytes::new((before + way.bytes + given).max(learning)),
             peak: Bytes::ZERO,
             disk: Bytes::ZERO,
         };
@@ -128,6 +138,7 @@ impl Index {
             let mut next = writer.manifest.clone();
             next.segments.push(entry);
             next.next_id = next.next_id.max(last);
+            self.write_books(&mut next)?;
             let view = View { shape, segments, young: Vec::new() };
             self.put(&mut writer, next, view)?;
         }
@@ -166,7 +177,7 @@ impl Index {
     ) -> Result<(), VecError> {
         let shape = self.shape();
         let facts = input.facts();
-        let code = Coder::new(shape.codec, shape.metric, shape.dimension)?;
+        let code = self.coder()?;
         let mut vectors = vec![0.0; way.rows * shape.dimension];
         let mut coded = vec![0; blocks(way.rows as u64) * shape.codec.block_bytes(shape.dimension)];
         loop {

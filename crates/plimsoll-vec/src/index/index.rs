@@ -1,11 +1,12 @@
 //! The index: opened, asked what it is, and handed to those who add, delete and search.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use plimsoll::governor::Charge;
 use plimsoll::{Bytes, EngineAccount};
 
+use super::books;
 use super::budget::Budget;
 use super::dead::{self, Dead};
 use super::keep::Keep;
@@ -15,7 +16,7 @@ use super::manifest::{Entry, Manifest};
 use super::queue::Queue;
 use super::view::View;
 use super::{Shape, VecError};
-use crate::code::{CodeError, Coder};
+use crate::code::{CodeError, Codebooks, check};
 use crate::segment::{Segment, numbered};
 
 /// Vectors in a folder, and the search among them.
@@ -31,13 +32,15 @@ use crate::segment::{Segment, numbered};
 ///
 /// # Formula
 /// On disk: `rows × (code + side)`, in whole blocks of 64 rows, and 8 bytes a block; originals `rows × (4 × dimension +
-/// 8)`; ids that are not one after the other `rows × 28`. In memory: 8 bytes a block, a bit a row where rows are dead, and
-/// what [`forecast`](Self::forecast) says.
+/// 8)`; ids that are not one after the other `rows × 28`; codebooks `64 × dimension`. In memory: 8 bytes a block, a bit a
+/// row where rows are dead, codebooks, and what [`forecast`](Self::forecast) says.
 #[derive(Debug)]
 pub struct Index {
     folder: PathBuf,
     budget: Budget,
     view: RwLock<Arc<View>>,
+    /// What its codec has learnt: once, and the same ever after.
+    learnt: OnceLock<Arc<Codebooks>>,
     keep: Keep,
     queue: Queue,
     writer: Option<Mutex<Writer>>,
@@ -87,7 +90,7 @@ pub struct SegmentFacts {
 impl Index {
     /// Makes an empty index in a folder that is not there or empty.
     pub fn create(folder: &Path, shape: Shape, account: &EngineAccount) -> Result<Self, VecError> {
-        Coder::new(shape.codec, shape.metric, shape.dimension)?;
+        check(shape.codec, shape.metric, shape.dimension)?;
         let failed = |source| VecError::Folder { path: folder.to_owned(), source };
         std::fs::create_dir_all(folder).map_err(failed)?;
         // What a build left that was killed before it had anything is no index.
@@ -125,7 +128,7 @@ impl Index {
     fn opened(folder: &Path, account: &EngineAccount, lock: Option<Lock>) -> Result<Self, VecError> {
         let manifest = Manifest::read(folder)?;
         let shape = manifest.shape;
-        Coder::new(shape.codec, shape.metric, shape.dimension).map_err(|error| match error {
+        check(shape.codec, shape.metric, shape.dimension).map_err(|error| match error {
             CodeError::Dimension { .. } | CodeError::Metric { .. } => {
                 VecError::Manifest { path: folder.join("manifest.json"), why: error.to_string() }
             }
@@ -148,12 +151,21 @@ impl Index {
             None => vec![Dead::default(); segments.len()],
         };
         let heap = segments.iter().map(|segment| segment.codes().heap_bytes() + segment.rows() / 8).sum();
-        let charges = Mutex::new(vec![budget.charge(heap)?]);
+        let mut charges = vec![budget.charge(heap)?];
+        let learnt = OnceLock::new();
+        if manifest.books.is_some() {
+            charges.push(budget.charge(Codebooks::bytes_for(shape.dimension))?);
+        }
+        if let Some(books) = books::read(folder, &manifest)? {
+            let _ = learnt.set(books);
+        }
+        let charges = Mutex::new(charges);
         let view = View { shape, segments: segments.into_iter().zip(dead).collect(), young: Vec::new() };
         let mut index = Self {
             folder: folder.to_owned(),
             budget,
             view: RwLock::new(Arc::new(view)),
+            learnt,
             keep: Keep::default(),
             queue: Queue::default(),
             writer: None,
@@ -199,13 +211,14 @@ impl Index {
             })
             .collect();
         let log = self.writer.as_ref().map_or(0, |writer| lock(writer).log.bytes());
+        let books = self.books().map_or(0, |_| books::disk_bytes(view.shape.dimension));
         let young: u64 = view.young.iter().map(|(batch, dead)| batch.rows() - dead.count()).sum();
         IndexFacts {
             shape: view.shape,
             vectors: view.vectors(),
             dead: segments.iter().map(|segment| segment.dead).sum(),
             young,
-            disk: segments.iter().fold(Bytes::new(log), |sum, segment| sum + segment.disk),
+            disk: segments.iter().fold(Bytes::new(log + books), |sum, segment| sum + segment.disk),
             memory: Bytes::new(self.budget.standing().used()),
             segments,
         }
@@ -230,6 +243,10 @@ impl Index {
 
     pub(super) fn budget(&self) -> &Budget {
         &self.budget
+    }
+
+    pub(super) fn learnt(&self) -> &OnceLock<Arc<Codebooks>> {
+        &self.learnt
     }
 
     pub(super) fn keep(&self) -> &Keep {

@@ -38,6 +38,8 @@ pub(super) struct Manifest {
     pub(super) log: u64,
     /// The file that says which rows are dead, if any are.
     pub(super) dead: Option<u64>,
+    /// The file that says what the codec has learnt, if it has.
+    pub(super) books: Option<u64>,
     pub(super) segments: Vec<Entry>,
 }
 
@@ -60,6 +62,8 @@ struct Written {
     next_id: u64,
     log: u64,
     dead: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    books: Option<u64>,
     segments: Vec<Entry>,
     /// Of the same text with nothing here.
     checksum: String,
@@ -68,7 +72,7 @@ struct Written {
 impl Manifest {
     /// An index without vectors.
     pub(super) fn new(shape: Shape) -> Self {
-        Self { shape, next: 1, next_id: 0, log: 0, dead: None, segments: Vec::new() }
+        Self { shape, next: 1, next_id: 0, log: 0, dead: None, books: None, segments: Vec::new() }
     }
 
     /// Takes a number for a file.
@@ -118,9 +122,13 @@ impl Manifest {
             next_id: written.next_id,
             log: written.log,
             dead: written.dead,
+            books: written.books,
             segments: written.segments.clone(),
         };
         let expected = manifest.written().checksum;
+        if manifest.shape.codec.group().is_some() && manifest.books.is_none() && !manifest.segments.is_empty() {
+            return Err("it has segments whose codec is learnt, and no codebooks".to_owned());
+        }
         if written.checksum == expected {
             Ok(manifest)
         } else {
@@ -139,6 +147,7 @@ impl Manifest {
             next_id: self.next_id,
             log: self.log,
             dead: self.dead,
+            books: self.books,
             segments: self.segments.clone(),
             checksum: String::new(),
         };

@@ -10,6 +10,7 @@
 
 mod add;
 mod answer;
+mod books;
 mod budget;
 mod build;
 mod dead;

@@ -32,7 +32,7 @@ impl Index {
             // One batch that lives is written as it is: there may be no room for another.
             let joined = match parts.as_slice() {
                 [(_, dead)] if dead.count() == 0 => None,
-                _ => Some(Batch::joined(&view.shape, &parts, self.budget())?),
+                _ => Some(Batch::joined(&self.coder()?, &view.shape, &parts, self.budget())?),
             };
             let batch = joined.as_ref().unwrap_or(parts[0].0);
             let number = next.number();
@@ -96,6 +96,7 @@ impl Index {
             let named = match end {
                 "log" => manifest.log == number,
                 "dead" => manifest.dead == Some(number),
+                "books" => manifest.books == Some(number),
                 "codes" | "originals" | "ids" | "lookup" => {
                     manifest.segments.iter().any(|entry| entry.number == number)
                 }

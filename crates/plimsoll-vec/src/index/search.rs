@@ -209,7 +209,8 @@ impl Run<'_> {
         let budget = self.index.budget();
         let copies = super::forecast::copies_bytes(count, shape.dimension);
         let _charge = budget.charge(prepared + lists * (threads + 1) + hits + copies)?;
-        let queries = Queries::new(shape.codec, shape.metric, shape.dimension, vectors)?;
+        let books = self.index.books().map(AsRef::as_ref);
+        let queries = Queries::with_books(shape.codec, shape.metric, shape.dimension, books, vectors)?;
         let cut = Cut {
             blocks: forecast.chunk_blocks,
             bytes: forecast.kept.get(),

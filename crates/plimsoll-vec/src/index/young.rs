@@ -20,16 +20,16 @@ pub(super) struct Batch {
 impl Batch {
     /// Codes vectors. What is wrong with one of them is told before anything is kept.
     pub(super) fn new(
+        coder: &Coder,
         shape: &Shape,
         ids: Vec<u64>,
         vectors: Vec<f32>,
         budget: &Budget,
     ) -> Result<Self, VecError> {
         let charge = budget.charge(bytes_for(shape, ids.len()))?;
-        let code = Coder::new(shape.codec, shape.metric, shape.dimension)?;
         let block_bytes = shape.codec.block_bytes(shape.dimension);
         let mut coded = vec![0; blocks(ids.len() as u64) * block_bytes];
-        code.encode(&vectors, 0, &mut coded)?;
+        coder.encode(&vectors, 0, &mut coded)?;
         Ok(Self { ids, vectors, blocks: coded, _charge: charge })
     }
 
@@ -38,7 +38,12 @@ impl Batch {
     }
 
     /// Another with the rows of several that live.
-    pub(super) fn joined(shape: &Shape, parts: &[(&Self, &Dead)], budget: &Budget) -> Result<Self, VecError> {
+    pub(super) fn joined(
+        coder: &Coder,
+        shape: &Shape,
+        parts: &[(&Self, &Dead)],
+        budget: &Budget,
+    ) -> Result<Self, VecError> {
         let (mut ids, mut vectors) = (Vec::new(), Vec::new());
         for (batch, dead) in parts {
             for (row, (id, vector)) in
@@ -50,7 +55,7 @@ impl Batch {
                 }
             }
         }
-        Self::new(shape, ids, vectors, budget)
+        Self::new(coder, shape, ids, vectors, budget)
     }
 }
 

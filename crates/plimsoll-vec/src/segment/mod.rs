@@ -12,6 +12,7 @@ mod writer;
 pub use ids::Ids;
 pub use original::Originals;
 pub use segment::Segment;
+pub(crate) use segment::codes_header;
 pub use writer::{SegmentWriter, WrittenIds};
 
 use std::path::{Path, PathBuf};
@@ -28,6 +29,7 @@ pub(crate) fn path(folder: &Path, number: u64, holds: Holds) -> PathBuf {
         Holds::Originals => "originals",
         Holds::Ids => "ids",
         Holds::Lookup => "lookup",
+        Holds::Books => "books",
     };
     numbered(folder, number, end)
 }

@@ -81,7 +81,7 @@ impl Segment {
 }
 
 /// What the codes of such vectors say of themselves, before there are any.
-pub(super) fn codes_header(codec: Codec, dimension: usize) -> Header {
+pub(crate) fn codes_header(codec: Codec, dimension: usize) -> Header {
     let place = Codec::ALL.iter().position(|other| *other == codec).unwrap_or_default();
     Header {
         holds: Holds::Codes,
