@@ -112,7 +112,8 @@ impl Index {
 
     fn lists(&self, parts: &mut Vec<Part>, lists: u64) {
         // Ours are compared in whole blocks.
-        let middles = if self.maker == Maker::Plimsoll { lists.next_multiple_of(64) } else { lists };
+        let middles =
+            if self.maker == Maker::Plimsoll { lists.div_ceil(64).saturating_mul(64) } else { lists };
         let bytes = product(&[middles, self.dimension, 4, self.replicas]);
         let formula = Formula::new("lists × dimension × 4 B × replicas")
             .term("lists", middles)
