@@ -97,7 +97,7 @@ impl Index {
         if let Some(lesson) = lesson {
             // Nothing to learn from is nothing to code.
             if !self.learn(path, lesson, &streaming)? {
-                return self.nothing(began, before + lesson.bytes());
+                return Ok(self.nothing(began, before + lesson.bytes()));
             }
         }
         let learning = lesson.map_or(0, |lesson| before + lesson.bytes());
@@ -145,6 +145,17 @@ impl Index {
         report.took = began.elapsed();
         report.peak = self.budget().standing().peak;
         Ok(report)
+    }
+
+    /// What is said where there was nothing to learn from: the index is as it was.
+    fn nothing(&self, began: Instant, predicted: u64) -> BuildReport {
+        BuildReport {
+            vectors: 0,
+            took: began.elapsed(),
+            predicted: Bytes::new(predicted),
+            peak: self.budget().standing().peak,
+            disk: Bytes::ZERO,
+        }
     }
 
     /// As many rows at once as the budget lets.

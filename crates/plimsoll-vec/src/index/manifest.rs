@@ -126,7 +126,8 @@ impl Manifest {
             segments: written.segments.clone(),
         };
         let expected = manifest.written().checksum;
-        if manifest.shape.codec.group().is_some() && manifest.books.is_none() && !manifest.segments.is_empty() {
+        if manifest.shape.codec.group().is_some() && manifest.books.is_none() && !manifest.segments.is_empty()
+        {
             return Err("it has segments whose codec is learnt, and no codebooks".to_owned());
         }
         if written.checksum == expected {
