@@ -31,10 +31,10 @@ impl Codebooks {
         if rows == 0 {
             return Err(CodeError::NoSample { codec });
         }
-        let shape = Shape::new(codec, metric);
+        let form = Shape::new(codec, metric);
         for (vector, row) in sample.chunks_exact_mut(dimension).enumerate() {
             finite(vector, row)?;
-            if !shape.apply(row) {
+            if !form.apply(row) {
                 return Err(CodeError::NoDirection { vector });
             }
         }

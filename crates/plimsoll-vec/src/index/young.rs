@@ -28,9 +28,9 @@ impl Batch {
     ) -> Result<Self, VecError> {
         let charge = budget.charge(bytes_for(shape, ids.len()))?;
         let block_bytes = shape.codec.block_bytes(shape.dimension);
-        let mut coded = vec![0; blocks(ids.len() as u64) * block_bytes];
-        coder.encode(&vectors, 0, &mut coded)?;
-        Ok(Self { ids, vectors, blocks: coded, _charge: charge })
+        let mut filled = vec![0; blocks(ids.len() as u64) * block_bytes];
+        coder.encode(&vectors, 0, &mut filled)?;
+        Ok(Self { ids, vectors, blocks: filled, _charge: charge })
     }
 
     pub(super) fn rows(&self) -> u64 {

@@ -103,7 +103,7 @@ fn pass(
     tops: &mut Tops,
     each: fn(&Queries, &Block, &mut Tops),
 ) {
-    let rows = Rows { layout: queries.layout(), blocks, column, rows, first_row, allow };
+    let rows = Rows { layout: queries.layout(), blocks, column, all: rows, first_row, allow };
     rows.check();
     assert_eq!(tops.count(), queries.count(), "lists for other queries");
     if let Form::Tables(tables) = queries.form() {
@@ -123,14 +123,14 @@ pub(crate) struct Rows<'a> {
     layout: Layout,
     blocks: &'a [u8],
     column: Column,
-    rows: usize,
+    all: usize,
     first_row: u64,
     allow: Option<&'a [u64]>,
 }
 
 impl<'a> Rows<'a> {
     fn check(&self) {
-        let (rows, count) = (self.rows, self.count());
+        let (rows, count) = (self.all, self.count());
         let bytes = self.column.block_bytes(self.layout);
         assert!(self.blocks.len() / bytes >= count, "{rows} rows need {count} blocks");
         let words = self.allow.map(<[u64]>::len);
@@ -139,14 +139,14 @@ impl<'a> Rows<'a> {
 
     /// How many blocks.
     pub(crate) fn count(&self) -> usize {
-        self.rows.div_ceil(BLOCK_ROWS)
+        self.all.div_ceil(BLOCK_ROWS)
     }
 
     /// One of them, if any of its rows is looked at.
     pub(crate) fn block(&self, at: usize) -> Option<Block<'a>> {
         let (layout, bytes) = (self.layout, self.column.block_bytes(self.layout));
         let mut live = u64::MAX;
-        let left = self.rows - at * BLOCK_ROWS;
+        let left = self.all - at * BLOCK_ROWS;
         if left < BLOCK_ROWS {
             live >>= BLOCK_ROWS - left;
         }

@@ -108,7 +108,9 @@ impl Tables {
             }
             let least = adds.iter().copied().fold(f64::INFINITY, f64::min);
             let most = adds.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            adds.iter_mut().for_each(|adds| *adds -= least);
+            for adds in adds.iter_mut() {
+                *adds -= least;
+            }
             offset += least;
             widest = widest.max(most - least);
         }
@@ -137,6 +139,7 @@ impl Tables {
 
     /// What the score of a row can be wrong by, because tables are rounded.
     #[cfg(test)]
+    #[expect(clippy::cast_precision_loss, reason = "at most 32,768")]
     pub(crate) fn slack(&self, query: usize) -> f64 {
         self.groups as f64 * self.steps[query].step / 2.0
     }

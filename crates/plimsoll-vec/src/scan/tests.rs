@@ -36,8 +36,8 @@ fn blocks(codec: Codec, metric: Metric, dimension: usize, vectors: &[f32]) -> Ve
     let layout = Layout::new(codec, dimension);
     let rows = vectors.len() / dimension;
     let mut blocks = vec![0; rows.div_ceil(BLOCK_ROWS) * layout.block_bytes()];
-    let coder = Coder::with_books(codec, metric, dimension, books(codec, metric, dimension)).unwrap();
-    coder.encode(vectors, 0, &mut blocks).unwrap();
+    let taught = books(codec, metric, dimension);
+    Coder::with_books(codec, metric, dimension, taught).unwrap().encode(vectors, 0, &mut blocks).unwrap();
     blocks
 }
 
@@ -424,6 +424,23 @@ fn signs_first_then_four_bits_finds_what_four_bits_find() {
             }
         }
     }
+}
+
+#[test]
+fn sums_that_pass_sixteen_bits_are_whole_too() {
+    // 1,050 groups of at most 63.
+    let (dimension, rows) = (2100, 70);
+    let vectors = numbers(51, rows * dimension);
+    let blocks = blocks(Codec::Pq2, Metric::L2, dimension, &vectors);
+    let asked = numbers(52, 3 * dimension);
+    let mut lists = Vec::new();
+    for path in Path::here() {
+        let queries = on(path, Codec::Pq2, Metric::L2, dimension, &asked).unwrap();
+        check(&queries, &asked, &blocks, rows, None, 9);
+        let tops = find(&queries, &blocks, rows, None, 9);
+        lists.push((0..3).map(|query| bits(&tops.hits(query))).collect::<Vec<_>>());
+    }
+    assert!(lists.windows(2).all(|pair| pair[0] == pair[1]));
 }
 
 proptest! {

@@ -55,7 +55,6 @@ impl TableSums {
 /// # Safety
 /// The processor has the instructions of `W`.
 #[inline(always)]
-#[expect(clippy::needless_range_loop, reason = "made of registers only where loops are by index")]
 pub(super) unsafe fn nearest<W: Wide>(numbers: &[[f32; LOT]], words: &[[f32; 16]], codes: &mut [u8; LOT]) {
     assert_eq!(numbers.len(), words.len());
     let mut best = [f32::INFINITY; LOT];
@@ -141,12 +140,12 @@ pub(super) unsafe fn look_up<W: Wide, const Q: usize, const P: usize>(
             if pair < rows.pairs {
                 for part in 0..P {
                     let one = W::load_ints(codes.add(pair * BLOCK_ROWS + part * wide));
-                    let (low, upper) = (W::and(one, W::splat_ints(0x0f0f_0f0f)), W::upper_nibbles(one));
+                    let at = [W::and(one, W::splat_ints(0x0f0f_0f0f)), W::upper_nibbles(one)];
                     for query in 0..Q {
                         let table = tables.add(query * rows.stride + pair * 32);
-                        let low = W::look_up(W::load_table(table), low);
-                        let upper = W::look_up(W::load_table(table.add(16)), upper);
-                        add::<W>(&mut apart[query][part], W::add_bytes(low, upper));
+                        let first = W::look_up(W::load_table(table), at[0]);
+                        let second = W::look_up(W::load_table(table.add(16)), at[1]);
+                        add::<W>(&mut apart[query][part], W::add_bytes(first, second));
                     }
                 }
             }
@@ -154,7 +153,7 @@ pub(super) unsafe fn look_up<W: Wide, const Q: usize, const P: usize>(
                 for part in 0..P {
                     let [all, odd] = apart[query][part];
                     let even = W::sub_halves(all, W::shift_up(odd));
-                    let to = (first + part * wide) / 2;
+                    let to = first / 2 + part * (wide / 2);
                     W::store_ints(sums[query].even.as_mut_ptr().add(to).cast(), even);
                     W::store_ints(sums[query].odd.as_mut_ptr().add(to).cast(), odd);
                 }
@@ -162,14 +161,19 @@ pub(super) unsafe fn look_up<W: Wide, const Q: usize, const P: usize>(
         }
         first += P * wide;
     }
-    for query in 0..Q {
-        let sums = &mut sums[query];
-        let mut least = [u16::MAX; 32];
-        for at in 0..32 {
-            least[at] = sums.even[at].min(sums.odd[at]);
-        }
-        sums.least = least.iter().fold(u16::MAX, |least, sum| least.min(*sum));
+    for sums in &mut sums[..Q] {
+        sums.least = least(sums);
     }
+}
+
+/// The least of all sums.
+#[inline(always)]
+fn least(sums: &TableSums) -> u16 {
+    let mut least = [u16::MAX; BLOCK_ROWS / 2];
+    for (least, (even, odd)) in least.iter_mut().zip(sums.even.iter().zip(&sums.odd)) {
+        *least = (*even).min(*odd);
+    }
+    least.into_iter().fold(u16::MAX, u16::min)
 }
 
 /// Adds bytes to sums of sixteen bits: the odd bytes to the second; to the first all, the odd ones 256 times, which is

@@ -12,6 +12,8 @@ type FloatTile = unsafe fn(&[u8], usize, &[f32], &mut [f32]);
 /// Products of a block of levels with groups of queries.
 type LevelTile = unsafe fn(&[u8], usize, &[i8], &mut [i32]);
 
+/// Which of sixteen words is nearest.
+type Nearest = unsafe fn(&[[f32; LOT]], &[[f32; 16]], &mut [u8; LOT]);
 /// What codes of groups add up to, for as many queries as there are sums.
 type LookUp = unsafe fn(&TableRows, &mut [TableSums]);
 
@@ -52,7 +54,7 @@ pub(crate) struct Kernels {
     weigh: unsafe fn(&SignRows, &mut [i32; BLOCK_ROWS]),
     differ: unsafe fn(&SignRows, &mut [i32; BLOCK_ROWS]),
     unpack_signs: unsafe fn(&[u8], usize, &[u8], usize, &mut [u8]),
-    nearest: unsafe fn(&[[f32; LOT]], &[[f32; 16]], &mut [u8; LOT]),
+    nearest: Nearest,
     /// For one, two, four and eight queries.
     look_up: [LookUp; 4],
     /// Where numbers are better rounded and multiplied in other ways.
