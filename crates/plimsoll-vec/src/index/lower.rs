@@ -6,12 +6,12 @@
 
 use super::VecError;
 use super::keep::Kept;
-use super::pages::{Around, Half, Page, Pages};
+use super::pages::{Around, Half, Page};
 use super::search::Run;
 use super::view::{Part, View};
 use crate::BLOCK_ROWS;
 use crate::scan::{Queries, Row, score};
-use crate::top::{Hit, Tops, TopsError};
+use crate::top::{Hit, Tops};
 
 /// With fewer rows than this for each, another thread is not worth its start.
 const ROWS_A_THREAD: usize = 64;
@@ -74,8 +74,7 @@ impl Run<'_> {
 
     /// One thread's part.
     fn part(&self, left: &[Left], kept: &[Kept], queries: &Queries) -> Result<(Tops, u64), VecError> {
-        let mut tops =
-            Tops::new(queries, self.candidates).map_err(|error: TopsError| VecError::from(error))?;
+        let mut tops = Tops::new(queries, self.candidates)?;
         let mut read = 0;
         let layout = self.view.shape.layout();
         let mut hands = None;
@@ -102,16 +101,17 @@ impl Run<'_> {
                     let [above, below] = hands.get_or_insert_with(|| {
                         [Around::new(layout.upper_bytes()), Around::new(layout.lower_bytes())]
                     });
-                    let pages: &Pages = self.index.pages();
+                    let pages = self.index.pages();
                     let key = |half| (segment.number(), number, half);
                     let lower = pages.page(key(Half::Lower), column, below, &mut read)?;
                     let page: Page;
-                    let there = Kept::find(kept, segment.number(), number, layout.upper_bytes());
-                    let shelved = self.index.shelf().block(segment.number(), number, layout.upper_bytes());
-                    let upper = if let Some(upper) = there {
+                    let place = (segment.number(), number, layout.upper_bytes());
+                    let shelved;
+                    let upper = if let Some(upper) = Kept::find(kept, place.0, place.1, place.2) {
                         upper
-                    } else if let Some((lease, range)) = &shelved {
-                        &lease.as_slice()?[range.clone()]
+                    } else if let Some(found) = self.index.shelf().block(place.0, place.1, place.2) {
+                        shelved = found;
+                        &shelved.0.as_slice()?[shelved.1.clone()]
                     } else {
                         page = pages.page(key(Half::Upper), segment.codes(), above, &mut read)?;
                         page.bytes()

@@ -255,6 +255,7 @@ impl Run<'_> {
         let count = vectors.len() / shape.dimension;
         let budget = self.index.budget();
         if let Some(probed) = forecast.lists {
+            let _charge = budget.charge(question.lists_bytes(&shape, probed, count))?;
             let found = self.lists(vectors, probed, forecast, &mut answer.measured)?;
             let hits = |query: usize| super::lists::hits(&found, query);
             return self.answered(vectors, search, (&hits, None), answer);

@@ -39,7 +39,13 @@ pub(super) fn piece_blocks(block_bytes: u64) -> u64 {
     (PIECE_BYTES / block_bytes).max(1).next_multiple_of((4096 / lowest).max(1))
 }
 
-/// What so many queries take at once beside codes.
+impl Question {
+    /// What so many queries take at once beside codes, in lists.
+    pub(in crate::index) fn lists_bytes(&self, shape: &Shape, probed: Probed, queries: usize) -> u64 {
+        needs(self, shape, probed, queries)
+    }
+}
+
 fn needs(question: &Question, shape: &Shape, probed: Probed, queries: usize) -> u64 {
     let Shape { codec, metric, dimension, .. } = *shape;
     let (threads, candidates) = (question.threads as u64, question.listed as u64);
