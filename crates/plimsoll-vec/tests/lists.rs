@@ -417,3 +417,19 @@ fn what_the_killed_left_behind_is_swept() {
     assert_eq!(found.ids, [0]);
     assert!((f64::from(found.distances[0]) - distance(Metric::L2, query, query)).abs() < 0.1);
 }
+
+#[test]
+fn what_a_search_takes_beside_codes_is_charged() {
+    let built = built(shape(Codec::Int8, Metric::L2, Some(Lists::Count(64))), 20_000, Bytes::mib(64));
+    let index = Index::open(&built.home, &account(Bytes::mib(24))).unwrap();
+    let (count, k) = (1000, 100);
+    let queries = grouped(5, count);
+    let few = search(k, Probe::Lists(8));
+    // Codes come into memory, and the pool has taken what it takes.
+    index.search(&queries[..200 * DIMENSION], &few).unwrap();
+    let before = index.search(&queries[..DIMENSION], &few).unwrap().measured.peak;
+    let answer = index.search(&queries, &few).unwrap();
+    let best = (count * k * 16) as u64;
+    assert!(answer.measured.peak.get() >= before.get() + best, "{before}, then {}", answer.measured.peak);
+    assert!(answer.measured.peak <= Bytes::mib(24));
+}

@@ -91,10 +91,9 @@ impl Question {
         }
         let threads = self.threads as u64;
         let lists = Tops::bytes_for(codec, metric, dimension, queries, self.candidates).get();
-        let prepared = Queries::bytes_for(codec, metric, dimension, queries).get();
         let left = queries.saturating_mul(self.listed).saturating_mul(LEFT_BYTES) as u64;
         let hands = hands_bytes(shape.layout()).saturating_mul(threads);
-        lists.saturating_mul(threads + 1).saturating_add(prepared).saturating_add(left).saturating_add(hands)
+        lists.saturating_mul(threads + 1).saturating_add(left).saturating_add(hands)
     }
 
     /// About what will be read of lower planes: the blocks that rows anywhere are in, less those that are there.

@@ -24,9 +24,6 @@ pub(super) const LEFT_BYTES: usize = size_of::<Left>();
 
 /// What a thread of this stage takes for the blocks in its hands.
 pub(super) fn hands_bytes(layout: crate::Layout) -> u64 {
-    if layout.lower_bytes() == 0 {
-        return 0;
-    }
     (Around::heap_bytes(layout.upper_bytes()) + Around::heap_bytes(layout.lower_bytes())) as u64
 }
 

@@ -177,7 +177,7 @@ impl Index {
             return Err(VecError::NoOriginals);
         }
         let threads = match search.threads {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            0 => super::encode::threads(),
             threads => threads,
         };
         let signs = view.shape.layout().lower_bytes() > 0;

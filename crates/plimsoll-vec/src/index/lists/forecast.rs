@@ -42,31 +42,32 @@ pub(super) fn piece_blocks(block_bytes: u64) -> u64 {
 impl Question {
     /// What so many queries take at once beside codes, in lists.
     pub(in crate::index) fn lists_bytes(&self, shape: &Shape, probed: Probed, queries: usize) -> u64 {
-        needs(self, shape, probed, queries)
+        let Shape { codec, metric, dimension, .. } = *shape;
+        let (threads, candidates) = (self.threads as u64, self.listed as u64);
+        let hit = size_of::<Hit>() as u64;
+        let one = Queries::bytes_for(codec, metric, dimension, 1).get() + size_of::<Queries>() as u64;
+        // A list of the best for each thread, and the lists that are looked into.
+        let best = threads * (candidates * hit + 48) + candidates * hit;
+        let wants = probed.lists as u64 * (hit + 8 + 8 + 4);
+        let each = one + best + wants;
+        let many = GROUP.min(queries.max(1));
+        let group = Queries::bytes_for(codec, metric, dimension, many).get()
+            + Tops::bytes_for(codec, metric, dimension, many, 1).get()
+            + Tops::bytes_for(codec, metric, dimension, 1, 1).get()
+            + (many * dimension * 4) as u64;
+        let again = if self.again { threads * dimension as u64 * 8 } else { 0 };
+        let middles = Division::nearest_bytes(metric, dimension, probed.lists, self.threads);
+        let marks = probed.of.div_ceil(64) as u64 * 8 + probed.of as u64 * 40;
+        // The second stage of planes asks for all queries together.
+        let lower = match self.lower_bytes(shape, queries) {
+            0 => 0,
+            lower => lower.saturating_add(Queries::bytes_for(codec, metric, dimension, queries).get()),
+        };
+        each.saturating_mul(queries as u64)
+            .saturating_add(copies_bytes(queries, dimension))
+            .saturating_add(threads * group + again + middles + marks)
+            .saturating_add(lower)
     }
-}
-
-fn needs(question: &Question, shape: &Shape, probed: Probed, queries: usize) -> u64 {
-    let Shape { codec, metric, dimension, .. } = *shape;
-    let (threads, candidates) = (question.threads as u64, question.listed as u64);
-    let hit = size_of::<Hit>() as u64;
-    let one = Queries::bytes_for(codec, metric, dimension, 1).get() + size_of::<Queries>() as u64;
-    // A list of the best for each thread, and the lists that are looked into.
-    let best = threads * (candidates * hit + 48) + candidates * hit;
-    let wants = probed.lists as u64 * (hit + 8 + 8 + 4);
-    let each = one + best + wants;
-    let many = GROUP.min(queries.max(1));
-    let group = Queries::bytes_for(codec, metric, dimension, many).get()
-        + Tops::bytes_for(codec, metric, dimension, many, 1).get()
-        + Tops::bytes_for(codec, metric, dimension, 1, 1).get()
-        + (many * dimension * 4) as u64;
-    let again = if question.again { threads * dimension as u64 * 8 } else { 0 };
-    let middles = Division::nearest_bytes(metric, dimension, probed.lists, question.threads);
-    let marks = probed.of.div_ceil(64) as u64 * 8 + probed.of as u64 * 40;
-    each.saturating_mul(queries as u64)
-        .saturating_add(copies_bytes(queries, dimension))
-        .saturating_add(threads * group + again + middles + marks)
-        .saturating_add(question.lower_bytes(shape, queries))
 }
 
 /// The way of doing it that reads least: with all codes in memory if they fit, else with as many queries a pass as there
@@ -81,7 +82,7 @@ pub(super) fn forecast(
     let all = stock.codes_bytes;
     let slots = question.threads + 2;
     let chunk_blocks = (CHUNK_BYTES / block.max(1)).max(1);
-    let needs = |queries: usize| needs(question, shape, probed, queries);
+    let needs = |queries: usize| question.lists_bytes(shape, probed, queries);
     let ring = |blocks: u64| slot_bytes(blocks * block).saturating_mul(slots as u64);
     // Pieces end at whole pages in the pool.
     let whole = all + all / 64 + (512 << 10);
