@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 use plimsoll::{Bytes, Engine};
 use plimsoll_vec::input::npy_head;
 use plimsoll_vec::neural::{NeuralCodec, NeuralShape};
-use program::{run as plimsoll, words};
-use serde_json::Value;
+use program::{report as json, run as plimsoll, said};
 
 const DIMENSION: usize = 32;
 
@@ -35,19 +34,6 @@ fn vectors(folder: &Path, name: &str, rows: u32) -> PathBuf {
     let path = folder.join(name);
     std::fs::write(&path, bytes).unwrap();
     path
-}
-
-fn json(args: &[&str]) -> Value {
-    let output = plimsoll(&[args, &["--json"]].concat());
-    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
-}
-
-fn said(args: &[&str], code: i32) -> String {
-    let output = plimsoll(args);
-    let text = words(&output.stderr);
-    assert_eq!(output.status.code(), Some(code), "{args:?}: {text}");
-    text
 }
 
 #[test]

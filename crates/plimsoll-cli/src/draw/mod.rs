@@ -1,7 +1,8 @@
-//! Drawing for people: styles, tables and bars, in plain text when the reader is no terminal.
+//! Drawing for people: styles, tables and bars, in plain text when the reader is no terminal, and pictures.
 
 mod bar;
 mod pen;
+pub(crate) mod picture;
 mod table;
 mod wrap;
 

@@ -26,3 +26,18 @@ pub fn words(bytes: &[u8]) -> String {
     let words: Vec<&str> = text.split_whitespace().filter(|word| *word != "│").collect();
     words.join(" ")
 }
+
+/// What a command that succeeds reports.
+pub fn report(args: &[&str]) -> serde_json::Value {
+    let output = run(&[args, &["--json"]].concat());
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// What a command says that ends with this code.
+pub fn said(args: &[&str], code: i32) -> String {
+    let output = run(args);
+    let text = words(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{args:?}: {text}");
+    text
+}

@@ -143,8 +143,8 @@ impl Index {
         let budget = Budget::new(account.clone());
         let open = |entry: &Entry| {
             let shape = (manifest.shape.codec, manifest.shape.dimension);
-            let lists =
-                entry.lists.then_some(()).and(manifest.division.as_ref()).map(|learned| learned.lists);
+            let learned = manifest.division.as_ref().filter(|_| entry.lists);
+            let lists = learned.map(|learned| learned.lists);
             Segment::open(folder, entry.number, shape, entry.first_id, manifest.shape.originals, lists)
                 .map(Arc::new)
         };

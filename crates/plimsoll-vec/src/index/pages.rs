@@ -53,7 +53,7 @@ impl Pages {
         self.cached.stats().bytes.get()
     }
 
-    /// Gives back what is dearest to keep, until so much is.
+    /// Gives back what is cheapest to have again, until so much is.
     pub(super) fn give(&self, bytes: u64) {
         if bytes > 0 {
             self.cached.evict(Bytes::new(bytes));

@@ -131,16 +131,10 @@ impl Index {
 
     /// What is kept of earlier searches gives way to what was forecast of this one.
     fn make_room(&self, forecast: &Forecast) {
-        if forecast.lists.is_some() {
-            self.keep().clear();
-            if self.shelf().bytes() > forecast.kept.get() {
-                self.shelf().clear();
-            }
-            self.budget().trim();
-        } else {
-            self.shelf().clear();
-            self.keep().shrink(forecast.kept.get(), self.budget());
-        }
+        let kept = forecast.kept.get();
+        let (whole, by_lists) = if forecast.lists.is_some() { (0, kept) } else { (kept, 0) };
+        self.keep().shrink(whole, self.budget());
+        self.shelf().shrink(by_lists, self.budget());
         let standing = self.budget().standing();
         let needed = (forecast.peak.get() + self.pages().bytes()).saturating_sub(standing.used());
         self.pages().give(needed.saturating_sub(standing.room));

@@ -6,14 +6,7 @@ use std::error::Error;
 use plotters::prelude::*;
 
 use super::ReplayRow;
-
-const SIZE: (u32, u32) = (900, 560);
-const TITLE: u32 = 56;
-/// A screen's own font without serifs; the picture brings none.
-const FONT: &str = "system-ui, sans-serif";
-const INK: RGBColor = RGBColor(0x33, 0x33, 0x33);
-const FAINT: RGBColor = RGBColor(0xE4, 0xE4, 0xE4);
-const DIM: RGBColor = RGBColor(0x77, 0x77, 0x77);
+use crate::draw::picture::{DIM, FAINT, FONT, INK, begin};
 
 /// Colours that people who see colours differently tell apart too (Okabe and Ito).
 fn color(policy: &str) -> RGBColor {
@@ -36,11 +29,7 @@ pub(super) fn draw(rows: &[ReplayRow], title: &str) -> Result<String, String> {
 }
 
 fn picture(text: &mut String, rows: &[ReplayRow], title: &str) -> Result<(), Box<dyn Error>> {
-    let root = SVGBackend::with_string(text, SIZE).into_drawing_area();
-    root.fill(&WHITE)?;
-    let bold = FontDesc::new(FontFamily::Name(FONT), 23.0, FontStyle::Bold);
-    root.draw_text(&format!("Blocks found at the front of a prompt: {title}"), &bold.color(&INK), (24, 16))?;
-    let (_, below) = root.split_vertically(TITLE);
+    let (root, below) = begin(text, &format!("Blocks found at the front of a prompt: {title}"))?;
     let capacities = || rows.iter().map(|row| row.capacity);
     let least = capacities().fold(f64::INFINITY, f64::min) * 0.9;
     let most = capacities().fold(0.0, f64::max) * 1.1;

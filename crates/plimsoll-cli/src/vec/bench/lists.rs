@@ -1,13 +1,10 @@
 //! Lists: what looking into few of them finds, and how fast.
 
-use std::time::Instant;
-
 use plimsoll_vec::index::{Index, Probe, Search, Shape};
 use plimsoll_vec::{Codec, Metric};
 
 use super::trial::{BATCH, Bench, K};
 use crate::CliError;
-use crate::bench::{median, memory::read_rate};
 use crate::vec::budget;
 
 /// Lists that are looked into.
@@ -38,21 +35,13 @@ impl Bench<'_> {
             let all = index.search(&self.queries, &search)?;
             let Some(probed) = all.forecast.lists else { continue };
             let recall = self.recall(&all);
-            let (mut took, mut limit) = (Vec::new(), Vec::new());
-            for turn in 0..self.settings.turns {
-                let first = if queries == 1 { turn * dimension } else { 0 };
-                let part = &self.queries[first..first + queries * dimension];
-                let began = Instant::now();
-                index.search(part, &search)?;
-                took.push(began.elapsed().as_secs_f64());
-                limit.extend(read_rate(self.settings.threads));
-            }
+            let (took, limit) = self.timed(&index, &search, queries)?;
             let name = if queries == 1 { "one query".to_owned() } else { format!("batch {queries}") };
             let work = format!("ivf {codec}, {name}, {} of {} lists{looked}", probed.lists, probed.of);
             // What queries look at, each for itself.
             let rows = index.facts().vectors * probed.lists as u64 / probed.of as u64;
             let bytes = rows * codec.row_bytes(dimension) as u64 * queries as u64;
-            self.row(work, queries as u64, median(took), bytes, median(limit), recall);
+            self.row(work, queries as u64, took, bytes, limit, recall);
         }
         drop(index);
         let _ = std::fs::remove_dir_all(&folder);

@@ -5,14 +5,8 @@ use std::error::Error;
 use plotters::prelude::*;
 
 use super::BenchRow;
+use crate::draw::picture::{DIM, FAINT, FONT, INK, begin};
 
-const SIZE: (u32, u32) = (900, 560);
-const TITLE: u32 = 56;
-/// A screen's own font without serifs; the picture brings none.
-const FONT: &str = "system-ui, sans-serif";
-const INK: RGBColor = RGBColor(0x33, 0x33, 0x33);
-const FAINT: RGBColor = RGBColor(0xE4, 0xE4, 0xE4);
-const DIM: RGBColor = RGBColor(0x77, 0x77, 0x77);
 /// Colours that people who see colours differently tell apart too (Okabe and Ito).
 const COLORS: [RGBColor; 8] = [
     RGBColor(0xD5, 0x5E, 0x00),
@@ -51,11 +45,7 @@ fn series(rows: &[BenchRow]) -> Vec<Series> {
 }
 
 fn picture(text: &mut String, series: &[Series]) -> Result<(), Box<dyn Error>> {
-    let root = SVGBackend::with_string(text, SIZE).into_drawing_area();
-    root.fill(&WHITE)?;
-    let bold = FontDesc::new(FontFamily::Name(FONT), 23.0, FontStyle::Bold);
-    root.draw_text("Queries a second for what is found", &bold.color(&INK), (24, 16))?;
-    let (_, below) = root.split_vertically(TITLE);
+    let (root, below) = begin(text, "Queries a second for what is found")?;
     let points = || series.iter().flat_map(|(_, points)| points);
     let from = points().map(|at| at.0).fold(1.0, f64::min) - 0.02;
     let least = points().map(|at| at.1).fold(f64::INFINITY, f64::min).clamp(1e-3, 1e12) * 0.8;

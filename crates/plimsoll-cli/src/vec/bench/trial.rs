@@ -100,20 +100,10 @@ impl Bench<'_> {
         }
         let recall = self.recall(&first);
         let looked = if again > 1 { format!(", {again}× looked at again") } else { String::new() };
-        let dimension = self.settings.dimension;
         for (queries, name) in [(1, "one query"), (BATCH, "batch 100")] {
-            let mut took = Vec::new();
-            let mut limit = Vec::new();
-            for turn in 0..self.settings.turns {
-                let first = if queries == 1 { turn * dimension } else { 0 };
-                let part = &self.queries[first..first + usize::try_from(queries).unwrap_or(1) * dimension];
-                let began = Instant::now();
-                index.search(part, &search)?;
-                took.push(began.elapsed().as_secs_f64());
-                limit.extend(read_rate(self.settings.threads));
-            }
+            let (took, limit) = self.timed(&index, &search, usize::try_from(queries).unwrap_or(1))?;
             let work = format!("{codec}, {name}{looked}");
-            self.row(work, queries, median(took), codes(&index, codec), median(limit), recall);
+            self.row(work, queries, took, codes(&index, codec), limit, recall);
         }
         if codec != Codec::F32 && codec != Codec::Int4 && codec != Codec::Binary {
             drop(index);
@@ -121,6 +111,26 @@ impl Bench<'_> {
             let _ = std::fs::remove_dir_all(self.home.join(codec.name()));
         }
         Ok(())
+    }
+
+    /// The middle of several turns: seconds, and what memory was read with between them. One query is another each turn.
+    pub(super) fn timed(
+        &self,
+        index: &Index,
+        search: &Search,
+        queries: usize,
+    ) -> Result<(f64, f64), CliError> {
+        let dimension = self.settings.dimension;
+        let (mut took, mut limit) = (Vec::new(), Vec::new());
+        for turn in 0..self.settings.turns {
+            let first = if queries == 1 { turn * dimension } else { 0 };
+            let part = &self.queries[first..first + queries * dimension];
+            let began = Instant::now();
+            index.search(part, search)?;
+            took.push(began.elapsed().as_secs_f64());
+            limit.extend(read_rate(self.settings.threads));
+        }
+        Ok((median(took), median(limit)))
     }
 
     /// An index four times its budget.

@@ -41,6 +41,15 @@ impl NearestStored<'_> {
         (row * dimension..(row + 1) * dimension).map(number).collect()
     }
 
+    /// The rows that may be found: their keys and numbers.
+    pub(super) fn live(&self, shape: &NearestShape) -> Vec<(u32, Vec<f64>)> {
+        (self.first..)
+            .zip(0..shape.rows as usize)
+            .filter(|(_, row)| self.is_live(*row))
+            .map(|(number, row)| (number, self.row(shape, row)))
+            .collect()
+    }
+
     /// A query's numbers.
     pub(super) fn query(&self, shape: &NearestShape, query: usize) -> Vec<f64> {
         let dimension = shape.dimension as usize;
@@ -66,11 +75,7 @@ pub(super) fn key(measure: Measure, query: &[f64], row: &[f64], number: u32) -> 
 
 /// The search of [`Kernels::nearest`](crate::Kernels::nearest). All scores of a query are made and sorted.
 pub fn nearest(shape: &NearestShape, stored: &NearestStored<'_>, lists: &mut [u8]) {
-    let live: Vec<_> = (stored.first..)
-        .zip(0..shape.rows as usize)
-        .filter(|(_, row)| stored.is_live(*row))
-        .map(|(number, row)| (number, stored.row(shape, row)))
-        .collect();
+    let live = stored.live(shape);
     let list_bytes = shape.k as usize * 8;
     for (list, at) in lists.chunks_mut(list_bytes).zip(0..) {
         let query = stored.query(shape, at);

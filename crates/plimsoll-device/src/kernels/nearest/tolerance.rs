@@ -38,11 +38,7 @@ pub fn found(
     before: &[u8],
     found: &[u8],
 ) -> Result<(), String> {
-    let live: Vec<_> = (stored.first..)
-        .zip(0..shape.rows as usize)
-        .filter(|(_, row)| stored.is_live(*row))
-        .map(|(number, row)| (number, stored.row(shape, row)))
-        .collect();
+    let live = stored.live(shape);
     let list_bytes = shape.k as usize * 8;
     for (at, (before, found)) in before.chunks(list_bytes).zip(found.chunks(list_bytes)).enumerate() {
         let query = stored.query(shape, at);

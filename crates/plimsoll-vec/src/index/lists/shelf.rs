@@ -39,6 +39,14 @@ impl Shelf {
         self.lock().clear();
     }
 
+    /// Lets go of everything where there is more than this.
+    pub(in crate::index) fn shrink(&self, most: u64, budget: &Budget) {
+        if self.bytes() > most {
+            self.clear();
+            budget.trim();
+        }
+    }
+
     /// Those of these pieces that are there, and room for others while there are less than `most` bytes; `length` says how
     /// long a piece is. What is refused is not there.
     pub(super) fn take(
