@@ -6,7 +6,7 @@
 //!
 //! Vectors are near one of 1,000 centres, all numbers nearly normal, from a fixed seed; queries are of the same kind.
 //! Figures are medians of turns that alternate with a plain read of the same memory. `--write FOLDER` leaves vectors and
-//! queries as .npy files for other engines.
+//! queries as .npy files for other engines; `--path avx2` takes other instructions than the best.
 
 #![expect(
     clippy::cast_precision_loss,
@@ -37,6 +37,7 @@ struct Settings {
     spread: f32,
     metric: Metric,
     codecs: Vec<Codec>,
+    path: Path,
     write: Option<PathBuf>,
 }
 
@@ -58,7 +59,7 @@ fn main() -> Result<(), Failure> {
         settings.queries,
         settings.metric,
         settings.threads,
-        Path::best().name()
+        settings.path.name()
     );
     println!("codec   encode/s  one ms    GB/s  of read  batch ms      QPS  recall@{K}");
     let mut exact = None;
@@ -83,6 +84,7 @@ impl Settings {
             spread: 1.0,
             metric: Metric::Cosine,
             codecs: Codec::ALL.to_vec(),
+            path: Path::best(),
             write: None,
         };
         let mut arguments = arguments;
@@ -96,6 +98,10 @@ impl Settings {
                 "--spread" => settings.spread = value.parse()?,
                 "--metric" => settings.metric = value.parse()?,
                 "--codecs" => settings.codecs = value.split(',').map(str::parse).collect::<Result<_, _>>()?,
+                "--path" => {
+                    let named = Path::here().find(|path| path.name() == value);
+                    settings.path = named.ok_or_else(|| format!("this processor has no {value}"))?;
+                }
                 "--write" => settings.write = Some(value.into()),
                 _ => return Err(format!("there is no option {name}").into()),
             }
@@ -234,14 +240,14 @@ fn measure(
     } else {
         &[Way::All]
     };
-    let all = Queries::new(codec, metric, dimension, asked)?;
+    let all = Queries::on(settings.path, codec, metric, dimension, asked)?;
     let mut found = Vec::new();
     for way in ways {
         let kept = if let Way::Signs(kept) = way { *kept } else { K };
         let ones: Vec<Queries> = asked
             .chunks_exact(dimension)
             .take(TURNS)
-            .map(|query| Queries::new(codec, metric, dimension, query))
+            .map(|query| Queries::on(settings.path, codec, metric, dimension, query))
             .collect::<Result<_, _>>()?;
         let mut one_lists = vec![Tops::new(&ones[0], kept)?; parts.len()];
         let mut lists = vec![Tops::new(&all, kept)?; parts.len()];

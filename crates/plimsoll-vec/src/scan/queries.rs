@@ -32,7 +32,7 @@ impl Queries {
     }
 
     /// The same, for the instructions of a path that this processor has.
-    pub(crate) fn on(
+    pub fn on(
         path: Path,
         codec: Codec,
         metric: Metric,

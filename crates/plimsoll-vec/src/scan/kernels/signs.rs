@@ -15,7 +15,7 @@ pub(crate) struct SignRows<'a> {
     /// How many planes, at most 8.
     pub count: usize,
     /// The signs that will be asked for next, or none: they lie apart, where the processor would not look ahead.
-    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "only AVX-512 asks ahead"))]
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "only registers of x86 ask ahead"))]
     pub next: &'a [u8],
 }
 
@@ -117,29 +117,182 @@ pub(crate) fn unpack_row(signs: &[u8], row: usize, lower: &[u8], levels: &mut [u
     }
 }
 
+/// Up to eight bytes, the rest zero.
+///
+/// # Safety
+/// `wide` bytes can be read.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn word_at(from: *const u8, wide: usize) -> u64 {
+    // SAFETY: the caller's.
+    unsafe {
+        if wide == 8 {
+            return from.cast::<u64>().read_unaligned();
+        }
+        let mut word = 0;
+        for at in 0..wide {
+            word |= u64::from(*from.add(at)) << (8 * at);
+        }
+        word
+    }
+}
+
 #[cfg(target_arch = "x86_64")]
 pub(super) mod avx2 {
-    //! The plain loops with the instruction that counts bits.
+    //! Four rows at once: a register has a word of each. There is no instruction that counts the bits of a register, so those
+    //! of half bytes are looked up.
 
-    use super::SignRows;
+    #[allow(
+        clippy::wildcard_imports,
+        reason = "the names are those of the instructions; not found where tests are built"
+    )]
+    use std::arch::x86_64::*;
+
+    use super::{SignRows, word_at};
     use crate::BLOCK_ROWS;
+    use crate::code::LEVEL_BYTES;
+
+    /// Words whose bits can be counted in bytes before these are full.
+    const WORDS: usize = 31;
 
     /// As [`super::weigh`].
     #[target_feature(enable = "popcnt,avx2,bmi1,bmi2")]
     pub(crate) fn weigh(rows: &SignRows, sums: &mut [i32; BLOCK_ROWS]) {
-        super::weigh(rows, sums);
+        rows.check();
+        match rows.count {
+            4 => counts::<4, false>(rows, sums),
+            8 => counts::<8, false>(rows, sums),
+            _ => super::weigh(rows, sums),
+        }
     }
 
     /// As [`super::differ`].
     #[target_feature(enable = "popcnt,avx2,bmi1,bmi2")]
     pub(crate) fn differ(rows: &SignRows, sums: &mut [i32; BLOCK_ROWS]) {
-        super::differ(rows, sums);
+        rows.check();
+        if rows.count == 1 { counts::<1, true>(rows, sums) } else { super::differ(rows, sums) }
+    }
+
+    #[inline]
+    #[target_feature(enable = "popcnt,avx2,bmi1,bmi2")]
+    fn counts<const PLANES: usize, const DIFFER: bool>(rows: &SignRows, sums: &mut [i32; BLOCK_ROWS]) {
+        let whole = rows.bytes / 8;
+        let rest = if rows.bytes.is_multiple_of(8) { [0; BLOCK_ROWS] } else { rows.words(whole) };
+        let words = rows.bytes.div_ceil(8);
+        for four in 0..BLOCK_ROWS / 4 {
+            let mut apart = [_mm256_setzero_si256(); PLANES];
+            for first in (0..words).step_by(WORDS) {
+                let mut counted = [_mm256_setzero_si256(); PLANES];
+                for word in first..words.min(first + WORDS) {
+                    let ahead = (word * BLOCK_ROWS + four * 4) * 8;
+                    // SAFETY: four words of this block, which was checked, or of the copy.
+                    let bits = unsafe {
+                        if word < whole {
+                            _mm256_loadu_si256(rows.signs.as_ptr().add(ahead).cast())
+                        } else {
+                            _mm256_loadu_si256(rest.as_ptr().add(four * 4).cast())
+                        }
+                    };
+                    if ahead < rows.next.len() {
+                        // SAFETY: within the slice; and a prefetch reads nothing.
+                        unsafe { _mm_prefetch::<_MM_HINT_T0>(rows.next.as_ptr().add(ahead).cast()) };
+                    }
+                    let planes = &rows.planes[word * PLANES..][..PLANES];
+                    for (counted, mask) in counted.iter_mut().zip(planes) {
+                        *counted = _mm256_add_epi8(*counted, bits_of_bytes::<DIFFER>(bits, *mask));
+                    }
+                }
+                for (apart, counted) in apart.iter_mut().zip(counted) {
+                    *apart = _mm256_add_epi64(*apart, _mm256_sad_epu8(counted, _mm256_setzero_si256()));
+                }
+            }
+            // Horner's way, from the last plane, which counts less than nothing.
+            let mut sum = apart[PLANES - 1];
+            if PLANES > 1 {
+                sum = _mm256_sub_epi64(_mm256_setzero_si256(), sum);
+                for plane in apart[..PLANES - 1].iter().rev() {
+                    sum = _mm256_add_epi64(_mm256_add_epi64(sum, sum), *plane);
+                }
+            }
+            let mut four_sums = [0_i64; 4];
+            // SAFETY: four integers of 64 bits.
+            unsafe { _mm256_storeu_si256(four_sums.as_mut_ptr().cast(), sum) };
+            for (sum, wide) in sums[four * 4..].iter_mut().zip(four_sums) {
+                #[expect(clippy::cast_possible_truncation, reason = "at most 2^8 times the bits of a row")]
+                let narrow = wide as i32;
+                *sum = narrow;
+            }
+        }
+    }
+
+    /// How many bits each byte of `bits` has in common with the mask, or has not like it.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn bits_of_bytes<const DIFFER: bool>(bits: __m256i, mask: u64) -> __m256i {
+        let mask = _mm256_set1_epi64x(mask.cast_signed());
+        let kept = if DIFFER { _mm256_xor_si256(bits, mask) } else { _mm256_and_si256(bits, mask) };
+        let half = _mm256_set1_epi8(15);
+        let table =
+            _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4));
+        let lower = _mm256_shuffle_epi8(table, _mm256_and_si256(kept, half));
+        let upper = _mm256_shuffle_epi8(table, _mm256_and_si256(_mm256_srli_epi16::<4>(kept), half));
+        _mm256_add_epi8(lower, upper)
     }
 
     /// As [`super::unpack`].
     #[target_feature(enable = "popcnt,avx2,bmi1,bmi2")]
     pub(crate) fn unpack(signs: &[u8], bytes: usize, lower: &[u8], places: usize, levels: &mut [u8]) {
-        super::unpack(signs, bytes, lower, places, levels);
+        assert!(signs.len() >= bytes * BLOCK_ROWS && levels.len() >= places * BLOCK_ROWS);
+        assert!(places >= bytes.next_multiple_of(8) * 8);
+        assert!(lower.is_empty() || lower.len() >= bytes * 3 * BLOCK_ROWS);
+        // SAFETY: sixteen bytes.
+        let table = _mm256_broadcastsi128_si256(unsafe { _mm_loadu_si128(LEVEL_BYTES.as_ptr().cast()) });
+        for row in 0..BLOCK_ROWS {
+            for word in 0..bytes.div_ceil(8) {
+                // A word of the row's signs or of a plane; the last may not be whole.
+                let wide = (bytes - word * 8).min(8);
+                // SAFETY: words of these rows, whose lengths were checked.
+                let (sign, under) = unsafe {
+                    let sign = word_at(signs.as_ptr().add(word * 8 * BLOCK_ROWS + row * wide), wide);
+                    let plane = |plane: usize| {
+                        word_at(lower.as_ptr().add((row * 3 + plane) * bytes + word * 8), wide)
+                    };
+                    (sign, (!lower.is_empty()).then(|| [plane(0), plane(1), plane(2)]))
+                };
+                for half in 0..2 {
+                    let eights = match under {
+                        None => spread::<2>(sign, half),
+                        Some([first, second, third]) => {
+                            let upper = _mm256_or_si256(spread::<8>(sign, half), spread::<4>(first, half));
+                            let below = _mm256_or_si256(spread::<2>(second, half), spread::<1>(third, half));
+                            _mm256_shuffle_epi8(table, _mm256_or_si256(upper, below))
+                        }
+                    };
+                    // SAFETY: places are whole words of 64, as many as these; lengths were checked.
+                    unsafe {
+                        let to = levels.as_mut_ptr().add(row * places + word * 64 + half * 32);
+                        _mm256_storeu_si256(to.cast(), eights);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The 32 bits of a half of a word as bytes: `ONE` where they are set, else 0.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn spread<const ONE: i8>(word: u64, half: usize) -> __m256i {
+        #[expect(clippy::cast_possible_truncation, reason = "the half that is wanted")]
+        let bits = _mm256_set1_epi32(((word >> (32 * half)) as u32).cast_signed());
+        let byte_of = _mm256_setr_epi64x(
+            0x0000_0000_0000_0000,
+            0x0101_0101_0101_0101,
+            0x0202_0202_0202_0202,
+            0x0303_0303_0303_0303,
+        );
+        let bit_of = _mm256_set1_epi64x(0x8040_2010_0804_0201_u64.cast_signed());
+        let alone = _mm256_and_si256(_mm256_shuffle_epi8(bits, byte_of), bit_of);
+        _mm256_and_si256(_mm256_cmpeq_epi8(alone, bit_of), _mm256_set1_epi8(ONE))
     }
 }
 
@@ -153,7 +306,7 @@ pub(super) mod avx512 {
     )]
     use std::arch::x86_64::*;
 
-    use super::SignRows;
+    use super::{SignRows, word_at};
     use crate::BLOCK_ROWS;
     use crate::code::LEVEL_BYTES;
 
@@ -260,25 +413,6 @@ pub(super) mod avx512 {
                     _mm512_storeu_si512(levels.as_mut_ptr().add(row * places + word * 64).cast(), x);
                 }
             }
-        }
-    }
-
-    /// Up to eight bytes, the rest zero.
-    ///
-    /// # Safety
-    /// `wide` bytes can be read.
-    #[inline(always)]
-    unsafe fn word_at(from: *const u8, wide: usize) -> u64 {
-        // SAFETY: the caller's.
-        unsafe {
-            if wide == 8 {
-                return from.cast::<u64>().read_unaligned();
-            }
-            let mut word = 0;
-            for at in 0..wide {
-                word |= u64::from(*from.add(at)) << (8 * at);
-            }
-            word
         }
     }
 }
