@@ -7,6 +7,10 @@ use crate::{BLOCK_ROWS, Codec, Metric};
 /// Sums of a row that are kept apart: lane `l` has the numbers `l`, `l + 64`, ….
 pub(crate) const SUMS: usize = 64;
 
+/// How far ahead of what is looked at memory is asked for: the processor does so too, but not from one page into the next,
+/// nor from the start of a list.
+const AHEAD: usize = 4096;
+
 /// Rows of numbers against one query.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FloatRows<'a> {
@@ -120,6 +124,9 @@ unsafe fn pair<W: Wide, N: Number, const L2: bool>(
         let whole = dimension / SUMS * SUMS;
         let mut at = 0;
         while at < whole {
+            for line in (0..SUMS * N::BYTES).step_by(64) {
+                W::fetch(code.wrapping_add(at * N::BYTES + AHEAD + line));
+            }
             step::<W, N, L2>(query.add(at), code.add(at * N::BYTES), &mut sums);
             at += SUMS;
         }
