@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
-"""Vector search of other engines on the vectors that plimsoll-vec's example leaves.
+"""Vector search of other engines on the vectors that our benches leave.
 
-    cargo run --release -p plimsoll-vec --example scan_speed -- --write FOLDER
+    plimsoll vec bench --only lists --lists 1024 --leave FOLDER
     pip install numpy faiss-cpu usearch turbovec
-    crates/bench-compare/peers/vec.py FOLDER [ENGINE...]
+    crates/bench-compare/peers/vec.py FOLDER --metric l2 [ENGINE...]
 
-Two threads, ten nearest by cosine (vectors are brought to length one, then compared by product), one query and a batch of
-all; medians of turns that the engines take one after the other. Engines that are not installed are passed over.
+Without `--metric` by cosine, as plimsoll-vec's example `scan_speed --write FOLDER` searches: vectors are brought to length
+one, then compared by product. Two threads, ten nearest, one query and a batch of all; medians of turns that each engine
+takes one after the other, once it has had one that does not count: caches are as warm as they get. Engines that are not
+installed are passed over.
 """
 
+import argparse
 import os
 import statistics
 import sys
@@ -21,20 +24,21 @@ K = 10
 TURNS = 7
 
 
-def engines(base):
+def engines(base, l2):
     """Name and search of each engine: queries in, rows out."""
+    squares = (base**2).sum(axis=1) if l2 else None
 
     def exact(queries):
-        scores = queries @ base.T
-        top = np.argpartition(-scores, K, axis=1)[:, :K]
-        return top
+        scores = squares - 2 * (queries @ base.T) if l2 else -(queries @ base.T)
+        return np.argpartition(scores, K, axis=1)[:, :K]
 
     found = {"numpy f32": exact}
     try:
         import faiss
 
         faiss.omp_set_num_threads(2)
-        flat = faiss.IndexFlatIP(base.shape[1])
+        metric = faiss.METRIC_L2 if l2 else faiss.METRIC_INNER_PRODUCT
+        flat = faiss.IndexFlat(base.shape[1], metric)
         flat.add(base)
 
         def faiss_flat(queries, threshold):
@@ -43,35 +47,36 @@ def engines(base):
 
         found["faiss f32"] = lambda queries: faiss_flat(queries, 20)
         found["faiss f32 blas"] = lambda queries: faiss_flat(queries, 1)
-        int8 = faiss.IndexScalarQuantizer(base.shape[1], faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT)
+        int8 = faiss.IndexScalarQuantizer(base.shape[1], faiss.ScalarQuantizer.QT_8bit, metric)
         int8.train(base[:20000])
         int8.add(base)
         found["faiss sq8"] = lambda queries: int8.search(queries, K)[1]
-        found.update(faiss_lists(faiss, base))
+        found.update(faiss_lists(faiss, base, metric))
     except ImportError:
         print("faiss is not installed", file=sys.stderr)
     try:
         import usearch.index
+        from usearch.index import MetricKind
 
+        kind = MetricKind.L2sq if l2 else MetricKind.IP
+        scale = 127 / np.abs(base).max()
         for dtype in ("f32", "i8"):
-            rows = base if dtype == "f32" else np.round(base * 127 / np.abs(base).max()).astype(np.int8)
+            rows = base if dtype == "f32" else np.round(base * scale).astype(np.int8)
 
-            def usearch(queries, rows=rows, dtype=dtype):
+            def usearch_exact(queries, rows=rows, dtype=dtype):
                 if dtype == "i8":
-                    queries = np.round(queries * 127 / np.abs(queries).max()).astype(np.int8)
-                return usearch_exact(rows, queries)
+                    queries = np.clip(np.round(queries * scale), -127, 127).astype(np.int8)
+                keys = usearch.index.search(rows, queries, K, kind, exact=True, threads=2).keys
+                return keys.reshape(len(queries), -1)
 
-            def usearch_exact(rows, queries):
-                from usearch.index import MetricKind, search
-
-                return search(rows, queries, K, MetricKind.IP, exact=True, threads=2).keys.reshape(len(queries), -1)
-
-            found[f"usearch {dtype} exact"] = usearch
+            found[f"usearch {dtype} exact"] = usearch_exact
     except ImportError:
         print("usearch is not installed", file=sys.stderr)
     try:
         import turbovec
 
+        if l2:
+            raise ImportError("it compares by product alone")
         index = turbovec.TurboQuantIndex(base.shape[1], 4)
         index.add(base)
         found["turbovec 4-bit"] = lambda queries: np.asarray(index.search(queries, K)[1]).reshape(len(queries), -1)
@@ -80,13 +85,13 @@ def engines(base):
     return found
 
 
-def faiss_lists(faiss, base):
+def faiss_lists(faiss, base, metric):
     """FAISS's lists: 4-bit codes with a second look, and vectors as they are, with more and more lists looked into."""
     found = {}
     dimension = base.shape[1]
     lists = min(1024, len(base) // 39)
     for kind in (f"IVF{lists},PQ{dimension // 2}x4fs", f"IVF{lists},Flat"):
-        index = faiss.index_factory(dimension, kind, faiss.METRIC_INNER_PRODUCT)
+        index = faiss.index_factory(dimension, kind, metric)
         begun = time.perf_counter()
         index.train(base[: 256 * lists])
         index.add(base)
@@ -105,31 +110,33 @@ def faiss_lists(faiss, base):
 
 
 def main():
-    folder = sys.argv[1]
-    base = np.load(f"{folder}/base.npy")
-    queries = np.load(f"{folder}/queries.npy")
-    for vectors in (base, queries):
-        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    found = engines(base)
-    if len(sys.argv) > 2:
-        found = {name: search for name, search in found.items() if name.startswith(("numpy", *sys.argv[2:]))}
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("folder")
+    asked.add_argument("engines", nargs="*", help="the beginnings of their names")
+    asked.add_argument("--metric", choices=("cosine", "l2"), default="cosine")
+    asked = asked.parse_args()
+    base = np.load(f"{asked.folder}/base.npy")
+    queries = np.load(f"{asked.folder}/queries.npy")
+    if asked.metric == "cosine":
+        for vectors in (base, queries):
+            vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    found = engines(base, asked.metric == "l2")
+    if asked.engines:
+        found = {name: search for name, search in found.items() if name.startswith(("numpy", *asked.engines))}
     truth = found["numpy f32"](queries)
-    one = {name: [] for name in found}
-    batch = {name: [] for name in found}
-    rows = {}
-    for turn in range(TURNS):
-        for name, search in found.items():
+    print(f"{'engine':<36} {'one ms':>8} {'batch QPS':>10}  recall@{K}")
+    for name, search in found.items():
+        one, batch = [], []
+        for turn in range(TURNS + 1):
             begun = time.perf_counter()
             search(queries[turn : turn + 1])
-            one[name].append(time.perf_counter() - begun)
+            one.append(time.perf_counter() - begun)
             begun = time.perf_counter()
-            rows[name] = search(queries)
-            batch[name].append(time.perf_counter() - begun)
-    print(f"{'engine':<36} {'one ms':>8} {'batch QPS':>10}  recall@{K}")
-    for name in found:
-        right = sum(len(set(a) & set(b)) for a, b in zip(truth.tolist(), np.asarray(rows[name]).tolist()))
-        ms = statistics.median(one[name]) * 1e3
-        qps = len(queries) / statistics.median(batch[name])
+            rows = search(queries)
+            batch.append(time.perf_counter() - begun)
+        right = sum(len(set(a) & set(b)) for a, b in zip(truth.tolist(), np.asarray(rows).tolist()))
+        ms = statistics.median(one[1:]) * 1e3
+        qps = len(queries) / statistics.median(batch[1:])
         print(f"{name:<36} {ms:>8.2f} {qps:>10.0f}  {right / truth.size:.4f}")
 
 

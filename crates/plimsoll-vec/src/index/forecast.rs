@@ -4,6 +4,7 @@ use plimsoll::Bytes;
 
 use super::lists::Probed;
 use super::lower::{LEFT_BYTES, hands_bytes};
+use super::rerank::again_bytes;
 use super::{Shape, VecError};
 use crate::scan::Queries;
 use crate::top::{Hit, Tops};
@@ -58,7 +59,7 @@ pub(super) struct Stock {
     pub(super) blocks: u64,
     /// Of the codes, those in memory already.
     pub(super) kept_bytes: u64,
-    /// Blocks that were read one by one and are still there.
+    /// Blocks of lower planes that were read one by one and are still there.
     pub(super) pages_bytes: u64,
     /// Memory that is free for this search, with that of what is kept.
     pub(super) room: u64,
@@ -77,10 +78,15 @@ impl Question {
         let lists = |k| Tops::bytes_for(codec, metric, dimension, queries, k).get().saturating_mul(threads);
         let hits = queries.saturating_mul(self.listed).saturating_mul(size_of::<Hit>()) as u64;
         let lower = self.lower_bytes(shape, queries);
-        let again = if self.again { (self.threads * dimension * 8) as u64 } else { 0 };
+        let again = self.again_bytes(shape, queries);
         [prepared, lists(self.listed), hits, lower, again, copies_bytes(queries, dimension)]
             .into_iter()
             .fold(0, u64::saturating_add)
+    }
+
+    /// What a second look takes, if there is one.
+    pub(super) fn again_bytes(&self, shape: &Shape, queries: usize) -> u64 {
+        if self.again { again_bytes(shape, queries, self.candidates, self.threads) } else { 0 }
     }
 
     /// What the second stage of planes takes: lists of candidates, what the signs left, and blocks in hands.

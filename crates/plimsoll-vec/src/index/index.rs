@@ -169,7 +169,7 @@ impl Index {
             None => None,
         };
         let charges = Mutex::new(charges);
-        let pages = Pages::new(budget.cached("lower planes"));
+        let pages = Pages::new(&budget);
         let segments = segments.into_iter().zip(dead).collect();
         let view = View { shape, division, segments, young: Vec::new() };
         let mut index = Self {

@@ -48,7 +48,7 @@ impl Run<'_> {
         let kept = self.index.keep().kept();
         let threads = self.threads.min(left.len() / ROWS_A_THREAD).max(1);
         let work = |part: &[Left]| self.part(part, &kept, queries);
-        let parts = cut(&left, threads);
+        let parts = cut(&left, threads, |left| block_of(left.0));
         let done: Vec<Result<(Tops, u64), VecError>> = std::thread::scope(|scope| {
             let (first, others) = parts.split_first().map_or((&[][..], &[][..]), |(a, b)| (*a, b));
             let others: Vec<_> = others.iter().map(|part| scope.spawn(|| work(part))).collect();
@@ -126,13 +126,13 @@ fn block_of(row: u64) -> u64 {
     row / BLOCK_ROWS as u64
 }
 
-/// About equal parts, none of which shares a block with another.
-fn cut(left: &[Left], parts: usize) -> Vec<&[Left]> {
+/// About equal parts of what is in order, none of which shares a unit with another.
+pub(super) fn cut<T>(left: &[T], parts: usize, unit: impl Fn(&T) -> u64) -> Vec<&[T]> {
     let mut cuts = Vec::with_capacity(parts);
     let mut from = 0;
     for part in 1..=parts {
         let mut to = (left.len() * part / parts).max(from);
-        while to > from && to < left.len() && block_of(left[to - 1].0) == block_of(left[to].0) {
+        while to > from && to < left.len() && unit(&left[to - 1]) == unit(&left[to]) {
             to += 1;
         }
         cuts.push(&left[from..to]);
@@ -149,7 +149,7 @@ mod tests {
     fn parts_are_cut_between_blocks_and_lose_nothing() {
         let left: Vec<Left> = (0..1000_u32).map(|n| (u64::from(n / 7 * 3), n % 7)).collect();
         for parts in 1..9 {
-            let cuts = cut(&left, parts);
+            let cuts = cut(&left, parts, |left| block_of(left.0));
             assert_eq!(cuts.concat(), left, "{parts}");
             for pair in cuts.windows(2) {
                 if let (Some(a), Some(b)) = (pair[0].last(), pair[1].first()) {
@@ -157,7 +157,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(cut(&[], 3).concat(), []);
+        assert_eq!(cut(&[], 3, |left: &Left| left.0).concat(), []);
     }
 
     #[test]

@@ -1,10 +1,11 @@
-//! Single blocks that searches came back to, in a cache that gives way to everything else of the account.
+//! Single blocks, ids and vectors that searches came back to, in caches that give way to everything else of the account.
 
 use plimsoll::Bytes;
 use plimsoll::holding::cached::{Cached, Hit, TryCachedError};
 
 use super::VecError;
-use crate::column::{Column, PAGE_BYTES};
+use super::budget::Budget;
+use crate::column::{Column, ColumnError, PAGE_BYTES};
 
 /// Which block of which column.
 type Key = (u64, u64, Half);
@@ -16,14 +17,25 @@ pub(super) enum Half {
     Lower,
 }
 
-/// Blocks in memory that were read one by one.
+/// What of a segment's rows is kept by groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum OfRows {
+    Ids,
+    Originals,
+}
+
+/// Which group of which segment, and of what.
+type RowsKey = (u64, u64, OfRows);
+
+/// Blocks in memory that were read one by one, and ids and vectors of rows, by groups.
 pub(super) struct Pages {
     cached: Cached<Key, Box<[u8]>>,
+    rows: Cached<RowsKey, Box<[u8]>>,
 }
 
 impl std::fmt::Debug for Pages {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pages").field("stats", &self.cached.stats()).finish()
+        f.debug_struct("Pages").field("blocks", &self.cached.stats()).field("rows", &self.rows.stats()).finish()
     }
 }
 
@@ -44,24 +56,54 @@ impl Page<'_> {
 }
 
 impl Pages {
-    pub(super) fn new(cached: Cached<Key, Box<[u8]>>) -> Self {
-        Self { cached }
+    pub(super) fn new(budget: &Budget) -> Self {
+        Self { cached: budget.cached("lower planes"), rows: budget.cached("ids and originals") }
     }
 
     /// What it keeps, and would give back.
     pub(super) fn bytes(&self) -> u64 {
+        self.blocks_bytes() + self.rows.stats().bytes.get()
+    }
+
+    /// Of it, blocks.
+    pub(super) fn blocks_bytes(&self) -> u64 {
         self.cached.stats().bytes.get()
     }
 
     /// Gives back what is cheapest to have again, until so much is.
     pub(super) fn give(&self, bytes: u64) {
         if bytes > 0 {
-            self.cached.evict(Bytes::new(bytes));
+            // Rows first: what they cost is less.
+            let given = self.rows.evict(Bytes::new(bytes)).get();
+            if given < bytes {
+                self.cached.evict(Bytes::new(bytes - given));
+            }
         }
     }
 
     pub(super) fn clear(&self) {
         self.cached.clear();
+        self.rows.clear();
+    }
+
+    /// A group of rows, from memory or from the disk; `read` grows by what came from there. None where there is no room
+    /// for it: who wants it reads what is wanted of it alone.
+    pub(super) fn group(
+        &self,
+        key: RowsKey,
+        bytes: u64,
+        fresh: impl FnOnce() -> Result<Box<[u8]>, ColumnError>,
+        read: &mut u64,
+    ) -> Result<Option<Hit<Box<[u8]>>>, VecError> {
+        let group = self.rows.try_get_or_insert_sized(&key, Bytes::new(bytes), || {
+            *read += bytes;
+            fresh()
+        });
+        match group {
+            Ok(hit) => Ok(Some(hit)),
+            Err(TryCachedError::Failed(error)) => Err(error.into()),
+            Err(TryCachedError::Cache(_)) => Ok(None),
+        }
     }
 
     /// A block, from memory or from the disk; `read` grows by what came from there.

@@ -1,112 +1,212 @@
 //! A second look at the best candidates, with the vectors as they came.
+//!
+//! All candidates of a pass are looked at in the order of the disk, by all threads, and each vector is read once, whoever
+//! wants it. Where rows lie by lists, those that are wanted together lie together: they are read by groups, which stay in
+//! memory as long as nobody else wants the room.
+
+use std::borrow::Cow;
 
 use plimsoll::Bytes;
 
-use super::search::Search;
+use super::lower::cut;
+use super::pages::OfRows;
+use super::search::Run;
 use super::view::{Part, View};
 use super::{Shape, VecError};
-use crate::Metric;
 use crate::code::{Coder, normalize};
+use crate::scan::{Kernels, Path, kernels};
+use crate::segment::{Originals, Segment};
 use crate::top::Hit;
+use crate::{BLOCK_ROWS, Metric};
 
-/// Looks again at candidates.
-pub(super) struct Again<'r> {
-    shape: Shape,
-    parts: &'r [Part<'r>],
-    bases: &'r [u64],
-    vector: Vec<f32>,
-    query: Vec<f32>,
-    bytes: Vec<u8>,
+/// With fewer candidates than this for each, another thread is not worth its start.
+const ROWS_A_THREAD: usize = 64;
+
+/// A candidate: its row, its query, and its place among those of that.
+type Candidate = (u64, u32, u32);
+
+/// What a second look takes for so many queries with so many candidates each.
+pub(super) fn again_bytes(shape: &Shape, queries: usize, candidates: usize, threads: usize) -> u64 {
+    let each = size_of::<Candidate>() + size_of::<Hit>() + size_of::<f32>();
+    let lists = queries.saturating_mul(candidates.saturating_mul(each).saturating_add(size_of::<Vec<Hit>>()));
+    let directions = if shape.metric == Metric::Cosine { queries.saturating_mul(shape.dimension * 4) } else { 0 };
+    let bytes = if shape.originals {
+        Originals::row_bytes(shape.dimension)
+    } else {
+        shape.codec.block_bytes(shape.dimension)
+    };
+    let hands = bytes.saturating_add(shape.dimension * 4).saturating_mul(threads);
+    (lists.saturating_add(directions).saturating_add(hands)) as u64
 }
 
-impl<'r> Again<'r> {
-    pub(super) fn new(shape: Shape, parts: &'r [Part<'r>], bases: &'r [u64], search: &Search) -> Self {
-        let numbers = if search.again > 1 { shape.dimension } else { 0 };
-        Self { shape, parts, bases, vector: vec![0.0; numbers], query: vec![0.0; numbers], bytes: Vec::new() }
+impl Run<'_> {
+    /// Gives the candidates of each query the scores that their vectors have, and puts them in order. Says what was read.
+    pub(super) fn again(
+        &self,
+        vectors: &[f32],
+        found: impl Fn(usize) -> Vec<Hit>,
+    ) -> Result<(Vec<Vec<Hit>>, Bytes), VecError> {
+        let dimension = self.view.shape.dimension;
+        let mut hits: Vec<Vec<Hit>> = (0..vectors.len() / dimension).map(found).collect();
+        let mut wanted: Vec<Candidate> = Vec::with_capacity(hits.iter().map(Vec::len).sum());
+        for (query, hits) in (0..).zip(&hits) {
+            wanted.extend((0..).zip(hits).map(|(at, hit)| (hit.row, query, at)));
+        }
+        wanted.sort_unstable();
+        let queries = if self.view.shape.metric == Metric::Cosine {
+            let mut queries = vectors.to_vec();
+            // One without a direction was refused long ago.
+            queries.chunks_exact_mut(dimension).for_each(|query| {
+                normalize(query);
+            });
+            Cow::Owned(queries)
+        } else {
+            Cow::Borrowed(vectors)
+        };
+        let threads = self.threads.min(wanted.len() / ROWS_A_THREAD).max(1);
+        let parts = cut(&wanted, threads, |candidate| candidate.0);
+        let mut scores = vec![0.0; wanted.len()];
+        let mut left = &mut scores[..];
+        let work: Vec<(&[Candidate], &mut [f32])> = parts
+            .iter()
+            .map(|part| {
+                let (these, rest) = std::mem::take(&mut left).split_at_mut(part.len());
+                left = rest;
+                (*part, these)
+            })
+            .collect();
+        let look = |(part, scores): (&[Candidate], &mut [f32])| Look::new(self).all(&queries, part, scores);
+        let done: Vec<Result<u64, VecError>> = std::thread::scope(|scope| {
+            let mut work = work.into_iter();
+            let first = work.next();
+            let others: Vec<_> = work.map(|part| scope.spawn(|| look(part))).collect();
+            let first = first.map(look);
+            first.into_iter().chain(others.into_iter().map(|one| one.join().unwrap_or(Err(VecError::Died)))).collect()
+        });
+        let read = done.into_iter().sum::<Result<u64, VecError>>()?;
+        for ((_, query, at), score) in wanted.iter().zip(scores) {
+            hits[*query as usize][*at as usize].score = score;
+        }
+        hits.iter_mut().for_each(|hits| hits.sort_unstable());
+        Ok((hits, Bytes::new(read)))
+    }
+}
+
+/// What a thread looks with.
+struct Look<'r> {
+    run: &'r Run<'r>,
+    kernels: &'static Kernels,
+    /// The vector in hand, and what it was read into.
+    vector: Vec<f32>,
+    bytes: Vec<u8>,
+    /// Which block `bytes` is, of which part, where codes are originals.
+    block: Option<(usize, u64)>,
+    /// The cache of groups had no room: it is not asked again.
+    alone: bool,
+    read: u64,
+}
+
+impl<'r> Look<'r> {
+    fn new(run: &'r Run<'r>) -> Self {
+        Self {
+            run,
+            kernels: kernels(Path::best()),
+            vector: vec![0.0; run.view.shape.dimension],
+            bytes: Vec::new(),
+            block: None,
+            alone: false,
+            read: 0,
+        }
     }
 
-    /// Gives candidates the score that their vectors have, and puts them in order. Says what was read.
-    pub(super) fn look(&mut self, query: &[f32], hits: &mut [Hit]) -> Result<Bytes, VecError> {
-        let mut read = 0;
-        self.query.copy_from_slice(query);
-        if self.shape.metric == Metric::Cosine {
-            normalize(&mut self.query);
+    /// Scores candidates that are in the order of their rows, and says what was read.
+    fn all(mut self, queries: &[f32], wanted: &[Candidate], scores: &mut [f32]) -> Result<u64, VecError> {
+        let mut scores = scores.iter_mut();
+        let mut held = None;
+        for same in wanted.chunk_by(|a, b| a.0 == b.0) {
+            let (place, row) = View::place(&self.run.bases, same[0].0);
+            self.vector(place, row, &mut held)?;
+            let Shape { metric, dimension, .. } = self.run.view.shape;
+            if metric == Metric::Cosine {
+                normalize(&mut self.vector);
+            }
+            for ((_, query, _), score) in same.iter().zip(&mut scores) {
+                let query = &queries[*query as usize * dimension..][..dimension];
+                *score = self.kernels.in_doubles(metric, query, &self.vector);
+            }
         }
-        // In the order of the disk.
-        hits.sort_unstable_by_key(|hit| hit.row);
-        for hit in hits.iter_mut() {
-            let (place, row) = View::place(self.bases, hit.row);
-            let Some(part) = self.parts.get(place) else { continue };
-            read += self.vector(*part, row)?;
-            hit.score = score(self.shape.metric, &self.query, &self.vector);
-        }
-        hits.sort_unstable();
-        Ok(Bytes::new(read))
+        Ok(self.read)
     }
 
-    /// Reads the vector of a row.
-    fn vector(&mut self, part: Part<'_>, row: u64) -> Result<u64, VecError> {
-        let dimension = self.vector.len();
-        let read = match part {
-            Part::Young(batch) => {
+    /// Takes the vector of a row in hand.
+    fn vector(&mut self, place: usize, row: u64, held: &mut Option<Held>) -> Result<(), VecError> {
+        match self.run.parts.get(place) {
+            Some(Part::Young(batch)) => {
                 let row = usize::try_from(row).unwrap_or(usize::MAX);
-                if let Some(vector) = batch.vectors.chunks_exact(dimension).nth(row) {
+                if let Some(vector) = batch.vectors.chunks_exact(self.vector.len()).nth(row) {
                     self.vector.copy_from_slice(vector);
                 }
-                0
+                Ok(())
             }
-            Part::Segment(segment) => match segment.originals() {
-                Some(originals) => {
-                    originals.read(row, &mut self.bytes, &mut self.vector)?;
-                    self.bytes.len() as u64
-                }
+            Some(Part::Segment(segment)) => match segment.originals() {
+                Some(originals) => self.original(place, segment, originals, row, held),
                 // Exact codes are originals.
-                None => self.decoded(segment, row)?,
+                None => self.decoded(place, segment, row),
             },
-        };
-        if self.shape.metric == Metric::Cosine {
-            normalize(&mut self.vector);
+            None => Ok(()),
         }
-        Ok(read)
     }
 
-    fn decoded(&mut self, segment: &crate::segment::Segment, row: u64) -> Result<u64, VecError> {
-        let shape = self.shape;
-        let rows = crate::BLOCK_ROWS as u64;
-        self.bytes.resize(shape.codec.block_bytes(shape.dimension), 0);
-        segment.codes().read(row / rows, &mut self.bytes)?;
+    fn original(
+        &mut self,
+        place: usize,
+        segment: &Segment,
+        originals: &Originals,
+        row: u64,
+        held: &mut Option<Held>,
+    ) -> Result<(), VecError> {
+        if segment.lists().is_some() && !self.alone {
+            let group = row / originals.group_rows();
+            if held.as_ref().is_none_or(|held| (held.place, held.group) != (place, group)) {
+                *held = None;
+                let key = (segment.number(), group, OfRows::Originals);
+                let bytes = originals.group_bytes(group);
+                let found =
+                    self.run.index.pages().group(key, bytes, || originals.group(group), &mut self.read)?;
+                *held = found.map(|units| Held { place, group, units });
+                self.alone = held.is_none();
+            }
+            if let Some(held) = held {
+                originals.in_group(&held.units, row, &mut self.vector);
+                return Ok(());
+            }
+        }
+        originals.read(row, &mut self.bytes, &mut self.vector)?;
+        self.read += self.bytes.len() as u64;
+        Ok(())
+    }
+
+    fn decoded(&mut self, place: usize, segment: &Segment, row: u64) -> Result<(), VecError> {
+        let shape = self.run.view.shape;
+        let rows = BLOCK_ROWS as u64;
+        let block = row / rows;
+        if self.block != Some((place, block)) {
+            self.bytes.resize(shape.codec.block_bytes(shape.dimension), 0);
+            self.block = None;
+            segment.codes().read(block, &mut self.bytes)?;
+            self.block = Some((place, block));
+            self.read += self.bytes.len() as u64;
+        }
         let row = usize::try_from(row % rows).unwrap_or_default();
-        Coder::new(shape.codec, shape.metric, shape.dimension)?.decode(
-            &self.bytes,
-            row..row + 1,
-            &mut self.vector,
-        )?;
-        Ok(self.bytes.len() as u64)
+        let coder = Coder::new(shape.codec, shape.metric, shape.dimension)?;
+        coder.decode(&self.bytes, row..row + 1, &mut self.vector)?;
+        Ok(())
     }
 }
 
-/// Less is nearer. Summed in doubles: there are few, and no order of adding up to agree on with others.
-fn score(metric: Metric, query: &[f32], vector: &[f32]) -> f32 {
-    let score = match metric {
-        Metric::L2 => sum(query, vector, |a, b| (a - b) * (a - b)),
-        Metric::Ip | Metric::Cosine => -sum(query, vector, |a, b| a * b),
-        Metric::Hamming => sum(query, vector, |a, b| f64::from(u8::from((a < 0.0) != (b < 0.0)))),
-    };
-    #[expect(clippy::cast_possible_truncation, reason = "scores are singles")]
-    let score = score as f32;
-    score
-}
-
-/// In eight sums, so that none waits for the other. By index: iterators in the inmost loop were not always inlined.
-fn sum(query: &[f32], vector: &[f32], term: impl Fn(f64, f64) -> f64) -> f64 {
-    let (queries, query_rest) = query.as_chunks::<8>();
-    let (vectors, vector_rest) = vector.as_chunks::<8>();
-    let mut sums = [0.0; 8];
-    for (query, vector) in queries.iter().zip(vectors) {
-        for at in 0..8 {
-            sums[at] += term(f64::from(query[at]), f64::from(vector[at]));
-        }
-    }
-    let rest = query_rest.iter().zip(vector_rest).map(|(a, b)| term(f64::from(*a), f64::from(*b)));
-    sums.iter().sum::<f64>() + rest.sum::<f64>()
+/// A group of vectors in hand.
+struct Held {
+    place: usize,
+    group: u64,
+    units: plimsoll::holding::cached::Hit<Box<[u8]>>,
 }

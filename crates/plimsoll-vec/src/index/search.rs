@@ -15,8 +15,8 @@ use super::lower::left_of_signs;
 use super::view::{Part, View};
 use super::{Index, VecError};
 use crate::column::Column;
-use crate::scan::{self, Queries, scan, scan_signs};
-use crate::top::{Hit, TOP_MAX, Tops, TopsError};
+use crate::scan::{self, Queries, Rows, Who, scan_rows};
+use crate::top::{TOP_MAX, Tops, TopsError};
 use crate::{BLOCK_ROWS, Codec};
 
 /// How to search.
@@ -183,7 +183,7 @@ impl Index {
         let budget = self.budget();
         budget.trim();
         let kept_bytes = self.keep().bytes();
-        let pages_bytes = self.pages().bytes();
+        let (pages_bytes, blocks_bytes) = (self.pages().bytes(), self.pages().blocks_bytes());
         let standing = budget.standing();
         // One way of searching makes room for the other.
         let shelf_bytes = self.shelf().bytes();
@@ -195,7 +195,7 @@ impl Index {
             codes_bytes: view.codes_bytes(),
             blocks,
             kept_bytes,
-            pages_bytes,
+            pages_bytes: blocks_bytes,
             room,
             limit: standing.limit,
             fixed,
@@ -248,74 +248,37 @@ impl Run<'_> {
         let shape = self.view.shape;
         let count = vectors.len() / shape.dimension;
         let budget = self.index.budget();
-        if let Some(probed) = forecast.lists {
-            let _charge = budget.charge(question.lists_bytes(&shape, probed, count))?;
-            let found = self.lists(vectors, probed, forecast, &mut answer.measured)?;
-            let hits = |query: usize| super::lists::hits(&found, query);
-            return self.answered(vectors, search, (&hits, None), answer);
-        }
-        let _charge = budget.charge(question.heap_bytes(&shape, count))?;
+        let bytes = match forecast.lists {
+            Some(probed) => question.lists_bytes(&shape, probed, count),
+            None => question.heap_bytes(&shape, count),
+        };
+        let _charge = budget.charge(bytes)?;
         let queries = Queries::new(shape.codec, shape.metric, shape.dimension, vectors)?;
-        let cut = Cut {
-            blocks: forecast.chunk_blocks,
-            bytes: forecast.kept.get(),
-            block_bytes: shape.upper_bytes() as u64,
-        };
-        let plan = self.index.keep().plan(self.view, cut, budget);
-        let found = self.pass(&queries, plan, forecast, &mut answer.measured)?;
-        self.answered(vectors, search, (&|query| found.hits(query), Some(&queries)), answer)
-    }
-
-    /// What a pass found becomes an answer: of planes, what is best by all four bits of it.
-    fn answered(
-        &self,
-        vectors: &[f32],
-        search: &Search,
-        (found, queries): (&(dyn Fn(usize) -> Vec<Hit> + Sync), Option<&Queries>),
-        answer: &mut Answer,
-    ) -> Result<(), VecError> {
-        let shape = self.view.shape;
-        if shape.layout().lower_bytes() == 0 {
-            return self.tell(vectors, search, found, answer);
-        }
-        let fresh;
-        let queries = if let Some(queries) = queries {
-            queries
+        let found = if let Some(probed) = forecast.lists {
+            self.lists((vectors, &queries), probed, forecast, &mut answer.measured)?
         } else {
-            fresh = Queries::new(shape.codec, shape.metric, shape.dimension, vectors)?;
-            &fresh
+            let cut = Cut {
+                blocks: forecast.chunk_blocks,
+                bytes: forecast.kept.get(),
+                block_bytes: shape.upper_bytes() as u64,
+            };
+            let plan = self.index.keep().plan(self.view, cut, budget);
+            self.pass(&queries, plan, forecast, &mut answer.measured)?
         };
-        let (best, read) = self.lower(queries, found)?;
+        if shape.layout().lower_bytes() == 0 {
+            return self.tell(vectors, search, |query| found.hits(query), answer);
+        }
+        // Of planes, what is best by all four bits of what the signs left.
+        let (best, read) = self.lower(&queries, |query| found.hits(query))?;
         answer.measured.lower += Bytes::new(read);
         self.tell(vectors, search, |query| best.hits(query), answer)
     }
 
     /// How the blocks of a part lie that a pass looks at: what is young lies in whole ones.
-    fn half(&self, place: usize) -> scan::Column {
+    pub(super) fn half(&self, place: usize) -> scan::Column {
         match self.parts.get(place) {
             Some(Part::Segment(_)) => scan::Column::Upper,
             _ => scan::Column::Whole,
-        }
-    }
-
-    /// A block that a pass looks at.
-    pub(super) fn block_bytes(&self, place: usize) -> usize {
-        self.half(place).block_bytes(self.view.shape.layout())
-    }
-
-    /// Looks through rows of a part: of planes at their signs.
-    pub(super) fn scan(
-        &self,
-        queries: &Queries,
-        place: usize,
-        (bytes, rows, first): (&[u8], usize, u64),
-        mask: Option<&[u64]>,
-        tops: &mut Tops,
-    ) {
-        if self.view.shape.layout().lower_bytes() > 0 {
-            scan_signs(queries, (bytes, self.half(place)), rows, first, mask, tops);
-        } else {
-            scan(queries, bytes, rows, first, mask, tops);
         }
     }
 
@@ -499,14 +462,15 @@ impl<'r> Desk<'r> {
 
     fn look(&self, place: usize, block: u64, bytes: &[u8], queries: &Queries, tops: &mut Tops) {
         let run = self.run;
-        let blocks = bytes.len() / run.block_bytes(place);
+        let column = run.half(place);
+        let blocks = bytes.len() / column.block_bytes(run.view.shape.layout());
         let before = block * BLOCK_ROWS as u64;
         let all = run.parts.get(place).map_or(0, Part::rows);
-        let rows = usize::try_from(all.saturating_sub(before)).unwrap_or(usize::MAX).min(blocks * BLOCK_ROWS);
+        let count = usize::try_from(all.saturating_sub(before)).unwrap_or(usize::MAX).min(blocks * BLOCK_ROWS);
         let first = usize::try_from(block).unwrap_or(usize::MAX);
-        let mask = run.masks[place].as_ref().and_then(|words| words.get(first..first + blocks));
+        let allow = run.masks[place].as_ref().and_then(|words| words.get(first..first + blocks));
         let first = run.bases[place] + before;
-        run.scan(queries, place, (bytes, rows, first), mask, tops);
+        scan_rows(queries, &Rows { blocks: bytes, column, count, first, allow }, Who::All, tops);
     }
 
     /// How much was read, or what went wrong first.

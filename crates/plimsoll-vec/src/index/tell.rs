@@ -1,22 +1,24 @@
-//! What was found becomes an answer: candidates are looked at again, and rows become ids.
+//! What was found becomes an answer: rows become ids.
 
 use std::sync::{Mutex, PoisonError};
 
-use plimsoll::Bytes;
+use plimsoll::holding::cached;
 
 use super::VecError;
 use super::answer::{Answer, NO_ID};
 use super::encode::on_threads;
-use super::rerank::Again;
+use super::pages::OfRows;
 use super::search::{Run, Search};
-use super::view::View;
+use super::view::{Part, View};
+use crate::segment::Ids;
 use crate::top::Hit;
 
 /// Queries that a thread answers at once.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 16;
 
 impl Run<'_> {
-    /// Adds the answers of queries, of which these are the candidates. Originals are read by all threads.
+    /// Adds the answers of queries, of which these are the candidates: the best of them by their codes, or by what they
+    /// are when looked at again.
     pub(super) fn tell(
         &self,
         vectors: &[f32],
@@ -24,51 +26,98 @@ impl Run<'_> {
         candidates: impl Fn(usize) -> Vec<Hit> + Sync,
         answer: &mut Answer,
     ) -> Result<(), VecError> {
-        let dimension = self.view.shape.dimension;
-        let count = vectors.len() / dimension;
-        let before = answer.ids.len();
-        answer.ids.resize(before + count * search.k, NO_ID);
-        answer.distances.resize(before + count * search.k, f32::NAN);
-        let ids = answer.ids[before..].chunks_mut(AT_ONCE * search.k);
-        let distances = answer.distances[before..].chunks_mut(AT_ONCE * search.k);
-        let work = Mutex::new((0..).step_by(AT_ONCE).zip(ids.zip(distances)));
-        let done = Mutex::new((Bytes::ZERO, None));
-        let threads = self.threads.min(count.div_ceil(AT_ONCE));
-        on_threads(threads, &|| {
-            let mut again = Again::new(self.view.shape, &self.parts, &self.bases, search);
-            let mut read = Bytes::ZERO;
-            let mut all = || {
-                loop {
-                    let next = work.lock().unwrap_or_else(PoisonError::into_inner).next();
-                    let Some((first, (ids, distances))) = next else { return Ok(()) };
-                    let places = ids.chunks_mut(search.k).zip(distances.chunks_mut(search.k));
-                    for (query, places) in (first..).zip(places) {
-                        let mut hits = candidates(query);
-                        if search.again > 1 {
-                            let vector = &vectors[query * dimension..][..dimension];
-                            read += again.look(vector, &mut hits)?;
-                        }
-                        self.one(&hits, places)?;
-                    }
-                }
-            };
-            let failed = all().err();
-            let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
-            done.0 += read;
-            done.1 = done.1.take().or(failed);
-        });
-        let (read, failed) = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if search.again <= 1 {
+            return self.ids(search.k, vectors.len() / self.view.shape.dimension, candidates, answer);
+        }
+        let (hits, read) = self.again(vectors, candidates)?;
         answer.measured.again += read;
-        failed.map_or(Ok(()), Err)
+        self.ids(search.k, hits.len(), |query| &hits[query], answer)
     }
 
-    /// The ids and distances of one query.
-    fn one(&self, hits: &[Hit], (ids, distances): (&mut [u64], &mut [f32])) -> Result<(), VecError> {
-        for (hit, (id, distance)) in hits.iter().zip(ids.iter_mut().zip(distances)) {
-            let (part, row) = View::place(&self.bases, hit.row);
-            *id = self.parts.get(part).map_or(Ok(NO_ID), |part| part.id(row))?;
-            *distance = self.view.shape.metric.distance(hit.score);
+    /// Adds the ids and distances of the first `k` of each query.
+    fn ids<H: AsRef<[Hit]>>(
+        &self,
+        k: usize,
+        count: usize,
+        hits: impl Fn(usize) -> H + Sync,
+        answer: &mut Answer,
+    ) -> Result<(), VecError> {
+        let before = answer.ids.len();
+        answer.ids.resize(before + count * k, NO_ID);
+        answer.distances.resize(before + count * k, f32::NAN);
+        let ids = answer.ids[before..].chunks_mut(AT_ONCE * k);
+        let distances = answer.distances[before..].chunks_mut(AT_ONCE * k);
+        let work = Mutex::new((0..).step_by(AT_ONCE).zip(ids.zip(distances)));
+        let failed = Mutex::new(None);
+        on_threads(self.threads.min(count.div_ceil(AT_ONCE)), &|| {
+            let mut names = Names { run: self, group: None, alone: false, order: Vec::new() };
+            loop {
+                let next = work.lock().unwrap_or_else(PoisonError::into_inner).next();
+                let Some((first, (ids, distances))) = next else { return };
+                for (query, places) in (first..).zip(ids.chunks_mut(k).zip(distances.chunks_mut(k))) {
+                    if let Err(error) = names.of(hits(query).as_ref(), places) {
+                        failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                        return;
+                    }
+                }
+            }
+        });
+        failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+    }
+}
+
+/// What a thread finds ids with.
+struct Names<'r> {
+    run: &'r Run<'r>,
+    /// The group of ids in hand: of which segment, and which of its groups.
+    group: Option<(u64, u64, cached::Hit<Box<[u8]>>)>,
+    /// The cache of groups had no room: it is not asked again.
+    alone: bool,
+    order: Vec<u32>,
+}
+
+impl Names<'_> {
+    /// The ids and distances of one query's, as many as there are places for.
+    fn of(&mut self, hits: &[Hit], (ids, distances): (&mut [u64], &mut [f32])) -> Result<(), VecError> {
+        let hits = &hits[..hits.len().min(ids.len())];
+        // In the order of rows: those of a list are named together.
+        let mut order = std::mem::take(&mut self.order);
+        order.clear();
+        order.extend((0..).take(hits.len()));
+        order.sort_unstable_by_key(|at| hits[*at as usize].row);
+        for at in order.iter().map(|at| *at as usize) {
+            ids[at] = self.id(hits[at].row)?;
+            distances[at] = self.run.view.shape.metric.distance(hits[at].score);
         }
+        self.order = order;
         Ok(())
+    }
+
+    fn id(&mut self, row: u64) -> Result<u64, VecError> {
+        let (place, row) = View::place(&self.run.bases, row);
+        let Some(part) = self.run.parts.get(place) else { return Ok(NO_ID) };
+        match part {
+            Part::Segment(segment) if segment.ids().are_stored() && !self.alone => {
+                let (number, group) = (segment.number(), row / Ids::GROUP_ROWS);
+                if self.group.as_ref().is_none_or(|held| (held.0, held.1) != (number, group)) {
+                    self.group = None;
+                    let bytes = segment.ids().group_bytes(group);
+                    let key = (number, group, OfRows::Ids);
+                    let fresh = || segment.ids().group(group);
+                    match self.run.index.pages().group(key, bytes, fresh, &mut 0) {
+                        Ok(Some(units)) => self.group = Some((number, group, units)),
+                        Ok(None) => self.alone = true,
+                        // Another of the group may be damaged: this one is asked for alone.
+                        Err(_) => {}
+                    }
+                }
+                let at = usize::try_from(row % Ids::GROUP_ROWS).unwrap_or(usize::MAX);
+                match self.group.as_ref().and_then(|held| Ids::in_group(&held.2, at)) {
+                    Some(id) => Ok(id),
+                    None => part.id(row),
+                }
+            }
+            _ => part.id(row),
+        }
     }
 }

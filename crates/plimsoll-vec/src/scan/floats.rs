@@ -5,7 +5,7 @@ use super::desk::Desk;
 use super::form::{Floats, is_ordinary};
 use super::kernels::{Bounds, FloatRows, GROUP, TILE};
 use super::reference;
-use super::run::{Block, live_rows};
+use super::run::{Block, Who, live_rows};
 use crate::top::{Hit, Tops};
 use crate::{BLOCK_ROWS, Codec};
 
@@ -13,11 +13,11 @@ use crate::{BLOCK_ROWS, Codec};
 const FEW: u32 = 12;
 
 /// One block.
-pub(crate) fn block(queries: &Queries, form: &Floats, block: &Block, tops: &mut Tops) {
-    if form.is_packed() && block.live.count_ones() >= FEW {
+pub(crate) fn block(queries: &Queries, form: &Floats, block: &Block, who: Who, tops: &mut Tops) {
+    if who.is_all() && form.is_packed() && block.live.count_ones() >= FEW {
         many(queries, form, block, tops);
     } else {
-        for query in 0..queries.count() {
+        for query in who.numbers(queries) {
             let mut scores = [0.0; BLOCK_ROWS];
             score_rows(queries, form, query, block, block.live, &mut scores);
             let (mut finds, _) = tops.parts();

@@ -54,6 +54,49 @@ impl Form {
             Self::Bits(bits) => bits.set(query, shaped),
         }
     }
+
+    /// Takes a query as another of the same kind has it. Places of a group behind the last query keep what they had: what
+    /// is told of them is passed over.
+    pub(crate) fn copy(&mut self, query: usize, from: &Self, source: usize) {
+        match (self, from) {
+            (Self::Floats(into), Self::Floats(from)) => into.copy(query, from, source),
+            (Self::Levels(into), Self::Levels(from)) => into.copy(query, from, source),
+            (Self::Planes { full, signs }, Self::Planes { full: from, signs: from_signs }) => {
+                full.copy(query, from, source);
+                signs.copy(query, from_signs, source);
+            }
+            (Self::Bits(into), Self::Bits(from)) => {
+                part(&mut into.words, query, from.row(source).len()).copy_from_slice(from.row(source));
+            }
+            _ => unreachable!("queries of one batch have one form"),
+        }
+    }
+}
+
+/// The part of a query where each has so many.
+fn part<T>(all: &mut [T], query: usize, size: usize) -> &mut [T] {
+    &mut all[query * size..][..size]
+}
+
+/// Copies a query's place in its group to another's: four bytes of each sixteen times four.
+fn copy_packed(into: &mut Lines, query: usize, from: &Lines, source: usize, group_bytes: usize) {
+    let words = group_bytes / size_of::<i32>();
+    let place = |query: usize| query / GROUP * words + query % GROUP;
+    let from = from.of::<i32>()[place(source)..].iter().step_by(GROUP);
+    let into = into.of_mut::<i32>()[place(query)..].iter_mut().step_by(GROUP);
+    into.zip(from).take(words / GROUP).for_each(|(into, from)| *into = *from);
+}
+
+/// The sum of squares, in any order: bounds allow for that.
+fn square(numbers: &[f32]) -> f32 {
+    let (whole, rest) = numbers.as_chunks::<16>();
+    let mut sums = [0.0_f32; 16];
+    for numbers in whole {
+        for at in 0..16 {
+            sums[at] += numbers[at] * numbers[at];
+        }
+    }
+    sums.iter().sum::<f32>() + rest.iter().map(|x| x * x).sum::<f32>()
 }
 
 /// A square within which bounds of single precision mean something.
@@ -122,7 +165,7 @@ impl Floats {
     fn set(&mut self, query: usize, shaped: &[f32]) {
         let wide = self.dimension.next_multiple_of(STEP);
         self.rows.of_mut()[query * wide..][..self.dimension].copy_from_slice(shaped);
-        let square: f32 = shaped.iter().map(|x| x * x).sum();
+        let square = square(shaped);
         if self.distance {
             self.square[query] = square * (1.0 - self.slack);
         }
@@ -143,6 +186,17 @@ impl Floats {
             for (x, place) in shaped.iter().zip(packed[query % GROUP..].iter_mut().step_by(GROUP)) {
                 *place = *x;
             }
+        }
+    }
+
+    fn copy(&mut self, query: usize, from: &Self, source: usize) {
+        let row = from.row(source);
+        part(self.rows.of_mut(), query, row.len()).copy_from_slice(row);
+        self.square[query] = from.square[source];
+        self.reach[query] = from.reach[source];
+        if self.is_packed() {
+            let group_bytes = Self::packed_bytes(self.halves, self.dimension, GROUP);
+            copy_packed(&mut self.packed, query, &from.packed, source, group_bytes);
         }
     }
 
@@ -247,6 +301,21 @@ impl Levels {
             }
         }
         self.set_planes(query);
+    }
+
+    fn copy(&mut self, query: usize, from: &Self, source: usize) {
+        let row = from.row(source);
+        part(self.rows.of_mut(), query, row.len()).copy_from_slice(row);
+        let planes = from.planes(source).0;
+        part(&mut self.planes, query, planes.len()).copy_from_slice(planes);
+        self.square[query] = from.square[source];
+        self.sum[query] = from.sum[source];
+        self.scale[query] = from.scale[source];
+        self.bias[query] = from.bias[source];
+        if self.is_packed() {
+            let group_bytes = self.kind.places(self.dimension) * GROUP;
+            copy_packed(&mut self.packed, query, &from.packed, source, group_bytes);
+        }
     }
 
     /// The levels of a query bit by bit, in two's complement.

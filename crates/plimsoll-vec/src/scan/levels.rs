@@ -5,20 +5,20 @@ use super::desk::Desk;
 use super::form::{Levels, SQUARE_MAX};
 use super::kernels::{GROUP, Kind, LevelRows, SignRows, Sums, TILE, Terms};
 use super::reference;
-use super::run::{Block, live_rows};
+use super::run::{Block, Who, live_rows};
 use crate::BLOCK_ROWS;
 use crate::code::{Range, Side, root};
 use crate::top::{Hit, Tops};
 
 /// One block.
-pub(crate) fn block(queries: &Queries, form: &Levels, block: &Block, tops: &mut Tops) {
-    if form.is_packed() {
+pub(crate) fn block(queries: &Queries, form: &Levels, block: &Block, who: Who, tops: &mut Tops) {
+    if who.is_all() && form.is_packed() {
         many(queries, form, block, tops);
         return;
     }
     let mut sums = Sums::new();
     let mut terms = None;
-    for query in 0..queries.count() {
+    for query in who.numbers(queries) {
         let all = form.distance && terms.is_none();
         products(queries, form, query, block, all, &mut sums);
         let terms = terms.get_or_insert_with(|| self::terms(form, block, &sums));

@@ -35,4 +35,5 @@ pub use path::Path;
 pub(crate) use queries::MANY;
 pub use queries::Queries;
 pub use run::{Column, scan, scan_signs};
+pub(crate) use run::{Rows, Who, scan_rows};
 pub use score::{Row, score};

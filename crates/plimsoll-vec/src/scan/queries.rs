@@ -56,6 +56,21 @@ impl Queries {
         Ok(Self { layout, metric, count, path, kernels: kernels(path), form })
     }
 
+    /// Room for so many of these, to be [gathered](Self::gather); it takes no more than they did.
+    pub(crate) fn room(&self, count: usize) -> Self {
+        let form = Form::new(self.path, self.codec(), self.metric, self.dimension(), count);
+        Self { count, form, ..*self }
+    }
+
+    /// Takes these of another batch, in the order in which they are named. Both are many: at least [`MANY`], and no more
+    /// than there is room for.
+    pub(crate) fn gather(&mut self, from: &Self, these: &[u32]) {
+        self.count = these.len();
+        for (query, source) in these.iter().enumerate() {
+            self.form.copy(query, &from.form, *source as usize);
+        }
+    }
+
     /// What they take from the heap at most: with one vector that is shaped on the way.
     pub fn bytes_for(codec: Codec, metric: Metric, dimension: usize, count: usize) -> Bytes {
         let levels = |kind, most| Levels::bytes_for(kind, most, dimension, count);

@@ -54,6 +54,46 @@ pub(crate) struct Block<'a> {
     pub first: u64,
 }
 
+/// Which queries of a batch look at a block.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Who<'a> {
+    /// All of them, together where they are many.
+    All,
+    /// These, one after the other.
+    These(&'a [u32]),
+}
+
+impl Who<'_> {
+    /// Their numbers.
+    pub(crate) fn numbers(self, queries: &Queries) -> impl Iterator<Item = usize> {
+        let (all, these): (_, &[u32]) = match self {
+            Self::All => (0..queries.count(), &[]),
+            Self::These(these) => (0..0, these),
+        };
+        all.chain(these.iter().map(|query| *query as usize))
+    }
+
+    /// Whether all look together.
+    pub(crate) fn is_all(self) -> bool {
+        matches!(self, Self::All)
+    }
+}
+
+/// Rows in blocks, as a pass looks through them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rows<'a> {
+    /// The blocks that they fill from the front.
+    pub blocks: &'a [u8],
+    /// What those are made of.
+    pub column: Column,
+    /// How many.
+    pub count: usize,
+    /// The number of the first.
+    pub first: u64,
+    /// A bit for each that is looked at, a word a block; all, if none.
+    pub allow: Option<&'a [u64]>,
+}
+
 /// Looks through `rows` rows for the nearest of each query.
 ///
 /// The rows fill `blocks` from the front and are numbered from `first_row` on. `allow` has a bit a row and a word a block;
@@ -69,7 +109,8 @@ pub fn scan(
     allow: Option<&[u64]>,
     tops: &mut Tops,
 ) {
-    pass(queries, blocks, Column::Whole, rows, first_row, allow, tops, one_block);
+    let rows = Rows { blocks, column: Column::Whole, count: rows, first: first_row, allow };
+    pass(queries, &rows, Who::All, tops, one_block);
 }
 
 /// Looks through the signs of `planes` rows alone, a quarter of the bytes, for the likely nearest.
@@ -89,20 +130,27 @@ pub fn scan_signs(
     tops: &mut Tops,
 ) {
     assert!(matches!(queries.form(), Form::Planes { .. }), "only planes have signs that stand apart");
-    pass(queries, blocks, column, rows, first_row, allow, tops, signs_of_block);
+    let rows = Rows { blocks, column, count: rows, first: first_row, allow };
+    pass(queries, &rows, Who::All, tops, signs_of_block);
 }
 
-#[expect(clippy::too_many_arguments, reason = "what a pass is")]
+/// Looks through rows, of `planes` at the signs alone. What some queries of a batch find, they find among all too.
+///
+/// # Panics
+/// As [`scan`], and if there is no such query.
+pub(crate) fn scan_rows(queries: &Queries, rows: &Rows, who: Who, tops: &mut Tops) {
+    let signs = matches!(queries.form(), Form::Planes { .. });
+    pass(queries, rows, who, tops, if signs { signs_of_block } else { one_block });
+}
+
 fn pass(
     queries: &Queries,
-    blocks: &[u8],
-    column: Column,
-    rows: usize,
-    first_row: u64,
-    allow: Option<&[u64]>,
+    rows: &Rows,
+    who: Who,
     tops: &mut Tops,
-    each: fn(&Queries, &Block, &mut Tops),
+    each: fn(&Queries, &Block, Who, &mut Tops),
 ) {
+    let Rows { blocks, column, count: rows, first: first_row, allow } = *rows;
     let layout = queries.layout();
     let bytes = column.block_bytes(layout);
     let count = rows.div_ceil(BLOCK_ROWS);
@@ -123,19 +171,19 @@ fn pass(
             let first = first_row + (at * BLOCK_ROWS) as u64;
             let next =
                 blocks.get((at + 1) * bytes..).and_then(|next| next.get(layout.first())).unwrap_or_default();
-            each(queries, &Block { layout, upper, lower, next, live, first }, tops);
+            each(queries, &Block { layout, upper, lower, next, live, first }, who, tops);
         }
     }
 }
 
-fn one_block(queries: &Queries, block: &Block, tops: &mut Tops) {
+fn one_block(queries: &Queries, block: &Block, who: Who, tops: &mut Tops) {
     match queries.form() {
-        Form::Floats(form) => floats::block(queries, form, block, tops),
-        Form::Levels(form) => levels::block(queries, form, block, tops),
-        Form::Planes { full, .. } => levels::block(queries, full, block, tops),
+        Form::Floats(form) => floats::block(queries, form, block, who, tops),
+        Form::Levels(form) => levels::block(queries, form, block, who, tops),
+        Form::Planes { full, .. } => levels::block(queries, full, block, who, tops),
         Form::Bits(bits) => {
             let (mut finds, _) = tops.parts();
-            for query in 0..queries.count() {
+            for query in who.numbers(queries) {
                 let mut counts = [0; BLOCK_ROWS];
                 let signs = &block.upper[block.layout.first()];
                 let rows = SignRows {
@@ -159,9 +207,9 @@ fn one_block(queries: &Queries, block: &Block, tops: &mut Tops) {
     }
 }
 
-fn signs_of_block(queries: &Queries, block: &Block, tops: &mut Tops) {
+fn signs_of_block(queries: &Queries, block: &Block, who: Who, tops: &mut Tops) {
     if let Form::Planes { signs, .. } = queries.form() {
-        levels::block(queries, signs, &Block { lower: &[], ..*block }, tops);
+        levels::block(queries, signs, &Block { lower: &[], ..*block }, who, tops);
     }
 }
 

@@ -13,7 +13,7 @@ use super::form::Form;
 use super::kernels::Kind;
 use super::reference;
 use super::run::Block;
-use super::{Column, Path, Queries, Row, scan, scan_signs, score};
+use super::{Column, Path, Queries, Row, Rows, Who, scan, scan_rows, scan_signs, score};
 use crate::code::{Coder, Layout, Shape};
 use crate::top::{Hit, Tops};
 use crate::{BLOCK_ROWS, Codec, Metric};
@@ -456,5 +456,49 @@ fn estimates_are_as_near_as_their_codes() {
         let error = (square / (8 * rows) as f64 * dimension as f64).sqrt();
         assert!(error < most, "{codec}: {error}");
         assert!(error > most * 0.5, "{codec}: {error}");
+    }
+}
+
+/// Some queries of a batch, one after the other or gathered, find what they find among all, and nobody else's list is
+/// touched.
+#[test]
+fn some_of_a_batch_find_what_they_find_among_all() {
+    let (rows, dimension, count, k) = (150, 100, 40, 7);
+    for path in Path::here() {
+        for (codec, metric) in
+            Codec::ALL.into_iter().flat_map(|codec| Metric::ALL.map(|metric| (codec, metric)))
+        {
+            if !codec.serves(metric) {
+                continue;
+            }
+            let what = format!("{codec} {metric} {path:?}");
+            let blocks = blocks(codec, metric, dimension, &numbers(1, rows * dimension));
+            let all = Queries::on(path, codec, metric, dimension, &numbers(2, count * dimension)).unwrap();
+            let rows = Rows { blocks: &blocks, column: Column::Whole, count: rows, first: 0, allow: None };
+            let mut expected = Tops::new(&all, k).unwrap();
+            scan_rows(&all, &rows, Who::All, &mut expected);
+            let mut found = Tops::new(&all, k).unwrap();
+            scan_rows(&all, &rows, Who::These(&[3, 17, 39]), &mut found);
+            let mut gathered = all.room(16);
+            let mut tops = Tops::new(&gathered, 1).unwrap();
+            // The second time fewer: what is left of the first counts for nothing.
+            for these in [(20..33).collect::<Vec<u32>>(), vec![38, 5, 6, 7, 9, 11, 12]] {
+                gathered.gather(&all, &these);
+                tops.fit(&gathered);
+                for turn in 0..2 {
+                    for (at, query) in these.iter().enumerate() {
+                        tops.exchange(at, &mut found, *query as usize);
+                    }
+                    if turn == 0 {
+                        scan_rows(&gathered, &rows, Who::All, &mut tops);
+                    }
+                }
+            }
+            let asked = |query| matches!(query, 3 | 5..=7 | 9 | 11 | 12 | 17 | 20..=32 | 38 | 39);
+            for query in 0..count {
+                let expected = if asked(query) { bits(&expected.hits(query)) } else { Vec::new() };
+                assert_eq!(bits(&found.hits(query)), expected, "{what}: query {query}");
+            }
+        }
     }
 }

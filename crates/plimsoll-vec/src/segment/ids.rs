@@ -1,5 +1,6 @@
 //! Which id a row has, and which row an id.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::xxh3_64;
@@ -35,6 +36,9 @@ pub enum Ids {
 }
 
 impl Ids {
+    /// Rows of which the ids are read together where they stay in memory.
+    pub const GROUP_ROWS: u64 = 512;
+
     /// The ids of a segment on disk.
     pub(super) fn open(
         folder: &Path,
@@ -77,6 +81,46 @@ impl Ids {
                 if unit == id_unit(row, id) { Ok(id) } else { Err(ids.damaged(row)) }
             }
         }
+    }
+
+    /// Whether the disk is asked for them.
+    pub fn are_stored(&self) -> bool {
+        matches!(self, Self::Stored { .. })
+    }
+
+    /// The stored ids of a group of [`GROUP_ROWS`](Self::GROUP_ROWS), as they are kept in memory: see
+    /// [`in_group`](Self::in_group). Each is believed.
+    pub fn group(&self, group: u64) -> Result<Box<[u8]>, ColumnError> {
+        let Self::Stored { ids, .. } = self else { return Ok(Box::default()) };
+        let rows = self.group_rows(group);
+        let mut units = vec![0; usize::try_from(rows.end - rows.start).unwrap_or(0) * ID_BYTES];
+        ids.read_unit(rows.start, &mut units)?;
+        for (row, unit) in rows.zip(units.chunks_exact(ID_BYTES)) {
+            if unit != id_unit(row, first_word(unit)) {
+                return Err(ids.damaged(row));
+            }
+        }
+        Ok(units.into())
+    }
+
+    /// What a group takes in memory.
+    pub fn group_bytes(&self, group: u64) -> u64 {
+        let rows = self.group_rows(group);
+        (rows.end - rows.start) * ID_BYTES as u64
+    }
+
+    /// An id of a group, by its row in it.
+    pub fn in_group(units: &[u8], at: usize) -> Option<u64> {
+        units.get(at * ID_BYTES..(at + 1) * ID_BYTES).map(first_word)
+    }
+
+    fn group_rows(&self, group: u64) -> Range<u64> {
+        let all = match self {
+            Self::Range { .. } => 0,
+            Self::Stored { ids, .. } => ids.header().units,
+        };
+        let first = group.saturating_mul(Self::GROUP_ROWS).min(all);
+        first..(first + Self::GROUP_ROWS).min(all)
     }
 
     /// The row of each id, in the order of the ids, which must be sorted; none where it is not here.
@@ -235,6 +279,14 @@ mod tests {
         for row in [0, 1, 77, 9_999] {
             assert_eq!(stored.id(row).unwrap(), ids[usize::try_from(row).unwrap()]);
         }
+        for (group, ids) in (0..).zip(ids.chunks(512)) {
+            let units = stored.group(group).unwrap();
+            assert_eq!(units.len() as u64, stored.group_bytes(group));
+            let found: Vec<u64> = (0..ids.len()).filter_map(|at| Ids::in_group(&units, at)).collect();
+            assert_eq!(found, ids, "{group}");
+            assert_eq!(Ids::in_group(&units, ids.len()), None);
+        }
+        assert!(stored.group(20).unwrap().is_empty(), "there is none behind the last");
         let mut wanted: Vec<u64> = (0..40_000).step_by(3).chain([1, 2, 50_000]).collect();
         wanted.sort_unstable();
         let expected: Vec<Option<u64>> =
@@ -259,6 +311,7 @@ mod tests {
         }
         let stored = Ids::open(folder.path(), 1, None, 3).unwrap();
         assert_eq!(stored.id(1).unwrap(), 3);
+        assert!(matches!(stored.group(0), Err(ColumnError::Damaged { unit: 2, .. })));
         assert!(matches!(stored.id(2), Err(ColumnError::Damaged { unit: 2, .. })));
         assert!(matches!(stored.rows(&[9]), Err(ColumnError::Damaged { .. })));
     }

@@ -107,10 +107,11 @@ impl Tops {
         self.worst.resize(queries.padded(), f32::NEG_INFINITY);
     }
 
-    /// Puts a list that is kept elsewhere in the place of a query's, and that one there.
-    pub(crate) fn exchange(&mut self, query: usize, best: &mut Best) {
-        std::mem::swap(&mut self.best[query], best);
+    /// Puts a list of others in the place of a query's, and that one there.
+    pub(crate) fn exchange(&mut self, query: usize, others: &mut Self, other: usize) {
+        std::mem::swap(&mut self.best[query], &mut others.best[other]);
         self.worst[query] = self.best[query].worst();
+        others.worst[other] = others.best[other].worst();
     }
 
     /// Lists, limits and desk, for a scan.

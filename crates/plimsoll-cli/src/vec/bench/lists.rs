@@ -3,7 +3,7 @@
 use plimsoll_vec::index::{Index, Probe, Search, Shape};
 use plimsoll_vec::{Codec, Metric};
 
-use super::trial::{BATCH, Bench, K};
+use super::trial::{BATCH, Bench, Caches, K};
 use crate::CliError;
 use crate::vec::budget;
 
@@ -35,7 +35,7 @@ impl Bench<'_> {
             let all = index.search(&self.queries, &search)?;
             let Some(probed) = all.forecast.lists else { continue };
             let recall = self.recall(&all);
-            let (took, limit) = self.timed(&index, &search, queries)?;
+            let (took, limit) = self.timed(&index, &search, queries, Caches::Warm)?;
             let name = if queries == 1 { "one query".to_owned() } else { format!("batch {queries}") };
             let work = format!("ivf {codec}, {name}, {} of {} lists{looked}", probed.lists, probed.of);
             // What queries look at, each for itself.

@@ -24,6 +24,9 @@ Examples:
   plimsoll vec bench --within /mnt/nvme      on another disk
   plimsoll vec bench --device cuda:0         on a GPU: rows in its memory, and streamed to it
   plimsoll vec bench --svg bench.svg         recall against queries a second, as a picture
+  plimsoll vec bench --only lists --lists 1024 --leave peers
+                                             lists alone, on vectors that others are measured with afterwards:
+                                             crates/bench-compare/peers/vec.py peers --metric l2 \"faiss IVF\"
 
 Vectors are near one of 1,000 centres, from a fixed seed, and so are queries; recall is of the ten nearest that f32 finds.";
 
@@ -49,12 +52,29 @@ pub struct BenchArgs {
     /// Draw recall against queries a second, over codecs and lists
     #[arg(long, value_name = "FILE")]
     pub svg: Option<PathBuf>,
+    /// Measure only these
+    #[arg(long, value_name = "WHAT", conflicts_with = "device")]
+    pub only: Option<Only>,
+    /// Leave vectors and queries in this folder as base.npy and queries.npy, for other engines
+    #[arg(long, value_name = "FOLDER", conflicts_with = "device")]
+    pub leave: Option<PathBuf>,
     /// Threads; all that the machine has, unless said
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub threads: usize,
     /// Search on this device instead (`cuda:0`, `gpu:0`), beside what it copies: a million vectors, unless said
     #[arg(long, value_name = "PLACE")]
     pub device: Option<Place>,
+}
+
+/// What is measured, where not everything is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Only {
+    /// All codes in memory, with each codec
+    Flat,
+    /// An index that is larger than its budget
+    Streamed,
+    /// Few of many lists
+    Lists,
 }
 
 /// One row of what `plimsoll vec bench --json` prints, which is a list of them.

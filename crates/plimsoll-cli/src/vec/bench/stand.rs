@@ -7,7 +7,7 @@ use std::time::Instant;
 use plimsoll::holding::streaming::{FileSource, Source};
 use plimsoll_vec::index::{Lists, VecError};
 
-use super::BenchArgs;
+use super::{BenchArgs, Only};
 
 /// What is measured.
 #[derive(Clone, Debug)]
@@ -19,6 +19,9 @@ pub(super) struct Settings {
     pub(super) quick: bool,
     pub(super) lists: Lists,
     pub(super) within: PathBuf,
+    only: Option<Only>,
+    /// Where vectors and queries are left.
+    pub(super) leave: Option<PathBuf>,
     /// What rates are compared with, in words.
     pub(super) limit: &'static str,
 }
@@ -42,7 +45,14 @@ impl Settings {
             },
             lists: args.lists,
             within: args.within.clone().unwrap_or_else(std::env::temp_dir),
+            only: args.only,
+            leave: args.leave.clone(),
         }
+    }
+
+    /// Whether this is measured.
+    pub(super) fn wants(&self, what: Only) -> bool {
+        self.only.is_none_or(|only| only == what)
     }
 }
 

@@ -7,7 +7,7 @@ use plimsoll::Bytes;
 use plimsoll_vec::index::{Answer, Index, Search, Shape};
 use plimsoll_vec::{BLOCK_ROWS, Codec, Layout, Metric};
 
-use super::BenchRow;
+use super::{BenchRow, Only};
 use super::data::Source;
 use super::stand::{Settings, disk_rate};
 use crate::CliError;
@@ -27,6 +27,15 @@ impl Drop for Home {
     }
 }
 
+/// What the processor's caches have of an index when a turn begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Caches {
+    /// Nothing: memory is read through after each turn.
+    Cold,
+    /// What the last turns left there, as with peers that are measured with turns of their own.
+    Warm,
+}
+
 /// What all measurements share.
 pub(super) struct Bench<'b> {
     pub(super) settings: &'b Settings,
@@ -43,14 +52,20 @@ pub(super) fn all(settings: &Settings, note: &dyn Fn(&str)) -> Result<Vec<BenchR
     let failed = |source| CliError::Write { path: home.0.clone(), source };
     std::fs::create_dir_all(&home.0).map_err(failed)?;
     let source = Source::new(settings.dimension);
-    let vectors = home.0.join("vectors.npy");
+    let leave = settings.leave.as_ref().unwrap_or(&home.0);
+    std::fs::create_dir_all(leave).map_err(failed)?;
+    let vectors = leave.join("base.npy");
     note("vectors are made");
     source.write(2, settings.rows, &vectors).map_err(failed)?;
+    source.write(3, BATCH, &leave.join("queries.npy")).map_err(failed)?;
     let queries = source.vectors(3, BATCH);
     let mut bench = Bench { settings, home: &home.0, vectors, queries, exact: Vec::new(), rows: Vec::new() };
     let most = if settings.quick { 4 } else { 1 };
-    for (codec, again) in [
-        (Codec::F32, 1),
+    // What is found is compared with what f32 finds.
+    let first = (Codec::F32, 1);
+    note(&format!("{} is measured", first.0));
+    bench.codec(first.0, first.1)?;
+    let flat = [
         (Codec::F16, 1),
         (Codec::Int8, 1),
         (Codec::Int4, 1),
@@ -58,15 +73,22 @@ pub(super) fn all(settings: &Settings, note: &dyn Fn(&str)) -> Result<Vec<BenchR
         (Codec::Binary, 1),
         (Codec::Int4, 4),
         (Codec::Binary, 16 / most),
-    ] {
+    ];
+    for (codec, again) in flat.into_iter().filter(|_| settings.wants(Only::Flat)) {
         note(&format!("{codec} is measured"));
         bench.codec(codec, again)?;
     }
-    note("an index larger than its budget is measured");
-    bench.streamed()?;
+    if settings.wants(Only::Streamed) {
+        note("an index larger than its budget is measured");
+        bench.streamed()?;
+    }
     // Quick is quick: one codec tells what lists do.
     let skip = usize::from(settings.quick);
-    for (codec, again) in [(Codec::F32, 1), (Codec::Int4, 4)].into_iter().skip(skip) {
+    for (codec, again) in [(Codec::F32, 1), (Codec::Int4, 4)]
+        .into_iter()
+        .skip(skip)
+        .filter(|_| settings.wants(Only::Lists))
+    {
         note(&format!("{codec} in lists is measured"));
         bench.lists(codec, again)?;
     }
@@ -101,7 +123,8 @@ impl Bench<'_> {
         let recall = self.recall(&first);
         let looked = if again > 1 { format!(", {again}× looked at again") } else { String::new() };
         for (queries, name) in [(1, "one query"), (BATCH, "batch 100")] {
-            let (took, limit) = self.timed(&index, &search, usize::try_from(queries).unwrap_or(1))?;
+            let (took, limit) =
+                self.timed(&index, &search, usize::try_from(queries).unwrap_or(1), Caches::Cold)?;
             let work = format!("{codec}, {name}{looked}");
             self.row(work, queries, took, codes(&index, codec), limit, recall);
         }
@@ -113,12 +136,13 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// The middle of several turns: seconds, and what memory was read with between them. One query is another each turn.
+    /// The middle of several turns: seconds, and what memory was read with beside them. One query is another each turn.
     pub(super) fn timed(
         &self,
         index: &Index,
         search: &Search,
         queries: usize,
+        caches: Caches,
     ) -> Result<(f64, f64), CliError> {
         let dimension = self.settings.dimension;
         let (mut took, mut limit) = (Vec::new(), Vec::new());
@@ -129,7 +153,7 @@ impl Bench<'_> {
             index.search(part, search)?;
             took.push(began.elapsed().as_secs_f64());
             // Reading memory takes longer than a search: where it must be quick, once for each row.
-            if turn == 0 || !self.settings.quick {
+            if turn == 0 || (caches == Caches::Cold && !self.settings.quick) {
                 limit.extend(read_rate(self.settings.threads));
             }
         }

@@ -1,7 +1,8 @@
 //! The middles of lists, and which of them are nearest to a vector.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::lists::Expected;
 use crate::code::CodeError;
@@ -9,6 +10,7 @@ use crate::column::{Column, ColumnError, ColumnWriter, Header, Holds, PAGE_BYTES
 use crate::index::VecError;
 use crate::index::build::numbered_by;
 use crate::index::dead::blocks;
+use crate::index::encode::on_threads;
 use crate::index::manifest::{Learned, Shape};
 use crate::scan::{Queries, scan};
 use crate::segment::{Originals, path};
@@ -17,6 +19,12 @@ use crate::{BLOCK_ROWS, Codec, Metric};
 
 /// Vectors that are compared with the middles at once: six groups of sixteen.
 const AT_ONCE: usize = 96;
+/// Queries that are prepared for middles at once, where what was prepared for codes does not serve.
+const LOOKED_FOR: usize = 192;
+/// Blocks of middles that a thread takes at once.
+const BLOCKS: usize = 4;
+/// Bytes of middles, times the queries that look at them, that a thread of its own pays for.
+const THREAD_WORK: usize = 2 << 20;
 /// Stands where there are fewer lists than were asked for.
 pub(super) const NOWHERE: Hit = Hit { score: f32::INFINITY, row: u64::MAX };
 
@@ -137,6 +145,83 @@ impl Division {
         (queries + tops + signs + hits).saturating_mul(threads as u64)
     }
 
+    /// What looking for the lists of so many queries takes of memory, with so many threads and this many of the nearest.
+    pub(super) fn looked_for_bytes(shape: &Shape, queries: usize, nearest: usize, threads: usize) -> u64 {
+        let dimension = shape.dimension;
+        let (plain, copies) = plain(shape.metric, For::Looking);
+        let (at_once, prepared) = if are_numbers(shape.codec, copies) {
+            (queries, 0)
+        } else {
+            let at_once = queries.min(LOOKED_FOR);
+            let signs = if copies { (at_once * dimension * 4) as u64 } else { 0 };
+            (at_once, Queries::bytes_for(Codec::F32, plain, dimension, at_once).get() + signs)
+        };
+        let tops = Tops::bytes_for(Codec::F32, plain, dimension, at_once, nearest).get();
+        let hits = nearest as u64 * size_of::<Hit>() as u64;
+        prepared.saturating_add(tops.saturating_mul(threads as u64)).saturating_add(hits)
+    }
+
+    /// The lists to look into, likewise, of queries that were prepared for codes. Threads share the middles: queries are
+    /// few.
+    pub(super) fn looked_for(
+        &self,
+        (vectors, queries): (&[f32], &Queries),
+        among: &[u64],
+        threads: usize,
+        into: &mut [Hit],
+    ) -> Result<(), VecError> {
+        let each = into.len() / queries.count().max(1);
+        if are_numbers(queries.codec(), plain(self.metric, For::Looking).1) {
+            return self.among(queries, among, threads, each, into);
+        }
+        let parts = vectors.chunks(LOOKED_FOR * self.dimension).zip(into.chunks_mut(LOOKED_FOR * each));
+        for (part, (vectors, into)) in parts.enumerate() {
+            let queries = self
+                .prepared(vectors, For::Looking)
+                .map_err(|error| numbered_by(error, part * LOOKED_FOR))?;
+            self.among(&queries, among, threads, each, into)?;
+        }
+        Ok(())
+    }
+
+    fn among(
+        &self,
+        queries: &Queries,
+        among: &[u64],
+        threads: usize,
+        each: usize,
+        into: &mut [Hit],
+    ) -> Result<(), VecError> {
+        let bytes = self.dimension * 4 * BLOCK_ROWS;
+        let work = self.middles.len().saturating_mul(queries.count()) / THREAD_WORK;
+        let all: Mutex<Option<Tops>> = Mutex::new(None);
+        let failed = Mutex::new(None);
+        let next = AtomicUsize::new(0);
+        on_threads(work.clamp(1, threads), &|| {
+            let mut tops = match Tops::new(queries, each) {
+                Ok(tops) => tops,
+                Err(error) => return *lock(&failed) = Some(error),
+            };
+            loop {
+                let block = next.fetch_add(BLOCKS, Ordering::Relaxed);
+                let first = block * BLOCK_ROWS;
+                let Some(blocks) = self.middles.get(block * bytes..).filter(|_| first < self.count) else { break };
+                let count = (self.count - first).min(BLOCKS * BLOCK_ROWS);
+                scan(queries, blocks, count, first as u64, among.get(block..), &mut tops);
+            }
+            match &mut *lock(&all) {
+                Some(all) => all.merge(&tops),
+                none => *none = Some(tops),
+            }
+        });
+        if let Some(error) = lock(&failed).take() {
+            return Err(error.into());
+        }
+        let all = all.into_inner().unwrap_or_else(PoisonError::into_inner).ok_or(VecError::Died)?;
+        fill(&all, each, into);
+        Ok(())
+    }
+
     /// The nearest lists of each vector, as many as there are places for each in `into`, the nearest first. Only those
     /// whose bit is set in `among`, if it is given. The outcome does not depend on threads.
     pub(super) fn nearest(
@@ -169,7 +254,7 @@ impl Division {
                 }
             }
         };
-        super::super::encode::on_threads(threads.min(count.div_ceil(AT_ONCE)), &one);
+        on_threads(threads.min(count.div_ceil(AT_ONCE)), &one);
         match failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
             Some((_, error)) => Err(error),
             None => Ok(()),
@@ -184,24 +269,44 @@ impl Division {
         each: usize,
         into: &mut [Hit],
     ) -> Result<(), CodeError> {
+        let queries = self.prepared(vectors, wanted)?;
+        let Ok(mut tops) = Tops::new(&queries, each) else { return Ok(()) };
+        scan(&queries, &self.middles, self.count, 0, among, &mut tops);
+        fill(&tops, each, into);
+        Ok(())
+    }
+
+    /// Vectors as they are compared with middles.
+    fn prepared(&self, vectors: &[f32], wanted: For) -> Result<Queries, CodeError> {
         let (metric, copies) = plain(self.metric, wanted);
         let signs: Vec<f32> = if copies { vectors.iter().copied().map(sign).collect() } else { Vec::new() };
         let vectors = if copies { &signs } else { vectors };
-        let queries = Queries::new(Codec::F32, metric, self.dimension, vectors)?;
-        let Ok(mut tops) = Tops::new(&queries, each) else { return Ok(()) };
-        scan(&queries, &self.middles, self.count, 0, among, &mut tops);
-        for (query, into) in into.chunks_exact_mut(each).enumerate() {
-            let found = tops.hits(query);
-            into.fill(NOWHERE);
-            into[..found.len()].copy_from_slice(&found);
-        }
-        Ok(())
+        Queries::new(Codec::F32, metric, self.dimension, vectors)
     }
 
     /// The list that each vector lies in, for the batches of a build.
     pub(super) fn lists_of(&self, vectors: &[f32], threads: usize, hits: &mut [Hit]) -> Result<(), VecError> {
         Ok(self.nearest(vectors, For::Lying, None, threads, hits)?)
     }
+}
+
+/// What was found of each vector in its places.
+fn fill(tops: &Tops, each: usize, into: &mut [Hit]) {
+    for (query, into) in into.chunks_exact_mut(each).enumerate() {
+        let found = tops.hits(query);
+        into.fill(NOWHERE);
+        into[..found.len()].copy_from_slice(&found);
+    }
+}
+
+/// Whether queries for such codes are prepared as they are for middles: these are numbers, and looked for as the metric
+/// has it.
+fn are_numbers(codec: Codec, copies: bool) -> bool {
+    codec == Codec::F32 && !copies
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The metric by which vectors are compared with middles, and whether as signs.

@@ -43,30 +43,26 @@ impl Question {
     /// What so many queries take at once beside codes, in lists.
     pub(in crate::index) fn lists_bytes(&self, shape: &Shape, probed: Probed, queries: usize) -> u64 {
         let Shape { codec, metric, dimension, .. } = *shape;
-        let (threads, candidates) = (self.threads as u64, self.listed as u64);
+        let threads = self.threads as u64;
         let hit = size_of::<Hit>() as u64;
-        let one = Queries::bytes_for(codec, metric, dimension, 1).get() + size_of::<Queries>() as u64;
-        // A list of the best for each thread, and the lists that are looked into.
-        let best = threads * (candidates * hit + 48) + candidates * hit;
-        let wants = probed.lists as u64 * (hit + 8 + 8 + 4);
-        let each = one + best + wants;
-        let many = GROUP.min(queries.max(1));
-        let group = Queries::bytes_for(codec, metric, dimension, many).get()
-            + Tops::bytes_for(codec, metric, dimension, many, 1).get()
-            + Tops::bytes_for(codec, metric, dimension, 1, 1).get()
-            + (many * dimension * 4) as u64;
-        let again = if self.again { threads * dimension as u64 * 8 } else { 0 };
-        let middles = Division::nearest_bytes(metric, dimension, probed.lists, self.threads);
+        let prepared = Queries::bytes_for(codec, metric, dimension, queries).get();
+        let lists = Tops::bytes_for(codec, metric, dimension, queries, self.listed).get();
+        // Those that look at a list together, and what a thread finds for a query, in order.
+        let together = GROUP.min(queries);
+        let group = Queries::bytes_for(codec, metric, dimension, together).get()
+            + Tops::bytes_for(codec, metric, dimension, together, 1).get()
+            + self.listed as u64 * (hit + 8);
+        // The lists that are looked into.
+        let wants = (queries as u64).saturating_mul(probed.lists as u64 * (hit + 8 + 8 + 4) + 4);
         let marks = probed.of.div_ceil(64) as u64 * 8 + probed.of as u64 * 40;
-        // The second stage of planes asks for all queries together.
-        let lower = match self.lower_bytes(shape, queries) {
-            0 => 0,
-            lower => lower.saturating_add(Queries::bytes_for(codec, metric, dimension, queries).get()),
-        };
-        each.saturating_mul(queries as u64)
+        prepared
+            .saturating_add(threads.saturating_mul(lists.saturating_add(group)))
+            .saturating_add(Division::looked_for_bytes(shape, queries, probed.lists, self.threads))
+            .saturating_add(wants)
             .saturating_add(copies_bytes(queries, dimension))
-            .saturating_add(threads * group + again + middles + marks)
-            .saturating_add(lower)
+            .saturating_add(marks)
+            .saturating_add(self.again_bytes(shape, queries))
+            .saturating_add(self.lower_bytes(shape, queries))
     }
 }
 

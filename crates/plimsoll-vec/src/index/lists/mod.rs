@@ -28,5 +28,4 @@ pub(super) use division::Division;
 pub use facts::ListFacts;
 pub use forecast::Probed;
 pub use lists::{Expected, Lists, NoLists, Probe};
-pub(super) use search::hits;
 pub(super) use shelf::Shelf;

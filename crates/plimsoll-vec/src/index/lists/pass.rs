@@ -18,8 +18,8 @@ use crate::index::encode::on_threads;
 use crate::index::forecast::Forecast;
 use crate::index::search::Run;
 use crate::index::view::Part;
-use crate::scan::{MANY, Queries};
-use crate::top::{Best, Tops};
+use crate::scan::{MANY, Queries, Rows, Who, scan_rows};
+use crate::top::{Tops, TopsError};
 
 /// The most queries that look at a list together.
 pub(super) const GROUP: usize = 96;
@@ -29,8 +29,7 @@ const THREAD_WORK: u64 = 512 << 10;
 /// A pass.
 pub(super) struct Pass<'p> {
     run: &'p Run<'p>,
-    vectors: &'p [f32],
-    queries: Vec<Queries>,
+    queries: &'p Queries,
     targets: &'p Targets,
     /// Pieces in memory, in order.
     pieces: Vec<(Piece, Arc<Lease>)>,
@@ -56,26 +55,28 @@ struct Feed<'p> {
 /// A chunk that came: of which segment, and which of its blocks.
 type Came = (usize, Arc<Ranges>, Chunk);
 
-/// What a thread has of its own.
+/// What a thread has of its own: what it found, and room for queries that look together.
 struct Seat {
-    best: Vec<Best>,
-    one: Tops,
-    many: Option<(Queries, Tops, Range<usize>)>,
+    tops: Tops,
+    many: Option<Group>,
+}
+
+/// Queries that look at the same rows.
+struct Group {
+    queries: Queries,
+    tops: Tops,
+    /// Which of the wishes they are.
+    wants: Range<usize>,
 }
 
 impl<'p> Pass<'p> {
     pub(super) fn new(
         run: &'p Run<'p>,
-        vectors: &'p [f32],
+        queries: &'p Queries,
         targets: &'p Targets,
         forecast: &Forecast,
     ) -> Result<Self, VecError> {
         let shape = run.view.shape;
-        let (codec, metric, dimension) = (shape.codec, shape.metric, shape.dimension);
-        let queries = vectors
-            .chunks_exact(dimension)
-            .map(|vector| Queries::new(codec, metric, dimension, vector))
-            .collect::<Result<Vec<_>, _>>()?;
         let block = shape.upper_bytes() as u64;
         let feed = Feed {
             run,
@@ -86,7 +87,6 @@ impl<'p> Pass<'p> {
         };
         let mut pass = Self {
             run,
-            vectors,
             queries,
             targets,
             pieces: Vec::new(),
@@ -104,27 +104,26 @@ impl<'p> Pass<'p> {
     }
 
     /// Looks at everything, and gives the best of each query.
-    pub(super) fn run(self) -> Result<(Vec<Best>, Bytes), VecError> {
+    pub(super) fn run(self) -> Result<(Tops, Bytes), VecError> {
         let threads = self.threads();
-        let candidates = self.run.listed;
-        let seats: Mutex<Vec<Vec<Best>>> = Mutex::new(Vec::new());
+        let all: Mutex<Option<Tops>> = Mutex::new(None);
         let worker = AtomicUsize::new(0);
-        on_threads(threads, &|| match Seat::new(&self.queries, candidates) {
-            Ok(mut seat) => {
+        on_threads(threads, &|| match Tops::new(self.queries, self.run.listed) {
+            Ok(tops) => {
+                let mut seat = Seat { tops, many: None };
                 self.work(worker.fetch_add(1, Ordering::Relaxed), &mut seat);
-                lock(&seats).push(seat.best);
+                match &mut *lock(&all) {
+                    Some(all) => all.merge(&seat.tops),
+                    none => *none = Some(seat.tops),
+                }
             }
-            Err(error) => self.fail(error),
+            Err(error) => self.fail(error.into()),
         });
         if let Some(error) = self.failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
             return Err(error);
         }
-        let mut seats = seats.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let mut all = seats.pop().unwrap_or_default();
-        for seat in &seats {
-            all.iter_mut().zip(seat).for_each(|(all, best)| all.merge(best));
-        }
-        Ok((all, Bytes::new(self.read.into_inner())))
+        let all = all.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok((all.ok_or(VecError::Died)?, Bytes::new(self.read.into_inner())))
     }
 
     /// Takes the pieces of what is looked at from memory, and reads those into it that are missing while there is room.
@@ -314,77 +313,66 @@ impl<'p> Pass<'p> {
     /// Looks at those rows of a target that are in these blocks, for all that want them.
     fn look(&self, target: &Target, block: u64, bytes: &[u8], seat: &mut Seat) -> Result<(), VecError> {
         let wants = self.targets.wants(target);
+        let mut first = [0];
+        let rows = self.rows(target, block, bytes, &mut first);
+        let scan = |queries: &Queries, who: Who, tops: &mut Tops| {
+            rows.iter().for_each(|rows| scan_rows(queries, rows, who, tops));
+        };
+        if wants.len() == self.queries.count() {
+            // All of them, in order.
+            scan(self.queries, Who::All, &mut seat.tops);
+            return Ok(());
+        }
         if wants.len() < MANY {
-            for query in wants {
-                let best = &mut seat.best[*query as usize];
-                seat.one.exchange(0, best);
-                self.rows(&self.queries[*query as usize], target, block, bytes, &mut seat.one);
-                seat.one.exchange(0, best);
-            }
+            scan(self.queries, Who::These(wants), &mut seat.tops);
             return Ok(());
         }
         let groups = wants.len().div_ceil(GROUP);
         let mut from = target.wants.start;
-        for group in wants.chunks(wants.len().div_ceil(groups)) {
-            let range = from..from + group.len();
-            from = range.end;
-            self.gather(group, range, seat)?;
-            let Seat { best, many: Some((queries, tops, _)), .. } = seat else { continue };
-            for (at, query) in group.iter().enumerate() {
-                tops.exchange(at, &mut best[*query as usize]);
-            }
-            self.rows(queries, target, block, bytes, tops);
-            for (at, query) in group.iter().enumerate() {
-                tops.exchange(at, &mut best[*query as usize]);
-            }
+        for these in wants.chunks(wants.len().div_ceil(groups)) {
+            let wants = from..from + these.len();
+            from = wants.end;
+            let group = match &mut seat.many {
+                Some(group) => group,
+                none => none.insert(Group::new(self.queries)?),
+            };
+            group.gather(self.queries, these, wants);
+            group.exchange(these, &mut seat.tops);
+            scan(&group.queries, Who::All, &mut group.tops);
+            group.exchange(these, &mut seat.tops);
         }
         Ok(())
     }
 
-    /// Brings queries together that look at the same rows; those of the last time are there still.
-    fn gather(&self, group: &[u32], range: Range<usize>, seat: &mut Seat) -> Result<(), VecError> {
-        if seat.many.as_ref().is_some_and(|(_, _, last)| *last == range) {
-            return Ok(());
-        }
-        let shape = self.run.view.shape;
-        let vector = |query: &u32| &self.vectors[*query as usize * shape.dimension..][..shape.dimension];
-        let vectors: Vec<f32> = group.iter().flat_map(|query| vector(query).iter().copied()).collect();
-        let queries = Queries::new(shape.codec, shape.metric, shape.dimension, &vectors)?;
-        let tops = match seat.many.take() {
-            Some((_, mut tops, _)) => {
-                tops.fit(&queries);
-                tops
-            }
-            None => Tops::new(&queries, 1)?,
-        };
-        seat.many = Some((queries, tops, range));
-        Ok(())
-    }
-
-    fn rows(&self, queries: &Queries, target: &Target, block: u64, bytes: &[u8], tops: &mut Tops) {
+    /// Those rows of a target that are in these blocks: the first are cut by a mask, the last by their number.
+    fn rows<'r>(
+        &'r self,
+        target: &Target,
+        block: u64,
+        bytes: &'r [u8],
+        first: &'r mut [u64; 1],
+    ) -> [Rows<'r>; 2] {
         let run = self.run;
-        let block_bytes = run.block_bytes(target.place);
-        let mask = run.masks[target.place].as_deref();
-        let base = run.bases[target.place];
-        let first = block * BLOCK_ROWS as u64;
-        // The last rows are cut by their number, the first by a mask.
-        let rows = usize::try_from(target.rows.end - first).unwrap_or(usize::MAX);
-        let rows = rows.min(bytes.len() / block_bytes * BLOCK_ROWS);
+        let column = run.half(target.place);
+        let block_bytes = column.block_bytes(run.view.shape.layout());
+        let before = block * BLOCK_ROWS as u64;
+        let count = usize::try_from(target.rows.end - before).unwrap_or(usize::MAX);
+        let count = count.min(bytes.len() / block_bytes * BLOCK_ROWS);
         let at = usize::try_from(block).unwrap_or(usize::MAX);
-        let (mut bytes, mut rows, mut from) = (bytes, rows, 0);
-        if target.rows.start > first {
-            let words = [of_rows(block, &target.rows) & mask.map_or(u64::MAX, |mask| mask[at])];
-            let first = (bytes, rows.min(BLOCK_ROWS), base + first);
-            run.scan(queries, target.place, first, Some(&words), tops);
-            bytes = bytes.get(block_bytes..).unwrap_or_default();
-            rows = rows.saturating_sub(BLOCK_ROWS);
-            from = 1;
-        }
-        if rows > 0 {
-            let mask = mask.and_then(|mask| mask.get(at + from..));
-            let rest = (bytes, rows, base + first + (from * BLOCK_ROWS) as u64);
-            run.scan(queries, target.place, rest, mask, tops);
-        }
+        let mask = run.masks[target.place].as_deref();
+        let cut = if target.rows.start > before { count.min(BLOCK_ROWS) } else { 0 };
+        *first = [of_rows(block, &target.rows) & mask.and_then(|mask| mask.get(at)).map_or(u64::MAX, |bits| *bits)];
+        let from = cut.div_ceil(BLOCK_ROWS);
+        let number = run.bases[target.place] + before;
+        let head = Rows { blocks: bytes, column, count: cut, first: number, allow: Some(first) };
+        let rest = Rows {
+            blocks: bytes.get(from * block_bytes..).unwrap_or_default(),
+            column,
+            count: count - cut,
+            first: number + (from * BLOCK_ROWS) as u64,
+            allow: mask.and_then(|mask| mask.get(at + from..)),
+        };
+        [head, rest]
     }
 
     fn go_on(&self) -> bool {
@@ -397,11 +385,28 @@ impl<'p> Pass<'p> {
     }
 }
 
-impl Seat {
-    fn new(queries: &[Queries], candidates: usize) -> Result<Self, VecError> {
-        let best = queries.iter().map(|_| Best::new(candidates)).collect();
-        let Some(first) = queries.first() else { return Err(VecError::Empty) };
-        Ok(Self { best, one: Tops::new(first, 1)?, many: None })
+impl Group {
+    /// Room for as many as look together.
+    fn new(all: &Queries) -> Result<Self, TopsError> {
+        let queries = all.room(GROUP.min(all.count()));
+        let tops = Tops::new(&queries, 1)?;
+        Ok(Self { queries, tops, wants: 0..0 })
+    }
+
+    /// Brings queries together that look at the same rows; those of the last time are there still.
+    fn gather(&mut self, all: &Queries, these: &[u32], wants: Range<usize>) {
+        if self.wants != wants {
+            self.queries.gather(all, these);
+            self.tops.fit(&self.queries);
+            self.wants = wants;
+        }
+    }
+
+    /// Takes the lists of these queries, or gives them back.
+    fn exchange(&mut self, these: &[u32], tops: &mut Tops) {
+        for (at, query) in these.iter().enumerate() {
+            self.tops.exchange(at, tops, *query as usize);
+        }
     }
 }
 

@@ -8,7 +8,8 @@ use crate::index::forecast::{Forecast, Question, Stock};
 use crate::index::search::{Run, Search};
 use crate::index::view::View;
 use crate::index::{Index, VecError};
-use crate::top::{Best, Hit};
+use crate::scan::Queries;
+use crate::top::Tops;
 
 impl View {
     /// How many lists a search looks into; none where it looks at everything.
@@ -46,20 +47,15 @@ impl Run<'_> {
     /// The best of each query, of the rows in its lists.
     pub(in crate::index) fn lists(
         &self,
-        vectors: &[f32],
+        (vectors, queries): (&[f32], &Queries),
         probed: Probed,
         forecast: &Forecast,
         measured: &mut Measured,
-    ) -> Result<Vec<Best>, VecError> {
-        let Some(division) = &self.view.division else { return Ok(Vec::new()) };
-        let targets = Targets::new(self, division, vectors, probed.lists)?;
-        let (best, read) = Pass::new(self, vectors, &targets, forecast)?.run()?;
+    ) -> Result<Tops, VecError> {
+        let Some(division) = &self.view.division else { return Ok(Tops::new(queries, self.listed)?) };
+        let targets = Targets::new(self, division, (vectors, queries), probed.lists)?;
+        let (found, read) = Pass::new(self, queries, &targets, forecast)?.run()?;
         measured.read += read;
-        Ok(best)
+        Ok(found)
     }
-}
-
-/// What was found for a query, nearest first.
-pub(in crate::index) fn hits(best: &[Best], query: usize) -> Vec<Hit> {
-    best.get(query).map(Best::sorted).unwrap_or_default()
 }

@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
-use super::division::{Division, For, NOWHERE};
+use super::division::{Division, NOWHERE};
 use crate::BLOCK_ROWS;
 use crate::index::VecError;
 use crate::index::search::Run;
 use crate::index::view::Part;
+use crate::scan::Queries;
 
 /// Rows of a part that lie together, and who looks at them.
 #[derive(Clone, Debug)]
@@ -38,16 +39,16 @@ impl Targets {
     pub(super) fn new(
         run: &Run<'_>,
         division: &Division,
-        vectors: &[f32],
+        (vectors, queries): (&[f32], &Queries),
         probes: usize,
     ) -> Result<Self, VecError> {
-        let count = vectors.len() / run.view.shape.dimension;
+        let count = queries.count();
         let marks = full_lists(run, division.count());
         let full: usize = marks.iter().map(|word| word.count_ones() as usize).sum();
         let each = probes.min(full);
         let mut hits = vec![NOWHERE; count * each];
         if each > 0 {
-            division.nearest(vectors, For::Looking, Some(&marks), run.threads, &mut hits)?;
+            division.looked_for((vectors, queries), &marks, run.threads, &mut hits)?;
         }
         let mut pairs: Vec<(u32, u32)> = (0_u32..)
             .zip(hits.chunks_exact(each.max(1)))

@@ -4,7 +4,7 @@ use super::sift::{Bounds, Limits, Marks, Reaches, Terms};
 use super::{FloatRows, Kind, LevelRows, SignRows, Sums, floats, levels, sift, signs};
 use crate::scan::Path;
 use crate::scan::wide;
-use crate::{BLOCK_ROWS, Codec};
+use crate::{BLOCK_ROWS, Codec, Metric};
 
 /// Products of a block of numbers with groups of queries.
 type FloatTile = unsafe fn(&[u8], usize, &[f32], &mut [f32]);
@@ -36,6 +36,7 @@ impl Halves {
 #[derive(Clone, Copy)]
 pub(crate) struct Kernels {
     score_rows: unsafe fn(&FloatRows, u64, &mut [f32; BLOCK_ROWS]),
+    in_doubles: unsafe fn(Metric, &[f32], &[f32]) -> f32,
     widen: unsafe fn(Codec, &[u8], usize, &mut [f32]),
     squares: unsafe fn(&[u8], usize, &mut [f32; BLOCK_ROWS]),
     tile_floats: [FloatTile; 3],
@@ -105,6 +106,8 @@ macro_rules! forward {
 forward! {
     /// The score of each live row of numbers.
     score_rows(rows: &FloatRows, live: u64, scores: &mut [f32; BLOCK_ROWS]);
+    /// The score of one vector, in doubles.
+    in_doubles(metric: Metric, query: &[f32], vector: &[f32]) -> f32;
     /// Rows of halves as singles.
     widen(codec: Codec, codes: &[u8], dimension: usize, into: &mut [f32]);
     /// The sums of squares of rows of singles.
@@ -146,6 +149,7 @@ macro_rules! table {
 
             pub(super) const TABLE: Kernels = Kernels {
                 score_rows,
+                in_doubles,
                 widen,
                 squares,
                 tile_floats: [tile_floats::<$one, 1>, tile_floats::<$two, 2>, tile_floats::<$three, 3>],
@@ -171,6 +175,7 @@ macro_rules! table {
 
             table! { @one $wide, [$($feature)?],
                 score_rows(rows: &FloatRows, live: u64, scores: &mut [f32; BLOCK_ROWS]) = floats::score_rows;
+                in_doubles(metric: Metric, query: &[f32], vector: &[f32]) -> f32 = floats::in_doubles;
                 widen(codec: Codec, codes: &[u8], dimension: usize, into: &mut [f32]) = floats::widen;
                 squares(rows: &[u8], dimension: usize, squares: &mut [f32; BLOCK_ROWS]) = floats::squares;
                 sum_rows(rows: &LevelRows, live: u64, all: bool, sums: &mut Sums) = levels::sum_rows;

@@ -17,6 +17,12 @@ impl Wide for Avx2 {
     type I = __m256i;
 
     #[inline(always)]
+    unsafe fn fetch(from: *const u8) {
+        // SAFETY: the caller keeps what the trait demands; what is not there is not fetched.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
+    }
+
+    #[inline(always)]
     unsafe fn zero() -> Self::F {
         // SAFETY: the caller keeps what the trait demands.
         unsafe { _mm256_setzero_ps() }

@@ -36,6 +36,10 @@ pub(crate) trait Wide {
     /// 32-bit integers, or four times as many bytes.
     type I: Copy;
 
+    /// Asks for a line of memory that will be wanted; any address will do.
+    #[inline(always)]
+    unsafe fn fetch(_from: *const u8) {}
+
     /// Zeros.
     unsafe fn zero() -> Self::F;
     /// The same in all lanes.
