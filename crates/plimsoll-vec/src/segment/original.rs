@@ -46,6 +46,18 @@ impl Originals {
         into.extend_from_slice(&sum.to_le_bytes());
     }
 
+    /// Reads vectors from a row on as they stand in the file, and checks them.
+    pub(crate) fn units(&self, first: u64, into: &mut [u8]) -> Result<(), ColumnError> {
+        self.column.read_unit(first, into)?;
+        for (row, unit) in (first..).zip(into.chunks_exact(self.unit)) {
+            let (numbers, sum) = unit.split_at(self.unit - 8);
+            if sum != xxh3_64(numbers).to_le_bytes() {
+                return Err(self.column.damaged(row));
+            }
+        }
+        Ok(())
+    }
+
     /// Reads a row's vector; `bytes` is what it is read into meanwhile.
     pub fn read(&self, row: u64, bytes: &mut Vec<u8>, into: &mut [f32]) -> Result<(), ColumnError> {
         bytes.resize(self.unit, 0);
