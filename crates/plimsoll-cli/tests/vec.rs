@@ -259,6 +259,53 @@ fn an_index_outlives_kill_9_while_it_is_built_and_added_to() {
     assert_eq!(codes, vectors / 20_000, "{killed} killed, {done} done");
 }
 
+/// Killed at whatever moment while segments are put together, an index answers as before.
+#[test]
+fn compacting_does_what_it_said_and_outlives_kill_9() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = vectors(folder.path(), "rows.npy", 5, 20_000);
+    let queries = vectors(folder.path(), "queries.npy", 6, 3);
+    let home = folder.path().join("index");
+    let (home, rows, queries) = (home.to_str().unwrap(), rows.to_str().unwrap(), queries.to_str().unwrap());
+    json(&["vec", "build", rows, "--into", home, "--codec", "int8"]);
+    json(&["vec", "add", home, rows]);
+    assert_eq!(json(&["vec", "info", home])["compaction"]["segments"], 2, "two of one size");
+    let gone = folder.path().join("gone.txt");
+    let ids: Vec<String> = (0..40_000).step_by(3).map(|id: u32| id.to_string()).collect();
+    std::fs::write(&gone, ids.join(" ")).unwrap();
+    json(&["vec", "delete", home, "--from", gone.to_str().unwrap()]);
+    let answers = || json(&["vec", "search", home, queries, "--again", "4"])["answers"].clone();
+    let before = answers();
+    for turn in 0_u64..8 {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_plimsoll"))
+            .args(["vec", "compact", home])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(turn * 5));
+        let _ = child.kill();
+        let _ = child.wait().unwrap();
+        assert_eq!(answers(), before, "turn {turn}");
+    }
+    let dry = json(&["vec", "compact", home, "--dry-run"])["predicted"].clone();
+    let report = json(&["vec", "compact", home, "--memory", "8MiB"]);
+    assert_eq!(dry.is_null(), report["predicted"].is_null(), "done unless a turn was quick enough");
+    if !dry.is_null() {
+        assert_eq!((&dry["dead"], &dry["into"]), (&13_334.into(), &1.into()));
+        let (said, took) = (&report["predicted"], &report["measured"]);
+        assert_eq!(took["written_bytes"], said["needs_bytes"]);
+        assert_eq!(took["won_bytes"], said["wins_bytes"]);
+        assert!(took["peak_bytes"].as_u64() <= said["peak_bytes"].as_u64(), "{report}");
+    }
+    assert_eq!(answers(), before);
+    let info = json(&["vec", "info", home]);
+    assert_eq!((&info["dead"], &info["vectors"]), (&0.into(), &26_666.into()));
+    assert!(info["compaction"].is_null());
+    assert_eq!(names(home).iter().filter(|name| name.ends_with("codes")).count(), 1);
+    assert!(words(&plimsoll(&["vec", "compact", home]).stdout).contains("nothing to win"));
+}
+
 fn names(folder: &str) -> Vec<String> {
     let entries = std::fs::read_dir(folder).unwrap().flatten();
     let mut names: Vec<String> = entries.map(|entry| entry.file_name().into_string().unwrap()).collect();

@@ -1,4 +1,4 @@
-//! An index against a map, whatever is done to it: adds, deletes, builds, segments, restarts and searches.
+//! An index against a map, whatever is done to it: adds, deletes, builds, segments, compactions, restarts and searches.
 #![allow(clippy::unwrap_used, reason = "in a test, a panic says what went wrong")]
 
 mod bed;
@@ -20,6 +20,7 @@ enum Step {
     Build(usize),
     Delete(Vec<u64>),
     Publish,
+    Compact,
     Restart,
     Search(u64, usize),
 }
@@ -30,6 +31,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0_usize..200).prop_map(Step::Build),
         3 => prop::collection::vec(0_u64..500, 1..20).prop_map(Step::Delete),
         1 => Just(Step::Publish),
+        1 => Just(Step::Compact),
         2 => Just(Step::Restart),
         4 => (any::<u64>(), 1_usize..20).prop_map(|(seed, k)| Step::Search(seed, k)),
     ]
@@ -82,6 +84,10 @@ proptest! {
                     map.retain(|id, _| !gone.contains(id));
                 }
                 Step::Publish => index.publish().unwrap(),
+                Step::Compact => {
+                    index.compact(|_| {}).unwrap();
+                    prop_assert_eq!(index.facts().dead, 0);
+                }
                 Step::Restart => {
                     drop(index);
                     index = Index::open_to_write(&home, &memory()).unwrap();

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use plimsoll::Bytes;
-use plimsoll_vec::index::{Index, IndexFacts, ListFacts};
+use plimsoll_vec::index::{Compaction, Index, IndexFacts, ListFacts};
 use serde::Serialize;
 
-use super::budget;
+use super::{CompactionReport, budget};
 use crate::draw::{Align, Cell, Pen, Style, Table};
 use crate::{CliError, Printer};
 
@@ -24,6 +24,7 @@ pub struct InfoArgs {
 /// { "index": "index", "dimension": 768, "metric": "l2", "codec": "int8", "originals": true, "vectors": 1000,
 ///   "dead": 0, "young": 0, "disk_bytes": 1, "memory_bytes": 1,
 ///   "lists": { "count": 512, "largest": 90, "empty": 0, "outside": 0, "expected": [[1, 0.71], [4, 0.97]] },
+///   "compaction": { "segments": 2, "into": 1, "rows": 1000, "dead": 20, "needs_bytes": 1, "wins_bytes": 1, "peak_bytes": 1 },
 ///   "segments": [{ "number": 1, "rows": 1000, "dead": 0, "disk_bytes": 1 }] }
 /// ```
 #[derive(Clone, Debug, Serialize)]
@@ -50,6 +51,8 @@ pub struct InfoReport {
     pub memory_bytes: u64,
     /// Its lists; null where it has none.
     pub lists: Option<ListsReport>,
+    /// What `vec compact` would do; null where it would win nothing.
+    pub compaction: Option<CompactionReport>,
     /// Its segments.
     pub segments: Vec<SegmentReport>,
 }
@@ -96,7 +99,7 @@ pub struct SegmentReport {
 
 impl InfoReport {
     /// The report of an index.
-    pub fn new(index: String, facts: &IndexFacts) -> Self {
+    pub fn new(index: String, facts: &IndexFacts, compaction: Option<&Compaction>) -> Self {
         let segments = facts.segments.iter().map(|segment| SegmentReport {
             number: segment.number,
             rows: segment.rows,
@@ -115,6 +118,7 @@ impl InfoReport {
             disk_bytes: facts.disk.get(),
             memory_bytes: facts.memory.get(),
             lists: facts.lists.as_ref().map(ListsReport::new),
+            compaction: compaction.map(CompactionReport::new),
             segments: segments.collect(),
         }
     }
@@ -123,7 +127,9 @@ impl InfoReport {
 /// Prints what an index is.
 pub fn run(args: &InfoArgs, printer: &Printer) -> Result<(), CliError> {
     let index = Index::open(&args.index, &budget::account(None)?)?;
-    printer.report(&InfoReport::new(args.index.display().to_string(), &index.facts()), view)
+    let compaction = index.compaction()?;
+    let name = args.index.display().to_string();
+    printer.report(&InfoReport::new(name, &index.facts(), compaction.as_ref()), view)
 }
 
 /// Draws the report.
@@ -139,6 +145,10 @@ pub fn view(report: &InfoReport, pen: &Pen) -> String {
     row("codec", report.codec.clone(), originals.to_owned());
     row("metric", report.metric.clone(), String::new());
     row("dead", report.dead.to_string(), "deleted and not given back".to_owned());
+    if let Some(said) = &report.compaction {
+        let aside = format!("back with `vec compact`, which writes {}", bytes(said.needs_bytes));
+        row("to be won", bytes(said.wins_bytes), aside);
+    }
     row("in the log", report.young.to_string(), "added since the last segment".to_owned());
     row("on disk", bytes(report.disk_bytes), String::new());
     row("in memory", bytes(report.memory_bytes), "when open, without codes that stay".to_owned());

@@ -7,6 +7,7 @@ mod bench;
 mod bench_codec;
 mod budget;
 mod build;
+mod compact;
 mod delete;
 mod info;
 mod numbers;
@@ -18,6 +19,7 @@ pub use add::AddArgs;
 pub use bench::{BenchArgs, BenchRow};
 pub use bench_codec::{BenchCodecArgs, CodecRow};
 pub use build::{BuildArgs, BuildJson};
+pub use compact::{CompactArgs, CompactJson, Compacted, CompactionReport};
 pub use delete::{DeleteArgs, DeleteReport};
 pub use info::{InfoArgs, InfoReport, ListsReport};
 pub use search::{SearchArgs, SearchReport};
@@ -34,6 +36,8 @@ pub enum VecCommand {
     Add(AddArgs),
     /// Delete vectors by their ids
     Delete(DeleteArgs),
+    /// Put segments together, and give the room of deleted vectors back
+    Compact(CompactArgs),
     /// Find the nearest vectors of each query
     Search(SearchArgs),
     /// Show what an index is and takes
@@ -52,6 +56,7 @@ pub fn run(command: &VecCommand, printer: &Printer) -> Result<(), CliError> {
         VecCommand::Build(args) => build::run(args, printer),
         VecCommand::Add(args) => add::run(args, printer),
         VecCommand::Delete(args) => delete::run(args, printer),
+        VecCommand::Compact(args) => compact::run(args, printer),
         VecCommand::Search(args) => search::run(args, printer),
         VecCommand::Info(args) => info::run(args, printer),
         VecCommand::TrainCodec(args) => train::run(args, printer),

@@ -27,6 +27,7 @@ impl Progress {
             Doing::Learning => "learning",
             Doing::Dividing => "dividing",
             Doing::Coding => "coding",
+            Doing::Compacting => "copying",
         });
         self.0.set_position(built.vectors);
     }

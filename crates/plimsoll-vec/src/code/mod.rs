@@ -9,6 +9,7 @@ mod levels;
 mod numbers;
 mod planes;
 mod rotation;
+mod rows;
 
 pub use coder::{Coder, DIMENSION_MAX};
 pub(crate) use coder::{finite, whole};

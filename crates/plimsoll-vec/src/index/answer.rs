@@ -42,6 +42,11 @@ pub struct Measured {
 }
 
 impl Answer {
+    /// Distances and ids, `k` a query, row after row: what FAISS calls `D` and `I`.
+    pub fn into_arrays(self) -> (Vec<f32>, Vec<u64>) {
+        (self.distances, self.ids)
+    }
+
     /// The answers of one query: ids and distances.
     pub fn of(&self, query: usize) -> impl Iterator<Item = (u64, f32)> {
         let range = query * self.k..(query + 1) * self.k;

@@ -34,7 +34,7 @@ pub struct Built {
     pub bytes: Bytes,
 }
 
-/// What a build does at a time. An index without lists is only coded.
+/// What a build or a compaction does at a time. An index without lists is only coded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doing {
     /// Learning where lists are.
@@ -43,6 +43,8 @@ pub enum Doing {
     Dividing,
     /// Coding and writing.
     Coding,
+    /// Copying what lives.
+    Compacting,
 }
 
 /// What a build did.

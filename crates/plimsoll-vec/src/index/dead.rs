@@ -25,8 +25,12 @@ impl Dead {
 
     /// Whether a row is dead.
     pub(super) fn has(&self, row: u64) -> bool {
-        let word = self.words.as_ref().and_then(|words| words.get(index(row / 64)));
-        word.is_some_and(|word| word >> (row % 64) & 1 == 1)
+        self.word(row / 64) >> (row % 64) & 1 == 1
+    }
+
+    /// The dead among the rows of a block, a bit each.
+    pub(super) fn word(&self, block: u64) -> u64 {
+        self.words.as_ref().and_then(|words| words.get(index(block))).copied().unwrap_or_default()
     }
 
     /// The same with these rows dead too, among so many.

@@ -154,6 +154,19 @@ pub enum VecError {
         /// What would do.
         needed: Bytes,
     },
+    /// A disk that does not do.
+    #[error(
+        "{} has {free} free on its disk, and compacting needs {needed} there until the old segments are gone; make room: the index is as it was",
+        folder.display()
+    )]
+    Disk {
+        /// Which index.
+        folder: PathBuf,
+        /// What is needed.
+        needed: Bytes,
+        /// What is free.
+        free: Bytes,
+    },
     /// A file that is not what it was a moment ago.
     #[error("{} had {rows} vectors when it was begun and has {found} now; leave it alone while an index is built of it", path.display())]
     Changed {

@@ -31,6 +31,24 @@ use crate::segment::{Segment, numbered};
 /// it was opened with: codes that stay, marks of the dead, checksums, young rows, and everything that a search or a build
 /// needs meanwhile. What does not fit is streamed, or refused beforehand.
 ///
+/// # Example
+/// ```
+/// use plimsoll::{Bytes, Engine};
+/// use plimsoll_vec::index::{Index, Shape};
+/// use plimsoll_vec::{Codec, Metric};
+///
+/// # let home = tempfile::tempdir()?;
+/// # let folder = home.path().join("index");
+/// let account = Engine::in_memory(Bytes::mib(8), "vec")?.account("vec")?;
+/// let shape = Shape { dimension: 2, metric: Metric::L2, codec: Codec::F32, originals: false, lists: None };
+/// let index = Index::create(&folder, shape, &account)?;
+/// index.add(&[0.0, 0.0, 3.0, 4.0, 0.5, 0.0], None)?;
+/// let (distances, ids) = index.search(&[1.0, 0.0, 3.0, 3.0], 2)?.into_arrays();
+/// assert_eq!(ids, [2, 0, 1, 2]); // two queries, two each
+/// assert_eq!(distances, [0.25, 1.0, 1.0, 15.25]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Formula
 /// On disk: `rows × (code + side)`, in whole blocks of 64 rows, and 8 bytes a block; originals `rows × (4 × dimension +
 /// 8)`; ids that are not one after the other `rows × 28`; with
@@ -146,10 +164,9 @@ impl Index {
             let learned = manifest.division.as_ref().filter(|_| entry.lists);
             let lists = learned.map(|learned| learned.lists);
             Segment::open(folder, entry.number, shape, entry.first_id, manifest.shape.originals, lists)
-                .map(Arc::new)
         };
         let segments = manifest.segments.iter().map(open).collect::<Result<Vec<_>, _>>()?;
-        let agrees = |(entry, segment): (&Entry, &Arc<Segment>)| entry.rows == segment.rows();
+        let agrees = |(entry, segment): (&Entry, &Segment)| entry.rows == segment.rows();
         if !manifest.segments.iter().zip(&segments).all(agrees) {
             let why = "a segment has another number of rows than it says".to_owned();
             return Err(VecError::Manifest { path: folder.join("manifest.json"), why });
@@ -159,8 +176,12 @@ impl Index {
             Some(number) => dead::read(folder, number, &rows)?,
             None => vec![Dead::default(); segments.len()],
         };
-        let heap = segments.iter().map(|segment| segment.heap_bytes() + segment.rows() / 8).sum();
-        let mut charges = vec![budget.charge(heap)?];
+        let mut charges = Vec::new();
+        let pay = |segment: Segment| {
+            let charge = budget.charge(segment.heap_bytes() + segment.rows() / 8)?;
+            Ok(Arc::new(segment.paid(charge)))
+        };
+        let segments = segments.into_iter().map(pay).collect::<Result<Vec<_>, VecError>>()?;
         let division = match &manifest.division {
             Some(learned) => {
                 charges.push(budget.charge(Division::heap_bytes(learned.lists, shape.dimension))?);

@@ -65,8 +65,7 @@ impl Index {
         let kind = (shape.codec, shape.dimension);
         let segment =
             Segment::open(self.folder(), entry.number, kind, entry.first_id, shape.originals, lists)?;
-        self.charged(charge);
-        Ok(Arc::new(segment))
+        Ok(Arc::new(segment.paid(charge)))
     }
 
     /// Puts a manifest and a view in place of the last: the folder first. Until the manifest is there nothing has

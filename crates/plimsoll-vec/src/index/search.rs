@@ -44,6 +44,27 @@ impl Search {
     }
 }
 
+/// What is said of a search: how many of the nearest, or all of it.
+#[derive(Clone, Copy, Debug)]
+pub enum Asked<'s> {
+    /// So many, as [`Search::nearest`] has it.
+    Nearest(usize),
+    /// As this says.
+    As(&'s Search),
+}
+
+impl From<usize> for Asked<'_> {
+    fn from(k: usize) -> Self {
+        Self::Nearest(k)
+    }
+}
+
+impl<'s> From<&'s Search> for Asked<'s> {
+    fn from(search: &'s Search) -> Self {
+        Self::As(search)
+    }
+}
+
 /// A search as it runs.
 pub(super) struct Run<'r> {
     pub(super) index: &'r Index,
@@ -59,12 +80,20 @@ pub(super) struct Run<'r> {
 }
 
 impl Index {
-    /// The nearest of each query. `queries` are whole vectors, one after the other.
+    /// The nearest of each query. `queries` are whole vectors, one after the other; how is said by a [`Search`], or by a
+    /// number alone: that many, as [`Search::nearest`] has it.
     ///
     /// Everything it needs is charged to the account of the index, and what does not fit is done in passes; what cannot be
     /// done is refused before anything is read. Where codes come from the disk, calls that come while a pass is under way
     /// share the next one; forecast and measurement are then those of all of them.
-    pub fn search(&self, queries: &[f32], search: &Search) -> Result<Answer, VecError> {
+    pub fn search<'s>(&self, queries: &[f32], search: impl Into<Asked<'s>>) -> Result<Answer, VecError> {
+        match search.into() {
+            Asked::Nearest(k) => self.search_as(queries, &Search::nearest(k)),
+            Asked::As(search) => self.search_as(queries, search),
+        }
+    }
+
+    fn search_as(&self, queries: &[f32], search: &Search) -> Result<Answer, VecError> {
         let view = self.view();
         let (question, forecast) = self.look_ahead(&view, queries, search)?;
         if forecast.passes == 0 {

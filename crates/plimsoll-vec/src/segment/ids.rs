@@ -62,7 +62,7 @@ impl Ids {
         writer.append(ids)?;
         let mut order: Vec<(u64, u32)> = ids.iter().copied().zip(0..).collect();
         order.sort_unstable();
-        writer.finish(order.into_iter())
+        writer.finish(order.into_iter().map(Ok))
     }
 
     /// What writing so many takes from memory: the order of ids.
@@ -93,14 +93,7 @@ impl Ids {
     pub fn group(&self, group: u64) -> Result<Box<[u8]>, ColumnError> {
         let Self::Stored { ids, .. } = self else { return Ok(Box::default()) };
         let rows = self.group_rows(group);
-        let mut units = vec![0; usize::try_from(rows.end - rows.start).unwrap_or(0) * ID_BYTES];
-        ids.read_unit(rows.start, &mut units)?;
-        for (row, unit) in rows.zip(units.chunks_exact(ID_BYTES)) {
-            if unit != id_unit(row, first_word(unit)) {
-                return Err(ids.damaged(row));
-            }
-        }
-        Ok(units.into())
+        Ok(believed(ids, rows.start, usize::try_from(rows.end - rows.start).unwrap_or(0))?.into())
     }
 
     /// What a group takes in memory.
@@ -121,6 +114,52 @@ impl Ids {
         };
         let first = group.saturating_mul(Self::GROUP_ROWS).min(all);
         first..(first + Self::GROUP_ROWS).min(all)
+    }
+
+    /// The ids of so many rows from one on, behind those that `into` has.
+    pub(crate) fn of_rows(&self, first: u64, count: usize, into: &mut Vec<u64>) -> Result<(), ColumnError> {
+        match self {
+            Self::Range { first: id, .. } => into.extend((id.saturating_add(first)..).take(count)),
+            Self::Stored { ids, .. } => {
+                into.extend(believed(ids, first, count)?.chunks_exact(ID_BYTES).map(first_word));
+            }
+        }
+        Ok(())
+    }
+
+    /// The next `count` ids in their order with their rows, from the one at `at` in that order on; fewer at the end.
+    pub(crate) fn in_order(
+        &self,
+        at: u64,
+        count: usize,
+        into: &mut Vec<(u64, u32)>,
+    ) -> Result<(), ColumnError> {
+        match self {
+            Self::Range { first, rows } => {
+                let rows = at..(*rows).min(at.saturating_add(count as u64));
+                into.extend(rows.map(|row| (first + row, u32::try_from(row).unwrap_or(u32::MAX))));
+            }
+            Self::Stored { lookup, .. } => {
+                let left = lookup.header().units.saturating_sub(at);
+                let count = usize::try_from(left).unwrap_or(usize::MAX).min(count);
+                let mut units = vec![0; count * LOOKUP_BYTES];
+                lookup.read_unit(at, &mut units)?;
+                for (at, unit) in (at..).zip(units.chunks_exact(LOOKUP_BYTES)) {
+                    into.push(entry(lookup, at, unit)?);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What reading so many at once takes of memory, beside what they are read into.
+    pub(crate) fn read_bytes(count: usize) -> u64 {
+        count.saturating_mul(LOOKUP_BYTES) as u64
+    }
+
+    /// What the files of stored ids say of themselves, before there are any.
+    pub(super) fn headers() -> [Header; 2] {
+        [header(Holds::Ids, ID_BYTES), header(Holds::Lookup, LOOKUP_BYTES)]
     }
 
     /// The row of each id, in the order of the ids, which must be sorted; none where it is not here.
@@ -164,7 +203,10 @@ impl IdsWriter {
     }
 
     /// Writes the rows in the order of ids, in which they must come.
-    pub(super) fn finish(self, order: impl Iterator<Item = (u64, u32)>) -> Result<(), ColumnError> {
+    pub(super) fn finish<E: From<ColumnError>>(
+        self,
+        order: impl Iterator<Item = Result<(u64, u32), E>>,
+    ) -> Result<(), E> {
         self.ids.finish()?;
         let lookup = header(Holds::Lookup, LOOKUP_BYTES);
         let mut writer = ColumnWriter::create(&path(&self.folder, self.number, Holds::Lookup), lookup)?;
@@ -172,7 +214,10 @@ impl IdsWriter {
         let mut units = Vec::with_capacity(WALKED * LOOKUP_BYTES);
         while order.peek().is_some() {
             units.clear();
-            units.extend(order.by_ref().take(WALKED).flat_map(|(id, row)| lookup_unit(id, row)));
+            for next in order.by_ref().take(WALKED) {
+                let (id, row) = next?;
+                units.extend_from_slice(&lookup_unit(id, row));
+            }
             writer.append(&units, (units.len() / LOOKUP_BYTES) as u64)?;
         }
         writer.finish()?;
@@ -206,6 +251,18 @@ fn vouch(id: u64, row: u64) -> [u8; 4] {
     both[8..].copy_from_slice(&row.to_le_bytes());
     let [a, b, c, d, ..] = xxh3_64(&both).to_le_bytes();
     [a, b, c, d]
+}
+
+/// The stored ids of so many rows from one on, once each is believed.
+fn believed(ids: &Column, first: u64, count: usize) -> Result<Vec<u8>, ColumnError> {
+    let mut units = vec![0; count * ID_BYTES];
+    ids.read_unit(first, &mut units)?;
+    for (row, unit) in (first..).zip(units.chunks_exact(ID_BYTES)) {
+        if unit != id_unit(row, first_word(unit)) {
+            return Err(ids.damaged(row));
+        }
+    }
+    Ok(units)
 }
 
 fn first_word(unit: &[u8]) -> u64 {
@@ -296,6 +353,13 @@ mod tests {
             let expected = ids.iter().position(|other| *other == id).map(|row| row as u64);
             assert_eq!(stored.rows(&[id]).unwrap(), [expected], "{id}");
         }
+        let (mut some, mut order) = (Vec::new(), Vec::new());
+        stored.of_rows(100, 3, &mut some).unwrap();
+        assert_eq!(some, ids[100..103]);
+        stored.in_order(9_998, 5, &mut order).unwrap();
+        let mut sorted: Vec<(u64, u32)> = ids.iter().copied().zip(0..).collect();
+        sorted.sort_unstable();
+        assert_eq!(order, sorted[9_998..]);
     }
 
     #[test]
@@ -314,6 +378,8 @@ mod tests {
         assert!(matches!(stored.group(0), Err(ColumnError::Damaged { unit: 2, .. })));
         assert!(matches!(stored.id(2), Err(ColumnError::Damaged { unit: 2, .. })));
         assert!(matches!(stored.rows(&[9]), Err(ColumnError::Damaged { .. })));
+        assert!(matches!(stored.of_rows(0, 3, &mut Vec::new()), Err(ColumnError::Damaged { unit: 2, .. })));
+        assert!(matches!(stored.in_order(0, 3, &mut Vec::new()), Err(ColumnError::Damaged { .. })));
     }
 
     #[test]
@@ -321,5 +387,9 @@ mod tests {
         let range = Ids::Range { first: 10, rows: 5 };
         assert_eq!(range.id(4).unwrap(), 14);
         assert_eq!(range.rows(&[9, 10, 14, 15]).unwrap(), [None, Some(0), Some(4), None]);
+        let (mut some, mut order) = (Vec::new(), Vec::new());
+        range.of_rows(3, 2, &mut some).unwrap();
+        range.in_order(3, 9, &mut order).unwrap();
+        assert_eq!((some, order), (vec![13, 14], vec![(13, 3), (14, 4)]));
     }
 }

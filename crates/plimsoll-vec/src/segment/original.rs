@@ -65,10 +65,7 @@ impl Originals {
     pub fn group(&self, group: u64) -> Result<Box<[u8]>, ColumnError> {
         let rows = self.rows_of(group);
         let mut units = vec![0; usize::try_from(rows.end - rows.start).unwrap_or(0) * self.unit];
-        self.column.read_unit(rows.start, &mut units)?;
-        for (row, unit) in rows.zip(units.chunks_exact(self.unit)) {
-            self.believed(row, unit)?;
-        }
+        self.units(rows.start, &mut units)?;
         Ok(units.into())
     }
 
@@ -87,6 +84,14 @@ impl Originals {
     fn believed<'u>(&self, row: u64, unit: &'u [u8]) -> Result<&'u [u8], ColumnError> {
         let (numbers, sum) = unit.split_at(self.unit - 8);
         if sum == xxh3_64(numbers).to_le_bytes() { Ok(numbers) } else { Err(self.column.damaged(row)) }
+    }
+
+    /// Reads vectors from a row on as they stand in the file, and checks them.
+    pub(crate) fn units(&self, first: u64, into: &mut [u8]) -> Result<(), ColumnError> {
+        self.column.read_unit(first, into)?;
+        (first..)
+            .zip(into.chunks_exact(self.unit))
+            .try_for_each(|(row, unit)| self.believed(row, unit).map(drop))
     }
 
     /// Reads a row's vector; `bytes` is what it is read into meanwhile.

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use plimsoll::governor::Charge;
+
 use super::{Ids, Originals, Starts, path};
 use crate::column::{Column, ColumnError, Header, Holds};
 use crate::{BLOCK_ROWS, Codec, Layout};
@@ -16,6 +18,8 @@ pub struct Segment {
     originals: Option<Originals>,
     ids: Ids,
     lists: Option<Starts>,
+    /// Pays for what it keeps in memory, as long as it is there.
+    _charge: Option<Charge>,
 }
 
 /// The columns that a segment may have.
@@ -54,7 +58,13 @@ impl Segment {
             originals,
             ids: Ids::open(folder, number, first_id, rows)?,
             lists: lists.map(|lists| Starts::open(folder, number, lists, rows)).transpose()?,
+            _charge: None,
         })
+    }
+
+    /// The same, which pays for what it keeps in memory as long as anybody has it.
+    pub(crate) fn paid(self, charge: Charge) -> Self {
+        Self { _charge: Some(charge), ..self }
     }
 
     /// Which one it is.
@@ -96,6 +106,28 @@ impl Segment {
     pub fn heap_bytes(&self) -> u64 {
         let lists = self.lists.as_ref().map_or(0, |lists| Starts::heap_bytes(lists.count()));
         self.codes.heap_bytes() + self.lower.as_ref().map_or(0, Column::heap_bytes) + lists
+    }
+
+    /// What one of so many rows takes on disk; `stored` is whether ids are not one after the other.
+    pub(crate) fn file_bytes(
+        shape: (Codec, usize),
+        rows: u64,
+        originals: bool,
+        stored: bool,
+        lists: Option<usize>,
+    ) -> u64 {
+        let layout = Layout::new(shape.0, shape.1);
+        let blocks = rows.div_ceil(BLOCK_ROWS as u64);
+        let file = |header: Header, units: u64| Header { units, ..header }.file_bytes();
+        let mut bytes = file(codes_header(layout), blocks);
+        bytes += lower_header(layout).map_or(0, |header| file(header, blocks));
+        if originals {
+            bytes += file(Originals::header(shape), rows);
+        }
+        if stored {
+            bytes += Ids::headers().map(|header| file(header, rows)).iter().sum::<u64>();
+        }
+        bytes + lists.map_or(0, |lists| file(Starts::header(), lists as u64 + 1))
     }
 
     /// What it takes on disk.

@@ -26,7 +26,7 @@ impl Starts {
 
     /// Those of a segment on disk.
     pub(super) fn open(folder: &Path, number: u64, lists: usize, rows: u64) -> Result<Self, ColumnError> {
-        let column = Column::open(&path(folder, number, Holds::Lists), &header())?;
+        let column = Column::open(&path(folder, number, Holds::Lists), &Self::header())?;
         let units = column.header().units;
         if units != lists as u64 + 1 || column.header().rows != rows {
             let why = "it has another number of lists or rows than its index";
@@ -48,10 +48,22 @@ impl Starts {
         Ok(Self { starts: starts.into() })
     }
 
+    /// What the file says of itself, before there are any.
+    pub(super) fn header() -> Header {
+        Header {
+            holds: Holds::Lists,
+            dimension: 0,
+            codec: 0,
+            unit_bytes: UNIT_BYTES as u64,
+            units: 0,
+            rows: 0,
+        }
+    }
+
     /// Writes where lists begin and the last ends.
     pub(super) fn write(folder: &Path, number: u64, starts: &[u32]) -> Result<(), ColumnError> {
         let units: Vec<u8> = (0..).zip(starts).flat_map(|(list, start)| unit(list, *start)).collect();
-        let mut writer = ColumnWriter::create(&path(folder, number, Holds::Lists), header())?;
+        let mut writer = ColumnWriter::create(&path(folder, number, Holds::Lists), Self::header())?;
         writer.append(&units, starts.last().copied().unwrap_or_default().into())?;
         writer.finish()?;
         Ok(())
@@ -62,6 +74,11 @@ impl Starts {
         self.starts.len() - 1
     }
 
+    /// The list that a row is in.
+    pub(crate) fn list_of(&self, row: u64) -> usize {
+        self.starts.partition_point(|start| u64::from(*start) <= row).saturating_sub(1)
+    }
+
     /// The rows of a list; none of one that is not there.
     pub fn rows(&self, list: usize) -> Range<u64> {
         match (self.starts.get(list), self.starts.get(list + 1)) {
@@ -69,10 +86,6 @@ impl Starts {
             _ => 0..0,
         }
     }
-}
-
-fn header() -> Header {
-    Header { holds: Holds::Lists, dimension: 0, codec: 0, unit_bytes: UNIT_BYTES as u64, units: 0, rows: 0 }
 }
 
 fn unit(list: u32, start: u32) -> [u8; UNIT_BYTES] {
@@ -94,6 +107,7 @@ mod tests {
         Starts::write(folder.path(), 1, &[0, 5, 5, 9]).unwrap();
         let lists = Starts::open(folder.path(), 1, 3, 9).unwrap();
         assert_eq!(lists.count(), 3);
+        assert_eq!([0, 4, 5, 8].map(|row| lists.list_of(row)), [0, 0, 2, 2], "an empty list has no row");
         assert_eq!([lists.rows(0), lists.rows(1), lists.rows(2), lists.rows(3)], [0..5, 5..5, 5..9, 0..0]);
         assert!(matches!(Starts::open(folder.path(), 1, 2, 9), Err(ColumnError::Foreign { .. })));
         assert!(matches!(Starts::open(folder.path(), 1, 3, 8), Err(ColumnError::Foreign { .. })));

@@ -52,6 +52,32 @@ impl SegmentWriter {
 
     /// Appends whole blocks that hold these rows; only the last blocks of a segment may not be full.
     pub fn append(&mut self, blocks: &[u8], vectors: &[f32], rows: usize) -> Result<(), ColumnError> {
+        self.append_codes(blocks, rows)?;
+        if let Some(originals) = &mut self.originals {
+            self.units.clear();
+            for vector in vectors.chunks_exact(vectors.len() / rows.max(1)) {
+                Originals::unit(vector, &mut self.units);
+            }
+            originals.append(&self.units, rows as u64)?;
+        }
+        Ok(())
+    }
+
+    /// The same with vectors as they stand in the file of another segment.
+    pub(crate) fn append_units(
+        &mut self,
+        blocks: &[u8],
+        units: &[u8],
+        rows: usize,
+    ) -> Result<(), ColumnError> {
+        self.append_codes(blocks, rows)?;
+        match &mut self.originals {
+            Some(originals) => originals.append(units, rows as u64),
+            None => Ok(()),
+        }
+    }
+
+    fn append_codes(&mut self, blocks: &[u8], rows: usize) -> Result<(), ColumnError> {
         let full = self.codes.as_ref().is_none_or(|codes| codes.rows().is_multiple_of(BLOCK_ROWS as u64));
         assert!(full, "nothing follows a block that is not full");
         match (&mut self.codes, &mut self.lower) {
@@ -65,13 +91,6 @@ impl SegmentWriter {
                 }
             }
             (None, _) => {}
-        }
-        if let Some(originals) = &mut self.originals {
-            self.units.clear();
-            for vector in vectors.chunks_exact(vectors.len() / rows.max(1)) {
-                Originals::unit(vector, &mut self.units);
-            }
-            originals.append(&self.units, rows as u64)?;
         }
         Ok(())
     }
@@ -114,15 +133,26 @@ impl SegmentWriter {
     /// The same for rows that lie by lists: these begin at `starts`, the last of which is the end, and `order` are all ids
     /// in order with their rows.
     pub fn finish_lists(
-        mut self,
+        self,
         starts: &[u32],
         order: impl Iterator<Item = (u64, u32)>,
     ) -> Result<(), ColumnError> {
-        Starts::write(&self.folder, self.number, starts)?;
+        self.finish_ordered(Some(starts), order.map(Ok))
+    }
+
+    /// The same where rows need not lie by lists, and the order of ids may fail to come.
+    pub(crate) fn finish_ordered<E: From<ColumnError>>(
+        mut self,
+        starts: Option<&[u32]>,
+        order: impl Iterator<Item = Result<(u64, u32), E>>,
+    ) -> Result<(), E> {
+        if let Some(starts) = starts {
+            Starts::write(&self.folder, self.number, starts)?;
+        }
         if let Some(ids) = self.ids.take() {
             ids.finish(order)?;
         }
-        self.close()
+        Ok(self.close()?)
     }
 
     fn close(&mut self) -> Result<(), ColumnError> {
