@@ -58,6 +58,8 @@ pub(super) struct Manifest {
     pub(super) dead: Option<u64>,
     /// How vectors are divided, once that was learned from some.
     pub(super) division: Option<Learned>,
+    /// The file that says what the codec has learnt, if it has.
+    pub(super) books: Option<u64>,
     pub(super) segments: Vec<Entry>,
 }
 
@@ -99,6 +101,8 @@ struct Written {
     dead: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     division: Option<Learned>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    books: Option<u64>,
     segments: Vec<Entry>,
     /// Of the same text with nothing here.
     checksum: String,
@@ -107,7 +111,7 @@ struct Written {
 impl Manifest {
     /// An index without vectors.
     pub(super) fn new(shape: Shape) -> Self {
-        Self { shape, next: 1, next_id: 0, log: 0, dead: None, division: None, segments: Vec::new() }
+        Self { shape, next: 1, next_id: 0, log: 0, dead: None, division: None, books: None, segments: Vec::new() }
     }
 
     /// Takes a number for a file.
@@ -160,9 +164,14 @@ impl Manifest {
             log: written.log,
             dead: written.dead,
             division: written.division.clone(),
+            books: written.books,
             segments: written.segments.clone(),
         };
         let expected = manifest.written().checksum;
+        if manifest.shape.codec.group().is_some() && manifest.books.is_none() && !manifest.segments.is_empty()
+        {
+            return Err("it has segments whose codec is learnt, and no codebooks".to_owned());
+        }
         if written.checksum == expected {
             manifest.agrees().map(|()| manifest)
         } else {
@@ -193,6 +202,7 @@ impl Manifest {
             log: self.log,
             dead: self.dead,
             division: self.division.clone(),
+            books: self.books,
             segments: self.segments.clone(),
             checksum: String::new(),
         };

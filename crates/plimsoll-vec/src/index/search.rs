@@ -255,7 +255,7 @@ impl Run<'_> {
             return self.answered(vectors, search, (&hits, None), answer);
         }
         let _charge = budget.charge(question.heap_bytes(&shape, count))?;
-        let queries = Queries::new(shape.codec, shape.metric, shape.dimension, vectors)?;
+        let queries = self.view.queries(vectors)?;
         let cut = Cut {
             blocks: forecast.chunk_blocks,
             bytes: forecast.kept.get(),
@@ -282,7 +282,7 @@ impl Run<'_> {
         let queries = if let Some(queries) = queries {
             queries
         } else {
-            fresh = Queries::new(shape.codec, shape.metric, shape.dimension, vectors)?;
+            fresh = self.view.queries(vectors)?;
             &fresh
         };
         let (best, read) = self.lower(queries, found)?;

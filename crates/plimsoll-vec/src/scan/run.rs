@@ -2,7 +2,7 @@
 
 use super::form::Form;
 use super::kernels::SignRows;
-use super::{Queries, floats, levels};
+use super::{Queries, floats, levels, tables};
 use crate::BLOCK_ROWS;
 use crate::code::Layout;
 use crate::top::{Hit, Tops};
@@ -103,28 +103,63 @@ fn pass(
     tops: &mut Tops,
     each: fn(&Queries, &Block, &mut Tops),
 ) {
-    let layout = queries.layout();
-    let bytes = column.block_bytes(layout);
-    let count = rows.div_ceil(BLOCK_ROWS);
-    assert!(blocks.len() / bytes >= count, "{rows} rows need {count} blocks");
-    assert!(allow.is_none_or(|words| words.len() >= count), "{rows} rows need {count} words of permission");
+    let rows = Rows { layout: queries.layout(), blocks, column, all: rows, first_row, allow };
+    rows.check();
     assert_eq!(tops.count(), queries.count(), "lists for other queries");
-    for (at, block) in blocks.chunks_exact(bytes).take(count).enumerate() {
+    if let Form::Tables(tables) = queries.form() {
+        tables::pass(queries, tables, &rows, tops);
+        return;
+    }
+    for at in 0..rows.count() {
+        if let Some(block) = rows.block(at) {
+            each(queries, &block, tops);
+        }
+    }
+}
+
+/// What a pass looks through.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rows<'a> {
+    layout: Layout,
+    blocks: &'a [u8],
+    column: Column,
+    all: usize,
+    first_row: u64,
+    allow: Option<&'a [u64]>,
+}
+
+impl<'a> Rows<'a> {
+    fn check(&self) {
+        let (rows, count) = (self.all, self.count());
+        let bytes = self.column.block_bytes(self.layout);
+        assert!(self.blocks.len() / bytes >= count, "{rows} rows need {count} blocks");
+        let words = self.allow.map(<[u64]>::len);
+        assert!(words.is_none_or(|words| words >= count), "{rows} rows need {count} words of permission");
+    }
+
+    /// How many blocks.
+    pub(crate) fn count(&self) -> usize {
+        self.all.div_ceil(BLOCK_ROWS)
+    }
+
+    /// One of them, if any of its rows is looked at.
+    pub(crate) fn block(&self, at: usize) -> Option<Block<'a>> {
+        let (layout, bytes) = (self.layout, self.column.block_bytes(self.layout));
         let mut live = u64::MAX;
-        let left = rows - at * BLOCK_ROWS;
+        let left = self.all - at * BLOCK_ROWS;
         if left < BLOCK_ROWS {
             live >>= BLOCK_ROWS - left;
         }
-        if let Some(words) = allow {
+        if let Some(words) = self.allow {
             live &= words[at];
         }
-        if live != 0 {
-            let (upper, lower) = block.split_at(layout.upper_bytes());
-            let first = first_row + (at * BLOCK_ROWS) as u64;
-            let next =
-                blocks.get((at + 1) * bytes..).and_then(|next| next.get(layout.first())).unwrap_or_default();
-            each(queries, &Block { layout, upper, lower, next, live, first }, tops);
+        if live == 0 {
+            return None;
         }
+        let (upper, lower) = self.blocks[at * bytes..][..bytes].split_at(layout.upper_bytes());
+        let first = self.first_row + (at * BLOCK_ROWS) as u64;
+        let next = self.blocks.get((at + 1) * bytes..).and_then(|next| next.get(layout.first()));
+        Some(Block { layout, upper, lower, next: next.unwrap_or_default(), live, first })
     }
 }
 
@@ -133,6 +168,8 @@ fn one_block(queries: &Queries, block: &Block, tops: &mut Tops) {
         Form::Floats(form) => floats::block(queries, form, block, tops),
         Form::Levels(form) => levels::block(queries, form, block, tops),
         Form::Planes { full, .. } => levels::block(queries, full, block, tops),
+        // By runs of blocks, in `tables::pass`.
+        Form::Tables(_) => {}
         Form::Bits(bits) => {
             let (mut finds, _) = tops.parts();
             for query in 0..queries.count() {

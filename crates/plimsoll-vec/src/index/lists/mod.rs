@@ -28,5 +28,6 @@ pub(super) use division::Division;
 pub use facts::ListFacts;
 pub use forecast::Probed;
 pub use lists::{Expected, Lists, NoLists, Probe};
+pub(super) use sample::{Draw, Sample};
 pub(super) use search::hits;
 pub(super) use shelf::Shelf;

@@ -71,10 +71,9 @@ impl<'p> Pass<'p> {
         forecast: &Forecast,
     ) -> Result<Self, VecError> {
         let shape = run.view.shape;
-        let (codec, metric, dimension) = (shape.codec, shape.metric, shape.dimension);
         let queries = vectors
-            .chunks_exact(dimension)
-            .map(|vector| Queries::new(codec, metric, dimension, vector))
+            .chunks_exact(shape.dimension)
+            .map(|vector| run.view.queries(vector))
             .collect::<Result<Vec<_>, _>>()?;
         let block = shape.upper_bytes() as u64;
         let feed = Feed {
@@ -349,7 +348,7 @@ impl<'p> Pass<'p> {
         let shape = self.run.view.shape;
         let vector = |query: &u32| &self.vectors[*query as usize * shape.dimension..][..shape.dimension];
         let vectors: Vec<f32> = group.iter().flat_map(|query| vector(query).iter().copied()).collect();
-        let queries = Queries::new(shape.codec, shape.metric, shape.dimension, &vectors)?;
+        let queries = self.run.view.queries(&vectors)?;
         let tops = match seat.many.take() {
             Some((_, mut tops, _)) => {
                 tops.fit(&queries);
