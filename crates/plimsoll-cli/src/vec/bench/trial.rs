@@ -56,8 +56,10 @@ pub(super) fn all(settings: &Settings, note: &dyn Fn(&str)) -> Result<Vec<BenchR
         (Codec::Int4, 1),
         (Codec::Planes, 1),
         (Codec::Binary, 1),
+        (Codec::Pq2, 1),
         (Codec::Int4, 4),
         (Codec::Binary, 16 / most),
+        (Codec::Pq8, 20),
     ] {
         note(&format!("{codec} is measured"));
         bench.codec(codec, again)?;
@@ -81,7 +83,7 @@ impl Bench<'_> {
                 dimension: self.settings.dimension,
                 metric: Metric::L2,
                 codec,
-                originals: matches!(codec, Codec::Int4 | Codec::Binary),
+                originals: matches!(codec, Codec::Int4 | Codec::Binary | Codec::Pq8),
                 lists: None,
             };
             Index::create(&folder, shape, &budget::account(None)?)?.build(&self.vectors, None, |_| {})?;
