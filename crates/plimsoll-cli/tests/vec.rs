@@ -149,7 +149,7 @@ fn a_planned_index_is_the_one_that_is_built() {
     let rows = vectors(folder.path(), "rows.npy", 6, 20_000);
     let queries = vectors(folder.path(), "queries.npy", 7, 1);
     let (rows, queries) = (rows.to_str().unwrap(), queries.to_str().unwrap());
-    for codec in ["f32", "f16", "bf16", "int8", "int4", "binary", "planes"] {
+    for codec in ["f32", "f16", "bf16", "int8", "int4", "binary", "planes", "pq2", "pq4", "pq8"] {
         let home = folder.path().join(codec);
         let home = home.to_str().unwrap();
         let built = json(&["vec", "build", rows, "--into", home, "--codec", codec]);
@@ -171,7 +171,7 @@ fn a_planned_index_is_the_one_that_is_built() {
         // In memory: codes that a search keeps, and what is beside them.
         let memory = json(&["vec", "info", home])["memory_bytes"].as_u64().unwrap();
         let kept = json(&["vec", "search", home, queries])["predicted"]["kept_bytes"].as_u64().unwrap();
-        let said = sum(&["codes", "sign plane", "checksums", "deleted"]);
+        let said = sum(&["codes", "sign plane", "checksums", "deleted", "code tables"]);
         assert!(near(memory + kept, said), "{codec}: {} in memory, {said} planned", memory + kept);
     }
 }
@@ -182,7 +182,7 @@ fn a_planned_index_in_lists_is_the_one_that_is_built() {
     let rows = vectors(folder.path(), "rows.npy", 9, 20_000);
     let queries = vectors(folder.path(), "queries.npy", 10, 1);
     let (rows, queries) = (rows.to_str().unwrap(), queries.to_str().unwrap());
-    for codec in ["f32", "int8", "int4"] {
+    for codec in ["f32", "int8", "int4", "pq4"] {
         let home = folder.path().join(codec);
         let home = home.to_str().unwrap();
         json(&["vec", "build", rows, "--into", home, "--codec", codec, "--lists", "300"]);
@@ -196,7 +196,7 @@ fn a_planned_index_in_lists_is_the_one_that_is_built() {
         let near = |one: u64, other: u64| one.abs_diff(other) * 100 < other;
         let info = json(&["vec", "info", home]);
         let disk = info["disk_bytes"].as_u64().unwrap();
-        let beside = ["centroids", "list table", "checksums", "codes"];
+        let beside = ["centroids", "list table", "checksums", "codes", "code tables"];
         let said = sum(&beside) + sum(&["originals", "ids by row and by id"]);
         assert!(near(disk, said), "{codec}: {disk} on disk, {said} planned");
         let memory = info["memory_bytes"].as_u64().unwrap();

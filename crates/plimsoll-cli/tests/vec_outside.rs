@@ -27,7 +27,8 @@ fn vectors(folder: &Path, name: &str, rows: u32) -> PathBuf {
         state ^= state << 13;
         state ^= state >> 17;
         state ^= state << 5;
-        file.write_all(&(f32::from(u16::try_from(state >> 16).unwrap()) / 32_768.0 - 1.0).to_le_bytes()).unwrap();
+        file.write_all(&(f32::from(u16::try_from(state >> 16).unwrap()) / 32_768.0 - 1.0).to_le_bytes())
+            .unwrap();
     }
     file.flush().unwrap();
     path

@@ -21,6 +21,7 @@ fn any_codec() -> impl Strategy<Value = Codec> {
         Just(Codec::Int4),
         Just(Codec::Binary),
         Just(Codec::Planes),
+        any_number().prop_map(|numbers| Codec::Groups { numbers }),
         (any_number(), any_number()).prop_map(|(parts, bits)| Codec::Pq { parts, bits }),
         any_number().prop_map(|width| Codec::Neural { width }),
     ]
@@ -149,6 +150,7 @@ const INDEX_KEYS: &[&str] = &[
     "width",
     "ivf",
     "pq",
+    "pq4",
     "hnsw",
     "int8",
     "neural",

@@ -17,11 +17,13 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path as FilePath, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use plimsoll_vec::input::npy_head;
 use plimsoll_vec::{
-    BLOCK_ROWS, Codec, Coder, Column, Hit, Layout, Metric, Path, Queries, Row, Tops, scan, scan_signs, score,
+    BLOCK_ROWS, Codebooks, Codec, Coder, Column, Hit, Layout, Metric, Path, Queries, Row, Tops, scan,
+    scan_signs, score,
 };
 
 const CENTRES: usize = 1000;
@@ -38,6 +40,8 @@ struct Settings {
     metric: Metric,
     codecs: Vec<Codec>,
     path: Path,
+    /// Lengths of lists that are looked at again.
+    again: Vec<usize>,
     write: Option<PathBuf>,
 }
 
@@ -61,14 +65,14 @@ fn main() -> Result<(), Failure> {
         settings.threads,
         settings.path.name()
     );
-    println!("codec   encode/s  one ms    GB/s  of read  batch ms      QPS  recall@{K}");
+    println!("codec        encode/s  one ms    GB/s  of read  batch ms      QPS  recall@{K}");
     let mut exact = None;
     for codec in
         Codec::ALL.into_iter().filter(|codec| *codec == Codec::F32 || settings.codecs.contains(codec))
     {
-        let found = measure(&settings, codec, &base, &asked, exact.as_deref())?;
+        let measured = measure(&settings, codec, &base, &asked, exact.as_ref())?;
         if codec == Codec::F32 {
-            exact = Some(found);
+            exact = Some(measured);
         }
     }
     Ok(())
@@ -85,6 +89,7 @@ impl Settings {
             metric: Metric::Cosine,
             codecs: Codec::ALL.to_vec(),
             path: Path::best(),
+            again: Vec::new(),
             write: None,
         };
         let mut arguments = arguments;
@@ -102,6 +107,7 @@ impl Settings {
                     let named = Path::here().find(|path| path.name() == value);
                     settings.path = named.ok_or_else(|| format!("this processor has no {value}"))?;
                 }
+                "--again" => settings.again = value.split(',').map(str::parse).collect::<Result<_, _>>()?,
                 "--write" => settings.write = Some(value.into()),
                 _ => return Err(format!("there is no option {name}").into()),
             }
@@ -165,6 +171,44 @@ enum Way {
     All,
     /// Signs first, then the lower planes of so many.
     Signs(usize),
+    /// All codes, then so many vectors as they came.
+    Again(usize),
+}
+
+impl Way {
+    /// Rows that are kept for each query.
+    fn kept(self) -> usize {
+        match self {
+            Self::All => K,
+            Self::Signs(kept) | Self::Again(kept) => kept,
+        }
+    }
+
+    /// What is tried with a codec. `again` are lengths of lists that are looked at again.
+    fn of(codec: Codec, again: &[usize]) -> Vec<Self> {
+        let mut ways = vec![Self::All];
+        if codec == Codec::Planes {
+            ways.extend([100, 200, 400].map(Self::Signs));
+        }
+        if codec != Codec::F32 {
+            ways.extend(again.iter().copied().map(Self::Again));
+        }
+        ways
+    }
+}
+
+/// What f32 keeps and finds.
+struct Exact {
+    blocks: Vec<u8>,
+    found: Vec<Vec<Hit>>,
+}
+
+/// Vectors as they came and queries, for a second look.
+#[derive(Clone, Copy)]
+struct Originals<'a> {
+    blocks: &'a [u8],
+    asked: &'a [f32],
+    metric: Metric,
 }
 
 /// A search, in milliseconds, and what it found.
@@ -174,13 +218,15 @@ fn search(
     queries: &Queries,
     lists: &mut [Tops],
     way: Way,
-    k: usize,
+    originals: &Originals,
 ) -> (f64, Tops) {
     let begun = Instant::now();
     let pass = |part: &Part, tops: &mut Tops| {
         tops.clear();
         match way {
-            Way::All => scan(queries, part.blocks, part.rows, part.first, None, tops),
+            Way::All | Way::Again(_) => {
+                scan(queries, part.blocks, part.rows, part.first, None, tops);
+            }
             Way::Signs(_) => {
                 scan_signs(queries, (part.blocks, Column::Whole), part.rows, part.first, None, tops);
             }
@@ -198,14 +244,16 @@ fn search(
     });
     let mut tops = lists[0].clone();
     lists[1..].iter().for_each(|other| tops.merge(other));
-    if way != Way::All {
-        tops = refine(layout, parts, queries, &tops, k);
+    match way {
+        Way::All => {}
+        Way::Signs(_) => tops = refine(layout, parts, queries, &tops),
+        Way::Again(_) => tops = again(originals, queries, &tops),
     }
     (begun.elapsed().as_secs_f64() * 1e3, tops)
 }
 
-fn refine(layout: Layout, parts: &[Part], queries: &Queries, likely: &Tops, k: usize) -> Tops {
-    let Ok(mut tops) = Tops::new(queries, k) else { return likely.clone() };
+fn refine(layout: Layout, parts: &[Part], queries: &Queries, likely: &Tops) -> Tops {
+    let Ok(mut tops) = Tops::new(queries, K) else { return likely.clone() };
     let part_rows = parts[0].blocks.len() / layout.block_bytes() * BLOCK_ROWS;
     for query in 0..queries.count() {
         for hit in likely.hits(query) {
@@ -221,46 +269,81 @@ fn refine(layout: Layout, parts: &[Part], queries: &Queries, likely: &Tops, k: u
     tops
 }
 
+/// A second look at what was found, with half of the queries a thread.
+fn again(originals: &Originals, queries: &Queries, likely: &Tops) -> Tops {
+    let dimension = queries.dimension();
+    let count = queries.count();
+    let Ok(exact) =
+        Queries::new(Codec::F32, originals.metric, dimension, &originals.asked[..count * dimension])
+    else {
+        return likely.clone();
+    };
+    let look = |from: usize, to: usize| {
+        let mut tops = Tops::new(&exact, K).ok()?;
+        for query in from..to {
+            let mut hits = likely.hits(query);
+            hits.sort_unstable_by_key(|hit| hit.row);
+            for hit in hits {
+                let vector = &originals.blocks[hit.row as usize * dimension * 4..][..dimension * 4];
+                score(&exact, query, &Row { block: vector, at: 0, lower: &[] }, hit.row, &mut tops);
+            }
+        }
+        Some(tops)
+    };
+    let half = count / 2;
+    let (one, two) = std::thread::scope(|scope| {
+        let other = (half > 0).then(|| scope.spawn(|| look(0, half)));
+        let own = look(half, count);
+        (own, other.and_then(|other| other.join().ok().flatten()))
+    });
+    let Some(mut tops) = one else { return likely.clone() };
+    if let Some(two) = two {
+        tops.merge(&two);
+    }
+    tops
+}
+
 fn measure(
     settings: &Settings,
     codec: Codec,
     base: &[f32],
     asked: &[f32],
-    exact: Option<&[Vec<Hit>]>,
-) -> Result<Vec<Vec<Hit>>, Failure> {
+    exact: Option<&Exact>,
+) -> Result<Exact, Failure> {
     let (metric, dimension) = (settings.metric, settings.dimension);
     let layout = Layout::new(codec, dimension);
     let mut blocks = vec![0; settings.rows.div_ceil(BLOCK_ROWS) * layout.block_bytes()];
     let begun = Instant::now();
-    encode(settings, codec, base, &mut blocks)?;
+    let books = train(settings, codec, base)?;
+    if books.is_some() {
+        println!("{codec} learnt in {:.2} s", begun.elapsed().as_secs_f64());
+    }
+    let begun = Instant::now();
+    encode(settings, codec, books.clone(), base, &mut blocks)?;
     let encoded = settings.rows as f64 / begun.elapsed().as_secs_f64();
     let parts = parts(settings, layout, &blocks);
-    let ways: &[Way] = if codec == Codec::Planes {
-        &[Way::All, Way::Signs(100), Way::Signs(200), Way::Signs(400)]
-    } else {
-        &[Way::All]
-    };
-    let all = Queries::on(settings.path, codec, metric, dimension, asked)?;
+    let queries =
+        |asked: &[f32]| Queries::on(settings.path, codec, metric, dimension, books.as_deref(), asked);
+    let all = queries(asked)?;
+    let originals = Originals { blocks: exact.map_or(&[], |exact| &exact.blocks), asked, metric };
     let mut found = Vec::new();
-    for way in ways {
-        let kept = if let Way::Signs(kept) = way { *kept } else { K };
-        let ones: Vec<Queries> = asked
-            .chunks_exact(dimension)
-            .take(TURNS)
-            .map(|query| Queries::on(settings.path, codec, metric, dimension, query))
-            .collect::<Result<_, _>>()?;
+    for way in Way::of(codec, &settings.again) {
+        let kept = way.kept();
+        let ones: Vec<Queries> =
+            asked.chunks_exact(dimension).take(TURNS).map(queries).collect::<Result<_, _>>()?;
         let mut one_lists = vec![Tops::new(&ones[0], kept)?; parts.len()];
         let mut lists = vec![Tops::new(&all, kept)?; parts.len()];
         let (mut reads, mut one, mut batch) = (Vec::new(), Vec::new(), Vec::new());
         for turn in 0..TURNS {
             reads.push(read(&parts));
-            one.push(search(layout, &parts, &ones[turn % ones.len()], &mut one_lists, *way, K).0);
-            let (ms, tops) = search(layout, &parts, &all, &mut lists, *way, K);
+            let own = Originals { asked: &asked[turn % ones.len() * dimension..], ..originals };
+            one.push(search(layout, &parts, &ones[turn % ones.len()], &mut one_lists, way, &own).0);
+            let (ms, tops) = search(layout, &parts, &all, &mut lists, way, &originals);
             batch.push(ms);
             found = (0..settings.queries).map(|query| tops.hits(query)).collect();
         }
         let bytes = match way {
-            Way::All => blocks.len(),
+            Way::All | Way::Again(_) => blocks.len(),
             Way::Signs(_) => blocks.len() / layout.block_bytes() * layout.upper_bytes(),
         };
         let (reads, one, batch) = (median(reads), median(one), median(batch));
@@ -268,19 +351,36 @@ fn measure(
         let name = match way {
             Way::All => codec.to_string(),
             Way::Signs(kept) => format!("{codec} {kept}"),
+            Way::Again(kept) => format!("{codec} + {kept}"),
         };
-        let recall = exact.map_or(1.0, |exact| recall(exact, &found));
+        let recall = exact.map_or(1.0, |exact| recall(&exact.found, &found));
         println!(
-            "{name:<10} {encoded:>7.0} {one:>7.2} {rate:>7.1} {:>7.0}% {batch:>9.1} {:>8.0}  {recall:.4}",
+            "{name:<12} {encoded:>7.0} {one:>7.2} {rate:>7.1} {:>7.0}% {batch:>9.1} {:>8.0}  {recall:.4}",
             rate / reads * 100.0,
             settings.queries as f64 / batch * 1e3
         );
     }
-    Ok(found)
+    Ok(Exact { blocks, found })
 }
 
-fn encode(settings: &Settings, codec: Codec, base: &[f32], blocks: &mut [u8]) -> Result<(), Failure> {
-    let keeper = Coder::new(codec, settings.metric, settings.dimension)?;
+/// What the codec learns of vectors from all of the base.
+fn train(settings: &Settings, codec: Codec, base: &[f32]) -> Result<Option<Arc<Codebooks>>, Failure> {
+    if codec.group().is_none() {
+        return Ok(None);
+    }
+    let step = (settings.rows / Codebooks::SAMPLE_MOST).max(1);
+    let sample = base.chunks_exact(settings.dimension).step_by(step).flatten().copied().collect();
+    Ok(Some(Arc::new(Codebooks::train(codec, settings.metric, settings.dimension, sample)?)))
+}
+
+fn encode(
+    settings: &Settings,
+    codec: Codec,
+    books: Option<Arc<Codebooks>>,
+    base: &[f32],
+    blocks: &mut [u8],
+) -> Result<(), Failure> {
+    let keeper = &Coder::with_books(codec, settings.metric, settings.dimension, books)?;
     let each = settings.rows.div_ceil(BLOCK_ROWS).div_ceil(settings.threads);
     std::thread::scope(|scope| {
         let threads: Vec<_> = base

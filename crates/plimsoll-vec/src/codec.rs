@@ -32,11 +32,17 @@ pub enum Codec {
     Binary,
     /// Four bits a number by planes: the signs stand apart and are looked through first.
     Planes,
+    /// Half a byte for two numbers: the nearest of sixteen pairs that were learnt.
+    Pq2,
+    /// Half a byte for four numbers, likewise.
+    Pq4,
+    /// Half a byte for eight numbers, likewise.
+    Pq8,
 }
 
 impl Codec {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::F32,
         Self::F16,
         Self::Bf16,
@@ -45,6 +51,9 @@ impl Codec {
         Self::Int4,
         Self::Binary,
         Self::Planes,
+        Self::Pq2,
+        Self::Pq4,
+        Self::Pq8,
     ];
 
     /// What the numbers of one vector take.
@@ -56,14 +65,31 @@ impl Codec {
             Self::Int4 => dimension.div_ceil(2),
             Self::Binary => dimension.div_ceil(8),
             Self::Planes => dimension.div_ceil(8).saturating_mul(4),
+            Self::Pq2 | Self::Pq4 | Self::Pq8 => self.groups(dimension).div_ceil(2),
         }
+    }
+
+    /// Numbers of a vector that share half a byte, where the codec learns what the halves stand for
+    /// ([`Codebooks`](crate::Codebooks)); none where there is nothing to learn.
+    pub fn group(self) -> Option<usize> {
+        match self {
+            Self::Pq2 => Some(2),
+            Self::Pq4 => Some(4),
+            Self::Pq8 => Some(8),
+            _ => None,
+        }
+    }
+
+    /// How many such groups a vector has; the last may be shorter.
+    pub(crate) fn groups(self, dimension: usize) -> usize {
+        self.group().map_or(0, |numbers| dimension.div_ceil(numbers))
     }
 
     /// What stands beside them: scale, offset, and what makes a distance of a product.
     pub fn side_bytes(self) -> usize {
         match self {
             Self::F32 | Self::F16 | Self::Bf16 => 0,
-            Self::Int8 => 4,
+            Self::Int8 | Self::Pq2 | Self::Pq4 | Self::Pq8 => 4,
             Self::Int8Affine | Self::Int4 | Self::Binary | Self::Planes => 8,
         }
     }
@@ -99,6 +125,9 @@ impl Codec {
             Self::Int4 => "int4",
             Self::Binary => "binary",
             Self::Planes => "planes",
+            Self::Pq2 => "pq2",
+            Self::Pq4 => "pq4",
+            Self::Pq8 => "pq8",
         }
     }
 }
@@ -111,7 +140,7 @@ impl fmt::Display for Codec {
 
 /// A word that names no code.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no codec {0:?}: take f32, f16, bf16, int8, int8a, int4, binary or planes")]
+#[error("there is no codec {0:?}: take f32, f16, bf16, int8, int8a, int4, binary, planes, pq2, pq4 or pq8")]
 pub struct NoCodec(pub String);
 
 impl FromStr for Codec {

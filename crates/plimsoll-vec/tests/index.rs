@@ -64,8 +64,9 @@ fn a_second_look_tells_true_distances_with_every_codec() {
                 right += usize::from(expected.contains(&id));
             }
         }
-        // 400 candidates of 3,000: the signs alone find most of the ten.
-        assert!(right >= if codec == Codec::Binary { 35 } else { 48 }, "{codec}: {right} of 50");
+        // 400 candidates of 3,000: the signs alone find most of the ten, and so do three bytes for 48 numbers.
+        let few = matches!(codec, Codec::Binary | Codec::Pq8);
+        assert!(right >= if few { 35 } else { 48 }, "{codec}: {right} of 50");
     }
 }
 

@@ -4,8 +4,9 @@
 
 use std::alloc::{GlobalAlloc, Layout as Wanted, System};
 use std::cell::Cell;
+use std::sync::Arc;
 
-use plimsoll_vec::{BLOCK_ROWS, Codec, Coder, Layout, Metric, Queries, Tops, scan};
+use plimsoll_vec::{BLOCK_ROWS, Codebooks, Codec, Coder, Layout, Metric, Queries, Tops, scan};
 
 /// Counts what the thread that asks has allocated, and the most of it.
 struct Counting;
@@ -58,10 +59,16 @@ fn what_is_taken_was_said_before() {
                 let asked: Vec<f32> = (0..count * dimension).map(|at| number(at + 3)).collect();
                 let mut blocks =
                     vec![0; rows.div_ceil(BLOCK_ROWS) * Layout::new(codec, dimension).block_bytes()];
-                Coder::new(codec, metric, dimension).unwrap().encode(&vectors, 0, &mut blocks).unwrap();
+                let books = codec
+                    .group()
+                    .map(|_| Arc::new(Codebooks::train(codec, metric, dimension, vectors.clone()).unwrap()));
+                let coder = Coder::with_books(codec, metric, dimension, books.clone()).unwrap();
+                coder.encode(&vectors, 0, &mut blocks).unwrap();
+                let made =
+                    || Queries::with_books(codec, metric, dimension, books.as_deref(), &asked).unwrap();
                 let what = format!("{codec} {metric} {dimension} {count} {k}");
                 let said = |bytes: plimsoll_device::Bytes| i64::try_from(bytes.get()).unwrap();
-                let (queries, held) = most(|| Queries::new(codec, metric, dimension, &asked).unwrap());
+                let (queries, held) = most(made);
                 assert_eq!(
                     held,
                     said(Queries::bytes_for(codec, metric, dimension, count)),

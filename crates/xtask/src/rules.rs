@@ -50,6 +50,7 @@ pub const RULES: Rules = Rules {
         ("crates/plimsoll-vec/src/neural/view.rs", "lends bytes as singles, and singles as bytes"),
         ("crates/plimsoll-vec/src/scan/lines.rs", "lends aligned memory as numbers of any kind"),
         ("crates/plimsoll-vec/src/scan/kernels/floats.rs", "loads registers from rows of numbers"),
+        ("crates/plimsoll-vec/src/scan/kernels/groups.rs", "loads registers from codes and tables"),
         ("crates/plimsoll-vec/src/scan/kernels/levels.rs", "loads registers from rows of levels"),
         ("crates/plimsoll-vec/src/scan/kernels/sift.rs", "loads registers from tiles of products"),
         ("crates/plimsoll-vec/src/scan/kernels/signs.rs", "AVX-512 instructions on words of signs"),

@@ -17,6 +17,7 @@ const EXAMPLES: &str = "\
 Examples:
   plimsoll vec build vectors.npy --into index                      as they are, exactly
   plimsoll vec build vectors.npy --into index --codec int8         a quarter of it, originals on disk
+  plimsoll vec build vectors.npy --into index --codec pq8          a sixtieth: search with --again 20
   plimsoll vec build vectors.npy --into index --lists auto         searches look into few of many lists
   plimsoll vec build vectors.fvecs --into index --memory 200MiB    never more than that
 
@@ -33,7 +34,8 @@ pub struct BuildArgs {
     /// The folder of the index, which must not be there yet, or be empty
     #[arg(long, value_name = "INDEX")]
     pub into: PathBuf,
-    /// How vectors are kept: f32, f16, bf16, int8, int8a, int4, binary, planes
+    /// How vectors are kept: f32, f16, bf16, int8, int8a, int4, binary, planes, and pq2, pq4, pq8, which learn from the file
+    /// first: half a byte for two, four and eight numbers
     #[arg(long, default_value = "f32")]
     pub codec: Codec,
     /// What near means: l2, ip, cosine, hamming

@@ -19,6 +19,11 @@ pub enum Codec {
     Binary,
     /// Four bits a number, by planes: the signs stand apart and are looked through first.
     Planes,
+    /// This engine's product quantization: half a byte for so many numbers, the nearest of sixteen words that are learned.
+    Groups {
+        /// Numbers that share half a byte: 2, 4 or 8.
+        numbers: u64,
+    },
     /// Product quantization: `parts` sub-vectors, each the number of its nearest codeword.
     Pq {
         /// Sub-vectors.
@@ -57,8 +62,17 @@ impl Codec {
             Self::Int4 => dimension.div_ceil(2),
             Self::Binary => dimension.div_ceil(8),
             Self::Planes => dimension.div_ceil(8).saturating_mul(4),
+            Self::Groups { .. } => self.groups(dimension).div_ceil(2),
             Self::Pq { parts, bits } => parts.saturating_mul(bits).div_ceil(8),
             Self::Neural { width } => width,
+        }
+    }
+
+    /// Groups of numbers that share half a byte; the last may be shorter.
+    pub(super) fn groups(self, dimension: u64) -> u64 {
+        match self {
+            Self::Groups { numbers } => dimension.div_ceil(numbers.max(1)),
+            _ => 0,
         }
     }
 
@@ -69,7 +83,7 @@ impl Codec {
         }
         match self {
             Self::F32 | Self::F16 | Self::Bf16 | Self::Pq { .. } => 0,
-            Self::Int8 | Self::Neural { .. } => 4,
+            Self::Int8 | Self::Groups { .. } | Self::Neural { .. } => 4,
             Self::Int4 | Self::Binary | Self::Planes => 8,
         }
     }
@@ -78,6 +92,8 @@ impl Codec {
     pub fn table_bytes(self, dimension: u64, maker: Maker) -> u64 {
         match self {
             Self::Int8 | Self::Int4 if maker == Maker::Faiss => dimension.saturating_mul(8),
+            // Sixteen words of each group.
+            Self::Groups { .. } => dimension.saturating_mul(64),
             Self::Pq { bits, .. } => {
                 let words = 1_u64.checked_shl(u32::try_from(bits).unwrap_or(u32::MAX)).unwrap_or(u64::MAX);
                 words.saturating_mul(dimension).saturating_mul(4)
@@ -107,6 +123,7 @@ impl fmt::Display for Codec {
             Self::Int4 => f.pad("int4"),
             Self::Binary => f.pad("binary"),
             Self::Planes => f.pad("planes"),
+            Self::Groups { numbers } => f.pad(&format!("pq{numbers}")),
             Self::Pq { parts, bits } => f.pad(&format!("pq{parts}x{bits}")),
             Self::Neural { width } => f.pad(&format!("neural{width}")),
         }
@@ -137,6 +154,8 @@ mod tests {
             (Codec::Int4, 384),
             (Codec::Binary, 96),
             (Codec::Planes, 384),
+            (Codec::Groups { numbers: 2 }, 192),
+            (Codec::Groups { numbers: 8 }, 48),
             (Codec::Pq { parts: 192, bits: 8 }, 192),
             (Codec::Pq { parts: 192, bits: 4 }, 96),
             (Codec::Neural { width: 128 }, 128),
@@ -147,5 +166,8 @@ mod tests {
         assert_eq!(Codec::Pq { parts: 16, bits: 8 }.table_bytes(128, Maker::Faiss), 131_072);
         assert_eq!(Codec::Pq { parts: 16, bits: 99 }.table_bytes(128, Maker::Faiss), u64::MAX);
         assert_eq!(Codec::Int8.table_bytes(128, Maker::Faiss), 1_024);
+        // Half a byte is begun where numbers are left over.
+        assert_eq!(Codec::Groups { numbers: 4 }.code_bytes(769), 97);
+        assert_eq!(Codec::Groups { numbers: 0 }.code_bytes(u64::MAX), 1 << 63, "nobody asks for this");
     }
 }

@@ -2,7 +2,7 @@
 
 use plimsoll::Bytes;
 
-use super::{Codec, Index};
+use super::{Codec, Index, Maker};
 
 /// A step of the ladder.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,9 +34,9 @@ fn recall(codec: Codec, dimension: u64) -> ((f64, f64), (f64, f64), &'static str
         Codec::Int4 => ((0.85, 0.95), (0.98, 1.0), MEASURED),
         Codec::Planes => ((0.80, 0.95), (0.95, 1.0), GUESSED),
         Codec::Binary => ((0.40, 0.75), (0.70, 0.97), MEASURED),
-        Codec::Pq { .. } if bits >= 2.0 => ((0.70, 0.92), (0.95, 1.0), MEASURED),
-        Codec::Pq { .. } if bits >= 1.0 => ((0.45, 0.80), (0.80, 0.98), MEASURED),
-        Codec::Pq { .. } => ((0.20, 0.65), (0.45, 0.95), MEASURED),
+        Codec::Groups { .. } | Codec::Pq { .. } if bits >= 2.0 => ((0.70, 0.92), (0.95, 1.0), MEASURED),
+        Codec::Groups { .. } | Codec::Pq { .. } if bits >= 1.0 => ((0.45, 0.80), (0.80, 0.98), MEASURED),
+        Codec::Groups { .. } | Codec::Pq { .. } => ((0.20, 0.65), (0.45, 0.95), MEASURED),
         Codec::Neural { .. } => ((0.30, 0.85), (0.60, 0.98), MEASURED),
     }
 }
@@ -51,17 +51,16 @@ impl Index {
     /// promise: it depends on the vectors, and only a measurement on them tells.
     pub fn ladder(&self) -> Vec<Rung> {
         let dimension = self.dimension.max(1);
-        let codecs = [
-            Codec::F32,
-            Codec::F16,
-            Codec::Int8,
-            Codec::Int4,
-            Codec::Pq { parts: dimension.div_ceil(4), bits: 8 },
-            Codec::Binary,
-            Codec::Pq { parts: dimension.div_ceil(16), bits: 8 },
-        ];
-        let mut rungs: Vec<Rung> = codecs
+        let common = [Codec::F32, Codec::F16, Codec::Int8, Codec::Int4];
+        let small = if self.maker == Maker::Plimsoll {
+            [2, 4, 8].map(|numbers| Codec::Groups { numbers })
+        } else {
+            let pq = |numbers| Codec::Pq { parts: dimension.div_ceil(numbers), bits: 8 };
+            [pq(4), Codec::Binary, pq(16)]
+        };
+        let mut rungs: Vec<Rung> = common
             .into_iter()
+            .chain(small)
             .map(|codec| {
                 let (alone, again, source) = recall(codec, dimension);
                 let vector_bytes = self.with_codec(codec).vector_bytes();
@@ -92,7 +91,7 @@ mod tests {
 
     #[test]
     fn each_step_down_is_smaller_and_finds_no_more() {
-        for text in ["1Mx768", "1Mx384:int8", "1Mx8", "1Mx1"] {
+        for text in ["1Mx768", "1Mx384:int8", "1Mx8", "1Mx1", "1Mx768:as=faiss"] {
             let rungs = Index::parse(text).unwrap().ladder();
             assert!(!rungs.is_empty());
             for pair in rungs.windows(2) {

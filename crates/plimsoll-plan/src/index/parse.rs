@@ -51,7 +51,7 @@ enum Word {
     Hnsw,
 }
 
-const WORDS: [(&str, Word); 12] = [
+const WORDS: [(&str, Word); 15] = [
     ("f32", Word::Codec(Codec::F32)),
     ("f16", Word::Codec(Codec::F16)),
     ("bf16", Word::Codec(Codec::Bf16)),
@@ -59,6 +59,9 @@ const WORDS: [(&str, Word); 12] = [
     ("int4", Word::Codec(Codec::Int4)),
     ("binary", Word::Codec(Codec::Binary)),
     ("planes", Word::Codec(Codec::Planes)),
+    ("pq2", Word::Codec(Codec::Groups { numbers: 2 })),
+    ("pq4", Word::Codec(Codec::Groups { numbers: 4 })),
+    ("pq8", Word::Codec(Codec::Groups { numbers: 8 })),
     ("pq", Word::Codec(Codec::Pq { parts: 0, bits: 8 })),
     ("neural", Word::Codec(Codec::Neural { width: 0 })),
     ("flat", Word::Flat),
@@ -70,7 +73,7 @@ impl Index {
     /// Reads `5Mx768:int4,ivf,nlist=4096,nprobe=32,originals=disk,queries=64,k=100,metric=l2`.
     ///
     /// Vectors and numbers of each come first. Then a codec (`f32`, `f16`, `bf16`, `int8`, `int4`, `binary`,
-    /// `planes`, `pq` with `pq_m` and `pq_bits`, `neural` with `width`), a kind (`flat`, `ivf` with `nlist` and
+    /// `planes`, `pq2`, `pq4`, `pq8`, `pq` with `pq_m` and `pq_bits`, `neural` with `width`), a kind (`flat`, `ivf` with `nlist` and
     /// `nprobe`, `hnsw` with `m`, `ef` and `ef_construction`), and what is asked: `queries`, `k`, `oversampling`,
     /// `threads`. `on` is the place of the codes, `lower` that of the lower planes, `originals` that of the vectors
     /// as they came (or `none`). `as` is who lays it out: `plimsoll`, `faiss`, `hnswlib`, `usearch`.
@@ -130,12 +133,13 @@ impl Index {
         let reason = match (self.maker, self.codec) {
             (Maker::Hnswlib | Maker::Usearch, _) if !graph => Some("it makes graphs only; take hnsw"),
             (Maker::Hnswlib, codec) if codec != Codec::F32 => Some("it keeps f32 only"),
-            (Maker::Faiss, Codec::Planes | Codec::Neural { .. }) => {
+            (Maker::Faiss, Codec::Planes | Codec::Groups { .. } | Codec::Neural { .. }) => {
                 Some("it has no such code; take int8, int4, binary or pq")
             }
-            (Maker::Usearch, Codec::Int4 | Codec::Planes | Codec::Pq { .. } | Codec::Neural { .. }) => {
-                Some("it has no such code; take f32, f16, bf16, int8 or binary")
-            }
+            (
+                Maker::Usearch,
+                Codec::Int4 | Codec::Planes | Codec::Groups { .. } | Codec::Pq { .. } | Codec::Neural { .. },
+            ) => Some("it has no such code; take f32, f16, bf16, int8 or binary"),
             _ => None,
         };
         if let Some(reason) = reason {
@@ -177,8 +181,9 @@ fn words(said: &Wording) -> Result<(Codec, Word), WordingError> {
 fn sized(text: &str) -> Option<Word> {
     let small = text.to_ascii_lowercase();
     let whole = |text: &str| text.parse::<u64>().ok();
-    let codec = if let Some(sizes) = small.strip_prefix("pq").filter(|sizes| !sizes.is_empty()) {
-        let (parts, bits) = sizes.split_once('x').unwrap_or((sizes, "8"));
+    // Without bits it would be mistaken for `pq8`, which is eight numbers of a half byte.
+    let codec = if let Some((parts, bits)) = small.strip_prefix("pq").and_then(|sizes| sizes.split_once('x'))
+    {
         Codec::Pq { parts: whole(parts)?, bits: whole(bits)? }
     } else {
         Codec::Neural { width: whole(small.strip_prefix("neural")?)? }
@@ -307,7 +312,7 @@ mod tests {
         let lists = Index::parse("1Mx384:pq,ivf").unwrap();
         assert_eq!(lists.kind, Kind::Ivf { lists: 4000, probes: 62 });
         assert_eq!(lists.codec, Codec::Pq { parts: 96, bits: 8 });
-        for codec in ["pq32x4", "neural64", "pq16x8"] {
+        for codec in ["pq32x4", "neural64", "pq16x8", "pq2", "pq8"] {
             assert_eq!(Index::parse(&format!("1Mx384:{codec}")).unwrap().codec.to_string(), codec);
         }
         let small = Index::parse("3x2:ivf,k=3").unwrap();
@@ -329,6 +334,8 @@ mod tests {
             ("5Mx768:pq769x8", "pq_m = 769 is out of range; it is 1 to 768"),
             ("5Mx768:pq96x17", "pq_bits = 17 is out of range"),
             ("5Mx768:pqx8", "is not known here"),
+            ("5Mx768:pq96", "\"pq96\" is not known here"),
+            ("5Mx768:pq4,as=faiss", "it has no such code"),
             ("5Mx768:flat,nlist=5", "nlist does not go with flat"),
             ("5Mx768:hnsw,on=disk", "hnsw does not go with on=disk"),
             ("5Mx768:int8,as=hnswlib,hnsw", "it keeps f32 only"),

@@ -8,6 +8,8 @@ use crate::{Certainty, Formula, Part};
 
 /// Vectors that training takes for each centroid: more do not make better centroids (FAISS's limit too).
 const SAMPLE_EACH: u64 = 256;
+/// Vectors that the words of groups are learned from at most: a thousand for each word.
+const SAMPLE_WORDS: u64 = 16_384;
 /// Queries whose candidates are looked at again at once.
 const AGAIN_AT_ONCE: u64 = 64;
 /// Rows of codes whose distances stand in a tile before the best of them are taken.
@@ -35,6 +37,7 @@ impl Index {
         };
         let words = match self.codec {
             Codec::Pq { bits, .. } => SAMPLE_EACH.saturating_mul(1 << bits.min(32)),
+            Codec::Groups { .. } => SAMPLE_WORDS,
             Codec::Neural { .. } => 1 << 18,
             Codec::Int8 | Codec::Int4 if self.maker == Maker::Faiss => 100_000,
             _ => 0,
@@ -157,6 +160,16 @@ impl Index {
                 .term("lists", lists)
                 .term("probes", probes);
             push(parts, "nearest lists", at, bytes, Certainty::Estimated(0.1), formula);
+        }
+        if let Codec::Groups { .. } = self.codec {
+            // In whole pairs of groups, and what a sum means.
+            let groups = self.codec.groups(self.dimension);
+            let table = groups.div_ceil(2).saturating_mul(32).saturating_add(24);
+            let bytes = product(&[queries, table]);
+            let formula = Formula::new("queries × (16 B a group, of whole pairs + 24 B)")
+                .term("queries", queries)
+                .term("groups", groups);
+            push(parts, "tables", at, bytes, Certainty::Estimated(0.01), formula);
         }
         if let Codec::Pq { parts: pieces, bits } = self.codec {
             let words = 1_u64 << bits.min(32);

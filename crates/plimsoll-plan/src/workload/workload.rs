@@ -98,7 +98,8 @@ impl Workload {
     }
 }
 
-const CODECS: [&str; 9] = ["f32", "f16", "bf16", "int8", "int4", "binary", "planes", "pq", "neural"];
+const CODECS: [&str; 12] =
+    ["f32", "f16", "bf16", "int8", "int4", "binary", "planes", "pq2", "pq4", "pq8", "pq", "neural"];
 
 fn names_a_codec(text: &str) -> bool {
     text.split([',', ':']).skip(1).any(|word| CODECS.contains(&word.trim().to_ascii_lowercase().as_str()))

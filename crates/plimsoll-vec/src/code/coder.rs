@@ -1,9 +1,11 @@
 //! The coder: vectors to blocks and back.
 
 use std::ops::Range;
+use std::sync::Arc;
 
+use super::groups::{self, Lot};
 use super::planes::Planes;
-use super::{CodeError, Layout, Shape, check, levels, numbers, planes};
+use super::{CodeError, Codebooks, Layout, Shape, check, levels, numbers, planes};
 use crate::{BLOCK_ROWS, Codec, Metric};
 
 /// The most numbers a vector may have: the sum of so many products of bytes is still a 32-bit integer.
@@ -25,17 +27,39 @@ pub const DIMENSION_MAX: usize = 65_536;
 /// assert!((back[0] - 3.0).abs() < 0.02);
 /// # Ok::<(), plimsoll_vec::CodeError>(())
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Coder {
     layout: Layout,
     shape: Shape,
+    books: Option<Arc<Codebooks>>,
 }
 
 impl Coder {
-    /// For vectors of this kind.
+    /// For vectors of this kind, of a codec that learns nothing.
     pub fn new(codec: Codec, metric: Metric, dimension: usize) -> Result<Self, CodeError> {
+        Self::with_books(codec, metric, dimension, None)
+    }
+
+    /// For vectors of this kind, with what the codec has learnt if it learns.
+    pub fn with_books(
+        codec: Codec,
+        metric: Metric,
+        dimension: usize,
+        books: Option<Arc<Codebooks>>,
+    ) -> Result<Self, CodeError> {
         check(codec, metric, dimension)?;
-        Ok(Self { layout: Layout::new(codec, dimension), shape: Shape::new(codec, metric) })
+        match &books {
+            Some(books) => books.fit(codec, metric, dimension)?,
+            None if codec.group().is_some() => return Err(CodeError::Untrained { codec }),
+            None => {}
+        }
+        Ok(Self { layout: Layout::new(codec, dimension), shape: Shape::new(codec, metric), books })
+    }
+
+    /// What coding takes from the heap meanwhile.
+    pub fn scratch_bytes(codec: Codec, dimension: usize) -> u64 {
+        let lot = if codec.group().is_some() { Lot::bytes_for(dimension) } else { 0 };
+        lot.saturating_add(dimension as u64 * 4)
     }
 
     /// Where things are in a block.
@@ -51,11 +75,18 @@ impl Coder {
         let rows = first_row..first_row.saturating_add(count);
         self.check_blocks(blocks, &rows)?;
         let mut shaped = vec![0.0; dimension];
+        let mut lot = self.books.as_deref().map(|books| (books, Lot::new(dimension)));
         for (vector, (row, numbers)) in rows.zip(vectors.chunks_exact(dimension)).enumerate() {
             finite(vector, numbers)?;
             shaped.copy_from_slice(numbers);
             if !self.shape.apply(&mut shaped) {
                 return Err(CodeError::NoDirection { vector });
+            }
+            if let Some((books, lot)) = &mut lot {
+                if lot.push(&mut shaped, row) {
+                    lot.write(books, self.layout, blocks);
+                }
+                continue;
             }
             let block = self.block_mut(blocks, row);
             self.write(&shaped, row % BLOCK_ROWS, block).map_err(|component| CodeError::TooLarge {
@@ -64,6 +95,9 @@ impl Coder {
                 value: numbers[component],
                 codec: self.layout.codec(),
             })?;
+        }
+        if let Some((books, lot)) = &mut lot {
+            lot.write(books, self.layout, blocks);
         }
         Ok(())
     }
@@ -126,6 +160,8 @@ impl Coder {
                 let lower = &mut lower[self.layout.lower(row)];
                 Planes { signs, row, side: &mut sides[at..at + side.len()], lower }.write(vector);
             }
+            // By the lot.
+            Codec::Pq2 | Codec::Pq4 | Codec::Pq8 => {}
         }
         Ok(())
     }
@@ -144,6 +180,11 @@ impl Coder {
                 let signs = &upper[self.layout.first()];
                 let lower = &lower[self.layout.lower(row)];
                 planes::read(signs, row, &upper[self.layout.side(row)], lower, vector);
+            }
+            Codec::Pq2 | Codec::Pq4 | Codec::Pq8 => {
+                if let Some(books) = &self.books {
+                    groups::read(books, self.layout, block, row, vector);
+                }
             }
         }
     }

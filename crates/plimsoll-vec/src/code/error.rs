@@ -73,6 +73,50 @@ pub enum CodeError {
         /// What was given.
         bytes: usize,
     },
+    /// The codec needs to learn first.
+    #[error(
+        "{codec} is learnt from vectors, and there are no codebooks for it yet: train them, or build an index first"
+    )]
+    Untrained {
+        /// The code.
+        codec: Codec,
+    },
+    /// Nothing to learn from.
+    #[error("{codec} is learnt from vectors, and none were given: give a few hundred at least")]
+    NoSample {
+        /// The code.
+        codec: Codec,
+    },
+    /// The codec needs no books.
+    #[error("{codec} learns nothing and has no codebooks: take pq2, pq4 or pq8, or code without them")]
+    NothingToLearn {
+        /// The code.
+        codec: Codec,
+    },
+    /// Bytes that are no books of this kind.
+    #[error("{bytes} bytes are no codebooks of {codec} for vectors of {dimension}: those are {} bytes, of finite numbers", dimension * 64)]
+    Books {
+        /// The code.
+        codec: Codec,
+        /// Numbers of a vector.
+        dimension: usize,
+        /// How many there are.
+        bytes: usize,
+    },
+    /// Books of something else.
+    #[error(
+        "these codebooks are for {of}, and the vectors are {codec} by {metric} of {dimension} numbers: take those that the codes were made with"
+    )]
+    OtherBooks {
+        /// What they are for.
+        of: String,
+        /// The code.
+        codec: Codec,
+        /// The metric.
+        metric: Metric,
+        /// Numbers of a vector.
+        dimension: usize,
+    },
     /// The target does not have a number's place for each number.
     #[error("{numbers} numbers do not fit {places} places: give {numbers}")]
     Target {

@@ -11,11 +11,15 @@ use crate::{BLOCK_ROWS, Codec};
 /// | numbers, levels | the codes row after row | the sides | |
 /// | `binary` | the signs, by words | the sides | |
 /// | `planes` | the signs, by words | the sides | the three lower planes, row after row |
+/// | `pq2`, `pq4`, `pq8` | the codes, by pairs of groups | the sides | |
 ///
 /// *Signs by words*: the first eight bytes of all rows, then the second eight, and so on, and in the end what is left of
 /// each row. So eight rows are compared at once and nothing is added up across a register. The part of a `planes` block
 /// before its lower planes is its *upper* part ([`upper_bytes`](Self::upper_bytes)): it makes a column of its own where the
 /// lower planes stay on disk.
+///
+/// *Codes by pairs of groups*: a byte of each of the 64 rows for the first two groups (the lower half the first's), then a
+/// byte of each for the next two. So one instruction looks a group up for as many rows as a register has bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
     codec: Codec,

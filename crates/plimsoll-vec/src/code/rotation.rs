@@ -21,7 +21,7 @@ pub(crate) struct Shape {
 impl Shape {
     /// For this codec and metric. Signs that are compared as signs stay those of the vector.
     pub(crate) fn new(codec: Codec, metric: Metric) -> Self {
-        let few = matches!(codec, Codec::Binary | Codec::Planes);
+        let few = matches!(codec, Codec::Binary | Codec::Planes) || codec.group().is_some();
         Self { unit: metric == Metric::Cosine, rotate: few && metric != Metric::Hamming }
     }
 
@@ -45,17 +45,23 @@ impl Shape {
 }
 
 /// Length one; false if it is all zeros, which stay.
-#[expect(clippy::cast_possible_truncation, reason = "the numbers are singles")]
 pub(crate) fn normalize(vector: &mut [f32]) -> bool {
+    unit(vector) > 0.0
+}
+
+/// The same, and tells how long it was.
+#[expect(clippy::cast_possible_truncation, reason = "the numbers are singles")]
+pub(crate) fn unit(vector: &mut [f32]) -> f64 {
     let square: f64 = vector.iter().map(|x| f64::from(*x) * f64::from(*x)).sum();
     if square == 0.0 {
-        return false;
+        return 0.0;
     }
-    let scale = 1.0 / square.sqrt();
+    let length = square.sqrt();
+    let scale = 1.0 / length;
     for x in vector {
         *x = (f64::from(*x) * scale) as f32;
     }
-    true
+    length
 }
 
 /// 64 signs, by splitmix64 of where they are.

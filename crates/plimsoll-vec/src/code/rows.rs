@@ -23,6 +23,7 @@ impl Layout {
     fn word_bytes(self) -> usize {
         match self.codec() {
             Codec::Binary | Codec::Planes => 8,
+            Codec::Pq2 | Codec::Pq4 | Codec::Pq8 => 1,
             Codec::F32 | Codec::F16 | Codec::Bf16 | Codec::Int8 | Codec::Int8Affine | Codec::Int4 => {
                 self.first_bytes()
             }
@@ -33,13 +34,15 @@ impl Layout {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::code::tests::books;
     use crate::{Coder, Metric};
 
     #[test]
     fn a_row_that_was_copied_is_what_it_was_and_touches_no_other() {
         for codec in Codec::ALL {
             for dimension in [1, 3, 8, 63, 65, 130] {
-                let coder = Coder::new(codec, Metric::L2, dimension).unwrap();
+                let books = books(codec, Metric::L2, dimension);
+                let coder = Coder::with_books(codec, Metric::L2, dimension, books).unwrap();
                 let layout = coder.layout();
                 let number = |n: usize| f32::from(u8::try_from(n * 7919 % 211).unwrap()) - 100.0;
                 let vectors: Vec<f32> = (0..BLOCK_ROWS * dimension).map(number).collect();

@@ -2,7 +2,10 @@
 
 #![expect(clippy::cast_precision_loss, reason = "small numbers")]
 
-use super::{CodeError, Coder, DIMENSION_MAX, Layout};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use super::{CodeError, Codebooks, Coder, DIMENSION_MAX, Layout};
 use crate::{BLOCK_ROWS, Codec, Metric};
 
 /// Nearly normal numbers.
@@ -23,9 +26,22 @@ pub(crate) fn normal(seed: u64, count: usize) -> Vec<f32> {
         .collect()
 }
 
+/// Books for a codec that learns, of nearly normal vectors; taught once.
+pub(crate) fn books(codec: Codec, metric: Metric, dimension: usize) -> Option<Arc<Codebooks>> {
+    type Kind = (&'static str, &'static str, usize);
+    static TAUGHT: Mutex<BTreeMap<Kind, Arc<Codebooks>>> = Mutex::new(BTreeMap::new());
+    codec.group()?;
+    let mut taught = TAUGHT.lock().unwrap();
+    let teach = || {
+        let sample = normal(99, 300 * dimension);
+        Arc::new(Codebooks::train(codec, metric, dimension, sample).unwrap())
+    };
+    Some(Arc::clone(taught.entry((codec.name(), metric.name(), dimension)).or_insert_with(teach)))
+}
+
 fn back(codec: Codec, metric: Metric, dimension: usize, vectors: &[f32]) -> Vec<f32> {
     let rows = vectors.len() / dimension;
-    let kept = Coder::new(codec, metric, dimension).unwrap();
+    let kept = Coder::with_books(codec, metric, dimension, books(codec, metric, dimension)).unwrap();
     let mut blocks = vec![0xa5; rows.div_ceil(BLOCK_ROWS) * Layout::new(codec, dimension).block_bytes()];
     // In two calls, the second first.
     let cut = rows / 3;
@@ -56,6 +72,10 @@ fn each_code_loses_no_more_than_it_must() {
         (Codec::Int4, 0.0125),
         (Codec::Binary, 0.37),
         (Codec::Planes, 0.0098),
+        // Taught by 300 other vectors, nineteen a word: measured .14, .38 and .64; more vectors lower it.
+        (Codec::Pq2, 0.15),
+        (Codec::Pq4, 0.39),
+        (Codec::Pq8, 0.66),
     ];
     for (codec, most) in most {
         let lost = lost(&vectors, &back(codec, Metric::L2, 768, &vectors));
@@ -77,7 +97,9 @@ fn any_dimension_comes_back() {
         for dimension in [1, 2, 3, 5, 8, 9, 17, 63, 64, 65, 100] {
             let vectors = normal(5, 70 * dimension);
             let lost = lost(&vectors, &back(codec, Metric::L2, dimension, &vectors));
-            assert!(lost < 0.42, "{codec} {dimension} loses {lost}");
+            // Half a byte says little of eight numbers.
+            let most = if codec == Codec::Pq8 { 0.75 } else { 0.45 };
+            assert!(lost < most, "{codec} {dimension} loses {lost}");
         }
     }
 }

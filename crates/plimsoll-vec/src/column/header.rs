@@ -30,15 +30,25 @@ pub enum Holds {
     Lists,
     /// The middle of each list, each with its own checksum.
     Centroids,
+    /// What a codec has learnt: one unit.
+    Books,
 }
 
 impl Holds {
-    const ALL: [Self; 7] =
-        [Self::Codes, Self::Originals, Self::Ids, Self::Lookup, Self::Lower, Self::Lists, Self::Centroids];
+    const ALL: [Self; 8] = [
+        Self::Codes,
+        Self::Originals,
+        Self::Ids,
+        Self::Lookup,
+        Self::Lower,
+        Self::Lists,
+        Self::Centroids,
+        Self::Books,
+    ];
 
     /// Whether the checksums stand at the end.
     pub(super) fn sums_apart(self) -> bool {
-        matches!(self, Self::Codes | Self::Lower)
+        matches!(self, Self::Codes | Self::Lower | Self::Books)
     }
 
     fn number(self) -> u32 {
@@ -50,6 +60,7 @@ impl Holds {
             Self::Lower => 4,
             Self::Lists => 5,
             Self::Centroids => 6,
+            Self::Books => 7,
         }
     }
 }

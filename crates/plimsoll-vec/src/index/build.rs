@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use plimsoll::Bytes;
 
+use super::books::coder;
 use super::dead::{Dead, blocks};
 use super::encode::{encode, threads};
 use super::manifest::Entry;
@@ -34,10 +35,10 @@ pub struct Built {
     pub bytes: Bytes,
 }
 
-/// What a build or a compaction does at a time. An index without lists is only coded.
+/// What a build or a compaction does at a time. An index without lists, of a codec that learns nothing, is only coded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doing {
-    /// Learning where lists are.
+    /// Learning what a codec needs, or where lists are.
     Learning,
     /// Putting each vector to its list.
     Dividing,
@@ -100,13 +101,13 @@ impl Way {
         let ring = (chunk + PAGE_BYTES as u64) * 4;
         let vectors = (rows * row) as u64;
         let coded = (blocks(rows as u64) * shape.codec.block_bytes(shape.dimension)) as u64;
-        let shaped = (threads() * row) as u64;
         let originals = SegmentWriter::heap_bytes(rows, shape.dimension, shape.originals);
         // Checksums of blocks, and ids with their order where vectors bring them.
         let known = facts.rows.unwrap_or_default();
         let sums = sums_bytes(shape, known);
         let ids = if facts.ids { known * 8 + SegmentWriter::finish_bytes(known) } else { 0 };
-        Self { rows, chunk, bytes: ring + vectors + coded + shaped + originals + sums + ids }
+        let scratch = threads() as u64 * Coder::scratch_bytes(shape.codec, shape.dimension);
+        Self { rows, chunk, bytes: ring + vectors + coded + scratch + originals + sums + ids }
     }
 }
 
@@ -131,9 +132,16 @@ impl Index {
         if facts.dimension != shape.dimension {
             return Err(VecError::Dimension { found: facts.dimension, expected: shape.dimension });
         }
-        if shape.lists.is_some() {
-            return self.build_lists(&mut writer, path, &facts, ids, &mut progress);
+        if shape.codec.group().is_some() && self.view().books.is_none() {
+            progress(Built { doing: Doing::Learning, vectors: 0, of: facts.rows, bytes: Bytes::ZERO });
         }
+        let Some(learnt) = self.learnt(path, &facts)? else {
+            return Ok(BuildReport::nothing(before));
+        };
+        if shape.lists.is_some() {
+            return self.build_lists(&mut writer, path, &facts, ids, learnt, &mut progress);
+        }
+        let before = self.budget().standing().used();
         let way = self.way(&shape, &facts)?;
         let given = ids.as_ref().map_or(0, |ids| ids.len() as u64 * 24);
         let own = way.bytes - (way.chunk + PAGE_BYTES as u64) * 4;
@@ -145,10 +153,12 @@ impl Index {
         let known = if facts.ids { facts.rows.unwrap_or_default() } else { 0 };
         let ids_known = Vec::with_capacity(usize::try_from(known).unwrap_or_default());
         let mut taken = Taken { ids: ids_known, charge: Vec::new() };
-        self.fill(&mut input, &mut out, way, &mut taken, &mut progress)?;
+        let code = coder(&shape, learnt.books.clone())?;
+        self.fill((&mut input, &code), &mut out, way, &mut taken, &mut progress)?;
         let rows = out.rows();
         let ids = self.ids_of(rows, ids, taken.ids, writer.manifest.next_id)?;
-        let mut report = BuildReport { vectors: rows, ..BuildReport::nothing(before + way.bytes + given) };
+        let predicted = (before + way.bytes + given).max(learnt.predicted.get());
+        let mut report = BuildReport { vectors: rows, ..BuildReport::nothing(predicted) };
         if rows > 0 {
             let first_id = out.finish(&ids, None)?;
             let entry = Entry { number, rows, first_id, lists: false };
@@ -160,8 +170,9 @@ impl Index {
             let mut next = writer.manifest.clone();
             next.segments.push(entry);
             next.next_id = next.next_id.max(ids.end(rows));
-            let view = View { segments, young: Vec::new(), ..View::clone(&view) };
+            let view = View { segments, young: Vec::new(), books: learnt.books, ..View::clone(&view) };
             self.put(&mut writer, next, view)?;
+            learnt.charge.into_iter().for_each(|charge| self.charged(charge));
         }
         report.took = began.elapsed();
         report.peak = self.budget().standing().peak;
@@ -190,7 +201,7 @@ impl Index {
 
     fn fill(
         &self,
-        input: &mut Input,
+        (input, code): (&mut Input, &Coder),
         out: &mut SegmentWriter,
         way: Way,
         taken: &mut Taken,
@@ -198,7 +209,6 @@ impl Index {
     ) -> Result<(), VecError> {
         let shape = self.shape();
         let facts = input.facts();
-        let code = Coder::new(shape.codec, shape.metric, shape.dimension)?;
         let mut vectors = vec![0.0; way.rows * shape.dimension];
         let mut coded = vec![0; blocks(way.rows as u64) * shape.codec.block_bytes(shape.dimension)];
         loop {
@@ -217,8 +227,7 @@ impl Index {
             let part = &vectors[..count * shape.dimension];
             let bytes = blocks(count as u64) * shape.codec.block_bytes(shape.dimension);
             let before = usize::try_from(before).unwrap_or(usize::MAX);
-            encode(&code, part, &mut coded[..bytes], threads())
-                .map_err(|error| numbered_by(error, before))?;
+            encode(code, part, &mut coded[..bytes], threads()).map_err(|error| numbered_by(error, before))?;
             out.append(&coded[..bytes], part, count)?;
             let bytes = Bytes::new(out.rows() * shape.dimension as u64 * 4).min(facts.bytes);
             progress(Built { doing: Doing::Coding, vectors: out.rows(), of: facts.rows, bytes });

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use plimsoll::governor::Charge;
 use plimsoll::{Bytes, EngineAccount};
 
+use super::books;
 use super::budget::Budget;
 use super::dead::{self, Dead};
 use super::keep::Keep;
@@ -17,7 +18,7 @@ use super::pages::Pages;
 use super::queue::Queue;
 use super::view::View;
 use super::{Shape, VecError};
-use crate::code::{CodeError, Coder};
+use crate::code::{CodeError, check};
 use crate::segment::{Segment, numbered};
 
 /// Vectors in a folder, and the search among them.
@@ -52,8 +53,8 @@ use crate::segment::{Segment, numbered};
 /// # Formula
 /// On disk: `rows × (code + side)`, in whole blocks of 64 rows, and 8 bytes a block; originals `rows × (4 × dimension +
 /// 8)`; ids that are not one after the other `rows × 28`; with
-/// lists `lists × (4 × dimension + 8)` and 8 bytes a list and segment. In memory: 8 bytes a block, a bit a row where rows are
-/// dead, `4 × dimension` a list and 4 for each segment, and
+/// lists `lists × (4 × dimension + 8)` and 8 bytes a list and segment; codebooks `64 × dimension`. In memory: 8 bytes a
+/// block, a bit a row where rows are dead, `4 × dimension` a list and 4 for each segment, codebooks, and
 /// what [`forecast`](Self::forecast) says.
 #[derive(Debug)]
 pub struct Index {
@@ -113,7 +114,7 @@ pub struct SegmentFacts {
 impl Index {
     /// Makes an empty index in a folder that is not there or empty.
     pub fn create(folder: &Path, shape: Shape, account: &EngineAccount) -> Result<Self, VecError> {
-        Coder::new(shape.codec, shape.metric, shape.dimension)?;
+        check(shape.codec, shape.metric, shape.dimension)?;
         shape.lists.map_or(Ok(()), Lists::check)?;
         let failed = |source| VecError::Folder { path: folder.to_owned(), source };
         std::fs::create_dir_all(folder).map_err(failed)?;
@@ -152,7 +153,7 @@ impl Index {
     fn opened(folder: &Path, account: &EngineAccount, lock: Option<Lock>) -> Result<Self, VecError> {
         let manifest = Manifest::read(folder)?;
         let shape = manifest.shape;
-        Coder::new(shape.codec, shape.metric, shape.dimension).map_err(|error| match error {
+        check(shape.codec, shape.metric, shape.dimension).map_err(|error| match error {
             CodeError::Dimension { .. } | CodeError::Metric { .. } => {
                 VecError::Manifest { path: folder.join("manifest.json"), why: error.to_string() }
             }
@@ -189,10 +190,12 @@ impl Index {
             }
             None => None,
         };
+        let (books, charge) = books::open(folder, &manifest, &budget)?.unzip();
+        charges.extend(charge);
         let charges = Mutex::new(charges);
         let pages = Pages::new(&budget);
         let segments = segments.into_iter().zip(dead).collect();
-        let view = View { shape, division, segments, young: Vec::new() };
+        let view = View { shape, division, books, segments, young: Vec::new() };
         let mut index = Self {
             folder: folder.to_owned(),
             budget,
@@ -245,13 +248,14 @@ impl Index {
             .collect();
         let log = self.writer.as_ref().map_or(0, |writer| lock(writer).log.bytes());
         let middles = view.division.as_ref().map_or(0, |division| division.disk_bytes());
+        let books = view.books.as_ref().map_or(0, |_| books::disk_bytes(view.shape.dimension));
         let young: u64 = view.young.iter().map(|(batch, dead)| batch.rows() - dead.count()).sum();
         IndexFacts {
             shape: view.shape,
             vectors: view.vectors(),
             dead: segments.iter().map(|segment| segment.dead).sum(),
             young,
-            disk: segments.iter().fold(Bytes::new(log + middles), |sum, segment| sum + segment.disk),
+            disk: segments.iter().fold(Bytes::new(log + middles + books), |sum, segment| sum + segment.disk),
             memory: Bytes::new(self.budget.standing().used()),
             lists: view.list_facts(),
             segments,

@@ -12,9 +12,11 @@ use super::lists::{Expected, Lists};
 use crate::{Codec, Layout, Metric};
 
 const NAME: &str = "manifest.json";
-/// The latest that is known here.
-const VERSION: u64 = 2;
-/// That of an index that is not divided into lists: older programs read it.
+/// The latest that is known here: its codec learns.
+const VERSION: u64 = 3;
+/// That of an index that is divided into lists, and else learns nothing.
+const LISTS: u64 = 2;
+/// That of an index that learns nothing: the oldest programs read it.
 const FLAT: u64 = 1;
 
 /// What all vectors of an index have in common.
@@ -58,6 +60,8 @@ pub(super) struct Manifest {
     pub(super) dead: Option<u64>,
     /// How vectors are divided, once that was learned from some.
     pub(super) division: Option<Learned>,
+    /// The file that says what the codec has learnt, if it has.
+    pub(super) books: Option<u64>,
     pub(super) segments: Vec<Entry>,
 }
 
@@ -99,6 +103,8 @@ struct Written {
     dead: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     division: Option<Learned>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    books: Option<u64>,
     segments: Vec<Entry>,
     /// Of the same text with nothing here.
     checksum: String,
@@ -107,7 +113,8 @@ struct Written {
 impl Manifest {
     /// An index without vectors.
     pub(super) fn new(shape: Shape) -> Self {
-        Self { shape, next: 1, next_id: 0, log: 0, dead: None, division: None, segments: Vec::new() }
+        let segments = Vec::new();
+        Self { shape, next: 1, next_id: 0, log: 0, dead: None, division: None, books: None, segments }
     }
 
     /// Takes a number for a file.
@@ -160,6 +167,7 @@ impl Manifest {
             log: written.log,
             dead: written.dead,
             division: written.division.clone(),
+            books: written.books,
             segments: written.segments.clone(),
         };
         let expected = manifest.written().checksum;
@@ -177,12 +185,25 @@ impl Manifest {
         if (divided && learned.is_none()) || learned.is_some_and(|learned| learned.lists == 0) {
             return Err("its segments have lists, and nothing says which".to_owned());
         }
+        let learns = self.shape.codec.group().is_some();
+        if learns && self.books.is_none() && !self.segments.is_empty() {
+            return Err("its segments have a codec that is learnt, and it names no codebooks".to_owned());
+        }
         Ok(())
+    }
+
+    /// The oldest version that says all of it.
+    fn version(&self) -> u64 {
+        match (self.shape.codec.group(), self.shape.lists) {
+            (Some(_), _) => VERSION,
+            (None, Some(_)) => LISTS,
+            (None, None) => FLAT,
+        }
     }
 
     fn written(&self) -> Written {
         let mut written = Written {
-            version: if self.shape.lists.is_some() { VERSION } else { FLAT },
+            version: self.version(),
             dimension: self.shape.dimension,
             metric: self.shape.metric.to_string(),
             codec: self.shape.codec.to_string(),
@@ -193,6 +214,7 @@ impl Manifest {
             log: self.log,
             dead: self.dead,
             division: self.division.clone(),
+            books: self.books,
             segments: self.segments.clone(),
             checksum: String::new(),
         };
@@ -266,6 +288,20 @@ mod tests {
     }
 
     #[test]
+    fn segments_of_a_codec_that_is_learnt_need_its_books() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut learnt = manifest();
+        learnt.shape.codec = Codec::Pq4;
+        learnt.write(folder.path()).unwrap();
+        assert!(Manifest::read(folder.path()).unwrap_err().to_string().contains("no codebooks"));
+        learnt.books = Some(3);
+        learnt.write(folder.path()).unwrap();
+        assert_eq!(Manifest::read(folder.path()).unwrap(), learnt);
+        let text = std::fs::read_to_string(folder.path().join(NAME)).unwrap();
+        assert!(text.contains("\"version\": 3"), "programs that know no books look at this first");
+    }
+
+    #[test]
     fn every_changed_byte_and_every_cut_is_seen() {
         let folder = tempfile::tempdir().unwrap();
         manifest().write(folder.path()).unwrap();
@@ -288,7 +324,7 @@ mod tests {
     #[test]
     fn a_newer_one_is_told_as_such() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join(NAME), "{\"version\": 3, \"other\": true}").unwrap();
-        assert!(matches!(Manifest::read(folder.path()), Err(VecError::Newer { found: 3, .. })));
+        std::fs::write(folder.path().join(NAME), "{\"version\": 4, \"other\": true}").unwrap();
+        assert!(matches!(Manifest::read(folder.path()), Err(VecError::Newer { found: 4, .. })));
     }
 }

@@ -11,6 +11,7 @@
 
 mod add;
 mod answer;
+mod books;
 mod budget;
 mod build;
 mod compact;

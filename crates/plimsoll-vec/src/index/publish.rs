@@ -33,7 +33,7 @@ impl Index {
             // One batch that lives is written as it is: there may be no room for another.
             let joined = match parts.as_slice() {
                 [(_, dead)] if dead.count() == 0 => None,
-                _ => Some(Batch::joined(&view.shape, &parts, self.budget())?),
+                _ => Some(Batch::joined(&view.coder()?, &view.shape, &parts, self.budget())?),
             };
             let batch = joined.as_ref().unwrap_or(parts[0].0);
             let number = next.number();
@@ -71,6 +71,9 @@ impl Index {
     /// Puts a manifest and a view in place of the last: the folder first. Until the manifest is there nothing has
     /// changed; after that, what the last one named and this one does not is removed.
     pub(super) fn put(&self, writer: &mut Writer, mut next: Manifest, view: View) -> Result<(), VecError> {
+        if let Some(books) = view.books.as_ref().filter(|_| next.books.is_none()) {
+            self.write_books(books, &mut next)?;
+        }
         let any = view.segments.iter().any(|(_, dead)| dead.count() > 0);
         next.dead = if any {
             let number = next.number();
@@ -106,6 +109,7 @@ impl Index {
                 "log" => manifest.log == number,
                 "dead" => manifest.dead == Some(number),
                 "centroids" => manifest.division.as_ref().is_some_and(|learned| learned.centroids == number),
+                "books" => manifest.books == Some(number),
                 // Vectors on their way into lists: of nobody who lives.
                 "part" => false,
                 "codes" | "lower" | "originals" | "ids" | "lookup" | "lists" => {

@@ -7,6 +7,7 @@ use super::lists::Division;
 use super::young::Batch;
 use super::{Shape, VecError};
 use crate::BLOCK_ROWS;
+use crate::code::Codebooks;
 use crate::segment::Segment;
 
 /// Segments and young rows, with who of them is dead.
@@ -15,6 +16,8 @@ pub(super) struct View {
     pub(super) shape: Shape,
     /// How vectors are divided into lists, once that was learned.
     pub(super) division: Option<Arc<Division>>,
+    /// What the codec has learnt: once, and the same ever after.
+    pub(super) books: Option<Arc<Codebooks>>,
     pub(super) segments: Vec<(Arc<Segment>, Dead)>,
     pub(super) young: Vec<(Arc<Batch>, Dead)>,
 }

@@ -20,17 +20,18 @@ pub(super) struct Batch {
 impl Batch {
     /// Codes vectors. What is wrong with one of them is told before anything is kept.
     pub(super) fn new(
+        coder: &Coder,
         shape: &Shape,
         ids: Vec<u64>,
         vectors: Vec<f32>,
         budget: &Budget,
     ) -> Result<Self, VecError> {
         let charge = budget.charge(bytes_for(shape, ids.len()))?;
-        let code = Coder::new(shape.codec, shape.metric, shape.dimension)?;
+        let _meanwhile = budget.charge(Coder::scratch_bytes(shape.codec, shape.dimension))?;
         let block_bytes = shape.codec.block_bytes(shape.dimension);
-        let mut coded = vec![0; blocks(ids.len() as u64) * block_bytes];
-        code.encode(&vectors, 0, &mut coded)?;
-        Ok(Self { ids, vectors, blocks: coded, _charge: charge })
+        let mut filled = vec![0; blocks(ids.len() as u64) * block_bytes];
+        coder.encode(&vectors, 0, &mut filled)?;
+        Ok(Self { ids, vectors, blocks: filled, _charge: charge })
     }
 
     pub(super) fn rows(&self) -> u64 {
@@ -38,7 +39,12 @@ impl Batch {
     }
 
     /// Another with the rows of several that live.
-    pub(super) fn joined(shape: &Shape, parts: &[(&Self, &Dead)], budget: &Budget) -> Result<Self, VecError> {
+    pub(super) fn joined(
+        coder: &Coder,
+        shape: &Shape,
+        parts: &[(&Self, &Dead)],
+        budget: &Budget,
+    ) -> Result<Self, VecError> {
         let (mut ids, mut vectors) = (Vec::new(), Vec::new());
         for (batch, dead) in parts {
             for (row, (id, vector)) in
@@ -50,18 +56,24 @@ impl Batch {
                 }
             }
         }
-        Self::new(shape, ids, vectors, budget)
+        Self::new(coder, shape, ids, vectors, budget)
     }
 
     /// Another with the same rows in this order.
-    pub(super) fn ordered(&self, shape: &Shape, order: &[usize], budget: &Budget) -> Result<Self, VecError> {
+    pub(super) fn ordered(
+        &self,
+        coder: &Coder,
+        shape: &Shape,
+        order: &[usize],
+        budget: &Budget,
+    ) -> Result<Self, VecError> {
         let vector = |row: &usize| &self.vectors[row * shape.dimension..][..shape.dimension];
         // Charged before it is there: a batch takes all that this does.
         let ahead = budget.charge(bytes_for(shape, order.len()))?;
         let ids = order.iter().map(|row| self.ids[*row]).collect();
         let vectors = order.iter().flat_map(|row| vector(row).iter().copied()).collect();
         drop(ahead);
-        Self::new(shape, ids, vectors, budget)
+        Self::new(coder, shape, ids, vectors, budget)
     }
 }
 

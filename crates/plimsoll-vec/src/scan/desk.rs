@@ -47,6 +47,7 @@ fn sizes(path: Path, layout: Layout, metric: Metric, count: usize) -> [usize; 3]
         if path == Path::Amx { BLOCK_ROWS * Floats::wide_halves(dimension) * size_of::<u16>() } else { 0 };
     match layout.codec() {
         Codec::Binary if metric == Metric::Hamming => [0; 3],
+        Codec::Pq2 | Codec::Pq4 | Codec::Pq8 => [0; 3],
         // One query's rows are unpacked too.
         Codec::Planes => levels(Kind::Planes),
         _ if !many => [0; 3],

@@ -6,8 +6,9 @@ use super::Path;
 use super::kernels::{Factors, GROUP, Kind, Limits};
 use super::lines::Lines;
 use super::queries::{MANY, Queries};
+use super::tables::Tables;
 use crate::code::quantize;
-use crate::{Codec, Metric};
+use crate::{Codebooks, Codec, Metric};
 
 /// Numbers of a query up to whole steps of sums.
 const STEP: usize = 64;
@@ -23,6 +24,8 @@ pub(crate) enum Form {
     Planes { full: Levels, signs: Levels },
     /// Signs against signs.
     Bits(Bits),
+    /// Tables against codes of groups.
+    Tables(Tables),
 }
 
 impl Form {
@@ -39,11 +42,14 @@ impl Form {
             Codec::Binary if metric == Metric::Hamming => Self::Bits(Bits::new(dimension, count)),
             Codec::Binary => Self::Levels(levels(Kind::Signs, 127)),
             Codec::Planes => Self::Planes { full: levels(Kind::Planes, 127), signs: levels(Kind::Signs, 7) },
+            Codec::Pq2 | Codec::Pq4 | Codec::Pq8 => {
+                Self::Tables(Tables::new(metric, codec.groups(dimension), count))
+            }
         }
     }
 
     /// Takes a query that was shaped.
-    pub(crate) fn set(&mut self, query: usize, shaped: &[f32]) {
+    pub(crate) fn set(&mut self, query: usize, shaped: &[f32], books: Option<&Codebooks>) {
         match self {
             Self::Floats(floats) => floats.set(query, shaped),
             Self::Levels(levels) => levels.set(query, shaped),
@@ -52,6 +58,11 @@ impl Form {
                 signs.set(query, shaped);
             }
             Self::Bits(bits) => bits.set(query, shaped),
+            Self::Tables(tables) => {
+                if let Some(books) = books {
+                    tables.set(query, shaped, books);
+                }
+            }
         }
     }
 
@@ -68,6 +79,7 @@ impl Form {
             (Self::Bits(into), Self::Bits(from)) => {
                 part(&mut into.words, query, from.row(source).len()).copy_from_slice(from.row(source));
             }
+            (Self::Tables(into), Self::Tables(from)) => into.copy(query, from, source),
             _ => unreachable!("queries of one batch have one form"),
         }
     }

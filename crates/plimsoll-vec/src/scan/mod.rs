@@ -23,13 +23,14 @@ mod queries;
 mod reference;
 mod run;
 mod score;
+mod tables;
 mod wide;
 
 #[cfg(test)]
 mod tests;
 
 pub(crate) use desk::Desk;
-pub(crate) use kernels::{GROUP, Kernels, TILE, kernels};
+pub(crate) use kernels::{GROUP, Kernels, LOT, TILE, best as best_kernels, kernels};
 pub(crate) use lines::Lines;
 pub use path::Path;
 pub(crate) use queries::MANY;

@@ -5,8 +5,9 @@ use plimsoll_device::Bytes;
 use super::Path;
 use super::form::{Bits, Floats, Form, Levels};
 use super::kernels::{GROUP, Kernels, Kind, kernels};
+use super::tables::Tables;
 use crate::code::{CodeError, Layout, Shape, check, finite, whole};
-use crate::{Codec, Metric};
+use crate::{Codebooks, Codec, Metric};
 
 /// From so many queries on, products of a block with groups of sixteen pay, though groups are not full.
 pub(crate) const MANY: usize = 6;
@@ -26,9 +27,20 @@ pub struct Queries {
 }
 
 impl Queries {
-    /// Checks and keeps queries.
+    /// Checks and keeps queries, for rows of a codec that learns nothing.
     pub fn new(codec: Codec, metric: Metric, dimension: usize, vectors: &[f32]) -> Result<Self, CodeError> {
-        Self::on(Path::best(), codec, metric, dimension, vectors)
+        Self::with_books(codec, metric, dimension, None, vectors)
+    }
+
+    /// The same with what the codec has learnt, if it learns: the books that the rows were coded with.
+    pub fn with_books(
+        codec: Codec,
+        metric: Metric,
+        dimension: usize,
+        books: Option<&Codebooks>,
+        vectors: &[f32],
+    ) -> Result<Self, CodeError> {
+        Self::on(Path::best(), codec, metric, dimension, books, vectors)
     }
 
     /// The same, for the instructions of a path that this processor has.
@@ -37,9 +49,15 @@ impl Queries {
         codec: Codec,
         metric: Metric,
         dimension: usize,
+        books: Option<&Codebooks>,
         vectors: &[f32],
     ) -> Result<Self, CodeError> {
         check(codec, metric, dimension)?;
+        match books {
+            Some(books) => books.fit(codec, metric, dimension)?,
+            None if codec.group().is_some() => return Err(CodeError::Untrained { codec }),
+            None => {}
+        }
         let count = whole(vectors, dimension)?;
         let shape = Shape::new(codec, metric);
         let mut form = Form::new(path, codec, metric, dimension, count);
@@ -50,7 +68,7 @@ impl Queries {
             if !shape.apply(&mut shaped) {
                 return Err(CodeError::NoDirection { vector: query });
             }
-            form.set(query, &shaped);
+            form.set(query, &shaped, books);
         }
         let layout = Layout::new(codec, dimension);
         Ok(Self { layout, metric, count, path, kernels: kernels(path), form })
@@ -84,6 +102,7 @@ impl Queries {
             Codec::Binary if metric == Metric::Hamming => Bits::bytes_for(dimension, count),
             Codec::Binary => levels(Kind::Signs, 127),
             Codec::Planes => levels(Kind::Planes, 127).saturating_add(levels(Kind::Signs, 7)),
+            Codec::Pq2 | Codec::Pq4 | Codec::Pq8 => Tables::bytes_for(codec.groups(dimension), count),
         };
         Bytes::new(kept.saturating_add(dimension as u64 * 4))
     }

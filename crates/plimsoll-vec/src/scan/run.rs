@@ -2,7 +2,7 @@
 
 use super::form::Form;
 use super::kernels::SignRows;
-use super::{Queries, floats, levels};
+use super::{Queries, floats, levels, tables};
 use crate::BLOCK_ROWS;
 use crate::code::Layout;
 use crate::top::{Hit, Tops};
@@ -150,29 +150,51 @@ fn pass(
     tops: &mut Tops,
     each: fn(&Queries, &Block, Who, &mut Tops),
 ) {
-    let Rows { blocks, column, count: rows, first: first_row, allow } = *rows;
-    let layout = queries.layout();
-    let bytes = column.block_bytes(layout);
-    let count = rows.div_ceil(BLOCK_ROWS);
-    assert!(blocks.len() / bytes >= count, "{rows} rows need {count} blocks");
-    assert!(allow.is_none_or(|words| words.len() >= count), "{rows} rows need {count} words of permission");
+    rows.check(queries.layout());
     assert_eq!(tops.count(), queries.count(), "lists for other queries");
-    for (at, block) in blocks.chunks_exact(bytes).take(count).enumerate() {
+    if let Form::Tables(tables) = queries.form() {
+        tables::pass(queries, tables, rows, who, tops);
+        return;
+    }
+    for at in 0..rows.blocks_needed() {
+        if let Some(block) = rows.block(queries.layout(), at) {
+            each(queries, &block, who, tops);
+        }
+    }
+}
+
+impl<'a> Rows<'a> {
+    fn check(&self, layout: Layout) {
+        let (rows, count) = (self.count, self.blocks_needed());
+        let bytes = self.column.block_bytes(layout);
+        assert!(self.blocks.len() / bytes >= count, "{rows} rows need {count} blocks");
+        let words = self.allow.map(<[u64]>::len);
+        assert!(words.is_none_or(|words| words >= count), "{rows} rows need {count} words of permission");
+    }
+
+    /// How many blocks they fill.
+    pub(crate) fn blocks_needed(&self) -> usize {
+        self.count.div_ceil(BLOCK_ROWS)
+    }
+
+    /// One of them, if any of its rows is looked at.
+    pub(crate) fn block(&self, layout: Layout, at: usize) -> Option<Block<'a>> {
+        let bytes = self.column.block_bytes(layout);
         let mut live = u64::MAX;
-        let left = rows - at * BLOCK_ROWS;
+        let left = self.count - at * BLOCK_ROWS;
         if left < BLOCK_ROWS {
             live >>= BLOCK_ROWS - left;
         }
-        if let Some(words) = allow {
+        if let Some(words) = self.allow {
             live &= words[at];
         }
-        if live != 0 {
-            let (upper, lower) = block.split_at(layout.upper_bytes());
-            let first = first_row + (at * BLOCK_ROWS) as u64;
-            let next =
-                blocks.get((at + 1) * bytes..).and_then(|next| next.get(layout.first())).unwrap_or_default();
-            each(queries, &Block { layout, upper, lower, next, live, first }, who, tops);
+        if live == 0 {
+            return None;
         }
+        let (upper, lower) = self.blocks[at * bytes..][..bytes].split_at(layout.upper_bytes());
+        let first = self.first + (at * BLOCK_ROWS) as u64;
+        let next = self.blocks.get((at + 1) * bytes..).and_then(|next| next.get(layout.first()));
+        Some(Block { layout, upper, lower, next: next.unwrap_or_default(), live, first })
     }
 }
 
@@ -181,6 +203,8 @@ fn one_block(queries: &Queries, block: &Block, who: Who, tops: &mut Tops) {
         Form::Floats(form) => floats::block(queries, form, block, who, tops),
         Form::Levels(form) => levels::block(queries, form, block, who, tops),
         Form::Planes { full, .. } => levels::block(queries, full, block, who, tops),
+        // By runs of blocks, in `tables::pass`.
+        Form::Tables(_) => {}
         Form::Bits(bits) => {
             let (mut finds, _) = tops.parts();
             for query in who.numbers(queries) {

@@ -43,6 +43,7 @@ pub fn score(queries: &Queries, query: usize, row: &Row, number: u64, tops: &mut
             let count = counts[row.at] as f32;
             count
         }
+        Form::Tables(tables) => tables.score(query, layout, row.block, row.at),
         Form::Levels(form) => one(queries, form, query, &block, row.at, tops),
         Form::Planes { full, .. } => {
             assert_eq!(row.lower.len(), layout.lower_row_bytes(), "a row's lower planes");

@@ -14,7 +14,7 @@ use super::kernels::Kind;
 use super::reference;
 use super::run::Block;
 use super::{Column, Path, Queries, Row, Rows, Who, scan, scan_rows, scan_signs, score};
-use crate::code::{Coder, Layout, Shape};
+use crate::code::{Coder, Layout, Shape, books};
 use crate::top::{Hit, Tops};
 use crate::{BLOCK_ROWS, Codec, Metric};
 
@@ -36,8 +36,20 @@ fn blocks(codec: Codec, metric: Metric, dimension: usize, vectors: &[f32]) -> Ve
     let layout = Layout::new(codec, dimension);
     let rows = vectors.len() / dimension;
     let mut blocks = vec![0; rows.div_ceil(BLOCK_ROWS) * layout.block_bytes()];
-    Coder::new(codec, metric, dimension).unwrap().encode(vectors, 0, &mut blocks).unwrap();
+    let taught = books(codec, metric, dimension);
+    Coder::with_books(codec, metric, dimension, taught).unwrap().encode(vectors, 0, &mut blocks).unwrap();
     blocks
+}
+
+/// Queries for rows of such blocks.
+fn on(
+    path: Path,
+    codec: Codec,
+    metric: Metric,
+    dimension: usize,
+    asked: &[f32],
+) -> Result<Queries, crate::CodeError> {
+    Queries::on(path, codec, metric, dimension, books(codec, metric, dimension).as_deref(), asked)
 }
 
 fn block(blocks: &[u8], layout: Layout, row: usize) -> Block<'_> {
@@ -83,6 +95,19 @@ fn truth(
             let differ =
                 back.iter().zip(vector).filter(|(x, q)| x.is_sign_negative() != q.is_sign_negative());
             return (differ.count() as f64, 0.0);
+        }
+        Form::Tables(tables) => {
+            let (codec, metric, dimension) = (layout.codec(), queries.metric(), layout.dimension());
+            let mut words = vec![0.0; dimension];
+            let taught = books(codec, metric, dimension).unwrap();
+            crate::code::read_words(&taught, block.upper, row % BLOCK_ROWS, &mut words);
+            let gain = crate::code::gain_at(layout, block.upper, row % BLOCK_ROWS);
+            let product: f64 = exact.iter().zip(&words).map(|(q, x)| q * f64::from(*x)).sum();
+            let product = product * gain.factor();
+            let square = gain.length().powi(2);
+            let value = if distance { square + own - 2.0 * product } else { 0.0 - product };
+            let reach = own.sqrt() + gain.length() * 4.0;
+            return (value, tables.slack(query) * gain.factor() * 1.000_001 + reach * reach * 1e-6);
         }
         Form::Levels(form) => (form, form.kind),
         Form::Planes { signs: form, .. } if signs => (form, Kind::Signs),
@@ -162,7 +187,7 @@ fn each_path_agrees_with_the_reference() {
                 let vectors = numbers(dimension as u64, rows * dimension);
                 let asked = numbers(9, count * dimension);
                 let blocks = blocks(codec, metric, dimension, &vectors);
-                let queries = Queries::on(path, codec, metric, dimension, &asked).unwrap();
+                let queries = on(path, codec, metric, dimension, &asked).unwrap();
                 check(&queries, &asked, &blocks, rows, None, 10);
             }
         }
@@ -180,7 +205,7 @@ fn rows_without_permission_are_passed_over() {
             let blocks = blocks(codec, metric, dimension, &vectors);
             for count in [1, 20] {
                 let asked = numbers(77, count * dimension);
-                let queries = Queries::on(path, codec, metric, dimension, &asked).unwrap();
+                let queries = on(path, codec, metric, dimension, &asked).unwrap();
                 for allow in &masks {
                     check(&queries, &asked, &blocks, rows, Some(allow), 7);
                 }
@@ -199,7 +224,7 @@ fn a_score_is_the_same_however_rows_are_cut_and_whoever_asks() {
             let layout = Layout::new(codec, dimension);
             for count in [1, 19] {
                 let asked = numbers(3, count * dimension);
-                let queries = Queries::on(path, codec, metric, dimension, &asked).unwrap();
+                let queries = on(path, codec, metric, dimension, &asked).unwrap();
                 let whole = find(&queries, &blocks, rows, None, 25);
                 let mut merged = Tops::new(&queries, 25).unwrap();
                 // From the back, in pieces of one and of two blocks.
@@ -239,13 +264,13 @@ fn levels_score_alike_on_every_path_and_numbers_on_those_that_fuse() {
         let lists: Vec<_> = Path::here()
             .filter(|path| !exact || *path != Path::Plain)
             .map(|path| {
-                let queries = Queries::on(path, codec, metric, dimension, &asked).unwrap();
+                let queries = on(path, codec, metric, dimension, &asked).unwrap();
                 let tops = find(&queries, &blocks, rows, None, 12);
                 // One at a time, too.
                 let alone: Vec<_> = asked
                     .chunks(dimension)
                     .map(|query| {
-                        let queries = Queries::on(path, codec, metric, dimension, query).unwrap();
+                        let queries = on(path, codec, metric, dimension, query).unwrap();
                         bits(&find(&queries, &blocks, rows, None, 12).hits(0))
                     })
                     .collect();
@@ -273,10 +298,10 @@ fn bounds_lose_no_row_among_near_duplicates() {
             for codec in [Codec::F32, Codec::F16, Codec::Bf16] {
                 for metric in [Metric::L2, Metric::Ip, Metric::Cosine] {
                     let blocks = blocks(codec, metric, dimension, &vectors);
-                    let queries = Queries::on(path, codec, metric, dimension, asked).unwrap();
+                    let queries = on(path, codec, metric, dimension, asked).unwrap();
                     let together = find(&queries, &blocks, rows, None, 3);
                     for (query, vector) in asked.chunks(dimension).enumerate() {
-                        let alone = Queries::on(path, codec, metric, dimension, vector).unwrap();
+                        let alone = on(path, codec, metric, dimension, vector).unwrap();
                         let alone = find(&alone, &blocks, rows, None, 3);
                         assert_eq!(
                             bits(&together.hits(query)),
@@ -299,8 +324,7 @@ fn ties_go_to_the_lower_row() {
         for (codec, metric) in pairs() {
             let blocks = blocks(codec, metric, dimension, &vectors);
             for count in [1, 9] {
-                let queries =
-                    Queries::on(path, codec, metric, dimension, &numbers(2, count * dimension)).unwrap();
+                let queries = on(path, codec, metric, dimension, &numbers(2, count * dimension)).unwrap();
                 let tops = find(&queries, &blocks, rows, None, 70);
                 for query in 0..count {
                     let found: Vec<u64> = tops.hits(query).iter().map(|hit| hit.row).collect();
@@ -340,8 +364,7 @@ fn extremes_are_no_nan() {
             let blocks = blocks(codec, metric, dimension, &kept);
             let rows = rows.min(kept.len() / dimension);
             for count in [1, rows] {
-                let queries =
-                    Queries::on(path, codec, metric, dimension, &kept[..count * dimension]).unwrap();
+                let queries = on(path, codec, metric, dimension, &kept[..count * dimension]).unwrap();
                 let tops = find(&queries, &blocks, rows, None, rows);
                 for query in 0..count {
                     let hits = tops.hits(query);
@@ -375,7 +398,7 @@ fn signs_first_then_four_bits_finds_what_four_bits_find() {
                 .collect();
             for count in [1, 11] {
                 let asked = numbers(31, count * dimension);
-                let queries = Queries::on(path, Codec::Planes, metric, dimension, &asked).unwrap();
+                let queries = on(path, Codec::Planes, metric, dimension, &asked).unwrap();
                 let mut likely = Tops::new(&queries, 200).unwrap();
                 scan_signs(&queries, (&blocks, Column::Whole), rows, 0, None, &mut likely);
                 let mut apart = Tops::new(&queries, 200).unwrap();
@@ -402,6 +425,23 @@ fn signs_first_then_four_bits_finds_what_four_bits_find() {
     }
 }
 
+#[test]
+fn sums_that_pass_sixteen_bits_are_whole_too() {
+    // 1,050 groups of at most 63.
+    let (dimension, rows) = (2100, 70);
+    let vectors = numbers(51, rows * dimension);
+    let blocks = blocks(Codec::Pq2, Metric::L2, dimension, &vectors);
+    let asked = numbers(52, 3 * dimension);
+    let mut lists = Vec::new();
+    for path in Path::here() {
+        let queries = on(path, Codec::Pq2, Metric::L2, dimension, &asked).unwrap();
+        check(&queries, &asked, &blocks, rows, None, 9);
+        let tops = find(&queries, &blocks, rows, None, 9);
+        lists.push((0..3).map(|query| bits(&tops.hits(query))).collect::<Vec<_>>());
+    }
+    assert!(lists.windows(2).all(|pair| pair[0] == pair[1]));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
@@ -412,7 +452,7 @@ proptest! {
         count in 1_usize..40,
         k in 1_usize..30,
         mask in prop::option::of(any::<[u64; 3]>()),
-        pick in 0_usize..26,
+        pick in 0_usize..35,
     ) {
         let all: Vec<_> = pairs().collect();
         let (codec, metric) = all[pick % all.len()];
@@ -420,7 +460,7 @@ proptest! {
         let asked = numbers(seed + 1, count * dimension);
         let blocks = blocks(codec, metric, dimension, &vectors);
         for path in Path::here() {
-            let queries = Queries::on(path, codec, metric, dimension, &asked).unwrap();
+            let queries = on(path, codec, metric, dimension, &asked).unwrap();
             check(&queries, &asked, &blocks, rows, mask.as_ref().map(|words| &words[..]), k);
         }
     }
@@ -441,7 +481,7 @@ fn estimates_are_as_near_as_their_codes() {
     ];
     for (codec, most) in most {
         let blocks = blocks(codec, Metric::Cosine, dimension, &vectors);
-        let queries = Queries::new(codec, Metric::Cosine, dimension, &asked).unwrap();
+        let queries = on(Path::best(), codec, Metric::Cosine, dimension, &asked).unwrap();
         let tops = find(&queries, &blocks, rows, None, rows);
         let mut square = 0.0;
         for (query, vector) in asked.chunks(dimension).enumerate() {
@@ -473,7 +513,7 @@ fn some_of_a_batch_find_what_they_find_among_all() {
             }
             let what = format!("{codec} {metric} {path:?}");
             let blocks = blocks(codec, metric, dimension, &numbers(1, rows * dimension));
-            let all = Queries::on(path, codec, metric, dimension, &numbers(2, count * dimension)).unwrap();
+            let all = on(path, codec, metric, dimension, &numbers(2, count * dimension)).unwrap();
             let rows = Rows { blocks: &blocks, column: Column::Whole, count: rows, first: 0, allow: None };
             let mut expected = Tops::new(&all, k).unwrap();
             scan_rows(&all, &rows, Who::All, &mut expected);

@@ -14,6 +14,7 @@ mod writer;
 pub use ids::Ids;
 pub use original::Originals;
 pub use segment::Segment;
+pub(crate) use segment::header;
 pub use starts::Starts;
 pub use writer::{SegmentWriter, WrittenIds};
 
@@ -34,6 +35,7 @@ pub(crate) fn path(folder: &Path, number: u64, holds: Holds) -> PathBuf {
         Holds::Lower => "lower",
         Holds::Lists => "lists",
         Holds::Centroids => "centroids",
+        Holds::Books => "books",
     };
     numbered(folder, number, end)
 }

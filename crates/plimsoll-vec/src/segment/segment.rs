@@ -157,7 +157,8 @@ pub(super) fn lower_header(layout: Layout) -> Option<Header> {
     (bytes > 0).then(|| header(layout, Holds::Lower, bytes))
 }
 
-fn header(layout: Layout, holds: Holds, unit_bytes: usize) -> Header {
+/// What a column says that belongs to such codes, before it has units.
+pub(crate) fn header(layout: Layout, holds: Holds, unit_bytes: usize) -> Header {
     let place = Codec::ALL.iter().position(|other| *other == layout.codec()).unwrap_or_default();
     Header {
         holds,

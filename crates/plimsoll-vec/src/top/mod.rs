@@ -8,4 +8,5 @@ mod tops;
 
 pub(crate) use best::Best;
 pub use best::Hit;
+pub(crate) use tops::Finds;
 pub use tops::{TOP_MAX, Tops, TopsError};

@@ -7,9 +7,9 @@ use plimsoll::Bytes;
 use plimsoll_vec::index::{Answer, Index, Search, Shape};
 use plimsoll_vec::{BLOCK_ROWS, Codec, Layout, Metric};
 
-use super::{BenchRow, Only};
 use super::data::Source;
 use super::stand::{Settings, disk_rate};
+use super::{BenchRow, Only};
 use crate::CliError;
 use crate::bench::median;
 use crate::bench::memory::read_rate;
@@ -71,8 +71,10 @@ pub(super) fn all(settings: &Settings, note: &dyn Fn(&str)) -> Result<Vec<BenchR
         (Codec::Int4, 1),
         (Codec::Planes, 1),
         (Codec::Binary, 1),
+        (Codec::Pq2, 1),
         (Codec::Int4, 4),
         (Codec::Binary, 16 / most),
+        (Codec::Pq8, 20),
     ];
     for (codec, again) in flat.into_iter().filter(|_| settings.wants(Only::Flat)) {
         note(&format!("{codec} is measured"));
@@ -84,10 +86,8 @@ pub(super) fn all(settings: &Settings, note: &dyn Fn(&str)) -> Result<Vec<BenchR
     }
     // Quick is quick: one codec tells what lists do.
     let skip = usize::from(settings.quick);
-    for (codec, again) in [(Codec::F32, 1), (Codec::Int4, 4)]
-        .into_iter()
-        .skip(skip)
-        .filter(|_| settings.wants(Only::Lists))
+    for (codec, again) in
+        [(Codec::F32, 1), (Codec::Int4, 4)].into_iter().skip(skip).filter(|_| settings.wants(Only::Lists))
     {
         note(&format!("{codec} in lists is measured"));
         bench.lists(codec, again)?;
@@ -103,7 +103,7 @@ impl Bench<'_> {
                 dimension: self.settings.dimension,
                 metric: Metric::L2,
                 codec,
-                originals: matches!(codec, Codec::Int4 | Codec::Binary),
+                originals: matches!(codec, Codec::Int4 | Codec::Binary | Codec::Pq8),
                 lists: None,
             };
             Index::create(&folder, shape, &budget::account(None)?)?.build(&self.vectors, None, |_| {})?;

@@ -15,6 +15,7 @@ use super::sample::{Draw, Sample};
 use super::sink::Sink;
 use super::truth::Truth;
 use super::way::{Learning, Task, Way, ring_bytes, too_little};
+use crate::index::books::{Learnt, coder};
 use crate::index::build::{BuildReport, Built, Doing};
 use crate::index::dead::Dead;
 use crate::index::encode::threads;
@@ -57,6 +58,7 @@ impl Index {
         path: &Path,
         facts: &InputFacts,
         ids: Option<Vec<u64>>,
+        learnt: Learnt,
         progress: &mut dyn FnMut(Built),
     ) -> Result<BuildReport, VecError> {
         let began = Instant::now();
@@ -86,7 +88,7 @@ impl Index {
         let _charge = self.budget().charge(way.bytes)?;
         let dividing = standing.used() + way.bytes + ring_bytes(way.chunk);
         let learned = learning.map_or(0, |learning| before + learning.bytes + ring_bytes(learning.chunk));
-        report.predicted = Bytes::new(dividing.max(learned));
+        report.predicted = Bytes::new(dividing.max(learned)).max(learnt.predicted);
 
         let mut divided = self.divide(writer, path, (&task, way), &mut fresh, &mut told)?;
         let expected = match fresh.truth.take() {
@@ -101,8 +103,8 @@ impl Index {
         };
         let brought = std::mem::take(&mut divided.ids);
         let ids = self.ids_of(rows, ids, brought, writer.manifest.next_id)?;
-        let number = self.code(writer, (&task, way), divided, &ids, &mut told)?;
-        self.keep_lists(writer, (number, rows), &ids, fresh, expected, &mut report)?;
+        let number = self.code(writer, (&task, way), divided, (&ids, &learnt), &mut told)?;
+        self.keep_lists(writer, (number, rows), &ids, (fresh, learnt), expected, &mut report)?;
         report.took = began.elapsed();
         report.vectors = rows;
         report.lists = lists;
@@ -218,7 +220,7 @@ impl Index {
         writer: &mut Writer,
         (task, way): (&Task, Way),
         divided: Divided,
-        ids: &WrittenIds,
+        (ids, learnt): (&WrittenIds, &Learnt),
         told: &mut dyn FnMut(Doing, u64),
     ) -> Result<u64, VecError> {
         let shape = task.shape;
@@ -229,7 +231,8 @@ impl Index {
         let gather = Gather { starts: &starts, dimension: shape.dimension, held: way.held };
         let order = if way.files == 0 { gather.order(&places) } else { Vec::new() };
         let mut done = |rows| told(Doing::Coding, rows);
-        let mut sink = Sink::new((out, shape), (way.batch, task.threads), ids, &mut places, &mut done)?;
+        let code = coder(&shape, learnt.books.clone())?;
+        let mut sink = Sink::new((out, code), (way.batch, task.threads), ids, &mut places, &mut done);
         match waiting {
             Waiting::Memory(vectors) => gather.memory(&vectors, &order, &mut sink)?,
             Waiting::Files(mut parts) => gather.files(&mut parts, &mut sink)?,
@@ -244,7 +247,7 @@ impl Index {
         writer: &mut Writer,
         (number, rows): (u64, u64),
         ids: &WrittenIds,
-        fresh: Fresh,
+        (fresh, learnt): (Fresh, Learnt),
         expected: Vec<super::Expected>,
         report: &mut BuildReport,
     ) -> Result<(), VecError> {
@@ -264,9 +267,10 @@ impl Index {
         segments.push((segment, Dead::default()));
         next.segments.push(entry);
         next.next_id = next.next_id.max(ids.end(rows));
-        let view = View { shape, segments, young: Vec::new(), division: Some(division) };
+        let (division, books) = (Some(division), learnt.books);
+        let view = View { shape, segments, young: Vec::new(), division, books };
         self.put(writer, next, view)?;
-        if let Some(charge) = fresh.charge {
+        for charge in fresh.charge.into_iter().chain(learnt.charge) {
             self.charged(charge);
         }
         Ok(())

@@ -28,4 +28,5 @@ pub(super) use division::Division;
 pub use facts::ListFacts;
 pub use forecast::Probed;
 pub use lists::{Expected, Lists, NoLists, Probe};
+pub(super) use sample::{Draw, Sample};
 pub(super) use shelf::Shelf;

@@ -32,7 +32,7 @@ impl Index {
         }
         let mut order: Vec<usize> = (0..rows).collect();
         order.sort_by_key(|row| list(*row));
-        match batch.ordered(&shape, &order, self.budget()) {
+        match batch.ordered(&view.coder()?, &shape, &order, self.budget()) {
             Ok(ordered) => Ok(Some((ordered, starts))),
             Err(VecError::Refused(_)) => Ok(None),
             Err(error) => Err(error),

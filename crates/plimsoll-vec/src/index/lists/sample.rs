@@ -14,9 +14,9 @@ use crate::input::Input;
 
 /// What was drawn.
 #[derive(Debug)]
-pub(super) struct Sample {
+pub(in crate::index) struct Sample {
     /// To learn from; every part from the front on is spread over the file.
-    pub(super) vectors: Vec<f32>,
+    pub(in crate::index) vectors: Vec<f32>,
     /// Others, to try with.
     pub(super) held: Vec<f32>,
     /// Where in the file those are.
@@ -25,16 +25,16 @@ pub(super) struct Sample {
 
 /// How many of how many.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Draw {
-    pub(super) rows: u64,
-    pub(super) learn: usize,
-    pub(super) hold: usize,
+pub(in crate::index) struct Draw {
+    pub(in crate::index) rows: u64,
+    pub(in crate::index) learn: usize,
+    pub(in crate::index) hold: usize,
 }
 
 impl Sample {
     /// Reads through a file, and takes one vector of each of as many equal parts of it as are wanted. Vectors are as
     /// middles are told from: of length one under cosine, signs under Hamming.
-    pub(super) fn draw(
+    pub(in crate::index) fn draw(
         path: &Path,
         streaming: &Streaming,
         chunk: Bytes,

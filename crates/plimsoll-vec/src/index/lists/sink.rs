@@ -28,31 +28,33 @@ impl<'s> Sink<'s> {
     pub(super) fn bytes(shape: &Shape, batch: usize, threads: usize) -> u64 {
         let coded = blocks(batch as u64) * shape.codec.block_bytes(shape.dimension);
         let vectors = batch * (shape.dimension * 4 + 4 + 8);
-        let shaped = threads * shape.dimension * 4;
-        (coded + vectors + shaped) as u64 + SegmentWriter::heap_bytes(batch, shape.dimension, shape.originals)
+        let scratch = threads as u64 * Coder::scratch_bytes(shape.codec, shape.dimension);
+        (coded + vectors) as u64
+            + scratch
+            + SegmentWriter::heap_bytes(batch, shape.dimension, shape.originals)
     }
 
     /// Into this segment; `most` is how many are coded at once, in whole blocks.
     pub(super) fn new(
-        (out, shape): (SegmentWriter, Shape),
+        (out, coder): (SegmentWriter, Coder),
         (most, threads): (usize, usize),
         ids: &'s WrittenIds,
         places: &'s mut [u32],
         progress: &'s mut dyn FnMut(u64),
-    ) -> Result<Self, VecError> {
-        Ok(Self {
+    ) -> Self {
+        Self {
             out,
-            coder: Coder::new(shape.codec, shape.metric, shape.dimension)?,
-            batch: Vec::with_capacity(most * shape.dimension),
+            batch: Vec::with_capacity(most * coder.layout().dimension()),
             rows: Vec::with_capacity(most),
-            coded: vec![0; blocks(most as u64) * shape.codec.block_bytes(shape.dimension)],
+            coded: vec![0; blocks(most as u64) * coder.layout().block_bytes()],
+            coder,
             most,
             threads,
             ids,
             places,
             done: 0,
             progress,
-        })
+        }
     }
 
     /// The vector of the next row, which was this one in the input.

@@ -7,16 +7,18 @@
 #![expect(clippy::cast_ptr_alignment, reason = "registers are loaded from wherever numbers lie")]
 
 mod floats;
+mod groups;
 mod levels;
 mod sift;
 mod signs;
 mod table;
 
 pub(crate) use floats::FloatRows;
+pub(crate) use groups::{ENTRY_MOST, Gains, LOT, PAIRS_MOST, Step, TableRows, TableSums};
 pub(crate) use levels::{Kind, LevelRows, Sums};
 pub(crate) use sift::{Bounds, Factors, Limits, Terms};
 pub(crate) use signs::{SignRows, unpack_row};
-pub(crate) use table::{Kernels, kernels};
+pub(crate) use table::{Kernels, best, kernels};
 
 use crate::BLOCK_ROWS;
 

@@ -1,7 +1,8 @@
 //! The kernels of each path, and what makes calling them sound.
 
+use super::groups::{ByHalves, Gains, LOT, Step, TableRows, TableSums};
 use super::sift::{Bounds, Limits, Marks, Reaches, Terms};
-use super::{FloatRows, Kind, LevelRows, SignRows, Sums, floats, levels, sift, signs};
+use super::{FloatRows, Kind, LevelRows, SignRows, Sums, floats, groups, levels, sift, signs};
 use crate::scan::Path;
 use crate::scan::wide;
 use crate::{BLOCK_ROWS, Codec, Metric};
@@ -10,6 +11,11 @@ use crate::{BLOCK_ROWS, Codec, Metric};
 type FloatTile = unsafe fn(&[u8], usize, &[f32], &mut [f32]);
 /// Products of a block of levels with groups of queries.
 type LevelTile = unsafe fn(&[u8], usize, &[i8], &mut [i32]);
+
+/// Which of sixteen words is nearest.
+type Nearest = unsafe fn(&[[f32; LOT]], &[[f32; 16]], &mut [u8; LOT]);
+/// What codes of groups add up to, for as many queries as there are sums.
+type LookUp = unsafe fn(&TableRows, &mut [TableSums]);
 
 /// Products of a block of rounded numbers with groups of queries: how rows are rounded, and the products.
 #[derive(Clone, Copy)]
@@ -49,12 +55,19 @@ pub(crate) struct Kernels {
     weigh: unsafe fn(&SignRows, &mut [i32; BLOCK_ROWS]),
     differ: unsafe fn(&SignRows, &mut [i32; BLOCK_ROWS]),
     unpack_signs: unsafe fn(&[u8], usize, &[u8], usize, &mut [u8]),
+    nearest: Nearest,
+    gains: unsafe fn(&[u8], bool, &mut Gains),
+    score_sums: unsafe fn(&TableSums, &Gains, &Step, &mut ByHalves<f32>) -> f32,
+    /// For one, two, four and eight queries.
+    look_up: [LookUp; 4],
     /// Where numbers are better rounded and multiplied in other ways.
     pub halves: Option<Halves>,
     /// Groups of queries that are best multiplied with numbers at once, at most 3 unless rounded.
     pub float_groups: usize,
     /// The same with levels, at most 4.
     pub level_groups: usize,
+    /// Queries whose tables are best looked up at once: one, two, four or eight.
+    pub table_queries: usize,
 }
 
 impl std::fmt::Debug for Kernels {
@@ -79,6 +92,11 @@ pub(crate) fn kernels(path: Path) -> &'static Kernels {
     }
 }
 
+/// Those of the best path.
+pub(crate) fn best() -> &'static Kernels {
+    kernels(Path::best())
+}
+
 macro_rules! forward {
     ($($(#[$doc:meta])* $name:ident($($arg:ident: $kind:ty),*) $(-> $out:ty)?;)*) => {
         impl Kernels {
@@ -98,6 +116,12 @@ macro_rules! forward {
             pub(crate) fn tile_levels(&self, groups: usize, levels: &[u8], places: usize, packed: &[i8], tiles: &mut [i32]) {
                 // SAFETY: as above.
                 unsafe { (self.tile_levels[groups - 1])(levels, places, packed, tiles) }
+            }
+
+            /// What codes of groups add up to for one, two, four or eight queries, as many as there are sums.
+            pub(crate) fn look_up(&self, rows: &TableRows, sums: &mut [TableSums]) {
+                // SAFETY: as above.
+                unsafe { (self.look_up[sums.len().ilog2() as usize])(rows, sums) }
             }
         }
     };
@@ -128,6 +152,12 @@ forward! {
     differ(rows: &SignRows, sums: &mut [i32; BLOCK_ROWS]);
     /// Signs and lower planes unpacked.
     unpack_signs(signs: &[u8], bytes: usize, lower: &[u8], places: usize, levels: &mut [u8]);
+    /// Which of sixteen words is nearest to the numbers of each vector.
+    nearest(numbers: &[[f32; LOT]], words: &[[f32; 16]], codes: &mut [u8; LOT]);
+    /// What makes scores of the sums of a block.
+    gains(sides: &[u8], distance: bool, gains: &mut Gains);
+    /// The scores of all rows of a block, and the least of them.
+    score_sums(sums: &TableSums, gains: &Gains, step: &Step, scores: &mut ByHalves<f32>) -> f32;
 }
 
 /// AVX-512, but for the products with groups of queries.
@@ -141,9 +171,10 @@ static AMX: Kernels = Kernels {
 };
 
 /// A table of one set of instructions: each generic kernel in a function that is compiled for them. The last arguments are
-/// the rows of a tile of one, two and three groups of queries.
+/// the rows of a tile of one, two and three groups of queries, and for tables how many queries are best looked up at once,
+/// and the registers of rows for one query and for more.
 macro_rules! table {
-    ($module:ident, $wide:ty, $signs:path, $groups:literal, $parts:literal, [$one:literal, $two:literal, $three:literal], [$($feature:meta)?]) => {
+    ($module:ident, $wide:ty, $signs:path, $groups:literal, $parts:literal, [$one:literal, $two:literal, $three:literal], [$look:literal, $lone:literal, $each:literal], [$($feature:meta)?]) => {
         mod $module {
             use super::*;
 
@@ -171,6 +202,11 @@ macro_rules! table {
                 halves: None,
                 float_groups: $groups,
                 level_groups: $groups,
+                nearest,
+                gains,
+                score_sums,
+                look_up: [look_up::<1, $lone>, look_up::<2, $each>, look_up::<4, $each>, look_up::<8, $each>],
+                table_queries: $look,
             };
 
             table! { @one $wide, [$($feature)?],
@@ -184,6 +220,16 @@ macro_rules! table {
                 sift_levels(tile: &[i32], terms: &Terms, limits: &Limits, marks: &mut Marks) -> u64 = sift::levels;
                 sift_floats(tile: &[f32], bounds: &Bounds, queries: Reaches, marks: &mut Marks) -> u64
                     = sift::floats;
+                nearest(numbers: &[[f32; LOT]], words: &[[f32; 16]], codes: &mut [u8; LOT]) = groups::nearest;
+                gains(sides: &[u8], distance: bool, gains: &mut Gains) = groups::gains;
+                score_sums(sums: &TableSums, gains: &Gains, step: &Step, scores: &mut ByHalves<f32>) -> f32
+                    = groups::score_sums;
+            }
+
+            $(#[$feature])?
+            unsafe fn look_up<const Q: usize, const P: usize>(rows: &TableRows, sums: &mut [TableSums]) {
+                // SAFETY: this function is compiled for the instructions, and its caller has them.
+                unsafe { groups::look_up::<$wide, Q, P>(rows, sums) }
             }
 
             $(#[$feature])?
@@ -221,16 +267,16 @@ macro_rules! table {
     };
 }
 
-table! { plain, wide::Plain, super::signs, 1, 1, [4, 4, 4], [] }
+table! { plain, wide::Plain, super::signs, 1, 1, [4, 4, 4], [1, 1, 1], [] }
 #[cfg(target_arch = "aarch64")]
-table! { neon, wide::Neon, super::signs, 1, 4, [4, 2, 2], [target_feature(enable = "neon")] }
+table! { neon, wide::Neon, super::signs, 1, 4, [4, 2, 2], [4, 2, 1], [target_feature(enable = "neon")] }
 #[cfg(target_arch = "x86_64")]
 table! {
-    avx2, wide::Avx2, super::signs::avx2, 1, 2, [4, 2, 2],
+    avx2, wide::Avx2, super::signs::avx2, 1, 2, [4, 2, 2], [4, 2, 1],
     [target_feature(enable = "avx2,fma,f16c,popcnt,bmi1,bmi2")]
 }
 #[cfg(target_arch = "x86_64")]
 table! {
-    avx512, wide::Avx512, super::signs::avx512, 3, 1, [16, 8, 8],
+    avx512, wide::Avx512, super::signs::avx512, 3, 1, [16, 8, 8], [8, 1, 1],
     [target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,avx2,fma,f16c,popcnt,bmi1,bmi2")]
 }

@@ -147,6 +147,48 @@ impl Wide for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn add_bytes(a: Self::I, b: Self::I) -> Self::I {
+        // SAFETY: the caller keeps what the trait demands.
+        unsafe { _mm256_add_epi8(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn add_halves(a: Self::I, b: Self::I) -> Self::I {
+        // SAFETY: the caller keeps what the trait demands.
+        unsafe { _mm256_add_epi16(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn sub_halves(a: Self::I, b: Self::I) -> Self::I {
+        // SAFETY: the caller keeps what the trait demands.
+        unsafe { _mm256_sub_epi16(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn shift_down(a: Self::I) -> Self::I {
+        // SAFETY: the caller keeps what the trait demands.
+        unsafe { _mm256_srli_epi16::<8>(a) }
+    }
+
+    #[inline(always)]
+    unsafe fn shift_up(a: Self::I) -> Self::I {
+        // SAFETY: the caller keeps what the trait demands.
+        unsafe { _mm256_slli_epi16::<8>(a) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_table(from: *const u8) -> Self::I {
+        // SAFETY: the caller keeps what the trait demands.
+        unsafe { _mm256_broadcastsi128_si256(_mm_loadu_si128(from.cast())) }
+    }
+
+    #[inline(always)]
+    unsafe fn look_up(table: Self::I, at: Self::I) -> Self::I {
+        // SAFETY: the caller keeps what the trait demands.
+        unsafe { _mm256_shuffle_epi8(table, at) }
+    }
+
+    #[inline(always)]
     unsafe fn xor(a: Self::I, b: Self::I) -> Self::I {
         // SAFETY: the caller keeps what the trait demands.
         unsafe { _mm256_xor_si256(a, b) }

@@ -149,6 +149,48 @@ impl Wide for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn add_bytes(a: Self::I, b: Self::I) -> Self::I {
+        // SAFETY: the caller keeps what the trait demands.
+        unsafe { _mm512_add_epi8(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn add_halves(a: Self::I, b: Self::I) -> Self::I {
+        // SAFETY: the caller keeps what the trait demands.
+        unsafe { _mm512_add_epi16(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn sub_halves(a: Self::I, b: Self::I) -> Self::I {
+        // SAFETY: the caller keeps what the trait demands.
+        unsafe { _mm512_sub_epi16(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn shift_down(a: Self::I) -> Self::I {
+        // SAFETY: the caller keeps what the trait demands.
+        unsafe { _mm512_srli_epi16::<8>(a) }
+    }
+
+    #[inline(always)]
+    unsafe fn shift_up(a: Self::I) -> Self::I {
+        // SAFETY: the caller keeps what the trait demands.
+        unsafe { _mm512_slli_epi16::<8>(a) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_table(from: *const u8) -> Self::I {
+        // SAFETY: the caller keeps what the trait demands.
+        unsafe { _mm512_broadcast_i32x4(_mm_loadu_si128(from.cast())) }
+    }
+
+    #[inline(always)]
+    unsafe fn look_up(table: Self::I, at: Self::I) -> Self::I {
+        // SAFETY: the caller keeps what the trait demands.
+        unsafe { _mm512_shuffle_epi8(table, at) }
+    }
+
+    #[inline(always)]
     unsafe fn xor(a: Self::I, b: Self::I) -> Self::I {
         // SAFETY: the caller keeps what the trait demands.
         unsafe { _mm512_xor_si512(a, b) }

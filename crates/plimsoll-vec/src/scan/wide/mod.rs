@@ -79,6 +79,20 @@ pub(crate) trait Wide {
     unsafe fn add_ints(a: Self::I, b: Self::I) -> Self::I;
     /// a − b, of bytes, wrapping.
     unsafe fn sub_bytes(a: Self::I, b: Self::I) -> Self::I;
+    /// a + b, of bytes, wrapping.
+    unsafe fn add_bytes(a: Self::I, b: Self::I) -> Self::I;
+    /// a + b, of 16-bit integers, wrapping.
+    unsafe fn add_halves(a: Self::I, b: Self::I) -> Self::I;
+    /// a − b, of 16-bit integers, wrapping.
+    unsafe fn sub_halves(a: Self::I, b: Self::I) -> Self::I;
+    /// The upper byte of each 16 bits, moved down.
+    unsafe fn shift_down(a: Self::I) -> Self::I;
+    /// The lower byte of each 16 bits, moved up.
+    unsafe fn shift_up(a: Self::I) -> Self::I;
+    /// Sixteen bytes from memory, as [`look_up`](Self::look_up) wants them.
+    unsafe fn load_table(from: *const u8) -> Self::I;
+    /// For each byte of `at`, which is below 16, that byte of the table.
+    unsafe fn look_up(table: Self::I, at: Self::I) -> Self::I;
     /// a ^ b.
     unsafe fn xor(a: Self::I, b: Self::I) -> Self::I;
     /// a & b.

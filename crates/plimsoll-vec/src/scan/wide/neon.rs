@@ -148,6 +148,48 @@ impl Wide for Neon {
     }
 
     #[inline(always)]
+    unsafe fn add_bytes(a: Self::I, b: Self::I) -> Self::I {
+        // SAFETY: the caller keeps what the trait demands.
+        unsafe { vaddq_u8(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn add_halves(a: Self::I, b: Self::I) -> Self::I {
+        // SAFETY: the caller keeps what the trait demands.
+        unsafe { vreinterpretq_u8_u16(vaddq_u16(vreinterpretq_u16_u8(a), vreinterpretq_u16_u8(b))) }
+    }
+
+    #[inline(always)]
+    unsafe fn sub_halves(a: Self::I, b: Self::I) -> Self::I {
+        // SAFETY: the caller keeps what the trait demands.
+        unsafe { vreinterpretq_u8_u16(vsubq_u16(vreinterpretq_u16_u8(a), vreinterpretq_u16_u8(b))) }
+    }
+
+    #[inline(always)]
+    unsafe fn shift_down(a: Self::I) -> Self::I {
+        // SAFETY: the caller keeps what the trait demands.
+        unsafe { vreinterpretq_u8_u16(vshrq_n_u16::<8>(vreinterpretq_u16_u8(a))) }
+    }
+
+    #[inline(always)]
+    unsafe fn shift_up(a: Self::I) -> Self::I {
+        // SAFETY: the caller keeps what the trait demands.
+        unsafe { vreinterpretq_u8_u16(vshlq_n_u16::<8>(vreinterpretq_u16_u8(a))) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_table(from: *const u8) -> Self::I {
+        // SAFETY: the caller keeps what the trait demands.
+        unsafe { vld1q_u8(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn look_up(table: Self::I, at: Self::I) -> Self::I {
+        // SAFETY: the caller keeps what the trait demands.
+        unsafe { vqtbl1q_u8(table, at) }
+    }
+
+    #[inline(always)]
     unsafe fn xor(a: Self::I, b: Self::I) -> Self::I {
         // SAFETY: the caller keeps what the trait demands.
         unsafe { veorq_u8(a, b) }

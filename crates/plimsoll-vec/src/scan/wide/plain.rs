@@ -16,6 +16,16 @@ fn ints(lanes: [i32; 16]) -> [u8; 64] {
     std::array::from_fn(|at| lanes[at / 4].to_ne_bytes()[at % 4])
 }
 
+/// Bytes as lanes of 16 bits.
+fn halves(bytes: [u8; 64]) -> [u16; 32] {
+    std::array::from_fn(|lane| u16::from_ne_bytes([bytes[lane * 2], bytes[lane * 2 + 1]]))
+}
+
+/// Lanes of 16 bits as bytes.
+fn bytes(halves: [u16; 32]) -> [u8; 64] {
+    std::array::from_fn(|at| halves[at / 2].to_ne_bytes()[at % 2])
+}
+
 /// 16 lanes.
 pub(crate) struct Plain;
 
@@ -139,6 +149,45 @@ impl Wide for Plain {
     #[inline(always)]
     unsafe fn sub_bytes(a: Self::I, b: Self::I) -> Self::I {
         std::array::from_fn(|lane| a[lane].wrapping_sub(b[lane]))
+    }
+
+    #[inline(always)]
+    unsafe fn add_bytes(a: Self::I, b: Self::I) -> Self::I {
+        std::array::from_fn(|lane| a[lane].wrapping_add(b[lane]))
+    }
+
+    #[inline(always)]
+    unsafe fn add_halves(a: Self::I, b: Self::I) -> Self::I {
+        let (a, b) = (halves(a), halves(b));
+        bytes(std::array::from_fn(|lane| a[lane].wrapping_add(b[lane])))
+    }
+
+    #[inline(always)]
+    unsafe fn sub_halves(a: Self::I, b: Self::I) -> Self::I {
+        let (a, b) = (halves(a), halves(b));
+        bytes(std::array::from_fn(|lane| a[lane].wrapping_sub(b[lane])))
+    }
+
+    #[inline(always)]
+    unsafe fn shift_down(a: Self::I) -> Self::I {
+        bytes(halves(a).map(|half| half >> 8))
+    }
+
+    #[inline(always)]
+    unsafe fn shift_up(a: Self::I) -> Self::I {
+        bytes(halves(a).map(|half| half << 8))
+    }
+
+    #[inline(always)]
+    unsafe fn load_table(from: *const u8) -> Self::I {
+        // SAFETY: the caller keeps what the trait demands.
+        let table = unsafe { from.cast::<[u8; 16]>().read_unaligned() };
+        std::array::from_fn(|at| table[at % 16])
+    }
+
+    #[inline(always)]
+    unsafe fn look_up(table: Self::I, at: Self::I) -> Self::I {
+        at.map(|at| table[usize::from(at & 15)])
     }
 
     #[inline(always)]
