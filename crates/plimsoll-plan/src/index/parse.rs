@@ -182,7 +182,8 @@ fn sized(text: &str) -> Option<Word> {
     let small = text.to_ascii_lowercase();
     let whole = |text: &str| text.parse::<u64>().ok();
     // Without bits it would be mistaken for `pq8`, which is eight numbers of a half byte.
-    let codec = if let Some((parts, bits)) = small.strip_prefix("pq").and_then(|sizes| sizes.split_once('x')) {
+    let codec = if let Some((parts, bits)) = small.strip_prefix("pq").and_then(|sizes| sizes.split_once('x'))
+    {
         Codec::Pq { parts: whole(parts)?, bits: whole(bits)? }
     } else {
         Codec::Neural { width: whole(small.strip_prefix("neural")?)? }

@@ -105,6 +105,18 @@ impl Gain {
         Self(u32::from_le_bytes(side))
     }
 
+    /// The length and the turn as whole numbers: larger is more.
+    #[inline]
+    pub(crate) fn parts(self) -> [u32; 2] {
+        [self.0 >> 16, self.0 & 0xffff]
+    }
+
+    /// Of such parts.
+    #[inline]
+    pub(crate) fn of([length, turn]: [u32; 2]) -> Self {
+        Self(length << 16 | turn & 0xffff)
+    }
+
     /// The length of the vector.
     #[inline]
     pub(crate) fn length(self) -> f64 {
@@ -165,7 +177,9 @@ mod tests {
 
     #[test]
     fn a_gain_is_read_as_it_was_meant() {
-        for (length, product) in [(1.0, 0.9), (1.0, 0.26), (0.0, 0.0), (1e-30, 0.5), (3e38, 0.99), (7.25, 1.0)] {
+        for (length, product) in
+            [(1.0, 0.9), (1.0, 0.26), (0.0, 0.0), (1e-30, 0.5), (3e38, 0.99), (7.25, 1.0)]
+        {
             let gain = Gain::read(Gain::new(length, product).to_bytes());
             assert!((gain.length() - length).abs() <= length / 256.0, "{length}: {}", gain.length());
             if product > 0.0 {

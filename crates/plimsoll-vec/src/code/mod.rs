@@ -24,8 +24,8 @@ pub(crate) use layout::sign_at;
 pub(crate) use levels::{Range, level, quantize};
 pub(crate) use numbers::read as read_numbers;
 pub(crate) use planes::{LEVEL_BYTES, Side, level_of, root};
-pub(crate) use rotation::{Shape, normalize};
 use rotation::unit;
+pub(crate) use rotation::{Shape, normalize};
 
 #[cfg(test)]
 pub(crate) use groups::words as read_words;

@@ -225,8 +225,7 @@ impl Index {
             let part = &vectors[..count * shape.dimension];
             let bytes = blocks(count as u64) * shape.codec.block_bytes(shape.dimension);
             let before = usize::try_from(before).unwrap_or(usize::MAX);
-            encode(code, part, &mut coded[..bytes], threads())
-                .map_err(|error| numbered_by(error, before))?;
+            encode(code, part, &mut coded[..bytes], threads()).map_err(|error| numbered_by(error, before))?;
             out.append(&coded[..bytes], part, count)?;
             let bytes = Bytes::new(out.rows() * shape.dimension as u64 * 4).min(facts.bytes);
             progress(Built { doing: Doing::Coding, vectors: out.rows(), of: facts.rows, bytes });

@@ -29,7 +29,9 @@ impl<'s> Sink<'s> {
         let coded = blocks(batch as u64) * shape.codec.block_bytes(shape.dimension);
         let vectors = batch * (shape.dimension * 4 + 4 + 8);
         let scratch = threads as u64 * Coder::scratch_bytes(shape.codec, shape.dimension);
-        (coded + vectors) as u64 + scratch + SegmentWriter::heap_bytes(batch, shape.dimension, shape.originals)
+        (coded + vectors) as u64
+            + scratch
+            + SegmentWriter::heap_bytes(batch, shape.dimension, shape.originals)
     }
 
     /// Into this segment; `most` is how many are coded at once, in whole blocks.
