@@ -105,6 +105,18 @@ impl Gain {
         Self(u32::from_le_bytes(side))
     }
 
+    /// The length and the turn as whole numbers: larger is more.
+    #[inline]
+    pub(crate) fn parts(self) -> [u32; 2] {
+        [self.0 >> 16, self.0 & 0xffff]
+    }
+
+    /// Of such parts.
+    #[inline]
+    pub(crate) fn of([length, turn]: [u32; 2]) -> Self {
+        Self(length << 16 | turn & 0xffff)
+    }
+
     /// The length of the vector.
     #[inline]
     pub(crate) fn length(self) -> f64 {

@@ -5,7 +5,7 @@
 //! short of it make a score of the sum.
 
 use super::Queries;
-use super::kernels::{ENTRY_MOST, Gains, Kernels, PAIRS_MOST, Step, TableRows, TableSums};
+use super::kernels::{ENTRY_MOST, Kernels, PAIRS_MOST, Step, TableRows, TableSums};
 use super::lines::Lines;
 use super::run::{Block, Rows, Who, live_rows};
 use crate::code::{Layout, code_at, gain_at};
@@ -179,22 +179,23 @@ fn look(
     let stride = stride(tables.groups);
     let rows = TableRows { codes, pairs, tables: tables.tables(first, count), stride };
     kernels.look_up(&rows, &mut sums[..count]);
-    let mut gains = Gains::ZERO;
-    kernels.gains(sides, tables.distance, &mut gains);
+    let reach = kernels.reach(sides, tables.distance);
+    let mut gains = None;
     for (query, sums) in (first..).zip(&sums[..count]) {
         let step = &tables.steps[query];
         let worst = finds.worst()[query];
-        if step.bound(sums.least.into(), &gains) > worst {
+        if step.bound(sums.least.into(), &reach) > worst {
             continue;
         }
+        let gains = gains.get_or_insert_with(|| kernels.gains(sides, tables.distance));
         let mut scores = [[0.0; BLOCK_ROWS / 2]; 2];
-        if kernels.score_sums(sums, &gains, step, &mut scores) > worst {
-            continue;
-        }
-        for row in live_rows(block.live) {
-            let score = scores[row % 2][row / 2];
-            if score <= finds.worst()[query] {
-                finds.push(query, Hit { score, row: block.first + row as u64 });
+        let marks = kernels.score_sums(sums, gains, (step, worst), &mut scores);
+        for (half, marks) in marks.into_iter().enumerate() {
+            for at in live_rows(marks.into()) {
+                let row = at * 2 + half;
+                if block.live >> row & 1 == 1 {
+                    finds.push(query, Hit { score: scores[half][at], row: block.first + row as u64 });
+                }
             }
         }
     }

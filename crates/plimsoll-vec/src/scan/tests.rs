@@ -478,6 +478,9 @@ fn estimates_are_as_near_as_their_codes() {
         (Codec::Int4, 0.115),
         (Codec::Planes, 0.102),
         (Codec::Binary, 0.80),
+        (Codec::Pq2, 0.45),
+        (Codec::Pq4, 0.85),
+        (Codec::Pq8, 1.45),
     ];
     for (codec, most) in most {
         let blocks = blocks(codec, Metric::Cosine, dimension, &vectors);

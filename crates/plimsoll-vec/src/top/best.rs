@@ -20,15 +20,49 @@ impl PartialEq for Hit {
 
 impl Eq for Hit {}
 
+/// All by one comparison of whole numbers: a heap compares as often as it moves, and what is guessed wrong is dear.
 impl PartialOrd for Hit {
+    #[inline]
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
+    }
+
+    #[inline]
+    fn lt(&self, other: &Self) -> bool {
+        self.key() < other.key()
+    }
+
+    #[inline]
+    fn le(&self, other: &Self) -> bool {
+        self.key() <= other.key()
+    }
+
+    #[inline]
+    fn gt(&self, other: &Self) -> bool {
+        self.key() > other.key()
+    }
+
+    #[inline]
+    fn ge(&self, other: &Self) -> bool {
+        self.key() >= other.key()
     }
 }
 
 impl Ord for Hit {
+    #[inline]
     fn cmp(&self, other: &Self) -> Ordering {
-        self.score.total_cmp(&other.score).then(self.row.cmp(&other.row))
+        self.key().cmp(&other.key())
+    }
+}
+
+impl Hit {
+    /// The score, in the order of [`f32::total_cmp`], before the row.
+    #[inline]
+    fn key(self) -> u128 {
+        let bits = self.score.to_bits();
+        // Of what is below zero the larger is the less.
+        let flip = (bits.cast_signed() >> 31).cast_unsigned() | 1 << 31;
+        u128::from(bits ^ flip) << 64 | u128::from(self.row)
     }
 }
 
@@ -91,6 +125,35 @@ impl Best {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn scores_are_in_the_order_of_all_numbers() {
+        let scores = [
+            f32::NEG_INFINITY,
+            f32::MIN,
+            -1.0,
+            -1e-40,
+            -0.0,
+            0.0,
+            1e-40,
+            0.5,
+            0.500_000_1,
+            f32::MAX,
+            f32::INFINITY,
+        ];
+        for (at, score) in scores.into_iter().enumerate() {
+            for (other, less) in scores.into_iter().enumerate() {
+                let (one, two) = (Hit { score: less, row: 3 }, Hit { score, row: 3 });
+                assert_eq!(one.cmp(&two), less.total_cmp(&score), "{less} and {score}");
+                assert_eq!((one < two, one <= two), (other < at, other <= at));
+                assert_eq!((one > two, one >= two), (other > at, other >= at));
+            }
+            assert!(
+                Hit { score, row: 3 } < Hit { score, row: u64::MAX }
+                    && Hit { score, row: 3 } == Hit { score, row: 3 }
+            );
+        }
+    }
 
     proptest! {
         #[test]

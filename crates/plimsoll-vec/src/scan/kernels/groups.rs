@@ -62,20 +62,15 @@ pub(crate) struct Gains {
     factors: ByHalves<f64>,
     /// The squares of lengths where distances are wanted, else zeros.
     squares: ByHalves<f64>,
-    least_factor: f64,
-    most_factor: f64,
-    least_square: f64,
 }
 
-impl Gains {
-    /// All zero.
-    pub(crate) const ZERO: Self = Self {
-        factors: [[0.0; BLOCK_ROWS / 2]; 2],
-        squares: [[0.0; BLOCK_ROWS / 2]; 2],
-        least_factor: 0.0,
-        most_factor: 0.0,
-        least_square: 0.0,
-    };
+/// Between what the rows of a block are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reach {
+    /// Between these are all factors.
+    factors: [f64; 2],
+    /// No square is less; zero where distances are not wanted.
+    square: f64,
 }
 
 /// What the sums of a query mean.
@@ -99,36 +94,61 @@ impl Step {
 
     /// No row of a block whose least sum is this has a score below. Each operation keeps the order of what goes into it, so
     /// the bound holds to the bit.
-    pub(crate) fn bound(&self, least: u32, gains: &Gains) -> f32 {
+    pub(crate) fn bound(&self, least: u32, reach: &Reach) -> f32 {
         let product = self.offset + self.step * f64::from(least);
-        let factor = if product < 0.0 { gains.most_factor } else { gains.least_factor };
-        self.score(least, factor, gains.least_square)
+        let factor = reach.factors[usize::from(product < 0.0)];
+        self.score(least, factor, reach.square)
     }
 }
 
-/// Reads the sides of a block.
+/// Between what the rows of a block are, by their sides.
 ///
 /// # Safety
 /// The processor has the instructions of `W`.
 #[inline(always)]
-pub(super) unsafe fn gains<W: Wide>(sides: &[u8], distance: bool, gains: &mut Gains) {
-    let pairs = sides.as_chunks::<8>().0;
-    assert_eq!(pairs.len(), BLOCK_ROWS / 2);
-    for half in 0..2 {
-        for (at, pair) in pairs.iter().enumerate() {
-            let from = half * 4;
-            let gain = Gain::read([pair[from], pair[from + 1], pair[from + 2], pair[from + 3]]);
-            let length = gain.length();
-            gains.factors[half][at] = gain.factor();
-            gains.squares[half][at] = if distance { length * length } else { 0.0 };
+pub(super) unsafe fn reach<W: Wide>(sides: &[u8], distance: bool) -> Reach {
+    let sides = sides.as_chunks::<4>().0;
+    assert_eq!(sides.len(), BLOCK_ROWS);
+    let (mut least, mut most) = ([[u32::MAX; BLOCK_ROWS / 4]; 2], [[0; BLOCK_ROWS / 4]; 2]);
+    for part in sides.as_chunks::<{ BLOCK_ROWS / 4 }>().0 {
+        for at in 0..BLOCK_ROWS / 4 {
+            for (half, number) in Gain::read(part[at]).parts().into_iter().enumerate() {
+                least[half][at] = least[half][at].min(number);
+                most[half][at] = most[half][at].max(number);
+            }
         }
     }
-    gains.least_factor = least_of(&gains.factors);
-    gains.least_square = least_of(&gains.squares);
-    gains.most_factor = -least_of(&gains.factors.map(|half| half.map(|factor| -factor)));
+    // Both parts of a gain are in the order of what they mean.
+    let least = Gain::of(least.map(|part| part.into_iter().fold(u32::MAX, u32::min)));
+    let most = Gain::of(most.map(|part| part.into_iter().fold(0, u32::max)));
+    Reach { factors: [least.factor(), most.factor()], square: square(least, distance) }
 }
 
-/// The scores of all rows, and the least of them.
+/// What makes scores of the sums of a block, by its sides.
+///
+/// # Safety
+/// The processor has the instructions of `W`.
+#[inline(always)]
+pub(super) unsafe fn gains<W: Wide>(sides: &[u8], distance: bool) -> Gains {
+    let pairs = sides.as_chunks::<8>().0;
+    assert_eq!(pairs.len(), BLOCK_ROWS / 2);
+    let mut gains = Gains { factors: [[0.0; BLOCK_ROWS / 2]; 2], squares: [[0.0; BLOCK_ROWS / 2]; 2] };
+    for half in 0..2 {
+        for (at, pair) in pairs.iter().enumerate() {
+            let gain = Gain::read(pair.as_chunks::<4>().0[half]);
+            gains.factors[half][at] = gain.factor();
+            gains.squares[half][at] = square(gain, distance);
+        }
+    }
+    gains
+}
+
+#[inline(always)]
+fn square(gain: Gain, distance: bool) -> f64 {
+    if distance { gain.length() * gain.length() } else { 0.0 }
+}
+
+/// The scores of all rows; gives back a bit for each that is no worse than `worst`: of even rows, and of odd ones.
 ///
 /// # Safety
 /// The processor has the instructions of `W`.
@@ -136,33 +156,35 @@ pub(super) unsafe fn gains<W: Wide>(sides: &[u8], distance: bool, gains: &mut Ga
 pub(super) unsafe fn score_sums<W: Wide>(
     sums: &TableSums,
     gains: &Gains,
-    step: &Step,
+    (step, worst): (&Step, f32),
     scores: &mut ByHalves<f32>,
-) -> f32 {
+) -> [u32; 2] {
+    let mut marks = [0; 2];
     for (half, sums) in [&sums.even, &sums.odd].into_iter().enumerate() {
+        let mut flags = [0_u8; BLOCK_ROWS / 2];
         for at in 0..BLOCK_ROWS / 2 {
             let sum = u32::from(sums[at]);
-            scores[half][at] = step.score(sum, gains.factors[half][at], gains.squares[half][at]);
+            let score = step.score(sum, gains.factors[half][at], gains.squares[half][at]);
+            scores[half][at] = score;
+            flags[at] = u8::from(score <= worst);
+        }
+        for (at, eight) in flags.as_chunks::<8>().0.iter().enumerate() {
+            // Each flag's own power of two comes together in the highest byte.
+            let bits = u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+            marks[half] |= (bits as u32) << (at * 8);
         }
     }
-    least_of(scores)
+    marks
 }
 
-/// The least; none is what no number is.
+/// The least.
 #[inline(always)]
-fn least_of<T: Copy + PartialOrd>(all: &ByHalves<T>) -> T {
-    let mut least = all[0];
-    for (least, other) in least.iter_mut().zip(all[1]) {
-        *least = if other < *least { other } else { *least };
+fn least_of(all: &ByHalves<u16>) -> u16 {
+    let mut least = [u16::MAX; BLOCK_ROWS / 2];
+    for (least, (one, other)) in least.iter_mut().zip(all[0].iter().zip(&all[1])) {
+        *least = (*one).min(*other);
     }
-    let mut wide = BLOCK_ROWS / 4;
-    while wide > 0 {
-        for at in 0..wide {
-            least[at] = if least[at + wide] < least[at] { least[at + wide] } else { least[at] };
-        }
-        wide /= 2;
-    }
-    least[0]
+    least.into_iter().fold(u16::MAX, u16::min)
 }
 
 /// For each vector of a lot, which of sixteen words is nearest; the first of those that are equally near.

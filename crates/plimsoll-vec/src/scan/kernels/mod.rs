@@ -14,7 +14,7 @@ mod signs;
 mod table;
 
 pub(crate) use floats::FloatRows;
-pub(crate) use groups::{ENTRY_MOST, Gains, LOT, PAIRS_MOST, Step, TableRows, TableSums};
+pub(crate) use groups::{ENTRY_MOST, LOT, PAIRS_MOST, Step, TableRows, TableSums};
 pub(crate) use levels::{Kind, LevelRows, Sums};
 pub(crate) use sift::{Bounds, Factors, Limits, Terms};
 pub(crate) use signs::{SignRows, unpack_row};

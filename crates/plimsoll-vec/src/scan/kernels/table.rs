@@ -1,6 +1,6 @@
 //! The kernels of each path, and what makes calling them sound.
 
-use super::groups::{ByHalves, Gains, LOT, Step, TableRows, TableSums};
+use super::groups::{ByHalves, Gains, LOT, Reach, Step, TableRows, TableSums};
 use super::sift::{Bounds, Limits, Marks, Reaches, Terms};
 use super::{FloatRows, Kind, LevelRows, SignRows, Sums, floats, groups, levels, sift, signs};
 use crate::scan::Path;
@@ -14,6 +14,8 @@ type LevelTile = unsafe fn(&[u8], usize, &[i8], &mut [i32]);
 
 /// Which of sixteen words is nearest.
 type Nearest = unsafe fn(&[[f32; LOT]], &[[f32; 16]], &mut [u8; LOT]);
+/// The scores of sums, and which are no worse than something.
+type ScoreSums = unsafe fn(&TableSums, &Gains, (&Step, f32), &mut ByHalves<f32>) -> [u32; 2];
 /// What codes of groups add up to, for as many queries as there are sums.
 type LookUp = unsafe fn(&TableRows, &mut [TableSums]);
 
@@ -56,8 +58,9 @@ pub(crate) struct Kernels {
     differ: unsafe fn(&SignRows, &mut [i32; BLOCK_ROWS]),
     unpack_signs: unsafe fn(&[u8], usize, &[u8], usize, &mut [u8]),
     nearest: Nearest,
-    gains: unsafe fn(&[u8], bool, &mut Gains),
-    score_sums: unsafe fn(&TableSums, &Gains, &Step, &mut ByHalves<f32>) -> f32,
+    reach: unsafe fn(&[u8], bool) -> Reach,
+    gains: unsafe fn(&[u8], bool) -> Gains,
+    score_sums: ScoreSums,
     /// For one, two, four and eight queries.
     look_up: [LookUp; 4],
     /// Where numbers are better rounded and multiplied in other ways.
@@ -154,10 +157,12 @@ forward! {
     unpack_signs(signs: &[u8], bytes: usize, lower: &[u8], places: usize, levels: &mut [u8]);
     /// Which of sixteen words is nearest to the numbers of each vector.
     nearest(numbers: &[[f32; LOT]], words: &[[f32; 16]], codes: &mut [u8; LOT]);
+    /// Between what the rows of a block are.
+    reach(sides: &[u8], distance: bool) -> Reach;
     /// What makes scores of the sums of a block.
-    gains(sides: &[u8], distance: bool, gains: &mut Gains);
-    /// The scores of all rows of a block, and the least of them.
-    score_sums(sums: &TableSums, gains: &Gains, step: &Step, scores: &mut ByHalves<f32>) -> f32;
+    gains(sides: &[u8], distance: bool) -> Gains;
+    /// The scores of all rows of a block, and which are no worse than something.
+    score_sums(sums: &TableSums, gains: &Gains, step: (&Step, f32), scores: &mut ByHalves<f32>) -> [u32; 2];
 }
 
 /// AVX-512, but for the products with groups of queries.
@@ -203,6 +208,7 @@ macro_rules! table {
                 float_groups: $groups,
                 level_groups: $groups,
                 nearest,
+                reach,
                 gains,
                 score_sums,
                 look_up: [look_up::<1, $lone>, look_up::<2, $each>, look_up::<4, $each>, look_up::<8, $each>],
@@ -221,8 +227,9 @@ macro_rules! table {
                 sift_floats(tile: &[f32], bounds: &Bounds, queries: Reaches, marks: &mut Marks) -> u64
                     = sift::floats;
                 nearest(numbers: &[[f32; LOT]], words: &[[f32; 16]], codes: &mut [u8; LOT]) = groups::nearest;
-                gains(sides: &[u8], distance: bool, gains: &mut Gains) = groups::gains;
-                score_sums(sums: &TableSums, gains: &Gains, step: &Step, scores: &mut ByHalves<f32>) -> f32
+                reach(sides: &[u8], distance: bool) -> Reach = groups::reach;
+                gains(sides: &[u8], distance: bool) -> Gains = groups::gains;
+                score_sums(sums: &TableSums, gains: &Gains, step: (&Step, f32), scores: &mut ByHalves<f32>) -> [u32; 2]
                     = groups::score_sums;
             }
 
