@@ -24,7 +24,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 use plimsoll::{Bytes, Engine};
-use plimsoll_vec::index::{Index, Lists, Search, Shape, VecError};
+use plimsoll_vec::index::{Index, Lists, Probe, Search, Shape, VecError};
 use plimsoll_vec::input::{Input, InputError, Origin};
 use plimsoll_vec::{Codec, Metric};
 
@@ -320,7 +320,8 @@ fn a_row_group_larger_than_the_budget_is_built_from_within_it() {
             let index = Index::create(&home, shape, &account(budget)).unwrap();
             let report = index.build(file, None, |_| {}).unwrap();
             assert!(report.peak <= budget && report.peak <= report.predicted, "{report:?} in {budget}");
-            let answer = index.search(&rows[..dimension * 20], &Search::nearest(5)).unwrap();
+            let wanted = Search { probe: Probe::All, ..Search::nearest(5) };
+            let answer = index.search(&rows[..dimension * 20], &wanted).unwrap();
             drop(index);
             std::fs::remove_dir_all(&home).unwrap();
             (answer.ids, answer.distances)

@@ -19,6 +19,7 @@ Examples:
   plimsoll vec build vectors.npy --into index --codec int8         a quarter of it, originals on disk
   plimsoll vec build vectors.npy --into index --lists auto         searches look into few of many lists
   plimsoll vec build vectors.fvecs --into index --memory 200MiB    never more than that
+  plimsoll vec build rows.parquet --into index --vector-column e   a column of a table
 
 Files: .npy (float16, float32, float64, int8, uint8), .fvecs, .bvecs, lines of JSON: [0.1, …] or
 {\"id\": 7, \"vector\": [0.1, …]}, and, in a program built with the feature arrow, .parquet, .arrow and .feather: a column of
