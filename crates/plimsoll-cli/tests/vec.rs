@@ -259,6 +259,17 @@ fn an_index_outlives_kill_9_while_it_is_built_and_added_to() {
     assert_eq!(codes, vectors / 20_000, "{killed} killed, {done} done");
 }
 
+#[test]
+fn a_table_is_read_or_the_way_to_a_program_that_can_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let (table, home) = (folder.path().join("rows.parquet"), folder.path().join("index"));
+    std::fs::write(&table, b"this is no table").unwrap();
+    let said = said(&["vec", "build", table.to_str().unwrap(), "--into", home.to_str().unwrap()], 1);
+    let expected = if cfg!(feature = "arrow") { "cannot be read as a table" } else { "--features arrow" };
+    assert!(said.contains(expected), "{said}");
+    assert!(!home.exists());
+}
+
 /// Killed at whatever moment while segments are put together, an index answers as before.
 #[test]
 fn compacting_does_what_it_said_and_outlives_kill_9() {

@@ -8,7 +8,7 @@ use plimsoll_vec::input::Input;
 
 use super::build::{BuildJson, view};
 use super::progress::Progress;
-use super::{budget, numbers};
+use super::{Columns, budget, numbers};
 use crate::{CliError, Printer};
 
 /// What can be typed after `vec add`.
@@ -23,6 +23,9 @@ pub struct AddArgs {
     /// Ids of the vectors, as text
     #[arg(long, value_name = "FILE")]
     pub ids: Option<PathBuf>,
+    /// Columns of a table
+    #[command(flatten)]
+    pub columns: Columns,
     /// The most memory that adding may take
     #[arg(long, value_name = "SIZE")]
     pub memory: Option<Bytes>,
@@ -32,9 +35,10 @@ pub struct AddArgs {
 pub fn run(args: &AddArgs, printer: &Printer) -> Result<(), CliError> {
     let index = Index::open_to_write(&args.index, &budget::account(args.memory)?)?;
     let ids = args.ids.as_deref().map(numbers::ids).transpose()?;
-    let facts = Input::facts_of(&args.input).map_err(VecError::from)?;
+    let origin = args.columns.of(&args.input);
+    let facts = Input::facts_of(origin).map_err(VecError::from)?;
     let progress = Progress::new(facts.rows);
-    let report = index.build(&args.input, ids, |built| progress.at(built))?;
+    let report = index.build(origin, ids, |built| progress.at(built))?;
     drop(progress);
     printer.report(&BuildJson::new(args.index.display().to_string(), &report), view)
 }

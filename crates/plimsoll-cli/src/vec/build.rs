@@ -9,7 +9,7 @@ use plimsoll_vec::{Codec, Metric};
 use serde::Serialize;
 
 use super::progress::Progress;
-use super::{budget, numbers};
+use super::{Columns, budget, numbers};
 use crate::draw::{Pen, Style};
 use crate::{CliError, Printer};
 
@@ -20,9 +20,11 @@ Examples:
   plimsoll vec build vectors.npy --into index --codec pq8          a sixtieth: search with --again 20
   plimsoll vec build vectors.npy --into index --lists auto         searches look into few of many lists
   plimsoll vec build vectors.fvecs --into index --memory 200MiB    never more than that
+  plimsoll vec build rows.parquet --into index --vector-column e   a column of a table
 
-Files: .npy (float16, float32, float64, int8, uint8), .fvecs, .bvecs, and lines of JSON: [0.1, …] or
-{\"id\": 7, \"vector\": [0.1, …]}.";
+Files: .npy (float16, float32, float64, int8, uint8), .fvecs, .bvecs, lines of JSON: [0.1, …] or
+{\"id\": 7, \"vector\": [0.1, …]}, and, in a program built with the feature arrow, .parquet, .arrow and .feather: a column of
+lists of numbers, and one of ids if there is one.";
 
 /// What can be typed after `vec build`.
 #[derive(Clone, Debug, clap::Args)]
@@ -50,6 +52,9 @@ pub struct BuildArgs {
     /// Ids of the vectors, as text
     #[arg(long, value_name = "FILE")]
     pub ids: Option<PathBuf>,
+    /// Columns of a table
+    #[command(flatten)]
+    pub columns: Columns,
     /// The most memory that building may take
     #[arg(long, value_name = "SIZE")]
     pub memory: Option<Bytes>,
@@ -102,7 +107,8 @@ impl BuildJson {
 /// Builds.
 pub fn run(args: &BuildArgs, printer: &Printer) -> Result<(), CliError> {
     let account = budget::account(args.memory)?;
-    let facts = Input::facts_of(&args.input).map_err(plimsoll_vec::index::VecError::from)?;
+    let origin = args.columns.of(&args.input);
+    let facts = Input::facts_of(origin).map_err(plimsoll_vec::index::VecError::from)?;
     let shape = Shape {
         dimension: facts.dimension,
         metric: args.metric,
@@ -114,7 +120,7 @@ pub fn run(args: &BuildArgs, printer: &Printer) -> Result<(), CliError> {
     let there = args.into.exists();
     let index = Index::create(&args.into, shape, &account)?;
     let progress = Progress::new(facts.rows);
-    let built = index.build(&args.input, ids, |built| progress.at(built));
+    let built = index.build(origin, ids, |built| progress.at(built));
     drop(progress);
     let report = match built {
         Ok(report) => report,

@@ -5,7 +5,7 @@ use std::path::Path;
 use plimsoll::governor::{Charge, Reservation};
 use plimsoll::{Bytes, EngineAccount, Place};
 use plimsoll_vec::index::VecError;
-use plimsoll_vec::input::Input;
+use plimsoll_vec::input::{Input, Origin};
 
 use crate::CliError;
 
@@ -18,18 +18,19 @@ pub(super) struct Vectors {
 }
 
 /// All vectors of a file, within the account.
-pub(super) fn vectors(path: &Path, account: &EngineAccount) -> Result<Vectors, CliError> {
+pub(super) fn vectors(origin: Origin<'_>, account: &EngineAccount) -> Result<Vectors, CliError> {
     const AT_ONCE: usize = 64;
     let streaming = account.engine().streaming(account.path()).map_err(VecError::from)?;
-    let mut input = Input::open(path, &streaming, Bytes::kib(16)).map_err(VecError::from)?;
-    let dimension = input.facts().dimension;
-    let charge = |rows: usize| {
-        let bytes = Bytes::new((rows * dimension * 4) as u64);
-        account.reserve(Place::Host, bytes).now().map(Reservation::back).map_err(VecError::from)
-    };
+    let facts = Input::facts_of(origin).map_err(VecError::from)?;
+    let dimension = facts.dimension;
+    let pay =
+        |bytes| account.reserve(Place::Host, bytes).now().map(Reservation::back).map_err(VecError::from);
+    let charge = |rows: usize| pay(Bytes::new((rows * dimension * 4) as u64));
+    let _decoding = pay(facts.beside)?;
+    let mut input = Input::open(origin, &streaming, Bytes::kib(16)).map_err(VecError::from)?;
     let (mut numbers, mut ids) = (Vec::new(), Vec::new());
     let mut charges = vec![charge(AT_ONCE)?];
-    if let Some(rows) = input.facts().rows.and_then(|rows| usize::try_from(rows).ok()) {
+    if let Some(rows) = facts.rows.and_then(|rows| usize::try_from(rows).ok()) {
         charges.push(charge(rows)?);
         numbers.reserve_exact(rows * dimension);
     }

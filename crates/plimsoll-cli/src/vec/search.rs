@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use plimsoll::Bytes;
 use plimsoll_vec::index::{Answer, Index, Probe, Search, VecError};
-use plimsoll_vec::input::npy_head;
+use plimsoll_vec::input::{Origin, npy_head};
 use serde::Serialize;
 
 use super::{budget, numbers};
@@ -32,6 +32,9 @@ pub struct SearchArgs {
     /// The queries
     #[arg(value_name = "FILE")]
     pub queries: PathBuf,
+    /// Of a Parquet or Arrow file: the column of queries; the only one there is, or vector, embedding or values, unless said
+    #[arg(long, value_name = "NAME")]
+    pub vector_column: Option<String>,
     /// How many of the nearest
     #[arg(short, long, value_name = "K", default_value_t = 10)]
     pub k: usize,
@@ -141,7 +144,8 @@ pub struct Took {
 pub fn run(args: &SearchArgs, printer: &Printer) -> Result<(), CliError> {
     let account = budget::account(args.memory)?;
     let index = Index::open(&args.index, &account)?;
-    let vectors = numbers::vectors(&args.queries, &account)?;
+    let origin = Origin { vector: args.vector_column.as_deref(), ..Origin::from(&args.queries) };
+    let vectors = numbers::vectors(origin, &account)?;
     let (dimension, queries) = (vectors.dimension, &vectors.numbers);
     if dimension != index.shape().dimension {
         return Err(VecError::Dimension { found: dimension, expected: index.shape().dimension }.into());

@@ -14,7 +14,7 @@ use super::view::View;
 use super::{Index, Shape, VecError};
 use crate::code::{Codebooks, Coder};
 use crate::column::{Column, ColumnWriter, Header, Holds, PAGE_BYTES};
-use crate::input::{Input, InputFacts};
+use crate::input::{Input, InputFacts, Origin};
 use crate::scan::Queries;
 use crate::segment::{header, path};
 
@@ -106,7 +106,7 @@ pub(super) fn coder(shape: &Shape, books: Option<Arc<Codebooks>>) -> Result<Code
 impl Index {
     /// What a build of this file codes with: what is known, or what a sample of the file teaches, as large as the budget has
     /// room for. None where there is something to learn and no vector to learn it from.
-    pub(super) fn learnt(&self, file: &Path, facts: &InputFacts) -> Result<Option<Learnt>, VecError> {
+    pub(super) fn learnt(&self, origin: Origin<'_>, facts: &InputFacts) -> Result<Option<Learnt>, VecError> {
         let view = self.view();
         let shape = view.shape;
         if shape.codec.group().is_none() || view.books.is_some() {
@@ -116,7 +116,7 @@ impl Index {
         let before = self.budget().standing().used();
         let rows = match facts.rows {
             Some(rows) => rows,
-            None => Input::count(file, &streaming, Bytes::new(PAGE_BYTES as u64 * 16))?,
+            None => Input::count(origin, &streaming, Bytes::new(PAGE_BYTES as u64 * 16))?,
         };
         if rows == 0 {
             return Ok(None);
@@ -127,7 +127,7 @@ impl Index {
         let _meanwhile = self.budget().charge(lesson.own.saturating_sub(stays))?;
         let kind = (shape.metric, shape.dimension);
         let draw = Draw { rows, learn: lesson.rows, hold: 0 };
-        let sample = Sample::draw(file, &streaming, Bytes::new(lesson.chunk), kind, draw)?;
+        let sample = Sample::draw(origin, &streaming, Bytes::new(lesson.chunk), kind, draw)?;
         let books = Codebooks::train(shape.codec, shape.metric, shape.dimension, sample.vectors)?;
         let predicted = Bytes::new(before + lesson.bytes());
         Ok(Some(Learnt { books: Some(Arc::new(books)), predicted, charge: Some(charge) }))

@@ -1,9 +1,9 @@
 //! Building: many vectors from a file into a segment of their own, in little memory.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use plimsoll::Bytes;
+use plimsoll::governor::Charge;
 
 use super::books::coder;
 use super::dead::{Dead, blocks};
@@ -14,7 +14,7 @@ use super::{Index, NO_ID, Shape, VecError};
 use crate::BLOCK_ROWS;
 use crate::code::{CodeError, Coder};
 use crate::column::PAGE_BYTES;
-use crate::input::{Input, InputFacts};
+use crate::input::{Input, InputFacts, Origin};
 use crate::segment::{ROWS_MAX, SegmentWriter, WrittenIds};
 
 /// Rows that are coded at once, where the budget lets them.
@@ -114,39 +114,41 @@ impl Way {
 impl Index {
     /// Adds all vectors of a file as a new segment, which is there as a whole or not at all. `ids` are theirs, one for
     /// each; without, they bring their own or get the next ones.
-    pub fn build(
+    pub fn build<'o>(
         &self,
-        path: &Path,
+        origin: impl Into<Origin<'o>>,
         ids: Option<Vec<u64>>,
         mut progress: impl FnMut(Built),
     ) -> Result<BuildReport, VecError> {
         let began = Instant::now();
+        let origin = origin.into();
         let mut writer = self.writer()?;
         let shape = self.shape();
         // A log that goes on would delete from the new segment what was deleted before it came.
         self.publish_with(&mut writer)?;
-        let before = self.budget().standing().used();
         let streaming = self.budget().streaming("input");
         // Its beginning says how long vectors are; the ring comes when the way is known.
-        let facts = Input::facts_of(path)?;
+        let facts = Input::facts_of(origin)?;
         if facts.dimension != shape.dimension {
             return Err(VecError::Dimension { found: facts.dimension, expected: shape.dimension });
         }
+        let _decoding = self.pay_to_decode(&facts)?;
+        let before = self.budget().standing().used();
         if shape.codec.group().is_some() && self.view().books.is_none() {
             progress(Built { doing: Doing::Learning, vectors: 0, of: facts.rows, bytes: Bytes::ZERO });
         }
-        let Some(learnt) = self.learnt(path, &facts)? else {
+        let Some(learnt) = self.learnt(origin, &facts)? else {
             return Ok(BuildReport::nothing(before));
         };
         if shape.lists.is_some() {
-            return self.build_lists(&mut writer, path, &facts, ids, learnt, &mut progress);
+            return self.build_lists(&mut writer, origin, &facts, ids, learnt, &mut progress);
         }
         let before = self.budget().standing().used();
         let way = self.way(&shape, &facts)?;
         let given = ids.as_ref().map_or(0, |ids| ids.len() as u64 * 24);
         let own = way.bytes - (way.chunk + PAGE_BYTES as u64) * 4;
         let _charge = self.budget().charge(own + given)?;
-        let mut input = Input::open(path, &streaming, Bytes::new(way.chunk))?;
+        let mut input = Input::open(origin, &streaming, Bytes::new(way.chunk))?;
         let number = writer.manifest.number();
         let kind = (shape.codec, shape.dimension);
         let mut out = SegmentWriter::create(self.folder(), number, kind, shape.originals)?;
@@ -177,6 +179,19 @@ impl Index {
         report.took = began.elapsed();
         report.peak = self.budget().standing().peak;
         Ok(report)
+    }
+
+    /// What decoding the input takes beside its ring, before anything is planned with the rest.
+    fn pay_to_decode(&self, facts: &InputFacts) -> Result<Charge, VecError> {
+        let (standing, bytes) = (self.budget().standing(), facts.beside.get());
+        if bytes > standing.room {
+            return Err(VecError::Budget {
+                budget: standing.limit,
+                what: "to decode the pages of this file in",
+                needed: Bytes::new(standing.used() + bytes),
+            });
+        }
+        self.budget().charge(bytes)
     }
 
     /// As many rows at once as the budget lets.
@@ -263,7 +278,7 @@ impl Index {
 /// What grows as vectors come.
 struct Taken {
     ids: Vec<u64>,
-    charge: Vec<plimsoll::governor::Charge>,
+    charge: Vec<Charge>,
 }
 
 /// The same error with the number that the vector has in its file.

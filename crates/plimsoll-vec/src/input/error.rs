@@ -21,7 +21,8 @@ pub enum InputError {
     Stream(#[from] StreamError),
     /// A name that says nothing known.
     #[error(
-        "{name} is of no kind that is known here: give a file that ends in .npy, .fvecs, .bvecs, .jsonl or .ndjson"
+        "{name} is of no kind that is known here: give a file that ends in .npy, .fvecs, .bvecs, .jsonl, .ndjson, .parquet, \
+         .arrow or .feather"
     )]
     Unknown {
         /// Which file.
@@ -73,4 +74,62 @@ pub enum InputError {
         /// What is wrong.
         why: String,
     },
+    /// A table, in a program that knows none.
+    #[error(
+        "{name} is a table, and this program was built without Parquet and Arrow; build it with \
+         `cargo build --release -p plimsoll-cli --features arrow`, or give a .npy file"
+    )]
+    NoTables {
+        /// Which file.
+        name: String,
+    },
+    /// Columns were named of what has none.
+    #[error(
+        "{name} has no columns to choose from; leave the names of columns out, or give a .parquet, .arrow or .feather file"
+    )]
+    NoColumns {
+        /// Which file.
+        name: String,
+    },
+    /// Not the columns that are looked for.
+    #[error("{name} {why}; its columns are {columns}; name one of them with --vector-column or --id-column")]
+    Columns {
+        /// Which file.
+        name: String,
+        /// What is missing.
+        why: String,
+        /// What there is, with types.
+        columns: String,
+    },
+    /// A table that cannot be decoded.
+    #[error("{name} cannot be read as a table of vectors: {why}; write it again, or give another file")]
+    Table {
+        /// Which file.
+        name: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// A row that lacks something.
+    #[error("row {row} of {name} has {what}; leave such rows out when writing the file")]
+    Entry {
+        /// Which file.
+        name: String,
+        /// Which row, from 0 on.
+        row: u64,
+        /// What it has in the place of what it should.
+        what: &'static str,
+    },
+}
+
+impl InputError {
+    /// What ended a stream: what a table said is told as it was said.
+    pub(super) fn of_stream(error: StreamError) -> Self {
+        match error {
+            StreamError::Read { name, offset, source } => match source.downcast::<Self>() {
+                Ok(said) => said,
+                Err(source) => StreamError::Read { name, offset, source }.into(),
+            },
+            error => error.into(),
+        }
+    }
 }

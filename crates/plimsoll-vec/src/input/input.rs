@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
-use std::path::Path;
 use std::sync::Arc;
 
 use plimsoll::Bytes;
@@ -11,7 +10,7 @@ use plimsoll::holding::Streaming;
 use plimsoll::holding::streaming::{Align, Chunk, Chunks, FileSource, Source};
 
 use super::npy::{Array, HEAD_MOST};
-use super::{Element, Format, InputError, lines};
+use super::{Element, Format, InputError, Origin, lines};
 
 /// What a file says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +23,8 @@ pub struct InputFacts {
     pub ids: bool,
     /// Bytes of the file that are vectors.
     pub bytes: Bytes,
+    /// What decoding takes of memory beside the ring, which whoever reads has to pay for: pages of tables.
+    pub beside: Bytes,
 }
 
 /// A file of vectors that is being read, in a ring of few chunks.
@@ -44,41 +45,45 @@ pub struct Input {
 
 #[derive(Clone, Copy, Debug)]
 enum Layout {
-    /// Numbers, each row after so many bytes that are its length.
+    /// Numbers, each row after so many bytes that are its length, and before so many that are its id.
     Rows {
         element: Element,
         before: usize,
+        after: usize,
     },
     Lines,
 }
 
 impl Input {
     /// Opens a file; its ring takes chunks of this size.
-    pub fn open(path: &Path, streaming: &Streaming, chunk: Bytes) -> Result<Self, InputError> {
-        let (name, layout, facts, offset) = look(path)?;
-        let source = Arc::new(After { file: FileSource::open(path, false)?, offset });
-        let align = match layout {
-            Layout::Rows { element, before } => {
-                Align::Bytes((facts.dimension * element.bytes() + before) as u64)
-            }
-            Layout::Lines => Align::Record(b'\n'),
+    pub fn open<'o>(
+        origin: impl Into<Origin<'o>>,
+        streaming: &Streaming,
+        chunk: Bytes,
+    ) -> Result<Self, InputError> {
+        let origin = origin.into();
+        let Seen { name, layout, facts, body } = look(&origin)?;
+        let source: Arc<dyn Source> = match body {
+            _ if facts.rows == Some(0) => Arc::new(Nothing),
+            Body::From(offset) => Arc::new(After { file: FileSource::open(origin.path, false)?, offset }),
+            #[cfg(feature = "arrow")]
+            Body::Table(table) => Arc::new(*table),
         };
-        let chunk = match align {
+        let (chunk, align) = match layout {
             // A chunk holds one row at least, whatever was said.
-            Align::Bytes(row) => Bytes::new(chunk.get().max(row)),
-            _ => chunk,
+            Layout::Rows { .. } => {
+                let row = layout.row_bytes(facts.dimension) as u64;
+                (Bytes::new(chunk.get().max(row)), Align::Bytes(row))
+            }
+            Layout::Lines => (chunk, Align::Record(b'\n')),
         };
-        let chunks = if facts.rows == Some(0) {
-            streaming.source(Arc::new(Nothing))?.chunks(chunk, Align::None)
-        } else {
-            streaming.source(source)?.chunks(chunk, align)
-        };
+        let chunks = streaming.source(source)?.chunks(chunk, align);
         Ok(Self { name, facts, layout, chunks, chunk: None, at: 0, done: 0 })
     }
 
     /// What a file says of itself, without reading its vectors.
-    pub fn facts_of(path: &Path) -> Result<InputFacts, InputError> {
-        look(path).map(|(_, _, facts, _)| facts)
+    pub fn facts_of<'o>(origin: impl Into<Origin<'o>>) -> Result<InputFacts, InputError> {
+        look(&origin.into()).map(|seen| seen.facts)
     }
 
     /// What the file says of itself.
@@ -105,10 +110,15 @@ impl Input {
     }
 
     /// How many vectors a file has: what it says, or what reading through it tells.
-    pub fn count(path: &Path, streaming: &Streaming, chunk: Bytes) -> Result<u64, InputError> {
-        match Self::facts_of(path)?.rows {
+    pub fn count<'o>(
+        origin: impl Into<Origin<'o>>,
+        streaming: &Streaming,
+        chunk: Bytes,
+    ) -> Result<u64, InputError> {
+        let origin = origin.into();
+        match Self::facts_of(origin)?.rows {
             Some(rows) => Ok(rows),
-            None => Self::open(path, streaming, chunk)?.skip(u64::MAX),
+            None => Self::open(origin, streaming, chunk)?.skip(u64::MAX),
         }
     }
 
@@ -121,14 +131,14 @@ impl Input {
                 self.at = 0;
                 match self.chunks.next() {
                     None => break,
-                    Some(chunk) => self.chunk = Some(chunk?),
+                    Some(chunk) => self.chunk = Some(chunk.map_err(InputError::of_stream)?),
                 }
                 continue;
             };
             let rest = &chunk[self.at..];
             match self.layout {
-                Layout::Rows { element, before } => {
-                    let row = before + self.facts.dimension * element.bytes();
+                Layout::Rows { .. } => {
+                    let row = self.layout.row_bytes(self.facts.dimension);
                     // Chunks end where rows do.
                     let rows = (rest.len().div_ceil(row) as u64).min(count - passed);
                     self.at += usize::try_from(rows).unwrap_or(usize::MAX) * row;
@@ -154,20 +164,24 @@ impl Input {
                 self.at = 0;
                 match self.chunks.next() {
                     None => return Ok(false),
-                    Some(chunk) => self.chunk = Some(chunk?),
+                    Some(chunk) => self.chunk = Some(chunk.map_err(InputError::of_stream)?),
                 }
                 continue;
             };
             let rest = &chunk[self.at..];
             match self.layout {
-                Layout::Rows { element, before } => {
-                    let row = before + into.len() * element.bytes();
+                Layout::Rows { element, before, after } => {
+                    let row = self.layout.row_bytes(into.len());
                     let (length, numbers) = rest.get(..row).unwrap_or(rest).split_at(before);
                     if before > 0 {
                         let found = u32::from_le_bytes(length.try_into().unwrap_or_default());
                         check_dimension(&self.name, self.done, u64::from(found), into.len())?;
                     }
                     element.read(numbers, into);
+                    if after > 0 {
+                        let id = numbers.last_chunk().copied().unwrap_or_default();
+                        ids.push(u64::from_le_bytes(id));
+                    }
                     self.at += row;
                     self.done += 1;
                     return Ok(true);
@@ -202,21 +216,66 @@ impl Input {
     }
 }
 
-/// What a file's name and beginning say: what it is called, how vectors stand in it, and where they begin.
-fn look(path: &Path) -> Result<(String, Layout, InputFacts, u64), InputError> {
-    let name = path.display().to_string();
-    let format = Format::of(path)?;
+impl Layout {
+    /// What a row takes, where rows are numbers.
+    fn row_bytes(self, dimension: usize) -> usize {
+        match self {
+            Self::Rows { element, before, after } => before + dimension * element.bytes() + after,
+            Self::Lines => 0,
+        }
+    }
+}
+
+/// What a file's name and beginning say: what it is called, how vectors stand in it, and where.
+struct Seen {
+    name: String,
+    layout: Layout,
+    facts: InputFacts,
+    body: Body,
+}
+
+/// Where vectors are.
+enum Body {
+    /// In the file, from so many bytes on.
+    From(u64),
+    #[cfg(feature = "arrow")]
+    Table(Box<super::table::Table>),
+}
+
+fn look(origin: &Origin<'_>) -> Result<Seen, InputError> {
+    let name = origin.path.display().to_string();
+    let format = Format::of(origin.path)?;
+    if format.is_table() {
+        return table(name, format, origin);
+    }
+    if origin.vector.or(origin.id).is_some() {
+        return Err(InputError::NoColumns { name });
+    }
     let read = |source| InputError::Read { name: name.clone(), source };
-    let file = File::open(path).map_err(read)?;
+    let file = File::open(origin.path).map_err(read)?;
     let length = file.metadata().map_err(read)?.len();
     let head = head(&file, length).map_err(read)?;
     let (layout, facts, offset) = match format {
         Format::Npy => array(&name, &head, length)?,
         Format::Fvecs => vecs(&name, Element::F32, &head, length)?,
         Format::Bvecs => vecs(&name, Element::U8, &head, length)?,
-        Format::Lines => (Layout::Lines, text(&name, &file, &head, length)?, 0),
+        Format::Lines | Format::Parquet | Format::Arrow => {
+            (Layout::Lines, text(&name, &file, &head, length)?, 0)
+        }
     };
-    Ok((name, layout, facts, offset))
+    Ok(Seen { name, layout, facts, body: Body::From(offset) })
+}
+
+#[cfg(feature = "arrow")]
+fn table(name: String, format: Format, origin: &Origin<'_>) -> Result<Seen, InputError> {
+    let (table, facts) = super::table::Table::open(&name, format, origin)?;
+    let layout = Layout::Rows { element: Element::F32, before: 0, after: if facts.ids { 8 } else { 0 } };
+    Ok(Seen { name, layout, facts, body: Body::Table(Box::new(table)) })
+}
+
+#[cfg(not(feature = "arrow"))]
+fn table(name: String, _: Format, _: &Origin<'_>) -> Result<Seen, InputError> {
+    Err(InputError::NoTables { name })
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "singles are what vectors are made of here")]
@@ -249,8 +308,14 @@ fn array(name: &str, head: &[u8], length: u64) -> Result<(Layout, InputFacts, u6
     if array.rows.checked_mul(row_bytes) != Some(found) {
         return Err(InputError::Length { name: name.to_owned(), rows: array.rows, row_bytes, found });
     }
-    let facts = InputFacts { dimension, rows: Some(array.rows), ids: false, bytes: Bytes::new(found) };
-    Ok((Layout::Rows { element: array.element, before: 0 }, facts, array.offset))
+    let facts = InputFacts {
+        dimension,
+        rows: Some(array.rows),
+        ids: false,
+        bytes: Bytes::new(found),
+        beside: Bytes::ZERO,
+    };
+    Ok((Layout::Rows { element: array.element, before: 0, after: 0 }, facts, array.offset))
 }
 
 fn vecs(
@@ -268,8 +333,14 @@ fn vecs(
     if !length.is_multiple_of(row_bytes) {
         return Err(InputError::Length { name: name.to_owned(), rows: rows + 1, row_bytes, found: length });
     }
-    let facts = InputFacts { dimension, rows: Some(rows), ids: false, bytes: Bytes::new(length) };
-    Ok((Layout::Rows { element, before: 4 }, facts, 0))
+    let facts = InputFacts {
+        dimension,
+        rows: Some(rows),
+        ids: false,
+        bytes: Bytes::new(length),
+        beside: Bytes::ZERO,
+    };
+    Ok((Layout::Rows { element, before: 4, after: 0 }, facts, 0))
 }
 
 /// The first line tells what the others are like.
@@ -288,13 +359,19 @@ fn text(name: &str, file: &File, head: &[u8], length: u64) -> Result<InputFacts,
     let (line, first) = first.ok_or_else(|| wrong(1, "the file is empty".to_owned()))?;
     let (id, vector) = lines::vector(first).map_err(|why| wrong(line, why))?;
     let dimension = dimension(name, vector.len() as u64)?;
-    Ok(InputFacts { dimension, rows: None, ids: id.is_some(), bytes: Bytes::new(length) })
+    Ok(InputFacts {
+        dimension,
+        rows: None,
+        ids: id.is_some(),
+        bytes: Bytes::new(length),
+        beside: Bytes::ZERO,
+    })
 }
 
 /// The most numbers a vector may have.
 const DIMENSION_MOST: u64 = 65_536;
 
-fn dimension(name: &str, said: u64) -> Result<usize, InputError> {
+pub(in crate::input) fn dimension(name: &str, said: u64) -> Result<usize, InputError> {
     let fits = usize::try_from(said).ok().filter(|_| (1..=DIMENSION_MOST).contains(&said));
     fits.ok_or_else(|| InputError::Head {
         name: name.to_owned(),

@@ -1,4 +1,4 @@
-//! Vectors from files: `.npy`, `.fvecs`, `.bvecs` and lines of JSON, streamed.
+//! Vectors from files: `.npy`, `.fvecs`, `.bvecs`, lines of JSON and, with the feature `arrow`, Parquet and Arrow; streamed.
 
 mod element;
 mod error;
@@ -7,9 +7,13 @@ mod format;
 mod input;
 mod lines;
 mod npy;
+mod origin;
+#[cfg(feature = "arrow")]
+mod table;
 
 pub use element::Element;
 pub use error::InputError;
 pub use format::Format;
 pub use input::{Input, InputFacts};
 pub use npy::npy_head;
+pub use origin::Origin;

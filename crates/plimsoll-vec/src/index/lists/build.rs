@@ -1,6 +1,5 @@
 //! Building by lists: middles are learned, each vector is put to its list, and lists are coded one after the other.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -23,7 +22,7 @@ use crate::index::index::Writer;
 use crate::index::manifest::{Entry, Learned};
 use crate::index::view::View;
 use crate::index::{Index, VecError};
-use crate::input::{Input, InputFacts};
+use crate::input::{Input, InputFacts, Origin};
 use crate::segment::{ROWS_MAX, SegmentWriter, WrittenIds, numbered};
 
 /// Chunks in which the vectors of a text are counted.
@@ -55,7 +54,7 @@ impl Index {
     pub(in crate::index) fn build_lists(
         &self,
         writer: &mut Writer,
-        path: &Path,
+        origin: Origin<'_>,
         facts: &InputFacts,
         ids: Option<Vec<u64>>,
         learnt: Learnt,
@@ -64,7 +63,7 @@ impl Index {
         let began = Instant::now();
         let shape = self.shape();
         let before = self.budget().standing().used();
-        let rows = Input::count(path, &self.budget().streaming("input"), Bytes::new(COUNTED))?;
+        let rows = Input::count(origin, &self.budget().streaming("input"), Bytes::new(COUNTED))?;
         if rows > ROWS_MAX {
             return Err(VecError::TooMany { rows, most: ROWS_MAX });
         }
@@ -78,7 +77,7 @@ impl Index {
             let bytes = Bytes::new(vectors * shape.dimension as u64 * 4).min(facts.bytes);
             progress(Built { doing, vectors, of: Some(rows), bytes });
         };
-        let (mut fresh, learning) = self.divided_how(&mut task, path, &mut told)?;
+        let (mut fresh, learning) = self.divided_how(&mut task, origin, &mut told)?;
         let held_out = fresh.truth.as_ref().map_or(0, Truth::count);
         let standing = self.budget().standing();
         let lists = fresh.division.count();
@@ -90,7 +89,7 @@ impl Index {
         let learned = learning.map_or(0, |learning| before + learning.bytes + ring_bytes(learning.chunk));
         report.predicted = Bytes::new(dividing.max(learned)).max(learnt.predicted);
 
-        let mut divided = self.divide(writer, path, (&task, way), &mut fresh, &mut told)?;
+        let mut divided = self.divide(writer, origin, (&task, way), &mut fresh, &mut told)?;
         let expected = match fresh.truth.take() {
             Some(truth) => {
                 let list_of = |row: u64| {
@@ -116,7 +115,7 @@ impl Index {
     fn divided_how(
         &self,
         task: &mut Task,
-        path: &Path,
+        origin: Origin<'_>,
         told: &mut dyn FnMut(Doing, u64),
     ) -> Result<(Fresh, Option<Learning>), VecError> {
         if let Some(division) = &self.view().division {
@@ -136,7 +135,7 @@ impl Index {
         let kind = (task.shape.metric, task.shape.dimension);
         let streaming = self.budget().streaming("sample");
         let draw = Draw { rows: task.rows, learn: learning.sample, hold: learning.hold };
-        let sample = Sample::draw(path, &streaming, Bytes::new(learning.chunk), kind, draw)?;
+        let sample = Sample::draw(origin, &streaming, Bytes::new(learning.chunk), kind, draw)?;
         let found = middles(&sample.vectors, kind, learning.lists, task.threads)?;
         let Sample { vectors, held, held_rows } = sample;
         drop(vectors);
@@ -154,14 +153,14 @@ impl Index {
     fn divide(
         &self,
         writer: &mut Writer,
-        path: &Path,
+        origin: Origin<'_>,
         (task, way): (&Task, Way),
         fresh: &mut Fresh,
         told: &mut dyn FnMut(Doing, u64),
     ) -> Result<Divided, VecError> {
         let dimension = task.shape.dimension;
         let streaming = self.budget().streaming("input");
-        let mut input = Input::open(path, &streaming, Bytes::new(way.chunk))?;
+        let mut input = Input::open(origin, &streaming, Bytes::new(way.chunk))?;
         let all = usize::try_from(task.rows).unwrap_or(usize::MAX);
         let mut waiting = if way.files == 0 {
             Waiting::Memory(Vec::with_capacity(all * dimension))
@@ -209,7 +208,7 @@ impl Index {
         }
         if of.len() != all {
             let (rows, found) = (task.rows, of.len() as u64);
-            return Err(VecError::Changed { path: path.to_owned(), rows, found });
+            return Err(VecError::Changed { path: origin.path.to_owned(), rows, found });
         }
         Ok(Divided { waiting, lists: of, starts, ids })
     }

@@ -1,7 +1,5 @@
 //! Vectors drawn from a file: to learn middles from, and some that are held out to try them with.
 
-use std::path::Path;
-
 use plimsoll::Bytes;
 use plimsoll::holding::Streaming;
 
@@ -10,7 +8,7 @@ use super::seed::Random;
 use crate::Metric;
 use crate::code::{CodeError, finite, normalize};
 use crate::index::VecError;
-use crate::input::Input;
+use crate::input::{Input, Origin};
 
 /// What was drawn.
 #[derive(Debug)]
@@ -35,13 +33,13 @@ impl Sample {
     /// Reads through a file, and takes one vector of each of as many equal parts of it as are wanted. Vectors are as
     /// middles are told from: of length one under cosine, signs under Hamming.
     pub(in crate::index) fn draw(
-        path: &Path,
+        origin: Origin<'_>,
         streaming: &Streaming,
         chunk: Bytes,
         (metric, dimension): (Metric, usize),
         draw: Draw,
     ) -> Result<Self, VecError> {
-        let mut input = Input::open(path, streaming, chunk)?;
+        let mut input = Input::open(origin, streaming, chunk)?;
         let all = (draw.learn + draw.hold) as u64;
         let mut random = Random(0x5a17);
         let step = stride(all);

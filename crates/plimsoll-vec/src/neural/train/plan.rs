@@ -71,7 +71,8 @@ impl Plan {
         let there = facts.rows.map_or(usize::MAX, |rows| usize::try_from(rows).unwrap_or(usize::MAX));
         let wanted = there.min(training.sample.max(LEAST_ROWS));
         let row = shape.dimension as u64 * 4;
-        let passing = Self::passing(shape, components, training.threads);
+        // What decoding the file takes is little beside what learning takes; it is counted as if it were at the same time.
+        let passing = Self::passing(shape, components, training.threads).saturating_add(facts.beside.get());
         let (budget, room) = standing(account);
         let rows = usize::try_from(room.saturating_sub(passing) / row).unwrap_or(usize::MAX).min(wanted);
         let least = wanted.min(LEAST_WITHIN);

@@ -87,7 +87,8 @@ pub fn train(
     mut progress: impl FnMut(Stage),
 ) -> Result<Trained, NeuralError> {
     let training = Training { threads: training.threads.max(1), ..*training };
-    let plan = Plan::new(&training, Input::facts_of(path)?, account)?;
+    let facts = Input::facts_of(path)?;
+    let plan = Plan::new(&training, facts, account)?;
     let shape = plan.shape;
     let before = standing(account);
     let used = before.0.get().saturating_sub(before.1);
@@ -95,7 +96,7 @@ pub fn train(
     let of_rows = plan.rows as u64 * row_bytes;
     let mut chance = Chance(training.seed);
     let paid_rows = charge(account, of_rows)?;
-    let reading = charge(account, sample::bytes_for(shape.dimension))?;
+    let reading = charge(account, sample::bytes_for(shape.dimension) + facts.beside.get())?;
     let rows = sample::read(path, account, (plan.rows, shape.normalized), &mut chance, |seen, of| {
         progress(Stage::Reading(seen, of));
     })?;
