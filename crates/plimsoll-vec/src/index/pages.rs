@@ -35,7 +35,10 @@ pub(super) struct Pages {
 
 impl std::fmt::Debug for Pages {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pages").field("blocks", &self.cached.stats()).field("rows", &self.rows.stats()).finish()
+        f.debug_struct("Pages")
+            .field("blocks", &self.cached.stats())
+            .field("rows", &self.rows.stats())
+            .finish()
     }
 }
 

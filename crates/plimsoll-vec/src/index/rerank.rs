@@ -29,7 +29,8 @@ type Candidate = (u64, u32, u32);
 pub(super) fn again_bytes(shape: &Shape, queries: usize, candidates: usize, threads: usize) -> u64 {
     let each = size_of::<Candidate>() + size_of::<Hit>() + size_of::<f32>();
     let lists = queries.saturating_mul(candidates.saturating_mul(each).saturating_add(size_of::<Vec<Hit>>()));
-    let directions = if shape.metric == Metric::Cosine { queries.saturating_mul(shape.dimension * 4) } else { 0 };
+    let directions =
+        if shape.metric == Metric::Cosine { queries.saturating_mul(shape.dimension * 4) } else { 0 };
     let bytes = if shape.originals {
         Originals::row_bytes(shape.dimension)
     } else {
@@ -81,13 +82,18 @@ impl Run<'_> {
             let first = work.next();
             let others: Vec<_> = work.map(|part| scope.spawn(|| look(part))).collect();
             let first = first.map(look);
-            first.into_iter().chain(others.into_iter().map(|one| one.join().unwrap_or(Err(VecError::Died)))).collect()
+            first
+                .into_iter()
+                .chain(others.into_iter().map(|one| one.join().unwrap_or(Err(VecError::Died))))
+                .collect()
         });
         let read = done.into_iter().sum::<Result<u64, VecError>>()?;
         for ((_, query, at), score) in wanted.iter().zip(scores) {
             hits[*query as usize][*at as usize].score = score;
         }
-        hits.iter_mut().for_each(|hits| hits.sort_unstable());
+        for hits in &mut hits {
+            hits.sort_unstable();
+        }
         Ok((hits, Bytes::new(read)))
     }
 }

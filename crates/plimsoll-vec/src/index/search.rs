@@ -466,7 +466,8 @@ impl<'r> Desk<'r> {
         let blocks = bytes.len() / column.block_bytes(run.view.shape.layout());
         let before = block * BLOCK_ROWS as u64;
         let all = run.parts.get(place).map_or(0, Part::rows);
-        let count = usize::try_from(all.saturating_sub(before)).unwrap_or(usize::MAX).min(blocks * BLOCK_ROWS);
+        let count =
+            usize::try_from(all.saturating_sub(before)).unwrap_or(usize::MAX).min(blocks * BLOCK_ROWS);
         let first = usize::try_from(block).unwrap_or(usize::MAX);
         let allow = run.masks[place].as_ref().and_then(|words| words.get(first..first + blocks));
         let first = run.bases[place] + before;

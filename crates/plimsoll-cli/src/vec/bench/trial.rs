@@ -7,9 +7,9 @@ use plimsoll::Bytes;
 use plimsoll_vec::index::{Answer, Index, Search, Shape};
 use plimsoll_vec::{BLOCK_ROWS, Codec, Layout, Metric};
 
-use super::{BenchRow, Only};
 use super::data::Source;
 use super::stand::{Settings, disk_rate};
+use super::{BenchRow, Only};
 use crate::CliError;
 use crate::bench::median;
 use crate::bench::memory::read_rate;
@@ -84,10 +84,8 @@ pub(super) fn all(settings: &Settings, note: &dyn Fn(&str)) -> Result<Vec<BenchR
     }
     // Quick is quick: one codec tells what lists do.
     let skip = usize::from(settings.quick);
-    for (codec, again) in [(Codec::F32, 1), (Codec::Int4, 4)]
-        .into_iter()
-        .skip(skip)
-        .filter(|_| settings.wants(Only::Lists))
+    for (codec, again) in
+        [(Codec::F32, 1), (Codec::Int4, 4)].into_iter().skip(skip).filter(|_| settings.wants(Only::Lists))
     {
         note(&format!("{codec} in lists is measured"));
         bench.lists(codec, again)?;

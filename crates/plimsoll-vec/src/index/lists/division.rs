@@ -205,7 +205,9 @@ impl Division {
             loop {
                 let block = next.fetch_add(BLOCKS, Ordering::Relaxed);
                 let first = block * BLOCK_ROWS;
-                let Some(blocks) = self.middles.get(block * bytes..).filter(|_| first < self.count) else { break };
+                let Some(blocks) = self.middles.get(block * bytes..).filter(|_| first < self.count) else {
+                    break;
+                };
                 let count = (self.count - first).min(BLOCKS * BLOCK_ROWS);
                 scan(queries, blocks, count, first as u64, among.get(block..), &mut tops);
             }

@@ -316,7 +316,9 @@ impl<'p> Pass<'p> {
         let mut first = [0];
         let rows = self.rows(target, block, bytes, &mut first);
         let scan = |queries: &Queries, who: Who, tops: &mut Tops| {
-            rows.iter().for_each(|rows| scan_rows(queries, rows, who, tops));
+            for rows in &rows {
+                scan_rows(queries, rows, who, tops);
+            }
         };
         if wants.len() == self.queries.count() {
             // All of them, in order.
@@ -361,7 +363,9 @@ impl<'p> Pass<'p> {
         let at = usize::try_from(block).unwrap_or(usize::MAX);
         let mask = run.masks[target.place].as_deref();
         let cut = if target.rows.start > before { count.min(BLOCK_ROWS) } else { 0 };
-        *first = [of_rows(block, &target.rows) & mask.and_then(|mask| mask.get(at)).map_or(u64::MAX, |bits| *bits)];
+        *first =
+            [of_rows(block, &target.rows)
+                & mask.and_then(|mask| mask.get(at)).map_or(u64::MAX, |bits| *bits)];
         let from = cut.div_ceil(BLOCK_ROWS);
         let number = run.bases[target.place] + before;
         let head = Rows { blocks: bytes, column, count: cut, first: number, allow: Some(first) };
