@@ -168,7 +168,7 @@ fn lists_stream_in_and_each_is_read_once() {
     let expected = whole.search(&queries, &how).unwrap();
     // What one query takes, and a little for pieces that stay.
     let refused =
-        Index::open(&built.home, &account(Bytes::kib(200))).unwrap().search(&queries, &how).unwrap_err();
+        Index::open(&built.home, &account(Bytes::kib(64))).unwrap().search(&queries, &how).unwrap_err();
     let VecError::Budget { needed, .. } = refused else { panic!("{refused}") };
     let budget = Bytes::new(needed.get() + (1 << 20));
     let index = Index::open(&built.home, &account(budget)).unwrap();
@@ -432,4 +432,70 @@ fn what_a_search_takes_beside_codes_is_charged() {
     let best = (count * k * 16) as u64;
     assert!(answer.measured.peak.get() >= before.get() + best, "{before}, then {}", answer.measured.peak);
     assert!(answer.measured.peak <= Bytes::mib(24));
+}
+
+#[test]
+fn originals_that_were_looked_at_stay_while_there_is_room() {
+    for metric in [Metric::L2, Metric::Cosine] {
+        let built = built(shape(Codec::Int4, metric, Some(Lists::Count(64))), 12_000, Bytes::mib(64));
+        let queries = grouped(4, 60);
+        let how = Search { again: 4, threads: 2, ..search(10, Probe::Lists(6)) };
+        let index = Index::open(&built.home, &account(Bytes::mib(64))).unwrap();
+        let first = index.search(&queries, &how).unwrap();
+        assert!(first.measured.again > Bytes::ZERO);
+        let second = index.search(&queries, &how).unwrap();
+        assert_eq!(second.measured.again, Bytes::ZERO, "all of it is there");
+        assert_eq!((&second.ids, bits(&second)), (&first.ids, bits(&first)));
+        let before = index.facts().memory;
+        index.forget();
+        let left = before.get() - index.facts().memory.get();
+        let codes = (12_000 * Codec::Int4.row_bytes(DIMENSION)) as u64;
+        assert!(
+            left > first.measured.again.get() + codes,
+            "{left} were charged for codes, originals and ids"
+        );
+        // One by one, and in a budget that has no room for groups: nothing else is found.
+        let budget = Bytes::new(index.facts().memory.get() + codes + (1 << 20));
+        let small = Index::open(&built.home, &account(budget)).unwrap();
+        for _ in 0..2 {
+            for (query, vector) in queries.chunks(DIMENSION).enumerate() {
+                let alone = small.search(vector, &how).unwrap();
+                assert_eq!(alone.ids, first.ids[query * 10..][..10], "{metric}: query {query}");
+                assert_eq!(bits(&alone), bits(&first)[query * 10..][..10], "{metric}: query {query}");
+                assert!(alone.measured.peak <= budget, "{} of {budget}", alone.measured.peak);
+            }
+        }
+    }
+}
+
+#[test]
+fn damage_of_an_original_or_an_id_is_told_to_who_wants_it_and_to_nobody_else() {
+    let built = built(shape(Codec::Int8, Metric::L2, Some(Lists::Count(16))), 1000, Bytes::mib(16));
+    let how = Search { again: 4, threads: 1, ..search(1, Probe::Lists(1)) };
+    let whole = Index::open(&built.home, &account(Bytes::mib(16))).unwrap();
+    let own = |index: &Index, row: usize| index.search(&built.rows[row * DIMENSION..][..DIMENSION], &how);
+    let expected: Vec<u64> = (0..1000).map(|row| own(&whole, row).unwrap().ids[0]).collect();
+    drop(whole);
+    for end in ["originals", "ids"] {
+        let path = file_of(&built.home, end);
+        let bytes = std::fs::read(&path).unwrap();
+        let mut damaged = bytes.clone();
+        let last = damaged.len() - 1;
+        damaged[last] ^= 1;
+        std::fs::write(&path, &damaged).unwrap();
+        let index = Index::open(&built.home, &account(Bytes::mib(16))).unwrap();
+        let mut told = 0;
+        for (row, expected) in expected.iter().enumerate() {
+            match own(&index, row) {
+                Ok(found) => assert_eq!(found.ids[0], *expected, "{end}: row {row}"),
+                Err(error) => {
+                    assert!(error.to_string().contains(end), "{error}");
+                    told += 1;
+                }
+            }
+        }
+        // Whoever lies near the last row is told, those of other lists and groups are not.
+        assert!((1..500).contains(&told), "{end}: {told}");
+        std::fs::write(&path, bytes).unwrap();
+    }
 }

@@ -91,7 +91,9 @@ impl Run<'_> {
         for ((_, query, at), score) in wanted.iter().zip(scores) {
             hits[*query as usize][*at as usize].score = score;
         }
-        hits.iter_mut().for_each(|hits| hits.sort_unstable());
+        for hits in &mut hits {
+            hits.sort_unstable();
+        }
         Ok((hits, Bytes::new(read)))
     }
 }
@@ -175,10 +177,13 @@ impl<'r> Look<'r> {
                 *held = None;
                 let key = (segment.number(), group, OfRows::Originals);
                 let bytes = originals.group_bytes(group);
-                let found =
-                    self.run.index.pages().group(key, bytes, || originals.group(group), &mut self.read)?;
-                *held = found.map(|units| Held { place, group, units });
-                self.alone = held.is_none();
+                let fresh = || originals.group(group);
+                match self.run.index.pages().group(key, bytes, fresh, &mut self.read) {
+                    Ok(Some(units)) => *held = Some(Held { place, group, units }),
+                    Ok(None) => self.alone = true,
+                    // Another of the group may be damaged: this one is asked for alone.
+                    Err(_) => {}
+                }
             }
             if let Some(held) = held {
                 originals.in_group(&held.units, row, &mut self.vector);

@@ -69,12 +69,15 @@ impl Run<'_> {
 /// What a thread finds ids with.
 struct Names<'r> {
     run: &'r Run<'r>,
-    /// The group of ids in hand: of which segment, and which of its groups.
-    group: Option<(u64, u64, cached::Hit<Box<[u8]>>)>,
+    /// The group of ids in hand.
+    group: Option<Held>,
     /// The cache of groups had no room: it is not asked again.
     alone: bool,
     order: Vec<u32>,
 }
+
+/// A group of ids: of which segment, and which of its groups.
+type Held = (u64, u64, cached::Hit<Box<[u8]>>);
 
 impl Names<'_> {
     /// The ids and distances of one query's, as many as there are places for.

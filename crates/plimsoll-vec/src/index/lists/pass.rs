@@ -316,7 +316,9 @@ impl<'p> Pass<'p> {
         let mut first = [0];
         let rows = self.rows(target, block, bytes, &mut first);
         let scan = |queries: &Queries, who: Who, tops: &mut Tops| {
-            rows.iter().for_each(|rows| scan_rows(queries, rows, who, tops));
+            for rows in &rows {
+                scan_rows(queries, rows, who, tops);
+            }
         };
         if wants.len() == self.queries.count() {
             // All of them, in order.
