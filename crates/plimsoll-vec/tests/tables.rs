@@ -106,13 +106,14 @@ fn all<'o>(origin: impl Into<Origin<'o>>, chunk: u64) -> Result<(Vec<f32>, Vec<u
     }
 }
 
+fn of<T: arrow_array::ArrowPrimitiveType>(numbers: impl Iterator<Item = T::Native>) -> ArrayRef {
+    Arc::new(PrimitiveArray::<T>::from_iter_values(numbers))
+}
+
 #[test]
 fn every_kind_of_list_gives_the_same_vectors_however_it_is_packed() {
     let folder = tempfile::tempdir().unwrap();
     let floats = whole();
-    fn of<T: arrow_array::ArrowPrimitiveType>(numbers: impl Iterator<Item = T::Native>) -> ArrayRef {
-        Arc::new(PrimitiveArray::<T>::from_iter_values(numbers))
-    }
     let bytes = || (0_u8..200).map(|n| n % 120);
     let kinds: [ArrayRef; 5] = [
         of::<Float32Type>(floats.iter().copied()),
@@ -211,7 +212,8 @@ fn what_is_wrong_with_a_row_is_said_with_its_number() {
         fixed.append(row != 30);
     }
     let ids = |odd: Option<i64>| -> ArrayRef {
-        Arc::new(Int64Array::from_iter((0..50).map(|row| if row == 30 { odd } else { Some(row) })))
+        let ids = (0..50).map(|row| if row == 30 { odd } else { Some(row) });
+        Arc::new(ids.collect::<Int64Array>())
     };
     let good = || list(Some(vec![Some(1.0); DIMENSION]));
     let lacking = vec![Some(1.0), None, Some(1.0), Some(1.0)];

@@ -172,7 +172,7 @@ impl Index {
             let why = "a segment has another number of rows than it says".to_owned();
             return Err(VecError::Manifest { path: folder.join("manifest.json"), why });
         }
-        let rows: Vec<u64> = segments.iter().map(|segment| segment.rows()).collect();
+        let rows: Vec<u64> = segments.iter().map(Segment::rows).collect();
         let dead = match manifest.dead {
             Some(number) => dead::read(folder, number, &rows)?,
             None => vec![Dead::default(); segments.len()],

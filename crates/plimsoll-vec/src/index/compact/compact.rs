@@ -254,14 +254,11 @@ impl Index {
         drop(cursors);
         let out = sink.end()?;
         let begins = task.lists.map(|_| starts.as_slice());
-        match first_id {
-            Some(first) => {
-                out.finish(&WrittenIds::From(*first), begins)?;
-            }
-            None => {
-                let segments = from.iter().map(|(segment, _)| &**segment).zip(&moves);
-                out.finish_ordered(begins, Order::new(segments, way.entries))?;
-            }
+        if let Some(first) = first_id {
+            out.finish(&WrittenIds::From(*first), begins)?;
+        } else {
+            let segments = from.iter().map(|(segment, _)| &**segment).zip(&moves);
+            out.finish_ordered(begins, Order::new(segments, way.entries))?;
         }
         drop(charge);
         told(task.living);

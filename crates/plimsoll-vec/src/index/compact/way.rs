@@ -98,20 +98,20 @@ mod tests {
             Shape { dimension: 768, metric: Metric::L2, codec: Codec::Int8, originals: true, lists: None };
         for lists in [None, Some(4096)] {
             let task = Task { shape, segments: 20, rows: 1_000_000, living: 900_000, lists };
-            let (mut last, mut refused) = (usize::MAX, 0);
+            let (mut fewest, mut refused) = (usize::MAX, 0);
             for room in (0..=64).rev().map(|mib| mib << 20) {
                 match task.way(room) {
                     Ok(way) => {
-                        assert!(way.bytes <= room && way.blocks <= last && way.blocks > 0);
-                        last = way.blocks;
+                        assert!(way.bytes <= room && way.blocks <= fewest && way.blocks > 0);
+                        fewest = way.blocks;
                     }
-                    Err(least) => {
-                        assert!(least > room && task.way(least).is_ok());
+                    Err(needed) => {
+                        assert!(needed > room && task.way(needed).is_ok());
                         refused += 1;
                     }
                 }
             }
-            assert!(refused > 0 && last == 1, "{lists:?}: {refused} refused, {last} at last");
+            assert!(refused > 0 && fewest == 1, "{lists:?}: {refused} refused, {fewest} at last");
         }
     }
 }

@@ -42,24 +42,20 @@ pub(super) fn choose(name: &str, schema: &Schema, origin: &Origin<'_>) -> Result
         InputError::Columns { name: name.to_owned(), why, columns: columns.join(", ") }
     };
     let find = |wanted: &str| fields.iter().position(|field| field.name() == wanted);
-    let vector = match origin.vector {
-        Some(wanted) => {
-            let at = find(wanted).ok_or_else(|| wrong(format!("has no column {wanted:?}")))?;
-            if !is_vectors(fields[at].data_type()) {
-                return Err(wrong(format!("has a column {wanted:?} that is no list of numbers")));
-            }
-            at
+    let vector = if let Some(wanted) = origin.vector {
+        let at = find(wanted).ok_or_else(|| wrong(format!("has no column {wanted:?}")))?;
+        if !is_vectors(fields[at].data_type()) {
+            return Err(wrong(format!("has a column {wanted:?} that is no list of numbers")));
         }
-        None => {
-            let lists: Vec<usize> =
-                (0..fields.len()).filter(|at| is_vectors(fields[*at].data_type())).collect();
-            let known = NAMES.into_iter().filter_map(find).find(|at| lists.contains(at));
-            match (lists.as_slice(), known) {
-                ([], _) => return Err(wrong("has no column of lists of numbers".to_owned())),
-                ([only], _) => *only,
-                (_, Some(known)) => known,
-                _ => return Err(wrong("has several columns that may be the vectors".to_owned())),
-            }
+        at
+    } else {
+        let lists: Vec<usize> = (0..fields.len()).filter(|at| is_vectors(fields[*at].data_type())).collect();
+        let known = NAMES.into_iter().filter_map(find).find(|at| lists.contains(at));
+        match (lists.as_slice(), known) {
+            ([], _) => return Err(wrong("has no column of lists of numbers".to_owned())),
+            ([only], _) => *only,
+            (_, Some(known)) => known,
+            _ => return Err(wrong("has several columns that may be the vectors".to_owned())),
         }
     };
     let id = match origin.id {
