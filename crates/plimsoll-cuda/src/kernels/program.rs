@@ -15,7 +15,7 @@ macro_rules! few {
 /// A search by many.
 macro_rules! many {
     ($kind:literal) => {
-        concat!(include_str!("cuda/nearest.cuh"), include_str!("cuda/nearest_many.cu"), $kind, "\n")
+        concat!(include_str!("cuda/nearest.cuh"), include_str!("cuda/nearest_many.cu"), include_str!("cuda/nearest_wide.cu"), $kind, "\n")
     };
 }
 
@@ -35,11 +35,12 @@ pub enum Program {
     NearestManyBf16,
     NearestManyF16,
     NearestManyF32,
+    NearestManyInt8,
     Sum,
 }
 
 impl Program {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Blocks,
         Self::Convert,
         Self::CopyRows,
@@ -53,6 +54,7 @@ impl Program {
         Self::NearestManyBf16,
         Self::NearestManyF16,
         Self::NearestManyF32,
+        Self::NearestManyInt8,
         Self::Sum,
     ];
 
@@ -77,6 +79,7 @@ impl Program {
             Self::NearestManyBf16 => "nearest_many_bf16.cu",
             Self::NearestManyF16 => "nearest_many_f16.cu",
             Self::NearestManyF32 => "nearest_many_f32.cu",
+            Self::NearestManyInt8 => "nearest_many_int8.cu",
             Self::Sum => "sum.cu",
         }
     }
@@ -99,13 +102,17 @@ impl Program {
             Self::NearestManyBf16 => many!("MANY(bf16, TensorBf16, GroupBf16)"),
             Self::NearestManyF16 => many!("MANY(f16, TensorF16, GroupF16)"),
             Self::NearestManyF32 => many!("MANY(f32, TensorF32, GroupF32)"),
+            Self::NearestManyInt8 => many!("MANY(int8, TensorInt8, GroupInt8)"),
             Self::Sum => include_str!("cuda/sum.cu"),
         }
     }
 
     /// Whether it has code for what only one architecture has.
     pub const fn own(self) -> bool {
-        matches!(self, Self::NearestManyBf16 | Self::NearestManyF16 | Self::NearestManyF32)
+        matches!(
+            self,
+            Self::NearestManyBf16 | Self::NearestManyF16 | Self::NearestManyF32 | Self::NearestManyInt8
+        )
     }
 
     /// What can be launched of it.
@@ -152,18 +159,21 @@ impl Program {
                 c"prepare_f32",
                 c"prepare_f16",
                 c"prepare_bf16",
+                c"prepare_int8",
                 c"sizes_f32",
                 c"sizes_f16",
                 c"sizes_bf16",
+                c"sizes_int8",
                 c"tighten",
                 c"merge_f32",
                 c"merge_f16",
                 c"merge_bf16",
                 c"merge_int8",
             ],
-            Self::NearestManyBf16 => &[c"many_bf16_128", c"many_bf16_256"],
-            Self::NearestManyF16 => &[c"many_f16_128", c"many_f16_256"],
-            Self::NearestManyF32 => &[c"many_f32_128", c"many_f32_256"],
+            Self::NearestManyBf16 => &[c"many_bf16_128", c"wide_bf16"],
+            Self::NearestManyF16 => &[c"many_f16_128", c"wide_f16"],
+            Self::NearestManyF32 => &[c"many_f32_128", c"wide_f32"],
+            Self::NearestManyInt8 => &[c"many_int8_128", c"wide_int8"],
             Self::Sum => &[c"sum"],
         }
     }

@@ -14,6 +14,7 @@ mod answer;
 mod budget;
 mod build;
 mod dead;
+mod device;
 mod encode;
 mod error;
 mod forecast;
@@ -36,6 +37,7 @@ mod young;
 
 pub use answer::{Answer, Measured, NO_ID};
 pub use build::{BuildReport, Built, Doing};
+pub use device::{DeviceShare, OnDevice};
 pub use error::VecError;
 pub use forecast::Forecast;
 pub use index::{Index, IndexFacts, SegmentFacts};

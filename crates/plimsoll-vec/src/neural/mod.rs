@@ -22,7 +22,7 @@ mod shape;
 mod share;
 mod site;
 mod train;
-mod view;
+pub(crate) mod view;
 mod weights;
 
 pub use codec::NeuralCodec;
