@@ -19,6 +19,7 @@ use crate::driver::RawStream;
 /// From so many queries on, products of the matrix units come first: sooner where rows are short.
 const MANY: u32 = 17;
 const MANY_HALVES: u32 = 9;
+const MANY_LEVELS: u32 = 5;
 /// Of so few rows as this the last one would be a bound that changes much from sample to sample.
 const SAMPLE_MIN: u64 = 16;
 /// The fewest candidates that a query has room for.
@@ -35,7 +36,9 @@ const WIDE_QUERIES: u64 = 256;
 const WIDE_STAGES: u64 = 4;
 const WIDE_THREADS: u64 = THREADS + 32;
 /// Of so many times as many rows as a query has room for candidates, the first part of a search by many has.
-const FIRST_PART: u32 = 8;
+const FIRST_PART: u64 = 8;
+/// And the sample before it so much less than there is room for.
+const SAMPLE_PART: u64 = 4;
 /// The fewest places of a list in a thread block's memory, so that each thread has two.
 const PLACES_MIN: u32 = 512;
 
@@ -49,7 +52,8 @@ pub(crate) struct Plan {
     padded: u32,
     /// Candidates of a query.
     room: u32,
-    /// In the first pass, of so many rows one; 0 where there is none.
+    /// In the first pass, so many rows: of every so many one; 0 where there is none.
+    sample: u32,
     stride: u32,
     desk: Desk,
 }
@@ -71,7 +75,11 @@ impl Plan {
     /// For a GPU of this compute capability.
     pub(crate) fn of(shape: NearestShape, capability: (u32, u32)) -> Self {
         let whole = shape.row_bytes().is_multiple_of(16);
-        let many = if shape.number == Number::F32 { MANY } else { MANY_HALVES };
+        let many = match shape.number {
+            Number::F32 => MANY,
+            Number::F16 | Number::Bf16 => MANY_HALVES,
+            Number::Int8 | Number::Int4 => MANY_LEVELS,
+        };
         let bounded = shape.queries >= many && whole && capability >= (8, 0);
         let padded = shape.dimension.next_multiple_of(16);
         let rows = u64::from(shape.rows);
@@ -79,7 +87,9 @@ impl Plan {
         // as many have room.
         let wanted = (2 * (u64::from(shape.k).max(SAMPLE_MIN) * rows).isqrt()).max(ROOM_MIN);
         let room = if rows <= 2 * wanted { rows } else { wanted.next_multiple_of(1024) };
-        let stride = if room == rows { 0 } else { rows / room };
+        // Where a first part follows that bounds better, a smaller one will do: thirty-two times the list is expected there.
+        let sample = if bounded && cut(room, rows) > 0 { room / SAMPLE_PART } else { room };
+        let stride = if room == rows { 0 } else { rows / sample };
         let queries = u64::from(shape.queries);
         let mut end = 0;
         let mut take = |bytes: u64| {
@@ -95,7 +105,8 @@ impl Plan {
         let candidates = take(queries * room * 8);
         let sizes = take(if bounded { rows * 4 } else { 0 });
         let desk = Desk { coded, each, candidates, sizes, end };
-        Self { shape, bounded, padded, room: narrow(room), stride: narrow(stride), desk }
+        let [room, sample, stride] = [room, sample, stride].map(narrow);
+        Self { shape, bounded, padded, room, sample, stride, desk }
     }
 
     /// What the desk has to hold.
@@ -131,8 +142,8 @@ impl Plan {
     /// rows of the second better than a sample does.
     fn parts(&self) -> impl Iterator<Item = (u32, u32)> {
         let rows = self.shape.rows;
-        let first = self.room.saturating_mul(FIRST_PART);
-        let cut = if self.bounded && self.stride > 0 && first < rows / 4 { first } else { 0 };
+        let cut = if self.bounded && self.stride > 0 { cut(self.room.into(), rows.into()) } else { 0 };
+        let cut = narrow(cut);
         [(0, cut), (cut, rows)].into_iter().filter(|(begin, end)| begin < end)
     }
 
@@ -140,6 +151,12 @@ impl Plan {
     fn places(&self) -> u32 {
         self.shape.k.next_power_of_two().max(PLACES_MIN)
     }
+}
+
+/// Where the first part of rows ends; 0 where all are one part.
+fn cut(room: u64, rows: u64) -> u64 {
+    let first = room * FIRST_PART;
+    if first < rows / 4 { first } else { 0 }
 }
 
 /// The bytes of its own that a thread block may have, where it is more than what all have.
@@ -153,13 +170,18 @@ pub(super) fn shared_bytes(entry: &str) -> u32 {
     narrow(most)
 }
 
+/// What bounds the queries of a tile: four singles each, and one of each warp.
+const fn limits_bytes(queries: u64) -> u64 {
+    queries * 16 + THREADS / 32 * 4
+}
+
 /// Tiles of 256 queries, four of them under way, or of 128, and three.
 const fn tile_bytes(wide: bool) -> u64 {
-    // Behind the stages: what bounds the queries of two tiles, and two gates a stage.
+    // Behind the stages: what bounds the queries of a tile, for each group that goes through it, and two gates a stage.
     if wide {
-        WIDE_STAGES * (TILE + WIDE_QUERIES) * DEEP + 2 * WIDE_QUERIES * 16 + WIDE_STAGES * 16
+        WIDE_STAGES * (TILE + WIDE_QUERIES) * DEEP + 2 * limits_bytes(WIDE_QUERIES) + WIDE_STAGES * 16
     } else {
-        3 * (TILE + 128) * DEEP + 2 * 128 * 16
+        3 * (TILE + 128) * DEEP + limits_bytes(128)
     }
 }
 
@@ -208,7 +230,7 @@ struct Search {
     slack: f32,
     begin: u32,
     end: u32,
-    unused: u32,
+    sample: u32,
 }
 
 impl Search {
@@ -243,12 +265,12 @@ impl Search {
             slack: plan.slack(),
             begin: 0,
             end: shape.rows,
-            unused: 0,
+            sample: plan.sample,
         }
     }
 
     fn looked_at(&self) -> u64 {
-        u64::from(if self.stride == 0 { self.end - self.begin } else { self.room })
+        u64::from(if self.stride == 0 { self.end - self.begin } else { self.sample })
     }
 }
 
@@ -461,7 +483,7 @@ mod tests {
                         let first =
                             if plan.bounded { format!("many_{kind}_128") } else { format!("few_{kind}_1") };
                         assert!(names(scan).contains(&first.as_str()), "{first}");
-                        assert!(!plan.bounded || capability.0 >= 8 && queries > 8 && dimension == 768);
+                        assert!(!plan.bounded || capability.0 >= 8 && queries > 7 && dimension == 768);
                     }
                 }
             }
@@ -477,7 +499,11 @@ mod tests {
                     assert_eq!(plan.room, rows, "every row has its place");
                     continue;
                 }
-                assert!(u64::from(plan.stride) * u64::from(plan.room) <= u64::from(rows));
+                assert!(u64::from(plan.stride) * u64::from(plan.sample) <= u64::from(rows));
+                let many = Plan::of(shape(rows, 500, 768, Number::F16, k), (9, 0));
+                let first = many.parts().next().map_or(0, |(begin, end)| u64::from(end - begin));
+                let found = u64::from(k.max(16)) * first / u64::from(many.sample);
+                assert!(found * 4 <= u64::from(many.room) + 4, "{rows} {k}: {found} in {}", many.room);
                 assert!(plan.room >= k.max(16), "the sample has a k-th row");
                 let expected = u64::from(k.max(16)) * u64::from(rows) / u64::from(plan.room);
                 assert!(expected * 4 <= u64::from(plan.room) + 4, "{rows} {k}: {expected} in {}", plan.room);

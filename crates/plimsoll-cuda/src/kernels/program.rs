@@ -25,6 +25,7 @@ pub enum Program {
     Blocks,
     Convert,
     CopyRows,
+    Expand,
     FillPattern,
     LoseOnPurpose,
     NearestFewBf16,
@@ -40,10 +41,11 @@ pub enum Program {
 }
 
 impl Program {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Blocks,
         Self::Convert,
         Self::CopyRows,
+        Self::Expand,
         Self::FillPattern,
         Self::LoseOnPurpose,
         Self::NearestFewBf16,
@@ -69,6 +71,7 @@ impl Program {
             Self::Blocks => "blocks.cu",
             Self::Convert => "convert.cu",
             Self::CopyRows => "copy_rows.cu",
+            Self::Expand => "expand.cu",
             Self::FillPattern => "fill_pattern.cu",
             Self::LoseOnPurpose => "lose_on_purpose.cu",
             Self::NearestFewBf16 => "nearest_few_bf16.cu",
@@ -90,6 +93,7 @@ impl Program {
             Self::Blocks => include_str!("cuda/blocks.cu"),
             Self::Convert => include_str!("cuda/convert.cu"),
             Self::CopyRows => include_str!("cuda/copy_rows.cu"),
+            Self::Expand => include_str!("cuda/expand.cu"),
             Self::FillPattern => include_str!("cuda/fill_pattern.cu"),
             Self::LoseOnPurpose => include_str!("cuda/lose_on_purpose.cu"),
             Self::NearestFewBf16 => few!("FEW(bf16, Bf16)"),
@@ -149,6 +153,9 @@ impl Program {
                 c"int4_to_bf16",
             ],
             Self::CopyRows => &[c"copy_rows"],
+            Self::Expand => {
+                &[c"expand_any", c"expand_prepare", c"expand_64", c"expand_128", c"expand_192"]
+            }
             Self::FillPattern => &[c"fill_pattern"],
             Self::LoseOnPurpose => &[c"lose_on_purpose"],
             Self::NearestFewBf16 => &[c"few_bf16_1", c"few_bf16_4", c"few_bf16_8", c"few_bf16_odd"],

@@ -69,10 +69,11 @@ struct Search {
     // The rows of this pass.
     u32 begin;
     u32 end;
-    u32 unused;
+    // Rows that the first pass looks at.
+    u32 sample;
 };
 
-u32 looked_at(const Search &s) { return s.stride ? s.room : s.end - s.begin; }
+u32 looked_at(const Search &s) { return s.stride ? s.sample : s.end - s.begin; }
 
 // The row that is looked at as number `at`: of every `stride` rows one, which one is nearly random.
 u32 row_at(const Search &s, u32 at) {

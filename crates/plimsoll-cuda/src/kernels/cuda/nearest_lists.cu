@@ -200,10 +200,10 @@ extern "C" __global__ void __launch_bounds__(THREADS) tighten(Search s) {
     least.begin();
     // Of few rows the last one is worth little: more of them are taken.
     const u32 last = max(s.k, 16u) - 1;
-    for (u32 start = 0; start < s.room; start += THREADS) {
+    for (u32 start = 0; start < s.sample; start += THREADS) {
         least.ready();
         const u32 at = start + threadIdx.x;
-        if (at < s.room)
+        if (at < s.sample)
             least.take(s.candidates[(u64)query * s.room + at], last);
     }
     least.absorb();

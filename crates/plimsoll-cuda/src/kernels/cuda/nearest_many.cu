@@ -9,90 +9,120 @@ constexpr u32 UNITS = DEEP / 16;
 
 extern __shared__ __align__(1024) u8 stages[];
 
-// For the threads that multiply alone: a thread block may have others.
-void together() { asm volatile("bar.sync 1, %0;" ::"n"(THREADS) : "memory"); }
+// For threads that multiply together: a thread block may have others. `group` has a barrier of its own.
+template <u32 COUNT> void together(u32 group) { asm volatile("bar.sync %0, %1;" ::"r"(group + 1), "n"(COUNT) : "memory"); }
 
-// What a tile's queries are bounded by: c, d and m of `Judge`.
-// Brought for this tile while slower warps are still at the last one; seen behind the next barrier.
-template <u32 WIDE> void bring_limits(const Search &s, float4 *limits, u32 first) {
-    if (threadIdx.x < WIDE) {
-        const u32 number = first + threadIdx.x;
+// What a tile's queries are bounded by: c, m and d of `Judge`, each of all of them, then their squares or lengths, and
+// behind those the largest d that each warp found.
+constexpr u32 limits_of(u32 wide) { return 4 * wide + THREADS / 32; }
+
+// Brings them, by so many threads. Seen behind their next barrier.
+template <u32 WIDE, u32 COUNT> void bring_limits(const Search &s, float *limits, u32 first) {
+    const u32 thread = threadIdx.x % COUNT;
+    float most = 0.0f;
+    for (u32 n = thread; n < WIDE; n += COUNT) {
+        const u32 number = first + n;
         const float none = __uint_as_float(0x7fc00000u);
         float4 limit = make_float4(none, none, none, none);
         if (number < s.queries_count) {
             const Query query = s.each[number];
-            limit = s.distance ? make_float4(query.bound - (1.0f - query.slack) * query.own, query.slack,
-                                             2.0f * query.scale, 0.0f)
-                               : make_float4(query.bound, query.slack * query.own, query.scale, 0.0f);
+            limit = s.distance ? make_float4(query.bound - (1.0f - query.slack) * query.own, 2.0f * query.scale,
+                                             query.slack, query.own)
+                               : make_float4(query.bound, query.scale, query.slack * query.own, query.own);
+            most = fmaxf(most, limit.z);
         }
-        limits[threadIdx.x] = limit;
+        limits[n] = limit.x;
+        limits[WIDE + n] = limit.y;
+        limits[2 * WIDE + n] = limit.z;
+        limits[3 * WIDE + n] = limit.w;
     }
+    for (u32 distance = 16; distance > 0; distance /= 2)
+        most = fmaxf(most, __shfl_xor_sync(0xffffffff, most, distance));
+    if (thread % 32 == 0)
+        limits[4 * WIDE + thread / 32] = most;
 }
 
 // What bounds two rows, eight below each other, and which of their products make candidates: those whose score is at
 // least, for distances, (1 - slack) (x² + q²) - 2 q x, and for products - slack |q| |x| - q x. With what only queries have
-// to do with in c, d and m, the bound lets pass where m p + c + d x >= r.
-struct Judge {
+// to do with in c, d and m, the bound lets pass where m p + c + d x >= r. With the largest d of all it is quickly told that
+// nothing passes.
+template <u32 WIDE, u32 COUNT> struct Judge {
     u32 base, query, looked;
-    float size[2], scale[2];
+    float size[2], scale[2], rest[2], quick[2], times;
+    const float *limits;
 
-    Judge(const Search &s, u32 first, u32 column) {
+    Judge(const Search &s, u32 first, u32 column, const float *bounds) {
         base = first;
         query = column;
         looked = looked_at(s);
+        limits = bounds;
+        times = s.distance ? 2.0f : 1.0f;
+        float most = limits[4 * WIDE];
+#pragma unroll
+        for (u32 n = 1; n < COUNT / 32; n++)
+            most = fmaxf(most, limits[4 * WIDE + n]);
 #pragma unroll
         for (u32 h = 0; h < 2; h++) {
             const u32 at = base + h * 8;
             const u32 row = row_at(s, min(at, looked - 1));
             size[h] = at < looked ? s.sizes[row] : __uint_as_float(0x7fc00000u);
             scale[h] = scale_of(s, row);
+            rest[h] = s.distance ? size[h] : 0.0f;
+            quick[h] = fmaf(-most, size[h], rest[h]);
         }
     }
-    template <class Sum> float product_of(Sum sum, u32 h) const {
-        return sizeof(Sum) == 4 && Sum(0.5f) == Sum(0) ? (float)sum * scale[h] : (float)sum;
-    }
+    // m p: products of levels are worth a row's scale and a query's; those of floats are what they are.
+    float worth(i32 sum, u32 h, float m) const { return (float)sum * scale[h] * m; }
+    float worth(float sum, u32, float) const { return times * sum; }
+    float quickly(i32 sum, u32 h, float m, float c) const { return fmaf((float)sum * scale[h], m, c); }
+    float quickly(float sum, u32, float, float c) const { return fmaf(times, sum, c); }
+
     // Sixteen products: of four times two queries, eight apart, and both rows. What is found is rare, and its code stands
     // once: all of it for each product would be more than the caches of instructions hold.
-    template <class Sum>
-    void sixteen(const Search &s, const float4 *limits, u32 offset, const Sum (&sums)[16]) const {
-        float most[2] = {__uint_as_float(0xff800000u), __uint_as_float(0xff800000u)};
+    template <class Sum> void sixteen(const Search &s, u32 offset, const Sum (&sums)[16]) const {
+        const float nothing = __uint_as_float(0xff800000u);
+        float most[2] = {nothing, nothing};
+#pragma unroll
+        for (u32 four = 0; four < 4; four++) {
+            const float2 c = *(const float2 *)(limits + offset + four * 8);
+            const float2 m = *(const float2 *)(limits + WIDE + offset + four * 8);
+#pragma unroll
+            for (u32 h = 0; h < 2; h++) {
+                most[h] = fmaxf(most[h], quickly(sums[four * 4 + h * 2], h, m.x, c.x));
+                most[h] = fmaxf(most[h], quickly(sums[four * 4 + h * 2 + 1], h, m.y, c.y));
+            }
+        }
+        if (!(s.direct || most[0] >= quick[0] || most[1] >= quick[1]))
+            return;
+        u32 found = 0;
 #pragma unroll
         for (u32 n = 0; n < 16; n++) {
-            const u32 h = n / 2 % 2;
-            const float4 limit = limits[offset + n / 4 * 8 + n % 2];
-            most[h] = fmaxf(most[h], fmaf(product_of(sums[n], h), limit.z, fmaf(limit.y, size[h], limit.x)));
+            const u32 column = offset + n / 4 * 8 + n % 2, h = n / 2 % 2;
+            const float reach = fmaf(limits[2 * WIDE + column], size[h], limits[column]);
+            if (worth(sums[n], h, limits[WIDE + column]) + reach >= rest[h])
+                found |= 1u << n;
         }
-        const float rest[2] = {s.distance ? size[0] : 0.0f, s.distance ? size[1] : 0.0f};
-        if (s.direct || most[0] >= rest[0] || most[1] >= rest[1])
-            look(s, offset, sums);
-    }
-    template <class Sum> void look(const Search &s, u32 offset, const Sum (&sums)[16]) const;
-};
-
-template <class Sum> void Judge::look(const Search &s, u32 offset, const Sum (&sums)[16]) const {
-    u32 left = 0xffff;
+        u32 left = s.direct ? 0xffff : found;
 #pragma unroll 1
-    while (left) {
-        const u32 n = __ffs(left) - 1;
-        left &= left - 1;
-        Sum sum = sums[0];
+        while (left) {
+            const u32 n = __ffs(left) - 1;
+            left &= left - 1;
+            Sum sum = sums[0];
 #pragma unroll
-        for (u32 k = 1; k < 16; k++)
-            sum = n == k ? sums[k] : sum;
-        const u32 h = n / 2 % 2;
-        const u32 number = query + offset + n / 4 * 8 + n % 2, at = base + h * 8;
-        if (at >= looked || number >= s.queries_count)
-            continue;
-        const Query own = s.each[number];
-        const float x = h ? size[1] : size[0];
-        const float both = s.distance ? x + own.own : x * own.own;
-        const float product = (h ? product_of(sum, 1) : product_of(sum, 0)) * own.scale;
-        const float low = fmaf(s.distance ? -2.0f : -1.0f, product,
-                               (s.distance ? 1.0f - own.slack : -own.slack) * both);
-        const float high = fmaf(2.0f * own.slack, both, low);
-        put(s, number, at, low <= own.bound && is_finite(high) ? key_of(high, row_at(s, at)) : NONE);
+            for (u32 k = 1; k < 16; k++)
+                sum = n == k ? sums[k] : sum;
+            const u32 h = n / 2 % 2, column = offset + n / 4 * 8 + n % 2;
+            const float x = h ? size[1] : size[0];
+            const float m = limits[WIDE + column], d = limits[2 * WIDE + column], own = limits[3 * WIDE + column];
+            const float product = h ? worth(sum, 1, m) : worth(sum, 0, m);
+            const float high = s.distance ? fmaf(1.0f + d, x + own, -product) : fmaf(d, x, -product);
+            const u32 at = base + h * 8;
+            if (at < looked && query + column < s.queries_count)
+                put(s, query + column, at,
+                    (found >> n & 1) && is_finite(high) ? key_of(high, row_at(s, at)) : NONE);
+        }
     }
-}
+};
 
 #if __CUDA_ARCH__ >= 800
 
@@ -227,14 +257,16 @@ template <class Tensor, u32 ACROSS, u32 STAGES> void many(const Search &s) {
 
     const u32 lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     const u32 half = warp / 4 * 64, quarter = warp % 4 * ACROSS * 8;
-    u32 stage = 0, turn = 0;
-    for (u32 tile = blockIdx.x; tile < fetch.tiles; tile += gridDim.x, turn++) {
-        float4 *limits = (float4 *)(stages + STAGES * STAGE) + turn % 2 * WIDE;
-        bring_limits<WIDE>(s, limits, tile % fetch.across * WIDE);
+    u32 stage = 0;
+    for (u32 tile = blockIdx.x; tile < fetch.tiles; tile += gridDim.x) {
+        float *limits = (float *)(stages + STAGES * STAGE);
+        if (tile != blockIdx.x)
+            together<THREADS>(0);
+        bring_limits<WIDE, THREADS>(s, limits, tile % fetch.across * WIDE);
         Sum sums[4][ACROSS][4] = {};
         for (u32 step = 0; step < fetch.steps; step++) {
             asm volatile("cp.async.wait_group %0;" ::"n"(STAGES - 2));
-            together();
+            together<THREADS>(0);
             fetch.next(s);
             const u32 at = fetch.memory + stage * STAGE;
             stage = stage + 1 == STAGES ? 0 : stage + 1;
@@ -259,14 +291,15 @@ template <class Tensor, u32 ACROSS, u32 STAGES> void many(const Search &s) {
         }
 #pragma unroll
         for (u32 i = 0; i < 4; i++) {
-            const Judge judge(s, tile / fetch.across * TILE + half + i * 16 + lane / 4, tile % fetch.across * WIDE);
+            const Judge<WIDE, THREADS> judge(s, tile / fetch.across * TILE + half + i * 16 + lane / 4,
+                                             tile % fetch.across * WIDE, limits);
 #pragma unroll
             for (u32 j = 0; j < ACROSS; j += 4) {
                 Sum products[16];
 #pragma unroll
                 for (u32 n = 0; n < 16; n++)
                     products[n] = sums[i][j + n / 4][n % 4];
-                judge.sixteen(s, limits, quarter + j * 8 + lane % 4 * 2, products);
+                judge.sixteen(s, quarter + j * 8 + lane % 4 * 2, products);
             }
         }
     }

@@ -9,6 +9,7 @@ struct __align__(128) Map {
 constexpr u32 WIDE_QUERIES = 256;
 constexpr u32 WIDE_STAGES = 4;
 constexpr u32 WIDE_THREADS = THREADS + 32;
+constexpr u32 GROUP_THREADS = 128;
 
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
 
@@ -102,7 +103,7 @@ template <class Group> void wide(const Search &s, const Map &rows, const Map &qu
     constexpr u32 STAGE = (TILE + WIDE_QUERIES) * DEEP;
     constexpr u32 LIMITS = WIDE_STAGES * STAGE;
     const u32 memory = (u32)__cvta_generic_to_shared(stages);
-    const Gates gates = {memory + LIMITS + 2 * WIDE_QUERIES * (u32)sizeof(float4)};
+    const Gates gates = {memory + LIMITS + 2 * limits_of(WIDE_QUERIES) * 4};
     if (threadIdx.x == 0)
         gates.open();
     __syncthreads();
@@ -133,11 +134,12 @@ template <class Group> void wide(const Search &s, const Map &rows, const Map &qu
         return;
     }
 
-    const u32 lane = threadIdx.x % 32, group = threadIdx.x / 128, warp = threadIdx.x / 32 % 4;
-    u32 turn = 0;
-    for (u32 tile = blockIdx.x; tile < tiles; tile += gridDim.x, turn++) {
-        float4 *limits = (float4 *)(stages + LIMITS) + turn % 2 * WIDE_QUERIES;
-        bring_limits<WIDE_QUERIES>(s, limits, tile % across * WIDE_QUERIES);
+    // The groups wait for each other nowhere: while one looks through its products, the other has the units for itself.
+    const u32 lane = threadIdx.x % 32, group = threadIdx.x / GROUP_THREADS, warp = threadIdx.x / 32 % 4;
+    float *limits = (float *)(stages + LIMITS) + group * limits_of(WIDE_QUERIES);
+    for (u32 tile = blockIdx.x; tile < tiles; tile += gridDim.x) {
+        together<GROUP_THREADS>(group);
+        bring_limits<WIDE_QUERIES, GROUP_THREADS>(s, limits, tile % across * WIDE_QUERIES);
         Sum d[128];
         u32 before = 0;
         for (u32 step = 0; step < steps; step++, place.next()) {
@@ -157,15 +159,16 @@ template <class Group> void wide(const Search &s, const Map &rows, const Map &qu
         asm volatile("wgmma.wait_group.sync.aligned 0;" ::: "memory");
         if (lane == 0)
             Gates::arrive(gates.empty(before));
-        together();
-        const Judge judge(s, tile / across * TILE + group * 64 + warp * 16 + lane / 4, tile % across * WIDE_QUERIES);
+        together<GROUP_THREADS>(group);
+        const Judge<WIDE_QUERIES, GROUP_THREADS> judge(s, tile / across * TILE + group * 64 + warp * 16 + lane / 4,
+                                                       tile % across * WIDE_QUERIES, limits);
 #pragma unroll
         for (u32 j = 0; j < 32; j += 4) {
             Sum products[16];
 #pragma unroll
             for (u32 n = 0; n < 16; n++)
                 products[n] = d[j * 4 + n];
-            judge.sixteen(s, limits, j * 8 + lane % 4 * 2, products);
+            judge.sixteen(s, j * 8 + lane % 4 * 2, products);
         }
     }
 }
