@@ -70,6 +70,40 @@ fn an_index_is_built_searched_added_to_and_deleted_from() {
 }
 
 #[test]
+fn a_device_searches_an_index_within_its_share() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().join("index");
+    let rows = vectors(folder.path(), "rows.npy", 11, 3000);
+    let queries = vectors(folder.path(), "queries.npy", 12, 5);
+    let (home, rows, queries) = (home.to_str().unwrap(), rows.to_str().unwrap(), queries.to_str().unwrap());
+    json(&["vec", "build", rows, "--into", home, "--codec", "f16"]);
+    let ids = |found: &serde_json::Value| -> Vec<u64> {
+        let answers = found["answers"].as_array().unwrap().iter();
+        answers.flat_map(|one| one.as_array().unwrap()).map(|one| one["id"].as_u64().unwrap()).collect()
+    };
+    let host = json(&["vec", "search", home, queries, "--again", "4"]);
+    assert!(host["predicted"]["device"].is_null());
+    for (memory, passes) in [("256MiB", 0), ("480KiB", 1)] {
+        let found =
+            ["vec", "search", home, queries, "--again", "4", "--device", "sim:0", "--device-memory", memory];
+        let found = json(&found);
+        assert_eq!(ids(&found), ids(&host), "{memory}");
+        let (said, took) = (&found["predicted"], &found["measured"]);
+        assert_eq!((said["device"].as_str(), said["passes"].as_u64()), (Some("sim:0"), Some(passes)));
+        let [said, took] = [said, took].map(|of| of["device_peak_bytes"].as_u64().unwrap());
+        let most = if passes == 0 { 256 << 20 } else { 480 << 10 };
+        assert!(took > 0 && took <= most && said <= most, "{said} and {took}");
+    }
+    let text = plimsoll(&["vec", "search", home, queries, "--device", "sim:0"]);
+    assert!(String::from_utf8_lossy(&text.stdout).contains("all codes on sim:0"));
+    let small = said(&["vec", "search", home, queries, "--device", "sim:0", "--device-memory", "64KiB"], 1);
+    assert!(small.contains("device's memory"), "{small}");
+    assert!(said(&["vec", "search", home, queries, "--device", "host"], 1).contains("is no device"));
+    said(&["vec", "search", home, queries, "--device-memory", "1GiB"], 2);
+    said(&["vec", "search", home, queries, "--device", "sim:0", "--probe", "3"], 2);
+}
+
+#[test]
 fn what_cannot_be_done_is_said_and_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let rows = vectors(folder.path(), "rows.npy", 3, 500);

@@ -142,8 +142,7 @@ impl Bench {
         };
         let bytes = rows as usize * self.dimension as usize * 4;
         let (rows, scales) = upload(&self.numbers[..bytes], number)?;
-        let query_number = if number.scaled() { Number::F32 } else { number };
-        let (queries, _) = upload(&self.queries, query_number)?;
+        let (queries, _) = upload(&self.queries, Number::F32)?;
         Ok(Stored { rows, scales, queries })
     }
 

@@ -1,5 +1,6 @@
 //! The operations of [`Kernels`] on CUDA memory: checked as for every back end, then launched on a stream.
 
+use plimsoll_device::kernels::expand::{self, Expand, ExpandShape};
 use plimsoll_device::kernels::nearest::{self, Nearest, NearestShape};
 use plimsoll_device::kernels::{Kernels, Numbers, Rows, check};
 use plimsoll_device::{Bytes, DeviceError, Span, Stream};
@@ -7,7 +8,9 @@ use plimsoll_device::{Bytes, DeviceError, Span, Stream};
 use crate::driver::{Driver, RawStream};
 use crate::family::View;
 use crate::gpu::Gpu;
-use crate::kernels::{Convert, KernelError, KernelSet, NearestAt, Plan, Program, Route, RowsAt};
+use crate::kernels::{
+    Convert, ExpandAt, ExpandPlan, KernelError, KernelSet, NearestAt, Plan, Program, Route, RowsAt,
+};
 use crate::memory::Use;
 use crate::{CudaDevice, PinnedDevice};
 
@@ -198,6 +201,34 @@ impl View<'_> {
         nearest::desk_of(shape, || Plan::of(*shape, self.gpu.probe.compute).desk_bytes().get())
     }
 
+    fn expand(&self, stream: Stream, ask: &Expand<'_>) -> Result<(), DeviceError> {
+        self.lane(stream)?;
+        let (levels, scales) = (self.operand(&ask.levels)?, self.operand(&ask.scales)?);
+        let (matrix, offsets) = (self.operand(&ask.matrix)?, self.operand(&ask.offsets)?);
+        let (target, desk) = (self.operand(&ask.target)?, self.operand(&ask.desk)?);
+        let shape = expand::check(ask, self.expand_desk(&ask.shape))?;
+        if shape.is_empty() {
+            return Ok(());
+        }
+        let plan = ExpandPlan::of(shape, self.gpu.probe.compute);
+        let kernels = self.kernels(stream, Program::Expand)?;
+        let at = ExpandAt {
+            levels: levels.address(),
+            scales: scales.address(),
+            matrix: matrix.address(),
+            offsets: offsets.address(),
+            target: target.address(),
+            desk: desk.address(),
+        };
+        let uses = [&levels, &scales, &matrix, &offsets, &target, &desk];
+        // SAFETY: as above; the desk is as large as the plan says.
+        self.launch(stream, &uses, |raw| unsafe { kernels.expand(raw, &plan, &at) })
+    }
+
+    fn expand_desk(&self, shape: &ExpandShape) -> Bytes {
+        expand::desk_of(shape, || ExpandPlan::of(*shape, self.gpu.probe.compute).desk_bytes().get())
+    }
+
     /// Puts a kernel on a stream that faults: from then on the GPU is lost to this process.
     pub(crate) fn lose_on_purpose(&self, stream: Stream) -> Result<(), DeviceError> {
         let kernels = self.kernels(stream, Program::LoseOnPurpose)?;
@@ -286,6 +317,18 @@ macro_rules! kernels {
 
             fn nearest_desk(&self, shape: &NearestShape) -> Bytes {
                 self.view().nearest_desk(shape)
+            }
+
+            fn expands(&self) -> bool {
+                true
+            }
+
+            fn expand(&self, stream: Stream, ask: &Expand<'_>) -> Result<(), DeviceError> {
+                self.view().expand(stream, ask)
+            }
+
+            fn expand_desk(&self, shape: &ExpandShape) -> Bytes {
+                self.view().expand_desk(shape)
             }
         }
     )*};

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use plimsoll_device::conformance::{Options, run};
+use plimsoll_device::kernels::expand::{Expand, ExpandShape};
 use plimsoll_device::kernels::nearest::{Nearest, NearestShape};
 use plimsoll_device::kernels::{Number, Numbers, Rows};
 use plimsoll_device::{
@@ -51,6 +52,7 @@ enum Flaw {
     SearchesIgnoreMasks,
     SearchesForgetLists,
     SearchesStartAtZero,
+    ExpansionsComeToNothing,
     KernelsLeaveTheirStream,
     KernelsAcceptAnything,
     KernelsUseWhatIsNotBacked,
@@ -339,6 +341,22 @@ impl Kernels for Broken {
     fn nearest_desk(&self, shape: &NearestShape) -> Bytes {
         self.inner.nearest_desk(shape)
     }
+
+    fn expands(&self) -> bool {
+        self.inner.expands()
+    }
+
+    fn expand(&self, stream: Stream, ask: &Expand<'_>) -> Result<(), DeviceError> {
+        self.inner.expand(self.kernel_stream(stream), ask)?;
+        if self.is(Flaw::ExpansionsComeToNothing) {
+            self.inner.fill(stream, ask.target, 0)?;
+        }
+        Ok(())
+    }
+
+    fn expand_desk(&self, shape: &ExpandShape) -> Bytes {
+        self.inner.expand_desk(shape)
+    }
 }
 
 /// The names of the checks that fail.
@@ -403,6 +421,7 @@ fn each_flaw_is_caught_by_the_check_that_is_about_it() {
         (Flaw::SearchesIgnoreMasks, "the nearest rows are found, ties by row"),
         (Flaw::SearchesForgetLists, "lists are filled from the parts of an index"),
         (Flaw::SearchesStartAtZero, "lists are filled from the parts of an index"),
+        (Flaw::ExpansionsComeToNothing, "rows are expanded as near as they should be"),
         (Flaw::KernelsLeaveTheirStream, "kernels keep the order of their stream"),
         (Flaw::KernelsAcceptAnything, "kernels refuse what does not fit"),
         (Flaw::KernelsUseWhatIsNotBacked, "kernels refuse bytes that are not backed"),

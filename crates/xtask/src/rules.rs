@@ -69,6 +69,7 @@ pub const RULES: Rules = Rules {
         ),
         ("crates/bench-compare/src/peers/mimalloc.rs", "calls a C library"),
         ("crates/plimsoll-cuda/src/kernels/launch.rs", "loads code into the driver and launches it"),
+        ("crates/plimsoll-cuda/src/kernels/expand.rs", "launches the kernels that expand rows"),
         ("crates/plimsoll-cuda/src/kernels/nearest.rs", "launches the kernels of a search"),
         ("crates/plimsoll-cuda/src/kernels/nvrtc.rs", "calls CUDA's run-time compiler, a C library"),
         ("crates/bench-compare/src/gpu/driver.rs", "calls the CUDA driver"),

@@ -1,20 +1,65 @@
 //! The account that a command works in: everything it takes is inside it.
 
+use std::sync::Arc;
+
+use plimsoll::ledger::{AccountSettings, LedgerSettings, LineSettings};
 use plimsoll::machine::Machine;
 use plimsoll::{Bytes, Engine, EngineAccount, Place};
+use plimsoll_device::Device;
+use plimsoll_vec::gpu::GpuError;
+use plimsoll_vec::index::VecError;
 
-use crate::CliError;
+use crate::backends::{BackendError, Backends};
+use crate::{CliError, Printer};
+
+const ACCOUNT: &str = "vec";
+/// Of page-locked memory no more than this: a ring needs a few chunks.
+const PINNED_MOST: Bytes = Bytes::mib(256);
 
 /// An account of so much memory; half of what this machine has to use where nothing was said.
 pub(super) fn account(memory: Option<Bytes>) -> Result<EngineAccount, CliError> {
-    let memory = memory.unwrap_or_else(|| {
-        let usable = Machine::read()
-            .places()
-            .into_iter()
-            .find(|facts| facts.place == Place::Host)
-            .map(|facts| facts.usable);
-        Bytes::new(usable.unwrap_or(Bytes::gib(1)).get() / 2)
-    });
-    let engine = Engine::in_memory(memory, "vec").map_err(plimsoll_vec::index::VecError::from)?;
-    Ok(engine.account("vec").map_err(plimsoll_vec::index::VecError::from)?)
+    let engine = Engine::in_memory(memory.unwrap_or_else(half), ACCOUNT).map_err(VecError::from)?;
+    Ok(engine.account(ACCOUNT).map_err(VecError::from)?)
+}
+
+fn half() -> Bytes {
+    let usable = Machine::read()
+        .places()
+        .into_iter()
+        .find(|facts| facts.place == Place::Host)
+        .map(|facts| facts.usable);
+    Bytes::new(usable.unwrap_or(Bytes::gib(1)).get() / 2)
+}
+
+/// The same with a share of a device's memory: nine tenths of what is free there where nothing was said. For CUDA a
+/// quarter of the host's share may be page-locked.
+pub(super) fn account_with(
+    memory: Option<Bytes>,
+    place: Place,
+    device_memory: Option<Bytes>,
+) -> Result<EngineAccount, CliError> {
+    if place == Place::Host {
+        return Err(CliError::Place { place, why: BackendError::NoDevice(place) });
+    }
+    let backends = Backends::new(Printer::notice());
+    let device = backends.device(place)?;
+    let memory = memory.unwrap_or_else(half);
+    let free = device.memory().map_err(GpuError::from)?.free;
+    let own = device_memory.unwrap_or(Bytes::new(free.get() / 10 * 9));
+    let mut devices: Vec<Arc<dyn Device>> = vec![backends.device(Place::Host)?, device];
+    let mut shares = vec![(Place::Host, memory), (place, own)];
+    if matches!(place, Place::Cuda(_)) {
+        let pinned = Bytes::new(memory.get() / 4).min(PINNED_MOST);
+        devices.push(backends.device(Place::Pinned)?);
+        shares = vec![(Place::Host, memory - pinned), (place, own), (Place::Pinned, pinned)];
+    }
+    let account = AccountSettings::new(ACCOUNT);
+    let plan = LedgerSettings {
+        places: shares.iter().map(|(place, line)| LineSettings::new(*place, *line)).collect(),
+        accounts: vec![
+            shares.iter().fold(account, |account, (place, line)| account.share(*place, Bytes::ZERO, *line)),
+        ],
+    };
+    let engine = Engine::with(&plan, devices).map_err(VecError::from)?;
+    Ok(engine.account(ACCOUNT).map_err(VecError::from)?)
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use plimsoll::Bytes;
+use plimsoll::{Bytes, Place};
 use plimsoll_vec::index::{Answer, Index, Probe, Search, VecError};
 use plimsoll_vec::input::{Origin, npy_head};
 use serde::Serialize;
@@ -18,6 +18,7 @@ Examples:
   plimsoll vec search index queries.npy -k 100 --again 4 look at 400 candidates again, as they came
   plimsoll vec search index queries.npy --recall 0.99    as many lists as that takes, if the index has lists
   plimsoll vec search index queries.npy --memory 64MiB   in passes over what does not fit
+  plimsoll vec search index queries.npy --device cuda:0  on a GPU: codes stay in its memory, or stream to it
   plimsoll vec search index queries.npy --dry-run        only say what it would take
 
 Queries are files like those that indexes are built from.";
@@ -60,6 +61,13 @@ pub struct SearchArgs {
     /// Threads; all that the machine has, unless said
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub threads: usize,
+    /// Search on this device (`cuda:0`, `gpu:0`): every code is looked at there, lists or not; codecs f32, f16, bf16 and
+    /// int8
+    #[arg(long, value_name = "PLACE", conflicts_with_all = ["probe", "recall", "signs"])]
+    pub device: Option<Place>,
+    /// The most of the device's memory that the search may take; nine tenths of what is free, unless said
+    #[arg(long, value_name = "SIZE", requires = "device")]
+    pub device_memory: Option<Bytes>,
     /// Say what it would take, and do nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -73,9 +81,10 @@ pub struct SearchArgs {
 /// ```json
 /// { "k": 1, "answers": [[{ "id": 7, "distance": 0.5 }]],
 ///   "predicted": { "passes": 0, "queries_a_pass": 1, "kept_bytes": 1, "streamed_bytes": 0, "read_bytes": 1,
-///                  "lower_bytes": 0, "peak_bytes": 1, "lists": 4, "of_lists": 512, "recall": 0.95 },
+///                  "lower_bytes": 0, "peak_bytes": 1, "lists": 4, "of_lists": 512, "recall": 0.95,
+///                  "device": null, "device_peak_bytes": null },
 ///   "measured": { "seconds": 0.1, "passes": 0, "read_bytes": 1, "lower_bytes": 0, "again_bytes": 0,
-///                 "peak_bytes": 1 } }
+///                 "peak_bytes": 1, "device_peak_bytes": 0 } }
 /// ```
 #[derive(Clone, Debug, Serialize)]
 pub struct SearchReport {
@@ -99,7 +108,7 @@ pub struct Found {
 }
 
 /// What a search would take.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Predicted {
     /// Passes over what is on disk; none where all codes are in memory.
     pub passes: u64,
@@ -121,6 +130,10 @@ pub struct Predicted {
     pub of_lists: Option<usize>,
     /// The share of the nearest that was found in so many lists when the index was built.
     pub recall: Option<f64>,
+    /// The device that looks; none where the host does.
+    pub device: Option<String>,
+    /// The most of its memory.
+    pub device_peak_bytes: Option<u64>,
 }
 
 /// What a search took.
@@ -138,11 +151,16 @@ pub struct Took {
     pub again_bytes: u64,
     /// The most memory that was charged.
     pub peak_bytes: u64,
+    /// The most of the device's memory that was charged.
+    pub device_peak_bytes: u64,
 }
 
 /// Searches.
 pub fn run(args: &SearchArgs, printer: &Printer) -> Result<(), CliError> {
-    let account = budget::account(args.memory)?;
+    let account = match args.device {
+        Some(place) => budget::account_with(args.memory, place, args.device_memory)?,
+        None => budget::account(args.memory)?,
+    };
     let index = Index::open(&args.index, &account)?;
     let origin = Origin { vector: args.vector_column.as_deref(), ..Origin::from(&args.queries) };
     let vectors = numbers::vectors(origin, &account)?;
@@ -161,8 +179,13 @@ pub fn run(args: &SearchArgs, printer: &Printer) -> Result<(), CliError> {
             None => Probe::Recall(args.recall),
         },
     };
+    let mut device = args.device.map(|place| index.on_device(place)).transpose()?;
     if args.dry_run {
-        let forecast = index.forecast(queries.len() / dimension, &search)?;
+        let count = queries.len() / dimension;
+        let forecast = match &device {
+            Some(device) => device.forecast(count, &search)?,
+            None => index.forecast(count, &search)?,
+        };
         let report = SearchReport {
             k: args.k,
             answers: Vec::new(),
@@ -171,7 +194,10 @@ pub fn run(args: &SearchArgs, printer: &Printer) -> Result<(), CliError> {
         };
         return printer.report(&report, view);
     }
-    let answer = index.search(queries, &search)?;
+    let answer = match &mut device {
+        Some(device) => device.search(queries, &search)?,
+        None => index.search(queries, &search)?,
+    };
     if let Some(path) = &args.output {
         let written = std::fs::write(path, npy(&answer));
         written.map_err(|source| CliError::Write { path: path.clone(), source })?;
@@ -192,6 +218,8 @@ impl Predicted {
             lists: forecast.lists.map(|probed| probed.lists),
             of_lists: forecast.lists.map(|probed| probed.of),
             recall: forecast.lists.and_then(plimsoll_vec::index::Probed::recall),
+            device: forecast.device.map(|share| share.place.to_string()),
+            device_peak_bytes: forecast.device.map(|share| share.peak.get()),
         }
     }
 }
@@ -213,6 +241,7 @@ impl SearchReport {
                 lower_bytes: measured.lower.get(),
                 again_bytes: measured.again.get(),
                 peak_bytes: measured.peak.get(),
+                device_peak_bytes: measured.device_peak.get(),
             }),
         }
     }
@@ -246,10 +275,11 @@ pub fn view(report: &SearchReport, pen: &Pen) -> String {
         out.push_str(&table.draw(pen));
         out.push('\n');
     }
-    let said = report.predicted;
-    let way = match said.passes {
-        0 => "all codes in memory".to_owned(),
-        passes => format!(
+    let said = &report.predicted;
+    let way = match (said.passes, &said.device) {
+        (0, None) => "all codes in memory".to_owned(),
+        (0, Some(device)) => format!("all codes on {device}"),
+        (passes, _) => format!(
             "{passes} passes of {} over the disk, {} kept",
             bytes(said.streamed_bytes),
             bytes(said.kept_bytes)
@@ -263,16 +293,22 @@ pub fn view(report: &SearchReport, pen: &Pen) -> String {
         }
         _ => String::new(),
     };
+    let there = |peak: Option<u64>| match (&said.device, peak) {
+        (Some(device), Some(peak)) => format!(", {} of {device}", bytes(peak)),
+        _ => String::new(),
+    };
     let line = format!(
-        "predicted: {} of memory, {} read; {way}{lists}",
+        "predicted: {} of memory{}, {} read; {way}{lists}",
         bytes(said.peak_bytes),
+        there(said.device_peak_bytes),
         bytes(said.read_bytes + said.lower_bytes)
     );
     let _ = writeln!(out, "{}", pen.paint(Style::Dim, &line));
     if let Some(took) = report.measured {
         let line = format!(
-            "measured:  {} of memory, {} read; {:.3} s",
+            "measured:  {} of memory{}, {} read; {:.3} s",
             bytes(took.peak_bytes),
+            there(Some(took.device_peak_bytes)),
             bytes(took.read_bytes + took.lower_bytes + took.again_bytes),
             took.seconds
         );

@@ -9,8 +9,8 @@ use plimsoll_device::DeviceError;
 use plimsoll_device::kernels::Number;
 
 use super::compile::{Compiler, Job};
-use super::nearest::shared_bytes;
 use super::program::Program;
+use super::{expand, nearest};
 use crate::driver::{Code, Probe, RawStream};
 
 /// Threads of a block and accesses that each has under way; the sources have the same numbers.
@@ -407,6 +407,11 @@ impl KernelSet {
         };
         program.entries().iter().map(function).collect()
     }
+}
+
+/// The bytes of its own that a thread block may have, where it is more than what all have.
+fn shared_bytes(entry: &str) -> u32 {
+    nearest::shared_bytes(entry).max(expand::shared_bytes(entry))
 }
 
 /// Lets a kernel have so much of a thread block's memory. A GPU that has less refuses, and so it does at the launch.

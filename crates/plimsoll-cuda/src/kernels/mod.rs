@@ -11,11 +11,13 @@
 //! | `compile` | a source into code for one GPU, through the cache |
 //! | `cache` | compiled code on disk: any doubt is a miss |
 //! | `launch` | code loaded into a context, and how many threads do an operation |
+//! | `expand` | rows of levels times a matrix: by which kernel, and what the desk holds |
 //! | `nearest` | a search: which passes, and what the desk holds |
 //! | `launcher` | whether there is a compiler at all |
 
 mod cache;
 mod compile;
+mod expand;
 mod launch;
 mod launcher;
 mod nearest;
@@ -27,6 +29,7 @@ mod settings;
 mod tests;
 
 pub(crate) use compile::Compiler;
+pub(crate) use expand::{ExpandAt, ExpandPlan};
 pub(crate) use launch::{Convert, KernelError, KernelSet, Route, RowsAt};
 pub(crate) use launcher::Launcher;
 pub(crate) use nearest::{NearestAt, Plan};

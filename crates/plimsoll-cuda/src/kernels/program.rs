@@ -15,7 +15,13 @@ macro_rules! few {
 /// A search by many.
 macro_rules! many {
     ($kind:literal) => {
-        concat!(include_str!("cuda/nearest.cuh"), include_str!("cuda/nearest_many.cu"), $kind, "\n")
+        concat!(
+            include_str!("cuda/nearest.cuh"),
+            include_str!("cuda/nearest_many.cu"),
+            include_str!("cuda/nearest_wide.cu"),
+            $kind,
+            "\n"
+        )
     };
 }
 
@@ -25,6 +31,7 @@ pub enum Program {
     Blocks,
     Convert,
     CopyRows,
+    Expand,
     FillPattern,
     LoseOnPurpose,
     NearestFewBf16,
@@ -35,14 +42,16 @@ pub enum Program {
     NearestManyBf16,
     NearestManyF16,
     NearestManyF32,
+    NearestManyInt8,
     Sum,
 }
 
 impl Program {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Blocks,
         Self::Convert,
         Self::CopyRows,
+        Self::Expand,
         Self::FillPattern,
         Self::LoseOnPurpose,
         Self::NearestFewBf16,
@@ -53,6 +62,7 @@ impl Program {
         Self::NearestManyBf16,
         Self::NearestManyF16,
         Self::NearestManyF32,
+        Self::NearestManyInt8,
         Self::Sum,
     ];
 
@@ -67,6 +77,7 @@ impl Program {
             Self::Blocks => "blocks.cu",
             Self::Convert => "convert.cu",
             Self::CopyRows => "copy_rows.cu",
+            Self::Expand => "expand.cu",
             Self::FillPattern => "fill_pattern.cu",
             Self::LoseOnPurpose => "lose_on_purpose.cu",
             Self::NearestFewBf16 => "nearest_few_bf16.cu",
@@ -77,6 +88,7 @@ impl Program {
             Self::NearestManyBf16 => "nearest_many_bf16.cu",
             Self::NearestManyF16 => "nearest_many_f16.cu",
             Self::NearestManyF32 => "nearest_many_f32.cu",
+            Self::NearestManyInt8 => "nearest_many_int8.cu",
             Self::Sum => "sum.cu",
         }
     }
@@ -87,6 +99,7 @@ impl Program {
             Self::Blocks => include_str!("cuda/blocks.cu"),
             Self::Convert => include_str!("cuda/convert.cu"),
             Self::CopyRows => include_str!("cuda/copy_rows.cu"),
+            Self::Expand => include_str!("cuda/expand.cu"),
             Self::FillPattern => include_str!("cuda/fill_pattern.cu"),
             Self::LoseOnPurpose => include_str!("cuda/lose_on_purpose.cu"),
             Self::NearestFewBf16 => few!("FEW(bf16, Bf16)"),
@@ -99,13 +112,17 @@ impl Program {
             Self::NearestManyBf16 => many!("MANY(bf16, TensorBf16, GroupBf16)"),
             Self::NearestManyF16 => many!("MANY(f16, TensorF16, GroupF16)"),
             Self::NearestManyF32 => many!("MANY(f32, TensorF32, GroupF32)"),
+            Self::NearestManyInt8 => many!("MANY(int8, TensorInt8, GroupInt8)"),
             Self::Sum => include_str!("cuda/sum.cu"),
         }
     }
 
     /// Whether it has code for what only one architecture has.
     pub const fn own(self) -> bool {
-        matches!(self, Self::NearestManyBf16 | Self::NearestManyF16 | Self::NearestManyF32)
+        matches!(
+            self,
+            Self::NearestManyBf16 | Self::NearestManyF16 | Self::NearestManyF32 | Self::NearestManyInt8
+        )
     }
 
     /// What can be launched of it.
@@ -142,6 +159,7 @@ impl Program {
                 c"int4_to_bf16",
             ],
             Self::CopyRows => &[c"copy_rows"],
+            Self::Expand => &[c"expand_any", c"expand_prepare", c"expand_64", c"expand_128", c"expand_192"],
             Self::FillPattern => &[c"fill_pattern"],
             Self::LoseOnPurpose => &[c"lose_on_purpose"],
             Self::NearestFewBf16 => &[c"few_bf16_1", c"few_bf16_4", c"few_bf16_8", c"few_bf16_odd"],
@@ -152,18 +170,21 @@ impl Program {
                 c"prepare_f32",
                 c"prepare_f16",
                 c"prepare_bf16",
+                c"prepare_int8",
                 c"sizes_f32",
                 c"sizes_f16",
                 c"sizes_bf16",
+                c"sizes_int8",
                 c"tighten",
                 c"merge_f32",
                 c"merge_f16",
                 c"merge_bf16",
                 c"merge_int8",
             ],
-            Self::NearestManyBf16 => &[c"many_bf16_128", c"many_bf16_256"],
-            Self::NearestManyF16 => &[c"many_f16_128", c"many_f16_256"],
-            Self::NearestManyF32 => &[c"many_f32_128", c"many_f32_256"],
+            Self::NearestManyBf16 => &[c"many_bf16_128", c"wide_bf16"],
+            Self::NearestManyF16 => &[c"many_f16_128", c"wide_f16"],
+            Self::NearestManyF32 => &[c"many_f32_128", c"wide_f32"],
+            Self::NearestManyInt8 => &[c"many_int8_128", c"wide_int8"],
             Self::Sum => &[c"sum"],
         }
     }

@@ -24,6 +24,7 @@
 mod allocation;
 mod books;
 mod contents;
+mod expand;
 mod fences;
 mod foreign;
 mod kernels;
@@ -114,6 +115,7 @@ pub fn checks() -> impl Iterator<Item = &'static Check> {
         ranges::CHECKS,
         kernels::CHECKS,
         nearest::CHECKS,
+        expand::CHECKS,
         foreign::CHECKS,
         books::CHECKS,
         threads::CHECKS,

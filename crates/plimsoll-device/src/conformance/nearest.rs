@@ -62,7 +62,7 @@ impl Data {
         } else {
             Vec::new()
         };
-        let queries = stored(&numbers(u64::from(shape.queries) * dimension, seed + 2), shape.query_number());
+        let queries = stored(&numbers(u64::from(shape.queries) * dimension, seed + 2), Number::F32);
         Self { shape, rows, scales, queries, mask: None, first: 0 }
     }
 

@@ -9,6 +9,7 @@ use super::backing::Pin;
 use super::device::STAGED_MAX;
 use super::lane::Job;
 use crate::kernels::check::{self, Conversion, Pattern, RowCopy};
+use crate::kernels::expand::{self, Expand, ExpandShape, ExpandStored};
 use crate::kernels::nearest::{self, Nearest, NearestShape, NearestStored};
 use crate::kernels::reference::{self, Stored, StoredMut};
 use crate::kernels::{Numbers, Rows, simd};
@@ -21,6 +22,7 @@ pub(super) enum Work {
     Convert { conversion: Conversion, source: Stores<Pin>, target: Stores<Pin> },
     Blocks { how: MoveBlocks, index: Box<[u32]>, block: u64, source: Pin, target: Pin },
     Nearest(Box<NearestWork>),
+    Expand(Box<ExpandWork>),
 }
 
 /// A search.
@@ -32,6 +34,16 @@ pub(super) struct NearestWork {
     queries: Pin,
     mask: Option<Pin>,
     lists: Pin,
+}
+
+/// An expansion.
+pub(super) struct ExpandWork {
+    shape: ExpandShape,
+    levels: Pin,
+    scales: Pin,
+    matrix: Pin,
+    offsets: Pin,
+    target: Pin,
 }
 
 /// Numbers, and their scales if they have any.
@@ -65,6 +77,7 @@ impl Work {
                 how(source.bytes_to_read(), &index, block, target.bytes_to_write());
             }
             Self::Nearest(mut work) => work.run(),
+            Self::Expand(mut work) => work.run(),
         }
     }
 }
@@ -79,6 +92,18 @@ impl NearestWork {
             first: self.first,
         };
         nearest::host::nearest(&self.shape, &stored, self.lists.bytes_to_write());
+    }
+}
+
+impl ExpandWork {
+    fn run(&mut self) {
+        let stored = ExpandStored {
+            levels: self.levels.bytes_to_read(),
+            scales: self.scales.bytes_to_read(),
+            matrix: self.matrix.bytes_to_read(),
+            offsets: self.offsets.bytes_to_read(),
+        };
+        expand::on_host(&self.shape, &stored, self.target.bytes_to_write());
     }
 }
 
@@ -180,6 +205,26 @@ impl Kernels for HostDevice {
 
     fn nearest_desk(&self, _shape: &NearestShape) -> Bytes {
         Bytes::ZERO
+    }
+
+    fn expands(&self) -> bool {
+        true
+    }
+
+    fn expand(&self, stream: Stream, ask: &Expand<'_>) -> Result<(), DeviceError> {
+        let (levels, scales) = (self.operand(&ask.levels)?, self.operand(&ask.scales)?);
+        let (matrix, offsets) = (self.operand(&ask.matrix)?, self.operand(&ask.offsets)?);
+        let (target, _) = (self.result(&ask.target)?, self.result(&ask.desk)?);
+        let shape = expand::check(ask, self.expand_desk(&ask.shape))?;
+        for input in [&levels, &scales, &matrix, &offsets] {
+            apart(input, &target)?;
+        }
+        if shape.is_empty() {
+            return self.lanes.get(stream).map(drop);
+        }
+        let bytes = shape.target_bytes().saturating_mul(u64::from(shape.depth));
+        let work = ExpandWork { shape, levels, scales, matrix, offsets, target };
+        self.put(stream, bytes, Work::Expand(Box::new(work)))
     }
 }
 

@@ -14,6 +14,7 @@
 //! of no bytes is no work, wherever it starts. Nothing outside the target is written.
 
 pub mod check;
+pub mod expand;
 pub mod nearest;
 pub mod reference;
 #[cfg(unix)]
@@ -25,6 +26,7 @@ mod tests;
 
 use crate::{Bytes, DeviceError, Span, Stream};
 
+use expand::{Expand, ExpandShape};
 use nearest::{Nearest, NearestShape};
 
 /// Where operands start, and what blocks are multiples of: the width of the widest load.
@@ -144,4 +146,24 @@ pub trait Kernels: Send + Sync {
 
     /// How much memory such a search works in.
     fn nearest_desk(&self, shape: &NearestShape) -> Bytes;
+
+    /// Whether [`expand`](Self::expand) is offered.
+    fn expands(&self) -> bool {
+        false
+    }
+
+    /// Multiplies rows of levels by a matrix: number `d` of a row becomes its scale times Σ level\[l\] · matrix\[d\]\[l\],
+    /// and an offset for each `d`. [`expand::found`] says how exactly.
+    fn expand(&self, _stream: Stream, _ask: &Expand<'_>) -> Result<(), DeviceError> {
+        let device = "the device".to_owned();
+        Err(DeviceError::Unsupported {
+            device,
+            what: "expand rows; do it on the host, or on a GPU through CUDA",
+        })
+    }
+
+    /// How much memory that works in.
+    fn expand_desk(&self, _shape: &ExpandShape) -> Bytes {
+        Bytes::ZERO
+    }
 }

@@ -9,6 +9,7 @@ use super::backing::Side;
 use super::faults::Call;
 use super::work::{Op, Piece};
 use crate::kernels::check::{self, Conversion, Pattern, RowCopy};
+use crate::kernels::expand::{self, Expand, ExpandShape, ExpandStored};
 use crate::kernels::nearest::{self, Nearest, NearestShape, NearestStored};
 use crate::kernels::reference::{self, Stored, StoredMut};
 use crate::kernels::{Numbers, Rows};
@@ -54,6 +55,12 @@ pub(super) enum Work {
         scales: Option<Piece>,
         mask: Option<Piece>,
     },
+    /// Levels, scales, matrix and offsets; and where rows go.
+    Expand {
+        shape: ExpandShape,
+        from: [Piece; 4],
+        target: Piece,
+    },
 }
 
 impl Work {
@@ -66,6 +73,9 @@ impl Work {
             Self::Rows { source, target, .. }
             | Self::Gather { source, target, .. }
             | Self::Scatter { source, target, .. } => [Some(source), Some(target), None, None, None],
+            Self::Expand { from: [levels, scales, matrix, offsets], target, .. } => {
+                [Some(levels), Some(scales), Some(matrix), Some(offsets), Some(target)]
+            }
             Self::Nearest { rows, queries, lists, scales, mask, .. } => {
                 [Some(rows), Some(queries), Some(lists), scales.as_ref(), mask.as_ref()]
             }
@@ -113,6 +123,14 @@ impl Work {
                 for start in index.iter().map(|&named| u64::from(named) * block) {
                     target.put(start..start + block, &bytes);
                 }
+            }
+            Self::Expand { shape, from, target } => {
+                let [levels, scales, matrix, offsets] = from.map(|piece| piece.bytes());
+                let stored =
+                    ExpandStored { levels: &levels, scales: &scales, matrix: &matrix, offsets: &offsets };
+                let mut bytes = vec![0; target.len()];
+                expand::reference(&shape, &stored, &mut bytes);
+                target.put_all(&bytes);
             }
             Self::Nearest { shape, first, rows, queries, lists, scales, mask } => {
                 let (rows, queries) = (rows.bytes(), queries.bytes());
@@ -235,6 +253,21 @@ impl Kernels for SimDevice {
 
     fn nearest_desk(&self, _shape: &NearestShape) -> Bytes {
         Bytes::ZERO
+    }
+
+    fn expands(&self) -> bool {
+        true
+    }
+
+    fn expand(&self, stream: Stream, ask: &Expand<'_>) -> Result<(), DeviceError> {
+        let piece = |span: &Span<'_>| self.operand(stream, span);
+        let from = [piece(&ask.levels)?, piece(&ask.scales)?, piece(&ask.matrix)?, piece(&ask.offsets)?];
+        let (target, _) = (self.result(stream, &ask.target)?, self.result(stream, &ask.desk)?);
+        let shape = expand::check(ask, self.expand_desk(&ask.shape))?;
+        if shape.is_empty() {
+            return Ok(());
+        }
+        self.kernel(stream, shape.target_bytes(), Work::Expand { shape, from, target })
     }
 }
 

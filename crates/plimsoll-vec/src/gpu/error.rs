@@ -55,6 +55,12 @@ pub enum GpuError {
         /// Rows that there are.
         rows: u32,
     },
+    /// Rows are numbered in 32 bits.
+    #[error("{rows} rows are more than a device numbers; search on the host, or in several indexes")]
+    Rows {
+        /// How many.
+        rows: u64,
+    },
     /// Vectors cannot be coded.
     #[error(transparent)]
     Code(#[from] CodeError),

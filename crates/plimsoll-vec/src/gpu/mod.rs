@@ -3,11 +3,12 @@
 //! [`Flat`] takes pools and works on whatever device they are on that has kernels: CUDA, wgpu, the host, the simulated
 //! one. Everything it takes is leases of those pools, so that it is charged to their accounts.
 
+pub(crate) mod desk;
 mod error;
 mod flat;
 mod pieces;
 mod ring;
-mod settings;
+pub(crate) mod settings;
 #[cfg(test)]
 mod tests;
 

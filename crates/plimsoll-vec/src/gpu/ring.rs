@@ -47,7 +47,21 @@ impl Ring {
         Ok(Self { slots, copies: device.stream()?, rows })
     }
 
-    /// Lets every chunk come by: while one is searched, the next ones are on their way.
+    /// The first chunks set out.
+    pub(super) fn start(
+        &mut self,
+        pool: &Pool,
+        pieces: &mut [Piece],
+        chunks: &[Chunk],
+    ) -> Result<(), GpuError> {
+        for (slot, chunk) in self.slots.iter_mut().zip(chunks) {
+            slot.fill(pool, self.copies, &mut pieces[chunk.piece], chunk)?;
+        }
+        Ok(())
+    }
+
+    /// Lets every chunk come by, once they have been [started](Self::start): while one is searched, the next ones are on
+    /// their way.
     pub(super) fn each(
         &mut self,
         pool: &Pool,
@@ -56,9 +70,6 @@ impl Ring {
         mut search: impl FnMut(&mut Slot, &Chunk) -> Result<Option<Fence>, GpuError>,
     ) -> Result<(), GpuError> {
         let count = self.slots.len();
-        for (slot, chunk) in self.slots.iter_mut().zip(chunks) {
-            slot.fill(pool, self.copies, &mut pieces[chunk.piece], chunk)?;
-        }
         for (at, chunk) in chunks.iter().enumerate() {
             let slot = &mut self.slots[at % count];
             wait(pool, slot.arrived.take())?;

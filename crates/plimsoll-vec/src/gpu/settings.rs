@@ -8,7 +8,7 @@ use super::GpuError;
 use crate::{Codec, Metric};
 
 /// Rows whose part of a mask starts where operands do.
-pub(super) const STEP: u64 = 128;
+pub(crate) const STEP: u64 = 128;
 
 /// The vectors of a flat search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ impl FlatShape {
         Bytes::new(u64::from(self.rows) * self.codec.row_bytes(self.dimension) as u64)
     }
 
-    pub(super) fn number(&self) -> Result<Number, GpuError> {
+    pub(crate) fn number(&self) -> Result<Number, GpuError> {
         match self.codec {
             Codec::F32 => Ok(Number::F32),
             Codec::F16 => Ok(Number::F16),
@@ -39,7 +39,7 @@ impl FlatShape {
         }
     }
 
-    pub(super) fn measure(&self) -> Result<Measure, GpuError> {
+    pub(crate) fn measure(&self) -> Result<Measure, GpuError> {
         match self.metric {
             Metric::L2 => Ok(Measure::Distance),
             Metric::Ip | Metric::Cosine => Ok(Measure::Product),
@@ -48,7 +48,7 @@ impl FlatShape {
     }
 
     /// A search among so many rows of it.
-    pub(super) fn search(&self, rows: u64, queries: usize, k: usize) -> Result<NearestShape, GpuError> {
+    pub(crate) fn search(&self, rows: u64, queries: usize, k: usize) -> Result<NearestShape, GpuError> {
         let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         Ok(NearestShape {
             rows: u32::try_from(rows).unwrap_or(u32::MAX),

@@ -39,6 +39,8 @@ pub struct Measured {
     pub again: Bytes,
     /// The most that the account ever had.
     pub peak: Bytes,
+    /// The most that it ever had on the device that searched; nothing where the host did.
+    pub device_peak: Bytes,
 }
 
 impl Answer {

@@ -37,10 +37,20 @@ impl Budget {
         Self { account }
     }
 
+    /// Whose it is.
+    pub(super) fn account(&self) -> &EngineAccount {
+        &self.account
+    }
+
     /// Where it stands at this moment.
     pub(super) fn standing(&self) -> Standing {
+        self.standing_at(Place::Host)
+    }
+
+    /// The same of its share of another place.
+    pub(super) fn standing_at(&self, place: Place) -> Standing {
         let snapshot = self.account.engine().snapshot();
-        let place = snapshot.place(Place::Host);
+        let place = snapshot.place(place);
         let share =
             place.and_then(|place| place.shares.iter().find(|share| share.path == self.account.path()));
         let Some((place, share)) = place.zip(share) else { return Standing::default() };

@@ -214,6 +214,9 @@ pub enum VecError {
         /// The most.
         most: u64,
     },
+    /// The device that was to search.
+    #[error(transparent)]
+    Device(#[from] crate::gpu::GpuError),
     /// A thread died.
     #[error(
         "a thread of the search died, so its answer is not whole; this is a mistake in plimsoll, please report it"

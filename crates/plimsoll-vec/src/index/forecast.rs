@@ -2,6 +2,7 @@
 
 use plimsoll::Bytes;
 
+use super::device::DeviceShare;
 use super::lists::Probed;
 use super::lower::{LEFT_BYTES, hands_bytes};
 use super::rerank::again_bytes;
@@ -35,6 +36,8 @@ pub struct Forecast {
     pub peak: Bytes,
     /// Lists that each query looks into; none where it looks at everything.
     pub lists: Option<Probed>,
+    /// What it takes on the device that searches; none where the host does.
+    pub device: Option<DeviceShare>,
 }
 
 /// What is asked.
@@ -143,6 +146,7 @@ impl Question {
                 slots,
                 peak: Bytes::new(peak.saturating_add(stock.fixed)),
                 lists: None,
+                device: None,
             }
         };
         let chunk_blocks = (CHUNK_BYTES / block.max(1)).max(1);
@@ -215,6 +219,7 @@ pub(super) mod tests {
             slots: 0,
             peak: zero,
             lists: None,
+            device: None,
         }
     }
 

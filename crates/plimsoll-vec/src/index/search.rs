@@ -184,7 +184,7 @@ impl Index {
         }
     }
 
-    fn question(view: &View, queries: usize, search: &Search) -> Result<Question, VecError> {
+    pub(super) fn question(view: &View, queries: usize, search: &Search) -> Result<Question, VecError> {
         let vectors = view.vectors();
         if vectors == 0 {
             return Err(VecError::Empty);
@@ -233,7 +233,7 @@ impl Index {
 
     /// Which rows of each part may be found.
     #[expect(clippy::type_complexity, reason = "masks and what pays for them")]
-    fn masks(
+    pub(super) fn masks(
         &self,
         view: &View,
         allow: Option<&[u64]>,

@@ -306,7 +306,7 @@ impl NeuralCodec {
 }
 
 /// The largest scale whose levels cannot lead beyond singles, whatever they are.
-fn scale_most(weights: &Weights) -> f32 {
+pub(super) fn scale_most(weights: &Weights) -> f32 {
     let most = |numbers: &mut dyn Iterator<Item = f32>| numbers.fold(0.0_f32, f32::max);
     let rows = weights.decoder().chunks_exact(weights.shape().latent);
     let reach = most(&mut rows.map(|row| row.iter().map(|x| x.abs()).sum()));

@@ -33,6 +33,14 @@ pub enum NeuralError {
     /// The engine.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// The device does not multiply rows.
+    #[error(
+        "{device} reads no latents back: do it on the host, or bring what compiles kernels (for CUDA, NVRTC)"
+    )]
+    NoKernels {
+        /// Its name.
+        device: String,
+    },
     /// A latent of no numbers, or of more than a vector has.
     #[error("vectors of {dimension} numbers cannot become latents of {latent}: take 1 to {dimension}")]
     Latent {

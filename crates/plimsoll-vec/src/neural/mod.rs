@@ -6,10 +6,12 @@
 //! * [`NeuralShape`]: how long vectors and latents are. [`Weights`]: `E`, `D` and `m`, from and to safetensors.
 //! * [`NeuralCodec`]: weights ready to run: [`encode`](NeuralCodec::encode), [`decode`](NeuralCodec::decode) into rows,
 //!   [`decode_flat`](NeuralCodec::decode_flat), [`decode_into`](NeuralCodec::decode_into) a lease.
+//! * [`DeviceDecoder`]: latents read back on a device, to its memory or the host's.
 //! * [`Latents`]: what vectors become. [`Fidelity`]: what came back of them.
 //! * [`train()`]: weights learned from vectors, and whether that was worth it. [`Reduction`]: searching among latents.
 
 mod codec;
+mod device;
 mod error;
 mod fidelity;
 mod file;
@@ -22,10 +24,11 @@ mod shape;
 mod share;
 mod site;
 mod train;
-mod view;
+pub(crate) mod view;
 mod weights;
 
 pub use codec::NeuralCodec;
+pub use device::{DeviceDecoder, DeviceLatents};
 pub use error::NeuralError;
 pub use fidelity::Fidelity;
 pub use latents::{LatentRows, Latents};

@@ -61,7 +61,7 @@ impl GpuDevice {
         let asked = Window::over(&queries);
         let numbers = u64::from(shape.queries) * u64::from(shape.dimension);
         let singles = code(plimsoll_device::kernels::Number::F32);
-        let arguments = [asked.lead(4), at(0), 0, word(numbers), code(shape.query_number()), singles, 1];
+        let arguments = [asked.lead(4), at(0), 0, word(numbers), singles, singles, 1];
         let buffers = [on_desk, asked, asked];
         self.programs.run(&mut turn, Program::Convert, &buffers, &arguments, numbers.div_ceil(8))?;
         turn.recorded(&desk, numbers * 4)?;

@@ -14,6 +14,7 @@ mod chain;
 mod compact;
 mod core;
 mod error;
+mod expand;
 mod fences;
 mod grow;
 mod holders;
@@ -34,6 +35,7 @@ mod turn;
 mod work;
 
 pub use error::LeaseError;
+pub use expand::ExpandIn;
 pub use lease::Lease;
 pub use movable::{Movable, Pinned, PinnedMut};
 pub use nearest::NearestIn;

@@ -5,7 +5,7 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
-use plimsoll_device::{Bytes, Device, Place, StorageMode, Stream};
+use plimsoll_device::{Bytes, Device, DeviceKind, Facts, Place, StorageMode, Stream};
 
 use super::arena::{Arena, ArenaSettings};
 use super::central::{Backing, Central};
@@ -133,7 +133,7 @@ impl Pool {
         let usual = if facts.unified { StorageMode::Shared } else { StorageMode::Private };
         let mode = settings.mode.unwrap_or(usual);
         let (mut layout, backing, bounds) = if facts.capabilities.growable_ranges {
-            let span = settings.span.unwrap_or_else(|| span_for(facts.total));
+            let span = settings.span.unwrap_or_else(|| span_for(facts));
             let region = Arc::new(device.reserve(span, mode)?);
             let span = region.bytes().get();
             let layout = ArenaSettings::pages(unit, facts.granule, span).based_at(region.address());
@@ -309,7 +309,9 @@ impl fmt::Debug for Pool {
     }
 }
 
-/// Addresses cost nothing, and a range that is much larger than what is backed never runs out of holes.
-fn span_for(total: Bytes) -> Bytes {
-    total.checked_mul(4).unwrap_or(total).max(Bytes::gib(64))
+/// Addresses cost nothing, and a range that is much larger than what is backed never runs out of holes. Those of a
+/// simulated device are the host's memory, if it touches them, and are no more than it takes.
+fn span_for(facts: &Facts) -> Bytes {
+    let span = facts.total.checked_mul(4).unwrap_or(facts.total);
+    if facts.kind == DeviceKind::Simulated { span } else { span.max(Bytes::gib(64)) }
 }

@@ -44,7 +44,7 @@ pub(super) fn all(settings: &Settings, place: Place, note: &dyn Fn(&str)) -> Res
     let beside = if matches!(place, Place::Cuda(_)) { Some(backends.device(Place::Pinned)?) } else { None };
     let source = Source::new(settings.dimension);
     let queries = source.vectors(3, BATCH as u64);
-    let (own, near) = pools(settings, &device, beside)?;
+    let (own, near) = pools(&device, beside, shape(settings, Codec::F32).bytes())?;
     let mut bench = Bench { settings, source, queries, exact: Vec::new(), own, near, rows: Vec::new() };
     note("the exact answers are found by the host");
     bench.exact = bench.host()?;
@@ -59,16 +59,15 @@ pub(super) fn all(settings: &Settings, place: Place, note: &dyn Fn(&str)) -> Res
     Ok(bench.rows)
 }
 
-/// An account with a share of what the device has free, and of the memory beside it.
-fn pools(
-    settings: &Settings,
+/// An account with a share of what the device has free, and of the memory beside it for so many bytes of rows.
+pub(in crate::vec) fn pools(
     device: &Arc<dyn Device>,
     beside: Option<Arc<dyn Device>>,
+    rows: Bytes,
 ) -> Result<(Pool, Pool), CliError> {
     let place = device.facts().place;
     let free = device.memory().map_err(GpuError::from)?.free;
     let line = Bytes::new(free.get() / 10 * 9);
-    let rows = shape(settings, Codec::F32).bytes();
     let mut lines = vec![LineSettings::new(place, line)];
     let mut account = AccountSettings::new(ACCOUNT).share(place, Bytes::ZERO, line);
     let mut devices = vec![Arc::clone(device)];

@@ -11,6 +11,7 @@ mod view;
 use std::path::PathBuf;
 
 pub(super) use data::Source;
+pub(super) use device::pools;
 use plimsoll::Place;
 use plimsoll_vec::index::Lists;
 use serde::Serialize;

@@ -25,7 +25,12 @@ pub(super) struct Settings {
 impl Settings {
     pub(super) fn new(args: &BenchCodecArgs) -> Self {
         let all = std::thread::available_parallelism().map_or(1, usize::from);
-        let rows = args.rows.unwrap_or(if args.quick { 20_000 } else { 100_000 });
+        let usual = match (args.device, args.quick) {
+            (Some(_), false) => 1_000_000,
+            (None, false) | (Some(_), true) => 100_000,
+            (None, true) => 20_000,
+        };
+        let rows = args.rows.unwrap_or(usual);
         Self {
             rows: usize::try_from(rows).unwrap_or(usize::MAX),
             shape: NeuralShape::new(args.dimension, args.latent),
@@ -129,7 +134,6 @@ pub(super) fn all(settings: &Settings, note: &dyn Fn(&str)) -> Result<Vec<CodecR
     let own = rows as u64 * (dimension as u64 * 12 + latent as u64 * 5 + 28) + shape.weight_bytes();
     let _charge = account.reserve(Place::Host, Bytes::new(own)).now().map_err(NeuralError::from)?.back();
     note("vectors are made");
-    let random = |seed, width: usize, count| Source::new(width).vectors(seed, count as u64);
     let small = |seed, width, count| random(seed, width, count).into_iter().map(|x| x * 0.05).collect();
     let vectors = random(2, dimension, rows);
     let weights =
@@ -179,8 +183,19 @@ pub(super) fn all(settings: &Settings, note: &dyn Fn(&str)) -> Result<Vec<CodecR
     Ok(rows)
 }
 
+/// Vectors of so many numbers.
+pub(super) fn random(seed: u64, width: usize, count: usize) -> Vec<f32> {
+    Source::new(width).vectors(seed, count as u64)
+}
+
 #[expect(clippy::cast_precision_loss, reason = "rates")]
-fn row(settings: &Settings, work: String, engine: &'static str, seconds: f64, limit: f64) -> CodecRow {
+pub(super) fn row(
+    settings: &Settings,
+    work: String,
+    engine: &'static str,
+    seconds: f64,
+    limit: f64,
+) -> CodecRow {
     let NeuralShape { dimension, latent, .. } = settings.shape;
     let rate = settings.rows as f64 / seconds;
     CodecRow {
@@ -189,6 +204,6 @@ fn row(settings: &Settings, work: String, engine: &'static str, seconds: f64, li
         vectors_per_second: rate,
         ms: seconds * 1e3,
         gflops: rate * (2 * dimension * latent) as f64 / 1e9,
-        gemm_fraction: limit / seconds,
+        limit_fraction: limit / seconds,
     }
 }

@@ -20,18 +20,24 @@ struct Query {
     float own;
     // Candidates so far. More than there is room for: they are not all there.
     u32 count;
-    u32 unused[3];
+    // How far products of the matrix units may be off: of both lengths, or, for distances, of half of both squares.
+    float slack;
+    // What a level of the query as the matrix units take it is worth; 1 for floats.
+    float scale;
+    u32 unused;
 };
 
 // The same struct is in `nearest.rs`.
 struct Search {
     const u8 *rows;
     const float *scales;
-    const u8 *queries;
+    const float *queries;
     const u32 *mask;
     u64 *lists;
-    // On the desk: queries as singles, filled up with zeros; what is known of each; candidates; what bounds rows.
+    // On the desk: queries as singles, filled up with zeros, and as the matrix units take them; what is known of each;
+    // candidates; what bounds rows.
     float *singles;
+    u8 *coded;
     Query *each;
     u64 *candidates;
     float *sizes;
@@ -58,15 +64,16 @@ struct Search {
     u32 places;
     // The first query of a launch.
     u32 from;
-    // How far products in the order of the matrix units, of numbers as those take them, may be off.
+    // How far products in the order of the matrix units, of rows as those take them, may be off.
     float slack;
     // The rows of this pass.
     u32 begin;
     u32 end;
-    u32 unused;
+    // Rows that the first pass looks at.
+    u32 sample;
 };
 
-u32 looked_at(const Search &s) { return s.stride ? s.room : s.end - s.begin; }
+u32 looked_at(const Search &s) { return s.stride ? s.sample : s.end - s.begin; }
 
 // The row that is looked at as number `at`: of every `stride` rows one, which one is nearly random.
 u32 row_at(const Search &s, u32 at) {

@@ -2,34 +2,83 @@
 
 extern __shared__ u64 desk[];
 
-// A query as singles, what bounds it, and the limit that its list gives.
+// The sum, or the largest, of what each thread of a block has.
+template <bool MOST> float all_of(float value) {
+    __shared__ float parts[THREADS / 32];
+    for (u32 distance = 16; distance > 0; distance /= 2) {
+        const float other = __shfl_xor_sync(0xffffffff, value, distance);
+        value = MOST ? fmaxf(value, other) : value + other;
+    }
+    __syncthreads();
+    if (threadIdx.x % 32 == 0)
+        parts[threadIdx.x / 32] = value;
+    __syncthreads();
+    value = parts[0];
+    for (u32 n = 1; n < THREADS / 32; n++)
+        value = MOST ? fmaxf(value, parts[n]) : value + parts[n];
+    return value;
+}
+
+// A number of a query as the matrix units take it: kept in `at`, and what it means there.
+template <class Kind> float code(u8 *at, float value, float);
+template <> float code<F32>(u8 *, float value, float) { return value; }
+template <> float code<F16>(u8 *at, float value, float) {
+    u16 bits;
+    // Not infinite: what is cut off is room for what products may be off by.
+    value = fminf(fmaxf(value, -65504.0f), 65504.0f);
+    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(value));
+    *(u16 *)at = bits;
+    return F16::widen(bits);
+}
+template <> float code<Bf16>(u8 *at, float value, float) {
+    u32 bits = __float_as_uint(value);
+    bits += 0x7fffu + (bits >> 16 & 1);
+    bits = (bits & 0x7fffffffu) >= 0x7f800000u ? (bits & 0x80000000u) | 0x7f7f0000u : bits & 0xffff0000u;
+    *(u16 *)at = (u16)(bits >> 16);
+    return __uint_as_float(bits);
+}
+template <> float code<Int8>(u8 *at, float value, float scale) {
+    const float level = scale > 0.0f ? fminf(fmaxf(rintf(value / scale), -127.0f), 127.0f) : 0.0f;
+    *(i8 *)at = (i8)level;
+    return level * scale;
+}
+
+// A query as singles and as the matrix units take it, what bounds it, and the limit that its list gives.
 template <class Kind> void prepare(const Search &s) {
     const u32 query = blockIdx.x;
-    const u64 bytes = (u64)s.dimension * Kind::BYTES;
-    float square = 0.0f;
+    const float *numbers = s.queries + (u64)query * s.dimension;
+    float square = 0.0f, most = 0.0f;
     for (u32 at = threadIdx.x; at < s.padded; at += THREADS) {
-        const float value = at < s.dimension ? Kind::one(s.queries + query * bytes + (u64)at * Kind::BYTES) : 0.0f;
+        const float value = at < s.dimension ? numbers[at] : 0.0f;
         s.singles[(u64)query * s.padded + at] = value;
         square = fmaf(value, value, square);
+        most = fmaxf(most, fabsf(value));
     }
-    __shared__ float parts[THREADS / 32];
-    for (u32 distance = 16; distance > 0; distance /= 2)
-        square += __shfl_xor_sync(0xffffffff, square, distance);
-    if (threadIdx.x % 32 == 0)
-        parts[threadIdx.x / 32] = square;
-    __syncthreads();
+    square = all_of<false>(square);
+    float scale = 1.0f, lost = 0.0f;
+    if (s.bounded && Kind::BYTES < 4) {
+        if (Kind::BYTES == 1)
+            scale = all_of<true>(most) / 127.0f;
+        for (u32 at = threadIdx.x; at < s.dimension; at += THREADS) {
+            const float kept = code<Kind>(s.coded + query * s.row_bytes + (u64)at * Kind::BYTES, numbers[at], scale);
+            lost = fmaf(numbers[at] - kept, numbers[at] - kept, lost);
+        }
+        lost = all_of<false>(lost);
+    }
     if (threadIdx.x != 0)
         return;
-    square = 0.0f;
-    for (u32 n = 0; n < THREADS / 32; n++)
-        square += parts[n];
+    const float length = sqrtf(square);
+    // A length that singles do not hold bounds nothing.
+    const float apart = lost == 0.0f ? 0.0f : length > 0.0f ? 1.001f * sqrtf(lost) / length : 1.0f;
     const u64 limit = s.lists[(u64)query * s.k + s.k - 1];
-    s.each[query] = {limit, limit == NONE ? OPEN : score_of(limit), s.distance ? square : sqrtf(square), 0, {}};
+    s.each[query] = {limit, limit == NONE ? OPEN : score_of(limit), s.distance ? square : length, 0,
+                     s.slack + fminf(apart, 4.0f), scale, 0};
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS) prepare_f32(Search s) { prepare<F32>(s); }
 extern "C" __global__ void __launch_bounds__(THREADS) prepare_f16(Search s) { prepare<F16>(s); }
 extern "C" __global__ void __launch_bounds__(THREADS) prepare_bf16(Search s) { prepare<Bf16>(s); }
+extern "C" __global__ void __launch_bounds__(THREADS) prepare_int8(Search s) { prepare<Int8>(s); }
 
 // What bounds a row: its square for distances, its length for products; not a number where it may not be found.
 template <class Kind> void sizes(const Search &s) {
@@ -38,6 +87,10 @@ template <class Kind> void sizes(const Search &s) {
     const u32 units = (u32)(s.row_bytes / 16);
     for (u64 start = (u64)warp * ROWS; start < s.count; start += (u64)warps * ROWS) {
         float sums[ROWS] = {};
+        float scales[ROWS];
+#pragma unroll
+        for (u32 r = 0; r < ROWS; r++)
+            scales[r] = scale_of(s, min((u32)start + r, s.count - 1));
 #pragma unroll 2
         for (u32 unit = threadIdx.x % 32; unit < units; unit += 32) {
             uint4 held[ROWS];
@@ -48,7 +101,7 @@ template <class Kind> void sizes(const Search &s) {
             for (u32 r = 0; r < ROWS; r++)
 #pragma unroll
                 for (u32 four = 0; four < Kind::FOURS; four++) {
-                    const float4 x = Kind::four(held[r], four, 1.0f);
+                    const float4 x = Kind::four(held[r], four, scales[r]);
                     sums[r] = fmaf(x.x, x.x, sums[r]);
                     sums[r] = fmaf(x.y, x.y, sums[r]);
                     sums[r] = fmaf(x.z, x.z, sums[r]);
@@ -66,6 +119,7 @@ template <class Kind> void sizes(const Search &s) {
 extern "C" __global__ void __launch_bounds__(THREADS) sizes_f32(Search s) { sizes<F32>(s); }
 extern "C" __global__ void __launch_bounds__(THREADS) sizes_f16(Search s) { sizes<F16>(s); }
 extern "C" __global__ void __launch_bounds__(THREADS) sizes_bf16(Search s) { sizes<Bf16>(s); }
+extern "C" __global__ void __launch_bounds__(THREADS) sizes_int8(Search s) { sizes<Int8>(s); }
 
 // The least of the keys that are given, in the memory of a thread block: sorted, and behind it keys that wait.
 struct Least {
@@ -139,14 +193,17 @@ Least least_of(const Search &s, u32 *count) { return {desk, desk + s.places, cou
 extern "C" __global__ void __launch_bounds__(THREADS) tighten(Search s) {
     __shared__ u32 count;
     Least least = least_of(s, &count);
-    least.begin();
     const u32 query = blockIdx.x;
+    // A list that is full bounds it already.
+    if (s.each[query].limit != NONE)
+        return;
+    least.begin();
     // Of few rows the last one is worth little: more of them are taken.
     const u32 last = max(s.k, 16u) - 1;
-    for (u32 start = 0; start < s.room; start += THREADS) {
+    for (u32 start = 0; start < s.sample; start += THREADS) {
         least.ready();
         const u32 at = start + threadIdx.x;
-        if (at < s.room)
+        if (at < s.sample)
             least.take(s.candidates[(u64)query * s.room + at], last);
     }
     least.absorb();
@@ -157,7 +214,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) tighten(Search s) {
 // How far the bound of a candidate is below what it was stored by.
 float widening(const Search &s, const Query &query, u32 row) {
     const float size = s.sizes[row];
-    return 2.05f * s.slack * (s.distance ? size + query.own : size * query.own);
+    return 2.05f * query.slack * (s.distance ? size + query.own : size * query.own);
 }
 
 // Each warp scores a row of those that wait in `queue`, and takes it.

@@ -7,9 +7,124 @@ constexpr u32 TILE = 128;
 constexpr u32 DEEP = 128;
 constexpr u32 UNITS = DEEP / 16;
 
-#if __CUDA_ARCH__ >= 800
-
 extern __shared__ __align__(1024) u8 stages[];
+
+// For threads that multiply together: a thread block may have others. `group` has a barrier of its own.
+template <u32 COUNT> void together(u32 group) { asm volatile("bar.sync %0, %1;" ::"r"(group + 1), "n"(COUNT) : "memory"); }
+
+// What a tile's queries are bounded by: c, m and d of `Judge`, each of all of them, then their squares or lengths, and
+// behind those the largest d that each warp found.
+constexpr u32 limits_of(u32 wide) { return 4 * wide + THREADS / 32; }
+
+// Brings them, by so many threads. Seen behind their next barrier.
+template <u32 WIDE, u32 COUNT> void bring_limits(const Search &s, float *limits, u32 first) {
+    const u32 thread = threadIdx.x % COUNT;
+    float most = 0.0f;
+    for (u32 n = thread; n < WIDE; n += COUNT) {
+        const u32 number = first + n;
+        const float none = __uint_as_float(0x7fc00000u);
+        float4 limit = make_float4(none, none, none, none);
+        if (number < s.queries_count) {
+            const Query query = s.each[number];
+            limit = s.distance ? make_float4(query.bound - (1.0f - query.slack) * query.own, 2.0f * query.scale,
+                                             query.slack, query.own)
+                               : make_float4(query.bound, query.scale, query.slack * query.own, query.own);
+            most = fmaxf(most, limit.z);
+        }
+        limits[n] = limit.x;
+        limits[WIDE + n] = limit.y;
+        limits[2 * WIDE + n] = limit.z;
+        limits[3 * WIDE + n] = limit.w;
+    }
+    for (u32 distance = 16; distance > 0; distance /= 2)
+        most = fmaxf(most, __shfl_xor_sync(0xffffffff, most, distance));
+    if (thread % 32 == 0)
+        limits[4 * WIDE + thread / 32] = most;
+}
+
+// What bounds two rows, eight below each other, and which of their products make candidates: those whose score is at
+// least, for distances, (1 - slack) (x² + q²) - 2 q x, and for products - slack |q| |x| - q x. With what only queries have
+// to do with in c, d and m, the bound lets pass where m p + c + d x >= r. With the largest d of all it is quickly told that
+// nothing passes.
+template <u32 WIDE, u32 COUNT> struct Judge {
+    u32 base, query, looked;
+    float size[2], scale[2], rest[2], quick[2], times;
+    const float *limits;
+
+    Judge(const Search &s, u32 first, u32 column, const float *bounds) {
+        base = first;
+        query = column;
+        looked = looked_at(s);
+        limits = bounds;
+        times = s.distance ? 2.0f : 1.0f;
+        float most = limits[4 * WIDE];
+#pragma unroll
+        for (u32 n = 1; n < COUNT / 32; n++)
+            most = fmaxf(most, limits[4 * WIDE + n]);
+#pragma unroll
+        for (u32 h = 0; h < 2; h++) {
+            const u32 at = base + h * 8;
+            const u32 row = row_at(s, min(at, looked - 1));
+            size[h] = at < looked ? s.sizes[row] : __uint_as_float(0x7fc00000u);
+            scale[h] = scale_of(s, row);
+            rest[h] = s.distance ? size[h] : 0.0f;
+            quick[h] = fmaf(-most, size[h], rest[h]);
+        }
+    }
+    // m p: products of levels are worth a row's scale and a query's; those of floats are what they are.
+    float worth(i32 sum, u32 h, float m) const { return (float)sum * scale[h] * m; }
+    float worth(float sum, u32, float) const { return times * sum; }
+    float quickly(i32 sum, u32 h, float m, float c) const { return fmaf((float)sum * scale[h], m, c); }
+    float quickly(float sum, u32, float, float c) const { return fmaf(times, sum, c); }
+
+    // Sixteen products: of four times two queries, eight apart, and both rows. What is found is rare, and its code stands
+    // once: all of it for each product would be more than the caches of instructions hold.
+    template <class Sum> void sixteen(const Search &s, u32 offset, const Sum (&sums)[16]) const {
+        const float nothing = __uint_as_float(0xff800000u);
+        float most[2] = {nothing, nothing};
+#pragma unroll
+        for (u32 four = 0; four < 4; four++) {
+            const float2 c = *(const float2 *)(limits + offset + four * 8);
+            const float2 m = *(const float2 *)(limits + WIDE + offset + four * 8);
+#pragma unroll
+            for (u32 h = 0; h < 2; h++) {
+                most[h] = fmaxf(most[h], quickly(sums[four * 4 + h * 2], h, m.x, c.x));
+                most[h] = fmaxf(most[h], quickly(sums[four * 4 + h * 2 + 1], h, m.y, c.y));
+            }
+        }
+        if (!(s.direct || most[0] >= quick[0] || most[1] >= quick[1]))
+            return;
+        u32 found = 0;
+#pragma unroll
+        for (u32 n = 0; n < 16; n++) {
+            const u32 column = offset + n / 4 * 8 + n % 2, h = n / 2 % 2;
+            const float reach = fmaf(limits[2 * WIDE + column], size[h], limits[column]);
+            if (worth(sums[n], h, limits[WIDE + column]) + reach >= rest[h])
+                found |= 1u << n;
+        }
+        u32 left = s.direct ? 0xffff : found;
+#pragma unroll 1
+        while (left) {
+            const u32 n = __ffs(left) - 1;
+            left &= left - 1;
+            Sum sum = sums[0];
+#pragma unroll
+            for (u32 k = 1; k < 16; k++)
+                sum = n == k ? sums[k] : sum;
+            const u32 h = n / 2 % 2, column = offset + n / 4 * 8 + n % 2;
+            const float x = h ? size[1] : size[0];
+            const float m = limits[WIDE + column], d = limits[2 * WIDE + column], own = limits[3 * WIDE + column];
+            const float product = h ? worth(sum, 1, m) : worth(sum, 0, m);
+            const float high = s.distance ? fmaf(1.0f + d, x + own, -product) : fmaf(d, x, -product);
+            const u32 at = base + h * 8;
+            if (at < looked && query + column < s.queries_count)
+                put(s, query + column, at,
+                    (found >> n & 1) && is_finite(high) ? key_of(high, row_at(s, at)) : NONE);
+        }
+    }
+};
+
+#if __CUDA_ARCH__ >= 800
 
 // Sixteen bytes on their way to the block's memory; zeros where there is nothing to be copied.
 void bring(u32 to, const u8 *from, bool there) {
@@ -22,23 +137,27 @@ void load_matrices(u32 (&to)[4], u32 from) {
                  : "r"(from));
 }
 
-#define MULTIPLY(Kind, shape)                                                                                        \
-    static void multiply(float (&c)[4], const u32 (&a)[4], u32 b0, u32 b1) {                                         \
+#define MULTIPLY(Of, kept, shape)                                                                                    \
+    using Sum = Of;                                                                                                  \
+    static void multiply(Sum (&c)[4], const u32 (&a)[4], u32 b0, u32 b1) {                                           \
         asm volatile("mma.sync.aligned." shape " {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"     \
-                     : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])                                                \
+                     : kept(c[0]), kept(c[1]), kept(c[2]), kept(c[3])                                                \
                      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));                                \
     }
 
 // In each, 32 bytes of rows and of queries lie as the unit takes them.
 struct TensorF16 {
-    MULTIPLY(F16, "m16n8k16.row.col.f32.f16.f16.f32")
+    MULTIPLY(float, "+f", "m16n8k16.row.col.f32.f16.f16.f32")
 };
 struct TensorBf16 {
-    MULTIPLY(Bf16, "m16n8k16.row.col.f32.bf16.bf16.f32")
+    MULTIPLY(float, "+f", "m16n8k16.row.col.f32.bf16.bf16.f32")
 };
 // The lower bits of singles are left out: the slack has room for that.
 struct TensorF32 {
-    MULTIPLY(F32, "m16n8k8.row.col.f32.tf32.tf32.f32")
+    MULTIPLY(float, "+f", "m16n8k8.row.col.f32.tf32.tf32.f32")
+};
+struct TensorInt8 {
+    MULTIPLY(i32, "+r", "m16n8k32.row.col.s32.s8.s8.s32")
 };
 
 // Where a unit lies in a tile: eight rows below each other are in eight different banks.
@@ -83,7 +202,7 @@ template <u32 WIDE, u32 STAGES> struct Fetch {
             there |= (at < looked ? 1u : 0u) << n;
         }
         const u32 query = tile % across * WIDE + line;
-        queries = s.queries + query * s.row_bytes + unit * 16;
+        queries = s.coded + query * s.row_bytes + unit * 16;
         queries_there = 0;
 #pragma unroll
         for (u32 n = 0; n < WIDE / STEP; n++)
@@ -118,78 +237,17 @@ template <u32 WIDE, u32 STAGES> struct Fetch {
     }
 };
 
-// What a tile's queries are bounded by, behind the stages: of this tile, and of the one that slower warps are still at.
-template <u32 WIDE> float2 *limits_at(u32 bytes, u32 turn) { return (float2 *)(stages + bytes) + turn % 2 * WIDE; }
-
-// Brings them. What was brought is seen behind the next barrier.
-template <u32 WIDE> void bring_limits(const Search &s, float2 *limits, u32 first) {
-    if (threadIdx.x < WIDE) {
-        const u32 number = first + threadIdx.x;
-        // Nothing is below a bound that is not a number.
-        limits[threadIdx.x] = number < s.queries_count
-                                  ? make_float2(s.each[number].own, s.each[number].bound)
-                                  : make_float2(0.0f, __uint_as_float(0x7fc00000u));
-    }
+// Whether every list is full, so that there is nothing that a sample could tell.
+bool all_full(const Search &s) {
+    bool full = true;
+    for (u32 query = threadIdx.x; query < s.queries_count; query += THREADS)
+        full = full && s.each[query].limit != NONE;
+    return __syncthreads_and(full);
 }
-
-// What bounds two rows, eight below each other, and which of their products make candidates.
-// Distances: (1 - slack) (x² + q²) - 2 q x. Products: - slack |q| |x| - q x.
-struct Judge {
-    u32 base, query, looked;
-    float size[2];
-    float less, times;
-
-    Judge(const Search &s, u32 first, u32 column) {
-        base = first;
-        query = column;
-        looked = looked_at(s);
-#pragma unroll
-        for (u32 h = 0; h < 2; h++) {
-            const u32 at = base + h * 8;
-            size[h] = at < looked ? s.sizes[row_at(s, at)] : __uint_as_float(0x7fc00000u);
-        }
-        less = s.distance ? 1.0f - s.slack : -s.slack;
-        times = s.distance ? -2.0f : -1.0f;
-    }
-    float low_of(const Search &s, float own, u32 h, float product, float &both) {
-        const float x = h ? size[1] : size[0];
-        both = s.distance ? x + own : x * own;
-        return fmaf(times, product, less * both);
-    }
-    // Sixteen products: of four times two queries, eight apart, and both rows. What is found is rare, and its code stands
-    // once: all of it for each product would be more than the caches of instructions hold.
-    void sixteen(const Search &s, const float2 *limits, u32 offset, const float (&products)[16]) {
-        u32 found = 0;
-#pragma unroll
-        for (u32 n = 0; n < 16; n++) {
-            const float2 limit = limits[offset + n / 4 * 8 + n % 2];
-            float both;
-            if (low_of(s, limit.x, n / 2 % 2, products[n], both) <= limit.y)
-                found |= 1u << n;
-        }
-        if (s.direct)
-            found = 0xffff;
-#pragma unroll 1
-        while (found) {
-            const u32 n = __ffs(found) - 1;
-            found &= found - 1;
-            float product = products[0];
-#pragma unroll
-            for (u32 k = 1; k < 16; k++)
-                product = n == k ? products[k] : product;
-            const u32 column = offset + n / 4 * 8 + n % 2, at = base + n / 2 % 2 * 8;
-            const float2 limit = limits[column];
-            float both;
-            const float low = low_of(s, limit.x, n / 2 % 2, product, both);
-            const float high = fmaf(2.0f * s.slack, both, low);
-            if (at < looked && query + column < s.queries_count)
-                put(s, query + column, at, low <= limit.y && is_finite(high) ? key_of(high, row_at(s, at)) : NONE);
-        }
-    }
-};
 
 // A thread block has TILE rows and 8 * 4 * ACROSS queries: each of 8 warps a half of the rows and a quarter of the queries.
 template <class Tensor, u32 ACROSS, u32 STAGES> void many(const Search &s) {
+    using Sum = typename Tensor::Sum;
     constexpr u32 WIDE = ACROSS * 32;
     constexpr u32 STAGE = (TILE + WIDE) * DEEP;
     Fetch<WIDE, STAGES> fetch(s);
@@ -199,14 +257,16 @@ template <class Tensor, u32 ACROSS, u32 STAGES> void many(const Search &s) {
 
     const u32 lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     const u32 half = warp / 4 * 64, quarter = warp % 4 * ACROSS * 8;
-    u32 stage = 0, turn = 0;
-    for (u32 tile = blockIdx.x; tile < fetch.tiles; tile += gridDim.x, turn++) {
-        float2 *limits = limits_at<WIDE>(STAGES * STAGE, turn);
-        bring_limits<WIDE>(s, limits, tile % fetch.across * WIDE);
-        float sums[4][ACROSS][4] = {};
+    u32 stage = 0;
+    for (u32 tile = blockIdx.x; tile < fetch.tiles; tile += gridDim.x) {
+        float *limits = (float *)(stages + STAGES * STAGE);
+        if (tile != blockIdx.x)
+            together<THREADS>(0);
+        bring_limits<WIDE, THREADS>(s, limits, tile % fetch.across * WIDE);
+        Sum sums[4][ACROSS][4] = {};
         for (u32 step = 0; step < fetch.steps; step++) {
             asm volatile("cp.async.wait_group %0;" ::"n"(STAGES - 2));
-            __syncthreads();
+            together<THREADS>(0);
             fetch.next(s);
             const u32 at = fetch.memory + stage * STAGE;
             stage = stage + 1 == STAGES ? 0 : stage + 1;
@@ -231,120 +291,30 @@ template <class Tensor, u32 ACROSS, u32 STAGES> void many(const Search &s) {
         }
 #pragma unroll
         for (u32 i = 0; i < 4; i++) {
-            Judge judge(s, tile / fetch.across * TILE + half + i * 16 + lane / 4, tile % fetch.across * WIDE);
+            const Judge<WIDE, THREADS> judge(s, tile / fetch.across * TILE + half + i * 16 + lane / 4,
+                                             tile % fetch.across * WIDE, limits);
 #pragma unroll
             for (u32 j = 0; j < ACROSS; j += 4) {
-                float products[16];
+                Sum products[16];
 #pragma unroll
                 for (u32 n = 0; n < 16; n++)
                     products[n] = sums[i][j + n / 4][n % 4];
-                judge.sixteen(s, limits, quarter + j * 8 + lane % 4 * 2, products);
+                judge.sixteen(s, quarter + j * 8 + lane % 4 * 2, products);
             }
         }
     }
     asm volatile("cp.async.wait_all;");
 }
 
-#ifdef __CUDA_ARCH_FEAT_SM90_ALL
-
-// Hopper's own way: a warpgroup multiplies 64 rows by 256 queries where they lie in the block's memory, and goes on
-// while it does.
-#define EIGHT(n)                                                                                                     \
-    "+f"(d[n]), "+f"(d[n + 1]), "+f"(d[n + 2]), "+f"(d[n + 3]), "+f"(d[n + 4]), "+f"(d[n + 5]), "+f"(d[n + 6]),       \
-        "+f"(d[n + 7])
-#define ALL_128                                                                                                      \
-    EIGHT(0), EIGHT(8), EIGHT(16), EIGHT(24), EIGHT(32), EIGHT(40), EIGHT(48), EIGHT(56), EIGHT(64), EIGHT(72),       \
-        EIGHT(80), EIGHT(88), EIGHT(96), EIGHT(104), EIGHT(112), EIGHT(120)
-#define GROUP_MULTIPLY(shape, flags)                                                                                 \
-    static void multiply(float (&d)[128], u64 a, u64 b, u32 more) {                                                  \
-        asm volatile("{ .reg .pred more; setp.ne.b32 more, %130, 0; wgmma.mma_async.sync.aligned." shape " {"          \
-                     LIST "}, %128, %129, more, 1, 1" flags "; }"                                                    \
-                     : ALL_128                                                                                       \
-                     : "l"(a), "l"(b), "r"(more));                                                                   \
+#define MANY_128(name, Tensor)                                                                                       \
+    extern "C" __global__ void __launch_bounds__(THREADS, 2) many_##name##_128(Search s) {                       \
+        if (s.stride == 0 || !all_full(s))                                                                           \
+            many<Tensor, 4, 3>(s);                                                                                   \
     }
-#define LIST                                                                                                         \
-    "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, " \
-    "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, " \
-    "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, " \
-    "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63, " \
-    "%64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, %79, " \
-    "%80, %81, %82, %83, %84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, %95, " \
-    "%96, %97, %98, %99, %100, %101, %102, %103, %104, %105, %106, %107, %108, %109, %110, %111, " \
-    "%112, %113, %114, %115, %116, %117, %118, %119, %120, %121, %122, %123, %124, %125, %126, %127"
-
-struct GroupF16 {
-    GROUP_MULTIPLY("m64n256k16.f32.f16.f16", ", 0, 0")
-};
-struct GroupBf16 {
-    GROUP_MULTIPLY("m64n256k16.f32.bf16.bf16", ", 0, 0")
-};
-struct GroupF32 {
-    GROUP_MULTIPLY("m64n256k8.f32.tf32.tf32", "")
-};
-
-// How a matrix lies: rows of 128 bytes, eight of them swizzled as `place` does, the next eight 1024 bytes further.
-u64 matrix(u32 at) { return (u64)((at & 0x3ffff) >> 4) | 1ull << 16 | 64ull << 32 | 1ull << 62; }
-
-template <class Group> void wide(const Search &s) {
-    constexpr u32 WIDE = 256, STAGES = 4;
-    constexpr u32 STAGE = (TILE + WIDE) * DEEP;
-    Fetch<WIDE, STAGES> fetch(s);
-    // A stage is filled when all have finished with it: that is known two steps after its use.
-    for (u32 n = 0; n < STAGES - 2; n++)
-        fetch.next(s);
-
-    const u32 lane = threadIdx.x % 32, group = threadIdx.x / 128, warp = threadIdx.x / 32 % 4;
-    u32 stage = 0, turn = 0;
-    for (u32 tile = blockIdx.x; tile < fetch.tiles; tile += gridDim.x, turn++) {
-        float2 *limits = limits_at<WIDE>(STAGES * STAGE, turn);
-        bring_limits<WIDE>(s, limits, tile % fetch.across * WIDE);
-        float d[128];
-        for (u32 step = 0; step < fetch.steps; step++) {
-            asm volatile("cp.async.wait_group %0;" ::"n"(STAGES - 3));
-            asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
-            __syncthreads();
-            const u32 at = fetch.memory + stage * STAGE;
-            stage = stage + 1 == STAGES ? 0 : stage + 1;
-            asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
-#pragma unroll
-            for (u32 part = 0; part < UNITS / 2; part++)
-                Group::multiply(d, matrix(at + group * 64 * DEEP + part * 32), matrix(at + TILE * DEEP + part * 32),
-                                step + part);
-            asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
-            fetch.next(s);
-            asm volatile("wgmma.wait_group.sync.aligned 1;" ::: "memory");
-        }
-        asm volatile("wgmma.wait_group.sync.aligned 0;" ::: "memory");
-        Judge judge(s, tile / fetch.across * TILE + group * 64 + warp * 16 + lane / 4, tile % fetch.across * WIDE);
-#pragma unroll
-        for (u32 j = 0; j < 32; j += 4) {
-            float products[16];
-#pragma unroll
-            for (u32 n = 0; n < 16; n++)
-                products[n] = d[j * 4 + n];
-            judge.sixteen(s, limits, j * 8 + lane % 4 * 2, products);
-        }
-    }
-    asm volatile("cp.async.wait_all;");
-}
-
-#define MANY(name, Tensor, Group)                                                                                    \
-    extern "C" __global__ void __launch_bounds__(THREADS, 2) many_##name##_128(Search s) { many<Tensor, 4, 3>(s); }   \
-    extern "C" __global__ void __launch_bounds__(THREADS, 1) many_##name##_256(Search s) { wide<Group>(s); }
-
-#else
-
-#define MANY(name, Tensor, Group)                                                                                    \
-    extern "C" __global__ void __launch_bounds__(THREADS, 2) many_##name##_128(Search s) { many<Tensor, 4, 3>(s); }   \
-    extern "C" __global__ void __launch_bounds__(THREADS, 1) many_##name##_256(Search s) { many<Tensor, 8, 4>(s); }
-
-#endif
 
 #else
 
 // The host does not launch these on a GPU that is older.
-#define MANY(name, Tensor, Group)                                                                                    \
-    extern "C" __global__ void many_##name##_128(Search) {}                                                          \
-    extern "C" __global__ void many_##name##_256(Search) {}
+#define MANY_128(name, Tensor) extern "C" __global__ void many_##name##_128(Search) {}
 
 #endif

@@ -36,11 +36,6 @@ pub struct NearestShape {
 }
 
 impl NearestShape {
-    /// How queries are stored: as the rows, but never scaled.
-    pub const fn query_number(&self) -> Number {
-        if self.number.scaled() { Number::F32 } else { self.number }
-    }
-
     /// One row.
     pub const fn row_bytes(&self) -> u64 {
         self.dimension as u64 * self.number.bits() / 8
@@ -56,9 +51,9 @@ impl NearestShape {
         if self.number.scaled() { self.rows as u64 * 4 } else { 0 }
     }
 
-    /// All queries, one after the other.
+    /// All queries, one after the other: singles, however rows are stored.
     pub const fn queries_bytes(&self) -> u64 {
-        self.dimension as u64 * self.query_number().bits() / 8 * self.queries as u64
+        self.dimension as u64 * 4 * self.queries as u64
     }
 
     /// A bit for each row, in whole words of 64: bit `r % 8` of byte `r / 8`.
@@ -86,7 +81,7 @@ pub struct Nearest<'r> {
     pub rows: Span<'r>,
     /// Their scales, exactly for [`Number::Int8`].
     pub scales: Option<Span<'r>>,
-    /// The queries.
+    /// The queries, as singles.
     pub queries: Span<'r>,
     /// Which rows may be found; all, where there is none.
     pub mask: Option<Span<'r>>,

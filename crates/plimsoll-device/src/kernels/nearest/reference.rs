@@ -53,7 +53,7 @@ impl NearestStored<'_> {
     /// A query's numbers.
     pub(super) fn query(&self, shape: &NearestShape, query: usize) -> Vec<f64> {
         let dimension = shape.dimension as usize;
-        let number = |at| f64::from(float(shape.query_number(), self.queries, at));
+        let number = |at| f64::from(float(Number::F32, self.queries, at));
         (query * dimension..(query + 1) * dimension).map(number).collect()
     }
 }

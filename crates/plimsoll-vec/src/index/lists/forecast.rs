@@ -134,6 +134,7 @@ pub(super) fn forecast(
         slots,
         peak: Bytes::new(taken.saturating_add(kept).saturating_add(stock.fixed)),
         lists: Some(probed),
+        device: None,
     })
 }
 

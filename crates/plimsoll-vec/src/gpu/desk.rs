@@ -1,0 +1,146 @@
+//! What a search works with on a device.
+
+use std::borrow::Cow;
+
+use plimsoll::Bytes;
+use plimsoll::pool::{Lease, LeaseError, NearestIn, Pool};
+use plimsoll_device::kernels::nearest::Key;
+use plimsoll_device::{Fence, Kernels, Stream};
+
+use super::GpuError;
+use super::settings::{FlatShape, STEP};
+use crate::code::{finite, normalize};
+use crate::neural::view;
+use crate::{Hit, Metric};
+
+/// Queries, their lists, and the memory that the device's kernels work in.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    shape: FlatShape,
+    queries: Lease,
+    lists: Lease,
+    room: Lease,
+    /// Queries of this pass, and places of a list.
+    count: usize,
+    k: usize,
+}
+
+/// Rows that lie one after the other.
+#[derive(Debug)]
+pub(crate) struct Look<'l> {
+    pub(crate) rows: (&'l mut Lease, u64),
+    pub(crate) scales: Option<(&'l mut Lease, u64)>,
+    pub(crate) mask: Option<(&'l mut Lease, u64)>,
+    pub(crate) count: u64,
+    /// The number of the first one.
+    pub(crate) first: u64,
+}
+
+impl Desk {
+    /// For as many of the queries at a time as there is room for, over no more rows at a time than these. Says how many
+    /// queries.
+    pub(crate) fn take(
+        pool: &Pool,
+        shape: FlatShape,
+        rows: impl Iterator<Item = u64> + Clone,
+        queries: usize,
+        k: usize,
+    ) -> Result<(Self, usize), GpuError> {
+        let mut at_once = queries.max(1);
+        loop {
+            match Self::exactly(pool, shape, rows.clone(), at_once, k) {
+                Err(GpuError::Lease(LeaseError::Refused { .. } | LeaseError::TooLarge { .. }))
+                    if at_once > 1 =>
+                {
+                    at_once = at_once.div_ceil(2);
+                }
+                desk => return Ok((desk?, at_once)),
+            }
+        }
+    }
+
+    fn exactly(
+        pool: &Pool,
+        shape: FlatShape,
+        rows: impl Iterator<Item = u64>,
+        count: usize,
+        k: usize,
+    ) -> Result<Self, GpuError> {
+        let kernels = kernels(pool)?;
+        let mut room = Bytes::ZERO;
+        for rows in rows {
+            room = room.max(kernels.nearest_desk(&shape.search(rows, count, k)?));
+        }
+        let one = shape.search(1, count, k)?;
+        let queries = pool.lease(Bytes::new(one.queries_bytes()))?;
+        let lists = pool.lease(Bytes::new(one.lists_bytes()))?;
+        Ok(Self { shape, queries, lists, room: pool.lease(room)?, count, k })
+    }
+
+    /// Puts queries there, and empties their lists.
+    pub(crate) fn begin(&mut self, stream: Stream, queries: &[f32]) -> Result<(), GpuError> {
+        self.count = queries.len() / self.shape.dimension;
+        self.queries.upload(stream, 0, view::bytes(queries))?;
+        self.lists.fill(stream, 0xff)?;
+        Ok(())
+    }
+
+    /// Rows are put into the lists that they belong in.
+    pub(crate) fn look(&mut self, stream: Stream, look: Look<'_>) -> Result<Option<Fence>, GpuError> {
+        let ask = NearestIn {
+            shape: self.shape.search(look.count, self.count, self.k)?,
+            rows: look.rows,
+            scales: look.scales,
+            queries: &mut self.queries,
+            mask: look.mask,
+            first: u32::try_from(look.first).unwrap_or(u32::MAX),
+            desk: &mut self.room,
+        };
+        Ok(self.lists.nearest_from(stream, ask)?)
+    }
+
+    /// Waits for the lists, and reads them.
+    pub(crate) fn read(&self, stream: Stream, into: &mut Vec<Vec<Hit>>) -> Result<(), GpuError> {
+        let mut bytes = vec![0; self.count * self.k * 8];
+        self.lists.download(stream, 0, &mut bytes)?;
+        let hit = |(score, row)| Hit { score, row: u64::from(row) };
+        let lists = bytes.chunks_exact(self.k * 8);
+        into.extend(lists.map(|list| Key::read(list).filter_map(Key::found).map(hit).collect()));
+        Ok(())
+    }
+}
+
+/// What a pool's device does.
+pub(crate) fn kernels(pool: &Pool) -> Result<&dyn Kernels, GpuError> {
+    let device = pool.device();
+    device.kernels().ok_or_else(|| GpuError::NoKernels { device: device.facts().name.clone() })
+}
+
+/// Queries as they are compared: of length one where directions are.
+pub(crate) fn ready(metric: Metric, dimension: usize, queries: &[f32]) -> Result<Cow<'_, [f32]>, GpuError> {
+    for (at, query) in queries.chunks_exact(dimension).enumerate() {
+        finite(at, query)?;
+    }
+    if metric != Metric::Cosine {
+        return Ok(Cow::Borrowed(queries));
+    }
+    let mut turned = queries.to_vec();
+    for query in turned.chunks_exact_mut(dimension) {
+        // A query of zeros has no direction, and every row is as near.
+        normalize(query);
+    }
+    Ok(Cow::Owned(turned))
+}
+
+/// What marks of so many rows take on the device: filled up to whole steps, so that every run has its part.
+pub(crate) fn mask_bytes(rows: u64) -> u64 {
+    (rows.div_ceil(64) * 8).next_multiple_of(STEP / 8)
+}
+
+/// Marks of who may be found, a bit a row, on the device.
+pub(crate) fn mask_on(pool: &Pool, stream: Stream, live: &[u64]) -> Result<Lease, GpuError> {
+    let bytes: Vec<u8> = live.iter().flat_map(|word| word.to_le_bytes()).collect();
+    let mut mask = pool.lease(Bytes::new(mask_bytes(live.len() as u64 * 64)))?;
+    mask.upload(stream, 0, &bytes)?;
+    Ok(mask)
+}

@@ -1,0 +1,17 @@
+//! An index that a device searches: its codes stay in the device's memory as far as its account has room, and the rest
+//! streams in from the disk, through memory of the host.
+//!
+//! | part | what |
+//! |---|---|
+//! | `on_device` | [`OnDevice`]: asked what a search would take, and for the search |
+//! | `forecast` | what it takes, known before. Pure |
+//! | `store` | codes on the device: those that stay, and the ring |
+//! | `pass` | one look at everything |
+
+mod forecast;
+mod on_device;
+mod pass;
+mod store;
+
+pub use forecast::DeviceShare;
+pub use on_device::OnDevice;

@@ -1,0 +1,206 @@
+//! An index with a device beside it.
+
+use std::time::{Duration, Instant};
+
+use plimsoll::holding::Streaming;
+use plimsoll::pool::Pool;
+use plimsoll::{Bytes, Place};
+use plimsoll_device::Facts;
+
+use super::super::answer::{Answer, Measured};
+use super::super::forecast::Question;
+use super::super::search::{Run, Search};
+use super::super::view::View;
+use super::super::{Forecast, Index, Shape, VecError};
+use super::forecast::{DeviceStock, HOST_SLOTS, Outlook, PIECE_BYTES};
+use super::pass::Pass;
+use super::store::Store;
+use crate::gpu::desk::{kernels, mask_bytes, ready};
+use crate::gpu::{FlatShape, GpuError};
+
+/// How long the ring waits for page-locked memory that others have.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// An index that a device searches.
+///
+/// # What it is not
+/// It is no other index: segments, deletes, filters and ids are those of the [`Index`] that it was made of, and so are
+/// answers, but for the last places of scores. Lists are not looked into by it: it looks at every row.
+///
+/// # Who owns what
+/// Codes that stay on the device are leases of the account that the index was opened with, at the device's place, and so
+/// is all that a search works in there. What does not stay streams in: from the disk into a ring of page-locked memory
+/// where the account has a share of that ([`Place::Pinned`]) and of the host's memory where not, and from there to the
+/// device, while what came before is searched.
+///
+/// # Formula
+/// On the device: what is kept; of a search two chunks (int8: four), `q · (4 · dimension + 8 k)`, a bit a row where some
+/// may not be found, and the kernels' [desk](plimsoll_device::Kernels::nearest_desk).
+///
+/// ```no_run
+/// # use plimsoll::{EngineAccount, Place};
+/// # use plimsoll_vec::index::{Index, Search};
+/// # fn find(account: &EngineAccount, queries: &[f32]) -> Result<(), plimsoll_vec::index::VecError> {
+/// let index = Index::open("index".as_ref(), account)?;
+/// let mut device = index.on_device(Place::Cuda(0))?;
+/// let answer = device.search(queries, &Search::nearest(10))?;
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct OnDevice<'i> {
+    index: &'i Index,
+    pool: Pool,
+    store: Store,
+    streaming: Streaming,
+    /// The ring is of the host's ordinary memory.
+    host_ring: bool,
+}
+
+impl Index {
+    /// The same index, searched by the device of a place that its account has a share of.
+    pub fn on_device(&self, place: Place) -> Result<OnDevice<'_>, VecError> {
+        let shape = self.shape();
+        let flat = flat(&shape);
+        flat.number()?;
+        flat.measure()?;
+        let account = self.budget().account();
+        let pool = account.scratch(place)?;
+        kernels(&pool)?;
+        // Page-locked memory belongs to CUDA.
+        let pinned = matches!(place, Place::Cuda(_)).then(|| account.scratch(Place::Pinned).ok()).flatten();
+        let streaming = match &pinned {
+            Some(pinned) => Streaming::pooled(pinned, "vectors", PATIENCE),
+            None => self.budget().streaming("vectors"),
+        };
+        let store = Store::new(&pool, shape.layout())?;
+        Ok(OnDevice {
+            index: self,
+            pool,
+            store,
+            streaming: streaming.slots(HOST_SLOTS).readers(2),
+            host_ring: pinned.is_none(),
+        })
+    }
+}
+
+/// The largest piece that stays.
+fn piece_most(streams: bool, facts: &Facts) -> u64 {
+    let most = facts.max_allocation.get();
+    if streams { most.min(PIECE_BYTES) } else { most }
+}
+
+/// What the kernels are told of vectors.
+fn flat(shape: &Shape) -> FlatShape {
+    let Shape { codec, metric, dimension, .. } = *shape;
+    FlatShape { codec, metric, dimension, rows: u32::MAX }
+}
+
+impl OnDevice<'_> {
+    /// Where it searches.
+    pub fn place(&self) -> Place {
+        self.pool.place()
+    }
+
+    /// What a search of so many queries would take.
+    pub fn forecast(&self, queries: usize, search: &Search) -> Result<Forecast, VecError> {
+        let view = self.index.view();
+        let question = Index::question(&view, queries, search)?;
+        self.forecast_of(&view, question, search.allow.is_some())
+    }
+
+    fn forecast_of(&self, view: &View, question: Question, filtered: bool) -> Result<Forecast, VecError> {
+        let shape = view.shape;
+        let rows = view.bases().last().copied().unwrap_or_default();
+        if rows >= u64::from(u32::MAX) {
+            return Err(GpuError::Rows { rows }.into());
+        }
+        let stock = self.stock(view, filtered);
+        let (flat, kernels) = (flat(&shape), kernels(&self.pool)?);
+        let desk = |rows: u64, queries: usize| {
+            let shape = flat.search(rows, queries, question.listed);
+            shape.map_or(0, |shape| kernels.nearest_desk(&shape).get())
+        };
+        Outlook { question, shape, stock: &stock, desk: &desk }.forecast()
+    }
+
+    fn stock(&self, view: &View, filtered: bool) -> DeviceStock {
+        let (budget, place) = (self.index.budget(), self.place());
+        let facts = self.pool.device().facts();
+        // What the pool has in reserve is free to this search. A device that does not take it back keeps it charged.
+        let _ = self.pool.trim(Bytes::ZERO);
+        let kept_bytes = self.store.bytes();
+        let there = budget.standing_at(place);
+        let masks = view.parts().filter(|(_, dead)| filtered || dead.count() > 0);
+        let host = budget.standing();
+        let backed = self.pool.stats().backed.get();
+        DeviceStock {
+            place,
+            segments: view.segments.iter().map(|(segment, _)| segment.codes().header().units).collect(),
+            kept_bytes,
+            mask_bytes: masks.map(|(part, _)| mask_bytes(part.rows()).next_multiple_of(256)).sum(),
+            room: there.room.saturating_add(backed),
+            limit: there.limit,
+            fixed: there.used().saturating_sub(backed),
+            most: facts.max_allocation.get(),
+            granule: facts.granule,
+            host_fixed: host.used(),
+            host_room: host.room,
+            host_limit: host.limit,
+            host_ring: self.host_ring,
+        }
+    }
+
+    /// The nearest of each query, as [`Index::search`] tells them.
+    pub fn search(&mut self, queries: &[f32], search: &Search) -> Result<Answer, VecError> {
+        let view = self.index.view();
+        let dimension = view.shape.dimension;
+        if !queries.len().is_multiple_of(dimension) {
+            return Err(VecError::Dimension { found: queries.len() % dimension, expected: dimension });
+        }
+        let question = Index::question(&view, queries.len() / dimension, search)?;
+        let forecast = self.forecast_of(&view, question, search.allow.is_some())?;
+        let began = Instant::now();
+        let (masks, _charge) = self.index.masks(&view, search.allow.as_deref())?;
+        let run = Run {
+            index: self.index,
+            view: &view,
+            parts: view.parts().map(|(part, _)| part).collect(),
+            bases: view.bases(),
+            masks,
+            threads: question.threads,
+            listed: question.listed,
+            candidates: question.candidates,
+        };
+        let mut answer = Answer {
+            k: search.k,
+            ids: Vec::new(),
+            distances: Vec::new(),
+            forecast,
+            measured: Measured { passes: forecast.passes, ..Measured::default() },
+        };
+        let streams = forecast.streamed > Bytes::ZERO;
+        self.store.plan(&view, forecast.kept.get(), piece_most(streams, self.pool.device().facts()))?;
+        let at_once = forecast.queries_a_pass.max(1);
+        // Queries as they are compared, their lists as they come, and hits.
+        let heap = at_once.saturating_mul(dimension * 8 + question.listed * (8 + 16)) as u64;
+        let _charge = self.index.budget().charge(heap)?;
+        for part in queries.chunks(at_once * dimension) {
+            let ready = ready(view.shape.metric, dimension, part)?;
+            let mut pass = Pass::new(&run, &self.pool, &mut self.store, &self.streaming, flat(&view.shape))?;
+            let found = pass.find(&ready, forecast.chunk_blocks, &mut answer.measured)?;
+            drop(pass);
+            run.tell(part, search, |query| found[query].clone(), &mut answer)?;
+        }
+        answer.measured.took = began.elapsed();
+        answer.measured.peak = self.index.budget().standing().peak;
+        answer.measured.device_peak = self.index.budget().standing_at(self.place()).peak;
+        Ok(answer)
+    }
+
+    /// Lets go of what it keeps on the device.
+    pub fn forget(&mut self) {
+        self.store.pieces.clear();
+        // As above.
+        let _ = self.pool.trim(Bytes::ZERO);
+    }
+}

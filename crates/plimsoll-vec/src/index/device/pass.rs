@@ -1,0 +1,197 @@
+//! One look at everything, by some queries.
+
+use std::sync::Arc;
+
+use plimsoll::Bytes;
+use plimsoll::holding::Streaming;
+use plimsoll::holding::streaming::Align;
+use plimsoll::pool::{Lease, Pool};
+use plimsoll_device::Stream;
+
+use super::super::VecError;
+use super::super::answer::Measured;
+use super::super::search::Run;
+use super::super::view::Part;
+use super::store::{Rows, Slot, Store};
+use crate::gpu::FlatShape;
+use crate::gpu::desk::{Desk, Look, mask_on};
+use crate::{BLOCK_ROWS, Hit};
+
+const ROWS: u64 = BLOCK_ROWS as u64;
+
+/// What a pass works with.
+pub(super) struct Pass<'p> {
+    run: &'p Run<'p>,
+    pool: &'p Pool,
+    store: &'p mut Store,
+    streaming: &'p Streaming,
+    flat: FlatShape,
+    /// Of each part that not all rows of may be found.
+    masks: Vec<Option<Lease>>,
+    searches: Stream,
+    block_bytes: usize,
+}
+
+impl<'p> Pass<'p> {
+    pub(super) fn new(
+        run: &'p Run<'p>,
+        pool: &'p Pool,
+        store: &'p mut Store,
+        streaming: &'p Streaming,
+        flat: FlatShape,
+    ) -> Result<Self, VecError> {
+        let searches = pool.device().stream().map_err(crate::gpu::GpuError::from)?;
+        let mask =
+            |mask: &Option<Vec<u64>>| mask.as_ref().map(|live| mask_on(pool, searches, live)).transpose();
+        let masks = run.masks.iter().map(mask).collect::<Result<_, _>>()?;
+        let block_bytes = run.view.shape.layout().block_bytes();
+        Ok(Self { run, pool, store, streaming, flat, masks, searches, block_bytes })
+    }
+
+    /// What is nearest to each of these queries.
+    pub(super) fn find(
+        &mut self,
+        queries: &[f32],
+        chunk: u64,
+        measured: &mut Measured,
+    ) -> Result<Vec<Vec<Hit>>, VecError> {
+        let longest = self.store.pieces.iter().map(|piece| piece.blocks).max().unwrap_or_default();
+        let rows = [chunk * ROWS, longest.max(1) * ROWS].into_iter();
+        let count = queries.len() / self.flat.dimension;
+        let (mut desk, at_once) = Desk::take(self.pool, self.flat, rows, count, self.run.listed)?;
+        let mut slots = self.store.ring(chunk)?;
+        let mut found = Vec::with_capacity(count);
+        for part in queries.chunks(at_once * self.flat.dimension) {
+            desk.begin(self.searches, part)?;
+            self.segments(&mut desk, &mut slots, chunk, measured)?;
+            self.young(&mut desk, &mut slots, chunk)?;
+            desk.read(self.searches, &mut found)?;
+        }
+        Ok(found)
+    }
+
+    /// What is on the disk: what stays on the device, which is brought there first where it is not, and what streams in.
+    fn segments(
+        &mut self,
+        desk: &mut Desk,
+        slots: &mut [Slot],
+        chunk: u64,
+        measured: &mut Measured,
+    ) -> Result<(), VecError> {
+        let run = self.run;
+        for (place, (segment, _)) in run.view.segments.iter().enumerate() {
+            let (pieces, kept) = self.store.of(segment.number());
+            for at in pieces {
+                self.load(place, at, &mut slots[0], chunk, measured)?;
+                let mut piece = self.store.pieces.swap_remove(at);
+                let looked = self.look(desk, place, piece.first, piece.blocks, &mut piece.rows);
+                self.store.pieces.push(piece);
+                let last = self.store.pieces.len() - 1;
+                self.store.pieces.swap(at, last);
+                looked?;
+            }
+            let mut turn = 0;
+            let units = segment.codes().header().units;
+            self.stream(place, kept..units, chunk, measured, |pass, first, blocks| {
+                let slot = &mut slots[turn % slots.len()];
+                turn += 1;
+                pass.search_in(desk, slot, place, first, blocks)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Brings what is missing of a piece.
+    fn load(
+        &mut self,
+        place: usize,
+        at: usize,
+        slot: &mut Slot,
+        chunk: u64,
+        measured: &mut Measured,
+    ) -> Result<(), VecError> {
+        let piece = &self.store.pieces[at];
+        let missing = piece.first + piece.filled..piece.first + piece.blocks;
+        self.stream(place, missing, chunk, measured, |pass, _, blocks| {
+            Ok(pass.store.extend(at, slot, blocks)?)
+        })
+    }
+
+    /// Blocks of a segment as they come from the disk, each checked.
+    fn stream(
+        &mut self,
+        place: usize,
+        blocks: std::ops::Range<u64>,
+        chunk: u64,
+        measured: &mut Measured,
+        mut take: impl FnMut(&mut Self, u64, &[u8]) -> Result<(), VecError>,
+    ) -> Result<(), VecError> {
+        if blocks.is_empty() {
+            return Ok(());
+        }
+        let column = self.run.view.segments[place].0.codes();
+        let (first, unit) = (blocks.start, self.block_bytes as u64);
+        let feed = self.streaming.source(Arc::new(column.units(blocks)))?;
+        for chunk in feed.chunks(Bytes::new(chunk * unit), Align::Bytes(unit)) {
+            let chunk = chunk?;
+            let at = first + chunk.offset() / unit;
+            column.check(at, &chunk)?;
+            measured.read += chunk.bytes();
+            take(self, at, &chunk)?;
+        }
+        Ok(())
+    }
+
+    /// What is in memory only.
+    fn young(&mut self, desk: &mut Desk, slots: &mut [Slot], chunk: u64) -> Result<(), VecError> {
+        let run = self.run;
+        let chunk_bytes = usize::try_from(chunk).unwrap_or(usize::MAX).saturating_mul(self.block_bytes);
+        let mut turn = 0;
+        for (place, part) in run.parts.iter().enumerate() {
+            let Part::Young(batch) = part else { continue };
+            for (blocks, first) in batch.blocks.chunks(chunk_bytes).zip((0..).step_by(index(chunk))) {
+                let slot = &mut slots[turn % slots.len()];
+                turn += 1;
+                self.search_in(desk, slot, place, first, blocks)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Blocks go by way of a slot, and are searched there.
+    fn search_in(
+        &mut self,
+        desk: &mut Desk,
+        slot: &mut Slot,
+        place: usize,
+        first: u64,
+        blocks: &[u8],
+    ) -> Result<(), VecError> {
+        self.store.fill(slot, blocks)?;
+        let count = (blocks.len() / self.block_bytes) as u64;
+        slot.searched = self.look(desk, place, first, count, &mut slot.rows)?;
+        Ok(())
+    }
+
+    fn look(
+        &mut self,
+        desk: &mut Desk,
+        place: usize,
+        first: u64,
+        blocks: u64,
+        rows: &mut Rows,
+    ) -> Result<Option<plimsoll_device::Fence>, VecError> {
+        let run = self.run;
+        let all = run.parts.get(place).map_or(0, Part::rows);
+        let count = all.saturating_sub(first * ROWS).min(blocks * ROWS);
+        let mask = self.masks[place].as_mut().map(|mask| (mask, first * ROWS / 8));
+        let scales = rows.scales.as_mut().map(|scales| (scales, 0));
+        let first = run.bases[place] + first * ROWS;
+        let look = Look { rows: (&mut rows.numbers, 0), scales, mask, count, first };
+        Ok(desk.look(self.searches, look)?)
+    }
+}
+
+fn index(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,243 @@
+//! An index that a device searches (the simulated one): the host's answers, whatever stays there and whatever streams.
+#![allow(clippy::unwrap_used, reason = "in a test, a panic says what went wrong")]
+
+mod bed;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bed::{account, npy, vectors};
+use plimsoll::ledger::{AccountSettings, LedgerSettings, LineSettings};
+use plimsoll::{Bytes, Engine, EngineAccount, Place};
+use plimsoll_device::{Device, DeviceError, HostDevice, HostSettings, SimDevice, SimSettings};
+use plimsoll_vec::gpu::GpuError;
+use plimsoll_vec::index::{Answer, Index, Search, Shape, VecError};
+use plimsoll_vec::{Codec, Metric};
+
+const DIMENSION: usize = 24;
+const DEVICE: Place = Place::Sim(0);
+
+fn shape(codec: Codec, metric: Metric) -> Shape {
+    Shape { dimension: DIMENSION, metric, codec, originals: codec != Codec::F32, lists: None }
+}
+
+struct Machine {
+    account: EngineAccount,
+    device: Arc<SimDevice>,
+}
+
+/// A machine with so much memory of its own, and so much on a device.
+fn machine(host: Bytes, there: Bytes) -> Machine {
+    let settings = SimSettings { place: DEVICE, granule: 4096, ..SimSettings::default() };
+    let device = Arc::new(SimDevice::new(settings).unwrap());
+    let account = AccountSettings::new("vec").share(Place::Host, Bytes::ZERO, host);
+    let plan = LedgerSettings {
+        places: vec![LineSettings::new(Place::Host, host), LineSettings::new(DEVICE, there)],
+        accounts: vec![account.share(DEVICE, Bytes::ZERO, there)],
+    };
+    let own: Arc<dyn Device> = Arc::new(HostDevice::open(HostSettings::default()).unwrap());
+    let devices = vec![own, Arc::clone(&device) as Arc<dyn Device>];
+    let account = Engine::with(&plan, devices).unwrap().account("vec").unwrap();
+    Machine { account, device }
+}
+
+/// Two segments, some of whose rows are dead, and what is young.
+fn made(home: &Path, shape: Shape) {
+    let folder = tempfile::tempdir().unwrap();
+    let (one, two) = (vectors(1, 3000 * DIMENSION), vectors(2, 700 * DIMENSION));
+    let index = Index::create(home, shape, &account(Bytes::mib(64))).unwrap();
+    index.build(&npy(folder.path(), "one.npy", &one, DIMENSION), None, |_| {}).unwrap();
+    index.build(&npy(folder.path(), "two.npy", &two, DIMENSION), None, |_| {}).unwrap();
+    index.add(&vectors(3, 200 * DIMENSION), None).unwrap();
+    let gone: Vec<u64> = (0..3900).filter(|id| id % 7 == 3).collect();
+    index.delete(&gone).unwrap();
+}
+
+fn scores(answer: &Answer) -> Vec<(u64, u32)> {
+    answer.ids.iter().zip(&answer.distances).map(|(id, far)| (*id, far.to_bits())).collect()
+}
+
+/// Ids are the same, but for near ties, and so are distances.
+fn near(found: &Answer, wanted: &Answer, room: f32, what: &str) {
+    assert_eq!(found.ids.len(), wanted.ids.len());
+    for (at, (found_far, far)) in found.distances.iter().zip(&wanted.distances).enumerate() {
+        assert!((found_far - far).abs() <= room, "{what}, place {at}: {found_far} and {far}");
+    }
+    let same = found.ids.iter().zip(&wanted.ids).filter(|(one, other)| one == other).count();
+    assert!(same * 100 >= found.ids.len() * if room > 1e-3 { 80 } else { 99 }, "{what}: {same} the same");
+}
+
+#[test]
+fn a_device_answers_as_the_host_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let queries = vectors(9, 12 * DIMENSION);
+    for (codec, metric) in [
+        (Codec::F32, Metric::L2),
+        (Codec::F32, Metric::Ip),
+        (Codec::F16, Metric::Cosine),
+        (Codec::Bf16, Metric::L2),
+        (Codec::Int8, Metric::L2),
+        (Codec::Int8, Metric::Cosine),
+    ] {
+        let what = format!("{codec} {metric}");
+        let home = folder.path().join(&what);
+        made(&home, shape(codec, metric));
+        let machine = machine(Bytes::mib(32), Bytes::mib(32));
+        let index = Index::open(&home, &machine.account).unwrap();
+        let mut device = index.on_device(DEVICE).unwrap();
+        // The host rounds queries to levels, and a device does not.
+        let room = if codec == Codec::Int8 { 0.3 } else { 2e-5 };
+        let allow = Some((0..3900).filter(|id| id % 3 == 0 && id / 1000 != 1).collect::<Vec<u64>>());
+        for allow in [None, allow] {
+            let search = Search { allow: allow.clone(), ..Search::nearest(10) };
+            let (found, wanted) =
+                (device.search(&queries, &search).unwrap(), index.search(&queries, &search).unwrap());
+            near(&found, &wanted, room, &what);
+            let may = |id: &u64| id % 7 != 3 && allow.as_ref().is_none_or(|allow| allow.contains(id));
+            assert!(found.ids.iter().all(may), "{what}: one that may not be found");
+        }
+        let again = Search { again: 4, ..Search::nearest(10) };
+        let (found, wanted) =
+            (device.search(&queries, &again).unwrap(), index.search(&queries, &again).unwrap());
+        assert_eq!(scores(&found), scores(&wanted), "{what}, looked at again");
+        assert!(codec == Codec::F32 || found.measured.again > Bytes::ZERO);
+    }
+}
+
+#[test]
+fn what_streams_to_a_device_is_found_as_what_stays_to_the_bit_and_within_the_forecast() {
+    let folder = tempfile::tempdir().unwrap();
+    let queries = vectors(8, 24 * DIMENSION);
+    for codec in [Codec::F32, Codec::Int8] {
+        let home = folder.path().join(codec.name());
+        made(&home, shape(codec, Metric::L2));
+        let search = Search::nearest(60);
+        let roomy = machine(Bytes::mib(32), Bytes::mib(32));
+        let index = Index::open(&home, &roomy.account).unwrap();
+        let mut stays = index.on_device(DEVICE).unwrap();
+        let whole = stays.search(&queries, &search).unwrap();
+        assert_eq!((whole.forecast.passes, whole.measured.read), (0, whole.forecast.kept), "{codec}");
+        let second = stays.search(&queries, &search).unwrap();
+        assert_eq!((second.measured.read, second.forecast.read), (Bytes::ZERO, Bytes::ZERO), "{codec}");
+        assert_eq!(scores(&second), scores(&whole));
+
+        let (mut streamed, mut parted) = (0, 0);
+        for kib in [300, 200, 100, 64, 52, 48, 44, 36, 34] {
+            let budget = Bytes::kib(kib);
+            let small = machine(Bytes::mib(32), budget);
+            let index = Index::open(&home, &small.account).unwrap();
+            let mut device = index.on_device(DEVICE).unwrap();
+            for turn in 0..2 {
+                let forecast = match device.forecast(24, &search) {
+                    Err(VecError::Budget { needed, .. }) if needed > budget => continue,
+                    forecast => forecast.unwrap(),
+                };
+                let answer = device.search(&queries, &search).unwrap();
+                let what = format!("{codec} in {budget}, turn {turn}: {forecast:?} {:?}", answer.measured);
+                assert_eq!(forecast, answer.forecast, "{what}");
+                assert_eq!(scores(&answer), scores(&whole), "{what}");
+                let share = forecast.device.unwrap();
+                assert!(share.peak <= budget && answer.measured.device_peak <= budget, "{what}");
+                assert_eq!(answer.measured.read, forecast.read, "{what}");
+                streamed += u32::from(forecast.streamed > Bytes::ZERO);
+                parted += u32::from(forecast.queries_a_pass < 24);
+            }
+            drop(device);
+            let pool = small.account.scratch(DEVICE).unwrap();
+            pool.settle().unwrap();
+            assert_eq!(pool.stats().live, Bytes::ZERO, "nothing is left behind");
+        }
+        assert!(streamed >= 6 && parted >= 1, "{codec}: {streamed} streamed, {parted} in parts");
+    }
+}
+
+#[test]
+fn lists_are_passed_over_and_everything_is_looked_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().join("index");
+    let lists = Some("16".parse().unwrap());
+    made(&home, Shape { lists, ..shape(Codec::F32, Metric::L2) });
+    let machine = machine(Bytes::mib(32), Bytes::mib(32));
+    let index = Index::open(&home, &machine.account).unwrap();
+    let queries = vectors(7, 10 * DIMENSION);
+    let found = index.on_device(DEVICE).unwrap().search(&queries, &Search::nearest(10)).unwrap();
+    let all = Search { probe: plimsoll_vec::index::Probe::Recall(1.0), ..Search::nearest(10) };
+    near(&found, &index.search(&queries, &all).unwrap(), 2e-5, "lists");
+}
+
+#[test]
+fn what_a_device_cannot_do_is_refused_with_what_would_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().join("int4");
+    made(&home, shape(Codec::Int4, Metric::L2));
+    let roomy = machine(Bytes::mib(32), Bytes::mib(32));
+    let index = Index::open(&home, &roomy.account).unwrap();
+    let refused = index.on_device(DEVICE).unwrap_err();
+    assert!(matches!(refused, VecError::Device(GpuError::Codec { codec: Codec::Int4 })), "{refused}");
+    assert!(refused.to_string().contains("f32, f16, bf16 or int8"), "{refused}");
+
+    let home = folder.path().join("f32");
+    made(&home, shape(Codec::F32, Metric::L2));
+    let index = Index::open(&home, &roomy.account).unwrap();
+    assert!(matches!(index.on_device(Place::Cuda(3)), Err(VecError::Engine(_))), "no share of it");
+    let queries = vectors(6, 3 * DIMENSION);
+    let mut device = index.on_device(DEVICE).unwrap();
+    assert!(matches!(
+        device.search(&queries[1..], &Search::nearest(1)),
+        Err(VecError::Dimension { found: 23, .. })
+    ));
+    let odd = [f32::NAN; DIMENSION];
+    assert!(device.search(&odd, &Search::nearest(1)).unwrap_err().to_string().contains("is NaN"));
+    device.search(&queries, &Search::nearest(1)).unwrap();
+
+    for (host, there, why) in [(32 << 20, 10 << 10, "device's memory"), (2 << 20, 32 << 20, "")] {
+        let small = machine(Bytes::new(host), Bytes::new(there));
+        let index = Index::open(&home, &small.account).unwrap();
+        let mut device = index.on_device(DEVICE).unwrap();
+        match device.search(&queries, &Search::nearest(1)) {
+            Err(VecError::Budget { needed, .. }) => {
+                let said = device.search(&queries, &Search::nearest(1)).unwrap_err().to_string();
+                assert!(!why.is_empty() && said.contains(why), "{said}");
+                let enough = machine(Bytes::new(host), needed);
+                let index = Index::open(&home, &enough.account).unwrap();
+                index.on_device(DEVICE).unwrap().search(&queries, &Search::nearest(1)).unwrap();
+            }
+            answer => assert!(why.is_empty() && answer.is_ok(), "{answer:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_device_that_is_lost_or_a_file_that_is_damaged_says_so_and_nothing_stays_charged() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().join("index");
+    made(&home, shape(Codec::F16, Metric::L2));
+    let queries = vectors(5, 2 * DIMENSION);
+    let small = machine(Bytes::mib(32), Bytes::kib(256));
+    let index = Index::open(&home, &small.account).unwrap();
+    let mut device = index.on_device(DEVICE).unwrap();
+    device.search(&queries, &Search::nearest(3)).unwrap();
+    small.device.lose();
+    let lost = device.search(&queries, &Search::nearest(3)).unwrap_err();
+    assert!(lost.to_string().to_lowercase().contains("lost"), "{lost}");
+    let is_lost = |error: &DeviceError| matches!(error, DeviceError::Lost { .. });
+    if let VecError::Device(GpuError::Device(error)) = &lost {
+        assert!(is_lost(error), "{lost}");
+    }
+    drop(device);
+    drop(index);
+
+    let codes = std::fs::read_dir(&home).unwrap().flatten().map(|entry| entry.path());
+    let codes = codes.filter(|path| path.extension().is_some_and(|end| end == "codes")).max().unwrap();
+    let mut bytes = std::fs::read(&codes).unwrap();
+    let at = 4096 + 64 * 2 * DIMENSION + 17;
+    bytes[at] ^= 1;
+    std::fs::write(&codes, bytes).unwrap();
+    let roomy = machine(Bytes::mib(32), Bytes::mib(32));
+    let index = Index::open(&home, &roomy.account).unwrap();
+    let mut device = index.on_device(DEVICE).unwrap();
+    for _ in 0..2 {
+        let damaged = device.search(&queries, &Search::nearest(3)).unwrap_err();
+        assert!(damaged.to_string().contains("damaged in unit 1"), "{damaged}");
+    }
+}
