@@ -265,3 +265,38 @@ fn names(folder: &str) -> Vec<String> {
     names.sort();
     names
 }
+
+#[test]
+fn a_bench_of_lists_leaves_its_vectors_for_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let (left, within) = (folder.path().join("left"), folder.path().join("within"));
+    std::fs::create_dir(&within).unwrap();
+    let rows = json(&[
+        "vec",
+        "bench",
+        "--quick",
+        "--rows",
+        "10000",
+        "--dimension",
+        "16",
+        "--only",
+        "lists",
+        "--lists",
+        "16",
+        "--within",
+        within.to_str().unwrap(),
+        "--leave",
+        left.to_str().unwrap(),
+    ]);
+    let works: Vec<&str> = rows.as_array().unwrap().iter().map(|row| row["work"].as_str().unwrap()).collect();
+    let (exact, lists): (Vec<&str>, Vec<&str>) = works.iter().partition(|work| work.starts_with("f32, "));
+    assert_eq!(exact, ["f32, one query", "f32, batch 100"], "what others are compared with");
+    assert!(lists.len() > 3 && lists.iter().all(|work| work.starts_with("ivf ")), "{lists:?}");
+    for (name, rows) in [("base.npy", 10_000), ("queries.npy", 100)] {
+        let head = npy_head("<f4", rows, 16);
+        let found = std::fs::read(left.join(name)).unwrap();
+        assert!(found.starts_with(&head), "{name}");
+        assert_eq!(found.len() as u64, head.len() as u64 + rows * 16 * 4, "{name}");
+    }
+    assert_eq!(std::fs::read_dir(&within).unwrap().count(), 0, "the index is gone");
+}
