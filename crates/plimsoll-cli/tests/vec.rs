@@ -333,6 +333,19 @@ fn compacting_does_what_it_said_and_outlives_kill_9() {
         let _ = child.wait().unwrap();
         assert_eq!(answers(), before, "turn {turn}");
     }
+    // A disk that takes no more: files may have 100 KiB here, and the signal that says so is passed over.
+    if json(&["vec", "info", home])["dead"] != 0 {
+        let there = names(home);
+        let full = Command::new("sh")
+            .args(["-c", "trap '' XFSZ; ulimit -f 200; exec \"$0\" vec compact \"$1\""])
+            .args([env!("CARGO_BIN_EXE_plimsoll"), home])
+            .output()
+            .unwrap();
+        let text = words(&full.stderr);
+        assert_eq!(full.status.code(), Some(1), "{text}");
+        assert!(text.contains("could not be written") && text.contains("as it was before"), "{text}");
+        assert_eq!((answers(), names(home)), (before.clone(), there), "nothing is left of it");
+    }
     let dry = json(&["vec", "compact", home, "--dry-run"])["predicted"].clone();
     let report = json(&["vec", "compact", home, "--memory", "8MiB"]);
     assert_eq!(dry.is_null(), report["predicted"].is_null(), "done unless a turn was quick enough");
@@ -356,4 +369,39 @@ fn names(folder: &str) -> Vec<String> {
     let mut names: Vec<String> = entries.map(|entry| entry.file_name().into_string().unwrap()).collect();
     names.sort();
     names
+}
+
+#[test]
+fn a_bench_of_lists_leaves_its_vectors_for_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let (left, within) = (folder.path().join("left"), folder.path().join("within"));
+    std::fs::create_dir(&within).unwrap();
+    let rows = json(&[
+        "vec",
+        "bench",
+        "--quick",
+        "--rows",
+        "10000",
+        "--dimension",
+        "16",
+        "--only",
+        "lists",
+        "--lists",
+        "16",
+        "--within",
+        within.to_str().unwrap(),
+        "--leave",
+        left.to_str().unwrap(),
+    ]);
+    let works: Vec<&str> = rows.as_array().unwrap().iter().map(|row| row["work"].as_str().unwrap()).collect();
+    let (exact, lists): (Vec<&str>, Vec<&str>) = works.iter().partition(|work| work.starts_with("f32, "));
+    assert_eq!(exact, ["f32, one query", "f32, batch 100"], "what others are compared with");
+    assert!(lists.len() > 3 && lists.iter().all(|work| work.starts_with("ivf ")), "{lists:?}");
+    for (name, rows) in [("base.npy", 10_000), ("queries.npy", 100)] {
+        let head = npy_head("<f4", rows, 16);
+        let found = std::fs::read(left.join(name)).unwrap();
+        assert!(found.starts_with(&head), "{name}");
+        assert_eq!(found.len() as u64, head.len() as u64 + rows * 16 * 4, "{name}");
+    }
+    assert_eq!(std::fs::read_dir(&within).unwrap().count(), 0, "the index is gone");
 }

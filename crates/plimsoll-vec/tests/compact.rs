@@ -124,6 +124,30 @@ fn ids_that_are_a_run_again_take_no_room() {
 }
 
 #[test]
+fn rows_outside_of_lists_are_put_together_and_stay_outside() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().join("index");
+    let index = Index::create(&home, shape(Codec::Int8, Some(Lists::Count(12))), &account(MEMORY)).unwrap();
+    // There are no lists before the first build.
+    for seed in [5, 6] {
+        index.add(&vectors(seed, 200 * DIMENSION), None).unwrap();
+        index.publish().unwrap();
+    }
+    for seed in [7, 8] {
+        let file = npy(folder.path(), "rows.npy", &vectors(seed, 1000 * DIMENSION), DIMENSION);
+        index.build(&file, None, |_| {}).unwrap();
+    }
+    index.delete(&(0..2400).step_by(5).collect::<Vec<u64>>()).unwrap();
+    let few = Search { probe: Probe::Lists(3), ..Search::nearest(10) };
+    let before = (answers(&index, &all(3)), answers(&index, &few));
+    let report = index.compact(|_| {}).unwrap();
+    assert_eq!((report.before, report.after), (4, 2));
+    let facts = index.facts();
+    assert_eq!((facts.dead, facts.vectors, facts.lists.unwrap().outside), (0, 1920, 320));
+    assert_eq!((answers(&index, &all(3)), answers(&index, &few)), before);
+}
+
+#[test]
 fn it_stays_within_a_small_budget_or_says_what_would_do() {
     for lists in [None, Some(Lists::Count(16))] {
         let folder = tempfile::tempdir().unwrap();
