@@ -52,8 +52,8 @@ impl Tables {
             offset += least;
             widest = widest.max(most - least);
         });
-        let step = widest / f64::from(ENTRY_MOST);
-        let turn = if step > 0.0 { 1.0 / step } else { 0.0 };
+        let each = widest / f64::from(ENTRY_MOST);
+        let turn = if each > 0.0 { 1.0 / each } else { 0.0 };
         let table = &mut self.bytes.of_mut::<u8>()[query * stride(self.groups)..];
         let table = table.as_chunks_mut::<WORDS>().0;
         // Made a second time rather than kept: they take eight times what tables do.
@@ -66,9 +66,9 @@ impl Tables {
         });
         let square: f64 = shaped.iter().map(|x| held(*x) * held(*x)).sum();
         self.steps[query] = if self.distance {
-            Step { base: square, offset: offset * 2.0, step: step * 2.0 }
+            Step { base: square, offset: offset * 2.0, each: each * 2.0 }
         } else {
-            Step { base: 0.0, offset, step }
+            Step { base: 0.0, offset, each }
         };
     }
 
@@ -96,7 +96,7 @@ impl Tables {
     #[cfg(test)]
     #[expect(clippy::cast_precision_loss, reason = "at most 32,768")]
     pub(crate) fn slack(&self, query: usize) -> f64 {
-        self.groups as f64 * self.steps[query].step / 2.0
+        self.groups as f64 * self.steps[query].each / 2.0
     }
 
     fn tables(&self, first: usize, count: usize) -> &[u8] {

@@ -442,6 +442,39 @@ fn sums_that_pass_sixteen_bits_are_whole_too() {
     assert!(lists.windows(2).all(|pair| pair[0] == pair[1]));
 }
 
+#[test]
+fn words_that_fall_short_and_lengths_are_made_up_for() {
+    let (dimension, rows) = (64, 100);
+    let mut vectors = numbers(61, rows * dimension);
+    for (row, vector) in vectors.chunks_mut(dimension).enumerate() {
+        vector.iter_mut().for_each(|x| *x *= 0.1 + row as f32 * 0.3);
+    }
+    for codec in [Codec::Pq2, Codec::Pq4, Codec::Pq8] {
+        for metric in [Metric::Cosine, Metric::Ip, Metric::L2] {
+            let blocks = blocks(codec, metric, dimension, &vectors);
+            let queries = on(Path::best(), codec, metric, dimension, &vectors).unwrap();
+            let Form::Tables(tables) = queries.form() else { panic!("{codec} has tables") };
+            let tops = find(&queries, &blocks, rows, None, rows);
+            for (row, vector) in vectors.chunks(dimension).enumerate() {
+                let square: f64 = vector.iter().map(|x| f64::from(*x).powi(2)).sum();
+                // A distance has the product twice.
+                let (size, own, times) = match metric {
+                    Metric::Cosine => (1.0, -1.0, 1.0),
+                    Metric::Ip => (square, -square, 1.0),
+                    _ => (square, 0.0, 2.0),
+                };
+                let hit = tops.hits(row).into_iter().find(|hit| hit.row == row as u64).unwrap();
+                let block = block(&blocks, queries.layout(), row);
+                let gain = crate::code::gain_at(queries.layout(), block.upper, row % BLOCK_ROWS);
+                let slack = tables.slack(row) * gain.factor() + size * 0.005;
+                // Words alone would tell a product an eighth to two thirds short.
+                assert!(slack < size * times * 0.1, "{codec} {metric}: {slack} of {size}");
+                assert!((f64::from(hit.score) - own).abs() <= slack, "{codec} {metric} {row}: {hit:?}");
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]

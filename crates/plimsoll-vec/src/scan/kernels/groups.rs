@@ -81,7 +81,7 @@ pub(crate) struct Step {
     /// The product with a row whose words all add least, its sign turned; of distances twice.
     pub offset: f64,
     /// From sum to sum.
-    pub step: f64,
+    pub each: f64,
 }
 
 impl Step {
@@ -89,13 +89,13 @@ impl Step {
     #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "a score is a single; what is larger is infinite")]
     pub(crate) fn score(&self, sum: u32, factor: f64, square: f64) -> f32 {
-        ((self.offset + self.step * f64::from(sum)) * factor + (self.base + square)) as f32 + 0.0
+        ((self.offset + self.each * f64::from(sum)) * factor + (self.base + square)) as f32 + 0.0
     }
 
     /// No row of a block whose least sum is this has a score below. Each operation keeps the order of what goes into it, so
     /// the bound holds to the bit.
     pub(crate) fn bound(&self, least: u32, reach: &Reach) -> f32 {
-        let product = self.offset + self.step * f64::from(least);
+        let product = self.offset + self.each * f64::from(least);
         let factor = reach.factors[usize::from(product < 0.0)];
         self.score(least, factor, reach.square)
     }
