@@ -16,6 +16,7 @@ pub mod device;
 pub mod draw;
 mod error;
 pub mod health;
+mod heap;
 pub mod kv;
 pub mod machine;
 pub mod plan;

@@ -60,7 +60,7 @@ fn a_build_and_a_search_stay_within_their_memory_as_seen_from_outside() {
     let rows = vectors(folder.path(), "rows.npy", ROWS);
     let queries = vectors(folder.path(), "queries.npy", 50);
     let (rows, queries) = (rows.to_str().unwrap(), queries.to_str().unwrap());
-    let memory = MEMORY.to_string();
+    let memory = format!("{MEMORY}B");
     for (codec, lists) in [("f32", None), ("planes", None), ("int8", Some("64"))] {
         let home = folder.path().join(codec);
         let home = home.to_str().unwrap();

@@ -53,7 +53,7 @@ pub const RULES: Rules = Rules {
         ("crates/plimsoll-vec/src/scan/kernels/groups.rs", "loads registers from codes and tables"),
         ("crates/plimsoll-vec/src/scan/kernels/levels.rs", "loads registers from rows of levels"),
         ("crates/plimsoll-vec/src/scan/kernels/sift.rs", "loads registers from tiles of products"),
-        ("crates/plimsoll-vec/src/scan/kernels/signs.rs", "AVX-512 instructions on words of signs"),
+        ("crates/plimsoll-vec/src/scan/kernels/signs.rs", "AVX-512 and AVX2 instructions on words of signs"),
         ("crates/plimsoll-vec/src/scan/kernels/table.rs", "calls what this processor has"),
         ("crates/plimsoll-vec/src/scan/wide/avx2.rs", "AVX2 instructions on registers"),
         ("crates/plimsoll-vec/src/scan/wide/avx512.rs", "AVX-512 instructions on registers"),
@@ -62,6 +62,7 @@ pub const RULES: Rules = Rules {
         ("crates/plimsoll-vec/src/scan/wide/plain.rs", "loads and stores arrays in place of registers"),
         ("crates/plimsoll-vec/tests/scan_memory.rs", "counts allocations as the global allocator"),
         ("crates/plimsoll-cli/src/vec/bench_codec/product.rs", "calls a library for products of matrices"),
+        ("crates/plimsoll-cli/src/heap.rs", "tells the C library's allocator something"),
         ("crates/plimsoll-cli/src/bench/engines/malloc.rs", "calls the system's allocator"),
         (
             "crates/plimsoll-cli/src/bench/memory/passes.rs",

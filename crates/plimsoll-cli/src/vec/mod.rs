@@ -54,6 +54,7 @@ pub enum VecCommand {
 
 /// Does it.
 pub fn run(command: &VecCommand, printer: &Printer) -> Result<(), CliError> {
+    crate::heap::give_back();
     match command {
         VecCommand::Build(args) => build::run(args, printer),
         VecCommand::Add(args) => add::run(args, printer),

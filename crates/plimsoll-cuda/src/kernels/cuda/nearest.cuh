@@ -102,6 +102,7 @@ bool is_finite(float score) { return fabsf(score) <= OPEN; }
 
 // Kinds: how many fours a unit of 16 bytes has, and four numbers as singles.
 struct F32 {
+    static constexpr bool LEVELS = false;
     static constexpr u32 FOURS = 1;
     static constexpr u32 BYTES = 4;
     static float4 four(uint4 unit, u32, float) {
@@ -112,6 +113,7 @@ struct F32 {
 };
 
 struct F16 {
+    static constexpr bool LEVELS = false;
     static constexpr u32 FOURS = 2;
     static constexpr u32 BYTES = 2;
     static float widen(u16 bits) {
@@ -127,6 +129,7 @@ struct F16 {
 };
 
 struct Bf16 {
+    static constexpr bool LEVELS = false;
     static constexpr u32 FOURS = 2;
     static constexpr u32 BYTES = 2;
     static float4 four(uint4 unit, u32 at, float) {
@@ -139,6 +142,7 @@ struct Bf16 {
 
 // Levels become singles by their bits: 2^23 + level + 128, less what was added.
 struct Int8 {
+    static constexpr bool LEVELS = true;
     static constexpr u32 FOURS = 4;
     static constexpr u32 BYTES = 1;
     template <u32 AT> static float level(u32 word) {
@@ -192,9 +196,10 @@ template <class Kind, bool WHOLE> uint4 unit_of(const u8 *row, u32 unit, u64 row
     return make_uint4(words[0], words[1], words[2], words[3]);
 }
 
-template <bool DISTANCE> void add(float &sum, float q, float x) {
+// Levels come as they are, and with them what one is worth, for distances: one operation takes both in.
+template <bool DISTANCE, bool LEVELS> void add(float &sum, float q, float x, float worth) {
     if (DISTANCE) {
-        const float apart = q - x;
+        const float apart = LEVELS ? fmaf(-worth, x, q) : q - x;
         sum = fmaf(apart, apart, sum);
     } else {
         sum = fmaf(q, x, sum);
@@ -220,17 +225,17 @@ float score_rows(const Search &s, const u8 *const (&rows)[R], const float (&scal
             float4 x[R];
 #pragma unroll
             for (u32 r = 0; r < R; r++)
-                x[r] = Kind::four(held[r], four, scales[r]);
+                x[r] = Kind::four(held[r], four, DISTANCE ? 1.0f : scales[r]);
 #pragma unroll
             for (u32 n = 0; n < Q; n++) {
                 const float4 q = __ldg((const float4 *)(queries + (u64)n * s.padded) + unit * Kind::FOURS + four);
 #pragma unroll
                 for (u32 r = 0; r < R; r++) {
                     float &sum = sums[r * Q + n];
-                    add<DISTANCE>(sum, q.x, x[r].x);
-                    add<DISTANCE>(sum, q.y, x[r].y);
-                    add<DISTANCE>(sum, q.z, x[r].z);
-                    add<DISTANCE>(sum, q.w, x[r].w);
+                    add<DISTANCE, Kind::LEVELS>(sum, q.x, x[r].x, scales[r]);
+                    add<DISTANCE, Kind::LEVELS>(sum, q.y, x[r].y, scales[r]);
+                    add<DISTANCE, Kind::LEVELS>(sum, q.z, x[r].z, scales[r]);
+                    add<DISTANCE, Kind::LEVELS>(sum, q.w, x[r].w, scales[r]);
                 }
             }
         }
