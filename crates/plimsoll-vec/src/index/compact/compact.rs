@@ -87,8 +87,6 @@ impl Index {
         let began = Instant::now();
         let mut writer = self.writer()?;
         self.publish_with(&mut writer)?;
-        // Codes that searches kept are of segments that go.
-        self.forget();
         let view = self.view();
         let disk = |view: &View| -> u64 {
             view.segments.iter().map(|(segment, _)| segment.disk_bytes(self.folder())).sum()
@@ -106,6 +104,8 @@ impl Index {
         };
         if let Some(plan) = plan {
             self.check_disk(plan.said.needs)?;
+            // Codes that searches kept are of segments that go.
+            self.forget();
             let mut next = writer.manifest.clone();
             let fresh = self.merge_all(&view, &plan, &mut next, &mut progress)?;
             let written = fresh.iter().flatten().map(|(_, segment)| segment.disk_bytes(self.folder())).sum();
