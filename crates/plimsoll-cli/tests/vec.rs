@@ -84,7 +84,8 @@ fn a_device_searches_an_index_within_its_share() {
     let host = json(&["vec", "search", home, queries, "--again", "4"]);
     assert!(host["predicted"]["device"].is_null());
     for (memory, passes) in [("256MiB", 0), ("480KiB", 1)] {
-        let found = ["vec", "search", home, queries, "--again", "4", "--device", "sim:0", "--device-memory", memory];
+        let found =
+            ["vec", "search", home, queries, "--again", "4", "--device", "sim:0", "--device-memory", memory];
         let found = json(&found);
         assert_eq!(ids(&found), ids(&host), "{memory}");
         let (said, took) = (&found["predicted"], &found["measured"]);

@@ -118,7 +118,8 @@ fn a_codec_is_measured_beside_the_product_alone() {
         let row = rows.iter().find(|row| row["work"] == work).unwrap();
         assert_eq!(row["engine"], engine);
         assert!(
-            row["vectors_per_second"].as_f64().unwrap() > 0.0 && row["limit_fraction"].as_f64().unwrap() > 0.0
+            row["vectors_per_second"].as_f64().unwrap() > 0.0
+                && row["limit_fraction"].as_f64().unwrap() > 0.0
         );
     }
     let error = said(&["vec", "bench-codec", "--quick", "--latent", "769"], 1);

@@ -28,8 +28,7 @@ struct Machine {
 
 /// A machine with so much memory of its own, and so much on a device.
 fn machine(host: Bytes, there: Bytes) -> Machine {
-    let settings =
-        SimSettings { place: DEVICE, granule: 4096, ..SimSettings::default() };
+    let settings = SimSettings { place: DEVICE, granule: 4096, ..SimSettings::default() };
     let device = Arc::new(SimDevice::new(settings).unwrap());
     let account = AccountSettings::new("vec").share(Place::Host, Bytes::ZERO, host);
     let plan = LedgerSettings {

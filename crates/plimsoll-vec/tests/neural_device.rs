@@ -53,7 +53,10 @@ fn rows_are_those_of_the_host_here_and_there() {
         for lease in [&one, &other] {
             let found = lease.as_slice().unwrap().as_chunks::<4>().0.iter().map(|x| f32::from_le_bytes(*x));
             for (at, (found, wanted)) in found.zip(&wanted).enumerate() {
-                assert!((found - wanted).abs() < 1e-4, "{dimension}<-{latent}, number {at}: {found} {wanted}");
+                assert!(
+                    (found - wanted).abs() < 1e-4,
+                    "{dimension}<-{latent}, number {at}: {found} {wanted}"
+                );
             }
         }
         drop((decoder, there, one, other));
@@ -67,7 +70,10 @@ fn what_does_not_fit_is_refused() {
     let weights = weights(24, 8);
     let bare = pool(false, StorageMode::Private, Bytes::mib(4));
     let none = DeviceDecoder::new(&weights, &bare).unwrap_err();
-    assert!(matches!(none, NeuralError::NoKernels { .. }) && none.to_string().contains("on the host"), "{none}");
+    assert!(
+        matches!(none, NeuralError::NoKernels { .. }) && none.to_string().contains("on the host"),
+        "{none}"
+    );
     let tiny = pool(true, StorageMode::Private, Bytes::kib(64));
     let mut decoder = DeviceDecoder::new(&weights, &tiny).unwrap();
     let (levels, scales) = (vec![1; 80], vec![1.0; 10]);

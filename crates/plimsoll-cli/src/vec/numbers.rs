@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use plimsoll::governor::{Charge, Reservation};
+use plimsoll::holding::{Site, Streaming};
 use plimsoll::{Bytes, EngineAccount, Place};
 use plimsoll_vec::index::VecError;
 use plimsoll_vec::input::Input;
@@ -20,7 +21,8 @@ pub(super) struct Vectors {
 /// All vectors of a file, within the account.
 pub(super) fn vectors(path: &Path, account: &EngineAccount) -> Result<Vectors, CliError> {
     const AT_ONCE: usize = 64;
-    let streaming = account.engine().streaming(account.path()).map_err(VecError::from)?;
+    // The account may have a share of a device too.
+    let streaming = Streaming::open(&Site::new(account, Place::Host), "vectors");
     let mut input = Input::open(path, &streaming, Bytes::kib(16)).map_err(VecError::from)?;
     let dimension = input.facts().dimension;
     let charge = |rows: usize| {

@@ -170,13 +170,17 @@ mod tests {
         for (depth, width) in [(16, 16), (64, 384), (64, 768), (128, 768), (192, 4096), (176, 48)] {
             let plan = ExpandPlan::of(ExpandShape { rows: 1000, depth, width }, (9, 0));
             assert!(plan.units && plan.shared() <= SHARED, "{plan:?}");
-            assert!(plan.slice * plan.slices >= width / PAIR && plan.slice * (plan.slices - 1) < width / PAIR);
+            assert!(
+                plan.slice * plan.slices >= width / PAIR && plan.slice * (plan.slices - 1) < width / PAIR
+            );
             assert!([4, 8, 12].contains(&plan.steps) && plan.steps * STEP >= depth, "{plan:?}");
             assert_eq!(plan.worth % 16, 0);
         }
         let wide = ExpandPlan::of(ExpandShape { rows: 1, depth: 128, width: 768 }, (9, 0));
         assert_eq!((wide.slices, wide.desk_bytes()), (4, Bytes::new(768 * (128 * 4 + 4))));
-        for (depth, width, capability) in [(8, 16, (9, 0)), (64, 10, (9, 0)), (256, 16, (9, 0)), (64, 64, (7, 5))] {
+        for (depth, width, capability) in
+            [(8, 16, (9, 0)), (64, 10, (9, 0)), (256, 16, (9, 0)), (64, 64, (7, 5))]
+        {
             let plan = ExpandPlan::of(ExpandShape { rows: 1, depth, width }, capability);
             assert!(!plan.units && plan.desk_bytes() == Bytes::ZERO, "{plan:?}");
         }

@@ -9,8 +9,8 @@ use plimsoll_device::DeviceError;
 use plimsoll_device::kernels::Number;
 
 use super::compile::{Compiler, Job};
-use super::{expand, nearest};
 use super::program::Program;
+use super::{expand, nearest};
 use crate::driver::{Code, Probe, RawStream};
 
 /// Threads of a block and accesses that each has under way; the sources have the same numbers.

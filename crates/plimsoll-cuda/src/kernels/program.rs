@@ -15,7 +15,13 @@ macro_rules! few {
 /// A search by many.
 macro_rules! many {
     ($kind:literal) => {
-        concat!(include_str!("cuda/nearest.cuh"), include_str!("cuda/nearest_many.cu"), include_str!("cuda/nearest_wide.cu"), $kind, "\n")
+        concat!(
+            include_str!("cuda/nearest.cuh"),
+            include_str!("cuda/nearest_many.cu"),
+            include_str!("cuda/nearest_wide.cu"),
+            $kind,
+            "\n"
+        )
     };
 }
 
@@ -153,9 +159,7 @@ impl Program {
                 c"int4_to_bf16",
             ],
             Self::CopyRows => &[c"copy_rows"],
-            Self::Expand => {
-                &[c"expand_any", c"expand_prepare", c"expand_64", c"expand_128", c"expand_192"]
-            }
+            Self::Expand => &[c"expand_any", c"expand_prepare", c"expand_64", c"expand_128", c"expand_192"],
             Self::FillPattern => &[c"fill_pattern"],
             Self::LoseOnPurpose => &[c"lose_on_purpose"],
             Self::NearestFewBf16 => &[c"few_bf16_1", c"few_bf16_4", c"few_bf16_8", c"few_bf16_odd"],

@@ -56,8 +56,7 @@ fn near(trial: &Trial<'_>) -> Result<(), Stop> {
         };
         must(&step, kernels.expand(STREAM, &ask))?;
         let found = target.take(trial, &step)?;
-        let stored =
-            ExpandStored { levels: &levels, scales: &scales, matrix: &matrix, offsets: &offsets };
+        let stored = ExpandStored { levels: &levels, scales: &scales, matrix: &matrix, offsets: &offsets };
         if trial.options.contents {
             expand::found(&shape, &stored, &found).map_err(|why| failed(&step, why))?;
         }

@@ -197,7 +197,9 @@ pub fn found(shape: &ExpandShape, stored: &ExpandStored<'_>, found: &[u8]) -> Re
         let Some((at, is)) = numbers.next() else { return };
         let is = f64::from(is);
         if should.is_finite() && is != should && ((is - should).abs() > room || is.is_nan()) {
-            wrong.get_or_insert_with(|| format!("number {at} is {is:e} instead of {should:e}, {room:e} of room"));
+            wrong.get_or_insert_with(|| {
+                format!("number {at} is {is:e} instead of {should:e}, {room:e} of room")
+            });
         }
     });
     wrong.map_or(Ok(()), Err)
@@ -217,8 +219,7 @@ mod tests {
         let (scales, matrix, offsets) =
             (bytes(&[0.5, 2.0]), bytes(&[1.0, 0.0, -1.0, 0.25, 4.0, 0.0]), bytes(&[10.0, 0.0]));
         let levels = [1_i8, 2, 3, -127, 0, 127].map(i8::cast_unsigned);
-        let stored =
-            ExpandStored { levels: &levels, scales: &scales, matrix: &matrix, offsets: &offsets };
+        let stored = ExpandStored { levels: &levels, scales: &scales, matrix: &matrix, offsets: &offsets };
         let mut out = vec![0; 16];
         reference(&shape, &stored, &mut out);
         assert_eq!(singles(&out), [9.0, 4.125, -498.0, -63.5]);

@@ -156,7 +156,10 @@ pub trait Kernels: Send + Sync {
     /// and an offset for each `d`. [`expand::found`] says how exactly.
     fn expand(&self, _stream: Stream, _ask: &Expand<'_>) -> Result<(), DeviceError> {
         let device = "the device".to_owned();
-        Err(DeviceError::Unsupported { device, what: "expand rows; do it on the host, or on a GPU through CUDA" })
+        Err(DeviceError::Unsupported {
+            device,
+            what: "expand rows; do it on the host, or on a GPU through CUDA",
+        })
     }
 
     /// How much memory that works in.

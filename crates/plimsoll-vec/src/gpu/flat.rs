@@ -153,12 +153,7 @@ impl Flat {
     }
 
     /// All rows, for the queries on the desk.
-    fn pass(
-        &mut self,
-        chunks: &[Chunk],
-        desk: &mut Desk,
-        mask: &mut Option<Lease>,
-    ) -> Result<(), GpuError> {
+    fn pass(&mut self, chunks: &[Chunk], desk: &mut Desk, mask: &mut Option<Lease>) -> Result<(), GpuError> {
         let stream = self.stream;
         let mut look = |rows: (&mut Lease, u64), scales: Option<(&mut Lease, u64)>, chunk: &Chunk| {
             let mask = mask.as_mut().map(|mask| (mask, chunk.first / 8));

@@ -85,7 +85,17 @@ impl DeviceDecoder {
         };
         let (matrix, offsets) = (put(weights.decoder())?, put(weights.mean())?);
         let (desk, scale_most) = (pool.lease(desk)?, scale_most(weights));
-        Ok(Self { shape, pool: pool.clone(), matrix, offsets, desk, stream, copies, slots: Vec::new(), scale_most })
+        Ok(Self {
+            shape,
+            pool: pool.clone(),
+            matrix,
+            offsets,
+            desk,
+            stream,
+            copies,
+            slots: Vec::new(),
+            scale_most,
+        })
     }
 
     /// How long vectors and latents are.

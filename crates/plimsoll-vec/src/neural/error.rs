@@ -34,7 +34,9 @@ pub enum NeuralError {
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// The device does not multiply rows.
-    #[error("{device} reads no latents back: do it on the host, or bring what compiles kernels (for CUDA, NVRTC)")]
+    #[error(
+        "{device} reads no latents back: do it on the host, or bring what compiles kernels (for CUDA, NVRTC)"
+    )]
     NoKernels {
         /// Its name.
         device: String,

@@ -35,9 +35,9 @@ mod turn;
 mod work;
 
 pub use error::LeaseError;
+pub use expand::ExpandIn;
 pub use lease::Lease;
 pub use movable::{Movable, Pinned, PinnedMut};
-pub use expand::ExpandIn;
 pub use nearest::NearestIn;
 pub use operate::{NumbersIn, RowsIn};
 pub use pool::{LeaseRequest, Pool};

@@ -31,11 +31,7 @@ struct Stand {
 }
 
 /// Measures all on the device of a place.
-pub(super) fn all(
-    settings: &Settings,
-    place: Place,
-    note: &dyn Fn(&str),
-) -> Result<Vec<CodecRow>, CliError> {
+pub(super) fn all(settings: &Settings, place: Place, note: &dyn Fn(&str)) -> Result<Vec<CodecRow>, CliError> {
     let Settings { rows, shape, .. } = *settings;
     shape.check()?;
     let NeuralShape { dimension, latent, .. } = shape;
@@ -75,7 +71,9 @@ pub(super) fn all(
     }
     stand.check(&codec, &latents)?;
     let [writes, decode, home, whole] = took.map(median);
-    let row = |work: String, engine, seconds: f64, limit: f64| super::trial::row(settings, work, engine, seconds, limit);
+    let row = |work: String, engine, seconds: f64, limit: f64| {
+        super::trial::row(settings, work, engine, seconds, limit)
+    };
     let near = stand.near.place();
     Ok(vec![
         row(format!("rows of {dimension} filled on {place}"), "driver", writes, writes),
@@ -121,7 +119,8 @@ impl Stand {
         let bytes = self.bytes;
         let device = Arc::clone(self.own.device());
         self.timed(|stand| {
-            let copied = stand.here.copy_from(stream, 0, &mut stand.there, 0, bytes).map_err(GpuError::from)?;
+            let copied =
+                stand.here.copy_from(stream, 0, &mut stand.there, 0, bytes).map_err(GpuError::from)?;
             copied.map_or(Ok(()), |fence| Ok(device.wait(fence, PATIENCE).map_err(GpuError::from)?))
         })
     }

@@ -100,7 +100,9 @@ fn view(settings: &trial::Settings, rows: &[CodecRow], pen: &Pen) -> String {
         Some(_) => "the driver alone fills and copies as many bytes".to_owned(),
         None => format!("{} threads; the product alone is that of the gemm crate", settings.threads),
     };
-    let said =
-        format!("{} vectors; medians of {} turns, all works in each turn; {limit}", settings.rows, settings.turns);
+    let said = format!(
+        "{} vectors; medians of {} turns, all works in each turn; {limit}",
+        settings.rows, settings.turns
+    );
     format!("{}\n{}", table.draw(pen), pen.paint(Style::Dim, &format!("{said}\n")))
 }

@@ -189,7 +189,13 @@ pub(super) fn random(seed: u64, width: usize, count: usize) -> Vec<f32> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "rates")]
-pub(super) fn row(settings: &Settings, work: String, engine: &'static str, seconds: f64, limit: f64) -> CodecRow {
+pub(super) fn row(
+    settings: &Settings,
+    work: String,
+    engine: &'static str,
+    seconds: f64,
+    limit: f64,
+) -> CodecRow {
     let NeuralShape { dimension, latent, .. } = settings.shape;
     let rate = settings.rows as f64 / seconds;
     CodecRow {

@@ -131,11 +131,10 @@ impl Outlook<'_> {
         let with = |queries, chunk, kept: u64| {
             self.beside(queries, chunk, self.piece(kept)).saturating_add(self.taken(kept))
         };
-        let fits = |queries, chunk, kept| {
-            on_host(queries, chunk) && with(queries, chunk, kept) <= stock.room
-        };
+        let fits = |queries, chunk, kept| on_host(queries, chunk) && with(queries, chunk, kept) <= stock.room;
         // Chunks are halved before queries are, down to a few.
-        let chunks = || std::iter::successors(Some(wanted), |chunk| (*chunk > 2).then(|| (chunk / 4 * 2).max(2)));
+        let chunks =
+            || std::iter::successors(Some(wanted), |chunk| (*chunk > 2).then(|| (chunk / 4 * 2).max(2)));
         for chunk in chunks().take(4) {
             if let Some(queries) = self.most_queries(|queries| fits(queries, chunk, all)) {
                 return Ok(self.told(queries, chunk, all, with(queries, chunk, all)));

@@ -41,7 +41,8 @@ impl<'p> Pass<'p> {
         flat: FlatShape,
     ) -> Result<Self, VecError> {
         let searches = pool.device().stream().map_err(crate::gpu::GpuError::from)?;
-        let mask = |mask: &Option<Vec<u64>>| mask.as_ref().map(|live| mask_on(pool, searches, live)).transpose();
+        let mask =
+            |mask: &Option<Vec<u64>>| mask.as_ref().map(|live| mask_on(pool, searches, live)).transpose();
         let masks = run.masks.iter().map(mask).collect::<Result<_, _>>()?;
         let block_bytes = run.view.shape.layout().block_bytes();
         Ok(Self { run, pool, store, streaming, flat, masks, searches, block_bytes })
