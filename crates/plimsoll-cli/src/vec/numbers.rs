@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use plimsoll::governor::{Charge, Reservation};
+use plimsoll::holding::{Site, Streaming};
 use plimsoll::{Bytes, EngineAccount, Place};
 use plimsoll_vec::index::VecError;
 use plimsoll_vec::input::{Input, Origin};
@@ -20,7 +21,8 @@ pub(super) struct Vectors {
 /// All vectors of a file, within the account.
 pub(super) fn vectors(origin: Origin<'_>, account: &EngineAccount) -> Result<Vectors, CliError> {
     const AT_ONCE: usize = 64;
-    let streaming = account.engine().streaming(account.path()).map_err(VecError::from)?;
+    // The account may have a share of a device too.
+    let streaming = Streaming::open(&Site::new(account, Place::Host), "vectors");
     let facts = Input::facts_of(origin).map_err(VecError::from)?;
     let dimension = facts.dimension;
     let pay =

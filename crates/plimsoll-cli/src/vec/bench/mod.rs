@@ -22,6 +22,8 @@ const EXAMPLES: &str = "\
 Examples:
   plimsoll vec bench --quick                 under 40 seconds
   plimsoll vec bench --rows 2000000          larger than any cache: 12 GB on disk, 6 GB of memory
+  plimsoll vec bench --vectors base.npy --queries queries.npy
+                                             real ones: what each codec finds among them
   plimsoll vec bench --within /mnt/nvme      on another disk
   plimsoll vec bench --device cuda:0         on a GPU: rows in its memory, and streamed to it
   plimsoll vec bench --svg bench.svg         recall against queries a second, as a picture
@@ -29,7 +31,7 @@ Examples:
                                              lists alone, on vectors that others are measured with afterwards:
                                              crates/bench-compare/peers/vec.py peers --metric l2 \"faiss IVF\"
 
-Vectors are near one of 1,000 centres, from a fixed seed, and so are queries; recall is of the ten nearest that f32 finds.";
+Vectors are near one of 1,000 centres, from a fixed seed, and so are queries, unless they are given; recall is of the ten nearest that f32 finds.";
 
 /// What can be typed after `vec bench`.
 #[derive(Clone, Debug, clap::Args)]
@@ -38,6 +40,12 @@ pub struct BenchArgs {
     /// Fewer vectors and turns: under 40 seconds
     #[arg(long)]
     pub quick: bool,
+    /// Vectors of one's own (.npy, .fvecs, ...) instead of made ones; with `--queries`
+    #[arg(long, value_name = "FILE", requires = "queries", conflicts_with_all = ["rows", "dimension", "leave", "device"])]
+    pub vectors: Option<PathBuf>,
+    /// The queries to them: the first hundred are asked
+    #[arg(long, value_name = "FILE", requires = "vectors")]
+    pub queries: Option<PathBuf>,
     /// How many vectors
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(10_000..=50_000_000))]
     pub rows: Option<u64>,
@@ -100,7 +108,7 @@ pub struct BenchRow {
 
 /// Measures.
 pub fn run(args: &BenchArgs, printer: &Printer) -> Result<(), CliError> {
-    let settings = stand::Settings::new(args);
+    let settings = stand::Settings::new(args)?;
     let note = |what: &str| printer.note(what);
     let rows = match args.device {
         Some(place) => device::all(&settings, place, &note)?,

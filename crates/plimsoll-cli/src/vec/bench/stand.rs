@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use plimsoll::holding::streaming::{FileSource, Source};
 use plimsoll_vec::index::{Lists, VecError};
+use plimsoll_vec::input::Input;
 
 use super::{BenchArgs, Only};
 
@@ -20,6 +21,8 @@ pub(super) struct Settings {
     pub(super) lists: Lists,
     pub(super) within: PathBuf,
     only: Option<Only>,
+    /// Files of vectors and of queries that are not made.
+    pub(super) given: Option<(PathBuf, PathBuf)>,
     /// Where vectors and queries are left.
     pub(super) leave: Option<PathBuf>,
     /// What rates are compared with, in words.
@@ -27,15 +30,18 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    pub(super) fn new(args: &BenchArgs) -> Self {
+    pub(super) fn new(args: &BenchArgs) -> Result<Self, VecError> {
         let all = std::thread::available_parallelism().map_or(1, usize::from);
-        Self {
-            rows: args.rows.unwrap_or(match (args.quick, args.device) {
+        let given = args.vectors.clone().zip(args.queries.clone());
+        let facts = given.as_ref().map(|(vectors, _)| Input::facts_of(vectors)).transpose()?;
+        let known = facts.as_ref().and_then(|facts| facts.rows);
+        Ok(Self {
+            rows: known.or(args.rows).unwrap_or(match (args.quick, args.device) {
                 (true, _) => 30_000,
                 (false, None) => 200_000,
                 (false, Some(_)) => 1_000_000,
             }),
-            dimension: usize::try_from(args.dimension).unwrap_or(768),
+            dimension: facts.map_or(usize::try_from(args.dimension).unwrap_or(768), |facts| facts.dimension),
             threads: if args.threads == 0 { all } else { args.threads },
             turns: if args.quick { 3 } else { 7 },
             quick: args.quick,
@@ -46,8 +52,9 @@ impl Settings {
             lists: args.lists,
             within: args.within.clone().unwrap_or_else(std::env::temp_dir),
             only: args.only,
+            given,
             leave: args.leave.clone(),
-        }
+        })
     }
 
     /// Whether this is measured.

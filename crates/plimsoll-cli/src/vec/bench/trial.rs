@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use plimsoll::Bytes;
-use plimsoll_vec::index::{Answer, Index, Search, Shape};
+use plimsoll_vec::index::{Answer, Index, Search, Shape, VecError};
 use plimsoll_vec::{BLOCK_ROWS, Codec, Layout, Metric};
 
 use super::data::Source;
@@ -13,7 +13,7 @@ use super::{BenchRow, Only};
 use crate::CliError;
 use crate::bench::median;
 use crate::bench::memory::read_rate;
-use crate::vec::budget;
+use crate::vec::{budget, numbers};
 
 pub(super) const BATCH: u64 = 100;
 pub(super) const K: usize = 10;
@@ -51,14 +51,7 @@ pub(super) fn all(settings: &Settings, note: &dyn Fn(&str)) -> Result<Vec<BenchR
     let home = Home(settings.within.join(format!("plimsoll-vec-bench-{}", std::process::id())));
     let failed = |source| CliError::Write { path: home.0.clone(), source };
     std::fs::create_dir_all(&home.0).map_err(failed)?;
-    let source = Source::new(settings.dimension);
-    let leave = settings.leave.as_ref().unwrap_or(&home.0);
-    std::fs::create_dir_all(leave).map_err(failed)?;
-    let vectors = leave.join("base.npy");
-    note("vectors are made");
-    source.write(2, settings.rows, &vectors).map_err(failed)?;
-    source.write(3, BATCH, &leave.join("queries.npy")).map_err(failed)?;
-    let queries = source.vectors(3, BATCH);
+    let (vectors, queries) = data(settings, &home.0, note)?;
     let mut bench = Bench { settings, home: &home.0, vectors, queries, exact: Vec::new(), rows: Vec::new() };
     let most = if settings.quick { 4 } else { 1 };
     // What is found is compared with what f32 finds.
@@ -93,6 +86,35 @@ pub(super) fn all(settings: &Settings, note: &dyn Fn(&str)) -> Result<Vec<BenchR
         bench.lists(codec, again)?;
     }
     Ok(bench.rows)
+}
+
+/// The file of vectors and the queries: made, unless they are given.
+fn data(settings: &Settings, home: &Path, note: &dyn Fn(&str)) -> Result<(PathBuf, Vec<f32>), CliError> {
+    if let Some((vectors, queries)) = &settings.given {
+        let asked = numbers::vectors(queries.into(), &budget::account(None)?)?;
+        let wanted = usize::try_from(BATCH).unwrap_or_default() * settings.dimension;
+        if asked.dimension != settings.dimension {
+            let (found, expected) = (asked.dimension, settings.dimension);
+            return Err(VecError::Dimension { found, expected }.into());
+        }
+        let Some(first) = asked.numbers.get(..wanted) else {
+            let found = asked.numbers.len() / settings.dimension;
+            return Err(CliError::Bench(format!(
+                "{} has {found} queries; the bench asks {BATCH}",
+                queries.display()
+            )));
+        };
+        return Ok((vectors.clone(), first.to_vec()));
+    }
+    let leave = settings.leave.as_deref().unwrap_or(home);
+    let failed = |source| CliError::Write { path: leave.to_owned(), source };
+    std::fs::create_dir_all(leave).map_err(failed)?;
+    let source = Source::new(settings.dimension);
+    let vectors = leave.join("base.npy");
+    note("vectors are made");
+    source.write(2, settings.rows, &vectors).map_err(failed)?;
+    source.write(3, BATCH, &leave.join("queries.npy")).map_err(failed)?;
+    Ok((vectors, source.vectors(3, BATCH)))
 }
 
 impl Bench<'_> {
