@@ -61,6 +61,10 @@ pub(super) fn all(settings: &Settings, note: &dyn Fn(&str)) -> Result<Vec<BenchR
         (Codec::Binary, 16 / most),
         (Codec::Pq8, 20),
     ] {
+        // Learning takes seconds: where it must be quick, one codec that learns tells what they do.
+        if settings.quick && codec == Codec::Pq2 {
+            continue;
+        }
         note(&format!("{codec} is measured"));
         bench.codec(codec, again)?;
     }
