@@ -69,7 +69,9 @@ pub(super) fn all(settings: &Settings, note: &dyn Fn(&str)) -> Result<Vec<BenchR
         (Codec::Binary, 16 / most),
         (Codec::Pq8, 20),
     ];
-    for (codec, again) in flat.into_iter().filter(|_| settings.wants(Only::Flat)) {
+    // Learning takes seconds: where it must be quick, one codec that learns tells what they do.
+    let skipped = |codec: Codec| !settings.wants(Only::Flat) || settings.quick && codec == Codec::Pq2;
+    for (codec, again) in flat.into_iter().filter(|(codec, _)| !skipped(*codec)) {
         note(&format!("{codec} is measured"));
         bench.codec(codec, again)?;
     }
