@@ -42,7 +42,7 @@ impl Desk {
     pub(crate) fn take(
         pool: &Pool,
         shape: FlatShape,
-        rows: impl Iterator<Item = u64> + Clone,
+        rows: &(impl Iterator<Item = u64> + Clone),
         queries: usize,
         k: usize,
     ) -> Result<(Self, usize), GpuError> {

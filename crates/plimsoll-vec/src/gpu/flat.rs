@@ -131,7 +131,7 @@ impl Flat {
         self.start(&chunks)?;
         let mut mask = live.map(|live| mask_on(&self.pool, self.stream, live)).transpose()?;
         let rows = chunks.iter().map(|chunk| chunk.rows);
-        let (mut desk, at_once) = Desk::take(&self.pool, self.shape, rows, count, k)?;
+        let (mut desk, at_once) = Desk::take(&self.pool, self.shape, &rows, count, k)?;
         let mut found = Vec::with_capacity(count);
         for (number, part) in queries.chunks(at_once * dimension).enumerate() {
             if number > 0 {

@@ -233,8 +233,8 @@ mod tests {
             let outlook = Outlook { question, shape, stock: &now, desk: &desk };
             match outlook.forecast() {
                 Ok(forecast) => {
-                    let share = forecast.device.unwrap();
-                    assert!(share.peak.get() <= room, "{room}: {forecast:?}");
+                    let there = forecast.device.unwrap();
+                    assert!(there.peak.get() <= room, "{room}: {forecast:?}");
                     assert_eq!(forecast.kept.get() + forecast.streamed.get(), all);
                     // Smaller chunks may leave room for a piece more.
                     assert!(forecast.read.get() * 100 >= last * 99, "{room}: {forecast:?}");

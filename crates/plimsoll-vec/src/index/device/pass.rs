@@ -58,7 +58,7 @@ impl<'p> Pass<'p> {
         let longest = self.store.pieces.iter().map(|piece| piece.blocks).max().unwrap_or_default();
         let rows = [chunk * ROWS, longest.max(1) * ROWS].into_iter();
         let count = queries.len() / self.flat.dimension;
-        let (mut desk, at_once) = Desk::take(self.pool, self.flat, rows, count, self.run.listed)?;
+        let (mut desk, at_once) = Desk::take(self.pool, self.flat, &rows, count, self.run.listed)?;
         let mut slots = self.store.ring(chunk)?;
         let mut found = Vec::with_capacity(count);
         for part in queries.chunks(at_once * self.flat.dimension) {
