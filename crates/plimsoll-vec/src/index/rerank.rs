@@ -34,7 +34,7 @@ pub(super) fn again_bytes(shape: &Shape, queries: usize, candidates: usize, thre
     let bytes = if shape.originals {
         Originals::row_bytes(shape.dimension)
     } else {
-        shape.codec.block_bytes(shape.dimension)
+        shape.layout().block_bytes()
     };
     let hands = bytes.saturating_add(shape.dimension * 4).saturating_mul(threads);
     (lists.saturating_add(directions).saturating_add(hands)) as u64
@@ -200,7 +200,7 @@ impl<'r> Look<'r> {
         let rows = BLOCK_ROWS as u64;
         let block = row / rows;
         if self.block != Some((place, block)) {
-            self.bytes.resize(shape.codec.block_bytes(shape.dimension), 0);
+            self.bytes.resize(shape.layout().block_bytes(), 0);
             self.block = None;
             segment.codes().read(block, &mut self.bytes)?;
             self.block = Some((place, block));
