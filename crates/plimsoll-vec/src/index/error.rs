@@ -220,7 +220,9 @@ pub enum VecError {
     #[error(transparent)]
     Neural(#[from] NeuralError),
     /// A codec for vectors of another length.
-    #[error("these vectors have {found} numbers, and the codec reduces vectors of {expected}; train one for {found}")]
+    #[error(
+        "these vectors have {found} numbers, and the codec reduces vectors of {expected}; train one for {found}"
+    )]
     Codec {
         /// What the index is to have.
         found: usize,

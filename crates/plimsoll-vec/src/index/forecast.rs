@@ -227,8 +227,14 @@ pub(super) mod tests {
 
     #[test]
     fn less_room_never_reads_less_and_never_takes_more_than_there_is() {
-        let shape =
-            Shape { dimension: 768, metric: Metric::L2, codec: Codec::Int8, originals: true, lists: None, reduced: None };
+        let shape = Shape {
+            dimension: 768,
+            metric: Metric::L2,
+            codec: Codec::Int8,
+            originals: true,
+            lists: None,
+            reduced: None,
+        };
         let question = Question { queries: 1000, listed: 40, candidates: 40, threads: 4, again: true };
         let (mut last, mut answered, mut refused) = (0, 0, 0);
         for room in (0..400).rev().map(|step| step * (1 << 20)) {

@@ -301,8 +301,14 @@ mod tests {
     use super::*;
 
     fn manifest() -> Manifest {
-        let shape =
-            Shape { dimension: 8, metric: Metric::Cosine, codec: Codec::Int8, originals: true, lists: None, reduced: None };
+        let shape = Shape {
+            dimension: 8,
+            metric: Metric::Cosine,
+            codec: Codec::Int8,
+            originals: true,
+            lists: None,
+            reduced: None,
+        };
         let entry = Entry { number: 1, rows: 5, first_id: None, lists: false };
         Manifest { next: 4, next_id: 9, log: 3, dead: Some(2), segments: vec![entry], ..Manifest::new(shape) }
     }

@@ -63,8 +63,7 @@ impl Index {
         let starts = lists.map_or(0, Starts::heap_bytes);
         let charge = self.budget().charge(sums_bytes(&shape, entry.rows) + entry.rows / 8 + starts)?;
         let kind = shape.kind();
-        let segment =
-            Segment::open(self.folder(), entry.number, kind, entry.first_id, shape.kept(), lists)?;
+        let segment = Segment::open(self.folder(), entry.number, kind, entry.first_id, shape.kept(), lists)?;
         Ok(Arc::new(segment.paid(charge)))
     }
 

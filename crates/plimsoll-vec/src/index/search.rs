@@ -14,10 +14,10 @@ use super::lists::Probe;
 use super::lower::left_of_signs;
 use super::view::{Part, View};
 use super::{Index, VecError};
+use crate::BLOCK_ROWS;
 use crate::column::Column;
 use crate::scan::{self, Queries, Rows, Who, scan_rows};
 use crate::top::{TOP_MAX, Tops, TopsError};
-use crate::BLOCK_ROWS;
 
 /// How to search.
 #[derive(Clone, Debug, PartialEq)]

@@ -17,8 +17,8 @@ use crate::top::Hit;
 const AT_ONCE: usize = 16;
 
 impl Run<'_> {
-    /// Adds the answers of queries, with a constant of each if what is coded is not what is told, and their candidates: the best of them by their codes, or by what they
-    /// are when looked at again.
+    /// Adds the answers of queries, of which these are the candidates: the best of them by their codes, or by what they
+    /// are when looked at again. Where vectors are reduced, each query has a constant that belongs to its distances.
     pub(super) fn tell(
         &self,
         (vectors, constants): (&[f32], &[f64]),
@@ -57,7 +57,8 @@ impl Run<'_> {
                 let next = work.lock().unwrap_or_else(PoisonError::into_inner).next();
                 let Some((first, (ids, distances))) = next else { return };
                 for (query, places) in (first..).zip(ids.chunks_mut(k).zip(distances.chunks_mut(k))) {
-                    if let Err(error) = names.of(hits(query).as_ref(), constants.get(query).copied(), places) {
+                    if let Err(error) = names.of(hits(query).as_ref(), constants.get(query).copied(), places)
+                    {
                         failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
                         return;
                     }

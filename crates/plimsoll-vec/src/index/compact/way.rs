@@ -94,8 +94,14 @@ mod tests {
 
     #[test]
     fn less_room_does_less_at_once_and_what_is_asked_for_does() {
-        let shape =
-            Shape { dimension: 768, metric: Metric::L2, codec: Codec::Int8, originals: true, lists: None, reduced: None };
+        let shape = Shape {
+            dimension: 768,
+            metric: Metric::L2,
+            codec: Codec::Int8,
+            originals: true,
+            lists: None,
+            reduced: None,
+        };
         for lists in [None, Some(4096)] {
             let task = Task { shape, segments: 20, rows: 1_000_000, living: 900_000, lists };
             let (mut fewest, mut refused) = (usize::MAX, 0);

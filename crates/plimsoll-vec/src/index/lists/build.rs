@@ -234,7 +234,8 @@ impl Index {
         let order = if way.files == 0 { gather.order(&places) } else { Vec::new() };
         let mut done = |rows| told(Doing::Coding, rows);
         let coding = self.view().coding_with(learnt.books.clone())?;
-        let mut sink = Sink::new((out, coding, shape.dimension), (way.batch, task.threads), ids, &mut places, &mut done);
+        let mut sink =
+            Sink::new((out, coding, shape.dimension), (way.batch, task.threads), ids, &mut places, &mut done);
         match waiting {
             Waiting::Memory(vectors) => gather.memory(&vectors, &order, &mut sink)?,
             Waiting::Files(mut parts) => gather.files(&mut parts, &mut sink)?,

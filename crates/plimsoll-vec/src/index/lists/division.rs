@@ -175,9 +175,8 @@ impl Division {
         }
         let parts = vectors.chunks(LOOKED_FOR * self.dimension).zip(into.chunks_mut(LOOKED_FOR * each));
         for (part, (vectors, into)) in parts.enumerate() {
-            let queries = self
-                .prepared(vectors, For::Looking)
-                .map_err(|error| error.after(part * LOOKED_FOR))?;
+            let queries =
+                self.prepared(vectors, For::Looking).map_err(|error| error.after(part * LOOKED_FOR))?;
             self.among(&queries, among, threads, each, into)?;
         }
         Ok(())

@@ -158,8 +158,14 @@ mod tests {
 
     #[test]
     fn less_room_reads_no_less_and_what_is_asked_for_does() {
-        let shape =
-            Shape { dimension: 768, metric: Metric::L2, codec: Codec::Int4, originals: true, lists: None, reduced: None };
+        let shape = Shape {
+            dimension: 768,
+            metric: Metric::L2,
+            codec: Codec::Int4,
+            originals: true,
+            lists: None,
+            reduced: None,
+        };
         let question = Question { queries: 1000, listed: 40, candidates: 40, threads: 2, again: true };
         let probed = Probed { lists: 8, of: 1024, found: Some(9500) };
         let (mut last, mut answered, mut refused) = (0, 0, 0);
@@ -195,8 +201,14 @@ mod tests {
 
     #[test]
     fn one_query_reads_its_lists_and_many_read_all() {
-        let shape =
-            Shape { dimension: 768, metric: Metric::L2, codec: Codec::Int4, originals: true, lists: None, reduced: None };
+        let shape = Shape {
+            dimension: 768,
+            metric: Metric::L2,
+            codec: Codec::Int4,
+            originals: true,
+            lists: None,
+            reduced: None,
+        };
         let probed = Probed { lists: 8, of: 1024, found: None };
         let stock = Stock {
             codes_bytes: 800 << 20,

@@ -245,8 +245,14 @@ mod tests {
     use crate::{Codec, Metric};
 
     fn task(rows: u64) -> Task {
-        let shape =
-            Shape { dimension: 768, metric: Metric::L2, codec: Codec::Int4, originals: true, lists: None, reduced: None };
+        let shape = Shape {
+            dimension: 768,
+            metric: Metric::L2,
+            codec: Codec::Int4,
+            originals: true,
+            lists: None,
+            reduced: None,
+        };
         Task { shape, rows, threads: 2, ids: false }
     }
 
