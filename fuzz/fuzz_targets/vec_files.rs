@@ -49,6 +49,7 @@ fn good() -> &'static Good {
             codec: Codec::Planes,
             originals: true,
             lists: None,
+            reduced: None,
         };
         let index = Index::create(&home, shape, &account()).expect("it is made");
         let rows: Vec<f32> = (0..70 * DIMENSION).map(|n| (n * 37 % 101) as f32 / 50.0 - 1.0).collect();

@@ -74,6 +74,53 @@ fn a_codec_is_learned_compared_and_written() {
 }
 
 #[test]
+fn an_index_reduces_by_a_codec_that_was_learned() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let rows = vectors(folder.path(), "rows.npy", 3000);
+    let (rows, codec) = (rows.to_str().unwrap(), place("codec.safetensors"));
+    let train = ["vec", "train-codec", rows, "--latent", "12", "--epochs", "0", "-o", &codec];
+    json(&[&train[..], &["--memory", "16MiB"]].concat());
+    let ids = |index: &str, again: &str| {
+        let found = json(&["vec", "search", index, rows, "-k", "10", "--again", again, "--memory", "8MiB"]);
+        let id = |one: &serde_json::Value| one["id"].as_u64().unwrap();
+        let answers = found["answers"].as_array().unwrap();
+        answers.iter().map(|one| one.as_array().unwrap().iter().map(id).collect()).collect::<Vec<Vec<u64>>>()
+    };
+    let exact = place("exact");
+    json(&["vec", "build", rows, "--into", &exact, "--memory", "8MiB"]);
+    let truth = ids(&exact, "1");
+    let recall = |found: &[Vec<u64>]| {
+        let there =
+            |(found, truth): (&Vec<u64>, &Vec<u64>)| found.iter().filter(|id| truth.contains(id)).count();
+        found.iter().zip(&truth).map(there).sum::<usize>() * 100 / (truth.len() * 10)
+    };
+    for (kept, least, lists) in [("int8", 80, None), ("planes", 55, None), ("int8", 70, Some("auto"))] {
+        let home = place(&format!("{kept}{}", lists.unwrap_or_default()));
+        let build = ["vec", "build", rows, "--into", &home, "--reduce", &codec, "--codec", kept];
+        let lists: Vec<&str> = lists.into_iter().flat_map(|lists| ["--lists", lists]).collect();
+        let built = json(&[&build[..], &["--memory", "8MiB"], &lists[..]].concat());
+        assert!(built["peak_bytes"].as_u64().unwrap() <= built["predicted_peak_bytes"].as_u64().unwrap());
+        let info = json(&["vec", "info", &home]);
+        assert_eq!((info["dimension"].as_u64(), info["reduced"].as_u64()), (Some(32), Some(12)), "{info}");
+        let (once, twice) = (recall(&ids(&home, "1")), recall(&ids(&home, "4")));
+        assert!(once >= least, "{kept}: {once}% by codes alone");
+        assert!(twice >= once.max(90), "{kept}: {twice}% when looked at again, {once}% before");
+    }
+    let text = plimsoll(&["vec", "info", &place("int8")]);
+    assert!(String::from_utf8_lossy(&text.stdout).contains("numbers of each, which the codec keeps"));
+    // What cannot be is told before there is anything.
+    let none = place("none");
+    let build = |more: &[&str]| said(&[&["vec", "build", rows, "--into", &none][..], more].concat(), 1);
+    let refused = build(&["--reduce", &codec, "--metric", "hamming", "--codec", "binary"]);
+    assert!(refused.contains("take l2, ip or cosine"), "{refused}");
+    assert!(build(&["--reduce", rows]).contains("is no neural codec"));
+    assert!(!Path::new(&none).exists());
+    let host = ["vec", "search", &place("int8"), rows, "--device", "sim:0"];
+    assert!(said(&host, 1).contains("search on the host"));
+}
+
+#[test]
 fn what_cannot_be_learned_is_said_and_writes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let rows = vectors(folder.path(), "rows.npy", 200);

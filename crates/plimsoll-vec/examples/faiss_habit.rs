@@ -19,7 +19,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // All that the index takes of memory is inside this.
     let account = Engine::in_memory(Bytes::mib(64), "vec")?.account("vec")?;
-    let shape = Shape { dimension: d, metric: Metric::L2, codec: Codec::F32, originals: false, lists: None };
+    let shape = Shape {
+        dimension: d,
+        metric: Metric::L2,
+        codec: Codec::F32,
+        originals: false,
+        lists: None,
+        reduced: None,
+    };
     let index = Index::create(&folder, shape, &account)?;
 
     index.add(&xb, None)?;

@@ -14,7 +14,7 @@ use plimsoll_vec::{CodeError, Codec, Metric};
 const DIMENSION: usize = 48;
 
 fn shape(codec: Codec) -> Shape {
-    Shape { dimension: DIMENSION, metric: Metric::Cosine, codec, originals: true, lists: None }
+    Shape { dimension: DIMENSION, metric: Metric::Cosine, codec, originals: true, lists: None, reduced: None }
 }
 
 fn books(home: &Path) -> Vec<PathBuf> {

@@ -15,7 +15,14 @@ const DIMENSION: usize = 40;
 const MEMORY: Bytes = Bytes::mib(32);
 
 fn shape(codec: Codec, lists: Option<Lists>) -> Shape {
-    Shape { dimension: DIMENSION, metric: Metric::L2, codec, originals: codec != Codec::F32, lists }
+    Shape {
+        dimension: DIMENSION,
+        metric: Metric::L2,
+        codec,
+        originals: codec != Codec::F32,
+        lists,
+        reduced: None,
+    }
 }
 
 /// An index of several segments of which every third row is dead, and some rows are young.

@@ -11,7 +11,7 @@ use plimsoll_vec::{Codec, Metric};
 const DIMENSION: usize = 48;
 
 fn shape(codec: Codec, metric: Metric) -> Shape {
-    Shape { dimension: DIMENSION, metric, codec, originals: codec != Codec::F32, lists: None }
+    Shape { dimension: DIMENSION, metric, codec, originals: codec != Codec::F32, lists: None, reduced: None }
 }
 
 #[test]

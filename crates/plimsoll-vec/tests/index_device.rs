@@ -18,7 +18,7 @@ const DIMENSION: usize = 24;
 const DEVICE: Place = Place::Sim(0);
 
 fn shape(codec: Codec, metric: Metric) -> Shape {
-    Shape { dimension: DIMENSION, metric, codec, originals: codec != Codec::F32, lists: None }
+    Shape { dimension: DIMENSION, metric, codec, originals: codec != Codec::F32, lists: None, reduced: None }
 }
 
 struct Machine {

@@ -44,7 +44,7 @@ proptest! {
     fn it_holds_what_a_map_holds(steps in prop::collection::vec(step(), 1..30)) {
         let folder = tempfile::tempdir().unwrap();
         let home = folder.path().join("index");
-        let shape = Shape { dimension: DIMENSION, metric: Metric::L2, codec: Codec::F32, originals: false, lists: None };
+        let shape = Shape { dimension: DIMENSION, metric: Metric::L2, codec: Codec::F32, originals: false, lists: None, reduced: None };
         let memory = || account(Bytes::mib(8));
         let mut index = Index::create(&home, shape, &memory()).unwrap();
         let mut map: BTreeMap<u64, Vec<f32>> = BTreeMap::new();

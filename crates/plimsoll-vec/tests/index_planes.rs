@@ -17,7 +17,7 @@ const ROWS: usize = 20_000;
 fn built(home: &Path, rows: &[f32]) -> Index {
     let file = npy(home.parent().unwrap(), "rows.npy", rows, DIMENSION);
     let (metric, codec) = (Metric::L2, Codec::Planes);
-    let shape = Shape { dimension: DIMENSION, metric, codec, originals: false, lists: None };
+    let shape = Shape { dimension: DIMENSION, metric, codec, originals: false, lists: None, reduced: None };
     let index = Index::create(home, shape, &account(Bytes::mib(256))).unwrap();
     index.build(&file, None, |_| {}).unwrap();
     index

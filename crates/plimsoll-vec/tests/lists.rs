@@ -14,7 +14,7 @@ use plimsoll_vec::{Codec, Metric};
 const DIMENSION: usize = 24;
 
 fn shape(codec: Codec, metric: Metric, lists: Option<Lists>) -> Shape {
-    Shape { dimension: DIMENSION, metric, codec, originals: codec != Codec::F32, lists }
+    Shape { dimension: DIMENSION, metric, codec, originals: codec != Codec::F32, lists, reduced: None }
 }
 
 /// Vectors near one of so many corners.

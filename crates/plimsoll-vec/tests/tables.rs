@@ -316,7 +316,14 @@ fn a_row_group_larger_than_the_budget_is_built_from_within_it() {
     // The row group has 7.7 MB.
     let budget = Bytes::mib(3);
     for lists in [None, Some(Lists::Count(8))] {
-        let shape = Shape { dimension, metric: Metric::L2, codec: Codec::Int8, originals: true, lists };
+        let shape = Shape {
+            dimension,
+            metric: Metric::L2,
+            codec: Codec::Int8,
+            originals: true,
+            lists,
+            reduced: None,
+        };
         let answers = [&table, &plain].map(|file| {
             let home = folder.path().join("index");
             let index = Index::create(&home, shape, &account(budget)).unwrap();
@@ -330,7 +337,14 @@ fn a_row_group_larger_than_the_budget_is_built_from_within_it() {
         });
         assert_eq!(answers[0], answers[1], "{lists:?}");
     }
-    let shape = Shape { dimension, metric: Metric::L2, codec: Codec::Int8, originals: true, lists: None };
+    let shape = Shape {
+        dimension,
+        metric: Metric::L2,
+        codec: Codec::Int8,
+        originals: true,
+        lists: None,
+        reduced: None,
+    };
     let home = folder.path().join("index");
     drop(Index::create(&home, shape, &account(budget)).unwrap());
     let mut memory = Bytes::kib(300);

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use plimsoll::Bytes;
+use plimsoll::{Bytes, EngineAccount};
 use plimsoll_vec::index::{BuildReport, Index, Lists, Shape};
 use plimsoll_vec::input::Input;
+use plimsoll_vec::neural::Weights;
 use plimsoll_vec::{Codec, Metric};
 use serde::Serialize;
 
@@ -20,6 +21,8 @@ Examples:
   plimsoll vec build vectors.npy --into index --codec pq8          a sixtieth: search with --again 20
   plimsoll vec build vectors.npy --into index --lists auto         searches look into few of many lists
   plimsoll vec build vectors.fvecs --into index --memory 200MiB    never more than that
+  plimsoll vec build vectors.npy --into index --reduce codec.safetensors --codec int8
+                                                                   as fewer numbers, which `vec train-codec` has learnt
   plimsoll vec build rows.parquet --into index --vector-column e   a column of a table
 
 Files: .npy (float16, float32, float64, int8, uint8), .fvecs, .bvecs, lines of JSON: [0.1, …] or
@@ -49,6 +52,10 @@ pub struct BuildArgs {
     /// Divide vectors into so many lists, of which a search looks into few; auto takes about 4 √n
     #[arg(long, value_name = "auto|N")]
     pub lists: Option<Lists>,
+    /// Reduce vectors to fewer numbers before they are kept, as this neural codec does (see `vec train-codec`); not with
+    /// hamming
+    #[arg(long, value_name = "SAFETENSORS")]
+    pub reduce: Option<PathBuf>,
     /// Ids of the vectors, as text
     #[arg(long, value_name = "FILE")]
     pub ids: Option<PathBuf>,
@@ -113,12 +120,14 @@ pub fn run(args: &BuildArgs, printer: &Printer) -> Result<(), CliError> {
         dimension: facts.dimension,
         metric: args.metric,
         codec: args.codec,
-        originals: !args.no_originals && args.codec != Codec::F32,
+        // Exact codes are originals, but not of what was reduced.
+        originals: !args.no_originals && (args.codec != Codec::F32 || args.reduce.is_some()),
         lists: args.lists,
+        reduced: None,
     };
     let ids = args.ids.as_deref().map(numbers::ids).transpose()?;
     let there = args.into.exists();
-    let index = Index::create(&args.into, shape, &account)?;
+    let index = created(args, shape, &account)?;
     let progress = Progress::new(facts.rows);
     let built = index.build(origin, ids, |built| progress.at(built));
     drop(progress);
@@ -134,6 +143,13 @@ pub fn run(args: &BuildArgs, printer: &Printer) -> Result<(), CliError> {
         }
     };
     printer.report(&BuildJson::new(args.into.display().to_string(), &report), view)
+}
+
+/// An empty index, with what it reduces by if that was asked for.
+fn created(args: &BuildArgs, shape: Shape, account: &EngineAccount) -> Result<Index, CliError> {
+    let Some(codec) = &args.reduce else { return Ok(Index::create(&args.into, shape, account)?) };
+    let reduction = Weights::read(codec, account)?.orthonormal(account)?;
+    Ok(Index::create_reduced(&args.into, shape, &reduction, account)?)
 }
 
 /// Draws the report.

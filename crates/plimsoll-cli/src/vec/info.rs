@@ -21,8 +21,8 @@ pub struct InfoArgs {
 /// What `plimsoll vec info --json` prints.
 ///
 /// ```json
-/// { "index": "index", "dimension": 768, "metric": "l2", "codec": "int8", "originals": true, "vectors": 1000,
-///   "dead": 0, "young": 0, "disk_bytes": 1, "memory_bytes": 1,
+/// { "index": "index", "dimension": 768, "metric": "l2", "codec": "int8", "reduced": null, "originals": true,
+///   "vectors": 1000, "dead": 0, "young": 0, "disk_bytes": 1, "memory_bytes": 1,
 ///   "lists": { "count": 512, "largest": 90, "empty": 0, "outside": 0, "expected": [[1, 0.71], [4, 0.97]] },
 ///   "compaction": { "segments": 2, "into": 1, "rows": 1000, "dead": 20, "needs_bytes": 1, "wins_bytes": 1, "peak_bytes": 1 },
 ///   "segments": [{ "number": 1, "rows": 1000, "dead": 0, "disk_bytes": 1 }] }
@@ -37,6 +37,8 @@ pub struct InfoReport {
     pub metric: String,
     /// How vectors are kept.
     pub codec: String,
+    /// How many numbers they are reduced to before; null where they are kept as long as they are.
+    pub reduced: Option<usize>,
     /// Whether they are also kept as they came.
     pub originals: bool,
     /// Vectors that live.
@@ -111,6 +113,7 @@ impl InfoReport {
             dimension: facts.shape.dimension,
             metric: facts.shape.metric.to_string(),
             codec: facts.shape.codec.to_string(),
+            reduced: facts.shape.reduced,
             originals: facts.shape.originals,
             vectors: facts.vectors,
             dead: facts.dead,
@@ -143,6 +146,9 @@ pub fn view(report: &InfoReport, pen: &Pen) -> String {
     row("vectors", report.vectors.to_string(), format!("of {} numbers", report.dimension));
     let originals = if report.originals { "originals beside them" } else { "no originals" };
     row("codec", report.codec.clone(), originals.to_owned());
+    if let Some(numbers) = report.reduced {
+        row("reduced", numbers.to_string(), "numbers of each, which the codec keeps".to_owned());
+    }
     row("metric", report.metric.clone(), String::new());
     row("dead", report.dead.to_string(), "deleted and not given back".to_owned());
     if let Some(said) = &report.compaction {

@@ -61,6 +61,14 @@ pub enum CodeError {
         /// Which of those given.
         vector: usize,
     },
+    /// What a vector is reduced to is beyond singles.
+    #[error(
+        "vector {vector} is too large: what it is reduced to is beyond what singles can say; scale the vectors down"
+    )]
+    Reduced {
+        /// Which of those given.
+        vector: usize,
+    },
     /// The memory is not that of these rows.
     #[error(
         "rows {from} to {to} are not in blocks of {bytes} bytes: give whole blocks, and as many as the rows need"
@@ -125,6 +133,28 @@ pub enum CodeError {
         /// Room for so many.
         places: usize,
     },
+}
+
+impl CodeError {
+    /// The same with the number that the vector has elsewhere.
+    pub(crate) fn renamed(self, name: impl Fn(usize) -> usize) -> Self {
+        match self {
+            Self::NotFinite { vector, component, value } => {
+                Self::NotFinite { vector: name(vector), component, value }
+            }
+            Self::TooLarge { vector, component, value, codec } => {
+                Self::TooLarge { vector: name(vector), component, value, codec }
+            }
+            Self::NoDirection { vector } => Self::NoDirection { vector: name(vector) },
+            Self::Reduced { vector } => Self::Reduced { vector: name(vector) },
+            error => error,
+        }
+    }
+
+    /// The same where so many vectors were before.
+    pub(crate) fn after(self, before: usize) -> Self {
+        self.renamed(|vector| before + vector)
+    }
 }
 
 /// Whether there can be vectors like this.

@@ -32,10 +32,12 @@ pub enum Holds {
     Centroids,
     /// What a codec has learnt: one unit.
     Books,
+    /// What vectors are reduced by before they are coded: one unit.
+    Reduction,
 }
 
 impl Holds {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Codes,
         Self::Originals,
         Self::Ids,
@@ -44,11 +46,12 @@ impl Holds {
         Self::Lists,
         Self::Centroids,
         Self::Books,
+        Self::Reduction,
     ];
 
     /// Whether the checksums stand at the end.
     pub(super) fn sums_apart(self) -> bool {
-        matches!(self, Self::Codes | Self::Lower | Self::Books)
+        matches!(self, Self::Codes | Self::Lower | Self::Books | Self::Reduction)
     }
 
     fn number(self) -> u32 {
@@ -61,6 +64,7 @@ impl Holds {
             Self::Lists => 5,
             Self::Centroids => 6,
             Self::Books => 7,
+            Self::Reduction => 8,
         }
     }
 }

@@ -27,6 +27,11 @@ pub enum GpuError {
         /// The metric.
         metric: Metric,
     },
+    /// Devices know vectors as they are.
+    #[error(
+        "devices do not search an index of reduced vectors: search on the host, or build it without --reduce"
+    )]
+    Reduced,
     /// None or too many were asked for.
     #[error("the {k} nearest cannot be searched: ask for 1 to {TOP_MAX}")]
     Count {

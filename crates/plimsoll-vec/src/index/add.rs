@@ -46,7 +46,7 @@ impl Index {
             self.publish_with(&mut writer)?;
         }
         // Coding finds what is wrong with a vector, and the charge whether there is room, before anything is written.
-        let batch = Batch::new(&self.view().coder()?, &shape, ids.clone(), vectors.to_vec(), self.budget())?;
+        let batch = Batch::new(&self.view().coding()?, &shape, ids.clone(), vectors.to_vec(), self.budget())?;
         writer.log.append(&Change::Add { ids: ids.clone(), vectors: vectors.to_vec() })?;
         let last = ids.iter().copied().max().unwrap_or_default();
         writer.manifest.next_id = writer.manifest.next_id.max(last.saturating_add(1));
@@ -99,7 +99,7 @@ impl Index {
     pub(super) fn apply(&self, change: Change) -> Result<(), VecError> {
         match change {
             Change::Add { ids, vectors } => {
-                let batch = Batch::new(&self.view().coder()?, &self.shape(), ids, vectors, self.budget())?;
+                let batch = Batch::new(&self.view().coding()?, &self.shape(), ids, vectors, self.budget())?;
                 self.take_in(batch)
             }
             Change::Delete { mut ids } => {
@@ -118,6 +118,7 @@ impl Index {
                     shape: view.shape,
                     division: view.division.clone(),
                     books: view.books.clone(),
+                    reduced: view.reduced.clone(),
                     segments: (view.segments.iter().zip(segments))
                         .map(|((segment, dead), found)| {
                             (Arc::clone(segment), kill(dead, found, segment.rows()))
@@ -141,7 +142,7 @@ impl Index {
         let mut batch = (Arc::new(batch), Dead::default());
         while let Some((last, dead)) = next.young.pop_if(|(last, _)| last.rows() <= batch.0.rows() * 2) {
             let parts = [(&*last, &dead), (&*batch.0, &batch.1)];
-            batch = match Batch::joined(&view.coder()?, &view.shape, &parts, self.budget()) {
+            batch = match Batch::joined(&view.coding()?, &view.shape, &parts, self.budget()) {
                 Ok(joined) => (Arc::new(joined), Dead::default()),
                 // Without room for both, they stay two.
                 Err(VecError::Refused(_)) => {

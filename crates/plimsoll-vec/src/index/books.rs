@@ -8,6 +8,7 @@ use plimsoll::Bytes;
 use plimsoll::governor::Charge;
 
 use super::budget::Budget;
+use super::encode::Coding;
 use super::lists::{Draw, Sample};
 use super::manifest::Manifest;
 use super::view::View;
@@ -25,13 +26,13 @@ const CHUNK_BYTES: u64 = 1 << 20;
 
 /// A column of one unit: all words.
 fn column(shape: &Shape) -> Header {
-    let unit = usize::try_from(Codebooks::bytes_for(shape.dimension)).unwrap_or(usize::MAX);
+    let unit = usize::try_from(Codebooks::bytes_for(shape.coded().dimension)).unwrap_or(usize::MAX);
     header(shape.layout(), Holds::Books, unit)
 }
 
 /// What the books of an index take on disk: a page, the words and their checksum.
-pub(super) fn disk_bytes(dimension: usize) -> u64 {
-    PAGE_BYTES as u64 + Codebooks::bytes_for(dimension) + 8
+pub(super) fn disk_bytes(shape: &Shape) -> u64 {
+    PAGE_BYTES as u64 + Codebooks::bytes_for(shape.coded().dimension) + 8
 }
 
 /// Reads the books that a manifest names, checks them, and pays for them.
@@ -41,7 +42,7 @@ pub(super) fn open(
     budget: &Budget,
 ) -> Result<Option<(Arc<Codebooks>, Charge)>, VecError> {
     let Some(number) = manifest.books else { return Ok(None) };
-    let Shape { codec, metric, dimension, .. } = manifest.shape;
+    let Shape { codec, metric, dimension, .. } = manifest.shape.coded();
     let charge = budget.charge(Codebooks::bytes_for(dimension))?;
     let column = Column::open(&path(folder, number, Holds::Books), &column(&manifest.shape))?;
     let mut bytes = vec![0; usize::try_from(Codebooks::bytes_for(dimension)).unwrap_or(usize::MAX)];
@@ -76,7 +77,8 @@ impl Lesson {
     fn new(shape: &Shape, rows: usize) -> Self {
         let row = shape.dimension as u64 * 4;
         let chunk = CHUNK_BYTES.min(rows as u64 * row).max(row + 4);
-        let own = Codebooks::training_bytes(shape.codec, shape.dimension, rows);
+        let Shape { codec, dimension, .. } = shape.coded();
+        let own = Codebooks::training_bytes(codec, dimension, rows) + Sample::beside_bytes(shape, 0);
         Self { rows, chunk, own, ring: (chunk + PAGE_BYTES as u64) * 4 }
     }
 
@@ -86,21 +88,22 @@ impl Lesson {
 }
 
 impl View {
-    /// A coder for vectors of this index.
-    pub(super) fn coder(&self) -> Result<Coder, VecError> {
-        coder(&self.shape, self.books.clone())
+    /// What vectors of this index are coded by.
+    pub(super) fn coding(&self) -> Result<Coding, VecError> {
+        self.coding_with(self.books.clone())
     }
 
-    /// Queries for rows of this index.
+    /// The same with such books.
+    pub(super) fn coding_with(&self, books: Option<Arc<Codebooks>>) -> Result<Coding, VecError> {
+        let Shape { codec, metric, dimension, .. } = self.shape.coded();
+        Ok(Coding::new(Coder::with_books(codec, metric, dimension, books)?, self.reduced.clone()))
+    }
+
+    /// Queries for rows of this index, of what vectors are coded as.
     pub(super) fn queries(&self, vectors: &[f32]) -> Result<Queries, VecError> {
-        let Shape { codec, metric, dimension, .. } = self.shape;
+        let Shape { codec, metric, dimension, .. } = self.shape.coded();
         Ok(Queries::with_books(codec, metric, dimension, self.books.as_deref(), vectors)?)
     }
-}
-
-/// A coder that codes with such books.
-pub(super) fn coder(shape: &Shape, books: Option<Arc<Codebooks>>) -> Result<Coder, VecError> {
-    Ok(Coder::with_books(shape.codec, shape.metric, shape.dimension, books)?)
 }
 
 impl Index {
@@ -122,13 +125,13 @@ impl Index {
             return Ok(None);
         }
         let lesson = self.lesson(&shape, rows)?;
-        let stays = Codebooks::bytes_for(shape.dimension);
+        let Shape { codec, metric, dimension, .. } = shape.coded();
+        let stays = Codebooks::bytes_for(dimension);
         let charge = self.budget().charge(stays)?;
         let _meanwhile = self.budget().charge(lesson.own.saturating_sub(stays))?;
-        let kind = (shape.metric, shape.dimension);
         let draw = Draw { rows, learn: lesson.rows, hold: 0 };
-        let sample = Sample::draw(origin, &streaming, Bytes::new(lesson.chunk), kind, draw)?;
-        let books = Codebooks::train(shape.codec, shape.metric, shape.dimension, sample.vectors)?;
+        let sample = Sample::draw(origin, &streaming, Bytes::new(lesson.chunk), &view, draw)?;
+        let books = Codebooks::train(codec, metric, dimension, sample.vectors)?;
         let predicted = Bytes::new(before + lesson.bytes());
         Ok(Some(Learnt { books: Some(Arc::new(books)), predicted, charge: Some(charge) }))
     }

@@ -5,14 +5,12 @@ use std::time::{Duration, Instant};
 use plimsoll::Bytes;
 use plimsoll::governor::Charge;
 
-use super::books::coder;
 use super::dead::{Dead, blocks};
-use super::encode::{encode, threads};
+use super::encode::{Coding, threads};
 use super::manifest::Entry;
 use super::view::View;
 use super::{Index, NO_ID, Shape, VecError};
 use crate::BLOCK_ROWS;
-use crate::code::{CodeError, Coder};
 use crate::column::PAGE_BYTES;
 use crate::input::{Input, InputFacts, Origin};
 use crate::segment::{ROWS_MAX, SegmentWriter, WrittenIds};
@@ -100,13 +98,13 @@ impl Way {
         let chunk = CHUNK_BYTES.min((rows * row) as u64).max(row as u64 + 4);
         let ring = (chunk + PAGE_BYTES as u64) * 4;
         let vectors = (rows * row) as u64;
-        let coded = (blocks(rows as u64) * shape.codec.block_bytes(shape.dimension)) as u64;
+        let coded = (blocks(rows as u64) * shape.layout().block_bytes()) as u64;
         let originals = SegmentWriter::heap_bytes(rows, shape.dimension, shape.originals);
         // Checksums of blocks, and ids with their order where vectors bring them.
         let known = facts.rows.unwrap_or_default();
         let sums = sums_bytes(shape, known);
         let ids = if facts.ids { known * 8 + SegmentWriter::finish_bytes(known) } else { 0 };
-        let scratch = threads() as u64 * Coder::scratch_bytes(shape.codec, shape.dimension);
+        let scratch = threads() as u64 * Coding::scratch_bytes(shape);
         Self { rows, chunk, bytes: ring + vectors + coded + scratch + originals + sums + ids }
     }
 }
@@ -150,12 +148,12 @@ impl Index {
         let _charge = self.budget().charge(own + given)?;
         let mut input = Input::open(origin, &streaming, Bytes::new(way.chunk))?;
         let number = writer.manifest.number();
-        let kind = (shape.codec, shape.dimension);
-        let mut out = SegmentWriter::create(self.folder(), number, kind, shape.originals)?;
+        let kind = shape.kind();
+        let mut out = SegmentWriter::create(self.folder(), number, kind, shape.kept())?;
         let known = if facts.ids { facts.rows.unwrap_or_default() } else { 0 };
         let ids_known = Vec::with_capacity(usize::try_from(known).unwrap_or_default());
         let mut taken = Taken { ids: ids_known, charge: Vec::new() };
-        let code = coder(&shape, learnt.books.clone())?;
+        let code = self.view().coding_with(learnt.books.clone())?;
         self.fill((&mut input, &code), &mut out, way, &mut taken, &mut progress)?;
         let rows = out.rows();
         let ids = self.ids_of(rows, ids, taken.ids, writer.manifest.next_id)?;
@@ -216,7 +214,7 @@ impl Index {
 
     fn fill(
         &self,
-        (input, code): (&mut Input, &Coder),
+        (input, code): (&mut Input, &Coding),
         out: &mut SegmentWriter,
         way: Way,
         taken: &mut Taken,
@@ -225,7 +223,7 @@ impl Index {
         let shape = self.shape();
         let facts = input.facts();
         let mut vectors = vec![0.0; way.rows * shape.dimension];
-        let mut coded = vec![0; blocks(way.rows as u64) * shape.codec.block_bytes(shape.dimension)];
+        let mut coded = vec![0; blocks(way.rows as u64) * shape.layout().block_bytes()];
         loop {
             let count = input.read(&mut vectors, &mut taken.ids)?;
             if count == 0 {
@@ -240,9 +238,10 @@ impl Index {
                 taken.charge.push(self.budget().charge(count as u64 * if facts.ids { 32 } else { 1 })?);
             }
             let part = &vectors[..count * shape.dimension];
-            let bytes = blocks(count as u64) * shape.codec.block_bytes(shape.dimension);
+            let bytes = blocks(count as u64) * shape.layout().block_bytes();
             let before = usize::try_from(before).unwrap_or(usize::MAX);
-            encode(code, part, &mut coded[..bytes], threads()).map_err(|error| numbered_by(error, before))?;
+            let done = code.encode(shape.dimension, part, &mut coded[..bytes], threads());
+            done.map_err(|error| error.after(before))?;
             out.append(&coded[..bytes], part, count)?;
             let bytes = Bytes::new(out.rows() * shape.dimension as u64 * 4).min(facts.bytes);
             progress(Built { doing: Doing::Coding, vectors: out.rows(), of: facts.rows, bytes });
@@ -279,18 +278,4 @@ impl Index {
 struct Taken {
     ids: Vec<u64>,
     charge: Vec<Charge>,
-}
-
-/// The same error with the number that the vector has in its file.
-pub(super) fn numbered_by(error: CodeError, before: usize) -> CodeError {
-    match error {
-        CodeError::NotFinite { vector, component, value } => {
-            CodeError::NotFinite { vector: before + vector, component, value }
-        }
-        CodeError::TooLarge { vector, component, value, codec } => {
-            CodeError::TooLarge { vector: before + vector, component, value, codec }
-        }
-        CodeError::NoDirection { vector } => CodeError::NoDirection { vector: before + vector },
-        error => error,
-    }
 }

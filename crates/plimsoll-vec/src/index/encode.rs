@@ -1,10 +1,11 @@
 //! Coding many vectors with several threads, and work that threads share.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use super::build::numbered_by;
-use crate::BLOCK_ROWS;
+use super::Shape;
+use super::reduced::Reduced;
 use crate::code::{CodeError, Coder};
+use crate::{BLOCK_ROWS, Layout};
 
 /// Blocks that a thread codes at once.
 const BLOCKS: usize = 4;
@@ -28,30 +29,26 @@ pub(super) fn on_threads(threads: usize, work: &(impl Fn() + Sync)) {
     });
 }
 
-/// Codes vectors as the rows of blocks, from the first on; places of the last block that are not taken are zeros.
-pub(super) fn encode(
-    coder: &Coder,
-    vectors: &[f32],
-    blocks: &mut [u8],
+/// Gives threads parts of so many vectors, each with a desk of so many numbers. The first vector that is wrong is told,
+/// whoever found one first.
+pub(super) fn share<T: Send>(
+    parts: impl ExactSizeIterator<Item = T> + Send,
+    (rows, desk): (usize, usize),
     threads: usize,
+    work: impl Fn(T, &mut [f32]) -> Result<(), CodeError> + Sync,
 ) -> Result<(), CodeError> {
-    let layout = coder.layout();
-    let rows = BLOCKS * BLOCK_ROWS;
-    let parts =
-        vectors.chunks(rows * layout.dimension()).zip(blocks.chunks_mut(BLOCKS * layout.block_bytes()));
-    let count = vectors.len().div_ceil(rows * layout.dimension());
-    let work = Mutex::new(parts.enumerate());
+    let count = parts.len();
+    let left = Mutex::new(parts.enumerate());
     let failed = Mutex::new(None);
     on_threads(threads.min(count), &|| {
+        let mut desk = vec![0.0; desk];
         loop {
-            let next = work.lock().unwrap_or_else(PoisonError::into_inner).next();
-            let Some((part, (vectors, blocks))) = next else { return };
-            blocks.fill(0);
-            if let Err(error) = coder.encode(vectors, 0, blocks) {
+            let next = left.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some((at, part)) = next else { return };
+            if let Err(error) = work(part, &mut desk) {
                 let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
-                // The first vector that is wrong is told, whoever found one first.
-                if failed.as_ref().is_none_or(|(other, _)| part < *other) {
-                    *failed = Some((part, numbered_by(error, part * rows)));
+                if failed.as_ref().is_none_or(|(other, _)| at < *other) {
+                    *failed = Some((at, error.after(at * rows)));
                 }
             }
         }
@@ -59,6 +56,55 @@ pub(super) fn encode(
     match failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
         Some((_, error)) => Err(error),
         None => Ok(()),
+    }
+}
+
+/// What vectors of an index are coded by: reduced first, where the index is.
+#[derive(Debug)]
+pub(super) struct Coding {
+    coder: Coder,
+    reduced: Option<Arc<Reduced>>,
+}
+
+impl Coding {
+    /// By a coder of what vectors are reduced to, if they are.
+    pub(super) fn new(coder: Coder, reduced: Option<Arc<Reduced>>) -> Self {
+        Self { coder, reduced }
+    }
+
+    /// What a thread needs for it.
+    pub(super) fn scratch_bytes(shape: &Shape) -> u64 {
+        let Shape { codec, dimension, .. } = shape.coded();
+        Coder::scratch_bytes(codec, dimension) + shape.desk_bytes()
+    }
+
+    /// Where things are in a block.
+    pub(super) fn layout(&self) -> Layout {
+        self.coder.layout()
+    }
+
+    /// Codes vectors of so many numbers as the rows of blocks, from the first on, with several threads; places of the last
+    /// block that are not taken are zeros.
+    pub(super) fn encode(
+        &self,
+        dimension: usize,
+        vectors: &[f32],
+        blocks: &mut [u8],
+        threads: usize,
+    ) -> Result<(), CodeError> {
+        let (bytes, rows) = (self.layout().block_bytes(), BLOCKS * BLOCK_ROWS);
+        let parts = vectors.chunks(rows * dimension).zip(blocks.chunks_mut(BLOCKS * bytes));
+        let desk = self.reduced.as_ref().map_or(0, |reduced| reduced.desk());
+        share(parts, (rows, desk), threads, |(vectors, blocks), desk| {
+            blocks.fill(0);
+            let Some(reduced) = &self.reduced else { return self.coder.encode(vectors, 0, blocks) };
+            let each = vectors.chunks(BLOCK_ROWS * dimension).zip(blocks.chunks_mut(bytes));
+            for (at, (vectors, block)) in each.enumerate() {
+                let coded = reduced.block(vectors, desk).and_then(|found| self.coder.encode(found, 0, block));
+                coded.map_err(|error| error.after(at * BLOCK_ROWS))?;
+            }
+            Ok(())
+        })
     }
 }
 
@@ -73,15 +119,16 @@ mod tests {
         let mut vectors: Vec<f32> = (0_u16..9 * 1500).map(|n| f32::from(n % 101 * 7 % 101) - 50.0).collect();
         let bytes = 1500_usize.div_ceil(BLOCK_ROWS) * coder.layout().block_bytes();
         let (mut one, mut many) = (vec![1; bytes], vec![2; bytes]);
-        encode(&coder, &vectors, &mut one, 1).unwrap();
-        encode(&coder, &vectors, &mut many, 3).unwrap();
+        let coding = Coding::new(Coder::new(Codec::Int4, Metric::L2, 9).unwrap(), None);
+        coding.encode(9, &vectors, &mut one, 1).unwrap();
+        coding.encode(9, &vectors, &mut many, 3).unwrap();
         assert_eq!(one, many);
         let mut plain = vec![0; bytes];
         coder.encode(&vectors, 0, &mut plain).unwrap();
         assert_eq!(one, plain);
         vectors[9 * 1400] = f32::NAN;
         vectors[9 * 700 + 2] = f32::INFINITY;
-        let error = encode(&coder, &vectors, &mut many, 3).unwrap_err();
+        let error = coding.encode(9, &vectors, &mut many, 3).unwrap_err();
         assert!(matches!(error, CodeError::NotFinite { vector: 700, component: 2, .. }), "{error}");
     }
 }

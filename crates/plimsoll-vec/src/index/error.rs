@@ -9,10 +9,12 @@ use plimsoll::governor::Refusal;
 use plimsoll::holding::streaming::StreamError;
 use plimsoll::pool::LeaseError;
 
+use crate::Metric;
 use crate::code::CodeError;
 use crate::column::ColumnError;
 use crate::index::lists::NoLists;
 use crate::input::InputError;
+use crate::neural::NeuralError;
 use crate::top::TopsError;
 
 /// What went wrong with an index. Nothing was changed by what is refused.
@@ -214,6 +216,33 @@ pub enum VecError {
         /// The most.
         most: u64,
     },
+    /// Weights of a reduction that are none.
+    #[error(transparent)]
+    Neural(#[from] NeuralError),
+    /// A codec for vectors of another length.
+    #[error(
+        "these vectors have {found} numbers, and the codec reduces vectors of {expected}; train one for {found}"
+    )]
+    Codec {
+        /// What the index is to have.
+        found: usize,
+        /// What the codec takes.
+        expected: usize,
+    },
+    /// A metric that reduced vectors cannot be compared by.
+    #[error(
+        "vectors that are reduced by this codec cannot be compared by {metric}: take {}",
+        if *normalized { "cosine, as it brings vectors to length one" } else { "l2, ip or cosine" }
+    )]
+    Reduced {
+        /// Which.
+        metric: Metric,
+        /// Whether the codec is for vectors of length one.
+        normalized: bool,
+    },
+    /// An index that reduces, without what it reduces by.
+    #[error("an index that reduces vectors is created with what reduces them: use create_reduced")]
+    NoReduction,
     /// The device that was to search.
     #[error(transparent)]
     Device(#[from] crate::gpu::GpuError),

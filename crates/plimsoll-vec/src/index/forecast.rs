@@ -74,7 +74,7 @@ pub(super) struct Stock {
 impl Question {
     /// What so many queries take at once beside codes.
     pub(super) fn heap_bytes(&self, shape: &Shape, queries: usize) -> u64 {
-        let Shape { codec, metric, dimension, .. } = *shape;
+        let Shape { codec, metric, dimension, .. } = shape.coded();
         let prepared = Queries::bytes_for(codec, metric, dimension, queries).get();
         // A list a thread and one that they are merged into, and the answer in order.
         let threads = self.threads as u64 + 1;
@@ -82,7 +82,9 @@ impl Question {
         let hits = queries.saturating_mul(self.listed).saturating_mul(size_of::<Hit>()) as u64;
         let lower = self.lower_bytes(shape, queries);
         let again = self.again_bytes(shape, queries);
-        [prepared, lists(self.listed), hits, lower, again, copies_bytes(queries, dimension)]
+        let projected = shape.projected_bytes(queries, self.threads);
+        let copies = copies_bytes(queries, shape.dimension);
+        [prepared, lists(self.listed), hits, lower, again, projected, copies]
             .into_iter()
             .fold(0, u64::saturating_add)
     }
@@ -94,7 +96,7 @@ impl Question {
 
     /// What the second stage of planes takes: lists of candidates, what the signs left, and blocks in hands.
     pub(super) fn lower_bytes(&self, shape: &Shape, queries: usize) -> u64 {
-        let Shape { codec, metric, dimension, .. } = *shape;
+        let Shape { codec, metric, dimension, .. } = shape.coded();
         if shape.layout().lower_bytes() == 0 {
             return 0;
         }
@@ -225,8 +227,14 @@ pub(super) mod tests {
 
     #[test]
     fn less_room_never_reads_less_and_never_takes_more_than_there_is() {
-        let shape =
-            Shape { dimension: 768, metric: Metric::L2, codec: Codec::Int8, originals: true, lists: None };
+        let shape = Shape {
+            dimension: 768,
+            metric: Metric::L2,
+            codec: Codec::Int8,
+            originals: true,
+            lists: None,
+            reduced: None,
+        };
         let question = Question { queries: 1000, listed: 40, candidates: 40, threads: 4, again: true };
         let (mut last, mut answered, mut refused) = (0, 0, 0);
         for room in (0..400).rev().map(|step| step * (1 << 20)) {

@@ -16,10 +16,14 @@ use super::log::{self, Change, Log};
 use super::manifest::{Entry, Manifest};
 use super::pages::Pages;
 use super::queue::Queue;
+use super::reduced;
 use super::view::View;
 use super::{Shape, VecError};
 use crate::code::{CodeError, check};
-use crate::segment::{Segment, numbered};
+use crate::column::Holds;
+use crate::neural::Reduction;
+use crate::segment::{Segment, numbered, path};
+use crate::{Codec, Metric};
 
 /// Vectors in a folder, and the search among them.
 ///
@@ -41,7 +45,7 @@ use crate::segment::{Segment, numbered};
 /// # let home = tempfile::tempdir()?;
 /// # let folder = home.path().join("index");
 /// let account = Engine::in_memory(Bytes::mib(8), "vec")?.account("vec")?;
-/// let shape = Shape { dimension: 2, metric: Metric::L2, codec: Codec::F32, originals: false, lists: None };
+/// let shape = Shape { dimension: 2, metric: Metric::L2, codec: Codec::F32, originals: false, lists: None, reduced: None };
 /// let index = Index::create(&folder, shape, &account)?;
 /// index.add(&[0.0, 0.0, 3.0, 4.0, 0.5, 0.0], None)?;
 /// let (distances, ids) = index.search(&[1.0, 0.0, 3.0, 3.0], 2)?.into_arrays();
@@ -53,8 +57,9 @@ use crate::segment::{Segment, numbered};
 /// # Formula
 /// On disk: `rows × (code + side)`, in whole blocks of 64 rows, and 8 bytes a block; originals `rows × (4 × dimension +
 /// 8)`; ids that are not one after the other `rows × 28`; with
-/// lists `lists × (4 × dimension + 8)` and 8 bytes a list and segment; codebooks `64 × dimension`. In memory: 8 bytes a
-/// block, a bit a row where rows are dead, `4 × dimension` a list and 4 for each segment, codebooks, and
+/// lists `lists × (4 × dimension + 8)` and 8 bytes a list and segment; codebooks `64 × dimension`; where vectors are
+/// reduced, all but originals is of as many numbers as they are reduced to, `L`, and `8 × L × dimension` comes in. In memory: 8 bytes a
+/// block, a bit a row where rows are dead, `4 × dimension` a list and 4 for each segment, codebooks, weights, and
 /// what [`forecast`](Self::forecast) says.
 #[derive(Debug)]
 pub struct Index {
@@ -114,18 +119,55 @@ pub struct SegmentFacts {
 impl Index {
     /// Makes an empty index in a folder that is not there or empty.
     pub fn create(folder: &Path, shape: Shape, account: &EngineAccount) -> Result<Self, VecError> {
-        check(shape.codec, shape.metric, shape.dimension)?;
+        if shape.reduced.is_some() {
+            return Err(VecError::NoReduction);
+        }
+        Self::begin(folder, shape, account, None)
+    }
+
+    /// Makes an empty index whose vectors are reduced before they are coded: to as many numbers as the reduction's latents
+    /// have, whatever `shape` says of it. What it reduces by is kept with the index, so the reduction is needed no more.
+    ///
+    /// Vectors and queries stay as long as they were. Without a second look, what is told is the distance to what the
+    /// reduction brings back of a vector, and of that what the codec keeps.
+    pub fn create_reduced(
+        folder: &Path,
+        shape: Shape,
+        reduction: &Reduction,
+        account: &EngineAccount,
+    ) -> Result<Self, VecError> {
+        Self::begin(folder, reduced::shaped(shape, reduction)?, account, Some(reduction))
+    }
+
+    fn begin(
+        folder: &Path,
+        shape: Shape,
+        account: &EngineAccount,
+        reduction: Option<&Reduction>,
+    ) -> Result<Self, VecError> {
+        checked(&shape)?;
         shape.lists.map_or(Ok(()), Lists::check)?;
         let failed = |source| VecError::Folder { path: folder.to_owned(), source };
         std::fs::create_dir_all(folder).map_err(failed)?;
         // What a build left that was killed before it had anything is no index.
         let mut others = std::fs::read_dir(folder).map_err(failed)?.flatten();
-        let ours = |name: &std::ffi::OsStr| name == "lock" || name == "manifest.json.new";
+        let mut manifest = Manifest::new(shape);
+        let weights = reduction.map(|reduction| (manifest.number(), reduction.weights()));
+        let begun = weights.map(|(number, _)| path(folder, number, Holds::Reduction));
+        let ours = |name: &std::ffi::OsStr| {
+            name == "lock"
+                || name == "manifest.json.new"
+                || begun.as_ref().is_some_and(|begun| begun.file_name() == Some(name))
+        };
         if others.any(|entry| !ours(&entry.file_name())) {
             return Err(VecError::Exists { folder: folder.to_owned() });
         }
         let lock = Lock::take(folder)?;
-        Manifest::new(shape).write(folder)?;
+        if let Some((number, weights)) = weights {
+            reduced::write(folder, number, &shape, weights, &Budget::new(account.clone()))?;
+            manifest.reduction = Some(number);
+        }
+        manifest.write(folder)?;
         Self::opened(folder, account, Some(lock))
     }
 
@@ -153,7 +195,7 @@ impl Index {
     fn opened(folder: &Path, account: &EngineAccount, lock: Option<Lock>) -> Result<Self, VecError> {
         let manifest = Manifest::read(folder)?;
         let shape = manifest.shape;
-        check(shape.codec, shape.metric, shape.dimension).map_err(|error| match error {
+        checked(&shape).map_err(|error| match error {
             CodeError::Dimension { .. } | CodeError::Metric { .. } => {
                 VecError::Manifest { path: folder.join("manifest.json"), why: error.to_string() }
             }
@@ -161,10 +203,9 @@ impl Index {
         })?;
         let budget = Budget::new(account.clone());
         let open = |entry: &Entry| {
-            let shape = (manifest.shape.codec, manifest.shape.dimension);
             let learned = manifest.division.as_ref().filter(|_| entry.lists);
             let lists = learned.map(|learned| learned.lists);
-            Segment::open(folder, entry.number, shape, entry.first_id, manifest.shape.originals, lists)
+            Segment::open(folder, entry.number, shape.kind(), entry.first_id, shape.kept(), lists)
         };
         let segments = manifest.segments.iter().map(open).collect::<Result<Vec<_>, _>>()?;
         let agrees = |(entry, segment): (&Entry, &Segment)| entry.rows == segment.rows();
@@ -185,17 +226,19 @@ impl Index {
         let segments = segments.into_iter().map(pay).collect::<Result<Vec<_>, VecError>>()?;
         let division = match &manifest.division {
             Some(learned) => {
-                charges.push(budget.charge(Division::heap_bytes(learned.lists, shape.dimension))?);
-                Some(Arc::new(Division::open(folder, learned, shape)?))
+                charges.push(budget.charge(Division::heap_bytes(learned.lists, shape.kind().1))?);
+                Some(Arc::new(Division::open(folder, learned, shape.coded())?))
             }
             None => None,
         };
         let (books, charge) = books::open(folder, &manifest, &budget)?.unzip();
         charges.extend(charge);
+        let (reduced, charge) = reduced::open(folder, &manifest, &budget)?.unzip();
+        charges.extend(charge);
         let charges = Mutex::new(charges);
         let pages = Pages::new(&budget);
         let segments = segments.into_iter().zip(dead).collect();
-        let view = View { shape, division, books, segments, young: Vec::new() };
+        let view = View { shape, division, books, reduced, segments, young: Vec::new() };
         let mut index = Self {
             folder: folder.to_owned(),
             budget,
@@ -248,14 +291,16 @@ impl Index {
             .collect();
         let log = self.writer.as_ref().map_or(0, |writer| lock(writer).log.bytes());
         let middles = view.division.as_ref().map_or(0, |division| division.disk_bytes());
-        let books = view.books.as_ref().map_or(0, |_| books::disk_bytes(view.shape.dimension));
+        let books = view.books.as_ref().map_or(0, |_| books::disk_bytes(&view.shape));
+        let weights = reduced::disk_bytes(&view.shape);
+        let beside = Bytes::new(log + middles + books + weights);
         let young: u64 = view.young.iter().map(|(batch, dead)| batch.rows() - dead.count()).sum();
         IndexFacts {
             shape: view.shape,
             vectors: view.vectors(),
             dead: segments.iter().map(|segment| segment.dead).sum(),
             young,
-            disk: segments.iter().fold(Bytes::new(log + middles + books), |sum, segment| sum + segment.disk),
+            disk: segments.iter().fold(beside, |sum, segment| sum + segment.disk),
             memory: Bytes::new(self.budget.standing().used()),
             lists: view.list_facts(),
             segments,
@@ -277,6 +322,9 @@ impl Index {
         if writer.manifest.segments.is_empty() && writer.log.bytes() == 0 {
             Manifest::remove(&self.folder);
             let _ = std::fs::remove_file(numbered(&self.folder, writer.manifest.log, "log"));
+            if let Some(number) = writer.manifest.reduction {
+                let _ = std::fs::remove_file(path(&self.folder, number, Holds::Reduction));
+            }
             Lock::remove(&self.folder);
         }
     }
@@ -320,6 +368,14 @@ impl Index {
             self.writer.as_ref().ok_or_else(|| VecError::ReadOnly { folder: self.folder.clone() })?;
         Ok(lock(writer))
     }
+}
+
+/// Whether there can be an index of this shape.
+fn checked(shape: &Shape) -> Result<(), CodeError> {
+    // What comes in may be as long as what is coded, at least.
+    check(Codec::F32, Metric::L2, shape.dimension)?;
+    let Shape { codec, metric, dimension, .. } = shape.coded();
+    check(codec, metric, dimension)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

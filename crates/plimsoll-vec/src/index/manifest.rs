@@ -12,8 +12,10 @@ use super::lists::{Expected, Lists};
 use crate::{Codec, Layout, Metric};
 
 const NAME: &str = "manifest.json";
-/// The latest that is known here: its codec learns.
-const VERSION: u64 = 3;
+/// The latest that is known here: its vectors are reduced.
+const VERSION: u64 = 4;
+/// That of an index whose codec learns.
+const BOOKS: u64 = 3;
 /// That of an index that is divided into lists, and else learns nothing.
 const LISTS: u64 = 2;
 /// That of an index that learns nothing: the oldest programs read it.
@@ -32,12 +34,30 @@ pub struct Shape {
     pub originals: bool,
     /// Into how many lists they are divided; none: every search looks at all of them.
     pub lists: Option<Lists>,
+    /// How many numbers a vector is reduced to before it is coded; none: it is coded as it is. An index that reduces is
+    /// made by [`Index::create_reduced`](super::Index::create_reduced).
+    pub reduced: Option<usize>,
 }
 
 impl Shape {
     /// Where in a block a thing is.
     pub(super) fn layout(&self) -> Layout {
-        Layout::new(self.codec, self.dimension)
+        Layout::new(self.codec, self.coded().dimension)
+    }
+
+    /// What codes are: how, and of how many numbers.
+    pub(super) fn kind(&self) -> (Codec, usize) {
+        (self.codec, self.coded().dimension)
+    }
+
+    /// Numbers of the vectors that are kept as they came, if they are.
+    pub(super) fn kept(&self) -> Option<usize> {
+        self.originals.then_some(self.dimension)
+    }
+
+    /// Whether vectors can be looked at as they came: they are kept beside codes, or are the codes.
+    pub(super) fn is_exact(&self) -> bool {
+        self.originals || (self.codec == Codec::F32 && self.reduced.is_none())
     }
 
     /// A block of what is looked through: of planes the upper part.
@@ -62,6 +82,8 @@ pub(super) struct Manifest {
     pub(super) division: Option<Learned>,
     /// The file that says what the codec has learnt, if it has.
     pub(super) books: Option<u64>,
+    /// The file that says what vectors are reduced by, if they are.
+    pub(super) reduction: Option<u64>,
     pub(super) segments: Vec<Entry>,
 }
 
@@ -97,6 +119,8 @@ struct Written {
     /// A number, or `auto`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     lists: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reduced: Option<usize>,
     next: u64,
     next_id: u64,
     log: u64,
@@ -105,6 +129,8 @@ struct Written {
     division: Option<Learned>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     books: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reduction: Option<u64>,
     segments: Vec<Entry>,
     /// Of the same text with nothing here.
     checksum: String,
@@ -113,8 +139,17 @@ struct Written {
 impl Manifest {
     /// An index without vectors.
     pub(super) fn new(shape: Shape) -> Self {
-        let segments = Vec::new();
-        Self { shape, next: 1, next_id: 0, log: 0, dead: None, division: None, books: None, segments }
+        Self {
+            shape,
+            next: 1,
+            next_id: 0,
+            log: 0,
+            dead: None,
+            division: None,
+            books: None,
+            reduction: None,
+            segments: Vec::new(),
+        }
     }
 
     /// Takes a number for a file.
@@ -161,6 +196,7 @@ impl Manifest {
                 codec: written.codec.parse().map_err(|error: crate::NoCodec| error.to_string())?,
                 originals: written.originals,
                 lists: written.lists.as_deref().map(str::parse).transpose().map_err(text)?,
+                reduced: written.reduced,
             },
             next: written.next,
             next_id: written.next_id,
@@ -168,6 +204,7 @@ impl Manifest {
             dead: written.dead,
             division: written.division.clone(),
             books: written.books,
+            reduction: written.reduction,
             segments: written.segments.clone(),
         };
         let expected = manifest.written().checksum;
@@ -189,15 +226,24 @@ impl Manifest {
         if learns && self.books.is_none() && !self.segments.is_empty() {
             return Err("its segments have a codec that is learnt, and it names no codebooks".to_owned());
         }
+        let Shape { reduced, dimension, .. } = self.shape;
+        if reduced.is_some() != self.reduction.is_some() {
+            return Err("its vectors are reduced, and it does not say by what".to_owned());
+        }
+        if reduced.is_some_and(|latent| latent == 0 || latent > dimension) {
+            return Err("its vectors are reduced to more numbers than they have, or to none".to_owned());
+        }
         Ok(())
     }
 
     /// The oldest version that says all of it.
     fn version(&self) -> u64 {
-        match (self.shape.codec.group(), self.shape.lists) {
-            (Some(_), _) => VERSION,
-            (None, Some(_)) => LISTS,
-            (None, None) => FLAT,
+        let Shape { codec, lists, reduced, .. } = self.shape;
+        match (reduced, codec.group(), lists) {
+            (Some(_), ..) => VERSION,
+            (None, Some(_), _) => BOOKS,
+            (None, None, Some(_)) => LISTS,
+            (None, None, None) => FLAT,
         }
     }
 
@@ -209,12 +255,14 @@ impl Manifest {
             codec: self.shape.codec.to_string(),
             originals: self.shape.originals,
             lists: self.shape.lists.map(|lists| lists.to_string()),
+            reduced: self.shape.reduced,
             next: self.next,
             next_id: self.next_id,
             log: self.log,
             dead: self.dead,
             division: self.division.clone(),
             books: self.books,
+            reduction: self.reduction,
             segments: self.segments.clone(),
             checksum: String::new(),
         };
@@ -253,8 +301,14 @@ mod tests {
     use super::*;
 
     fn manifest() -> Manifest {
-        let shape =
-            Shape { dimension: 8, metric: Metric::Cosine, codec: Codec::Int8, originals: true, lists: None };
+        let shape = Shape {
+            dimension: 8,
+            metric: Metric::Cosine,
+            codec: Codec::Int8,
+            originals: true,
+            lists: None,
+            reduced: None,
+        };
         let entry = Entry { number: 1, rows: 5, first_id: None, lists: false };
         Manifest { next: 4, next_id: 9, log: 3, dead: Some(2), segments: vec![entry], ..Manifest::new(shape) }
     }
@@ -299,6 +353,25 @@ mod tests {
         assert_eq!(Manifest::read(folder.path()).unwrap(), learnt);
         let text = std::fs::read_to_string(folder.path().join(NAME)).unwrap();
         assert!(text.contains("\"version\": 3"), "programs that know no books look at this first");
+    }
+
+    #[test]
+    fn what_vectors_are_reduced_by_is_named_or_nothing_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut reduced = manifest();
+        reduced.shape.reduced = Some(3);
+        reduced.write(folder.path()).unwrap();
+        assert!(Manifest::read(folder.path()).unwrap_err().to_string().contains("by what"));
+        reduced.reduction = Some(3);
+        reduced.write(folder.path()).unwrap();
+        assert_eq!(Manifest::read(folder.path()).unwrap(), reduced);
+        let text = std::fs::read_to_string(folder.path().join(NAME)).unwrap();
+        assert!(text.contains("\"version\": 4"), "programs that do not reduce look at this first");
+        for latent in [0, 9] {
+            reduced.shape.reduced = Some(latent);
+            reduced.write(folder.path()).unwrap();
+            assert!(Manifest::read(folder.path()).is_err(), "{latent} of 8");
+        }
     }
 
     #[test]

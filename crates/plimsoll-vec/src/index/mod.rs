@@ -4,6 +4,7 @@
 //! manifest.json         what the index is and which segments it has; replaced as a whole
 //! 0000000003.codes …    segments: written once
 //! 0000000004.centroids  the middles of lists, where vectors are divided into some
+//! 0000000004.reduction  what vectors are reduced by, where they are
 //! 0000000005.dead       which rows of the segments were dead when the manifest was written
 //! 0000000006.log        what came since: adds and deletes, each on the disk before it is answered
 //! lock                  held by the one who writes
@@ -31,6 +32,7 @@ mod manifest;
 mod pages;
 mod publish;
 mod queue;
+mod reduced;
 mod rerank;
 mod search;
 mod tell;

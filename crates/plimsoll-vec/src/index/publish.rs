@@ -33,15 +33,15 @@ impl Index {
             // One batch that lives is written as it is: there may be no room for another.
             let joined = match parts.as_slice() {
                 [(_, dead)] if dead.count() == 0 => None,
-                _ => Some(Batch::joined(&view.coder()?, &view.shape, &parts, self.budget())?),
+                _ => Some(Batch::joined(&view.coding()?, &view.shape, &parts, self.budget())?),
             };
             let batch = joined.as_ref().unwrap_or(parts[0].0);
             let number = next.number();
-            let shape = (view.shape.codec, view.shape.dimension);
+            let kind = view.shape.kind();
             let divided = self.by_lists(&view, batch)?;
             let (batch, starts) =
                 divided.as_ref().map_or((batch, None), |(batch, starts)| (batch, Some(starts)));
-            let mut out = SegmentWriter::create(self.folder(), number, shape, view.shape.originals)?;
+            let mut out = SegmentWriter::create(self.folder(), number, kind, view.shape.kept())?;
             out.append(&batch.blocks, &batch.vectors, batch.ids.len())?;
             let first_id = out.finish(&WrittenIds::These(batch.ids.clone()), starts.map(Vec::as_slice))?;
             let entry = Entry { number, rows: batch.rows(), first_id, lists: starts.is_some() };
@@ -62,9 +62,8 @@ impl Index {
         let shape = self.shape();
         let starts = lists.map_or(0, Starts::heap_bytes);
         let charge = self.budget().charge(sums_bytes(&shape, entry.rows) + entry.rows / 8 + starts)?;
-        let kind = (shape.codec, shape.dimension);
-        let segment =
-            Segment::open(self.folder(), entry.number, kind, entry.first_id, shape.originals, lists)?;
+        let kind = shape.kind();
+        let segment = Segment::open(self.folder(), entry.number, kind, entry.first_id, shape.kept(), lists)?;
         Ok(Arc::new(segment.paid(charge)))
     }
 
@@ -110,6 +109,7 @@ impl Index {
                 "dead" => manifest.dead == Some(number),
                 "centroids" => manifest.division.as_ref().is_some_and(|learned| learned.centroids == number),
                 "books" => manifest.books == Some(number),
+                "reduction" => manifest.reduction == Some(number),
                 // Vectors on their way into lists: of nobody who lives.
                 "part" => false,
                 "codes" | "lower" | "originals" | "ids" | "lookup" | "lists" => {

@@ -31,11 +31,8 @@ pub(super) fn again_bytes(shape: &Shape, queries: usize, candidates: usize, thre
     let lists = queries.saturating_mul(candidates.saturating_mul(each).saturating_add(size_of::<Vec<Hit>>()));
     let directions =
         if shape.metric == Metric::Cosine { queries.saturating_mul(shape.dimension * 4) } else { 0 };
-    let bytes = if shape.originals {
-        Originals::row_bytes(shape.dimension)
-    } else {
-        shape.codec.block_bytes(shape.dimension)
-    };
+    let bytes =
+        if shape.originals { Originals::row_bytes(shape.dimension) } else { shape.layout().block_bytes() };
     let hands = bytes.saturating_add(shape.dimension * 4).saturating_mul(threads);
     (lists.saturating_add(directions).saturating_add(hands)) as u64
 }
@@ -200,7 +197,7 @@ impl<'r> Look<'r> {
         let rows = BLOCK_ROWS as u64;
         let block = row / rows;
         if self.block != Some((place, block)) {
-            self.bytes.resize(shape.codec.block_bytes(shape.dimension), 0);
+            self.bytes.resize(shape.layout().block_bytes(), 0);
             self.block = None;
             segment.codes().read(block, &mut self.bytes)?;
             self.block = Some((place, block));

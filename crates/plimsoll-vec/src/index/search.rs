@@ -14,10 +14,10 @@ use super::lists::Probe;
 use super::lower::left_of_signs;
 use super::view::{Part, View};
 use super::{Index, VecError};
+use crate::BLOCK_ROWS;
 use crate::column::Column;
 use crate::scan::{self, Queries, Rows, Who, scan_rows};
 use crate::top::{TOP_MAX, Tops, TopsError};
-use crate::{BLOCK_ROWS, Codec};
 
 /// How to search.
 #[derive(Clone, Debug, PartialEq)]
@@ -196,7 +196,7 @@ impl Index {
         if search.k as u64 > vectors {
             return Err(VecError::TooFew { k: search.k, vectors });
         }
-        if search.again > 1 && !view.shape.originals && view.shape.codec != Codec::F32 {
+        if search.again > 1 && !view.shape.is_exact() {
             return Err(VecError::NoOriginals);
         }
         let threads = match search.threads {
@@ -282,9 +282,10 @@ impl Run<'_> {
             None => question.heap_bytes(&shape, count),
         };
         let _charge = budget.charge(bytes)?;
-        let queries = self.view.queries(vectors)?;
+        let asked = self.view.as_asked(vectors, self.threads)?;
+        let queries = self.view.queries(&asked.vectors)?;
         let found = if let Some(probed) = forecast.lists {
-            self.lists((vectors, &queries), probed, forecast, &mut answer.measured)?
+            self.lists((&asked.vectors, &queries), probed, forecast, &mut answer.measured)?
         } else {
             let cut = Cut {
                 blocks: forecast.chunk_blocks,
@@ -295,12 +296,12 @@ impl Run<'_> {
             self.pass(&queries, plan, forecast, &mut answer.measured)?
         };
         if shape.layout().lower_bytes() == 0 {
-            return self.tell(vectors, search, |query| found.hits(query), answer);
+            return self.tell((vectors, &asked.constants), search, |query| found.hits(query), answer);
         }
         // Of planes, what is best by all four bits of what the signs left.
         let (best, read) = self.lower(&queries, |query| found.hits(query))?;
         answer.measured.lower += Bytes::new(read);
-        self.tell(vectors, search, |query| best.hits(query), answer)
+        self.tell((vectors, &asked.constants), search, |query| best.hits(query), answer)
     }
 
     /// How the blocks of a part lie that a pass looks at: what is young lies in whole ones.

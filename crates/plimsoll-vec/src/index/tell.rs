@@ -18,28 +18,30 @@ const AT_ONCE: usize = 16;
 
 impl Run<'_> {
     /// Adds the answers of queries, of which these are the candidates: the best of them by their codes, or by what they
-    /// are when looked at again.
+    /// are when looked at again. Where vectors are reduced, each query has a constant that belongs to its distances.
     pub(super) fn tell(
         &self,
-        vectors: &[f32],
+        (vectors, constants): (&[f32], &[f64]),
         search: &Search,
         candidates: impl Fn(usize) -> Vec<Hit> + Sync,
         answer: &mut Answer,
     ) -> Result<(), VecError> {
         if search.again <= 1 {
-            return self.ids(search.k, vectors.len() / self.view.shape.dimension, candidates, answer);
+            let count = vectors.len() / self.view.shape.dimension;
+            return self.ids((search.k, count), candidates, constants, answer);
         }
         let (hits, read) = self.again(vectors, candidates)?;
         answer.measured.again += read;
-        self.ids(search.k, hits.len(), |query| &hits[query], answer)
+        // What was looked at as it came is compared as it is.
+        self.ids((search.k, hits.len()), |query| &hits[query], &[], answer)
     }
 
-    /// Adds the ids and distances of the first `k` of each query.
+    /// Adds the ids and distances of the first `k` of each query, whose constant belongs to its distances if there is one.
     fn ids<H: AsRef<[Hit]>>(
         &self,
-        k: usize,
-        count: usize,
+        (k, count): (usize, usize),
         hits: impl Fn(usize) -> H + Sync,
+        constants: &[f64],
         answer: &mut Answer,
     ) -> Result<(), VecError> {
         let before = answer.ids.len();
@@ -55,7 +57,8 @@ impl Run<'_> {
                 let next = work.lock().unwrap_or_else(PoisonError::into_inner).next();
                 let Some((first, (ids, distances))) = next else { return };
                 for (query, places) in (first..).zip(ids.chunks_mut(k).zip(distances.chunks_mut(k))) {
-                    if let Err(error) = names.of(hits(query).as_ref(), places) {
+                    if let Err(error) = names.of(hits(query).as_ref(), constants.get(query).copied(), places)
+                    {
                         failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
                         return;
                     }
@@ -81,7 +84,13 @@ type Held = (u64, u64, cached::Hit<Box<[u8]>>);
 
 impl Names<'_> {
     /// The ids and distances of one query's, as many as there are places for.
-    fn of(&mut self, hits: &[Hit], (ids, distances): (&mut [u64], &mut [f32])) -> Result<(), VecError> {
+    fn of(
+        &mut self,
+        hits: &[Hit],
+        constant: Option<f64>,
+        (ids, distances): (&mut [u64], &mut [f32]),
+    ) -> Result<(), VecError> {
+        let shape = self.run.view.shape;
         let hits = &hits[..hits.len().min(ids.len())];
         // In the order of rows: those of a list are named together.
         let mut order = std::mem::take(&mut self.order);
@@ -90,7 +99,9 @@ impl Names<'_> {
         order.sort_unstable_by_key(|at| hits[*at as usize].row);
         for at in order.iter().map(|at| *at as usize) {
             ids[at] = self.id(hits[at].row)?;
-            distances[at] = self.run.view.shape.metric.distance(hits[at].score);
+            let score = hits[at].score;
+            distances[at] =
+                constant.map_or_else(|| shape.metric.distance(score), |more| shape.told(score, more));
         }
         self.order = order;
         Ok(())

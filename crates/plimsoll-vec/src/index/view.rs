@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::dead::{Dead, blocks};
 use super::lists::Division;
+use super::reduced::Reduced;
 use super::young::Batch;
 use super::{Shape, VecError};
 use crate::BLOCK_ROWS;
@@ -18,6 +19,8 @@ pub(super) struct View {
     pub(super) division: Option<Arc<Division>>,
     /// What the codec has learnt: once, and the same ever after.
     pub(super) books: Option<Arc<Codebooks>>,
+    /// What vectors are reduced by before they are coded.
+    pub(super) reduced: Option<Arc<Reduced>>,
     pub(super) segments: Vec<(Arc<Segment>, Dead)>,
     pub(super) young: Vec<(Arc<Batch>, Dead)>,
 }

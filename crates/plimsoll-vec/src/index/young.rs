@@ -4,8 +4,8 @@ use plimsoll::governor::Charge;
 
 use super::budget::Budget;
 use super::dead::{Dead, blocks};
+use super::encode::Coding;
 use super::{Shape, VecError};
-use crate::code::Coder;
 
 /// Some rows in memory, written once like a segment.
 #[derive(Debug)]
@@ -20,17 +20,17 @@ pub(super) struct Batch {
 impl Batch {
     /// Codes vectors. What is wrong with one of them is told before anything is kept.
     pub(super) fn new(
-        coder: &Coder,
+        coding: &Coding,
         shape: &Shape,
         ids: Vec<u64>,
         vectors: Vec<f32>,
         budget: &Budget,
     ) -> Result<Self, VecError> {
         let charge = budget.charge(bytes_for(shape, ids.len()))?;
-        let _meanwhile = budget.charge(Coder::scratch_bytes(shape.codec, shape.dimension))?;
-        let block_bytes = shape.codec.block_bytes(shape.dimension);
+        let _meanwhile = budget.charge(Coding::scratch_bytes(shape))?;
+        let block_bytes = shape.layout().block_bytes();
         let mut filled = vec![0; blocks(ids.len() as u64) * block_bytes];
-        coder.encode(&vectors, 0, &mut filled)?;
+        coding.encode(shape.dimension, &vectors, &mut filled, 1)?;
         Ok(Self { ids, vectors, blocks: filled, _charge: charge })
     }
 
@@ -40,7 +40,7 @@ impl Batch {
 
     /// Another with the rows of several that live.
     pub(super) fn joined(
-        coder: &Coder,
+        coding: &Coding,
         shape: &Shape,
         parts: &[(&Self, &Dead)],
         budget: &Budget,
@@ -56,13 +56,13 @@ impl Batch {
                 }
             }
         }
-        Self::new(coder, shape, ids, vectors, budget)
+        Self::new(coding, shape, ids, vectors, budget)
     }
 
     /// Another with the same rows in this order.
     pub(super) fn ordered(
         &self,
-        coder: &Coder,
+        coding: &Coding,
         shape: &Shape,
         order: &[usize],
         budget: &Budget,
@@ -73,13 +73,13 @@ impl Batch {
         let ids = order.iter().map(|row| self.ids[*row]).collect();
         let vectors = order.iter().flat_map(|row| vector(row).iter().copied()).collect();
         drop(ahead);
-        Self::new(coder, shape, ids, vectors, budget)
+        Self::new(coding, shape, ids, vectors, budget)
     }
 }
 
 /// What so many rows take in memory.
 pub(super) fn bytes_for(shape: &Shape, rows: usize) -> u64 {
-    let coded = blocks(rows as u64).saturating_mul(shape.codec.block_bytes(shape.dimension));
+    let coded = blocks(rows as u64).saturating_mul(shape.layout().block_bytes());
     let plain = rows.saturating_mul(shape.dimension.saturating_mul(4).saturating_add(8));
     coded.saturating_add(plain) as u64
 }

@@ -5,11 +5,12 @@ use plimsoll::pool::{Lease, LeaseRequest, Pool};
 use plimsoll::{Bytes, EngineAccount, Place};
 
 use super::packed::{Packed, TILES};
+use super::projection::Projection;
 use super::share::share;
 use super::site::charge;
 use super::{LatentRows, Latents, NeuralError, NeuralShape, Weights, quantize, view};
 use crate::BLOCK_ROWS;
-use crate::code::{CodeError, finite, normalize, whole};
+use crate::code::{CodeError, whole};
 
 /// Rows that a thread takes at once: few enough that threads end together, so many that taking costs nothing.
 const PART_ROWS: usize = 8 * BLOCK_ROWS;
@@ -44,9 +45,8 @@ const PART_ROWS: usize = 8 * BLOCK_ROWS;
 #[derive(Debug)]
 pub struct NeuralCodec {
     shape: NeuralShape,
-    encoder: Packed,
+    into: Projection,
     decoder: Packed,
-    mean: Vec<f32>,
     /// A scale above this could lead beyond singles.
     scale_most: f32,
     threads: usize,
@@ -61,21 +61,19 @@ impl NeuralCodec {
         let shape = weights.shape();
         let NeuralShape { dimension, latent, .. } = shape;
         let paid = charge(account, Self::bytes_for(shape).get())?;
-        let encoder = Packed::of(latent, dimension, weights.encoder());
+        let into = Projection::new(shape, weights.encoder(), weights.mean().to_vec());
         let decoder = Packed::of(dimension, latent, weights.decoder());
         let scale_most = scale_most(weights);
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let pool = account.scratch(Place::Host)?;
-        let (mean, account) = (weights.mean().to_vec(), account.clone());
-        Ok(Self { shape, encoder, decoder, mean, scale_most, threads, account, pool, _paid: paid })
+        let account = account.clone();
+        Ok(Self { shape, into, decoder, scale_most, threads, account, pool, _paid: paid })
     }
 
     /// What that takes from the heap.
     pub fn bytes_for(shape: NeuralShape) -> Bytes {
         let NeuralShape { dimension, latent, .. } = shape;
-        let packed =
-            Packed::bytes_for(latent, dimension).saturating_add(Packed::bytes_for(dimension, latent));
-        Bytes::new(packed.saturating_add(dimension as u64 * 4))
+        Bytes::new(Projection::bytes_for(shape).saturating_add(Packed::bytes_for(dimension, latent)))
     }
 
     /// The same with so many threads; all that the machine has, unless said.
@@ -117,7 +115,7 @@ impl NeuralCodec {
             .chunks(PART_ROWS * dimension)
             .zip(levels.chunks_mut(PART_ROWS * latent))
             .zip(scales.chunks_mut(PART_ROWS));
-        let desk = Self::desk_bytes(dimension, latent);
+        let desk = Projection::desk_bytes(self.shape);
         share((&self.pool, desk), self.threads, parts, |part, ((vectors, levels), scales), desk| {
             let blocks = vectors
                 .chunks(BLOCK_ROWS * dimension)
@@ -125,7 +123,7 @@ impl NeuralCodec {
                 .zip(scales.chunks_mut(BLOCK_ROWS));
             for (block, ((vectors, levels), scales)) in blocks.enumerate() {
                 let first = part * PART_ROWS + block * BLOCK_ROWS;
-                let kept = self.project_block(first, vectors, view::floats_mut(desk))?;
+                let kept = self.into.block(first, vectors, view::floats_mut(desk))?;
                 let out = levels.chunks_exact_mut(latent).zip(scales);
                 for (at, (row, (levels, scale))) in kept.chunks_exact(latent).zip(out).enumerate() {
                     // What is written can be read.
@@ -146,12 +144,12 @@ impl NeuralCodec {
             return Err(CodeError::Target { numbers, places: into.len() }.into());
         }
         let parts = vectors.chunks(PART_ROWS * dimension).zip(into.chunks_mut(PART_ROWS * latent));
-        let desk = Self::desk_bytes(dimension, latent);
+        let desk = Projection::desk_bytes(self.shape);
         share((&self.pool, desk), self.threads, parts, |part, (vectors, into), desk| {
             let blocks = vectors.chunks(BLOCK_ROWS * dimension).zip(into.chunks_mut(BLOCK_ROWS * latent));
             for (block, (vectors, into)) in blocks.enumerate() {
                 let first = part * PART_ROWS + block * BLOCK_ROWS;
-                let kept = self.project_block(first, vectors, view::floats_mut(desk))?;
+                let kept = self.into.block(first, vectors, view::floats_mut(desk))?;
                 into.copy_from_slice(&kept[..into.len()]);
                 let row = into.iter().position(|x| !x.is_finite()).map(|at| at / latent);
                 if let Some(row) = row {
@@ -210,39 +208,9 @@ impl NeuralCodec {
         Ok(lease)
     }
 
-    /// What a thread works in, with rows of so many numbers and so many of each kept.
-    const fn desk_bytes(row: usize, kept: usize) -> u64 {
-        ((row + kept) * BLOCK_ROWS + TILES) as u64 * 4
-    }
-
-    /// The latents of a block as numbers, at the end of the desk.
-    fn project_block<'d>(
-        &self,
-        first: usize,
-        vectors: &[f32],
-        desk: &'d mut [f32],
-    ) -> Result<&'d [f32], NeuralError> {
-        let NeuralShape { dimension, latent, normalized } = self.shape;
-        let (rows, desk) = desk.split_at_mut(BLOCK_ROWS * dimension);
-        let (tiles, kept) = desk.split_at_mut(TILES);
-        let each = vectors.chunks_exact(dimension).zip(rows.chunks_exact_mut(dimension));
-        for (at, (vector, row)) in each.enumerate() {
-            finite(first + at, vector)?;
-            row.copy_from_slice(vector);
-            if normalized && !normalize(row) {
-                return Err(CodeError::NoDirection { vector: first + at }.into());
-            }
-            for (x, mean) in row.iter_mut().zip(&self.mean) {
-                *x -= mean;
-            }
-        }
-        rows[vectors.len()..].fill(0.0);
-        self.encoder.products(view::bytes(rows), tiles, |column, width, products| {
-            for (row, products) in kept.chunks_exact_mut(latent).zip(products.chunks_exact(16)) {
-                row[column..column + width].copy_from_slice(&products[..width]);
-            }
-        });
-        Ok(kept)
+    /// What a thread works in that reads latents back.
+    const fn desk_bytes(latent: usize) -> u64 {
+        (latent * BLOCK_ROWS + TILES) as u64 * 4
     }
 
     /// Gives threads parts of the target, and puts products sixteen columns of a row at a time.
@@ -263,7 +231,7 @@ impl NeuralCodec {
         }
         let levels = latents.levels().chunks(PART_ROWS * latent);
         let parts = targets.zip(levels.zip(latents.scales().chunks(PART_ROWS)));
-        let desk = Self::desk_bytes(latent, 0);
+        let desk = Self::desk_bytes(latent);
         share((&self.pool, desk), self.threads, parts, |_, (mut target, (levels, scales)), desk| {
             let (rows, tiles) = view::floats_mut(desk).split_at_mut(BLOCK_ROWS * latent);
             let blocks = levels.chunks(BLOCK_ROWS * latent).zip(scales.chunks(BLOCK_ROWS));
@@ -290,7 +258,7 @@ impl NeuralCodec {
     /// Products and the mean, into their places.
     #[inline]
     fn put(&self, into: &mut [f32], columns: usize, products: &[f32]) {
-        let mean = &self.mean[columns..];
+        let mean = &self.into.mean()[columns..];
         if let (Some(into), Some(products), Some(mean)) =
             (into.first_chunk_mut::<16>(), products.first_chunk::<16>(), mean.first_chunk::<16>())
         {

@@ -84,27 +84,41 @@ impl Reduction {
             return Err(CodeError::Target { numbers: latent, places: into.len() }.into());
         }
         finite(0, query)?;
-        let taken = match metric {
-            Metric::L2 => 1.0,
-            Metric::Ip => 0.0,
+        let centred = match metric {
+            Metric::L2 => true,
+            Metric::Ip => false,
             Metric::Cosine | Metric::Hamming => return Err(NeuralError::Metric { metric }),
         };
-        let mean = self.weights.mean();
-        let centred = || query.iter().zip(mean).map(|(x, m)| f64::from(*x) - taken * f64::from(*m));
-        let mut kept = 0.0;
-        for (column, into) in into.iter_mut().enumerate() {
-            let numbers = self.weights.decoder()[column..].iter().step_by(latent);
-            let sum: f64 = numbers.zip(centred()).map(|(d, x)| f64::from(*d) * x).sum();
-            kept += sum * sum;
-            #[expect(clippy::cast_possible_truncation, reason = "the numbers are singles")]
-            let single = sum as f32;
-            *into = single;
-        }
-        Ok(match metric {
-            Metric::L2 => centred().map(|x| x * x).sum::<f64>() - kept,
-            _ => dot(query, mean),
-        })
+        let weights = (self.weights.decoder(), self.weights.mean());
+        Ok(project(weights, centred, query, &mut vec![0.0; latent], into))
     }
+}
+
+/// What [`Reduction::project_query`] says, of a decoder and a mean: for squared distances if `centre`, else for products.
+/// `sums` has a place for each number of the latent.
+pub(crate) fn project(
+    (decoder, mean): (&[f32], &[f32]),
+    centre: bool,
+    query: &[f32],
+    sums: &mut [f64],
+    into: &mut [f32],
+) -> f64 {
+    let taken = f64::from(u8::from(centre));
+    let centred = || query.iter().zip(mean).map(|(x, m)| f64::from(*x) - taken * f64::from(*m));
+    sums.fill(0.0);
+    // Row by row of the decoder, so that it is gone through once; each sum goes over the query in its order.
+    for (x, row) in centred().zip(decoder.chunks_exact(into.len())) {
+        for (sum, number) in sums.iter_mut().zip(row) {
+            *sum += f64::from(*number) * x;
+        }
+    }
+    for (into, sum) in into.iter_mut().zip(&*sums) {
+        #[expect(clippy::cast_possible_truncation, reason = "the numbers are singles")]
+        let single = *sum as f32;
+        *into = single;
+    }
+    let kept: f64 = sums.iter().map(|sum| sum * sum).sum();
+    if centre { centred().map(|x| x * x).sum::<f64>() - kept } else { dot(query, mean) }
 }
 
 impl LatentRows<'_> {

@@ -80,6 +80,11 @@ impl Weights {
         self
     }
 
+    /// Encoder, decoder and mean; whoever takes them pays for them.
+    pub(crate) fn into_parts(self) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
+        (self.encoder, self.decoder, self.mean)
+    }
+
     /// How long vectors and latents are.
     pub fn shape(&self) -> NeuralShape {
         self.shape

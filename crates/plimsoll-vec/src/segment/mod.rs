@@ -36,6 +36,7 @@ pub(crate) fn path(folder: &Path, number: u64, holds: Holds) -> PathBuf {
         Holds::Lists => "lists",
         Holds::Centroids => "centroids",
         Holds::Books => "books",
+        Holds::Reduction => "reduction",
     };
     numbered(folder, number, end)
 }

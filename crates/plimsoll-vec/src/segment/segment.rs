@@ -27,13 +27,14 @@ const COLUMNS: [Holds; 6] =
     [Holds::Codes, Holds::Lower, Holds::Originals, Holds::Ids, Holds::Lookup, Holds::Lists];
 
 impl Segment {
-    /// Opens one, and checks that it is what the index says. `lists` is how many its rows are divided into, if they are.
+    /// Opens one, and checks that it is what the index says: `shape` is how rows are coded and of how many numbers,
+    /// `originals` how many numbers vectors have that are kept as they came, `lists` how many its rows are divided into.
     pub fn open(
         folder: &Path,
         number: u64,
         shape: (Codec, usize),
         first_id: Option<u64>,
-        originals: bool,
+        originals: Option<usize>,
         lists: Option<usize>,
     ) -> Result<Self, ColumnError> {
         let layout = Layout::new(shape.0, shape.1);
@@ -50,7 +51,9 @@ impl Segment {
         {
             return Err(foreign(lower));
         }
-        let originals = originals.then(|| Originals::open(folder, number, shape, rows)).transpose()?;
+        let originals = originals
+            .map(|dimension| Originals::open(folder, number, (shape.0, dimension), rows))
+            .transpose()?;
         Ok(Self {
             number,
             codes: Arc::new(codes),
@@ -112,7 +115,7 @@ impl Segment {
     pub(crate) fn file_bytes(
         shape: (Codec, usize),
         rows: u64,
-        originals: bool,
+        originals: Option<usize>,
         stored: bool,
         lists: Option<usize>,
     ) -> u64 {
@@ -121,8 +124,8 @@ impl Segment {
         let file = |header: Header, units: u64| Header { units, ..header }.file_bytes();
         let mut bytes = file(codes_header(layout), blocks);
         bytes += lower_header(layout).map_or(0, |header| file(header, blocks));
-        if originals {
-            bytes += file(Originals::header(shape), rows);
+        if let Some(dimension) = originals {
+            bytes += file(Originals::header((shape.0, dimension)), rows);
         }
         if stored {
             bytes += Ids::headers().map(|header| file(header, rows)).iter().sum::<u64>();

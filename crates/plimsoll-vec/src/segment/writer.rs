@@ -23,12 +23,12 @@ pub struct SegmentWriter {
 }
 
 impl SegmentWriter {
-    /// Begins one; with `originals`, vectors are kept as they came.
+    /// Begins one; with `originals`, vectors are kept as they came, which have so many numbers.
     pub fn create(
         folder: &Path,
         number: u64,
         shape: (Codec, usize),
-        originals: bool,
+        originals: Option<usize>,
     ) -> Result<Self, ColumnError> {
         // A segment of this number that was begun and not published is nobody's.
         Segment::remove(folder, number);
@@ -37,9 +37,11 @@ impl SegmentWriter {
         let lower = lower_header(layout)
             .map(|header| ColumnWriter::create(&path(folder, number, Holds::Lower), header))
             .transpose()?;
-        let header = Originals::header(shape);
         let originals = originals
-            .then(|| ColumnWriter::create(&path(folder, number, Holds::Originals), header))
+            .map(|dimension| {
+                let header = Originals::header((shape.0, dimension));
+                ColumnWriter::create(&path(folder, number, Holds::Originals), header)
+            })
             .transpose()?;
         let (folder, units) = (folder.to_owned(), Vec::new());
         Ok(Self { folder, number, layout, codes: Some(codes), lower, originals, ids: None, units })

@@ -21,6 +21,7 @@ impl Bench<'_> {
             codec,
             originals: again > 1,
             lists: Some(self.settings.lists),
+            reduced: None,
         };
         let account = budget::account(None)?;
         let built = Index::create(&folder, shape, &account)?.build(&self.vectors, None, |_| {})?;

@@ -129,6 +129,7 @@ impl Bench<'_> {
                 codec,
                 originals: matches!(codec, Codec::Int4 | Codec::Binary | Codec::Pq8),
                 lists: None,
+                reduced: None,
             };
             Index::create(&folder, shape, &budget::account(None)?)?.build(&self.vectors, None, |_| {})?;
         }

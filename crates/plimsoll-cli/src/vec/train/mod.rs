@@ -19,6 +19,8 @@ Examples:
   plimsoll vec train-codec vectors.npy --latent 128 -o codec.safetensors
   plimsoll vec train-codec vectors.npy --latent 64 --normalized -o codec.safetensors   for cosine
   plimsoll vec train-codec vectors.npy --latent 128 -o codec.safetensors --memory 300MiB --sample 50000
+  plimsoll vec train-codec vectors.npy --latent 248 --epochs 0 -o components.safetensors   components alone
+  plimsoll vec build vectors.npy --into index --reduce components.safetensors --codec planes
 
 Vectors become latents of a byte a number, and a scale. The report says whether that finds more neighbours than codecs
 of the same bytes that need no learning; where it does not, do not use it.";

@@ -164,9 +164,9 @@ impl Index {
             if task.living > 0 {
                 stays += task.stays();
                 said.into += 1;
-                let kind = (shape.codec, shape.dimension);
+                let kind = shape.kind();
                 let stored = first_id.is_none();
-                let bytes = Segment::file_bytes(kind, task.living, shape.originals, stored, lists);
+                let bytes = Segment::file_bytes(kind, task.living, shape.kept(), stored, lists);
                 said.needs += Bytes::new(bytes);
             }
             old += places.iter().map(|place| view.segments[*place].0.disk_bytes(self.folder())).sum::<u64>();
@@ -233,8 +233,8 @@ impl Index {
         let from: Vec<&(Arc<Segment>, Dead)> =
             places.iter().filter_map(|place| view.segments.get(*place)).collect();
         let (moves, starts) = moves(&from, task.lists.unwrap_or(1));
-        let kind = (shape.codec, shape.dimension);
-        let out = SegmentWriter::create(self.folder(), number, kind, shape.originals)?;
+        let kind = shape.kind();
+        let out = SegmentWriter::create(self.folder(), number, kind, shape.kept())?;
         let mut sink = Sink::new(out, &shape, *way, first_id.is_none());
         let mut cursors: Vec<Option<Cursor<'_>>> = from.iter().map(|_| None).collect();
         for list in 0..starts.len() - 1 {

@@ -67,7 +67,7 @@ impl Task {
     /// A block with vectors and ids of its rows.
     fn block(&self) -> u64 {
         let original = if self.shape.originals { Originals::row_bytes(self.shape.dimension) } else { 0 };
-        (self.shape.codec.block_bytes(self.shape.dimension) + BLOCK_ROWS * (original + 8)) as u64
+        (self.shape.layout().block_bytes() + BLOCK_ROWS * (original + 8)) as u64
     }
 
     /// Blocks of one segment, or of all where their lists are gone through together.
@@ -94,8 +94,14 @@ mod tests {
 
     #[test]
     fn less_room_does_less_at_once_and_what_is_asked_for_does() {
-        let shape =
-            Shape { dimension: 768, metric: Metric::L2, codec: Codec::Int8, originals: true, lists: None };
+        let shape = Shape {
+            dimension: 768,
+            metric: Metric::L2,
+            codec: Codec::Int8,
+            originals: true,
+            lists: None,
+            reduced: None,
+        };
         for lists in [None, Some(4096)] {
             let task = Task { shape, segments: 20, rows: 1_000_000, living: 900_000, lists };
             let (mut fewest, mut refused) = (usize::MAX, 0);

@@ -222,8 +222,14 @@ mod tests {
 
     #[test]
     fn less_room_on_the_device_never_reads_less_and_what_is_asked_for_does() {
-        let shape =
-            Shape { dimension: 768, metric: Metric::L2, codec: Codec::Int8, originals: true, lists: None };
+        let shape = Shape {
+            dimension: 768,
+            metric: Metric::L2,
+            codec: Codec::Int8,
+            originals: true,
+            lists: None,
+            reduced: None,
+        };
         let question = Question { queries: 1000, listed: 10, candidates: 10, threads: 2, again: false };
         let desk = |rows: u64, queries: usize| queries as u64 * (3104 + 8 * rows.min(8192)) + rows * 4;
         let all = 4500 * 49_408;

@@ -60,6 +60,9 @@ impl Index {
     /// The same index, searched by the device of a place that its account has a share of.
     pub fn on_device(&self, place: Place) -> Result<OnDevice<'_>, VecError> {
         let shape = self.shape();
+        if shape.reduced.is_some() {
+            return Err(GpuError::Reduced.into());
+        }
         let flat = flat(&shape);
         flat.number()?;
         flat.measure()?;
@@ -189,7 +192,7 @@ impl OnDevice<'_> {
             let mut pass = Pass::new(&run, &self.pool, &mut self.store, &self.streaming, flat(&view.shape))?;
             let found = pass.find(&ready, forecast.chunk_blocks, &mut answer.measured)?;
             drop(pass);
-            run.tell(part, search, |query| found[query].clone(), &mut answer)?;
+            run.tell((part, &[]), search, |query| found[query].clone(), &mut answer)?;
         }
         answer.measured.took = began.elapsed();
         answer.measured.peak = self.index.budget().standing().peak;

@@ -14,14 +14,14 @@ use super::sample::{Draw, Sample};
 use super::sink::Sink;
 use super::truth::Truth;
 use super::way::{Learning, Task, Way, ring_bytes, too_little};
-use crate::index::books::{Learnt, coder};
+use crate::index::books::Learnt;
 use crate::index::build::{BuildReport, Built, Doing};
 use crate::index::dead::Dead;
 use crate::index::encode::threads;
 use crate::index::index::Writer;
 use crate::index::manifest::{Entry, Learned};
 use crate::index::view::View;
-use crate::index::{Index, VecError};
+use crate::index::{Index, Shape, VecError};
 use crate::input::{Input, InputFacts, Origin};
 use crate::segment::{ROWS_MAX, SegmentWriter, WrittenIds, numbered};
 
@@ -132,17 +132,19 @@ impl Index {
         let learning = learning
             .map_err(|least| too_little(standing.limit, standing.used(), least, "to learn lists in"))?;
         let charge = self.budget().charge(learning.bytes)?;
-        let kind = (task.shape.metric, task.shape.dimension);
+        let view = self.view();
+        let Shape { metric, dimension, .. } = task.shape.coded();
+        let kind = (metric, dimension);
         let streaming = self.budget().streaming("sample");
         let draw = Draw { rows: task.rows, learn: learning.sample, hold: learning.hold };
-        let sample = Sample::draw(origin, &streaming, Bytes::new(learning.chunk), kind, draw)?;
+        let sample = Sample::draw(origin, &streaming, Bytes::new(learning.chunk), &view, draw)?;
         let found = middles(&sample.vectors, kind, learning.lists, task.threads)?;
         let Sample { vectors, held, held_rows } = sample;
         drop(vectors);
         drop(charge);
         // Sizes are estimated anew as vectors come: files may be cut unevenly, and are read more often then.
         let counts = vec![1; learning.lists];
-        let charge = self.budget().charge(Division::heap_bytes(learning.lists, task.shape.dimension))?;
+        let charge = self.budget().charge(Division::heap_bytes(learning.lists, dimension))?;
         let division = Division::new(kind.0, kind.1, &found);
         let truth =
             if held.is_empty() { None } else { Some(Truth::new(kind, held, held_rows, task.threads)?) };
@@ -175,6 +177,7 @@ impl Index {
         let mut ids = Vec::with_capacity(if input.facts().ids { all } else { 0 });
         let mut vectors = vec![0.0; way.batch * dimension];
         let mut hits = vec![NOWHERE; way.batch];
+        let view = self.view();
         loop {
             let count = input.read(&mut vectors, &mut ids)?;
             let first = divided.0.len();
@@ -184,11 +187,12 @@ impl Index {
                 break;
             }
             let part = &vectors[..count * dimension];
+            let coded = view.as_coded(part, task.threads).map_err(|error| error.after(first))?;
             if let Some(truth) = &mut fresh.truth {
-                truth.look(part, first as u64).map_err(|error| named(error, first))?;
+                truth.look(&coded, first as u64).map_err(|error| named(error, first))?;
             }
             let hits = &mut hits[..count];
-            fresh.division.lists_of(part, task.threads, hits).map_err(|error| named(error, first))?;
+            fresh.division.lists_of(&coded, task.threads, hits).map_err(|error| named(error, first))?;
             for hit in &*hits {
                 let list = u32::try_from(hit.row).unwrap_or_default();
                 divided.0.push(list);
@@ -224,14 +228,14 @@ impl Index {
     ) -> Result<u64, VecError> {
         let shape = task.shape;
         let number = writer.manifest.number();
-        let kind = (shape.codec, shape.dimension);
-        let out = SegmentWriter::create(self.folder(), number, kind, shape.originals)?;
+        let out = SegmentWriter::create(self.folder(), number, shape.kind(), shape.kept())?;
         let Divided { waiting, lists: mut places, starts, .. } = divided;
         let gather = Gather { starts: &starts, dimension: shape.dimension, held: way.held };
         let order = if way.files == 0 { gather.order(&places) } else { Vec::new() };
         let mut done = |rows| told(Doing::Coding, rows);
-        let code = coder(&shape, learnt.books.clone())?;
-        let mut sink = Sink::new((out, code), (way.batch, task.threads), ids, &mut places, &mut done);
+        let coding = self.view().coding_with(learnt.books.clone())?;
+        let mut sink =
+            Sink::new((out, coding, shape.dimension), (way.batch, task.threads), ids, &mut places, &mut done);
         match waiting {
             Waiting::Memory(vectors) => gather.memory(&vectors, &order, &mut sink)?,
             Waiting::Files(mut parts) => gather.files(&mut parts, &mut sink)?,
@@ -255,19 +259,20 @@ impl Index {
         let mut next = writer.manifest.clone();
         if fresh.charge.is_some() {
             let centroids = next.number();
-            division.write(self.folder(), centroids, shape)?;
+            division.write(self.folder(), centroids, shape.coded())?;
             next.division = Some(Learned { centroids, lists: division.count(), expected: expected.clone() });
             division = Arc::new(division.expecting(expected));
         }
         let entry = Entry { number, rows, first_id: None, lists: true };
         let segment = self.opened_segment(&entry, Some(division.count()))?;
         report.disk = Bytes::new(segment.disk_bytes(self.folder()));
-        let mut segments = self.view().segments.clone();
+        let view = self.view();
+        let mut segments = view.segments.clone();
         segments.push((segment, Dead::default()));
         next.segments.push(entry);
         next.next_id = next.next_id.max(ids.end(rows));
         let (division, books) = (Some(division), learnt.books);
-        let view = View { shape, segments, young: Vec::new(), division, books };
+        let view = View { segments, young: Vec::new(), division, books, ..View::clone(&view) };
         self.put(writer, next, view)?;
         for charge in fresh.charge.into_iter().chain(learnt.charge) {
             self.charged(charge);
@@ -279,7 +284,7 @@ impl Index {
 /// The same error with the number that the vector has in its file.
 fn named(error: VecError, before: usize) -> VecError {
     match error {
-        VecError::Code(error) => VecError::Code(crate::index::build::numbered_by(error, before)),
+        VecError::Code(error) => VecError::Code(error.after(before)),
         error => error,
     }
 }

@@ -8,7 +8,6 @@ use super::lists::Expected;
 use crate::code::CodeError;
 use crate::column::{Column, ColumnError, ColumnWriter, Header, Holds, PAGE_BYTES};
 use crate::index::VecError;
-use crate::index::build::numbered_by;
 use crate::index::dead::blocks;
 use crate::index::encode::on_threads;
 use crate::index::manifest::{Learned, Shape};
@@ -176,9 +175,8 @@ impl Division {
         }
         let parts = vectors.chunks(LOOKED_FOR * self.dimension).zip(into.chunks_mut(LOOKED_FOR * each));
         for (part, (vectors, into)) in parts.enumerate() {
-            let queries = self
-                .prepared(vectors, For::Looking)
-                .map_err(|error| numbered_by(error, part * LOOKED_FOR))?;
+            let queries =
+                self.prepared(vectors, For::Looking).map_err(|error| error.after(part * LOOKED_FOR))?;
             self.among(&queries, among, threads, each, into)?;
         }
         Ok(())
@@ -247,7 +245,7 @@ impl Division {
                 let next = work.lock().unwrap_or_else(PoisonError::into_inner).next();
                 let Some((part, (vectors, into))) = next else { return };
                 if let Err(error) = self.part(vectors, wanted, among, each, into) {
-                    let error = numbered_by(error, part * AT_ONCE);
+                    let error = error.after(part * AT_ONCE);
                     let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
                     // The first vector that is wrong is told, whoever found one first.
                     if failed.as_ref().is_none_or(|(other, _)| part < *other) {
@@ -342,7 +340,7 @@ mod tests {
     use super::*;
 
     fn shape(metric: Metric) -> Shape {
-        Shape { dimension: 2, metric, codec: Codec::F32, originals: false, lists: None }
+        Shape { dimension: 2, metric, codec: Codec::F32, originals: false, lists: None, reduced: None }
     }
 
     fn nearest(division: &Division, vectors: &[f32], wanted: For, each: usize) -> Vec<u64> {

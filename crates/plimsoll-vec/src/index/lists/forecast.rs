@@ -42,7 +42,8 @@ pub(super) fn piece_blocks(block_bytes: u64) -> u64 {
 impl Question {
     /// What so many queries take at once beside codes, in lists.
     pub(in crate::index) fn lists_bytes(&self, shape: &Shape, probed: Probed, queries: usize) -> u64 {
-        let Shape { codec, metric, dimension, .. } = *shape;
+        let coded = shape.coded();
+        let Shape { codec, metric, dimension, .. } = coded;
         let threads = self.threads as u64;
         let hit = size_of::<Hit>() as u64;
         let prepared = Queries::bytes_for(codec, metric, dimension, queries).get();
@@ -57,9 +58,10 @@ impl Question {
         let marks = probed.of.div_ceil(64) as u64 * 8 + probed.of as u64 * 40;
         prepared
             .saturating_add(threads.saturating_mul(lists.saturating_add(group)))
-            .saturating_add(Division::looked_for_bytes(shape, queries, probed.lists, self.threads))
+            .saturating_add(Division::looked_for_bytes(&coded, queries, probed.lists, self.threads))
             .saturating_add(wants)
-            .saturating_add(copies_bytes(queries, dimension))
+            .saturating_add(copies_bytes(queries, shape.dimension))
+            .saturating_add(shape.projected_bytes(queries, self.threads))
             .saturating_add(marks)
             .saturating_add(self.again_bytes(shape, queries))
             .saturating_add(self.lower_bytes(shape, queries))
@@ -156,8 +158,14 @@ mod tests {
 
     #[test]
     fn less_room_reads_no_less_and_what_is_asked_for_does() {
-        let shape =
-            Shape { dimension: 768, metric: Metric::L2, codec: Codec::Int4, originals: true, lists: None };
+        let shape = Shape {
+            dimension: 768,
+            metric: Metric::L2,
+            codec: Codec::Int4,
+            originals: true,
+            lists: None,
+            reduced: None,
+        };
         let question = Question { queries: 1000, listed: 40, candidates: 40, threads: 2, again: true };
         let probed = Probed { lists: 8, of: 1024, found: Some(9500) };
         let (mut last, mut answered, mut refused) = (0, 0, 0);
@@ -193,8 +201,14 @@ mod tests {
 
     #[test]
     fn one_query_reads_its_lists_and_many_read_all() {
-        let shape =
-            Shape { dimension: 768, metric: Metric::L2, codec: Codec::Int4, originals: true, lists: None };
+        let shape = Shape {
+            dimension: 768,
+            metric: Metric::L2,
+            codec: Codec::Int4,
+            originals: true,
+            lists: None,
+            reduced: None,
+        };
         let probed = Probed { lists: 8, of: 1024, found: None };
         let stock = Stock {
             codes_bytes: 800 << 20,

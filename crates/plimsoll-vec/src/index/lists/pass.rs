@@ -221,7 +221,10 @@ impl<'p> Pass<'p> {
 
     /// As many threads as the work pays for.
     fn threads(&self) -> usize {
-        let row = self.run.view.shape.codec.row_bytes(self.run.view.shape.dimension) as u64;
+        let row = {
+            let (codec, numbers) = self.run.view.shape.kind();
+            codec.row_bytes(numbers) as u64
+        };
         let work = |target: &Target| (target.rows.end - target.rows.start) * row * target.wants.len() as u64;
         let all: u64 = self.targets.all.iter().map(work).sum();
         usize::try_from(all / THREAD_WORK).unwrap_or(usize::MAX).clamp(1, self.run.threads)

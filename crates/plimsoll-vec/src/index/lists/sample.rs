@@ -5,10 +5,12 @@ use plimsoll::holding::Streaming;
 
 use super::division::sign;
 use super::seed::Random;
-use crate::Metric;
 use crate::code::{CodeError, finite, normalize};
-use crate::index::VecError;
+use crate::index::reduced::Reduced;
+use crate::index::view::View;
+use crate::index::{Shape, VecError};
 use crate::input::{Input, Origin};
+use crate::{BLOCK_ROWS, Metric};
 
 /// What was drawn.
 #[derive(Debug)]
@@ -36,15 +38,18 @@ impl Sample {
         origin: Origin<'_>,
         streaming: &Streaming,
         chunk: Bytes,
-        (metric, dimension): (Metric, usize),
+        view: &View,
         draw: Draw,
     ) -> Result<Self, VecError> {
+        let (shape, coded) = (view.shape, view.shape.coded());
+        let (dimension, latent) = (shape.dimension, coded.dimension);
+        let mut pending = view.reduced.as_deref().map(|reduced| Pending::new(reduced, &shape));
         let mut input = Input::open(origin, streaming, chunk)?;
         let all = (draw.learn + draw.hold) as u64;
         let mut random = Random(0x5a17);
         let step = stride(all);
         let mut sample = Self {
-            vectors: vec![0.0; draw.learn * dimension],
+            vectors: vec![0.0; draw.learn * latent],
             held: vec![0.0; draw.hold * dimension],
             held_rows: vec![0; draw.hold],
         };
@@ -54,9 +59,10 @@ impl Sample {
             let row = from + random.below(to - from);
             let place =
                 usize::try_from(u128::from(part) * u128::from(step) % u128::from(all)).unwrap_or_default();
-            let into = match place.checked_sub(draw.learn) {
-                None => &mut sample.vectors[place * dimension..][..dimension],
-                Some(held) => {
+            let into = match (place.checked_sub(draw.learn), &mut pending) {
+                (None, None) => &mut sample.vectors[place * dimension..][..dimension],
+                (None, Some(pending)) => pending.next(place, row),
+                (Some(held), _) => {
                     sample.held_rows[held] = row;
                     &mut sample.held[held * dimension..][..dimension]
                 }
@@ -65,10 +71,79 @@ impl Sample {
             ids.clear();
             input.read(into, &mut ids)?;
             at = row + 1;
-            seen(metric, usize::try_from(row).unwrap_or(usize::MAX), into)?;
+            seen(coded.metric, narrow(row), into)?;
+            if let Some(pending) = pending.as_mut().filter(|pending| pending.is_full()) {
+                pending.reduce(&mut sample.vectors)?;
+            }
+        }
+        if let (Some(mut pending), Some(reduced)) = (pending, &view.reduced) {
+            pending.reduce(&mut sample.vectors)?;
+            // Those are asked with.
+            let name = |held: usize| sample.held_rows.get(held).map_or(held, |row| narrow(*row));
+            let asked = reduced.queries(shape.metric, &sample.held, 1);
+            sample.held = asked.map_err(|error| error.renamed(name))?.0;
         }
         Ok(sample)
     }
+
+    /// What drawing takes beside the vectors that are drawn and those held out as they came.
+    pub(in crate::index) fn beside_bytes(shape: &Shape, hold: usize) -> u64 {
+        if shape.reduced.is_none() {
+            return 0;
+        }
+        let block = BLOCK_ROWS * (shape.dimension * 4 + size_of::<(usize, u64)>());
+        shape.desk_bytes() + block as u64 + shape.projected_bytes(hold, 1)
+    }
+}
+
+/// Drawn vectors on their way through a reduction, a block of them at a time.
+struct Pending<'r> {
+    reduced: &'r Reduced,
+    dimension: usize,
+    latent: usize,
+    vectors: Vec<f32>,
+    /// Where in the sample each belongs, and its row in the file.
+    places: Vec<(usize, u64)>,
+    desk: Vec<f32>,
+}
+
+impl<'r> Pending<'r> {
+    fn new(reduced: &'r Reduced, shape: &Shape) -> Self {
+        Self {
+            reduced,
+            dimension: shape.dimension,
+            latent: shape.coded().dimension,
+            vectors: vec![0.0; BLOCK_ROWS * shape.dimension],
+            places: Vec::with_capacity(BLOCK_ROWS),
+            desk: vec![0.0; reduced.desk()],
+        }
+    }
+
+    /// Room for the vector of a row that belongs to a place.
+    fn next(&mut self, place: usize, row: u64) -> &mut [f32] {
+        self.places.push((place, row));
+        &mut self.vectors[(self.places.len() - 1) * self.dimension..][..self.dimension]
+    }
+
+    fn is_full(&self) -> bool {
+        self.places.len() == BLOCK_ROWS
+    }
+
+    /// Puts what is there into its places.
+    fn reduce(&mut self, into: &mut [f32]) -> Result<(), CodeError> {
+        let vectors = &self.vectors[..self.places.len() * self.dimension];
+        let name = |at: usize| self.places.get(at).map_or(at, |(_, row)| narrow(*row));
+        let found = self.reduced.block(vectors, &mut self.desk).map_err(|error| error.renamed(name))?;
+        for (found, (place, _)) in found.chunks_exact(self.latent).zip(&self.places) {
+            into[place * self.latent..][..self.latent].copy_from_slice(found);
+        }
+        self.places.clear();
+        Ok(())
+    }
+}
+
+fn narrow(row: u64) -> usize {
+    usize::try_from(row).unwrap_or(usize::MAX)
 }
 
 /// Where a part of so many begins.

@@ -1,15 +1,16 @@
 //! Vectors in the order of their rows become a segment.
 
-use crate::code::{CodeError, Coder};
 use crate::index::dead::blocks;
-use crate::index::encode::encode;
+use crate::index::encode::Coding;
 use crate::index::{Shape, VecError};
 use crate::segment::{SegmentWriter, WrittenIds};
 
 /// Codes vectors batch by batch, with all threads, and writes them.
 pub(super) struct Sink<'s> {
     out: SegmentWriter,
-    coder: Coder,
+    coding: Coding,
+    /// Numbers of a vector.
+    dimension: usize,
     batch: Vec<f32>,
     /// The row that each of the batch had in the input.
     rows: Vec<u32>,
@@ -26,17 +27,17 @@ pub(super) struct Sink<'s> {
 impl<'s> Sink<'s> {
     /// What it takes of memory with batches of so many.
     pub(super) fn bytes(shape: &Shape, batch: usize, threads: usize) -> u64 {
-        let coded = blocks(batch as u64) * shape.codec.block_bytes(shape.dimension);
+        let coded = blocks(batch as u64) * shape.layout().block_bytes();
         let vectors = batch * (shape.dimension * 4 + 4 + 8);
-        let scratch = threads as u64 * Coder::scratch_bytes(shape.codec, shape.dimension);
+        let scratch = threads as u64 * Coding::scratch_bytes(shape);
         (coded + vectors) as u64
             + scratch
             + SegmentWriter::heap_bytes(batch, shape.dimension, shape.originals)
     }
 
-    /// Into this segment; `most` is how many are coded at once, in whole blocks.
+    /// Into this segment, vectors of so many numbers; `most` is how many are coded at once, in whole blocks.
     pub(super) fn new(
-        (out, coder): (SegmentWriter, Coder),
+        (out, coding, dimension): (SegmentWriter, Coding, usize),
         (most, threads): (usize, usize),
         ids: &'s WrittenIds,
         places: &'s mut [u32],
@@ -44,10 +45,11 @@ impl<'s> Sink<'s> {
     ) -> Self {
         Self {
             out,
-            batch: Vec::with_capacity(most * coder.layout().dimension()),
+            batch: Vec::with_capacity(most * dimension),
             rows: Vec::with_capacity(most),
-            coded: vec![0; blocks(most as u64) * coder.layout().block_bytes()],
-            coder,
+            coded: vec![0; blocks(most as u64) * coding.layout().block_bytes()],
+            coding,
+            dimension,
             most,
             threads,
             ids,
@@ -69,9 +71,10 @@ impl<'s> Sink<'s> {
         if count == 0 {
             return Ok(());
         }
-        let coded = &mut self.coded[..blocks(count as u64) * self.coder.layout().block_bytes()];
-        encode(&self.coder, &self.batch, coded, self.threads)
-            .map_err(|error| self::named(error, &self.rows))?;
+        let coded = &mut self.coded[..blocks(count as u64) * self.coding.layout().block_bytes()];
+        let named = |vector: usize| self.rows.get(vector).map_or(vector, |row| *row as usize);
+        let done = self.coding.encode(self.dimension, &self.batch, coded, self.threads);
+        done.map_err(|error| error.renamed(named))?;
         self.out.append(coded, &self.batch, count)?;
         let ids: Vec<u64> = self.rows.iter().map(|row| self.ids.of((*row).into())).collect();
         self.out.append_ids(&ids)?;
@@ -100,20 +103,5 @@ impl<'s> Sink<'s> {
             }
         }
         Ok(())
-    }
-}
-
-/// The same error with the number that the vector had in the input.
-fn named(error: CodeError, rows: &[u32]) -> CodeError {
-    let of = |vector: usize| rows.get(vector).map_or(vector, |row| *row as usize);
-    match error {
-        CodeError::NotFinite { vector, component, value } => {
-            CodeError::NotFinite { vector: of(vector), component, value }
-        }
-        CodeError::TooLarge { vector, component, value, codec } => {
-            CodeError::TooLarge { vector: of(vector), component, value, codec }
-        }
-        CodeError::NoDirection { vector } => CodeError::NoDirection { vector: of(vector) },
-        error => error,
     }
 }

@@ -7,7 +7,7 @@ use super::lists::{Expected, PROBES_MAX};
 use crate::code::Coder;
 use crate::index::VecError;
 use crate::index::dead::blocks;
-use crate::index::encode::{encode, on_threads};
+use crate::index::encode::{Coding, on_threads};
 use crate::scan::{Queries, scan};
 use crate::top::{Hit, Tops};
 use crate::{BLOCK_ROWS, Codec, Metric};
@@ -22,7 +22,7 @@ const BLOCKS_AT_ONCE: usize = 4;
 pub(super) struct Truth {
     vectors: Vec<f32>,
     rows: Vec<u64>,
-    coder: Coder,
+    coding: Coding,
     queries: Queries,
     tops: Vec<Tops>,
     blocks: Vec<u8>,
@@ -53,8 +53,8 @@ impl Truth {
         let kept = codec(metric);
         let queries = Queries::new(kept, metric, dimension, &vectors)?;
         let tops = (0..threads).map(|_| Tops::new(&queries, NEAREST + 1)).collect::<Result<_, _>>()?;
-        let coder = Coder::new(kept, metric, dimension)?;
-        Ok(Self { vectors, rows, coder, queries, tops, blocks: Vec::new() })
+        let coding = Coding::new(Coder::new(kept, metric, dimension)?, None);
+        Ok(Self { vectors, rows, coding, queries, tops, blocks: Vec::new() })
     }
 
     /// How many there are.
@@ -64,11 +64,11 @@ impl Truth {
 
     /// Looks at vectors, of which the first is row `first`.
     pub(super) fn look(&mut self, vectors: &[f32], first: u64) -> Result<(), VecError> {
-        let layout = self.coder.layout();
+        let layout = self.coding.layout();
         let count = vectors.len() / layout.dimension();
         let block_bytes = layout.block_bytes();
         self.blocks.resize(blocks(count as u64) * block_bytes, 0);
-        encode(&self.coder, vectors, &mut self.blocks, self.tops.len())?;
+        self.coding.encode(layout.dimension(), vectors, &mut self.blocks, self.tops.len())?;
         let parts = self.blocks.chunks(BLOCKS_AT_ONCE * block_bytes);
         let work = Mutex::new(parts.enumerate());
         let seats = Mutex::new(self.tops.iter_mut());
@@ -100,7 +100,7 @@ impl Truth {
         // How many of the nearest lie in the first, second, third … list that is looked into.
         let (mut found, mut nearest) = (vec![0_u64; most], 0_u64);
         let mut order = vec![NOWHERE; most];
-        let dimension = self.coder.layout().dimension();
+        let dimension = self.coding.layout().dimension();
         for (query, (vector, own)) in self.vectors.chunks_exact(dimension).zip(&self.rows).enumerate() {
             division.nearest(vector, For::Looking, None, threads, &mut order)?;
             for hit in others(&all.hits(query), *own) {

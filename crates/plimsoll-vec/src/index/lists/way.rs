@@ -5,6 +5,7 @@ use plimsoll::Bytes;
 use super::division::Division;
 use super::kmeans;
 use super::parts::Parts;
+use super::sample::Sample;
 use super::sink::Sink;
 use super::truth::Truth;
 use crate::BLOCK_ROWS;
@@ -70,10 +71,13 @@ pub(super) fn ring_bytes(chunk: u64) -> u64 {
 }
 
 impl Task {
+    /// What middles are among.
     fn kind(&self) -> (crate::Metric, usize) {
-        (self.shape.metric, self.shape.dimension)
+        let Shape { metric, dimension, .. } = self.shape.coded();
+        (metric, dimension)
     }
 
+    /// A vector as it comes.
     fn row_bytes(&self) -> u64 {
         self.shape.dimension as u64 * 4
     }
@@ -122,14 +126,16 @@ impl Task {
     fn learning_of(&self, lists: usize, room: u64) -> (Learning, u64) {
         // About a thousandth of the input.
         let chunk = (self.rows * self.row_bytes() / 1024).clamp(16 << 10, 1 << 20).max(self.row_bytes() + 4);
-        let each = self.row_bytes() + kmeans::ROW_BYTES;
+        let each = self.kind().1 as u64 * 4 + kmeans::ROW_BYTES;
         // Each list needs one, and what is held out cannot be learned from.
         let mut hold = HELD_MAX.min(self.rows / 8).min(self.rows - lists as u64);
         // About a sixtieth of the input.
         while hold > HELD_LEAST && self.trying(hold, BLOCK_ROWS) > self.rows * self.row_bytes() / 60 {
             hold /= 2;
         }
-        let fixed = kmeans::beside_bytes(self.kind(), lists, self.threads) + hold * (self.row_bytes() + 8);
+        let fixed = kmeans::beside_bytes(self.kind(), lists, self.threads)
+            + hold * (self.row_bytes() + 8)
+            + Sample::beside_bytes(&self.shape, usize::try_from(hold).unwrap_or(usize::MAX));
         let most = (self.rows - hold).min(lists as u64 * LEARN_MAX);
         let left = room.saturating_sub(fixed + ring_bytes(chunk));
         let sample = most.min(left / each);
@@ -181,9 +187,12 @@ impl Task {
     /// What dividing a batch takes.
     fn dividing(&self, batch: usize, held_out: usize) -> u64 {
         let vectors = batch as u64 * (self.row_bytes() + size_of::<Hit>() as u64 + 4 + 8);
+        let (metric, dimension) = self.kind();
+        let reduced = self.shape.latent_bytes(batch) + self.shape.desk_bytes() * self.threads as u64;
         vectors
+            + reduced
             + self.trying(held_out as u64, batch)
-            + Division::nearest_bytes(self.shape.metric, self.shape.dimension, 1, self.threads)
+            + Division::nearest_bytes(metric, dimension, 1, self.threads)
     }
 
     fn in_memory(&self, batch: usize, lists: usize, held_out: usize) -> Way {
@@ -236,8 +245,14 @@ mod tests {
     use crate::{Codec, Metric};
 
     fn task(rows: u64) -> Task {
-        let shape =
-            Shape { dimension: 768, metric: Metric::L2, codec: Codec::Int4, originals: true, lists: None };
+        let shape = Shape {
+            dimension: 768,
+            metric: Metric::L2,
+            codec: Codec::Int4,
+            originals: true,
+            lists: None,
+            reduced: None,
+        };
         Task { shape, rows, threads: 2, ids: false }
     }
 
