@@ -157,7 +157,7 @@ fn answers_are_those_of_what_vectors_become_through_a_whole_life() {
         pair.check(&queries, &search, "from the log");
         pair.each(|index| index.publish().unwrap());
         pair.check(&queries, &search, "published");
-        pair.each(|index| assert_eq!(index.compact(|_| {}).unwrap().rows, 1626));
+        pair.each(|index| assert_eq!(index.compact(|_| {}).unwrap().forecast.unwrap().rows, 1626));
         let pair = pair.reopened();
         assert_eq!(pair.both[0].facts().segments.len(), 1);
         pair.check(&queries, &search, "compacted");

@@ -231,11 +231,9 @@ impl Index {
             }
             None => None,
         };
-        let (books, charge) = books::open(folder, &manifest, &budget)?.unzip();
-        charges.extend(charge);
-        let (reduced, charge) = reduced::open(folder, &manifest, &budget)?.unzip();
-        charges.extend(charge);
-        let charges = Mutex::new(charges);
+        let (books, of_books) = books::open(folder, &manifest, &budget)?.unzip();
+        let (reduced, of_weights) = reduced::open(folder, &manifest, &budget)?.unzip();
+        let charges = Mutex::new(charges.into_iter().chain(of_books).chain(of_weights).collect());
         let pages = Pages::new(&budget);
         let segments = segments.into_iter().zip(dead).collect();
         let view = View { shape, division, books, reduced, segments, young: Vec::new() };

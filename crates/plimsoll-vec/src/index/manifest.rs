@@ -397,7 +397,7 @@ mod tests {
     #[test]
     fn a_newer_one_is_told_as_such() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join(NAME), "{\"version\": 4, \"other\": true}").unwrap();
-        assert!(matches!(Manifest::read(folder.path()), Err(VecError::Newer { found: 4, .. })));
+        std::fs::write(folder.path().join(NAME), "{\"version\": 5, \"other\": true}").unwrap();
+        assert!(matches!(Manifest::read(folder.path()), Err(VecError::Newer { found: 5, .. })));
     }
 }

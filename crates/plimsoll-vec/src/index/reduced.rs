@@ -62,7 +62,7 @@ impl Shape {
             Metric::L2 | Metric::Hamming => score + constant,
             Metric::Ip => constant - score,
             // |u − v|² = 2 − 2 ⟨u, v⟩ for vectors of length one.
-            Metric::Cosine => 1.0 - (score + constant) / 2.0,
+            Metric::Cosine => 1.0 - f64::midpoint(score, constant),
         } as f32;
         told
     }
