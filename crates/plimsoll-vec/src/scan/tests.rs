@@ -447,7 +447,9 @@ fn words_that_fall_short_and_lengths_are_made_up_for() {
     let (dimension, rows) = (64, 100);
     let mut vectors = numbers(61, rows * dimension);
     for (row, vector) in vectors.chunks_mut(dimension).enumerate() {
-        vector.iter_mut().for_each(|x| *x *= 0.1 + row as f32 * 0.3);
+        for x in vector {
+            *x *= 0.1 + row as f32 * 0.3;
+        }
     }
     for codec in [Codec::Pq2, Codec::Pq4, Codec::Pq8] {
         for metric in [Metric::Cosine, Metric::Ip, Metric::L2] {
