@@ -20,7 +20,8 @@ pub(super) struct Vectors {
 /// All vectors of a file, within the account.
 pub(super) fn vectors(origin: Origin<'_>, account: &EngineAccount) -> Result<Vectors, CliError> {
     const AT_ONCE: usize = 64;
-    let streaming = account.engine().streaming(account.path()).map_err(VecError::from)?;
+    // Of the host, where the account may have a share of a device too.
+    let streaming = Streaming::open(&Site::new(account, Place::Host), "queries");
     let facts = Input::facts_of(origin).map_err(VecError::from)?;
     let dimension = facts.dimension;
     let pay =
