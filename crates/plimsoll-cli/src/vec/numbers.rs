@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use plimsoll::governor::{Charge, Reservation};
+use plimsoll::holding::{Site, Streaming};
 use plimsoll::{Bytes, EngineAccount, Place};
 use plimsoll_vec::index::VecError;
 use plimsoll_vec::input::{Input, Origin};
