@@ -293,7 +293,7 @@ fn what_cannot_be_is_refused_with_what_can() {
         "{error}"
     );
     index.add(&rows[..50 * DIMENSION], None).unwrap();
-    for query in [&rows[..LATENT], &rows[..DIMENSION + 1]] {
+    for query in [&rows[..LATENT], &rows[..=DIMENSION]] {
         let error = index.search(query, 3).unwrap_err();
         assert!(matches!(error, VecError::Dimension { expected: DIMENSION, .. }), "{error}");
     }
