@@ -97,9 +97,9 @@ fn an_index_reduces_by_a_codec_that_was_learned() {
     };
     for (kept, least, lists) in [("int8", 80, None), ("planes", 55, None), ("int8", 70, Some("auto"))] {
         let home = place(&format!("{kept}{}", lists.unwrap_or_default()));
-        let build = ["vec", "build", rows, "--into", &home, "--reduce", &codec, "--codec", kept];
+        let making = ["vec", "build", rows, "--into", &home, "--reduce", &codec, "--codec", kept];
         let lists: Vec<&str> = lists.into_iter().flat_map(|lists| ["--lists", lists]).collect();
-        let built = json(&[&build[..], &["--memory", "8MiB"], &lists[..]].concat());
+        let built = json(&[&making[..], &["--memory", "8MiB"], &lists[..]].concat());
         assert!(built["peak_bytes"].as_u64().unwrap() <= built["predicted_peak_bytes"].as_u64().unwrap());
         let info = json(&["vec", "info", &home]);
         assert_eq!((info["dimension"].as_u64(), info["reduced"].as_u64()), (Some(32), Some(12)), "{info}");

@@ -64,9 +64,9 @@ fn a_build_and_a_search_stay_within_their_memory_as_seen_from_outside() {
     for (codec, lists) in [("f32", None), ("planes", None), ("int8", Some("64"))] {
         let home = folder.path().join(codec);
         let home = home.to_str().unwrap();
-        let mut build = vec!["vec", "build", rows, "--into", home, "--codec", codec, "--memory", &memory];
-        build.extend(lists.into_iter().flat_map(|lists| ["--lists", lists]));
-        let built = most(&build);
+        let mut making = vec!["vec", "build", rows, "--into", home, "--codec", codec, "--memory", &memory];
+        making.extend(lists.into_iter().flat_map(|lists| ["--lists", lists]));
+        let built = most(&making);
         let asked = most(&["vec", "search", home, queries, "--memory", &memory]);
         println!("{codec}: {built} building, {asked} searching");
         assert!(built <= MEMORY + BESIDE, "{codec}: {built} bytes while it was built");
