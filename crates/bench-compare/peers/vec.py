@@ -2,7 +2,7 @@
 """Vector search of other engines on the vectors that our benches leave.
 
     plimsoll vec bench --only lists --lists 1024 --leave FOLDER
-    pip install numpy faiss-cpu usearch turbovec
+    pip install numpy faiss-cpu usearch turbovec scann
     crates/bench-compare/peers/vec.py FOLDER --metric l2 [ENGINE...]
 
 Without `--metric` by cosine, as plimsoll-vec's example `scan_speed --write FOLDER` searches: vectors are brought to length
@@ -24,8 +24,8 @@ K = 10
 TURNS = 7
 
 
-def engines(base, l2):
-    """Name and search of each engine: queries in, rows out."""
+def engines(base, l2, wanted):
+    """Name and search of each engine: queries in, rows out. What takes long to build is built if it is wanted."""
     squares = (base**2).sum(axis=1) if l2 else None
 
     def exact(queries):
@@ -51,8 +51,10 @@ def engines(base, l2):
         int8.train(base[:20000])
         int8.add(base)
         found["faiss sq8"] = lambda queries: int8.search(queries, K)[1]
-        found.update(faiss_fast(faiss, base, metric))
-        found.update(faiss_lists(faiss, base, metric))
+        if wanted("faiss PQ"):
+            found.update(faiss_fast(faiss, base, metric))
+        if wanted("faiss IVF"):
+            found.update(faiss_lists(faiss, base, metric))
     except ImportError:
         print("faiss is not installed", file=sys.stderr)
     try:
@@ -74,6 +76,11 @@ def engines(base, l2):
     except ImportError:
         print("usearch is not installed", file=sys.stderr)
     try:
+        if wanted("scann"):
+            found.update(scann_codes(base, l2))
+    except ImportError:
+        print("scann is not installed", file=sys.stderr)
+    try:
         import turbovec
 
         if l2:
@@ -83,6 +90,38 @@ def engines(base, l2):
         found["turbovec 4-bit"] = lambda queries: np.asarray(index.search(queries, K)[1]).reshape(len(queries), -1)
     except (ImportError, AttributeError, TypeError) as error:
         print(f"turbovec is passed over: {error}", file=sys.stderr)
+    return found
+
+
+def scann_codes(base, l2):
+    """ScaNN's four-bit codes: alone, with a second look at 200 rows, and in trees with one of 100."""
+    from scann import scann_ops_pybind as scann
+
+    found = {}
+    leaves = min(1024, len(base) // 39)
+
+    def built(name, looked, probes):
+        builder = scann.builder(base, K, "squared_l2" if l2 else "dot_product").set_n_training_threads(2)
+        if probes:
+            builder = builder.tree(num_leaves=leaves, num_leaves_to_search=probes, training_sample_size=len(base))
+        builder = builder.score_ah(2, anisotropic_quantization_threshold=float("nan") if l2 else 0.2)
+        begun = time.perf_counter()
+        index = (builder.reorder(looked) if looked else builder).build()
+        index.set_num_threads(2)
+        print(f"scann {name} was built in {time.perf_counter() - begun:.1f} s", file=sys.stderr)
+        return index
+
+    def searching(index, probes=None):
+        more = {} if probes is None else {"leaves_to_search": probes}
+        return lambda queries: index.search_batched_parallel(queries, **more)[0] if len(queries) > 1 else [
+            index.search(queries[0], **more)[0]
+        ]
+
+    found["scann 4-bit"] = searching(built("4-bit", 0, 0))
+    found["scann 4-bit + 200"] = searching(built("4-bit + 200", 200, 0))
+    tree = built("tree", 100, 1)
+    for probes in (1, 2, 4, 8, 16, 32):
+        found[f"scann tree{leaves} + 100 {probes}"] = searching(tree, probes)
     return found
 
 
@@ -139,7 +178,11 @@ def main():
     if asked.metric == "cosine":
         for vectors in (base, queries):
             vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    found = engines(base, asked.metric == "l2")
+
+    def wanted(kind):
+        return not asked.engines or any(kind.startswith(name) or name.startswith(kind) for name in asked.engines)
+
+    found = engines(base, asked.metric == "l2", wanted)
     if asked.engines:
         found = {name: search for name, search in found.items() if name.startswith(("numpy", *asked.engines))}
     truth = found["numpy f32"](queries)

@@ -93,14 +93,25 @@ impl Drop for Table {
         // From here on this thread has no caches: blocks that it drops later go straight to their pool.
         VIEW.set(NOTHING);
         for owned in self.caches.drain(..).flatten() {
-            // This may be the last to have the pool, and so the one to close its device. A back end that panics then,
-            // because the thread's other locals are gone already, must not take the process with it.
+            // A back end that panics must not take the process with it.
             let _closed = catch_unwind(AssertUnwindSafe(move || {
                 if let Some(core) = owned.core.upgrade() {
                     core.forget_thread(&owned.cache);
+                    if let Some(last) = Arc::into_inner(core) {
+                        close_elsewhere(last);
+                    }
                 }
             }));
         }
+    }
+}
+
+/// Closes a pool that a thread was the last to have as it ended, and maybe its device: by another thread, because back
+/// ends use locals of their thread, and here these may be gone already.
+fn close_elsewhere(core: PoolCore) {
+    // Where no thread can be made, it is closed here after all.
+    if let Ok(thread) = std::thread::Builder::new().spawn(move || drop(core)) {
+        let _closed = thread.join();
     }
 }
 
