@@ -172,7 +172,7 @@ def main():
     asked.add_argument("folder")
     asked.add_argument("engines", nargs="*", help="the beginnings of their names")
     asked.add_argument("--metric", choices=("cosine", "l2"), default="cosine")
-    asked = asked.parse_args()
+    asked = asked.parse_intermixed_args()
     base = np.load(f"{asked.folder}/base.npy")
     queries = np.load(f"{asked.folder}/queries.npy")
     if asked.metric == "cosine":
