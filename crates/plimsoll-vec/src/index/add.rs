@@ -19,13 +19,7 @@ impl Index {
     pub fn add(&self, vectors: &[f32], ids: Option<&[u64]>) -> Result<Vec<u64>, VecError> {
         let mut writer = self.writer()?;
         let shape = self.shape();
-        let count = vectors.len() / shape.dimension;
-        if count * shape.dimension != vectors.len() {
-            return Err(VecError::Dimension {
-                found: vectors.len() % shape.dimension,
-                expected: shape.dimension,
-            });
-        }
+        let count = shape.count(vectors)?;
         let ids = match ids {
             Some(ids) if ids.len() != count => {
                 return Err(VecError::Ids { vectors: count as u64, ids: ids.len() as u64 });

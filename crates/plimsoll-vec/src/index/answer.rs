@@ -44,6 +44,12 @@ pub struct Measured {
 }
 
 impl Answer {
+    /// One without hits, of a search of which this was said.
+    pub(super) fn begun(k: usize, forecast: Forecast) -> Self {
+        let measured = Measured { passes: forecast.passes, ..Measured::default() };
+        Self { k, ids: Vec::new(), distances: Vec::new(), forecast, measured }
+    }
+
     /// Distances and ids, `k` a query, row after row: what FAISS calls `D` and `I`.
     pub fn into_arrays(self) -> (Vec<f32>, Vec<u64>) {
         (self.distances, self.ids)

@@ -125,6 +125,12 @@ impl Question {
         Bytes::new((blocks * bytes * (1.0 - (-rows / blocks).exp()) * (1.0 - there)) as u64)
     }
 
+    /// Passes with so many queries at once over what streams, and what they read with what is kept from now on.
+    pub(super) fn reads(&self, at_once: usize, streamed: u64, load: u64) -> (u64, Bytes) {
+        let passes = if streamed == 0 { 0 } else { self.queries.div_ceil(at_once.max(1)) as u64 };
+        (passes, Bytes::new(streamed.saturating_mul(passes).saturating_add(load)))
+    }
+
     /// The way of doing it that reads least.
     pub(super) fn forecast(&self, shape: &Shape, stock: &Stock) -> Result<Forecast, VecError> {
         let block = shape.upper_bytes() as u64;
@@ -134,15 +140,13 @@ impl Question {
         let whole = |queries: usize| self.heap_bytes(shape, queries).saturating_add(all);
         let forecast = |queries: usize, kept: u64, chunk_blocks: u64, peak: u64| {
             let streamed = all - kept;
-            let passes = if streamed == 0 { 0 } else { self.queries.div_ceil(queries.max(1)) as u64 };
-            // What is kept from now on is read once more.
-            let load = kept.saturating_sub(stock.kept_bytes);
+            let (passes, read) = self.reads(queries, streamed, kept.saturating_sub(stock.kept_bytes));
             Forecast {
                 passes,
                 queries_a_pass: queries,
                 kept: Bytes::new(kept),
                 streamed: Bytes::new(streamed),
-                read: Bytes::new(streamed.saturating_mul(passes).saturating_add(load)),
+                read,
                 lower,
                 chunk_blocks,
                 slots,

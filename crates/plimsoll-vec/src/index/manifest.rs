@@ -60,6 +60,14 @@ impl Shape {
         self.originals || (self.codec == Codec::F32 && self.reduced.is_none())
     }
 
+    /// How many vectors these numbers are.
+    pub(super) fn count(&self, numbers: &[f32]) -> Result<usize, VecError> {
+        match numbers.len() % self.dimension {
+            0 => Ok(numbers.len() / self.dimension),
+            found => Err(VecError::Dimension { found, expected: self.dimension }),
+        }
+    }
+
     /// A block of what is looked through: of planes the upper part.
     pub(super) fn upper_bytes(&self) -> usize {
         self.layout().upper_bytes()

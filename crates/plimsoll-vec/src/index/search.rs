@@ -114,11 +114,7 @@ impl Index {
         queries: &[f32],
         search: &Search,
     ) -> Result<(Question, Forecast), VecError> {
-        let dimension = view.shape.dimension;
-        if !queries.len().is_multiple_of(dimension) {
-            return Err(VecError::Dimension { found: queries.len() % dimension, expected: dimension });
-        }
-        let question = Self::question(view, queries.len() / dimension, search)?;
+        let question = Self::question(view, view.shape.count(queries)?, search)?;
         Ok((question, self.forecast_of(view, &question, search)?))
     }
 
@@ -132,23 +128,8 @@ impl Index {
         let began = Instant::now();
         self.make_room(&forecast);
         let (masks, _charge) = self.masks(view, search.allow.as_deref())?;
-        let run = Run {
-            index: self,
-            view,
-            parts: view.parts().map(|(part, _)| part).collect(),
-            bases: view.bases(),
-            masks,
-            threads: question.threads,
-            listed: question.listed,
-            candidates: question.candidates,
-        };
-        let mut answer = Answer {
-            k: search.k,
-            ids: Vec::new(),
-            distances: Vec::new(),
-            forecast,
-            measured: Measured { passes: forecast.passes, ..Measured::default() },
-        };
+        let run = Run::new(self, view, &question, masks);
+        let mut answer = Answer::begun(search.k, forecast);
         let dimension = view.shape.dimension;
         for queries in queries.chunks(forecast.queries_a_pass.max(1) * dimension) {
             run.answer(queries, search, (&question, &forecast), &mut answer)?;
@@ -262,6 +243,26 @@ impl Index {
             dead.mask(Some(&words))
         };
         Ok((view.parts().zip(&found).map(mask).collect(), charge))
+    }
+}
+
+impl<'r> Run<'r> {
+    pub(super) fn new(
+        index: &'r Index,
+        view: &'r View,
+        question: &Question,
+        masks: Vec<Option<Vec<u64>>>,
+    ) -> Self {
+        Self {
+            index,
+            view,
+            parts: view.parts().map(|(part, _)| part).collect(),
+            bases: view.bases(),
+            masks,
+            threads: question.threads,
+            listed: question.listed,
+            candidates: question.candidates,
+        }
     }
 }
 

@@ -158,15 +158,13 @@ impl Outlook<'_> {
 
     fn told(&self, queries: usize, chunk: u64, kept: u64, peak: u64) -> Forecast {
         let (stock, streamed) = (self.stock, self.all() - kept);
-        let passes = if streamed == 0 { 0 } else { self.question.queries.div_ceil(queries.max(1)) as u64 };
-        // What is kept from now on is read once more.
-        let load = kept.saturating_sub(stock.kept_bytes);
+        let (passes, read) = self.question.reads(queries, streamed, kept.saturating_sub(stock.kept_bytes));
         Forecast {
             passes,
             queries_a_pass: queries,
             kept: Bytes::new(kept),
             streamed: Bytes::new(streamed),
-            read: Bytes::new(streamed.saturating_mul(passes).saturating_add(load)),
+            read,
             lower: Bytes::ZERO,
             chunk_blocks: chunk,
             slots: HOST_SLOTS,

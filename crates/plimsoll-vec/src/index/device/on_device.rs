@@ -7,7 +7,7 @@ use plimsoll::pool::Pool;
 use plimsoll::{Bytes, Place};
 use plimsoll_device::Facts;
 
-use super::super::answer::{Answer, Measured};
+use super::super::answer::Answer;
 use super::super::forecast::Question;
 use super::super::search::{Run, Search};
 use super::super::view::View;
@@ -157,30 +157,12 @@ impl OnDevice<'_> {
     pub fn search(&mut self, queries: &[f32], search: &Search) -> Result<Answer, VecError> {
         let view = self.index.view();
         let dimension = view.shape.dimension;
-        if !queries.len().is_multiple_of(dimension) {
-            return Err(VecError::Dimension { found: queries.len() % dimension, expected: dimension });
-        }
-        let question = Index::question(&view, queries.len() / dimension, search)?;
+        let question = Index::question(&view, view.shape.count(queries)?, search)?;
         let forecast = self.forecast_of(&view, question, search.allow.is_some())?;
         let began = Instant::now();
         let (masks, _charge) = self.index.masks(&view, search.allow.as_deref())?;
-        let run = Run {
-            index: self.index,
-            view: &view,
-            parts: view.parts().map(|(part, _)| part).collect(),
-            bases: view.bases(),
-            masks,
-            threads: question.threads,
-            listed: question.listed,
-            candidates: question.candidates,
-        };
-        let mut answer = Answer {
-            k: search.k,
-            ids: Vec::new(),
-            distances: Vec::new(),
-            forecast,
-            measured: Measured { passes: forecast.passes, ..Measured::default() },
-        };
+        let run = Run::new(self.index, &view, &question, masks);
+        let mut answer = Answer::begun(search.k, forecast);
         let streams = forecast.streamed > Bytes::ZERO;
         self.store.plan(&view, forecast.kept.get(), piece_most(streams, self.pool.device().facts()))?;
         let at_once = forecast.queries_a_pass.max(1);
