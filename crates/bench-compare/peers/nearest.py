@@ -1,14 +1,13 @@
 """The nearest rows through PyTorch: a product, then topk. One line of JSON for each figure.
 
-python3 nearest.py [ROWS [DIMENSION]]; run it beside `cargo run --release -p plimsoll-cuda --example nearest_speed`.
+python3 crates/bench-compare/peers/nearest.py [ROWS [DIMENSION]]; run it beside `cargo run --release -p plimsoll-cuda --example nearest_speed`.
 """
 
 import json
-import statistics
 import sys
-import time
 
 import torch
+from rounds import median
 
 ROWS = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
 DIMENSION = int(sys.argv[2]) if len(sys.argv) > 2 else 768
@@ -17,19 +16,6 @@ K = 10
 
 def told(what, value, unit):
     print(json.dumps({"what": what, "value": value, "unit": unit}), flush=True)
-
-
-def median(work, rounds=7, depth=5):
-    def once():
-        torch.cuda.synchronize()
-        began = time.perf_counter()
-        for _ in range(depth):
-            work()
-        torch.cuda.synchronize()
-        return (time.perf_counter() - began) / depth
-
-    once()
-    return statistics.median(once() for _ in range(rounds))
 
 
 def search(queries, rows):

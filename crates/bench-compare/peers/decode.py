@@ -1,14 +1,13 @@
 """Latents read back through PyTorch: levels times their scale, times a matrix, plus the mean. One line of JSON for each figure.
 
-python3 decode.py [ROWS [DIMENSION [LATENT]]]; run it beside `plimsoll vec bench-codec --device cuda:0`.
+python3 crates/bench-compare/peers/decode.py [ROWS [DIMENSION [LATENT]]]; run it beside `plimsoll vec bench-codec --device cuda:0`.
 """
 
 import json
-import statistics
 import sys
-import time
 
 import torch
+from rounds import median
 
 ROWS = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
 DIMENSION = int(sys.argv[2]) if len(sys.argv) > 2 else 768
@@ -18,19 +17,6 @@ CHUNK = 32 << 20
 
 def told(what, seconds):
     print(json.dumps({"what": f"PyTorch, {what}", "value": ROWS / seconds, "unit": "vectors/s"}), flush=True)
-
-
-def median(work, rounds=7, depth=4):
-    def once():
-        torch.cuda.synchronize()
-        began = time.perf_counter()
-        for _ in range(depth):
-            work()
-        torch.cuda.synchronize()
-        return (time.perf_counter() - began) / depth
-
-    once()
-    return statistics.median(once() for _ in range(rounds))
 
 
 torch.manual_seed(1)
