@@ -1,7 +1,33 @@
 //! Tensors whose storage is leases, and what computes with them.
 //!
+//! * [`Stage`]: where tensors are made: a pool's memory, and what computes in it.
+//! * [`Tensor`]: numbers in some shape, over storage that may be shared.
+//! * [`Tape`]: operations, and the way back through them to the [`Gradients`] of [`Leaves`].
+//! * [`Stage::rehearse`] runs a step without arithmetic and tells what it needs; [`Stage::hold`] packs that into one lease
+//!   and holds later steps to it.
 //! * [`Crew`]: threads that share the pieces of one job.
 
+mod cast;
+mod compute;
 mod crew;
+mod dtype;
+mod error;
+mod grad;
+mod host;
+mod layout;
+mod ops;
+pub mod pack;
+mod stage;
+mod tensor;
+mod train;
 
+pub use compute::{AdamStep, Binary, IGNORED, Rotation, Unary, Window};
 pub use crew::Crew;
+pub use dtype::Dtype;
+pub use error::TensorError;
+pub use grad::{Gradients, LeafId, Leaves, Tape, Var};
+pub use layout::MAX_RANK;
+pub use ops::counted;
+pub use stage::{Held, Rehearsal, Stage, StepFacts};
+pub use tensor::Tensor;
+pub use train::{AdamW, AdamWSettings};

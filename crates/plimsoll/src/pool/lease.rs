@@ -188,6 +188,12 @@ impl Lease {
         Ok(unsafe { std::slice::from_raw_parts_mut(start, len) })
     }
 
+    /// Where the host sees the bytes, for those who divide a lease among several owners: what is read or written through
+    /// it, and when, is theirs to answer for. Null for a lease of no bytes.
+    pub fn host_start(&self) -> Result<*mut u8, LeaseError> {
+        Ok(self.host_part()?.map_or(std::ptr::null_mut(), |(start, _)| start))
+    }
+
     fn host_part(&self) -> Result<Option<(*mut u8, usize)>, LeaseError> {
         let Some(block) = self.block.as_ref() else {
             return Ok(None);

@@ -1,0 +1,64 @@
+//! Parts of a tape that are forgotten and computed again.
+
+use super::sink::{Backward, Sink};
+use super::tape::{Tape, Var, VarId};
+use crate::compute::Done;
+use crate::stage::Stage;
+use crate::{Tensor, TensorError};
+
+/// A part of a model, from some variables to one.
+type Part<'m> = Box<dyn Fn(&mut Tape<'m>, &[Var]) -> Result<Var, TensorError> + 'm>;
+
+impl<'m> Tape<'m> {
+    /// Does a part of a model and keeps nothing of it but its inputs: on the way back it is done again. It has to do the
+    /// same both times.
+    pub fn checkpoint(
+        &mut self,
+        inputs: &[Var],
+        part: impl Fn(&mut Tape<'m>, &[Var]) -> Result<Var, TensorError> + 'm,
+    ) -> Result<Var, TensorError> {
+        if !self.records() {
+            return part(self, inputs);
+        }
+        let found = {
+            let mut once = Tape::without_gradients(self.stage());
+            let blind: Vec<Var> = inputs.iter().map(|input| once.constant(input.tensor())).collect();
+            part(&mut once, &blind)?.into_tensor()
+        };
+        let stage = self.stage().clone();
+        // A leaf within the part is seen only when it is done again, so that whether there is a way back is not known here:
+        // there is one.
+        let inputs = inputs.to_vec();
+        Ok(self.entry(found, Box::new(Again { stage, inputs, part: Box::new(part) })))
+    }
+}
+
+struct Again<'m> {
+    stage: Stage,
+    inputs: Vec<Var>,
+    part: Part<'m>,
+}
+
+impl Backward for Again<'_> {
+    fn back(self: Box<Self>, dy: Tensor, sink: &mut Sink<'_>) -> Done {
+        let Self { stage, inputs, part } = *self;
+        let mut tape = Tape::new(&stage);
+        let again: Vec<Var> =
+            inputs.iter().map(|input| tape.input(input.tensor.clone(), input.id.is_some())).collect();
+        let outer: Vec<Option<VarId>> = inputs.iter().map(|input| input.id).collect();
+        drop(inputs);
+        let found = part(&mut tape, &again)?;
+        let inner: Vec<Option<VarId>> = again.iter().map(|input| input.id).collect();
+        drop(again);
+        let from = found.id;
+        drop(found);
+        let mut given = tape.backward_from(from, dy, sink.gradients())?;
+        for (inner, outer) in inner.into_iter().zip(outer) {
+            let grad = inner.and_then(|inner| given[inner.index()].take());
+            if let Some(grad) = grad {
+                sink.give(outer, grad)?;
+            }
+        }
+        Ok(())
+    }
+}

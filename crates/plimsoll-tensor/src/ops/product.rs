@@ -1,0 +1,228 @@
+//! Products of matrices, and the layers that are such products.
+
+use super::elements::{floats_only, one_stage};
+use crate::compute::{Done, Product};
+use crate::grad::{Sink, Tape, Var};
+use crate::stage::Stage;
+use crate::{Dtype, Tensor, TensorError};
+
+const SET: Product = Product { factor: 1.0, keep: 0.0 };
+
+/// As the stage multiplies it: made singles, unless it takes both as they are.
+fn pair(stage: &Stage, x: &Tensor, y: &Tensor) -> Result<(Tensor, Tensor), TensorError> {
+    if x.dtype() == y.dtype() && stage.multiplies(x.dtype()) {
+        return Ok((x.clone(), y.clone()));
+    }
+    // A single meets a number of 16 bits as one of 16 bits, where those are multiplied: what is learned is kept in singles
+    // and used in what flows.
+    let dtype = if x.dtype() == y.dtype() || !stage.multiplies(Dtype::Bf16) {
+        Dtype::F32
+    } else if x.dtype() == Dtype::F32 {
+        y.dtype()
+    } else {
+        x.dtype()
+    };
+    Ok((x.cast(dtype)?, y.cast(dtype)?))
+}
+
+/// `out = factor · x y + keep · out` of matrices, or of batches of them.
+fn into(how: Product, x: &Tensor, y: &Tensor, out: &mut Tensor) -> Done {
+    let stage = x.stage();
+    let (x, y) = pair(&stage, &batch_of_one(x)?, &batch_of_one(y)?)?;
+    let dims = out.dims();
+    if out.rank() == 3 {
+        return stage.run(|compute| compute.matmul(how, &x, &y, out));
+    }
+    // The same numbers seen as a batch of one.
+    let flat = out.layout;
+    out.layout = flat.reshape(&[1, dims[0], dims[1]])?;
+    let done = stage.run(|compute| compute.matmul(how, &x, &y, out));
+    out.layout = flat;
+    done
+}
+
+fn batch_of_one(x: &Tensor) -> Result<Tensor, TensorError> {
+    let mut dims = vec![1; 3_usize.saturating_sub(x.rank())];
+    dims.extend(x.dims());
+    x.broadcast(&dims)
+}
+
+pub(super) fn product(x: &Tensor, y: &Tensor, dtype: Dtype) -> Result<Tensor, TensorError> {
+    let mut out = x.stage().tensor(&[x.dim(0), y.dim(1)], dtype)?;
+    into(SET, x, y, &mut out)?;
+    Ok(out)
+}
+
+/// Rows, whatever dimensions there are before the last.
+pub(super) fn rows(x: &Tensor) -> Result<Tensor, TensorError> {
+    let x = x.contiguous()?;
+    let width = x.dims().last().copied().unwrap_or(1);
+    let count = usize::try_from(x.count()).unwrap_or(0);
+    x.reshape(&[count.checked_div(width).unwrap_or(0), width])
+}
+
+/// The same sizes but for the last.
+fn with_width(dims: &[usize], width: usize) -> Vec<usize> {
+    let mut dims = dims.to_vec();
+    if let Some(last) = dims.last_mut() {
+        *last = width;
+    }
+    dims
+}
+
+/// A gradient of weights: added where it adds up, if that is in place.
+pub(super) fn weigh(
+    sink: &mut Sink<'_>,
+    id: Option<crate::grad::VarId>,
+    factor: f32,
+    dy: &Tensor,
+    x: &Tensor,
+) -> Done {
+    if id.is_none() {
+        return Ok(());
+    }
+    let dy = dy.transpose(0, 1)?;
+    if let Some(sum) = sink.in_place(id) {
+        return into(Product { factor, keep: 1.0 }, &dy, x, sum);
+    }
+    let mut grad = x.stage().tensor(&[dy.dim(0), x.dim(1)], x.dtype())?;
+    into(Product { factor, keep: 0.0 }, &dy, x, &mut grad)?;
+    sink.give(id, grad)
+}
+
+impl<'m> Tape<'m> {
+    /// Products of matrices: `[…, m, k]` by `[…, k, n]`, the same sizes before.
+    pub fn matmul(&mut self, x: &Var, y: &Var) -> Result<Var, TensorError> {
+        const WHAT: &str = "a product";
+        floats_only(WHAT, &[&x.tensor, &y.tensor])?;
+        one_stage(WHAT, &[&x.tensor, &y.tensor])?;
+        let (left, right) = (x.dims(), y.dims());
+        let (rank, fits) = (left.len(), left.len() == right.len() && left.len() >= 2);
+        if !fits || left[..rank - 2] != right[..rank - 2] || left[rank - 1] != right[rank - 2] {
+            let why =
+                format!("{left:?} by {right:?}: the last size of one is to be the last but one of the other");
+            return Err(TensorError::shape(WHAT, why));
+        }
+        let mut dims = left.clone();
+        dims[rank - 1] = right[rank - 1];
+        let (one, other) = (stacked(&x.tensor)?, stacked(&y.tensor)?);
+        let out = batched(&one, &other, x.tensor.dtype())?.reshape(&dims)?;
+        let (one_id, other_id) = (x.id, y.id);
+        Ok(self.outcome(out, &[one_id, other_id], move || {
+            Box::new(move |dy: Tensor, sink: &mut Sink<'_>| {
+                let dy = stacked(&dy)?;
+                if one_id.is_some() {
+                    sink.give(one_id, batched(&dy, &other.transpose(1, 2)?, one.dtype())?.reshape(&left)?)?;
+                }
+                if other_id.is_none() {
+                    return Ok(());
+                }
+                sink.give(other_id, batched(&one.transpose(1, 2)?, &dy, other.dtype())?.reshape(&right)?)
+            })
+        }))
+    }
+
+    /// Rows by the rows of a matrix: `x Wᵀ`, `x` being `[…, inner]` and `W` `[outer, inner]`.
+    pub fn linear(&mut self, x: &Var, weight: &Var) -> Result<Var, TensorError> {
+        let flat = self.linear_rows(x, weight)?;
+        let mut out = self.stage().tensor(&[flat.dim(0), weight.tensor.dim(0)], flat.dtype())?;
+        into(SET, &flat, &weight.tensor.transpose(0, 1)?, &mut out)?;
+        let before = x.dims();
+        let out = out.reshape(&with_width(&before, weight.tensor.dim(0)))?;
+        let (id, weight_id, weight) = (x.id, weight.id, weight.tensor.clone());
+        // Inputs are needed for the weights' gradient only.
+        let kept = weight_id.map(|_| flat);
+        Ok(self.outcome(out, &[id, weight_id], move || {
+            Box::new(move |dy: Tensor, sink: &mut Sink<'_>| {
+                let dy = rows(&dy)?;
+                if let Some(kept) = &kept {
+                    weigh(sink, weight_id, 1.0, &dy, kept)?;
+                }
+                drop(kept);
+                if id.is_none() {
+                    return Ok(());
+                }
+                sink.give(id, product(&dy, &weight, dy.dtype())?.reshape(&before)?)
+            })
+        }))
+    }
+
+    fn linear_rows(&self, x: &Var, weight: &Var) -> Result<Tensor, TensorError> {
+        const WHAT: &str = "a layer";
+        floats_only(WHAT, &[&x.tensor, &weight.tensor])?;
+        one_stage(WHAT, &[&x.tensor, &weight.tensor])?;
+        let inner = x.dims().last().copied();
+        if weight.tensor.rank() != 2 || inner != Some(weight.tensor.dim(1)) {
+            let why = format!("rows of {:?} do not meet rows of {:?}", x.dims(), weight.dims());
+            return Err(TensorError::shape(WHAT, why));
+        }
+        rows(&x.tensor)
+    }
+
+    /// A layer with a change of low rank: `x Wᵀ + scale · (x Aᵀ) Bᵀ`, `A` being `[rank, inner]` and `B` `[outer, rank]`.
+    /// It is one operation so that nothing as wide as the layer is made twice: the change is added in place.
+    pub fn linear_low_rank(
+        &mut self,
+        x: &Var,
+        weight: &Var,
+        down: &Var,
+        up: &Var,
+        scale: f32,
+    ) -> Result<Var, TensorError> {
+        let flat = self.linear_rows(x, weight)?;
+        let (outer, inner, rank) = (weight.tensor.dim(0), weight.tensor.dim(1), down.tensor.dim(0));
+        if down.dims() != [rank, inner] || up.dims() != [outer, rank] {
+            let why = format!("{:?} and {:?} are no change of {:?}", down.dims(), up.dims(), weight.dims());
+            return Err(TensorError::shape("a change of low rank", why));
+        }
+        let low = product(&flat, &down.tensor.transpose(0, 1)?, flat.dtype())?;
+        let mut out = self.stage().tensor(&[flat.dim(0), outer], flat.dtype())?;
+        into(SET, &flat, &weight.tensor.transpose(0, 1)?, &mut out)?;
+        into(Product { factor: scale, keep: 1.0 }, &low, &up.tensor.transpose(0, 1)?, &mut out)?;
+        let before = x.dims();
+        let out = out.reshape(&with_width(&before, outer))?;
+        let ids = (x.id, down.id, up.id);
+        let (weight, down, up) = (weight.tensor.clone(), down.tensor.clone(), up.tensor.clone());
+        Ok(self.outcome(out, &[ids.0, ids.1, ids.2], move || {
+            Box::new(move |dy: Tensor, sink: &mut Sink<'_>| {
+                let dy = rows(&dy)?;
+                weigh(sink, ids.2, scale, &dy, &low)?;
+                drop(low);
+                let mut dlow = dy.stage().tensor(&[dy.dim(0), rank], dy.dtype())?;
+                into(Product { factor: scale, keep: 0.0 }, &dy, &up, &mut dlow)?;
+                weigh(sink, ids.1, 1.0, &dlow, &flat)?;
+                drop(flat);
+                if ids.0.is_none() {
+                    return Ok(());
+                }
+                let mut dx = product(&dy, &weight, dy.dtype())?;
+                drop(dy);
+                into(Product { factor: 1.0, keep: 1.0 }, &dlow, &down, &mut dx)?;
+                sink.give(ids.0, dx.reshape(&before)?)
+            })
+        }))
+    }
+}
+
+/// Matrices one behind the other.
+fn stacked(x: &Tensor) -> Result<Tensor, TensorError> {
+    let dims = x.dims();
+    let rank = dims.len();
+    let batch: usize = dims[..rank - 2].iter().product();
+    let into = [batch, dims[rank - 2], dims[rank - 1]];
+    match x.reshape(&into) {
+        Ok(shared) => Ok(shared),
+        Err(_) => x.contiguous()?.reshape(&into),
+    }
+}
+
+fn batched(x: &Tensor, y: &Tensor, dtype: Dtype) -> Result<Tensor, TensorError> {
+    let mut out = x.stage().tensor(&[x.dim(0), x.dim(1), y.dim(2)], dtype)?;
+    into(SET, x, y, &mut out)?;
+    Ok(out)
+}
+
+/// `out += x y`
+pub(super) fn add_product(x: &Tensor, y: &Tensor, out: &mut Tensor) -> Done {
+    into(Product { factor: 1.0, keep: 1.0 }, x, y, out)
+}

@@ -1,0 +1,16 @@
+//! Where tensors are made: memory, what computes there, and whether a plan is made, held, or neither.
+//!
+//! [`Stage`] makes tensors. [`Rehearsal`] is what a step without arithmetic taught: which buffers live when. [`Held`]
+//! is a step whose buffers lie where a plan put them.
+
+mod arena;
+mod book;
+mod held;
+mod meter;
+mod stage;
+mod storage;
+
+pub use book::Rehearsal;
+pub use held::{Held, StepFacts};
+pub use stage::Stage;
+pub(crate) use storage::Storage;
