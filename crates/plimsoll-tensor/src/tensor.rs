@@ -91,6 +91,11 @@ impl Tensor {
         Arc::ptr_eq(&self.storage, &other.storage)
     }
 
+    /// What all handles to these numbers share, beyond the numbers and their lease, in bytes.
+    pub const fn shared_overhead(&self) -> usize {
+        2 * size_of::<usize>() + size_of::<Storage>()
+    }
+
     /// Other sizes for the same numbers in the same order. Shares them, or says why it cannot.
     pub fn reshape(&self, dims: &[usize]) -> Result<Self, TensorError> {
         Ok(self.with(self.layout.reshape(dims)?, 0))
