@@ -139,8 +139,8 @@ pub struct Window {
 
 /// What a place computes.
 pub(crate) trait Compute: Send + Sync {
-    /// Bytes of the host become the outcome's.
-    fn write(&self, out: &mut Tensor, bytes: &[u8]) -> Done;
+    /// Bytes of the host become the outcome's, from its `from`-th byte on.
+    fn write(&self, out: &mut Tensor, from: u64, bytes: &[u8]) -> Done;
 
     /// Numbers as singles on the host, once they are computed.
     fn read(&self, x: &Tensor, into: &mut [f32]) -> Done;

@@ -159,7 +159,11 @@ impl Tensor {
     pub(crate) fn own(&mut self) -> Result<(), TensorError> {
         let whole = self.is_contiguous() && Arc::get_mut(&mut self.storage).is_some();
         if !whole {
-            *self = self.copy(self.dtype)?;
+            let copy = self.copy(self.dtype)?;
+            // A rehearsal needs to know of the copy, but nothing that has numbers may become something that has none.
+            if copy.storage.is_rehearsed() == self.storage.is_rehearsed() {
+                *self = copy;
+            }
         }
         Ok(())
     }

@@ -209,3 +209,22 @@ fn of_what_is_computed_again() {
         tape.checkpoint(&[once, weight], part)
     });
 }
+
+#[test]
+fn of_a_last_product_that_is_not_computed_again() {
+    let (_engine, stage) = stage(Bytes::mib(64), 1);
+    let inputs =
+        [(&[3, 4][..], numbers(34, 12)), (&[2, 4][..], numbers(35, 8)), (&[4, 2][..], numbers(36, 8))];
+    let weight = numbers(37, 16);
+    check_gradients(&stage, &inputs, STEP, ROOM, &|tape, v| {
+        let weight = tape.constant(&tape.stage().floats(&weight, &[4, 4])?);
+        let part = move |tape: &mut plimsoll_tensor::Tape<'_>, v: &[plimsoll_tensor::Var]| {
+            let bent = tape.unary(Unary::Tanh, &v[0])?;
+            tape.last_of_part(|tape| {
+                let found = tape.linear_low_rank(&bent, &weight, &v[1], &v[2], 0.7)?;
+                tape.add(&v[0], &found)
+            })
+        };
+        tape.checkpoint(v, part)
+    });
+}

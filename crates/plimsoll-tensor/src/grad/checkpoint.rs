@@ -33,6 +33,23 @@ impl<'m> Tape<'m> {
     }
 }
 
+impl<'m> Tape<'m> {
+    /// Does products and sums at the end of a [part](Self::checkpoint), whose outcome only others look at: when the part is
+    /// done again, they are written down and not computed.
+    ///
+    /// # Panics
+    /// When something else is done in it: its way back might need what was not computed.
+    pub fn last_of_part<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, TensorError>,
+    ) -> Result<T, TensorError> {
+        let before = std::mem::replace(&mut self.last, true);
+        let done = work(self);
+        self.last = before;
+        done
+    }
+}
+
 struct Again<'m> {
     stage: Stage,
     inputs: Vec<Var>,
@@ -43,6 +60,7 @@ impl Backward for Again<'_> {
     fn back(self: Box<Self>, dy: Tensor, sink: &mut Sink<'_>) -> Done {
         let Self { stage, inputs, part } = *self;
         let mut tape = Tape::new(&stage);
+        tape.again = true;
         let again: Vec<Var> =
             inputs.iter().map(|input| tape.input(input.tensor.clone(), input.id.is_some())).collect();
         let outer: Vec<Option<VarId>> = inputs.iter().map(|input| input.id).collect();

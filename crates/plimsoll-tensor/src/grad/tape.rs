@@ -69,6 +69,10 @@ impl Var {
 pub struct Tape<'m> {
     stage: Stage,
     records: bool,
+    /// Whether what is done here was done before.
+    pub(super) again: bool,
+    /// Whether only others look at what is done now.
+    pub(super) last: bool,
     entries: Vec<Entry<'m>>,
     /// For each variable the leaf that it is, if it is one.
     leaves: Vec<Option<LeafId>>,
@@ -82,7 +86,14 @@ struct Entry<'m> {
 impl<'m> Tape<'m> {
     /// An empty one.
     pub fn new(stage: &Stage) -> Self {
-        Self { stage: stage.clone(), records: true, entries: Vec::new(), leaves: Vec::new() }
+        Self {
+            stage: stage.clone(),
+            records: true,
+            again: false,
+            last: false,
+            entries: Vec::new(),
+            leaves: Vec::new(),
+        }
     }
 
     /// One that writes nothing down: for what needs no gradient.
@@ -137,8 +148,24 @@ impl<'m> Tape<'m> {
         self.records && inputs.iter().any(Option::is_some)
     }
 
+    /// Whether an outcome that its own way back does not need is not computed now.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.last && self.again
+    }
+
     /// An outcome, and its way back if any of the inputs has one.
     pub(crate) fn outcome(
+        &mut self,
+        tensor: Tensor,
+        inputs: &[Option<VarId>],
+        back: impl FnOnce() -> Box<dyn Backward + 'm>,
+    ) -> Var {
+        assert!(!self.last, "the last of a part are products and sums");
+        self.last_outcome(tensor, inputs, back)
+    }
+
+    /// The same of an operation that looks whether it [is idle](Self::is_idle).
+    pub(crate) fn last_outcome(
         &mut self,
         tensor: Tensor,
         inputs: &[Option<VarId>],

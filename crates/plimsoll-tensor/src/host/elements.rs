@@ -159,8 +159,9 @@ impl Host {
         Ok(())
     }
 
-    pub(super) fn write_bytes(out: &mut Tensor, bytes: &[u8]) -> Done {
-        bytes_mut("a write", out)?[..bytes.len()].copy_from_slice(bytes);
+    pub(super) fn write_bytes(out: &mut Tensor, from: u64, bytes: &[u8]) -> Done {
+        let from = usize::try_from(from).unwrap_or(usize::MAX);
+        bytes_mut("a write", out)?[from..from + bytes.len()].copy_from_slice(bytes);
         Ok(())
     }
 

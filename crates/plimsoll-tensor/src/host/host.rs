@@ -19,8 +19,8 @@ impl Host {
 }
 
 impl Compute for Host {
-    fn write(&self, out: &mut Tensor, bytes: &[u8]) -> Done {
-        Self::write_bytes(out, bytes)
+    fn write(&self, out: &mut Tensor, from: u64, bytes: &[u8]) -> Done {
+        Self::write_bytes(out, from, bytes)
     }
 
     fn read(&self, x: &Tensor, into: &mut [f32]) -> Done {

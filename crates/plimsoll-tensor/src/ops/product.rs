@@ -126,13 +126,15 @@ impl<'m> Tape<'m> {
     pub fn linear(&mut self, x: &Var, weight: &Var) -> Result<Var, TensorError> {
         let flat = self.linear_rows(x, weight)?;
         let mut out = self.stage().tensor(&[flat.dim(0), weight.tensor.dim(0)], flat.dtype())?;
-        into(SET, &flat, &weight.tensor.transpose(0, 1)?, &mut out)?;
+        if !self.is_idle() {
+            into(SET, &flat, &weight.tensor.transpose(0, 1)?, &mut out)?;
+        }
         let before = x.dims();
         let out = out.reshape(&with_width(&before, weight.tensor.dim(0)))?;
         let (id, weight_id, weight) = (x.id, weight.id, weight.tensor.clone());
         // Inputs are needed for the weights' gradient only.
         let kept = weight_id.map(|_| flat);
-        Ok(self.outcome(out, &[id, weight_id], move || {
+        Ok(self.last_outcome(out, &[id, weight_id], move || {
             Box::new(move |dy: Tensor, sink: &mut Sink<'_>| {
                 let dy = rows(&dy)?;
                 if let Some(kept) = &kept {
@@ -177,13 +179,15 @@ impl<'m> Tape<'m> {
         }
         let low = product(&flat, &down.tensor.transpose(0, 1)?, flat.dtype())?;
         let mut out = self.stage().tensor(&[flat.dim(0), outer], flat.dtype())?;
-        into(SET, &flat, &weight.tensor.transpose(0, 1)?, &mut out)?;
-        into(Product { factor: scale, keep: 1.0 }, &low, &up.tensor.transpose(0, 1)?, &mut out)?;
+        if !self.is_idle() {
+            into(SET, &flat, &weight.tensor.transpose(0, 1)?, &mut out)?;
+            into(Product { factor: scale, keep: 1.0 }, &low, &up.tensor.transpose(0, 1)?, &mut out)?;
+        }
         let before = x.dims();
         let out = out.reshape(&with_width(&before, outer))?;
         let ids = (x.id, down.id, up.id);
         let (weight, down, up) = (weight.tensor.clone(), down.tensor.clone(), up.tensor.clone());
-        Ok(self.outcome(out, &[ids.0, ids.1, ids.2], move || {
+        Ok(self.last_outcome(out, &[ids.0, ids.1, ids.2], move || {
             Box::new(move |dy: Tensor, sink: &mut Sink<'_>| {
                 let dy = rows(&dy)?;
                 weigh(sink, ids.2, scale, &dy, &low)?;

@@ -151,14 +151,14 @@ impl Stage {
     /// A tensor of these singles.
     pub fn floats(&self, numbers: &[f32], dims: &[usize]) -> Result<Tensor, TensorError> {
         let mut tensor = self.counted("floats", numbers.len(), dims, Dtype::F32)?;
-        self.run(|compute| compute.write(&mut tensor, crate::cast::bytes_of(numbers)))?;
+        self.run(|compute| compute.write(&mut tensor, 0, crate::cast::bytes_of(numbers)))?;
         Ok(tensor)
     }
 
     /// A tensor of these whole numbers: tokens, rows of a table.
     pub fn ids(&self, ids: &[u32], dims: &[usize]) -> Result<Tensor, TensorError> {
         let mut tensor = self.counted("ids", ids.len(), dims, Dtype::U32)?;
-        self.run(|compute| compute.write(&mut tensor, crate::cast::bytes_of(ids)))?;
+        self.run(|compute| compute.write(&mut tensor, 0, crate::cast::bytes_of(ids)))?;
         Ok(tensor)
     }
 
@@ -166,7 +166,32 @@ impl Stage {
     pub fn bytes(&self, bytes: &[u8], dims: &[usize], dtype: Dtype) -> Result<Tensor, TensorError> {
         let count = bytes.len() / usize::try_from(dtype.bytes()).unwrap_or(1);
         let mut tensor = self.counted("bytes", count, dims, dtype)?;
-        self.run(|compute| compute.write(&mut tensor, bytes))?;
+        self.run(|compute| compute.write(&mut tensor, 0, bytes))?;
+        Ok(tensor)
+    }
+
+    /// A tensor of floats that are made a piece at a time, so that all of them are never on the host at once: `make` gets
+    /// which number a piece begins with, and where it goes.
+    pub fn made(
+        &self,
+        dims: &[usize],
+        dtype: Dtype,
+        mut make: impl FnMut(usize, &mut [f32]),
+    ) -> Result<Tensor, TensorError> {
+        const PIECE: usize = 1 << 18;
+        let mut tensor = self.tensor(dims, dtype)?;
+        let count = usize::try_from(tensor.count()).unwrap_or(usize::MAX);
+        self.run(|compute| {
+            let mut numbers = vec![0.0; PIECE.min(count)];
+            let mut room = Vec::new();
+            for from in (0..count).step_by(PIECE) {
+                let numbers = &mut numbers[..PIECE.min(count - from)];
+                make(from, numbers);
+                let bytes = crate::cast::kept_as("made", dtype, numbers, &mut room)?;
+                compute.write(&mut tensor, from as u64 * dtype.bytes(), bytes)?;
+            }
+            Ok(())
+        })?;
         Ok(tensor)
     }
 

@@ -31,6 +31,11 @@ impl Storage {
         Stage::of(Arc::clone(&self.stage))
     }
 
+    /// Whether it never has any bytes.
+    pub(crate) fn is_rehearsed(&self) -> bool {
+        matches!(self.backing, Backing::Rehearsed { .. })
+    }
+
     /// Where it starts on its device.
     pub(crate) fn address(&self, what: &'static str) -> Result<u64, TensorError> {
         match &self.backing {

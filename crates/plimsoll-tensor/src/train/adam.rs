@@ -52,6 +52,10 @@ impl AdamW {
         let AdamWSettings { beta1, beta2, epsilon, decay } = self.settings;
         let step = AdamStep { rate, beta1, beta2, epsilon, decay, factor, step: self.steps + 1 };
         let ids: Vec<LeafId> = leaves.all().map(|(id, ..)| id).collect();
+        if ids.first().is_some_and(|id| leaves.value(*id).stage().rehearses()) {
+            // Nothing of a step is leased.
+            return Ok(());
+        }
         for (id, (mean, square)) in ids.into_iter().zip(self.means.iter_mut().zip(&mut self.squares)) {
             let value = leaves.value_mut(id);
             value.own()?;

@@ -1,0 +1,15 @@
+//! Fine-tuning: a frozen model on tensors, changes of low rank that are learned, and steps whose memory is known.
+
+mod changes;
+mod fit;
+mod frozen;
+mod llama;
+mod settings;
+mod tuner;
+
+pub use changes::{Change, Changes, Projection};
+pub use fit::{Fit, Keeping};
+pub use frozen::Frozen;
+pub use llama::Llama;
+pub use settings::TuneSettings;
+pub use tuner::{Batch, StepReport, TuneError, Tuner};
