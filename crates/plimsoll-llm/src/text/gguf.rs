@@ -13,7 +13,7 @@ use super::lead::{Lead, SPACE};
 use super::merges::{Merges, Start};
 use super::pieces::{Fallback, Pieces, rank};
 use super::special::{Special, Specials};
-use super::split::{Splitter, named};
+use super::split::{Splitter, Stage, apart, named};
 use super::tokenizer::{Model, Tokenizer};
 use super::word::{Kind, Word, byte_of};
 
@@ -103,6 +103,7 @@ impl Header<'_> {
                 _ => {}
             }
         }
+        let stages = if apart(by_text.keys().map(|text| &**text)) { vec![Stage::Gaps] } else { Vec::new() };
         let longest = by_text.keys().map(|text| text.len()).max().unwrap_or(0);
         let bytes: Option<Vec<Token>> = bytes.into_iter().collect();
         let fallback = Fallback {
@@ -118,7 +119,8 @@ impl Header<'_> {
         let (first, last) = (Some(1), Some(2));
         let tokenizer = self.tokenizer(vocabulary, words, model, (first, last), true)?;
         let lead = if prefix { Lead::Each } else { Lead::Never };
-        Ok(Tokenizer { spaced: true, lead, strips: prefix, ..tokenizer })
+        let splitter = Splitter { stages };
+        Ok(Tokenizer { spaced: true, lead, strips: prefix, splitter, ..tokenizer })
     }
 
     /// GPT-2's.

@@ -18,6 +18,7 @@ use super::lead::SPACE;
 use super::merges::{Merges, Start};
 use super::pieces::Fallback;
 use super::special::{Special, Specials};
+use super::split::{Stage, apart};
 use super::tokenizer::{Model, Tokenizer};
 use super::word::{Kind, Word, byte_of};
 
@@ -56,6 +57,11 @@ pub(super) fn read(text: &[u8], path: &Path) -> Result<Tokenizer, TextError> {
     let steps = Steps::read(&parts).map_err(feature)?;
     let reader = Reader { file: &parts, steps: &steps, path };
     let words = reader.words()?;
+    let texts = words.iter().filter(|word| word.kind.is_text()).map(|word| &*word.bytes);
+    let mut splitter = steps.splitter.clone();
+    if splitter.stages.is_empty() && apart(texts) {
+        splitter.stages.push(Stage::Gaps);
+    }
     let model = reader.model(&words)?;
     let specials = reader.specials()?;
     let (before, behind) = steps.around.clone();
@@ -72,7 +78,7 @@ pub(super) fn read(text: &[u8], path: &Path) -> Result<Tokenizer, TextError> {
         spaced: steps.spaced,
         lead: steps.lead,
         strips: steps.strips,
-        splitter: steps.splitter,
+        splitter,
         model,
         first: before.first().copied(),
         before,

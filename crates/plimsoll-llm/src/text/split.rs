@@ -14,6 +14,9 @@ pub(super) enum Stage {
     Triples,
     /// Before each space.
     Spaces,
+    /// Before the first of some spaces. No pattern of a file, but what may be done where no token reaches over such a
+    /// place ([`apart`]): many short words are cut faster than one long one.
+    Gaps,
 }
 
 /// Letters that are set apart.
@@ -55,12 +58,27 @@ impl Stage {
                 Some(at) => at,
                 None => text.len(),
             },
+            Self::Gaps => {
+                let word = text.find(|letter| letter != ' ').unwrap_or(text.len());
+                text[word..].find(' ').map_or(text.len(), |at| word + at)
+            }
             Self::Spaces => {
                 let first = text.chars().next().map_or(0, char::len_utf8);
                 text[first..].find(' ').map_or(text.len(), |at| first + at)
             }
         }
     }
+}
+
+/// Whether no token reaches over the place before a space that follows something else, and a space is a token: then
+/// words between such places have nothing to do with each other.
+pub(super) fn apart<'t>(mut texts: impl Iterator<Item = &'t [u8]>) -> bool {
+    let mut space = false;
+    let over = texts.any(|text| {
+        space |= text == b" ";
+        text.windows(2).any(|two| two[0] != b' ' && two[1] == b' ')
+    });
+    space && !over
 }
 
 /// Where the first three digits in a row begin.
