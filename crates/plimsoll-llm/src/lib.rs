@@ -29,6 +29,7 @@ mod decoder;
 mod error;
 mod math;
 mod run;
+pub mod text;
 pub mod tune;
 mod weights;
 

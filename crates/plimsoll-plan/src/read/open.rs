@@ -82,15 +82,32 @@ fn folder(path: &Path) -> Result<Model, ReadError> {
             let found = "the folder has no GGUF file, no safetensors and no config.json".to_owned();
             Err(ReadError::Folder { path: path.to_owned(), found })
         }
-        several => {
-            let name = |path: &PathBuf| path.file_name().map(|name| name.to_string_lossy().into_owned());
-            let mut names = several.iter().filter_map(name).take(NAMED).collect::<Vec<_>>().join(", ");
-            if several.len() > NAMED {
-                names = format!("{names} and {} more", several.len() - NAMED);
-            }
-            let found = format!("the folder has several models: {names}");
+        several => Err(many(path, several)),
+    }
+}
+
+/// The refusal of a folder with several models.
+fn many(path: &Path, several: &[PathBuf]) -> ReadError {
+    let name = |path: &PathBuf| path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let mut names = several.iter().filter_map(name).take(NAMED).collect::<Vec<_>>().join(", ");
+    if several.len() > NAMED {
+        names = format!("{names} and {} more", several.len() - NAMED);
+    }
+    let found = format!("the folder has several models: {names}");
+    ReadError::Folder { path: path.to_owned(), found }
+}
+
+/// The one model file of a folder that ends so; of a split one its first part.
+pub(super) fn one_of(path: &Path, extension: &str) -> Result<PathBuf, ReadError> {
+    let ends = |file: &PathBuf| file.extension().is_some_and(|found| found == extension);
+    let mut found: Vec<PathBuf> = models(path)?.into_iter().filter(ends).collect();
+    match found.len() {
+        1 => Ok(found.remove(0)),
+        0 => {
+            let found = format!("the folder has no .{extension} file");
             Err(ReadError::Folder { path: path.to_owned(), found })
         }
+        _ => Err(many(path, &found)),
     }
 }
 

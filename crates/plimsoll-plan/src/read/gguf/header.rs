@@ -35,6 +35,19 @@ pub(super) fn header(source: &dyn Source, path: &Path, budget: &mut Budget) -> R
 
 /// Reads a header with where each tensor lies.
 pub(super) fn placed(source: &dyn Source, path: &Path, budget: &mut Budget) -> Result<Header, ReadError> {
+    let (mut cursor, tensor_count, key_count) = begin(source, path)?;
+    let keys = metadata::pairs(&mut cursor, key_count, budget)?;
+    let alignment = alignment(&keys, &cursor)?;
+    let infos = tensors::infos(&mut cursor, tensor_count, budget)?;
+    let data_start = cursor.at().next_multiple_of(alignment);
+    let data_len = source.len().saturating_sub(data_start);
+    let checked = infos.check(&cursor, alignment, data_len)?;
+    let missing = checked.data_bytes.saturating_sub(data_len);
+    Ok(Header { keys, checked, missing, data_start, big_endian: cursor.big_endian })
+}
+
+/// Reads what stands before the keys: how many tensors and keys follow.
+pub(super) fn begin<'s>(source: &'s dyn Source, path: &'s Path) -> Result<(Cursor<'s>, u64, u64), ReadError> {
     let mut cursor = Cursor::new(source, path);
     if cursor.bytes::<4>()? != *b"GGUF" {
         let found = crate::read::open::beginning(source, path)?;
@@ -49,14 +62,7 @@ pub(super) fn placed(source: &dyn Source, path: &Path, budget: &mut Budget) -> R
     }
     let tensor_count = cursor.u64()?;
     let key_count = cursor.u64()?;
-    let keys = metadata::pairs(&mut cursor, key_count, budget)?;
-    let alignment = alignment(&keys, &cursor)?;
-    let infos = tensors::infos(&mut cursor, tensor_count, budget)?;
-    let data_start = cursor.at().next_multiple_of(alignment);
-    let data_len = source.len().saturating_sub(data_start);
-    let checked = infos.check(&cursor, alignment, data_len)?;
-    let missing = checked.data_bytes.saturating_sub(data_len);
-    Ok(Header { keys, checked, missing, data_start, big_endian: cursor.big_endian })
+    Ok((cursor, tensor_count, key_count))
 }
 
 fn alignment(keys: &Keys, cursor: &Cursor<'_>) -> Result<u64, ReadError> {

@@ -21,19 +21,10 @@ const PAIR_BYTES: u64 = 256;
 /// Reads so many pairs.
 pub(super) fn pairs(cursor: &mut Cursor<'_>, count: u64, budget: &mut Budget) -> Result<Keys, ReadError> {
     let mut keys = Keys::default();
-    // A pair takes 13 bytes at least, so a count that the file cannot hold ends here.
-    let least = count.saturating_mul(13);
-    if least > cursor.left() {
-        let most = cursor.left() / 13;
-        let (path, offset) = (cursor.path().to_owned(), cursor.at());
-        return Err(ReadError::Excess { path, offset, what: "keys", found: count, most });
-    }
+    room(cursor, count)?;
     for _ in 0..count {
         let offset = cursor.at();
-        let key = cursor.text(KEY_MAX, "letters in a key")?;
-        if key.is_empty() {
-            return Err(fault(cursor, offset, Fault::Nameless));
-        }
+        let key = key(cursor)?;
         let value = value(cursor, &key)?;
         let size = match &value {
             Value::Text(text) => text.len() as u64,
@@ -52,11 +43,32 @@ pub(super) fn pairs(cursor: &mut Cursor<'_>, count: u64, budget: &mut Budget) ->
     Ok(keys)
 }
 
+/// Refuses a number of pairs that the file cannot hold: a pair takes 13 bytes at least.
+pub(super) fn room(cursor: &Cursor<'_>, count: u64) -> Result<(), ReadError> {
+    if count.saturating_mul(13) <= cursor.left() {
+        return Ok(());
+    }
+    let most = cursor.left() / 13;
+    let (path, offset) = (cursor.path().to_owned(), cursor.at());
+    Err(ReadError::Excess { path, offset, what: "keys", found: count, most })
+}
+
+/// The next pair's key.
+pub(super) fn key(cursor: &mut Cursor<'_>) -> Result<String, ReadError> {
+    let offset = cursor.at();
+    let key = cursor.text(KEY_MAX, "letters in a key")?;
+    if key.is_empty() {
+        return Err(fault(cursor, offset, Fault::Nameless));
+    }
+    Ok(key)
+}
+
 fn fault(cursor: &Cursor<'_>, offset: u64, fault: Fault) -> ReadError {
     ReadError::Fault { path: cursor.path().to_owned(), offset, fault }
 }
 
-fn value(cursor: &mut Cursor<'_>, key: &str) -> Result<Value, ReadError> {
+/// The value of a key.
+pub(super) fn value(cursor: &mut Cursor<'_>, key: &str) -> Result<Value, ReadError> {
     let kind = cursor.u32()?;
     match kind {
         8 => text(cursor),
@@ -75,7 +87,7 @@ fn text(cursor: &mut Cursor<'_>) -> Result<Value, ReadError> {
 }
 
 /// What a scalar of a type takes.
-fn scalar_bytes(kind: u32) -> Option<u64> {
+pub(super) fn scalar_bytes(kind: u32) -> Option<u64> {
     match kind {
         0 | 1 | 7 => Some(1),
         2 | 3 => Some(2),
@@ -85,7 +97,8 @@ fn scalar_bytes(kind: u32) -> Option<u64> {
     }
 }
 
-fn scalar(cursor: &mut Cursor<'_>, key: &str, kind: u32) -> Result<Value, ReadError> {
+/// A scalar of a type.
+pub(super) fn scalar(cursor: &mut Cursor<'_>, key: &str, kind: u32) -> Result<Value, ReadError> {
     let signed = |number: i64| Value::Number(u64::try_from(number).unwrap_or(0));
     Ok(match kind {
         0 => Value::Number(cursor.bytes().map(u8::from_le_bytes)?.into()),
@@ -163,7 +176,7 @@ fn numbers(
 }
 
 /// Refuses a count of items that the file has no room for.
-fn check(cursor: &Cursor<'_>, count: u64, least: u64) -> Result<(), ReadError> {
+pub(super) fn check(cursor: &Cursor<'_>, count: u64, least: u64) -> Result<(), ReadError> {
     let most = cursor.left() / least;
     if count <= most {
         return Ok(());

@@ -4,7 +4,7 @@
 //! its tokens is kept.
 //!
 //! [`read`] tells what a plan needs. [`Contents`] is for who computes with the file: where each tensor's bytes lie, and the
-//! metadata by key.
+//! metadata by key. [`Vocabulary`] is what all others leave out: the words of the tokenizer.
 
 mod contents;
 mod header;
@@ -12,9 +12,11 @@ mod metadata;
 mod parts;
 mod read;
 mod tensors;
+mod vocabulary;
 
 pub use contents::{Contents, Placed};
 pub(super) use parts::open;
 pub use read::read;
 pub(super) use read::{Reading, model};
 pub(super) use tensors::distinct;
+pub use vocabulary::Vocabulary;

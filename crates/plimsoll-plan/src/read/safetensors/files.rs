@@ -79,15 +79,7 @@ fn several(
     stated: Option<u64>,
 ) -> Result<Model, ReadError> {
     let paths: Vec<PathBuf> = paths.collect();
-    let missing: Vec<&PathBuf> = paths.iter().filter(|path| !path.is_file()).collect();
-    if !missing.is_empty() {
-        let name = |path: &&PathBuf| path.file_name().map(|name| name.to_string_lossy().into_owned());
-        let mut names = missing.iter().filter_map(name).take(NAMED).collect::<Vec<_>>().join(", ");
-        if missing.len() > NAMED {
-            names = format!("{names} and {} more", missing.len() - NAMED);
-        }
-        return Err(ReadError::Parts { path: path.to_owned(), count: paths.len() as u64, missing: names });
-    }
+    complete(path, &paths)?;
     let mut files = Files::new();
     for part in &paths {
         let source = FileSource::open(part);
@@ -101,6 +93,53 @@ fn several(
         files.doubts.push(Doubt { text, share: 0.0 });
     }
     files.model(path, Some(path))
+}
+
+/// Refuses several files of which some are not there.
+fn complete(path: &Path, paths: &[PathBuf]) -> Result<(), ReadError> {
+    let missing: Vec<&PathBuf> = paths.iter().filter(|path| !path.is_file()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let name = |path: &&PathBuf| path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let mut names = missing.iter().filter_map(name).take(NAMED).collect::<Vec<_>>().join(", ");
+    if missing.len() > NAMED {
+        names = format!("{names} and {} more", missing.len() - NAMED);
+    }
+    Err(ReadError::Parts { path: path.to_owned(), count: paths.len() as u64, missing: names })
+}
+
+/// All files of the model that a path means: a folder, an index, or any of the files.
+pub(super) fn of_model(path: &Path) -> Result<Vec<PathBuf>, ReadError> {
+    let named = |index: &Path| {
+        let source = FileSource::open(index);
+        let source = source.map_err(|source| ReadError::Open { path: index.to_owned(), source })?;
+        Ok(super::index::index(&source, index)?.files)
+    };
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let beside = path.with_file_name("model.safetensors.index.json");
+    let found = if path.is_dir() {
+        let index = path.join("model.safetensors.index.json");
+        if index.is_file() {
+            named(&index)?.iter().map(|name| path.join(name)).collect()
+        } else {
+            let one = crate::read::open::one_of(path, "safetensors")?;
+            parts(&one).unwrap_or_else(|| vec![one])
+        }
+    } else if name.ends_with(".index.json") {
+        named(path)?.iter().map(|name| path.with_file_name(name)).collect()
+    } else if name.contains("-of-") && beside.is_file() {
+        let all = named(&beside)?;
+        if all.contains(name) {
+            all.iter().map(|name| path.with_file_name(name)).collect()
+        } else {
+            vec![path.to_owned()]
+        }
+    } else {
+        parts(path).unwrap_or_else(|| vec![path.to_owned()])
+    };
+    complete(path, &found)?;
+    Ok(found)
 }
 
 /// What has been read of a model so far.
@@ -118,7 +157,7 @@ impl Files {
 
     /// Adds what a file has.
     fn append(&mut self, source: &dyn Source, path: &Path) -> Result<(), ReadError> {
-        let Header { tensors, doubts, missing } = header(source, path, &mut self.budget)?;
+        let Header { tensors, doubts, missing, .. } = header(source, path, &mut self.budget)?;
         self.budget.append(&mut self.tensors, tensors, path)?;
         for doubt in doubts {
             if !self.doubts.contains(&doubt) {

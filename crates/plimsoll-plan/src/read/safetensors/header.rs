@@ -27,10 +27,21 @@ pub(super) struct Header {
     pub(super) doubts: Vec<Doubt>,
     /// Bytes that the file lacks at its end.
     pub(super) missing: u64,
+    /// Where tensors lie in the data, in that order; counted in the budget.
+    pub(super) spots: Vec<Spot>,
+    /// Where the data begins.
+    pub(super) start: u64,
 }
 
-/// Reads a header.
+/// Reads a header, for what a model's shape and size follow from.
 pub(super) fn header(source: &dyn Source, path: &Path, budget: &mut Budget) -> Result<Header, ReadError> {
+    let mut header = placed(source, path, budget)?;
+    budget.forget(std::mem::take(&mut header.spots));
+    Ok(header)
+}
+
+/// Reads a header with where each tensor lies.
+pub(super) fn placed(source: &dyn Source, path: &Path, budget: &mut Budget) -> Result<Header, ReadError> {
     let fault = |offset, fault| ReadError::Fault { path: path.to_owned(), offset, fault };
     let mut length = [0; 8];
     if source.len() < 8 {
@@ -52,25 +63,24 @@ pub(super) fn header(source: &dyn Source, path: &Path, budget: &mut Budget) -> R
         Entries { path, budget, tensors: Vec::new(), spots: Vec::new(), unknown: Vec::new(), refused: None };
     let mut parser = serde_json::Deserializer::from_reader(json(source, 8, start));
     let parsed = parser.deserialize_map(&mut entries).and_then(|()| parser.end());
-    let Entries { budget, tensors, mut spots, unknown, refused, .. } = entries;
+    let Entries { tensors, mut spots, unknown, refused, .. } = entries;
     if let Some(refused) = refused {
         return Err(refused);
     }
     parsed.map_err(|source| ReadError::Json { path: path.to_owned(), source })?;
     let end = check(&tensors, &mut spots).map_err(|found| fault(start, found))?;
     let missing = end.saturating_sub(source.len().saturating_sub(start));
-    budget.forget(spots);
     let doubts = unknown.into_iter().map(|dtype| Doubt {
         text: format!(
             "tensors of type {dtype:?}, which is not known, are measured by their room in the file"
         ),
         share: 0.001,
     });
-    Ok(Header { tensors, doubts: doubts.collect(), missing })
+    Ok(Header { tensors, doubts: doubts.collect(), missing, spots, start })
 }
 
 /// Where a tensor's bytes are: beginning, end, and which tensor it is.
-type Spot = (u64, u64, usize);
+pub(super) type Spot = (u64, u64, usize);
 
 /// Checks that no two tensors share bytes. Gives where the last one ends.
 fn check(tensors: &[Tensor], spots: &mut [Spot]) -> Result<u64, Fault> {
