@@ -16,6 +16,7 @@ use crate::printer::Color;
 use crate::recording::{ExportArgs, ShowArgs};
 use crate::report::ReportArgs;
 use crate::top::TopArgs;
+use crate::train::TrainCommand;
 use crate::vec::VecCommand;
 use crate::watch::WatchArgs;
 
@@ -33,6 +34,7 @@ Examples:
   plimsoll kv gate model.gguf       what 8-bit and 4-bit attention state costs a model
   plimsoll vec build vectors.npy --into index   an index of vectors, in as little memory as it is given
   plimsoll vec search index queries.npy         the nearest of each query
+  plimsoll train lora --model model.gguf --data notes.txt --out notes   a model learns, below a line
   plimsoll device check cuda:0      whether a GPU keeps what devices promise
   plimsoll bench pool               what a lease costs on this machine
   plimsoll bench memory             how fast bytes move here
@@ -78,6 +80,9 @@ pub(crate) enum CommandArgs {
     /// Caches of attention state: replay traces, look into cold stores, measure precisions
     #[command(subcommand, arg_required_else_help = true)]
     Kv(KvCommand),
+    /// Train: language models learn from texts, in as much memory as is said
+    #[command(subcommand, arg_required_else_help = true)]
+    Train(TrainCommand),
     /// Indexes of vectors: build, search, add, delete, within a budget of memory
     #[command(subcommand, arg_required_else_help = true)]
     Vec(VecCommand),

@@ -58,6 +58,9 @@ pub enum CliError {
     /// The tiered cache could not be measured.
     #[error(transparent)]
     KvBench(#[from] crate::bench::kv::KvBenchError),
+    /// A training.
+    #[error(transparent)]
+    Train(#[from] crate::train::TrainError),
     /// An index of vectors.
     #[error(transparent)]
     Vec(#[from] plimsoll_vec::index::VecError),
@@ -243,6 +246,7 @@ Self::Recording(_) => {
             Self::Plan(error) => error.next_step().to_owned(),
             Self::Kv(error) => error.next_step().to_owned(),
             Self::KvGate(error) => error.next_step().to_owned(),
+            Self::Train(error) => error.next_step().to_owned(),
             Self::KvBench(_) => "give the machine 3 GiB of memory, or add --quick".to_owned(),
             Self::Gpu(_) => "`plimsoll machine` says what the device has; take fewer rows, or another codec".to_owned(),
             Self::Vec(_) | Self::Neural(_) => "`plimsoll vec --help` has examples; nothing was changed".to_owned(),

@@ -26,6 +26,7 @@ pub mod recording;
 pub mod report;
 mod settings;
 pub mod top;
+pub mod train;
 pub mod vec;
 pub mod watch;
 
@@ -84,6 +85,7 @@ fn execute(settings: &Settings, printer: &Printer) -> Result<(), CliError> {
         Command::PoolReplay(replay) => pool::run(replay, printer),
         Command::Kv(command) => kv::run(command, printer),
         Command::Vec(command) => vec::run(command, printer),
+        Command::Train(command) => train::run(command, printer),
         Command::DeviceCheck(check) => device::run(check, printer),
         Command::RecordingShow(show) => recording::run_show(show, printer),
         Command::RecordingExport(export) => recording::run_export(export, printer),

@@ -17,6 +17,7 @@ use crate::printer::Color;
 use crate::recording::{ExportArgs, ShowArgs};
 use crate::report::ReportArgs;
 use crate::top::TopArgs;
+use crate::train::TrainCommand;
 use crate::vec::VecCommand;
 use crate::watch::WatchArgs;
 
@@ -40,6 +41,7 @@ pub(crate) enum Command {
     PoolReplay(ReplayArgs),
     Kv(KvCommand),
     Vec(VecCommand),
+    Train(TrainCommand),
     DeviceCheck(DeviceCheckArgs),
     RecordingShow(ShowArgs),
     RecordingExport(ExportArgs),
@@ -66,6 +68,7 @@ impl From<Args> for Settings {
                 CommandArgs::Pool(PoolCommand::Replay(replay)) => Command::PoolReplay(replay),
                 CommandArgs::Kv(command) => Command::Kv(command),
                 CommandArgs::Vec(command) => Command::Vec(command),
+                CommandArgs::Train(command) => Command::Train(command),
                 CommandArgs::Device(DeviceCommand::Check(check)) => Command::DeviceCheck(check),
                 CommandArgs::Recording(RecordingCommand::Show(show)) => Command::RecordingShow(show),
                 CommandArgs::Recording(RecordingCommand::Export(export)) => Command::RecordingExport(export),

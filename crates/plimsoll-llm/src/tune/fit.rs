@@ -1,8 +1,10 @@
 //! What a step keeps for the way back, so that it fits below a line.
 
 use plimsoll::Bytes;
+use plimsoll_tensor::TensorError;
 
-use super::tuner::{TuneError, Tuner};
+use super::error::TuneError;
+use super::tuner::Tuner;
 
 /// What a layer keeps for the way back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,5 +74,31 @@ impl Tuner {
         }
         let peak = peak_at(self, low)?;
         Ok(Fit { keeping: way(low), peak, full, floor })
+    }
+
+    /// The same, with the plan held in one lease. `beside` is what is charged to the same line beside tensors: what a pool has
+    /// idle, other tenants.
+    ///
+    /// A plan's one piece can be a little larger than what lives at once; then a little more is computed twice.
+    pub fn fit_and_hold(&mut self, line: Bytes, beside: Bytes) -> Result<Fit, TuneError> {
+        let room = line.saturating_sub(beside);
+        let least = Bytes::new((line.get() / 64).max(1));
+        let mut aim = room;
+        loop {
+            let fit = self.fit(aim).map_err(|error| match error {
+                TuneError::Floor { floor, .. } => {
+                    TuneError::Floor { line, floor: floor + beside + (room - aim) }
+                }
+                other => other,
+            })?;
+            let over = match self.hold() {
+                Ok(_) => return Ok(fit),
+                Err(TuneError::Tensor(TensorError::Plan { needed, .. })) => {
+                    (self.stage().live() + needed).saturating_sub(room)
+                }
+                Err(error) => return Err(error),
+            };
+            aim = aim.saturating_sub(over.max(least));
+        }
     }
 }

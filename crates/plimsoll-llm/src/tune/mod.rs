@@ -1,15 +1,22 @@
 //! Fine-tuning: a frozen model on tensors, changes of low rank that are learned, and steps whose memory is known.
 
 mod changes;
+mod data;
+mod error;
+mod file;
 mod fit;
 mod frozen;
+mod keep;
 mod llama;
 mod settings;
 mod tuner;
 
 pub use changes::{Change, Changes, Projection};
+pub use data::Corpus;
+pub use error::TuneError;
 pub use fit::{Fit, Keeping};
 pub use frozen::Frozen;
+pub use keep::Keep;
 pub use llama::Llama;
 pub use settings::TuneSettings;
-pub use tuner::{Batch, StepReport, TuneError, Tuner};
+pub use tuner::{Batch, StepReport, Tuner};

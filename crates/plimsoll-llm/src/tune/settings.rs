@@ -1,6 +1,8 @@
 //! What a fine-tuning is asked for.
 
 use super::changes::Projection;
+use super::error::TuneError;
+use crate::weights::Shape;
 
 /// How a model is changed. [`Default`] is a change that fits most: rank 16 in all seven matrices of a layer.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,6 +53,22 @@ impl Default for TuneSettings {
 }
 
 impl TuneSettings {
+    /// Refuses what cannot be.
+    pub(super) fn check(&self, shape: &Shape) -> Result<(), TuneError> {
+        let what = if self.rank == 0 || self.targets.is_empty() {
+            "a change of rank 0, or of no matrix, changes nothing; give a rank and targets".to_owned()
+        } else if self.batch == 0 || self.passes == 0 || self.steps == 0 {
+            "no rows, no passes or no steps teach nothing; give at least one of each".to_owned()
+        } else if self.sequence < 2 || self.sequence > shape.context {
+            format!("sequences are 2 to {} tokens for this model, not {}", shape.context, self.sequence)
+        } else if self.rate.is_nan() || self.rate < 0.0 || !self.alpha.is_finite() {
+            format!("a rate of {} and an alpha of {} are not possible", self.rate, self.alpha)
+        } else {
+            return Ok(());
+        };
+        Err(TuneError::Settings { what })
+    }
+
     /// The rate of a step, from 1 on: it rises evenly, and falls along half a cosine.
     #[expect(clippy::cast_precision_loss, reason = "steps are far below 2^24")]
     pub fn rate_at(&self, step: u32) -> f32 {

@@ -6,6 +6,7 @@ use plimsoll_tensor::{
 };
 
 use super::changes::Changes;
+use super::error::TuneError;
 use super::fit::Keeping;
 use super::frozen::Frozen;
 use super::llama::Llama;
@@ -51,57 +52,21 @@ pub struct Tuner {
     held: Option<Held>,
 }
 
-/// Why a fine-tuning does not go on.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum TuneError {
-    /// A tensor's operation, or its memory.
-    #[error(transparent)]
-    Tensor(#[from] TensorError),
-    /// A loss or a gradient that is no number any more. Nothing was changed by the step.
-    #[error(
-        "step {step}: the loss is {loss} and the gradients are {size} long, at a rate of {rate}; nothing was changed by \
-         this step. Lower the rate, or look at the data"
-    )]
-    NotFinite {
-        /// Which step.
-        step: u32,
-        /// Its loss.
-        loss: f32,
-        /// The length of its gradients.
-        size: f32,
-        /// Its rate.
-        rate: f32,
-    },
-    /// Passes of other sizes than were said.
-    #[error("a pass has {found} tokens and targets, and {wanted} were said; divide the data again")]
-    Batch {
-        /// How many there are.
-        found: usize,
-        /// How many there should be.
-        wanted: usize,
-    },
-    /// The line is too low.
-    #[error(
-        "a step needs at least {floor} and the line is {line}; give it more, or take shorter sequences or a lower rank"
-    )]
-    Floor {
-        /// What was given.
-        line: Bytes,
-        /// What a step needs when it keeps as little as it can.
-        floor: Bytes,
-    },
-}
-
 impl Tuner {
     /// Begins: changes nothing yet, keeps everything for the way back.
-    pub fn new(frozen: Frozen, stage: &Stage, settings: TuneSettings) -> Result<Self, TensorError> {
+    pub fn new(frozen: Frozen, stage: &Stage, settings: TuneSettings) -> Result<Self, TuneError> {
+        settings.check(frozen.shape())?;
         let changes = Changes::new(frozen.shape(), stage, &settings)?;
         let gradients = Gradients::new(stage, &changes.leaves)?;
         let adam = AdamWSettings { decay: settings.decay, ..AdamWSettings::default() };
         let adam = AdamW::new(stage, &changes.leaves, adam)?;
         let keeping = vec![Keeping::All; frozen.shape().layers];
         Ok(Self { stage: stage.clone(), settings, frozen, changes, gradients, adam, keeping, held: None })
+    }
+
+    /// Where it computes.
+    pub const fn stage(&self) -> &Stage {
+        &self.stage
     }
 
     /// What it was asked for.
@@ -157,6 +122,11 @@ impl Tuner {
         Ok(self.held.insert(self.stage.hold(&rehearsal)?))
     }
 
+    /// Gives up the plan that is held, and its memory.
+    pub fn let_go(&mut self) {
+        self.held = None;
+    }
+
     /// One step.
     pub fn step(&mut self, passes: &[Batch]) -> Result<StepReport, TuneError> {
         let wanted = self.settings.batch * self.settings.sequence;
@@ -203,17 +173,31 @@ impl Tuner {
         Ok((sum * share, self.gradients.size()?))
     }
 
-    /// The mean loss of some passes; nothing is learned from them.
+    /// The mean loss of some passes; nothing is learned from them. Unless a plan of steps is held, it has a plan of its own,
+    /// so that it needs no more room than one pass.
     pub fn evaluate(&self, passes: &[Batch]) -> Result<f32, TuneError> {
+        let Some(first) = passes.first() else { return Ok(0.0) };
         let mut sum = 0.0;
-        for batch in passes {
-            let mut tape = Tape::without_gradients(&self.stage);
-            let model = Llama { frozen: &self.frozen, changes: &self.changes };
-            sum += forward(model, &mut tape, self.settings.batch, batch, &[])?.tensor().item()?;
+        if self.held.is_some() {
+            for batch in passes {
+                sum += self.look(batch)?;
+            }
+        } else {
+            let (_, rehearsal) = self.stage.rehearse(|| self.look(first))?;
+            let held = self.stage.hold(&rehearsal)?;
+            for batch in passes {
+                sum += held.step(|| self.look(batch))?.0;
+            }
         }
         #[expect(clippy::cast_precision_loss, reason = "a few passes")]
-        let share = 1.0 / passes.len().max(1) as f32;
+        let share = 1.0 / passes.len() as f32;
         Ok(sum * share)
+    }
+
+    fn look(&self, batch: &Batch) -> Result<f32, TensorError> {
+        let mut tape = Tape::without_gradients(&self.stage);
+        let model = Llama { frozen: &self.frozen, changes: &self.changes };
+        forward(model, &mut tape, self.settings.batch, batch, &[])?.tensor().item()
     }
 }
 

@@ -1,0 +1,261 @@
+//! `plimsoll train lora`: changes of low rank, learned below a line.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use plimsoll::governor::Reservation;
+use plimsoll::machine::Machine;
+use plimsoll::{Bytes, Engine, EngineError, Place};
+use plimsoll_llm::Decoder;
+use plimsoll_llm::text::Tokenizer;
+use plimsoll_llm::tune::{Corpus, Fit, Frozen, Keep, Projection, StepReport, TuneError, TuneSettings, Tuner};
+use plimsoll_tensor::{Dtype, Stage};
+
+use super::TrainError;
+use super::report::{LoraReport, Loss, view};
+use crate::{CliError, Printer};
+
+const EXAMPLES: &str = "\
+Examples:
+  plimsoll train lora --model model.gguf --data notes.txt --out notes
+  plimsoll train lora --model model.gguf --data chats.jsonl --out chats --rank 8 --line 2GiB --steps 200
+  plimsoll train lora --model model.gguf --data notes.txt --out notes --steps 400   goes on from what is there
+  plimsoll train lora --model model.gguf --data notes.txt --line 64MiB --plan-only   what it would need, and keep
+
+Data is a file of text, or JSONL with {\"text\": …} or {\"prompt\": …, \"completion\": …} on each line. What is learned is
+kept in the folder as PEFT reads it.
+
+Exit codes: 0 done, 1 failed or refused, 2 not understood.";
+
+const ACCOUNT: &str = "train";
+
+/// What can be typed after `train lora`.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct LoraArgs {
+    /// A model of the Llama family (GGUF)
+    #[arg(long, value_name = "FILE")]
+    pub model: PathBuf,
+    /// What to learn from: .txt or .jsonl
+    #[arg(long, value_name = "FILE")]
+    pub data: PathBuf,
+    /// The folder to keep it in; if it has a training of the same, that goes on
+    #[arg(long, value_name = "DIR", required_unless_present = "plan_only")]
+    pub out: Option<PathBuf>,
+    /// The most memory that all of it may take; half of what this machine has to use, unless said
+    #[arg(long, value_name = "SIZE")]
+    pub line: Option<Bytes>,
+    /// The rank of changes
+    #[arg(long, value_name = "R", default_value_t = 16)]
+    pub rank: usize,
+    /// Changes are multiplied by alpha / rank; twice the rank, unless said
+    #[arg(long, value_name = "A")]
+    pub alpha: Option<f32>,
+    /// Which matrices are changed
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "q,k,v,o,gate,up,down", value_parser = target)]
+    pub targets: Vec<Projection>,
+    /// Steps in all
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    pub steps: u32,
+    /// Tokens of a row; 256, or as many as the model has context for
+    #[arg(long, value_name = "N")]
+    pub sequence: Option<usize>,
+    /// Rows side by side
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    pub batch: usize,
+    /// Passes whose gradients are added up for a step
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub passes: usize,
+    /// How far a step goes at most
+    #[arg(long, value_name = "X", default_value_t = 1e-3)]
+    pub rate: f32,
+    /// The share of the data that is looked at before and after, and not learned from
+    #[arg(long, value_name = "SHARE", default_value_t = 0.05)]
+    pub hold_out: f64,
+    /// Keep what is learned every so many steps
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    pub save_every: u32,
+    /// What chance is made from
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub seed: u64,
+    /// Threads; all that the machine has, unless said
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Draw the losses into this file (SVG)
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
+    /// Say what it would need and how it would fit, and learn nothing
+    #[arg(long)]
+    pub plan_only: bool,
+}
+
+fn target(name: &str) -> Result<Projection, String> {
+    Projection::named(name).ok_or_else(|| format!("{name:?} is none of q, k, v, o, gate, up, down"))
+}
+
+impl LoraArgs {
+    fn settings(&self, context: usize) -> TuneSettings {
+        #[expect(clippy::cast_precision_loss, reason = "ranks are small")]
+        let twice = 2.0 * self.rank as f32;
+        TuneSettings {
+            rank: self.rank,
+            alpha: self.alpha.unwrap_or(twice),
+            targets: self.targets.clone(),
+            batch: self.batch,
+            sequence: self.sequence.unwrap_or_else(|| context.min(256)),
+            passes: self.passes,
+            rate: self.rate,
+            warmup: (self.steps / 20).clamp(1, 100),
+            steps: self.steps,
+            seed: self.seed,
+            ..TuneSettings::default()
+        }
+    }
+}
+
+/// Learns, and says what came of it.
+pub(super) fn run(args: &LoraArgs, printer: &Printer) -> Result<(), CliError> {
+    let began = Instant::now();
+    let decoder = Decoder::open(&args.model).map_err(TrainError::from)?;
+    let settings = args.settings(decoder.shape().context);
+    let mut run = Run::new(args, &decoder, settings)?;
+    let mut report = LoraReport::new(args, &run.tuner, &run.corpus, run.line);
+    let fit = run.fit()?;
+    report.fitted(&fit);
+    if !args.plan_only {
+        run.learn(args, &mut report)?;
+    }
+    report.seconds = began.elapsed().as_secs_f64();
+    report.charged_peak_bytes = run.charged()[1].get();
+    if let Some(path) = &args.svg {
+        super::curve::write(path, &report)?;
+    }
+    printer.report(&report, view)
+}
+
+/// A fine-tuning, its data, and the memory that it is charged to.
+struct Run {
+    engine: Engine,
+    tuner: Tuner,
+    corpus: Corpus,
+    held_out: Option<Corpus>,
+    line: Bytes,
+    /// What texts take as tokens.
+    _tokens: Reservation,
+    identity: String,
+}
+
+impl Run {
+    fn new(args: &LoraArgs, decoder: &Decoder, settings: TuneSettings) -> Result<Self, TrainError> {
+        let line = args.line.unwrap_or_else(half);
+        let engine = Engine::in_memory(line, ACCOUNT)?;
+        let account = engine.account(ACCOUNT)?;
+        let tokenizer = Tokenizer::open(&args.model).map_err(TuneError::from)?;
+        let mut corpus = Corpus::read(&args.data, &tokenizer, settings.sequence)?;
+        let tokens = account.reserve(Place::Host, corpus.bytes()).now().map_err(EngineError::from)?;
+        let identity = identity(decoder, &corpus, &settings);
+        let held_out = corpus.hold_out(args.hold_out);
+        let threads =
+            args.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+        let stage = Stage::host(account.scratch(Place::Host)?, threads);
+        let frozen = Frozen::of(decoder, &stage, Dtype::F32).map_err(TuneError::from)?;
+        let tuner = Tuner::new(frozen, &stage, settings)?;
+        Ok(Self { engine, tuner, corpus, held_out, line, _tokens: tokens, identity })
+    }
+
+    /// What is charged now, and the most that was at once.
+    fn charged(&self) -> [Bytes; 2] {
+        let snapshot = self.engine.snapshot();
+        snapshot.place(Place::Host).map_or([Bytes::ZERO; 2], |host| [host.charged, host.peak])
+    }
+
+    /// Chooses what to keep so that all of it fits below the line, and holds steps to it.
+    fn fit(&mut self) -> Result<Fit, TrainError> {
+        let beside = self.charged()[0].saturating_sub(self.tuner.stage().live());
+        Ok(self.tuner.fit_and_hold(self.line, beside)?)
+    }
+
+    fn learn(&mut self, args: &LoraArgs, report: &mut LoraReport) -> Result<(), TrainError> {
+        let Some(out) = &args.out else { return Ok(()) };
+        let keep = Keep::new(out, &args.model.display().to_string(), &self.identity)?;
+        let begun = keep.resume(&mut self.tuner)?;
+        report.resumed_from = Some(begun).filter(|step| *step > 0);
+        report.before = self.look()?;
+        let fit = self.fit()?;
+        report.fitted(&fit);
+        let bar = Bar::new(args.steps, begun);
+        let began = Instant::now();
+        let mut kept = begun;
+        for step in begun..args.steps {
+            let settings = self.tuner.settings();
+            let passes = self.corpus.step(step, settings.passes, settings.batch, settings.seed);
+            let done = self.tuner.step(&passes)?;
+            bar.at(&done);
+            report.steps.push(Loss { step: done.step, loss: done.loss, rate: done.rate });
+            report.measured_peak_bytes = report.measured_peak_bytes.max(done.peak.get());
+            report.as_planned &= done.as_planned;
+            if done.step % args.save_every == 0 || done.step == args.steps {
+                report.kept_in = Some(keep.save(&self.tuner)?.display().to_string());
+                kept = done.step;
+            }
+        }
+        drop(bar);
+        report.kept_step = kept;
+        report.rate(self.tuner.settings(), began.elapsed());
+        // What looks needs room that the plan has.
+        self.tuner.let_go();
+        report.after = self.look()?;
+        Ok(())
+    }
+
+    /// The mean loss of what is not learned from.
+    fn look(&self) -> Result<Option<f32>, TrainError> {
+        let Some(held_out) = &self.held_out else { return Ok(None) };
+        Ok(Some(self.tuner.evaluate(&held_out.passes(self.tuner.settings().batch))?))
+    }
+}
+
+/// What must be the same for learning to go on. How many steps there are in all is not part of it, nor how it fits.
+fn identity(decoder: &Decoder, corpus: &Corpus, settings: &TuneSettings) -> String {
+    let TuneSettings { rank, alpha, targets, batch, sequence, passes, rate, seed, .. } = settings;
+    let data = corpus.fingerprint();
+    format!(
+        "{:?}; {data}; rank {rank}, alpha {alpha}, {targets:?}; {passes} passes of {batch} rows of {sequence}; rate {rate}, \
+         seed {seed}",
+        decoder.shape()
+    )
+}
+
+fn half() -> Bytes {
+    let places = Machine::read().places();
+    let usable = places.into_iter().find(|facts| facts.place == Place::Host).map(|facts| facts.usable);
+    Bytes::new(usable.unwrap_or(Bytes::gib(1)).get() / 2)
+}
+
+/// One line that is overwritten, and gone at the end.
+struct Bar(ProgressBar);
+
+impl Bar {
+    fn new(steps: u32, begun: u32) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(steps.into()), ProgressDrawTarget::stderr());
+        let style = "step {human_pos} of {human_len} {bar:24}  {msg}  {per_sec}  {eta} left";
+        if let Ok(style) = ProgressStyle::with_template(style) {
+            bar.set_style(style.progress_chars("##."));
+        }
+        bar.set_position(begun.into());
+        bar.reset_eta();
+        Self(bar)
+    }
+
+    fn at(&self, done: &StepReport) {
+        self.0.set_message(format!("loss {:.3}", done.loss));
+        self.0.set_position(done.step.into());
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}

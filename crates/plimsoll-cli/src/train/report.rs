@@ -1,0 +1,166 @@
+//! What came of a fine-tuning, as text and as JSON.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use plimsoll::Bytes;
+use plimsoll_llm::tune::{Corpus, Fit, Keeping, TuneSettings, Tuner};
+use serde::Serialize;
+
+use super::lora::LoraArgs;
+use crate::draw::Pen;
+
+/// What `plimsoll train lora --json` prints.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct LoraReport {
+    /// The model's file.
+    pub model: String,
+    /// What was learned from.
+    pub data: String,
+    /// Texts in it.
+    pub texts: usize,
+    /// Its tokens.
+    pub tokens: usize,
+    /// Full rows of it that are learned from.
+    pub rows: usize,
+    /// Numbers that are learned.
+    pub learned_numbers: u64,
+    /// The line.
+    pub line_bytes: u64,
+    /// What a step would have at most with nothing computed twice.
+    pub full_peak_bytes: u64,
+    /// What a step needs when as little as possible is kept.
+    pub floor_bytes: u64,
+    /// What tensors were said to have at most.
+    pub predicted_peak_bytes: u64,
+    /// What they had.
+    pub measured_peak_bytes: u64,
+    /// The most that was charged, with what the pool had idle and the texts.
+    pub charged_peak_bytes: u64,
+    /// Whether every step's buffers lay where the plan put them.
+    pub as_planned: bool,
+    /// Layers that keep everything for the way back.
+    pub layers_kept: usize,
+    /// Layers whose gates are computed twice.
+    pub layers_gates_again: usize,
+    /// Layers that are computed twice.
+    pub layers_again: usize,
+    /// The step that was gone on from, if one was.
+    pub resumed_from: Option<u32>,
+    /// The loss of what is not learned from, before.
+    pub before: Option<f32>,
+    /// The same, after.
+    pub after: Option<f32>,
+    /// The steps of this run.
+    pub steps: Vec<Loss>,
+    /// Tokens that were learned from in a second.
+    pub tokens_per_s: f64,
+    /// The last step that was kept.
+    pub kept_step: u32,
+    /// Where.
+    pub kept_in: Option<String>,
+    /// How long all of it took.
+    pub seconds: f64,
+}
+
+/// A step's loss.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Loss {
+    /// Which step.
+    pub step: u32,
+    /// The mean loss of its passes.
+    pub loss: f32,
+    /// How far it went.
+    pub rate: f32,
+}
+
+impl LoraReport {
+    pub(super) fn new(args: &LoraArgs, tuner: &Tuner, corpus: &Corpus, line: Bytes) -> Self {
+        Self {
+            model: args.model.display().to_string(),
+            data: args.data.display().to_string(),
+            texts: corpus.texts(),
+            tokens: corpus.tokens(),
+            rows: corpus.rows(),
+            learned_numbers: tuner.changes().leaves.all().map(|(.., value)| value.count()).sum(),
+            line_bytes: line.get(),
+            as_planned: true,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn fitted(&mut self, fit: &Fit) {
+        self.full_peak_bytes = fit.full.get();
+        self.floor_bytes = fit.floor.get();
+        self.predicted_peak_bytes = fit.peak.get();
+        self.layers_kept = fit.layers(Keeping::All);
+        self.layers_gates_again = fit.layers(Keeping::Products);
+        self.layers_again = fit.layers(Keeping::Input);
+    }
+
+    /// Tokens a second of the steps that were made.
+    #[expect(clippy::cast_precision_loss, reason = "a rate")]
+    pub(super) fn rate(&mut self, settings: &TuneSettings, took: Duration) {
+        let tokens = self.steps.len() * settings.passes * settings.batch * settings.sequence;
+        self.tokens_per_s = tokens as f64 / took.as_secs_f64().max(1e-9);
+    }
+}
+
+/// Draws the report.
+pub(super) fn view(report: &LoraReport, _: &Pen) -> String {
+    let bytes = |bytes: u64| Bytes::new(bytes).to_string();
+    let mut text = String::new();
+    let mut line = |name: &str, value: String| {
+        let _ = writeln!(text, "{name:9}  {value}");
+    };
+    line(
+        "data",
+        format!("{} texts, {} tokens, {} rows learned from", report.texts, report.tokens, report.rows),
+    );
+    line("learned", format!("{} numbers", report.learned_numbers));
+    let (kept, gates, again) = (report.layers_kept, report.layers_gates_again, report.layers_again);
+    line(
+        "fits",
+        format!(
+            "{} of {}: {kept} layers keep all, {gates} compute gates twice, {again} are computed twice",
+            bytes(report.predicted_peak_bytes),
+            bytes(report.line_bytes)
+        ),
+    );
+    line(
+        "lines",
+        format!(
+            "from {} on; {} with nothing computed twice",
+            bytes(report.floor_bytes),
+            bytes(report.full_peak_bytes)
+        ),
+    );
+    if let Some(step) = report.resumed_from {
+        line("began", format!("behind step {step}, which was there"));
+    }
+    if let (Some(first), Some(last)) = (report.steps.first(), report.steps.last()) {
+        line(
+            "loss",
+            format!("{:.3} at step {}, {:.3} at step {}", first.loss, first.step, last.loss, last.step),
+        );
+        line("speed", format!("{:.0} tokens a second", report.tokens_per_s));
+        let planned =
+            if report.as_planned { "every buffer where it was planned" } else { "not all as planned" };
+        line(
+            "memory",
+            format!(
+                "{} said, {} measured, {planned}; {} charged",
+                bytes(report.predicted_peak_bytes),
+                bytes(report.measured_peak_bytes),
+                bytes(report.charged_peak_bytes)
+            ),
+        );
+    }
+    if let (Some(before), Some(after)) = (report.before, report.after) {
+        line("held out", format!("{before:.3} before, {after:.3} after"));
+    }
+    if let Some(folder) = &report.kept_in {
+        line("kept", folder.clone());
+    }
+    text
+}

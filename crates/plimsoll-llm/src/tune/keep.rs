@@ -1,0 +1,201 @@
+//! What was learned, kept so that nothing but the last interval is lost whenever the process ends.
+//!
+//! A folder has one folder for each step that was kept, `step-00000040`, with the adapter as PEFT reads it, its
+//! configuration, and what learning goes on from. It is written under another name and renamed when all of it is on the
+//! disk, so that what is there is whole; the newest two stay.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use plimsoll_tensor::{LeafId, Tensor};
+use serde_json::json;
+
+use super::changes::Projection;
+use super::error::TuneError;
+use super::file::{self, Kept};
+use super::tuner::Tuner;
+use crate::weights::Shape;
+
+const ADAPTER: &str = "adapter_model.safetensors";
+const CONFIG: &str = "adapter_config.json";
+const STATE: &str = "state.safetensors";
+const BEGINNING: &str = "step-";
+const UNFINISHED: &str = ".unfinished";
+/// How many steps stay.
+const STAY: usize = 2;
+
+/// A folder in which a fine-tuning is kept.
+#[derive(Clone, Debug)]
+pub struct Keep {
+    folder: PathBuf,
+    /// What must be the same for learning to go on: the model, the data, what was asked for.
+    identity: String,
+    model: String,
+}
+
+impl Keep {
+    /// One in this folder, which is made if need be. `model` is what the configuration calls the model; `identity` tells one
+    /// fine-tuning from another.
+    pub fn new(folder: &Path, model: &str, identity: &str) -> Result<Self, TuneError> {
+        fs::create_dir_all(folder).map_err(TuneError::file(folder))?;
+        Ok(Self { folder: folder.to_owned(), identity: identity.to_owned(), model: model.to_owned() })
+    }
+
+    /// The steps that were kept, oldest first.
+    pub fn steps(&self) -> Result<Vec<u32>, TuneError> {
+        let mut steps: Vec<u32> = Vec::new();
+        for entry in fs::read_dir(&self.folder).map_err(TuneError::file(&self.folder))? {
+            let entry = entry.map_err(TuneError::file(&self.folder))?;
+            let name = entry.file_name();
+            let step = name
+                .to_str()
+                .and_then(|name| name.strip_prefix(BEGINNING))
+                .and_then(|step| step.parse::<u32>().ok());
+            steps.extend(step.filter(|_| entry.path().is_dir()));
+        }
+        steps.sort_unstable();
+        Ok(steps)
+    }
+
+    /// Where a step is kept.
+    pub fn path(&self, step: u32) -> PathBuf {
+        self.folder.join(format!("{BEGINNING}{step:08}"))
+    }
+
+    /// Keeps what a tuner has learned, and takes away all but the newest two.
+    pub fn save(&self, tuner: &Tuner) -> Result<PathBuf, TuneError> {
+        let step = tuner.adam().steps();
+        let (path, fresh) = (self.path(step), self.folder.join(format!("{BEGINNING}{step:08}{UNFINISHED}")));
+        let _ = fs::remove_dir_all(&fresh);
+        fs::create_dir(&fresh).map_err(TuneError::file(&fresh))?;
+        let written = self.write(tuner, step, &fresh).and_then(|()| {
+            sync(&fresh)?;
+            if path.exists() {
+                fs::remove_dir_all(&path).map_err(TuneError::file(&path))?;
+            }
+            fs::rename(&fresh, &path).map_err(TuneError::file(&path))?;
+            sync(&self.folder)
+        });
+        if let Err(error) = written {
+            // A full disk stays as full as it was.
+            let _ = fs::remove_dir_all(&fresh);
+            return Err(error);
+        }
+        let steps = self.steps()?;
+        for old in &steps[..steps.len().saturating_sub(STAY)] {
+            let _ = fs::remove_dir_all(self.path(*old));
+        }
+        Ok(path)
+    }
+
+    fn write(&self, tuner: &Tuner, step: u32, folder: &Path) -> Result<(), TuneError> {
+        let shape = tuner.frozen().shape();
+        let leaves: Vec<(LeafId, String, &Tensor)> =
+            tuner.changes().leaves.all().map(|(id, name, value)| (id, name.to_owned(), value)).collect();
+        let tensors: Vec<(String, &Tensor)> =
+            leaves.iter().map(|(_, name, value)| (name.clone(), *value)).collect();
+        let facts = BTreeMap::from([("format".to_owned(), "pt".to_owned())]);
+        file::write(&folder.join(ADAPTER), &facts, &tensors, |name, numbers| to_peft(shape, name, numbers))?;
+        let config = folder.join(CONFIG);
+        fs::write(&config, self.config(tuner)).map_err(TuneError::file(&config))?;
+        let mut states = Vec::new();
+        for (id, name, _) in &leaves {
+            let [mean, square] = tuner.adam().states(*id);
+            states.push((format!("{name}.mean"), mean));
+            states.push((format!("{name}.square"), square));
+        }
+        let facts = BTreeMap::from([
+            ("step".to_owned(), step.to_string()),
+            ("identity".to_owned(), self.identity.clone()),
+        ]);
+        file::write(&folder.join(STATE), &facts, &states, |_, numbers| numbers)
+    }
+
+    /// The adapter's description, in PEFT's words.
+    fn config(&self, tuner: &Tuner) -> String {
+        let settings = tuner.settings();
+        let targets: Vec<&str> = settings.targets.iter().map(|target| target.name()).collect();
+        let config = json!({
+            "peft_type": "LORA",
+            "task_type": "CAUSAL_LM",
+            "base_model_name_or_path": self.model,
+            "r": settings.rank,
+            "lora_alpha": settings.alpha,
+            "lora_dropout": 0.0,
+            "target_modules": targets,
+            "bias": "none",
+            "fan_in_fan_out": false,
+            "inference_mode": true,
+        });
+        format!("{config:#}\n")
+    }
+
+    /// Goes on from the newest step that was kept: which it was, or 0 if none was.
+    pub fn resume(&self, tuner: &mut Tuner) -> Result<u32, TuneError> {
+        let Some(step) = self.steps()?.last().copied() else { return Ok(0) };
+        let path = self.path(step);
+        let mut state = Kept::open(&path.join(STATE))?;
+        let wrong = |what: &str| TuneError::Kept { path: path.clone(), what: what.to_owned() };
+        if state.fact("identity") != Some(&self.identity) {
+            return Err(wrong(
+                "it is of another model, other data or other settings; give the same, or another folder",
+            ));
+        }
+        if state.fact("step") != Some(&step.to_string()) {
+            return Err(wrong("its step is not that of its folder; take the one before, or begin anew"));
+        }
+        let mut adapter = Kept::open(&path.join(ADAPTER))?;
+        let shape = tuner.frozen().shape().clone();
+        let stage = tuner.stage().clone();
+        let (changes, adam) = tuner.state_mut();
+        let known: Vec<(LeafId, String, Vec<usize>)> =
+            changes.leaves.all().map(|(id, name, value)| (id, name.to_owned(), value.dims())).collect();
+        let (mut values, mut states) = (Vec::new(), Vec::new());
+        for (_, name, dims) in &known {
+            values.push(adapter.tensor(name, dims, &stage, |numbers| from_peft(&shape, name, numbers))?);
+            let mean = state.tensor(&format!("{name}.mean"), dims, &stage, |numbers| numbers)?;
+            let square = state.tensor(&format!("{name}.square"), dims, &stage, |numbers| numbers)?;
+            states.push([mean, square]);
+        }
+        adam.resume(step, states)?;
+        for ((id, ..), value) in known.into_iter().zip(values) {
+            *changes.leaves.value_mut(id) = value;
+        }
+        Ok(step)
+    }
+}
+
+/// Makes sure that a folder's entries are on the disk.
+fn sync(folder: &Path) -> Result<(), TuneError> {
+    let opened = fs::File::open(folder).map_err(TuneError::file(folder))?;
+    opened.sync_all().map_err(TuneError::file(folder))
+}
+
+/// How heads' rows stand in a GGUF file of this family and in the model that PEFT knows: the two numbers of a pair are
+/// neighbours in one, and half a head apart in the other.
+fn to_peft(shape: &Shape, name: &str, numbers: Vec<f32>) -> Vec<f32> {
+    turned(shape, name, numbers, |pairs, row| (row % 2) * pairs + row / 2)
+}
+
+fn from_peft(shape: &Shape, name: &str, numbers: Vec<f32>) -> Vec<f32> {
+    turned(shape, name, numbers, |pairs, row| (row % pairs) * 2 + row / pairs)
+}
+
+/// Rows of the upper factors of queries and keys in another order within each head: `to` says where one goes.
+fn turned(shape: &Shape, name: &str, numbers: Vec<f32>, to: impl Fn(usize, usize) -> usize) -> Vec<f32> {
+    let turns = [Projection::Query, Projection::Key].iter().any(|one| name.contains(one.name()));
+    if !turns || !name.contains("lora_B") {
+        return numbers;
+    }
+    let heads = if name.contains(Projection::Query.name()) { shape.heads } else { shape.kv_heads };
+    let rank = numbers.len() / (heads * shape.key_width);
+    let mut out = vec![0.0; numbers.len()];
+    for (index, row) in numbers.chunks_exact(rank).enumerate() {
+        let (head, within) = (index / shape.key_width, index % shape.key_width);
+        let within = if within < shape.rope_width { to(shape.rope_width / 2, within) } else { within };
+        let at = (head * shape.key_width + within) * rank;
+        out[at..at + rank].copy_from_slice(row);
+    }
+    out
+}
