@@ -6,6 +6,7 @@
 //! * [`Stage::rehearse`] runs a step without arithmetic and tells what it needs; [`Stage::hold`] packs that into one lease
 //!   and holds later steps to it.
 //! * [`Crew`]: threads that share the pieces of one job.
+//! * [`pack`]: static plans: offsets for buffers whose lifetimes are known.
 
 mod cast;
 mod compute;

@@ -9,10 +9,13 @@ use super::book::Rehearsal;
 use super::stage::{Holding, Mode, Stage};
 use super::storage::Backing;
 use crate::TensorError;
-use crate::pack::{Buffer, pack_least};
+use crate::pack::{Buffer, Effort, pack_least};
 
 /// Where buffers start in a plan: what every device is content with, and what the widest load wants.
 const ALIGN: Bytes = Bytes::new(64);
+
+/// Work that goes into a plan: a fraction of a second, once.
+const EFFORT: u64 = 1 << 22;
 
 /// Steps whose buffers lie where a plan put them: one lease, and no more asking.
 ///
@@ -61,7 +64,8 @@ impl Stage {
             });
             order.push((noted.bytes, slot));
         }
-        let packed = pack_least(&buffers);
+        let packed = pack_least(&buffers, &mut Effort::steps(EFFORT));
+        let packed = packed.map_err(|error| TensorError::shape("a plan", error.to_string()))?;
         let slots = buffers.iter().zip(&packed.offsets);
         let slots =
             slots.map(|(buffer, offset)| Slot { offset: offset.get(), bytes: buffer.size.get() }).collect();
