@@ -1,7 +1,7 @@
 //! Bytes as the numbers that they are.
 
-use half::slice::HalfFloatSliceExt;
-use half::{bf16, f16};
+use ::half::slice::HalfFloatSliceExt;
+use ::half::{bf16, f16};
 
 use crate::{Dtype, TensorError};
 

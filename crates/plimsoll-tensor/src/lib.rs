@@ -7,6 +7,8 @@
 //!   and holds later steps to it.
 //! * [`Crew`]: threads that share the pieces of one job.
 //! * [`pack`]: static plans: offsets for buffers whose lifetimes are known.
+//! * [`packed`]: matrices of quantized weights, read where they lie.
+//! * [`half`] and [`wide`]: numbers of sixteen bits, and loops that use the vector instructions of this processor.
 
 mod cast;
 mod compute;
@@ -14,13 +16,16 @@ mod crew;
 mod dtype;
 mod error;
 mod grad;
+pub mod half;
 mod host;
 mod layout;
 mod ops;
 pub mod pack;
+pub mod packed;
 mod stage;
 mod tensor;
 mod train;
+pub mod wide;
 
 pub use compute::{AdamStep, Binary, IGNORED, Rotation, Unary, Window};
 pub use crew::Crew;

@@ -1,7 +1,7 @@
 //! Numbers of any kind of float, read and written as singles a piece at a time.
 
-use half::slice::HalfFloatSliceExt;
-use half::{bf16, f16};
+use ::half::slice::HalfFloatSliceExt;
+use ::half::{bf16, f16};
 
 use crate::cast::{numbers, numbers_mut};
 use crate::{Dtype, Tensor, TensorError};

@@ -1,0 +1,213 @@
+//! AVX-512 with VNNI: one register of sixteen lanes.
+
+#[allow(clippy::wildcard_imports, reason = "the names are those of the instructions")]
+use std::arch::x86_64::*;
+
+use super::{Job, One, Registers};
+
+pub(crate) struct Avx512;
+
+/// Runs a job, compiled for these instructions.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
+pub(super) fn run(job: impl Job) {
+    // SAFETY: this function's caller has made sure of the instructions.
+    unsafe { job.run::<Avx512>() }
+}
+
+impl Registers for Avx512 {
+    const UNSIGNED: bool = true;
+    const ALONE: bool = true;
+    type Singles = __m512;
+    type Wholes = __m512i;
+
+    #[inline(always)]
+    unsafe fn splat(number: f32) -> Self::Singles {
+        // SAFETY: the caller keeps what the trait demands, here and below.
+        unsafe { _mm512_set1_ps(number) }
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self::Singles {
+        // SAFETY: see above.
+        unsafe { _mm512_loadu_ps(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(to: *mut f32, numbers: Self::Singles) {
+        // SAFETY: see above.
+        unsafe { _mm512_storeu_ps(to, numbers) }
+    }
+
+    #[inline(always)]
+    unsafe fn add(a: Self::Singles, b: Self::Singles) -> Self::Singles {
+        // SAFETY: see above.
+        unsafe { _mm512_add_ps(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn mul(a: Self::Singles, b: Self::Singles) -> Self::Singles {
+        // SAFETY: see above.
+        unsafe { _mm512_mul_ps(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn fuse(a: Self::Singles, b: Self::Singles, c: Self::Singles) -> Self::Singles {
+        // SAFETY: see above.
+        unsafe { _mm512_fmadd_ps(a, b, c) }
+    }
+
+    #[inline(always)]
+    unsafe fn splat_whole(number: i32) -> Self::Wholes {
+        // SAFETY: see above.
+        unsafe { _mm512_set1_epi32(number) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_whole(from: *const i32) -> Self::Wholes {
+        // SAFETY: see above.
+        unsafe { _mm512_loadu_si512(from.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn add_whole(a: Self::Wholes, b: Self::Wholes) -> Self::Wholes {
+        // SAFETY: see above.
+        unsafe { _mm512_add_epi32(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn mul_whole(a: Self::Wholes, b: Self::Wholes) -> Self::Wholes {
+        // SAFETY: see above.
+        unsafe { _mm512_mullo_epi32(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn to_singles(numbers: Self::Wholes) -> Self::Singles {
+        // SAFETY: see above.
+        unsafe { _mm512_cvtepi32_ps(numbers) }
+    }
+
+    #[inline(always)]
+    unsafe fn dot(sum: Self::Wholes, levels: *const i8, inputs: *const i8) -> Self::Wholes {
+        // SAFETY: see above.
+        unsafe {
+            let inputs = _mm512_set1_epi32(inputs.cast::<i32>().read_unaligned());
+            _mm512_dpbusd_epi32(sum, _mm512_loadu_si512(levels.cast()), inputs)
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn spread(from: *const u8, stride: usize, flip: u8, to: *mut u8) {
+        // SAFETY: see above.
+        unsafe {
+            let flip = _mm512_set1_epi8(flip.cast_signed());
+            let (low, high) = (square(from, stride, flip), square(from.add(8 * stride), stride, flip));
+            for group in 0..4 {
+                let to = to.add(group * 64);
+                let first = _mm512_shuffle_i32x4::<0b10_00_10_00>(low[group], high[group]);
+                let second = _mm512_shuffle_i32x4::<0b11_01_11_01>(low[group], high[group]);
+                _mm512_storeu_si512(to.cast(), first);
+                _mm512_storeu_si512(to.add(256).cast(), second);
+            }
+        }
+    }
+
+    /// Each half of a register holds a row's block; eight registers are summed across as they are transposed. Products
+    /// take the levels without their sign, 128 more, which the inputs' sums take away again.
+    #[inline(always)]
+    unsafe fn alone(rows: *const u8, stride: usize, input: &One<'_>, out: *mut f32) {
+        // SAFETY: see above; what is prefetched need not be there.
+        unsafe {
+            let flip = _mm512_set1_epi8(i8::MIN);
+            let mut total = _mm512_setzero_ps();
+            let behind = rows.wrapping_add(16 * stride).cast::<i8>();
+            for (block, (scale, sum)) in input.scales.iter().zip(input.sums).enumerate() {
+                let from = rows.add(block * 34);
+                let bytes = _mm256_loadu_si256(input.bytes.as_ptr().add(block * 32).cast());
+                let bytes = _mm512_broadcast_i64x4(bytes);
+                for line in 0..9 {
+                    _mm_prefetch::<_MM_HINT_T1>(behind.wrapping_add(block * 16 * 34 + line * 64));
+                }
+                let low = eight(from.add(2), stride, flip, bytes);
+                let high = eight(from.add(2 + 8 * stride), stride, flip, bytes);
+                let even = _mm512_shuffle_i32x4::<0b10_00_10_00>(low, high);
+                let odd = _mm512_shuffle_i32x4::<0b11_01_11_01>(low, high);
+                let whole = _mm512_add_epi32(_mm512_add_epi32(even, odd), _mm512_set1_epi32(sum << 7));
+                let scales = _mm512_mul_ps(halves(from, stride), _mm512_set1_ps(*scale));
+                total = _mm512_add_ps(total, _mm512_mul_ps(_mm512_cvtepi32_ps(whole), scales));
+            }
+            _mm512_storeu_ps(out, total);
+        }
+    }
+}
+
+/// 32 bytes of a row and of the fourth row behind it, with some bits turned.
+#[inline(always)]
+unsafe fn two(from: *const u8, stride: usize, flip: __m512i) -> __m512i {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let low = _mm256_loadu_si256(from.cast());
+        let high = _mm256_loadu_si256(from.add(4 * stride).cast());
+        _mm512_xor_si512(_mm512_inserti64x4::<1>(_mm512_castsi256_si512(low), high), flip)
+    }
+}
+
+/// Eight rows of 32 bytes, transposed by fours: in each quarter of register `k` stand four rows of one group. The quarters
+/// are: the first four rows in group `k` and in `k + 4`, then the other four rows in these.
+#[inline(always)]
+unsafe fn square(from: *const u8, stride: usize, flip: __m512i) -> [__m512i; 4] {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let (a, b) = (two(from, stride, flip), two(from.add(stride), stride, flip));
+        let (c, d) = (two(from.add(2 * stride), stride, flip), two(from.add(3 * stride), stride, flip));
+        let (ab, cd) = (_mm512_unpacklo_epi32(a, b), _mm512_unpacklo_epi32(c, d));
+        let (hab, hcd) = (_mm512_unpackhi_epi32(a, b), _mm512_unpackhi_epi32(c, d));
+        [
+            _mm512_unpacklo_epi64(ab, cd),
+            _mm512_unpackhi_epi64(ab, cd),
+            _mm512_unpacklo_epi64(hab, hcd),
+            _mm512_unpackhi_epi64(hab, hcd),
+        ]
+    }
+}
+
+/// Products of eight rows' 32 bytes and the input, each row's in two sums: in the quarters the first sums of four rows,
+/// their second ones, and those of the other four rows.
+#[inline(always)]
+unsafe fn eight(from: *const u8, stride: usize, flip: __m512i, bytes: __m512i) -> __m512i {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let none = _mm512_setzero_si512();
+        let a = _mm512_dpbusd_epi32(none, two(from, stride, flip), bytes);
+        let b = _mm512_dpbusd_epi32(none, two(from.add(stride), stride, flip), bytes);
+        let c = _mm512_dpbusd_epi32(none, two(from.add(2 * stride), stride, flip), bytes);
+        let d = _mm512_dpbusd_epi32(none, two(from.add(3 * stride), stride, flip), bytes);
+        across(a, b, c, d)
+    }
+}
+
+/// Sums of four: in each quarter, lane `i` is the sum of the quarter of register `i`.
+#[inline(always)]
+unsafe fn across(a: __m512i, b: __m512i, c: __m512i, d: __m512i) -> __m512i {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+        let cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+        _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd))
+    }
+}
+
+/// The halves that sixteen rows begin with, as singles.
+#[inline(always)]
+unsafe fn halves(from: *const u8, stride: usize) -> __m512 {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let mut halves = [0_u16; 16];
+        let mut row = 0;
+        while row < 16 {
+            halves[row] = from.add(row * stride).cast::<u16>().read_unaligned();
+            row += 1;
+        }
+        let halves = _mm256_loadu_si256(halves.as_ptr().cast());
+        _mm512_cvtph_ps(halves)
+    }
+}

@@ -1,0 +1,159 @@
+//! What a processor does with sixteen numbers at once: one trait, an implementation for each set of instructions, and the
+//! choice among them.
+//!
+//! Whole numbers are exact, and singles are multiplied and added one after the other in the same order everywhere: products
+//! of quantized weights are equal to the bit with every set. Only [`Registers::fuse`] rounds once or twice, which products
+//! of weights that are singles or halves show in the last bit.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+mod plain;
+
+use std::sync::OnceLock;
+
+/// Sixteen lanes.
+pub(crate) const LANES: usize = 16;
+
+/// A set of instructions.
+///
+/// # Safety
+/// All functions demand that the processor has the instructions, and that pointers may be read or written for as many
+/// numbers as the name says; they need no alignment.
+pub(crate) trait Registers {
+    /// Whether [`dot`](Self::dot) takes levels without a sign. If so, levels that have one are stored with an offset.
+    const UNSIGNED: bool;
+    /// Sixteen singles.
+    type Singles: Copy;
+    /// Sixteen whole numbers of 32 bits.
+    type Wholes: Copy;
+
+    unsafe fn splat(number: f32) -> Self::Singles;
+    unsafe fn load(from: *const f32) -> Self::Singles;
+    unsafe fn store(to: *mut f32, numbers: Self::Singles);
+    unsafe fn add(a: Self::Singles, b: Self::Singles) -> Self::Singles;
+    unsafe fn mul(a: Self::Singles, b: Self::Singles) -> Self::Singles;
+    /// `a × b + c`.
+    unsafe fn fuse(a: Self::Singles, b: Self::Singles, c: Self::Singles) -> Self::Singles;
+
+    unsafe fn splat_whole(number: i32) -> Self::Wholes;
+    unsafe fn load_whole(from: *const i32) -> Self::Wholes;
+    unsafe fn add_whole(a: Self::Wholes, b: Self::Wholes) -> Self::Wholes;
+    unsafe fn mul_whole(a: Self::Wholes, b: Self::Wholes) -> Self::Wholes;
+    unsafe fn to_singles(numbers: Self::Wholes) -> Self::Singles;
+    /// Adds to each lane four products: of its four levels among 64, and of the same four inputs for all.
+    unsafe fn dot(sum: Self::Wholes, levels: *const i8, inputs: *const i8) -> Self::Wholes;
+
+    /// Sixteen rows of 32 bytes, `stride` apart, become eight groups: in group `k` stand four bytes of each row, those from
+    /// 4`k` on, each with the bits of `flip` turned.
+    #[inline(always)]
+    unsafe fn spread(from: *const u8, stride: usize, flip: u8, to: *mut u8) {
+        let flip = u32::from_ne_bytes([flip; 4]);
+        for row in 0..LANES {
+            for group in 0..8 {
+                // SAFETY: within the rows and the groups, which the caller vouches for.
+                unsafe {
+                    let four = from.add(row * stride + group * 4).cast::<u32>().read_unaligned();
+                    to.add((group * LANES + row) * 4).cast::<u32>().write_unaligned(four ^ flip);
+                }
+            }
+        }
+    }
+
+    /// Whether there is an [`alone`](Self::alone).
+    const ALONE: bool = false;
+
+    /// Sixteen rows of `q8_0`, `stride` bytes apart, times one input, without a panel between. Bytes behind the rows are
+    /// asked for beforehand.
+    #[inline(always)]
+    unsafe fn alone(_rows: *const u8, _stride: usize, _input: &One<'_>, _out: *mut f32) {}
+}
+
+/// One input that is rounded in blocks of 32.
+pub(crate) struct One<'a> {
+    pub(crate) bytes: &'a [i8],
+    pub(crate) scales: &'a [f32],
+    /// The sum of each block, with the other sign.
+    pub(crate) sums: &'a [i32],
+}
+
+/// Work that is compiled for each set.
+pub(crate) trait Job {
+    /// Does it.
+    ///
+    /// # Safety
+    /// The processor has the instructions of `R`.
+    unsafe fn run<R: Registers>(self);
+}
+
+/// Sets of instructions that there are kernels for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Instructions {
+    /// AVX-512 with VNNI.
+    Avx512,
+    /// AVX2 with FMA.
+    Avx2,
+    /// NEON.
+    Neon,
+    /// No vector instructions by name: the reference.
+    Plain,
+}
+
+impl Instructions {
+    /// All that this processor has, the best first.
+    pub fn all() -> Vec<Self> {
+        let every = [Self::Avx512, Self::Avx2, Self::Neon, Self::Plain];
+        every.into_iter().filter(|set| set.is_here()).collect()
+    }
+
+    /// The best that this processor has.
+    pub fn best() -> Self {
+        static BEST: OnceLock<Instructions> = OnceLock::new();
+        *BEST.get_or_init(|| Self::all().first().copied().unwrap_or(Self::Plain))
+    }
+
+    fn is_here(self) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => {
+                use std::arch::is_x86_feature_detected as has;
+                has!("avx512f")
+                    && has!("avx512bw")
+                    && has!("avx512dq")
+                    && has!("avx512vl")
+                    && has!("avx512vnni")
+                    && Self::Avx2.is_here()
+            }
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => {
+                use std::arch::is_x86_feature_detected as has;
+                has!("avx2") && has!("fma") && has!("f16c")
+            }
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => true,
+            Self::Plain => true,
+            #[allow(unreachable_patterns, reason = "which are left depends on the processor's kind")]
+            _ => false,
+        }
+    }
+
+    /// Runs it with these instructions, which the processor has.
+    pub(crate) fn run(self, job: impl Job) {
+        debug_assert!(self.is_here());
+        // SAFETY: sets come from `all` and `best`, which name only what the processor has.
+        unsafe {
+            match self {
+                #[cfg(target_arch = "x86_64")]
+                Self::Avx512 => avx512::run(job),
+                #[cfg(target_arch = "x86_64")]
+                Self::Avx2 => avx2::run(job),
+                #[cfg(target_arch = "aarch64")]
+                Self::Neon => neon::run(job),
+                _ => job.run::<plain::Plain>(),
+            }
+        }
+    }
+}
