@@ -35,4 +35,4 @@ mod weights;
 pub use decoder::Decoder;
 pub use error::{ModelError, StepError};
 pub use run::{CachedError, CachedPages, Draw, Generated, OwnPages, PageTable, Sequence, Trial};
-pub use weights::{ModelBytes, Shape};
+pub use weights::{Family, ModelBytes, Pairs, Shape};
