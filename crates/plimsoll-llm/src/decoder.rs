@@ -1,41 +1,52 @@
 //! A model that can be computed with.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use plimsoll_kv::block::{Root, RootBuilder, Token};
 use plimsoll_kv::layout::{Element, Layer, Layout, Reach};
 use plimsoll_plan::read::gguf::Contents;
-use plimsoll_plan::read::{FileSource, ReadError, Source};
+use plimsoll_plan::read::{FileSource, ReadError, Source, safetensors};
 
-use crate::weights::{self, Mapped, ModelBytes, Shape, Weights};
+use crate::weights::{self, Joined, Mapped, ModelBytes, Shape, Stored, Weights};
 use crate::{Draw, ModelError, OwnPages, Sequence, StepError};
 
 /// Changes whenever the arithmetic does: keys and values of one are not those of another.
 const ARITHMETIC: &[u8] = b"plimsoll-llm 1";
 
-/// A Llama-architecture model: a GGUF file with weights of type `f32`, `f16`, `bf16` or `q8_0`.
+/// A Llama-architecture model (Llama, Mistral, Qwen 2, Qwen 3): a GGUF file with weights of type `f32`, `f16`, `bf16` or
+/// `q8_0`, or safetensors of the first three with their `config.json`.
 ///
 /// # What it is not
 /// It keeps no keys and values; those are in the pages of its [`Sequence`]s. It is not charged to a ledger: the weights
 /// stay in the mapped file, or in what [`over`](Self::over) was given.
 ///
 /// # Formula
-/// What llama.cpp computes for the same file: RMS norms, rotary positions over neighbouring pairs, grouped-query
-/// attention, a gated feed-forward part. Products with `q8_0` weights round their inputs to eight bits as llama.cpp does;
+/// What llama.cpp computes for the same file: RMS norms, rotary positions, grouped-query attention, a gated feed-forward
+/// part; biases and norms of heads where the family has them. Products with `q8_0` weights round their inputs to eight bits as llama.cpp does;
 /// all else is in singles.
 pub struct Decoder {
     path: PathBuf,
     shape: Shape,
     pub(crate) weights: Weights,
     file: ModelBytes,
+    /// Where the files lie in those bytes, and what else says what their weights mean.
+    parts: Vec<Range<usize>>,
+    config: Vec<u8>,
     fingerprint: OnceLock<[u8; 32]>,
 }
 
 impl Decoder {
-    /// Maps a file. It must not be overwritten in place or made shorter while the decoder lives.
+    /// Maps a model: a GGUF file, a safetensors file, the index of several, or the folder of either. Files must not be
+    /// overwritten in place or made shorter while the decoder lives.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ModelError> {
         let path = path.as_ref();
+        let gguf = only_gguf(path);
+        let path = gguf.as_deref().unwrap_or(path);
+        if path.is_dir() || is(path, "safetensors") || path.to_string_lossy().ends_with(".index.json") {
+            return Self::of_files(path);
+        }
         let source =
             FileSource::open(path).map_err(|source| ReadError::Open { path: path.to_owned(), source })?;
         if source.is_empty() {
@@ -45,7 +56,7 @@ impl Decoder {
         Self::of(&contents, path, Arc::new(Mapped::open(path)?))
     }
 
-    /// The same over bytes that someone else keeps. `path` is what messages call them.
+    /// The same over the bytes of a GGUF file that someone else keeps. `path` is what messages call it.
     pub fn over(path: impl AsRef<Path>, file: ModelBytes) -> Result<Self, ModelError> {
         let contents = Contents::read(&(*file).as_ref(), path.as_ref())?;
         Self::of(&contents, path.as_ref(), file)
@@ -53,8 +64,34 @@ impl Decoder {
 
     fn of(contents: &Contents, path: &Path, file: ModelBytes) -> Result<Self, ModelError> {
         let shape = Shape::read(contents, path)?;
-        let weights = weights::load(contents, &shape, (*file).as_ref(), path)?;
-        Ok(Self { path: path.to_owned(), shape, weights, file, fingerprint: OnceLock::new() })
+        let bytes = (*file).as_ref();
+        let weights = weights::load(Stored::Gguf(contents), &shape, bytes, path, (false, Vec::new()))?;
+        let parts = std::iter::once(0..bytes.len()).collect();
+        let (path, fingerprint) = (path.to_owned(), OnceLock::new());
+        Ok(Self { path, shape, weights, file, parts, config: Vec::new(), fingerprint })
+    }
+
+    fn of_files(path: &Path) -> Result<Self, ModelError> {
+        let contents = safetensors::Contents::open(path)?;
+        let folder = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
+        let joined = Joined::open(contents.files())?;
+        let begins: Vec<usize> = joined.parts.iter().map(|(begin, _)| *begin).collect();
+        let parts = joined.parts.iter().map(|(begin, length)| *begin..begin + length).collect();
+        let stored = Stored::Files(&contents, &begins);
+        let name = stored.outer().embedding;
+        let rows = stored.sides(name).and_then(|sides| sides.get(1).copied()).filter(|rows| *rows > 0);
+        let rows =
+            rows.ok_or_else(|| ModelError::Missing { path: path.to_owned(), name: name.to_owned() })?;
+        let read = weights::read_config(&folder.join("config.json"), rows)?;
+        let (shape, rest) = (read.shape, (read.tied, read.factors));
+        let weights = weights::load(stored, &shape, joined.as_ref(), path, rest)?;
+        let (path, file, fingerprint) = (path.to_owned(), Arc::new(joined), OnceLock::new());
+        Ok(Self { path, shape, weights, file, parts, config: read.bytes, fingerprint })
+    }
+
+    /// Bytes of its files: what a holding of its weights is charged for them.
+    pub fn bytes(&self) -> u64 {
+        self.parts.iter().map(|part| part.len() as u64).sum()
     }
 
     /// What the model is made of.
@@ -76,10 +113,17 @@ impl Decoder {
         Layout { block_tokens: block_tokens.max(1), element, layers, snapshot_bytes: 0 }
     }
 
-    /// A hash over the whole file, computed at the first call: two models of one shape that differ in one weight must
-    /// never share keys and values. It reads the file once, at a gigabyte or more a second.
+    /// A hash over all files and their configuration, computed at the first call: two models of one shape that differ in one weight must
+    /// never share keys and values. It reads them once, at a gigabyte or more a second.
     pub fn fingerprint(&self) -> [u8; 32] {
-        *self.fingerprint.get_or_init(|| *blake3::hash(self.file()).as_bytes())
+        *self.fingerprint.get_or_init(|| {
+            let mut hasher = blake3::Hasher::new();
+            for part in &self.parts {
+                hasher.update(&self.file()[part.clone()]);
+            }
+            hasher.update(&self.config);
+            *hasher.finalize().as_bytes()
+        })
     }
 
     /// What blocks of this model in this form descend from, when this decoder computes them.
@@ -120,6 +164,19 @@ impl Decoder {
     pub(crate) fn file(&self) -> &[u8] {
         (*self.file).as_ref()
     }
+}
+
+fn is(path: &Path, extension: &str) -> bool {
+    path.extension().is_some_and(|found| found == extension)
+}
+
+/// The GGUF file of a folder that has one and no safetensors.
+fn only_gguf(path: &Path) -> Option<PathBuf> {
+    let files: Vec<PathBuf> =
+        std::fs::read_dir(path).ok()?.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    let mut found = files.iter().filter(|file| is(file, "gguf"));
+    let one = found.next().filter(|_| found.next().is_none())?;
+    (!files.iter().any(|file| is(file, "safetensors"))).then(|| one.clone())
 }
 
 impl std::fmt::Debug for Decoder {

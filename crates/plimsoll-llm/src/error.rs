@@ -21,13 +21,23 @@ pub enum ModelError {
         /// What the device says.
         source: DeviceError,
     },
+    /// Its configuration cannot be read.
+    #[error("{}: the configuration cannot be read ({source}); put the model's config.json beside its weights", path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: std::io::Error,
+    },
     /// Another architecture.
-    #[error("{}: its architecture is {found:?}, and only \"llama\" is computed here; use another engine for it", path.display())]
+    #[error("{}: its architecture is {found:?}, and only {known} are computed here; use another engine for it", path.display())]
     Architecture {
         /// The file.
         path: PathBuf,
         /// Which.
         found: String,
+        /// Those that are.
+        known: &'static str,
     },
     /// It asks for something that is not computed.
     #[error("{}: it asks for {what}, which is not computed here; use another engine for it", path.display())]

@@ -26,7 +26,7 @@ fn what_is_wrong_is_named() {
     assert!(matches!(&error, ModelError::Architecture { found, .. } if found == "gpt2"));
     assert_eq!(
         error.to_string(),
-        "made-up.gguf: its architecture is \"gpt2\", and only \"llama\" is computed here; use another engine for it"
+        "made-up.gguf: its architecture is \"gpt2\", and only llama, mistral, qwen2 and qwen3 are computed here; use another engine for it"
     );
     let error = refusal(|model| drop(model.tensors.remove("blk.1.attn_k.weight")));
     assert!(matches!(&error, ModelError::Missing { name, .. } if name == "blk.1.attn_k.weight"));
@@ -42,9 +42,9 @@ fn what_is_wrong_is_named() {
     });
     assert!(matches!(&error, ModelError::Kind { found, .. } if found == "q4_0"));
     let error = refusal(|model| {
-        model.put("blk.0.attn_q.bias", vec![64], Kind::F32, &[0.0; 64]);
+        model.put("blk.0.attn_output.bias", vec![64], Kind::F32, &[0.0; 64]);
     });
-    assert!(matches!(&error, ModelError::Feature { what, .. } if what.contains("blk.0.attn_q.bias")));
+    assert!(matches!(&error, ModelError::Feature { what, .. } if what.contains("blk.0.attn_output.bias")));
     for layers in [1, 3] {
         let error = refusal(|model| model.count("llama.block_count", layers));
         assert!(matches!(error, ModelError::Feature { .. } | ModelError::Missing { .. }), "{error}");

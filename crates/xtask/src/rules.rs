@@ -144,6 +144,8 @@ pub const RULES: Rules = Rules {
             "lets threads write columns of results that are apart",
         ),
         ("crates/plimsoll-tensor/src/wide.rs", "runs loops with the instructions that this processor has"),
+        ("crates/plimsoll-llm/src/math/wide.rs", "runs loops with the instructions that this processor has"),
+        ("crates/plimsoll-llm/src/weights/joined.rs", "maps several files behind each other as one slice"),
         ("crates/plimsoll-llm/src/weights/mapped.rs", "lends a mapped file as a slice"),
         ("crates/plimsoll-plan/examples/read_speed.rs", "counts allocations as the global allocator"),
         ("crates/plimsoll-plan/tests/read_memory.rs", "counts allocations as the global allocator"),

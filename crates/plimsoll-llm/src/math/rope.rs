@@ -1,10 +1,13 @@
-//! Rotary positions, as the llama architecture has them: neighbouring numbers are a pair.
+//! Rotary positions: pairs of numbers are turned by angles that grow with the position.
+
+use crate::weights::Pairs;
 
 /// Sines and cosines for some positions.
 #[derive(Debug, Default)]
 pub(crate) struct Rope {
     /// Numbers of a head that are rotated.
     width: usize,
+    pairs: Pairs,
     /// A (cosine, sine) for each pair of each position.
     turns: Vec<(f32, f32)>,
 }
@@ -14,6 +17,7 @@ pub(crate) struct Angles<'a> {
     pub(crate) width: usize,
     pub(crate) base: f32,
     pub(crate) divisor: f32,
+    pub(crate) pairs: Pairs,
     /// A number for each pair, or none.
     pub(crate) factors: &'a [f32],
 }
@@ -22,7 +26,7 @@ impl Rope {
     /// Makes it that of so many positions from one on.
     #[expect(clippy::cast_precision_loss, reason = "positions and widths are small")]
     pub(crate) fn set(&mut self, angles: &Angles<'_>, first: usize, count: usize) {
-        self.width = angles.width;
+        (self.width, self.pairs) = (angles.width, angles.pairs);
         self.turns.clear();
         // The angle of each pair follows from the one before, in singles: that is how these models were trained and
         // how other engines compute it, and in thousands of positions it shows.
@@ -43,6 +47,13 @@ impl Rope {
         let pairs = self.width / 2;
         let turns = &self.turns[index * pairs..(index + 1) * pairs];
         for head in row.chunks_exact_mut(head_width) {
+            if self.pairs == Pairs::Halves {
+                let (firsts, seconds) = head[..self.width].split_at_mut(pairs);
+                for ((first, second), (cosine, sine)) in firsts.iter_mut().zip(seconds).zip(turns) {
+                    (*first, *second) = (*first * cosine - *second * sine, *first * sine + *second * cosine);
+                }
+                continue;
+            }
             for (pair, (cosine, sine)) in head.chunks_exact_mut(2).zip(turns) {
                 let (x, y) = (pair[0], pair[1]);
                 pair[0] = x * cosine - y * sine;

@@ -7,7 +7,7 @@ use plimsoll_kv::block::{Chain, Root, Token};
 use plimsoll_kv::cache::{Cache, CacheError, Filling, Restore, Shared};
 use plimsoll_kv::engine::Pages;
 
-use super::{Draw, PageTable, Sequence};
+use super::{Draw, PageTable, SampleError, Sequence};
 use crate::{Decoder, StepError};
 
 /// What came of a prompt through a cache.
@@ -31,6 +31,12 @@ pub enum CachedError {
     /// The cache.
     #[error(transparent)]
     Cache(#[from] CacheError),
+    /// No token could be drawn.
+    #[error(transparent)]
+    Sample(#[from] SampleError),
+    /// The text could not be written where it goes.
+    #[error("the text could not be written: {0}")]
+    Output(#[source] std::io::Error),
 }
 
 /// The pages of one sequence in a cache: a prefix that it shares, perhaps still on its way, and blocks that it fills.
@@ -130,6 +136,21 @@ impl<P: Pages> PageTable for CachedPages<P> {
     }
 }
 
+/// Whoever writes a text: chooses its tokens, and may end it.
+pub trait Writer {
+    /// Asked before each step, the prompt's too, with how many tokens stand in the pages. False ends the text.
+    fn goes_on(&mut self, tokens: usize) -> bool {
+        let _ = tokens;
+        true
+    }
+
+    /// The next token, from the logits behind all that there are; none ends the text.
+    fn next(&mut self, logits: &[f32]) -> Result<Option<Token>, CachedError>;
+}
+
+/// Tokens of a prompt that are computed in a step, so that whoever waits may be asked in between.
+const PART: usize = 512;
+
 impl Decoder {
     /// Goes on after a prompt, as [`generate`](Self::generate) does, in pages of a cache: what it has of the prompt is
     /// not computed, and what is computed stays in it. An empty prompt gives an empty text.
@@ -139,43 +160,76 @@ impl Decoder {
         root: Root,
         prompt: &[Token],
         tokens: usize,
-        mut draw: Draw,
+        draw: Draw,
+    ) -> Result<Generated, CachedError> {
+        struct Count<'d> {
+            left: usize,
+            draw: &'d mut Draw,
+        }
+        impl Writer for Count<'_> {
+            fn goes_on(&mut self, _: usize) -> bool {
+                self.left > 0
+            }
+            fn next(&mut self, logits: &[f32]) -> Result<Option<Token>, CachedError> {
+                self.left -= 1;
+                Ok(Some(self.draw.next(logits)))
+            }
+        }
+        let mut draw = draw;
+        self.write_cached(cache, root, prompt, &mut Count { left: tokens, draw: &mut draw })
+    }
+
+    /// The same as a writer wants it, until that ends it or the context is full.
+    pub fn write_cached<P: Pages>(
+        self: &Arc<Self>,
+        cache: &Cache<P>,
+        root: Root,
+        prompt: &[Token],
+        writer: &mut dyn Writer,
     ) -> Result<Generated, CachedError> {
         let began = Instant::now();
-        let (mut text, mut reused, mut first) = (Vec::new(), 0, Duration::ZERO);
+        let mut made = Generated { text: Vec::new(), reused: 0, first: Duration::ZERO };
+        let context = self.shape().context;
+        if prompt.len() > context {
+            return Err(StepError::Context { wanted: prompt.len(), context }.into());
+        }
         if prompt.is_empty() {
-            return Ok(Generated { text, reused, first });
+            return Ok(made);
         }
         let mut table = CachedPages::begin(cache, root, prompt);
         let mut sequence = Sequence::begin(self, cache.layout())?;
-        let mut next: Vec<Token> = Vec::new();
-        while text.len() < tokens {
-            let now = if text.is_empty() {
-                reused = table.tokens();
-                sequence.resume(reused);
-                prompt[reused..].to_vec()
-            } else {
-                std::mem::take(&mut next)
+        made.reused = table.tokens();
+        let mut next: Option<Token> = None;
+        while writer.goes_on(table.tokens()) {
+            let from = table.tokens();
+            let now = match &next {
+                Some(token) => std::slice::from_ref(token),
+                None => &prompt[from..prompt.len().min(from + PART)],
             };
+            sequence.resume(from);
             let stepped = Instant::now();
-            let token = match sequence.step(&now, &mut table) {
-                Ok(logits) => draw.next(logits),
+            let logits = match sequence.step(now, &mut table) {
+                Ok(logits) => logits,
                 // A prefix that did not come whole is computed from where it ends.
                 Err(_) if table.coming.is_some() => {
                     table.filling.clear();
-                    table.settle();
+                    made.reused = table.settle();
                     continue;
                 }
-                Err(StepError::Context { .. }) if !text.is_empty() => break,
+                Err(StepError::Context { .. }) if !made.text.is_empty() => break,
                 Err(error) => return Err(table.trouble.take().map_or(error.into(), CachedError::Cache)),
             };
-            table.computed(&now, stepped.elapsed());
-            if text.is_empty() {
-                first = began.elapsed();
+            table.computed(now, stepped.elapsed());
+            if table.tokens() < prompt.len() {
+                continue;
             }
-            text.push(token);
-            next = vec![token];
+            if made.text.is_empty() {
+                made.first = began.elapsed();
+            }
+            let Some(token) = writer.next(logits)? else { break };
+            made.text.push(token);
+            next = Some(token);
         }
-        Ok(Generated { text, reused, first })
+        Ok(made)
     }
 }

@@ -23,7 +23,8 @@ impl Draw {
     }
 }
 
-fn likeliest(logits: &[f32]) -> usize {
+/// The place of the greatest; of equals the first.
+pub(super) fn likeliest(logits: &[f32]) -> usize {
     let mut best = 0;
     for (index, logit) in logits.iter().enumerate() {
         if *logit > logits[best] {
@@ -51,7 +52,7 @@ fn lot(logits: &[f32], share: f64) -> usize {
 
 /// A number in 0..1 (`SplitMix64`).
 #[expect(clippy::cast_precision_loss, reason = "53 bits are kept")]
-fn share(state: &mut u64) -> f64 {
+pub(super) fn share(state: &mut u64) -> f64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut mixed = *state;
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

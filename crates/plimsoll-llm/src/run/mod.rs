@@ -4,11 +4,13 @@ mod attention;
 mod cached;
 mod draw;
 mod pages;
+mod sampler;
 mod sequence;
 mod trial;
 
-pub use cached::{CachedError, CachedPages, Generated};
+pub use cached::{CachedError, CachedPages, Generated, Writer};
 pub use draw::Draw;
 pub use pages::{OwnPages, PageTable};
+pub use sampler::{SampleError, Sampler, Sampling};
 pub use sequence::Sequence;
 pub use trial::Trial;

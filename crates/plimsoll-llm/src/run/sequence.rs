@@ -169,6 +169,7 @@ impl Sequence {
             width: shape.rope_width,
             base: shape.rope_base,
             divisor: shape.rope_divisor,
+            pairs: shape.rope_pairs,
             factors: &weights.rope_factors,
         };
         self.buffers.rope.set(&angles, self.len, tokens.len());
@@ -196,6 +197,8 @@ impl Sequence {
             out.resize(tokens * matrix.rows, 0.0);
             linear(matrix, file, &mut buffers.inputs, out);
         }
+        let Buffers { queries, keys, values, .. } = buffers;
+        layer.heads.apply(queries, keys, values, shape.epsilon);
         for (rows, row) in [
             (&mut buffers.queries, shape.heads * shape.key_width),
             (&mut buffers.keys, shape.kv_heads * shape.key_width),

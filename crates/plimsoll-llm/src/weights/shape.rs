@@ -4,14 +4,17 @@ use std::path::Path;
 
 use plimsoll_plan::read::gguf::Contents;
 
+use super::family::{FAMILIES, Family, Pairs};
 use crate::ModelError;
 
 /// No count of a model comes near; what is larger is damage.
-const COUNT_MAX: u64 = 1 << 24;
+pub(crate) const COUNT_MAX: u64 = 1 << 24;
 
 /// What a Llama-architecture model is made of.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shape {
+    /// What it is one of.
+    pub family: Family,
     /// Layers.
     pub layers: usize,
     /// Numbers of a token's embedding.
@@ -28,7 +31,7 @@ pub struct Shape {
     pub inner: usize,
     /// Tokens in the vocabulary.
     pub vocabulary: usize,
-    /// Tokens of context that it was trained for.
+    /// Tokens of context that it was trained for; no more than its tokens see of each other.
     pub context: usize,
     /// Added to the mean square when rows are normalized.
     pub epsilon: f32,
@@ -38,13 +41,15 @@ pub struct Shape {
     pub rope_base: f32,
     /// By what positions are divided (linear scaling); 1 if they are not.
     pub rope_divisor: f32,
+    /// Which numbers of a head are rotated together.
+    pub rope_pairs: Pairs,
     /// The token that texts begin with, if the file names one.
     pub first_token: Option<u32>,
 }
 
 impl Shape {
     pub(crate) fn read(contents: &Contents, path: &Path) -> Result<Self, ModelError> {
-        refuse(contents, path)?;
+        let family = refuse(contents, path)?;
         let keys = Keys { contents, path };
         let width = keys.count(".embedding_length")?;
         let heads = keys.count(".attention.head_count")?;
@@ -68,7 +73,11 @@ impl Shape {
             ModelError::Missing { path: path.to_owned(), name: "token_embd.weight".to_owned() }
         })?;
         let first = contents.number("tokenizer.ggml.bos_token_id").filter(|token| *token < vocabulary);
+        let context = keys.count(".context_length")?;
+        let window = contents.number(".attention.sliding_window").filter(|window| *window > 0);
+        let window = window.and_then(|window| usize::try_from(window).ok()).unwrap_or(usize::MAX);
         Ok(Self {
+            family,
             layers: keys.count(".block_count")?,
             width,
             heads,
@@ -77,11 +86,13 @@ impl Shape {
             value_width,
             inner: keys.count(".feed_forward_length")?,
             vocabulary: usize::try_from(vocabulary).unwrap_or(usize::MAX),
-            context: keys.count(".context_length")?,
+            // Within a window that slides, it changes nothing.
+            context: context.min(window),
             epsilon: keys.real(".attention.layer_norm_rms_epsilon", None)?,
             rope_width,
             rope_base: keys.real(".rope.freq_base", Some(10_000.0))?,
             rope_divisor: divisor(&keys)?,
+            rope_pairs: family.gguf_pairs(),
             first_token: first.and_then(|token| u32::try_from(token).ok()),
         })
     }
@@ -97,12 +108,12 @@ fn divisor(keys: &Keys<'_>) -> Result<f32, ModelError> {
     keys.real(key, Some(1.0))
 }
 
-/// Refuses what would have to be computed otherwise.
-fn refuse(contents: &Contents, path: &Path) -> Result<(), ModelError> {
-    if contents.architecture() != "llama" {
+/// Refuses what would have to be computed otherwise. Of what is left it says the family.
+fn refuse(contents: &Contents, path: &Path) -> Result<Family, ModelError> {
+    let Some(family) = Family::of_gguf(contents.architecture()) else {
         let found = contents.architecture().to_owned();
-        return Err(ModelError::Architecture { path: path.to_owned(), found });
-    }
+        return Err(ModelError::Architecture { path: path.to_owned(), found, known: FAMILIES });
+    };
     let feature = |what: &str| Err(ModelError::Feature { path: path.to_owned(), what: what.to_owned() });
     if contents.is_big_endian() {
         return feature("numbers with the big end first");
@@ -126,7 +137,7 @@ fn refuse(contents: &Contents, path: &Path) -> Result<(), ModelError> {
     if contents.number("split.count").is_some_and(|count| count > 1) {
         return feature("several files");
     }
-    Ok(())
+    Ok(family)
 }
 
 struct Keys<'c> {

@@ -8,6 +8,8 @@
     reason = "sizes are tiny"
 )]
 
+pub mod files;
+
 use std::collections::BTreeMap;
 
 /// How weights are written.
@@ -35,6 +37,8 @@ pub struct Model {
     pub tensors: BTreeMap<String, (Vec<u64>, u32, Vec<u8>)>,
     /// The same weights as numbers.
     pub numbers: BTreeMap<String, Vec<f64>>,
+    /// Whether the halves of heads are rotated together, and not neighbours.
+    pub halves: bool,
 }
 
 /// The sizes of a made-up model.
@@ -76,7 +80,8 @@ impl Lots {
 impl Model {
     /// A model whose matrices are of this kind; `tied` says that it has no output of its own.
     pub fn new(sizes: Sizes, kind: Kind, tied: bool, seed: u64) -> Self {
-        let mut model = Self { keys: BTreeMap::new(), tensors: BTreeMap::new(), numbers: BTreeMap::new() };
+        let (keys, tensors, numbers) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let mut model = Self { keys, tensors, numbers, halves: false };
         model.text("general.architecture", "llama");
         for (key, count) in [
             ("embedding_length", sizes.width),
@@ -113,6 +118,36 @@ impl Model {
                 ("ffn_down", sizes.width, sizes.inner),
             ] {
                 model.matrix(&name(part), rows, columns, kind, &mut lots);
+            }
+        }
+        model
+    }
+
+    /// The same of another family, by GGUF's name, with what it has besides.
+    pub fn of(family: &str, sizes: Sizes, kind: Kind, tied: bool, seed: u64) -> Self {
+        let mut model = Self::new(sizes, kind, tied, seed);
+        let keys = std::mem::take(&mut model.keys);
+        model.keys = keys
+            .into_iter()
+            .map(|(key, value)| (key.replace("llama.", &format!("{family}.")), value))
+            .collect();
+        model.text("general.architecture", family);
+        model.halves = family != "llama";
+        let mut lots = Lots(seed + 1);
+        for layer in 0..sizes.layers {
+            let name = |part: &str| format!("blk.{layer}.{part}");
+            let (keys, values) = (sizes.kv_heads * sizes.key_width, sizes.kv_heads * sizes.value_width);
+            if family == "qwen2" {
+                for (part, len) in
+                    [("attn_q", sizes.heads * sizes.key_width), ("attn_k", keys), ("attn_v", values)]
+                {
+                    let numbers: Vec<f64> = (0..len).map(|_| lots.next()).collect();
+                    model.put(&name(&format!("{part}.bias")), vec![len as u64], Kind::F32, &numbers);
+                }
+            }
+            if family == "qwen3" {
+                model.vector(&name("attn_q_norm.weight"), sizes.key_width, &mut lots);
+                model.vector(&name("attn_k_norm.weight"), sizes.key_width, &mut lots);
             }
         }
         model
@@ -248,9 +283,21 @@ impl Model {
                 let input = self.normal(&name("attn_norm"), &stream);
                 let mut query = self.times(&name("attn_q"), &input);
                 let mut key = self.times(&name("attn_k"), &input);
+                let mut value = self.times(&name("attn_v"), &input);
+                for (part, row) in [("attn_q", &mut query), ("attn_k", &mut key), ("attn_v", &mut value)] {
+                    if let Some(bias) = self.numbers.get(&format!("blk.{layer}.{part}.bias")) {
+                        add(row, bias);
+                    }
+                }
+                for (part, row) in [("attn_q_norm", &mut query), ("attn_k_norm", &mut key)] {
+                    if self.numbers.contains_key(&name(part)) {
+                        let heads = row.chunks(sizes.key_width);
+                        *row = heads.flat_map(|head| self.normal(&name(part), head)).collect();
+                    }
+                }
                 self.turn(&mut query, sizes, position as f64 / divisor);
                 self.turn(&mut key, sizes, position as f64 / divisor);
-                kept.push((key, self.times(&name("attn_v"), &input)));
+                kept.push((key, value));
                 let mixed = attend(&query, kept, sizes);
                 add(&mut stream, &self.times(&name("attn_output"), &mixed));
                 let input = self.normal(&name("ffn_norm"), &stream);
@@ -276,9 +323,11 @@ impl Model {
                 let factor = self.numbers.get("rope_freqs.weight").map_or(1.0, |factors| factors[pair]);
                 let power = -(2.0 * pair as f64) / sizes.rope_width as f64;
                 let (sine, cosine) = (position * 10_000_f64.powf(power) / factor).sin_cos();
-                let (x, y) = (head[2 * pair], head[2 * pair + 1]);
-                head[2 * pair] = x * cosine - y * sine;
-                head[2 * pair + 1] = x * sine + y * cosine;
+                let (one, other) =
+                    if self.halves { (pair, pair + sizes.rope_width / 2) } else { (2 * pair, 2 * pair + 1) };
+                let (x, y) = (head[one], head[other]);
+                head[one] = x * cosine - y * sine;
+                head[other] = x * sine + y * cosine;
             }
         }
     }
