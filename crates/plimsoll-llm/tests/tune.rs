@@ -8,6 +8,7 @@ use plimsoll::{Bytes, Engine, Place};
 use plimsoll_kv::layout::Element;
 use plimsoll_llm::tune::{Batch, Frozen, Keeping, Projection, TuneError, TuneSettings, Tuner};
 use plimsoll_llm::{Decoder, OwnPages, Sequence};
+use plimsoll_tensor::packed::Packing;
 use plimsoll_tensor::{Dtype, IGNORED, Stage};
 
 const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/tiny-7m-q8_0.gguf");
@@ -20,7 +21,7 @@ fn stage(memory: Bytes) -> (Engine, Stage) {
 
 fn tuner(stage: &Stage, settings: TuneSettings) -> Tuner {
     let decoder = Decoder::open(MODEL).unwrap();
-    Tuner::new(Frozen::of(&decoder, stage, Dtype::F32).unwrap(), stage, settings).unwrap()
+    Tuner::new(Frozen::of(&decoder, stage, Dtype::F32, None).unwrap(), stage, settings).unwrap()
 }
 
 fn small() -> TuneSettings {
@@ -113,6 +114,28 @@ fn it_learns_a_text_by_heart() {
         after < 0.8 * before && (after - last).abs() < 0.2 * before,
         "{before} before, {after} after, {last} last"
     );
+}
+
+#[test]
+fn frozen_weights_may_be_packed() {
+    let decoder = Decoder::open(MODEL).unwrap();
+    let (_engine, stage) = stage(Bytes::mib(256));
+    let passes = [batch(&text(7, 48))];
+    let mut found = Vec::new();
+    for packing in [None, Some(Packing::Q8_0), Some(Packing::Q4_0)] {
+        let frozen = Frozen::of(&decoder, &stage, Dtype::F32, packing).unwrap();
+        let mut tuner = Tuner::new(frozen, &stage, small()).unwrap();
+        let before = tuner.rehearse().unwrap().before();
+        let first = tuner.step(&passes).unwrap();
+        let last = (0..5).map(|_| tuner.step(&passes).unwrap().loss).last().unwrap();
+        found.push((first.loss, last, before));
+    }
+    let [floats, eight, four] = found[..] else { unreachable!() };
+    // The file has eight bits: packed so, they are the same numbers.
+    assert_eq!(floats.0.to_bits(), eight.0.to_bits());
+    assert!((four.0 - floats.0).abs() < 0.1 * floats.0, "{four:?} beside {floats:?}");
+    assert!(found.iter().all(|(first, last, _)| last < first), "{found:?}");
+    assert!(floats.2 > eight.2 && eight.2 > four.2, "{found:?}");
 }
 
 #[test]

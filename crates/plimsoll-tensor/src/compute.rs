@@ -4,7 +4,7 @@
 //! singles whatever numbers are kept as. Unless it is said otherwise, operands lie one number behind the other, and an
 //! outcome is new: nobody else has a handle to it.
 
-use crate::{Tensor, TensorError};
+use crate::{PackedTensor, Tensor, TensorError};
 
 /// What became of it.
 pub(crate) type Done = Result<(), TensorError>;
@@ -147,6 +147,9 @@ pub(crate) trait Compute: Send + Sync {
 
     /// One number everywhere.
     fn fill(&self, out: &mut Tensor, value: f32) -> Done;
+
+    /// Packed weights as floats, row after row.
+    fn unpack(&self, packed: &PackedTensor, out: &mut Tensor) -> Done;
 
     /// From any layout, between any kinds of floats, or between equal kinds.
     fn copy(&self, x: &Tensor, out: &mut Tensor) -> Done;

@@ -10,6 +10,7 @@ use plimsoll::{Bytes, Engine, EngineError, Place};
 use plimsoll_llm::Decoder;
 use plimsoll_llm::text::Tokenizer;
 use plimsoll_llm::tune::{Corpus, Fit, Frozen, Keep, Projection, StepReport, TuneError, TuneSettings, Tuner};
+use plimsoll_tensor::packed::Packing;
 use plimsoll_tensor::{Dtype, Stage};
 
 use super::TrainError;
@@ -46,6 +47,9 @@ pub struct LoraArgs {
     /// The most memory that all of it may take; half of what this machine has to use, unless said
     #[arg(long, value_name = "SIZE")]
     pub line: Option<Bytes>,
+    /// How the matrices of layers, which do not change, are kept: f32, q8_0 or q4_0
+    #[arg(long, value_name = "KIND", default_value = "f32", value_parser = kept)]
+    pub weights: WeightsAs,
     /// The rank of changes
     #[arg(long, value_name = "R", default_value_t = 16)]
     pub rank: usize,
@@ -92,6 +96,19 @@ pub struct LoraArgs {
 
 fn target(name: &str) -> Result<Projection, String> {
     Projection::named(name).ok_or_else(|| format!("{name:?} is none of q, k, v, o, gate, up, down"))
+}
+
+/// How frozen matrices are kept: as singles, or packed.
+#[derive(Clone, Copy, Debug)]
+pub struct WeightsAs(Option<Packing>);
+
+fn kept(kind: &str) -> Result<WeightsAs, String> {
+    match kind {
+        "f32" => Ok(WeightsAs(None)),
+        "q8_0" => Ok(WeightsAs(Some(Packing::Q8_0))),
+        "q4_0" => Ok(WeightsAs(Some(Packing::Q4_0))),
+        _ => Err(format!("{kind:?} is none of f32, q8_0, q4_0")),
+    }
 }
 
 impl LoraArgs {
@@ -159,7 +176,7 @@ impl Run {
         let threads =
             args.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
         let stage = Stage::host(account.scratch(Place::Host)?, threads);
-        let frozen = Frozen::of(decoder, &stage, Dtype::F32).map_err(TuneError::from)?;
+        let frozen = Frozen::of(decoder, &stage, Dtype::F32, args.weights.0).map_err(TuneError::from)?;
         let tuner = Tuner::new(frozen, &stage, settings)?;
         Ok(Self { engine, tuner, corpus, held_out, line, _tokens: tokens, identity })
     }

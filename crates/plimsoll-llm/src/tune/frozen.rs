@@ -1,6 +1,7 @@
 //! A model's weights as tensors that do not change.
 
-use plimsoll_tensor::{Dtype, Stage, Tensor, TensorError};
+use plimsoll_tensor::packed::Packing;
+use plimsoll_tensor::{Dtype, PackedTensor, Stage, Tensor, TensorError};
 
 use super::changes::Projection;
 use crate::Decoder;
@@ -19,21 +20,39 @@ pub struct Frozen {
     pub(super) dtype: Dtype,
 }
 
+/// A frozen matrix.
+#[derive(Debug)]
+pub(super) enum Kept {
+    Floats(Tensor),
+    Packed(PackedTensor),
+}
+
 #[derive(Debug)]
 pub(super) struct FrozenLayer {
     pub(super) attention_norm: Tensor,
     pub(super) ffn_norm: Tensor,
     /// In the order of [`Projection::ALL`].
-    pub(super) projections: Vec<Tensor>,
+    pub(super) projections: Vec<Kept>,
+    /// Of queries, keys and values, where the family has them.
+    pub(super) biases: [Option<Tensor>; 3],
+    /// Of the heads of queries and keys, where the family has them.
+    pub(super) head_norms: [Option<Tensor>; 2],
 }
 
 impl Frozen {
-    /// A model file's weights, kept as `dtype`.
-    pub fn of(decoder: &Decoder, stage: &Stage, dtype: Dtype) -> Result<Self, TensorError> {
+    /// A model file's weights, kept as `dtype`; the matrices of layers packed, if that is said, which takes a quarter or an
+    /// eighth of singles.
+    pub fn of(
+        decoder: &Decoder,
+        stage: &Stage,
+        dtype: Dtype,
+        packing: Option<Packing>,
+    ) -> Result<Self, TensorError> {
         let (shape, weights) = (decoder.shape().clone(), &decoder.weights);
         let file = decoder.file();
         let matrix = |matrix: &Matrix| matrix_tensor(matrix, file, stage, dtype);
         let vector = |numbers: &[f32]| stage.floats(numbers, &[numbers.len()])?.cast(dtype);
+        let some = |numbers: &[f32]| (!numbers.is_empty()).then(|| vector(numbers)).transpose();
         let embedding = matrix(&weights.embedding)?;
         let output = if weights.output.bytes == weights.embedding.bytes {
             embedding.clone()
@@ -47,7 +66,25 @@ impl Frozen {
             layers.push(FrozenLayer {
                 attention_norm: vector(&layer.attention_norm)?,
                 ffn_norm: vector(&layer.ffn_norm)?,
-                projections: parts.into_iter().map(matrix).collect::<Result<_, _>>()?,
+                projections: parts
+                    .into_iter()
+                    .map(|part| match packing {
+                        None => matrix(part).map(Kept::Floats),
+                        Some(packing) => {
+                            let sides = [part.rows, part.columns];
+                            let made = PackedTensor::made(stage, packing, sides, |row, into| {
+                                part.row(file, row, into)
+                            });
+                            made.map(Kept::Packed)
+                        }
+                    })
+                    .collect::<Result<_, _>>()?,
+                biases: [
+                    some(&layer.heads.query_bias)?,
+                    some(&layer.heads.key_bias)?,
+                    some(&layer.heads.value_bias)?,
+                ],
+                head_norms: [some(&layer.heads.query_norm)?, some(&layer.heads.key_norm)?],
             });
         }
         let frequencies = frequencies(&shape, &weights.rope_factors);
@@ -71,11 +108,13 @@ impl Frozen {
             if tied { embedding.clone() } else { lot.matrix(stage, dtype, [shape.vocabulary, shape.width])? };
         let layer = || -> Result<FrozenLayer, TensorError> {
             let sides = Projection::ALL.map(|projection| projection.sides(shape));
-            let projections = sides.iter().map(|sides| lot.matrix(stage, dtype, *sides));
+            let projections = sides.iter().map(|sides| lot.matrix(stage, dtype, *sides).map(Kept::Floats));
             Ok(FrozenLayer {
                 attention_norm: ones(shape.width)?,
                 ffn_norm: ones(shape.width)?,
                 projections: projections.collect::<Result<_, _>>()?,
+                biases: [const { None }; 3],
+                head_norms: [const { None }; 2],
             })
         };
         let frequencies = frequencies(shape, &[]);

@@ -15,7 +15,7 @@ use super::changes::Projection;
 use super::error::TuneError;
 use super::file::{self, Kept};
 use super::tuner::Tuner;
-use crate::weights::Shape;
+use crate::weights::{Pairs, Shape};
 
 const ADAPTER: &str = "adapter_model.safetensors";
 const CONFIG: &str = "adapter_config.json";
@@ -185,7 +185,7 @@ fn from_peft(shape: &Shape, name: &str, numbers: Vec<f32>) -> Vec<f32> {
 /// Rows of the upper factors of queries and keys in another order within each head: `to` says where one goes.
 fn turned(shape: &Shape, name: &str, numbers: Vec<f32>, to: impl Fn(usize, usize) -> usize) -> Vec<f32> {
     let turns = [Projection::Query, Projection::Key].iter().any(|one| name.contains(one.name()));
-    if !turns || !name.contains("lora_B") {
+    if !turns || !name.contains("lora_B") || shape.rope_pairs == Pairs::Halves {
         return numbers;
     }
     let heads = if name.contains(Projection::Query.name()) { shape.heads } else { shape.kv_heads };

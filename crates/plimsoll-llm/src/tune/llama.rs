@@ -1,10 +1,11 @@
 //! What a Llama-family model computes, on a tape.
 
-use plimsoll_tensor::{Rotation, Tape, Tensor, TensorError, Var};
+use plimsoll_tensor::{Rotation, Tape, Tensor, TensorError, Var, Weight};
 
 use super::changes::{Changes, Projection};
 use super::fit::Keeping;
-use super::frozen::Frozen;
+use super::frozen::{Frozen, Kept};
+use crate::weights::Pairs;
 
 /// A frozen model with changes.
 #[derive(Clone, Copy, Debug)]
@@ -85,10 +86,21 @@ impl<'m> Llama<'m> {
         let norm = tape.constant(&frozen.attention_norm);
         let inputs = tape.rms_norm(stream, Some(&norm), shape.epsilon)?;
         let heads = |tape: &mut Tape<'m>, projection: Projection, heads: usize, width: usize| {
-            let flat = self.project(tape, layer, projection, &inputs)?;
-            tape.reshape(&flat, &[batch, rows, heads, width])
+            let mut flat = self.project(tape, layer, projection, &inputs)?;
+            if let Some(bias) = &frozen.biases[projection.index()] {
+                let bias = tape.constant(bias);
+                flat = tape.add(&flat, &bias)?;
+            }
+            let found = tape.reshape(&flat, &[batch, rows, heads, width])?;
+            match frozen.head_norms.get(projection.index()).and_then(Option::as_ref) {
+                Some(norm) => {
+                    let norm = tape.constant(norm);
+                    tape.rms_norm(&found, Some(&norm), shape.epsilon)
+                }
+                None => Ok(found),
+            }
         };
-        let rotation = Rotation { position: 0, neighbours: true };
+        let rotation = Rotation { position: 0, neighbours: shape.rope_pairs == Pairs::Neighbours };
         let queries = heads(tape, Projection::Query, shape.heads, shape.key_width)?;
         let queries = tape.rope(&queries, &self.frozen.frequencies, rotation)?;
         let keys = heads(tape, Projection::Key, shape.kv_heads, shape.key_width)?;
@@ -111,13 +123,16 @@ impl<'m> Llama<'m> {
         projection: Projection,
         x: &Var,
     ) -> Result<Var, TensorError> {
-        let weight = tape.constant(&self.frozen.layers[layer].projections[projection.index()]);
+        let weight = match &self.frozen.layers[layer].projections[projection.index()] {
+            Kept::Floats(floats) => Weight::from(&tape.constant(floats)),
+            Kept::Packed(packed) => Weight::from(packed),
+        };
         match self.changes.of(layer, projection) {
-            None => tape.linear(x, &weight),
+            None => tape.linear(x, weight),
             Some(change) => {
                 let down = tape.leaf(&self.changes.leaves, change.down);
                 let up = tape.leaf(&self.changes.leaves, change.up);
-                tape.linear_low_rank(x, &weight, &down, &up, self.changes.scale())
+                tape.linear_low_rank(x, weight, &down, &up, self.changes.scale())
             }
         }
     }

@@ -4,7 +4,7 @@ use super::numbers::{floats, singles_mut};
 use crate::compute::{
     AdamStep, Attention, Binary, Compute, Done, Norm, Product, Reduce, Rotation, Unary, Window,
 };
-use crate::{Crew, Dtype, Tensor};
+use crate::{Crew, Dtype, PackedTensor, Tensor};
 
 /// Computes on the host, with a crew of threads.
 #[derive(Debug)]
@@ -32,6 +32,10 @@ impl Compute for Host {
             return self.by_pieces("filling", out, |_, into| into.fill(value));
         }
         Self::fill_bytes(out, value)
+    }
+
+    fn unpack(&self, packed: &PackedTensor, out: &mut Tensor) -> Done {
+        self.unpack_rows(packed, out)
     }
 
     fn copy(&self, x: &Tensor, out: &mut Tensor) -> Done {

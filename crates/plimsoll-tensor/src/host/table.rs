@@ -4,7 +4,8 @@ use super::host::Host;
 use super::numbers::{PIECE, floats, floats_mut, ids};
 use super::split::each;
 use crate::compute::Done;
-use crate::{Tensor, TensorError};
+use crate::packed::PackedView;
+use crate::{PackedTensor, Tensor, TensorError};
 
 impl Host {
     pub(super) fn take_rows(&self, table: &Tensor, which: &Tensor, out: &mut Tensor) -> Done {
@@ -16,6 +17,15 @@ impl Host {
         self.by_rows("rows of a table", width, out, |row, into| {
             from.load(which[row] as usize * width, into);
         })
+    }
+
+    pub(super) fn unpack_rows(&self, packed: &PackedTensor, out: &mut Tensor) -> Done {
+        let [rows, columns] = packed.dims();
+        let bytes = packed.stored().storage.bytes("unpacking")?;
+        let view =
+            PackedView::new(packed.packing(), rows, columns, &bytes[..packed.stored().bytes().as_usize()]);
+        let view = view.map_err(|error| TensorError::shape("unpacking", error.to_string()))?;
+        self.by_rows("unpacking", columns, out, |row, into| view.row(row, into))
     }
 
     pub(super) fn put_rows(

@@ -4,6 +4,7 @@
 mod attention;
 mod convolution;
 mod elements;
+mod layer;
 mod loss;
 mod norm;
 mod product;
@@ -13,4 +14,5 @@ mod softmax;
 mod table;
 mod views;
 
+pub use layer::Weight;
 pub use loss::counted;

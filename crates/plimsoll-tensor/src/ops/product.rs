@@ -1,4 +1,4 @@
-//! Products of matrices, and the layers that are such products.
+//! Products of matrices.
 
 use super::elements::{floats_only, one_stage};
 use crate::compute::{Done, Product};
@@ -6,7 +6,7 @@ use crate::grad::{Sink, Tape, Var};
 use crate::stage::Stage;
 use crate::{Dtype, Tensor, TensorError};
 
-const SET: Product = Product { factor: 1.0, keep: 0.0 };
+pub(super) const SET: Product = Product { factor: 1.0, keep: 0.0 };
 
 /// As the stage multiplies it: made singles, unless it takes both as they are.
 fn pair(stage: &Stage, x: &Tensor, y: &Tensor) -> Result<(Tensor, Tensor), TensorError> {
@@ -26,7 +26,7 @@ fn pair(stage: &Stage, x: &Tensor, y: &Tensor) -> Result<(Tensor, Tensor), Tenso
 }
 
 /// `out = factor · x y + keep · out` of matrices, or of batches of them.
-fn into(how: Product, x: &Tensor, y: &Tensor, out: &mut Tensor) -> Done {
+pub(super) fn into(how: Product, x: &Tensor, y: &Tensor, out: &mut Tensor) -> Done {
     let stage = x.stage();
     let (x, y) = pair(&stage, &batch_of_one(x)?, &batch_of_one(y)?)?;
     let dims = out.dims();
@@ -61,35 +61,6 @@ pub(super) fn rows(x: &Tensor) -> Result<Tensor, TensorError> {
     x.reshape(&[count.checked_div(width).unwrap_or(0), width])
 }
 
-/// The same sizes but for the last.
-fn with_width(dims: &[usize], width: usize) -> Vec<usize> {
-    let mut dims = dims.to_vec();
-    if let Some(last) = dims.last_mut() {
-        *last = width;
-    }
-    dims
-}
-
-/// A gradient of weights: added where it adds up, if that is in place.
-pub(super) fn weigh(
-    sink: &mut Sink<'_>,
-    id: Option<crate::grad::VarId>,
-    factor: f32,
-    dy: &Tensor,
-    x: &Tensor,
-) -> Done {
-    if id.is_none() {
-        return Ok(());
-    }
-    let dy = dy.transpose(0, 1)?;
-    if let Some(sum) = sink.in_place(id) {
-        return into(Product { factor, keep: 1.0 }, &dy, x, sum);
-    }
-    let mut grad = x.stage().tensor(&[dy.dim(0), x.dim(1)], x.dtype())?;
-    into(Product { factor, keep: 0.0 }, &dy, x, &mut grad)?;
-    sink.give(id, grad)
-}
-
 impl<'m> Tape<'m> {
     /// Products of matrices: `[…, m, k]` by `[…, k, n]`, the same sizes before.
     pub fn matmul(&mut self, x: &Var, y: &Var) -> Result<Var, TensorError> {
@@ -118,91 +89,6 @@ impl<'m> Tape<'m> {
                     return Ok(());
                 }
                 sink.give(other_id, batched(&one.transpose(1, 2)?, &dy, other.dtype())?.reshape(&right)?)
-            })
-        }))
-    }
-
-    /// Rows by the rows of a matrix: `x Wᵀ`, `x` being `[…, inner]` and `W` `[outer, inner]`.
-    pub fn linear(&mut self, x: &Var, weight: &Var) -> Result<Var, TensorError> {
-        let flat = self.linear_rows(x, weight)?;
-        let mut out = self.stage().tensor(&[flat.dim(0), weight.tensor.dim(0)], flat.dtype())?;
-        if !self.is_idle() {
-            into(SET, &flat, &weight.tensor.transpose(0, 1)?, &mut out)?;
-        }
-        let before = x.dims();
-        let out = out.reshape(&with_width(&before, weight.tensor.dim(0)))?;
-        let (id, weight_id, weight) = (x.id, weight.id, weight.tensor.clone());
-        // Inputs are needed for the weights' gradient only.
-        let kept = weight_id.map(|_| flat);
-        Ok(self.last_outcome(out, &[id, weight_id], move || {
-            Box::new(move |dy: Tensor, sink: &mut Sink<'_>| {
-                let dy = rows(&dy)?;
-                if let Some(kept) = &kept {
-                    weigh(sink, weight_id, 1.0, &dy, kept)?;
-                }
-                drop(kept);
-                if id.is_none() {
-                    return Ok(());
-                }
-                sink.give(id, product(&dy, &weight, dy.dtype())?.reshape(&before)?)
-            })
-        }))
-    }
-
-    fn linear_rows(&self, x: &Var, weight: &Var) -> Result<Tensor, TensorError> {
-        const WHAT: &str = "a layer";
-        floats_only(WHAT, &[&x.tensor, &weight.tensor])?;
-        one_stage(WHAT, &[&x.tensor, &weight.tensor])?;
-        let inner = x.dims().last().copied();
-        if weight.tensor.rank() != 2 || inner != Some(weight.tensor.dim(1)) {
-            let why = format!("rows of {:?} do not meet rows of {:?}", x.dims(), weight.dims());
-            return Err(TensorError::shape(WHAT, why));
-        }
-        rows(&x.tensor)
-    }
-
-    /// A layer with a change of low rank: `x Wᵀ + scale · (x Aᵀ) Bᵀ`, `A` being `[rank, inner]` and `B` `[outer, rank]`.
-    /// It is one operation so that nothing as wide as the layer is made twice: the change is added in place.
-    pub fn linear_low_rank(
-        &mut self,
-        x: &Var,
-        weight: &Var,
-        down: &Var,
-        up: &Var,
-        scale: f32,
-    ) -> Result<Var, TensorError> {
-        let flat = self.linear_rows(x, weight)?;
-        let (outer, inner, rank) = (weight.tensor.dim(0), weight.tensor.dim(1), down.tensor.dim(0));
-        if down.dims() != [rank, inner] || up.dims() != [outer, rank] {
-            let why = format!("{:?} and {:?} are no change of {:?}", down.dims(), up.dims(), weight.dims());
-            return Err(TensorError::shape("a change of low rank", why));
-        }
-        let low = product(&flat, &down.tensor.transpose(0, 1)?, flat.dtype())?;
-        let mut out = self.stage().tensor(&[flat.dim(0), outer], flat.dtype())?;
-        if !self.is_idle() {
-            into(SET, &flat, &weight.tensor.transpose(0, 1)?, &mut out)?;
-            into(Product { factor: scale, keep: 1.0 }, &low, &up.tensor.transpose(0, 1)?, &mut out)?;
-        }
-        let before = x.dims();
-        let out = out.reshape(&with_width(&before, outer))?;
-        let ids = (x.id, down.id, up.id);
-        let (weight, down, up) = (weight.tensor.clone(), down.tensor.clone(), up.tensor.clone());
-        Ok(self.last_outcome(out, &[ids.0, ids.1, ids.2], move || {
-            Box::new(move |dy: Tensor, sink: &mut Sink<'_>| {
-                let dy = rows(&dy)?;
-                weigh(sink, ids.2, scale, &dy, &low)?;
-                drop(low);
-                let mut dlow = dy.stage().tensor(&[dy.dim(0), rank], dy.dtype())?;
-                into(Product { factor: scale, keep: 0.0 }, &dy, &up, &mut dlow)?;
-                weigh(sink, ids.1, 1.0, &dlow, &flat)?;
-                drop(flat);
-                if ids.0.is_none() {
-                    return Ok(());
-                }
-                let mut dx = product(&dy, &weight, dy.dtype())?;
-                drop(dy);
-                into(Product { factor: 1.0, keep: 1.0 }, &dlow, &down, &mut dx)?;
-                sink.give(ids.0, dx.reshape(&before)?)
             })
         }))
     }
