@@ -28,6 +28,10 @@ impl Programs for CudaDevice {
         self.view().gpu.probe.multiprocessors.max(1)
     }
 
+    fn capability(&self) -> (u32, u32) {
+        self.view().gpu.probe.compute
+    }
+
     unsafe fn launch(
         &self,
         stream: Stream,

@@ -105,6 +105,9 @@ pub trait Programs: Send + Sync {
     /// How many thread blocks run side by side at least: one on each of its processors.
     fn processors(&self) -> u32;
 
+    /// What it can do: the major and minor number of its generation, as its maker counts them.
+    fn capability(&self) -> (u32, u32);
+
     /// Puts a launch on a stream.
     ///
     /// # Safety
