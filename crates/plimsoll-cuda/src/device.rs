@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use plimsoll_device::{
     Bytes, Capabilities, CommitMap, Device, DeviceError, DeviceId, DeviceKind, Facts, Fence, FreeError,
-    Kernels, MemoryNow, Place, Region, Request, Span, StorageMode, Stream, SyncTo,
+    Kernels, MemoryNow, Place, Programs, Region, Request, Span, StorageMode, Stream, SyncTo,
 };
 
 use crate::driver::Code;
@@ -339,5 +339,9 @@ impl Device for CudaDevice {
 
     fn kernels(&self) -> Option<&dyn Kernels> {
         self.gpu.driver.kernels().map(|_| self as &dyn Kernels)
+    }
+
+    fn programs(&self) -> Option<&dyn Programs> {
+        self.gpu.driver.kernels().map(|_| self as &dyn Programs)
     }
 }

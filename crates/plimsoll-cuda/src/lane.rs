@@ -180,6 +180,21 @@ impl Lane {
         Ok(Fence { stream, seq })
     }
 
+    /// Has the device hold what comes on this stream until a fence of another one is signalled.
+    pub(crate) fn follow(&self, other: &Self, fence: Fence) -> Result<(), DeviceError> {
+        if other.signalled(fence)? {
+            return Ok(());
+        }
+        let book = other.book();
+        self.gpu.enter()?;
+        // Marks stand in order, and the first that covers the fence is its own. None: it was seen to pass meanwhile.
+        let Some(mark) = book.marks.iter().find(|mark| mark.fence >= fence.seq) else { return Ok(()) };
+        // SAFETY: the event was recorded on the other lane's stream, and is not recorded again while its book is locked;
+        // the driver remembers the record that it had when this returns.
+        let answer = unsafe { self.gpu.driver.follow(self.raw, mark.event) };
+        self.gpu.told("ordering streams", answer)
+    }
+
     pub(crate) fn signalled(&self, fence: Fence) -> Result<bool, DeviceError> {
         self.gpu.lost.check(&self.gpu.probe.name)?;
         if fence.seq != 0 && fence.seq <= self.done.load(Ordering::Acquire) {

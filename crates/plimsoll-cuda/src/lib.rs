@@ -22,6 +22,7 @@ mod lane;
 mod memory;
 mod operate;
 mod pinned;
+mod programs;
 mod range;
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,6 @@ pub use cuda::{Cuda, CudaSettings};
 pub use device::CudaDevice;
 pub use error::CudaError;
 pub use facts::{GpuFacts, Link};
-pub use kernels::{CodeCache, KernelSettings};
+pub use kernels::{CodeCache, KernelSettings, compile_for};
 pub use pinned::PinnedDevice;
 pub use usage::GpuUsage;

@@ -261,9 +261,9 @@ fn sum_on(
     }
 }
 
-fn launched(gpu: &Gpu, answer: Result<(), KernelError>) -> Result<(), DeviceError> {
+pub(crate) fn launched<T>(gpu: &Gpu, answer: Result<T, KernelError>) -> Result<T, DeviceError> {
     match answer {
-        Ok(()) => Ok(()),
+        Ok(value) => Ok(value),
         Err(KernelError::Code(error)) => Err(error),
         Err(KernelError::Driver(what, code)) => gpu.told(what, Err(code)),
     }

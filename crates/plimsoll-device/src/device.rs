@@ -4,7 +4,9 @@ use std::fmt;
 use std::ops::Range;
 use std::time::Duration;
 
-use crate::{Bytes, DeviceError, Facts, Fence, FreeError, Kernels, Region, Span, StorageMode, Stream};
+use crate::{
+    Bytes, DeviceError, Facts, Fence, FreeError, Kernels, Programs, Region, Span, StorageMode, Stream,
+};
 
 /// What is asked of [`Device::allocate`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,6 +142,11 @@ pub trait Device: fmt::Debug + Send + Sync {
 
     /// The operations that this device does on memory beyond copying and filling, where it has them.
     fn kernels(&self) -> Option<&dyn Kernels> {
+        None
+    }
+
+    /// Programs of a caller's own, where the device can compile and run them.
+    fn programs(&self) -> Option<&dyn Programs> {
         None
     }
 }

@@ -31,6 +31,12 @@ pub(crate) fn numbers_mut<T: Plain>(bytes: &mut [u8]) -> &mut [T] {
     numbers
 }
 
+/// The bytes of numbers, to be written.
+pub(crate) fn bytes_of_mut<T: Plain>(numbers: &mut [T]) -> &mut [u8] {
+    // SAFETY: any bytes are such numbers, which have no gaps (`Plain`), and bytes need no alignment.
+    unsafe { numbers.align_to_mut().1 }
+}
+
 /// The bytes of numbers.
 pub(crate) fn bytes_of<T: Plain>(numbers: &[T]) -> &[u8] {
     // SAFETY: such numbers have no gaps (`Plain`), and bytes need no alignment.
@@ -52,10 +58,4 @@ pub(crate) fn kept_as<'n>(
         found => return Err(TensorError::Dtype { what, wanted: "floats", found }),
     }
     Ok(bytes_of(room))
-}
-
-/// The bytes of numbers, for writing.
-fn bytes_of_mut<T: Plain>(numbers: &mut [T]) -> &mut [u8] {
-    // SAFETY: as in `bytes_of`; and any bytes are such numbers.
-    unsafe { numbers.align_to_mut().1 }
 }

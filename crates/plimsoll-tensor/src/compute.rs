@@ -139,6 +139,11 @@ pub struct Window {
 
 /// What a place computes.
 pub(crate) trait Compute: Send + Sync {
+    /// Memory that it works in and keeps, beside that of tensors.
+    fn desk(&self) -> plimsoll::Bytes {
+        plimsoll::Bytes::ZERO
+    }
+
     /// Bytes of the host become the outcome's, from its `from`-th byte on.
     fn write(&self, out: &mut Tensor, from: u64, bytes: &[u8]) -> Done;
 

@@ -70,6 +70,13 @@ pub const RULES: Rules = Rules {
         ),
         ("crates/bench-compare/src/peers/mimalloc.rs", "calls a C library"),
         ("crates/plimsoll-cuda/src/kernels/launch.rs", "loads code into the driver and launches it"),
+        ("crates/plimsoll-cuda/src/kernels/blas.rs", "calls CUDA's library of products, a C library"),
+        ("crates/plimsoll-cuda/src/kernels/brought.rs", "loads a caller's code into the driver and launches it"),
+        ("crates/plimsoll-cuda/src/programs.rs", "puts a caller's programs on streams, by address"),
+        (
+            "crates/plimsoll-device/src/programs.rs",
+            "what runs by address is promised by whoever asks for it",
+        ),
         ("crates/plimsoll-cuda/src/kernels/expand.rs", "launches the kernels that expand rows"),
         ("crates/plimsoll-cuda/src/kernels/nearest.rs", "launches the kernels of a search"),
         ("crates/plimsoll-cuda/src/kernels/nvrtc.rs", "calls CUDA's run-time compiler, a C library"),

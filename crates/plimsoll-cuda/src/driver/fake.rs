@@ -444,6 +444,14 @@ impl Driver for Fake {
         state.put(stream, Op::Event(event.0))
     }
 
+    /// Streams that wait for each other are not made up here: what is done is done, and the rest is refused.
+    unsafe fn follow(&self, _stream: RawStream, event: RawEvent) -> Result<(), Code> {
+        match self.state().events.get(&event.0) {
+            Some(false) => Err(Code(801)),
+            _ => Ok(()),
+        }
+    }
+
     unsafe fn passed(&self, event: RawEvent) -> Result<bool, Code> {
         let state = self.state();
         match state.dead {

@@ -77,6 +77,8 @@ pub(crate) trait Driver: Send + Sync + std::fmt::Debug {
     fn event(&self) -> Result<RawEvent, Code>;
     unsafe fn close_event(&self, event: RawEvent) -> Result<(), Code>;
     unsafe fn record(&self, event: RawEvent, stream: RawStream) -> Result<(), Code>;
+    /// What is put on the stream from now on waits for the event.
+    unsafe fn follow(&self, stream: RawStream, event: RawEvent) -> Result<(), Code>;
     /// Whether everything before the event is done.
     unsafe fn passed(&self, event: RawEvent) -> Result<bool, Code>;
 

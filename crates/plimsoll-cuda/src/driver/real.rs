@@ -174,6 +174,9 @@ impl Real {
 
 impl Drop for Real {
     fn drop(&mut self) {
+        if self.enter().is_ok() {
+            self.kernels.close();
+        }
         // SAFETY: retained when it was opened. At the end of the process the driver may be gone already; there is
         // nobody left to tell.
         let _ = unsafe { sys::cuDevicePrimaryCtxRelease_v2(self.device) };
@@ -357,6 +360,10 @@ impl Driver for Real {
 
     unsafe fn record(&self, event: RawEvent, stream: RawStream) -> Result<(), Code> {
         code(unsafe { sys::cuEventRecord(raw_event(event), raw_stream(stream)) })
+    }
+
+    unsafe fn follow(&self, stream: RawStream, event: RawEvent) -> Result<(), Code> {
+        code(unsafe { sys::cuStreamWaitEvent(raw_stream(stream), raw_event(event), 0) })
     }
 
     unsafe fn passed(&self, event: RawEvent) -> Result<bool, Code> {

@@ -14,8 +14,10 @@ use super::settings::KernelSettings;
 /// Compiles for all GPUs of the machine. NVRTC is opened when something is first compiled, not before.
 pub(crate) struct Compiler {
     folder: Option<PathBuf>,
+    /// Where cuBLAS is, which is looked for in the same way.
+    pub(super) cublas: Option<PathBuf>,
     /// The major version of CUDA that the driver runs.
-    driver: u32,
+    pub(super) driver: u32,
     cache: Cache,
     nvrtc: Mutex<Option<Arc<Nvrtc>>>,
 }
@@ -37,7 +39,13 @@ impl Compiler {
     /// `driver` is the major version of CUDA that the driver runs.
     pub(crate) fn new(settings: &KernelSettings, driver: u32, notice: Notice) -> Self {
         let cache = Cache::new(&settings.cache, notice);
-        Self { folder: settings.nvrtc.clone(), driver, cache, nvrtc: Mutex::default() }
+        Self {
+            folder: settings.nvrtc.clone(),
+            cublas: settings.cublas.clone(),
+            driver,
+            cache,
+            nvrtc: Mutex::default(),
+        }
     }
 
     /// Whether NVRTC is there.

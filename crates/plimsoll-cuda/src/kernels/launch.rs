@@ -8,6 +8,8 @@ use cudarc::driver::{result, sys};
 use plimsoll_device::DeviceError;
 use plimsoll_device::kernels::Number;
 
+use super::blas::Blas;
+use super::brought::Brought;
 use super::compile::{Compiler, Job};
 use super::program::Program;
 use super::{expand, nearest};
@@ -76,11 +78,14 @@ pub(crate) struct Convert {
 ///
 /// It does not free the modules: they go with the context.
 pub(crate) struct KernelSet {
-    compiler: Arc<Compiler>,
-    name: String,
+    pub(super) compiler: Arc<Compiler>,
+    pub(super) name: String,
     pub(super) capability: (u32, u32),
     pub(super) multiprocessors: u32,
-    loading: Mutex<()>,
+    pub(super) loading: Mutex<()>,
+    /// What callers brought.
+    pub(super) brought: Mutex<Vec<Brought>>,
+    pub(crate) blas: Blas,
     loaded: [OnceLock<Vec<Function>>; Program::ALL.len()],
 }
 
@@ -93,7 +98,7 @@ impl fmt::Debug for KernelSet {
 }
 
 /// A handle of the driver.
-struct Function(sys::CUfunction);
+pub(super) struct Function(pub(super) sys::CUfunction);
 
 // SAFETY: the driver's handles may be used by any thread.
 unsafe impl Send for Function {}
@@ -140,11 +145,13 @@ pub(super) use parameters;
 impl KernelSet {
     pub(crate) fn new(compiler: Arc<Compiler>, gpu: &Probe) -> Self {
         Self {
+            blas: Blas::new(compiler.cublas.clone(), compiler.driver),
             compiler,
             name: gpu.name.clone(),
             capability: gpu.compute,
             multiprocessors: gpu.multiprocessors,
             loading: Mutex::default(),
+            brought: Mutex::default(),
             loaded: Default::default(),
         }
     }
@@ -415,7 +422,7 @@ fn shared_bytes(entry: &str) -> u32 {
 }
 
 /// Lets a kernel have so much of a thread block's memory. A GPU that has less refuses, and so it does at the launch.
-fn widen(function: &Function, shared: u32) {
+pub(super) fn widen(function: &Function, shared: u32) {
     let which = sys::CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
     let shared = i32::try_from(shared).unwrap_or(0);
     if shared > 0 {
@@ -489,7 +496,7 @@ pub(super) fn told(what: &'static str, status: sys::CUresult) -> Result<(), Kern
     if status == sys::CUresult::CUDA_SUCCESS { Ok(()) } else { Err(refused(what, status)) }
 }
 
-fn refused(what: &'static str, status: sys::CUresult) -> KernelError {
+pub(super) fn refused(what: &'static str, status: sys::CUresult) -> KernelError {
     KernelError::Driver(what, Code(status as u32))
 }
 

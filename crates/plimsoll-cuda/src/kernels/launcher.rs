@@ -19,6 +19,11 @@ impl Launcher {
         Self { set, notice, usable: OnceLock::new() }
     }
 
+    /// Closes what is open of libraries. The context is current.
+    pub(crate) fn close(&self) {
+        self.set.blas.close();
+    }
+
     pub(crate) fn get(&self) -> Option<&KernelSet> {
         let usable = self.usable.get_or_init(|| match self.set.available() {
             Ok(()) => true,

@@ -10,11 +10,15 @@
 //! | `search`, `nvrtc` | where the compiler's library may be; the few functions of it that are called |
 //! | `compile` | a source into code for one GPU, through the cache |
 //! | `cache` | compiled code on disk: any doubt is a miss |
+//! | `brought` | programs of a caller's own |
+//! | `blas` | cuBLAS, for products of matrices |
 //! | `launch` | code loaded into a context, and how many threads do an operation |
 //! | `expand` | rows of levels times a matrix: by which kernel, and what the desk holds |
 //! | `nearest` | a search: which passes, and what the desk holds |
 //! | `launcher` | whether there is a compiler at all |
 
+mod blas;
+mod brought;
 mod cache;
 mod compile;
 mod expand;
@@ -28,6 +32,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
+pub use brought::compile_for;
 pub(crate) use compile::Compiler;
 pub(crate) use expand::{ExpandAt, ExpandPlan};
 pub(crate) use launch::{Convert, KernelError, KernelSet, Route, RowsAt};

@@ -10,7 +10,7 @@ use std::{env, fs, ptr};
 use libloading::Library;
 use plimsoll_device::DeviceError;
 
-use super::search::{Candidate, Machine, candidates};
+use super::search::{Candidate, Machine, NVRTC, candidates};
 
 type Program = *mut c_void;
 type Status = c_int;
@@ -60,7 +60,7 @@ impl Nvrtc {
     pub fn open(folder: Option<&Path>, driver: u32) -> Result<Self, DeviceError> {
         let machine = Machine { variable: &|name| env::var_os(name), list: &files_of };
         let mut failures = Vec::new();
-        for candidate in candidates(folder, driver, &machine) {
+        for candidate in candidates(&NVRTC, folder, driver, &machine) {
             match Self::open_one(&candidate) {
                 Ok(found) => return Ok(found),
                 // That the loader does not know a name says nothing; that a file is there and does not open does.
@@ -77,7 +77,7 @@ impl Nvrtc {
     fn open_one(candidate: &Candidate) -> Result<Self, libloading::Error> {
         let (library, builtins) = match candidate {
             Candidate::Loader(name) => (OsString::from(name), &[][..]),
-            Candidate::File { library, builtins } => (library.clone().into_os_string(), &builtins[..]),
+            Candidate::File { library, beside } => (library.clone().into_os_string(), &beside[..]),
         };
         // A second library that does not open is no reason to give up: the compiler itself says what it misses.
         // SAFETY: NVIDIA's libraries may be loaded at any time; their initializers need nothing of us.
@@ -191,7 +191,7 @@ impl Drop for Open<'_> {
     }
 }
 
-fn files_of(folder: &Path) -> Vec<PathBuf> {
+pub(super) fn files_of(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<_> =
         fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).collect();
     files.sort();

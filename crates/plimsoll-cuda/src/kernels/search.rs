@@ -1,4 +1,4 @@
-//! Where NVRTC may be. Pure: what the machine has is asked through two functions.
+//! Where a library of CUDA's may be. Pure: what the machine has is asked through two functions.
 
 use std::cmp::Reverse;
 use std::ffi::OsString;
@@ -17,67 +17,93 @@ pub struct Machine<'a> {
 pub enum Candidate {
     /// This name, wherever the system's loader finds it.
     Loader(String),
-    /// This file. NVRTC opens a second library (`builtins`) by its bare name, which the loader finds only when it
-    /// is on its path or loaded already; these lie beside the file and are to be loaded first.
-    File { library: PathBuf, builtins: Vec<PathBuf> },
+    /// This file. It opens a second library by its bare name, which the loader finds only when it is on its path or
+    /// loaded already; these lie beside the file and are to be loaded first.
+    File { library: PathBuf, beside: Vec<PathBuf> },
 }
 
-/// Major versions, newest first, and how the library of each is called.
-const VERSIONS: [(u32, &str); 3] = [(13, "libnvrtc.so.13"), (12, "libnvrtc.so.12"), (11, "libnvrtc.so.11.2")];
-const UNVERSIONED: &str = "libnvrtc.so";
+/// A library that is looked for.
+pub struct Wanted {
+    /// Major versions, newest first, and how the library of each is called.
+    pub versions: &'static [(u32, &'static str)],
+    pub unversioned: &'static str,
+    /// How the second library's name begins.
+    pub beside: &'static str,
+}
+
+/// CUDA's run-time compiler.
+pub const NVRTC: Wanted = Wanted {
+    versions: &[(13, "libnvrtc.so.13"), (12, "libnvrtc.so.12"), (11, "libnvrtc.so.11.2")],
+    unversioned: "libnvrtc.so",
+    beside: "libnvrtc-builtins.so",
+};
+
+/// CUDA's products of matrices.
+pub const CUBLAS: Wanted = Wanted {
+    versions: &[(13, "libcublas.so.13"), (12, "libcublas.so.12"), (11, "libcublas.so.11")],
+    unversioned: "libcublas.so",
+    beside: "libcublasLt.so",
+};
 
 /// What to try, in order: only `folder` if one is given. `driver` is the newest major version of CUDA that the
-/// driver runs: code of a newer compiler may be refused, so newer ones come last.
-pub fn candidates(folder: Option<&Path>, driver: u32, machine: &Machine<'_>) -> Vec<Candidate> {
+/// driver runs: what a newer library makes may be refused, so newer ones come last.
+pub fn candidates(
+    wanted: &Wanted,
+    folder: Option<&Path>,
+    driver: u32,
+    machine: &Machine<'_>,
+) -> Vec<Candidate> {
     let mut found = Vec::new();
     if let Some(folder) = folder {
-        in_folder(folder, driver, machine, &mut found);
+        wanted.in_folder(folder, driver, machine, &mut found);
         return found;
     }
     for folder in named_folders(machine) {
-        in_folder(&folder, driver, machine, &mut found);
+        wanted.in_folder(&folder, driver, machine, &mut found);
     }
-    found.extend(names(driver).into_iter().map(|name| Candidate::Loader(name.to_owned())));
+    found.extend(wanted.names(driver).into_iter().map(|name| Candidate::Loader(name.to_owned())));
     for folder in usual_folders(machine) {
-        in_folder(&folder, driver, machine, &mut found);
+        wanted.in_folder(&folder, driver, machine, &mut found);
     }
     // One order over all places: what the driver surely runs comes before what it may refuse.
     let newer = |candidate: &Candidate| match candidate {
-        Candidate::Loader(name) => is_newer(name, driver),
+        Candidate::Loader(name) => wanted.is_newer(name, driver),
         Candidate::File { library, .. } => {
-            library.file_name().is_some_and(|name| is_newer(&name.to_string_lossy(), driver))
+            library.file_name().is_some_and(|name| wanted.is_newer(&name.to_string_lossy(), driver))
         }
     };
     found.sort_by_key(newer);
     found
 }
 
-/// The library's names, those that the driver surely runs first.
-fn names(driver: u32) -> Vec<&'static str> {
-    let (fitting, newer): (Vec<_>, Vec<_>) = VERSIONS.iter().partition(|(major, _)| *major <= driver);
-    let name = |&(_, name): &(u32, &'static str)| name;
-    fitting.iter().map(name).chain([UNVERSIONED]).chain(newer.iter().map(name)).collect()
-}
+impl Wanted {
+    /// The library's names, those that the driver surely runs first.
+    fn names(&self, driver: u32) -> Vec<&'static str> {
+        let (fitting, newer): (Vec<_>, Vec<_>) =
+            self.versions.iter().partition(|(major, _)| *major <= driver);
+        let name = |&(_, name): &(u32, &'static str)| name;
+        fitting.iter().map(name).chain([self.unversioned]).chain(newer.iter().map(name)).collect()
+    }
 
-fn is_newer(name: &str, driver: u32) -> bool {
-    VERSIONS.iter().any(|&(major, known)| known == name && major > driver)
-}
+    fn is_newer(&self, name: &str, driver: u32) -> bool {
+        self.versions.iter().any(|&(major, known)| known == name && major > driver)
+    }
 
-fn in_folder(folder: &Path, driver: u32, machine: &Machine<'_>, found: &mut Vec<Candidate>) {
-    let files = (machine.list)(folder);
-    let called = |file: &PathBuf| file.file_name().map(|name| name.to_string_lossy().into_owned());
-    let mut builtins = Vec::new();
-    for name in names(driver) {
-        let library = folder.join(name);
-        if !files.contains(&library) {
-            continue;
+    fn in_folder(&self, folder: &Path, driver: u32, machine: &Machine<'_>, found: &mut Vec<Candidate>) {
+        let files = (machine.list)(folder);
+        let called = |file: &PathBuf| file.file_name().map(|name| name.to_string_lossy().into_owned());
+        let mut beside = Vec::new();
+        for name in self.names(driver) {
+            let library = folder.join(name);
+            if !files.contains(&library) {
+                continue;
+            }
+            if beside.is_empty() {
+                let second = |name: String| name.starts_with(self.beside) && !name.contains("static");
+                beside = files.iter().filter(|file| called(file).is_some_and(second)).cloned().collect();
+            }
+            found.push(Candidate::File { library, beside: beside.clone() });
         }
-        if builtins.is_empty() {
-            let of_nvrtc =
-                |name: String| name.starts_with("libnvrtc-builtins.so") && !name.contains("static");
-            builtins = files.iter().filter(|file| called(file).is_some_and(of_nvrtc)).cloned().collect();
-        }
-        found.push(Candidate::File { library, builtins: builtins.clone() });
     }
 }
 
@@ -119,7 +145,8 @@ fn usual_folders(machine: &Machine<'_>) -> Vec<PathBuf> {
         for python in beginning(machine, &root.join("lib"), "python3") {
             for packages in ["site-packages", "dist-packages"] {
                 let nvidia = python.join(packages).join("nvidia");
-                folders.extend(["cu13/lib", "cuda_nvrtc/lib"].map(|within| nvidia.join(within)));
+                folders
+                    .extend(["cu13/lib", "cuda_nvrtc/lib", "cublas/lib"].map(|within| nvidia.join(within)));
             }
         }
     }
@@ -159,7 +186,7 @@ mod tests {
         let variable = |name: &str| {
             variables.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value))
         };
-        candidates(folder.map(Path::new), driver, &Machine { variable: &variable, list: &list })
+        candidates(&NVRTC, folder.map(Path::new), driver, &Machine { variable: &variable, list: &list })
             .into_iter()
             .map(|candidate| match candidate {
                 Candidate::Loader(name) => name,
@@ -228,10 +255,18 @@ mod tests {
                 .to_vec()
         };
         let machine = Machine { variable: &|_| None, list: &list };
-        let builtins = vec![PathBuf::from("/mine/libnvrtc-builtins.so.13.0")];
+        let beside = vec![PathBuf::from("/mine/libnvrtc-builtins.so.13.0")];
         assert_eq!(
-            candidates(Some(Path::new("/mine")), 13, &machine),
-            [Candidate::File { library: "/mine/libnvrtc.so.13".into(), builtins }]
+            candidates(&NVRTC, Some(Path::new("/mine")), 13, &machine),
+            [Candidate::File { library: "/mine/libnvrtc.so.13".into(), beside }]
+        );
+        let list =
+            |folder: &Path| ["libcublas.so.12", "libcublasLt.so.12"].map(|name| folder.join(name)).to_vec();
+        let machine = Machine { variable: &|_| None, list: &list };
+        let beside = vec![PathBuf::from("/mine/libcublasLt.so.12")];
+        assert_eq!(
+            candidates(&CUBLAS, Some(Path::new("/mine")), 13, &machine),
+            [Candidate::File { library: "/mine/libcublas.so.12".into(), beside }]
         );
     }
 }

@@ -8,6 +8,8 @@ pub struct KernelSettings {
     /// The folder that has NVRTC (`libnvrtc.so.13`, say). None: `$CUDA_HOME` and `$CUDA_PATH`, then wherever the
     /// system's loader looks, then the usual folders of the CUDA toolkit and of Python packages.
     pub nvrtc: Option<PathBuf>,
+    /// The folder that has cuBLAS (`libcublas.so.13`, say), which multiplies matrices. None: looked for where NVRTC is.
+    pub cublas: Option<PathBuf>,
     /// Where compiled code is kept.
     pub cache: CodeCache,
 }

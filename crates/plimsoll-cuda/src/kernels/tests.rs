@@ -31,7 +31,11 @@ fn nvrtc() -> Option<Nvrtc> {
 }
 
 fn compiler(cache: &Path) -> Compiler {
-    let settings = KernelSettings { nvrtc: folder(), cache: CodeCache::Folder(cache.to_path_buf()) };
+    let settings = KernelSettings {
+        nvrtc: folder(),
+        cache: CodeCache::Folder(cache.to_path_buf()),
+        ..KernelSettings::default()
+    };
     Compiler::new(&settings, DRIVER, Notice::default())
 }
 
@@ -180,7 +184,11 @@ fn a_broken_source_gives_the_compilers_words() {
 #[test]
 fn a_missing_compiler_is_an_error_that_says_how_to_get_it() {
     let empty = tempfile::tempdir().unwrap();
-    let settings = KernelSettings { nvrtc: Some(empty.path().to_path_buf()), cache: CodeCache::Off };
+    let settings = KernelSettings {
+        nvrtc: Some(empty.path().to_path_buf()),
+        cache: CodeCache::Off,
+        ..KernelSettings::default()
+    };
     let compiler = Compiler::new(&settings, DRIVER, Notice::default());
     let error = compiler.code(&job((9, 0), "sum.cu", Program::Sum.source())).unwrap_err().to_string();
     for part in ["libnvrtc", "pip install nvidia-cuda-nvrtc", "`nvrtc`", &empty.path().display().to_string()]

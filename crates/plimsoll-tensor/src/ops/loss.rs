@@ -6,6 +6,9 @@ use crate::compute::IGNORED;
 use crate::grad::{Sink, Tape, Var};
 use crate::{Dtype, Tensor, TensorError};
 
+/// Products are made in tiles of so many rows: a row more is a tile more.
+const TILE: usize = 128;
+
 /// The most bytes that logits have at once, unless one row has more.
 const AT_ONCE: u64 = 64 << 20;
 
@@ -44,6 +47,7 @@ impl<'m> Tape<'m> {
         let share = 1.0 / counted.max(1) as f32;
         let at_once =
             usize::try_from(AT_ONCE / (vocabulary as u64 * 4).max(1)).unwrap_or(1).clamp(1, count.max(1));
+        let at_once = if at_once > TILE { at_once / TILE * TILE } else { at_once };
         let stage = self.stage().clone();
         let wanted = self.wants(&[hidden.id, weight.id]);
         let mut loss = stage.zeros(&[1], Dtype::F32)?;

@@ -11,7 +11,7 @@ pub(super) const SET: Product = Product { factor: 1.0, keep: 0.0 };
 /// As the stage multiplies it: made singles, unless it takes both as they are.
 fn pair(stage: &Stage, x: &Tensor, y: &Tensor) -> Result<(Tensor, Tensor), TensorError> {
     if x.dtype() == y.dtype() && stage.multiplies(x.dtype()) {
-        return Ok((x.clone(), y.clone()));
+        return Ok((as_it_lies(stage, x)?, as_it_lies(stage, y)?));
     }
     // A single meets a number of 16 bits as one of 16 bits, where those are multiplied: what is learned is kept in singles
     // and used in what flows.
@@ -23,6 +23,12 @@ fn pair(stage: &Stage, x: &Tensor, y: &Tensor) -> Result<(Tensor, Tensor), Tenso
         x.dtype()
     };
     Ok((x.cast(dtype)?, y.cast(dtype)?))
+}
+
+/// Itself, or a copy where a library would not take it as it lies. The host takes it in any way.
+fn as_it_lies(stage: &Stage, x: &Tensor) -> Result<Tensor, TensorError> {
+    let any = !stage.multiplies(Dtype::Bf16);
+    if any || crate::gpu::multiplies_as_it_lies(x) { Ok(x.clone()) } else { x.contiguous() }
 }
 
 /// `out = factor · x y + keep · out` of matrices, or of batches of them.

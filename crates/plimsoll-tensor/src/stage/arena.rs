@@ -1,10 +1,11 @@
 //! One lease in which a plan's buffers lie.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use plimsoll::Bytes;
 use plimsoll::pool::{Lease, LeaseError};
+use plimsoll_device::{Device, Stream};
 
 /// Where a plan puts a buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,16 +23,18 @@ pub(super) struct Arena {
     slots: Vec<Slot>,
     /// What is taken: where it starts, where it ends.
     taken: Mutex<BTreeMap<u64, u64>>,
+    /// Where work on it may still run when it goes.
+    work: Option<(Arc<dyn Device>, Stream)>,
 }
 
 impl Arena {
-    pub(super) fn new(lease: Lease, slots: Vec<Slot>) -> Self {
+    pub(super) fn new(lease: Lease, slots: Vec<Slot>, work: Option<(Arc<dyn Device>, Stream)>) -> Self {
         let bytes = lease.bytes().get();
         assert!(
             slots.iter().all(|slot| slot.offset + slot.bytes <= bytes),
             "a plan's slots lie in its arena"
         );
-        Self { lease, slots, taken: Mutex::new(BTreeMap::new()) }
+        Self { lease, slots, taken: Mutex::new(BTreeMap::new()), work }
     }
 
     /// Takes a slot, unless something that overlaps it is taken.
@@ -95,5 +98,16 @@ impl Arena {
         let (offset, len) = (Bytes::new(offset).as_usize(), Bytes::new(bytes).as_usize());
         // SAFETY: every slot lies within the lease: `new` made sure of it.
         Ok((unsafe { start.add(offset) }, len))
+    }
+}
+
+impl Drop for Arena {
+    fn drop(&mut self) {
+        // A device that gives no fence is lost, and nothing runs on it.
+        if let Some((device, stream)) = &self.work
+            && let Ok(fence) = device.fence(*stream)
+        {
+            self.lease.keep_until(fence);
+        }
     }
 }

@@ -1,17 +1,19 @@
 //! Where tensors are made.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use plimsoll::pool::{Lease, LeaseRequest, Pool};
 use plimsoll::{Bytes, Place};
-use plimsoll_device::{Fence, Stream};
+use plimsoll_device::{Device, Fence, Stream};
 
 use super::arena::Arena;
 use super::book::{Book, Rehearsal};
 use super::meter::Meter;
 use super::storage::{Backing, Storage};
 use crate::compute::Compute;
+use crate::gpu::Gpu;
 use crate::host::Host;
 use crate::layout::Layout;
 use crate::{Crew, Dtype, Tensor, TensorError};
@@ -42,6 +44,10 @@ struct Memory {
     compute: Box<dyn Compute>,
     /// The stream that all work is put on, where work is not done at once.
     stream: Option<Stream>,
+    /// How often work was asked for.
+    asked: AtomicU64,
+    /// The last fence, and how often work had been asked for when it was put: it is good until there is more.
+    fenced: Mutex<Option<(u64, Fence)>>,
 }
 
 /// What becomes of a tensor that is made.
@@ -72,8 +78,20 @@ impl Stage {
         Self::with(pool, Box::new(Host::new(Crew::new(threads))), None)
     }
 
+    /// On a GPU, on a stream of its own. Programs are compiled when they are first needed.
+    ///
+    /// Operations return when they are put on the stream; who reads a tensor waits for it. Beside tensors the GPU has a
+    /// [desk](Self::desk) in the pool. An id or target that names nothing makes what becomes of it no number, because the
+    /// device cannot refuse it.
+    pub fn gpu(pool: Pool) -> Result<Self, TensorError> {
+        let stream = pool.device().stream()?;
+        let compute = Box::new(Gpu::new(&pool, stream)?);
+        Ok(Self::with(pool, compute, Some(stream)))
+    }
+
     pub(crate) fn with(pool: Pool, compute: Box<dyn Compute>, stream: Option<Stream>) -> Self {
-        Self::new(Some(Memory { pool, compute, stream }))
+        let (asked, fenced) = (AtomicU64::new(0), Mutex::default());
+        Self::new(Some(Memory { pool, compute, stream, asked, fenced }))
     }
 
     /// One where nothing is computed and no memory is taken: everything on it is a rehearsal. It tells what a model and
@@ -99,6 +117,17 @@ impl Stage {
     /// Where its tensors are; `None` where nothing is computed.
     pub fn place(&self) -> Option<Place> {
         self.inner.memory.as_ref().map(|memory| memory.pool.place())
+    }
+
+    /// Memory that is kept to work in, beside that of tensors: none on the host.
+    pub fn desk(&self) -> Bytes {
+        self.inner.memory.as_ref().map_or(Bytes::ZERO, |memory| memory.compute.desk())
+    }
+
+    /// Where work may still run when memory is given back.
+    pub(super) fn work(&self) -> Option<(Arc<dyn Device>, Stream)> {
+        let memory = self.inner.memory.as_ref()?;
+        Some((Arc::clone(memory.pool.device()), memory.stream?))
     }
 
     /// Whether the two are one.
@@ -248,7 +277,11 @@ impl Stage {
         if self.rehearses() {
             return Ok(());
         }
-        work(self.inner.memory.as_ref().ok_or(NOTHING_HERE)?.compute.as_ref())
+        let memory = self.inner.memory.as_ref().ok_or(NOTHING_HERE)?;
+        let done = work(memory.compute.as_ref());
+        // Once it is on the stream: a fence that another thread put meanwhile is not behind it.
+        memory.asked.fetch_add(1, Ordering::Release);
+        done
     }
 
     /// Whether products are made of numbers of this kind as they are. A dry stage takes what a GPU takes.
@@ -320,7 +353,18 @@ impl Inner {
     /// A fence behind all work that was put on the stream so far.
     pub(super) fn last_work(&self) -> Option<Fence> {
         let memory = self.memory.as_ref()?;
-        memory.pool.device().fence(memory.stream?).ok()
+        let stream = memory.stream?;
+        // Tensors go between one operation and the next, several at a time: one fence is good for all of them.
+        let mut fenced = memory.fenced.lock().unwrap_or_else(PoisonError::into_inner);
+        let asked = memory.asked.load(Ordering::Acquire);
+        match *fenced {
+            Some((then, fence)) if then == asked => Some(fence),
+            _ => {
+                let fence = memory.pool.device().fence(stream).ok();
+                *fenced = fence.map(|fence| (asked, fence));
+                fence
+            }
+        }
     }
 
     /// A tensor of a rehearsal is gone.

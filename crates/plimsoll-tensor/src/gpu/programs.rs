@@ -1,0 +1,127 @@
+//! The sources, and what of them can be launched.
+
+use plimsoll_device::programs::Source;
+
+/// One source. Each is compiled when it is first needed, so nobody waits for what is not used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Program {
+    Elements,
+    Rows,
+    Tables,
+    Unpack,
+    Attention,
+    Tiles64Bf16,
+    Tiles64F16,
+    Tiles128Bf16,
+    Tiles128F16,
+}
+
+macro_rules! tiles {
+    ($before:literal) => {
+        concat!(
+            $before,
+            include_str!("kernels/numbers.cuh"),
+            include_str!("kernels/attention.cuh"),
+            include_str!("kernels/tiles.cu")
+        )
+    };
+}
+
+/// What thread blocks of heads up to 64 have of their own: for the way there, for queries and for keys on the way back.
+const SHARED_64: [u32; 3] = [49_152, 49_152, 50_176];
+/// The same of heads up to 128.
+const SHARED_128: [u32; 3] = [98_304, 65_536, 66_048];
+
+const TILES_64: &[(&str, u32)] =
+    &[("attend", SHARED_64[0]), ("attend_queries", SHARED_64[1]), ("attend_keys", SHARED_64[2])];
+const TILES_128: &[(&str, u32)] =
+    &[("attend", SHARED_128[0]), ("attend_queries", SHARED_128[1]), ("attend_keys", SHARED_128[2])];
+
+impl Program {
+    pub(super) const ALL: [Self; 9] = [
+        Self::Elements,
+        Self::Rows,
+        Self::Tables,
+        Self::Unpack,
+        Self::Attention,
+        Self::Tiles64Bf16,
+        Self::Tiles64F16,
+        Self::Tiles128Bf16,
+        Self::Tiles128F16,
+    ];
+
+    pub(super) const fn source(self) -> Source<'static> {
+        let (name, text, entries) = match self {
+            Self::Elements => ("elements.cu", ELEMENTS, ELEMENT_ENTRIES),
+            Self::Rows => ("rows.cu", ROWS, ROW_ENTRIES),
+            Self::Tables => ("tables.cu", TABLES, TABLE_ENTRIES),
+            Self::Unpack => ("unpack.cu", UNPACK, UNPACK_ENTRIES),
+            Self::Attention => ("attention.cu", ATTENTION, ATTENTION_ENTRIES),
+            Self::Tiles64Bf16 => ("tiles_64_bf16.cu", tiles!("#define DEPTH 64\n"), TILES_64),
+            Self::Tiles64F16 => ("tiles_64_f16.cu", tiles!("#define DEPTH 64\n#define HALF\n"), TILES_64),
+            Self::Tiles128Bf16 => ("tiles_128_bf16.cu", tiles!("#define DEPTH 128\n"), TILES_128),
+            Self::Tiles128F16 => ("tiles_128_f16.cu", tiles!("#define DEPTH 128\n#define HALF\n"), TILES_128),
+        };
+        Source { name, text, entries }
+    }
+
+    /// The place of an entry among what can be launched, and what a thread block of it has of its own.
+    pub(super) fn entry(self, name: &str) -> Option<(usize, u32)> {
+        let entries = self.source().entries;
+        let place = entries.iter().position(|(known, _)| *known == name)?;
+        Some((place, entries[place].1))
+    }
+}
+
+const ELEMENTS: &str = concat!(include_str!("kernels/numbers.cuh"), include_str!("kernels/elements.cu"));
+const ROWS: &str = concat!(include_str!("kernels/numbers.cuh"), include_str!("kernels/rows.cu"));
+const TABLES: &str = concat!(include_str!("kernels/numbers.cuh"), include_str!("kernels/tables.cu"));
+const UNPACK: &str = concat!(include_str!("kernels/numbers.cuh"), include_str!("kernels/unpack.cu"));
+const ATTENTION: &str = concat!(
+    include_str!("kernels/numbers.cuh"),
+    include_str!("kernels/attention.cuh"),
+    include_str!("kernels/attention.cu")
+);
+
+const ELEMENT_ENTRIES: &[(&str, u32)] = &[
+    ("fill", 0),
+    ("clear_bytes", 0),
+    ("unary", 0),
+    ("unary_back", 0),
+    ("affine", 0),
+    ("copy", 0),
+    ("copy_words", 0),
+    ("copy_bytes", 0),
+    ("binary", 0),
+    ("add_into", 0),
+    ("gated", 0),
+    ("gated_back", 0),
+    ("dropout", 0),
+    ("adam", 0),
+    ("squares", 0),
+    ("add_shares", 0),
+];
+const ROW_ENTRIES: &[(&str, u32)] = &[
+    ("softmax", 0),
+    ("softmax_back", 0),
+    ("norm_rows", 0),
+    ("norm_rows_back", 0),
+    ("norm_weights_back", 0),
+    ("norm_runs_back", 0),
+    ("cross_entropy", 0),
+    ("sum_row", 0),
+    ("max_row", 0),
+    ("sum_middle", 0),
+    ("max_middle", 0),
+    ("max_back", 0),
+];
+const TABLE_ENTRIES: &[(&str, u32)] =
+    &[("rows", 0), ("rows_back", 0), ("put", 0), ("rope", 0), ("patches", 0), ("patches_back", 0)];
+const UNPACK_ENTRIES: &[(&str, u32)] = &[("unpack", 0)];
+const ATTENTION_ENTRIES: &[(&str, u32)] =
+    &[("attend_plain", 0), ("attend_plain_queries", 0), ("attend_plain_keys", 0)];
+
+/// The programs that a GPU's stage runs: whoever has a compiler can see that it takes them.
+pub fn sources() -> impl Iterator<Item = Source<'static>> {
+    Program::ALL.into_iter().map(Program::source)
+}
