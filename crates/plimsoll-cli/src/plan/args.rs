@@ -10,6 +10,7 @@ use plimsoll_plan::workload::{Usual, tokens};
 
 use super::check::CheckArgs;
 use super::op::OpArgs;
+use super::pack::PackArgs;
 use super::tiers::TiersArgs;
 
 const EXAMPLES: &str = "\
@@ -23,6 +24,7 @@ Examples:
   plimsoll plan --plan plan.toml --compare run.plimsoll
   plimsoll plan tiers --for llm
   plimsoll plan op attention q=4096,kv=4096,heads=32,d=128,fused=no
+  plimsoll plan pack step.csv --capacity 24GiB -o offsets.csv
 
 Exit codes: 0 it fits, 1 it does not, 2 not understood.";
 
@@ -42,6 +44,8 @@ pub struct PlanArgs {
 pub enum PlanCommand {
     /// Show what one operation on tensors takes: matmul, conv2d, attention and others
     Op(OpArgs),
+    /// Give offsets to buffers whose lifetimes are known: a CSV file
+    Pack(PackArgs),
     /// Show what fits comfortably on each machine of the catalogue
     Tiers(TiersArgs),
     /// Hold the planner against measured sizes: CSV files of a folder

@@ -55,6 +55,32 @@ pub enum PlanError {
         /// What the system said.
         source: io::Error,
     },
+    /// A file that cannot be written.
+    #[error("{} could not be written: {source}", path.display())]
+    Unwritable {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file of buffers that cannot be understood.
+    #[error("{}: {source}", path.display())]
+    Buffers {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: super::pack::TableError,
+    },
+    /// Buffers that cannot be packed.
+    #[error("{}{}: {source}", path.display(), line.map(|line| format!(", line {line}")).unwrap_or_default())]
+    Unpacked {
+        /// Which file.
+        path: PathBuf,
+        /// The line that it is about.
+        line: Option<usize>,
+        /// Why not.
+        source: plimsoll_tensor::pack::PackError,
+    },
 }
 
 impl PlanError {
@@ -81,7 +107,14 @@ impl PlanError {
                  carries its predictions"
             }
             Self::NothingMeasured(_) => "`plimsoll plan check --help` says which files are read",
-            Self::Unreadable { .. } => "check the path and its permissions",
+            Self::Unreadable { .. } | Self::Unwritable { .. } => "check the path and its permissions",
+            Self::Buffers { .. } => "`plimsoll plan pack --help` shows what the file has to hold",
+            Self::Unpacked { source, .. } if super::pack::is_about_room(source) => {
+                "raise --capacity or --seconds, or leave --capacity out to see how low they can be packed"
+            }
+            Self::Unpacked { .. } => {
+                "correct the file: each buffer ends after it begins, and sizes are bytes"
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ mod error;
 mod here;
 mod make;
 mod op;
+mod pack;
 mod report;
 mod svg;
 mod tiers;
@@ -26,6 +27,7 @@ use crate::{CliError, Printer};
 pub fn run(args: &PlanArgs, printer: &Printer) -> Result<(), CliError> {
     match &args.command {
         Some(PlanCommand::Op(op)) => op::run(op, printer),
+        Some(PlanCommand::Pack(pack)) => pack::run(pack, printer),
         Some(PlanCommand::Tiers(tiers)) => tiers::run(tiers, printer),
         Some(PlanCommand::Check(check)) => check::run(check, printer),
         None => match &args.ask.compare {
