@@ -7,14 +7,16 @@ use plimsoll_kv::block::{Root, RootBuilder, Token};
 use plimsoll_kv::layout::{Element, Layer, Layout, Reach};
 use plimsoll_plan::read::gguf::Contents;
 use plimsoll_plan::read::{FileSource, ReadError, Source};
+use plimsoll_tensor::Crew;
 
 use crate::weights::{self, Mapped, ModelBytes, Shape, Weights};
 use crate::{Draw, ModelError, OwnPages, Sequence, StepError};
 
 /// Changes whenever the arithmetic does: keys and values of one are not those of another.
-const ARITHMETIC: &[u8] = b"plimsoll-llm 1";
+const ARITHMETIC: &[u8] = b"plimsoll-llm 2";
 
-/// A Llama-architecture model: a GGUF file with weights of type `f32`, `f16`, `bf16` or `q8_0`.
+/// A Llama-architecture model: a GGUF file with weights of type `f32`, `f16`, `bf16`, `q8_0`, `q4_0`, `q4_K`, `q5_K` or
+/// `q6_K`.
 ///
 /// # What it is not
 /// It keeps no keys and values; those are in the pages of its [`Sequence`]s. It is not charged to a ledger: the weights
@@ -22,13 +24,14 @@ const ARITHMETIC: &[u8] = b"plimsoll-llm 1";
 ///
 /// # Formula
 /// What llama.cpp computes for the same file: RMS norms, rotary positions over neighbouring pairs, grouped-query
-/// attention, a gated feed-forward part. Products with `q8_0` weights round their inputs to eight bits as llama.cpp does;
-/// all else is in singles.
+/// attention, a gated feed-forward part. Products with quantized weights round their inputs to eight bits as llama.cpp
+/// does; all else is in singles.
 pub struct Decoder {
     path: PathBuf,
     shape: Shape,
     pub(crate) weights: Weights,
     file: ModelBytes,
+    crew: Arc<Crew>,
     fingerprint: OnceLock<[u8; 32]>,
 }
 
@@ -54,7 +57,31 @@ impl Decoder {
     fn of(contents: &Contents, path: &Path, file: ModelBytes) -> Result<Self, ModelError> {
         let shape = Shape::read(contents, path)?;
         let weights = weights::load(contents, &shape, (*file).as_ref(), path)?;
-        Ok(Self { path: path.to_owned(), shape, weights, file, fingerprint: OnceLock::new() })
+        let (path, crew) = (path.to_owned(), Arc::new(Crew::of_machine()));
+        Ok(Self { path, shape, weights, file, crew, fingerprint: OnceLock::new() })
+    }
+
+    /// The same on other threads than one for each processor. What comes out is the same to the bit.
+    #[must_use]
+    pub fn with_crew(mut self, crew: Arc<Crew>) -> Self {
+        self.crew = crew;
+        self
+    }
+
+    /// Bytes of weights that a step reads, however many tokens it has: all matrices but the embedding, of which it looks
+    /// up rows, unless that is the output as well.
+    pub fn step_bytes(&self) -> usize {
+        let layer = |layer: &weights::Layer| {
+            let parts =
+                [&layer.query, &layer.key, &layer.value, &layer.output, &layer.gate, &layer.up, &layer.down];
+            parts.iter().map(|matrix| matrix.bytes.len()).sum::<usize>()
+        };
+        self.weights.layers.iter().map(layer).sum::<usize>() + self.weights.output.bytes.len()
+    }
+
+    /// The threads that compute.
+    pub(crate) fn crew(&self) -> &Crew {
+        &self.crew
     }
 
     /// What the model is made of.

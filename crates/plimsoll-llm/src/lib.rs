@@ -4,13 +4,14 @@
 //! * [`Decoder`]: a model file that can be computed with; its weights stay where they are mapped.
 //! * [`Sequence`]: tokens that were decoded, over a [`PageTable`]: pages in the form of
 //!   [`plimsoll_kv::layout::Layout`], so that a matched prefix is read where it lies.
+//! * [`Batch`]: several sequences in one step, each with pages of its own.
 //! * [`CachedPages`]: pages that are blocks of the tiered cache; [`Decoder::generate_cached`] goes on from what it has.
 //! * [`Draw`]: chooses the next token, the likeliest or by lot.
 //! * [`Trial`]: the model under the eyes of [`plimsoll_kv::gate`], which measures what coarser blocks cost it.
 //!
 //! # What it is not
-//! It has no tokenizer, does not batch several sequences, and runs on one thread. What a file asks for that is not
-//! computed here is refused when the file is opened ([`ModelError`]); nothing is computed approximately instead.
+//! It has no tokenizer, and does not say which sequences step together. What a file asks for that is not computed here is
+//! refused when the file is opened ([`ModelError`]); nothing is computed approximately instead.
 //!
 //! ```no_run
 //! use std::sync::Arc;
@@ -33,5 +34,9 @@ mod weights;
 
 pub use decoder::Decoder;
 pub use error::{ModelError, StepError};
-pub use run::{CachedError, CachedPages, Draw, Generated, OwnPages, PageTable, Sequence, Trial};
+pub use plimsoll_tensor::Crew;
+pub use run::{
+    Batch, BatchError, CachedError, CachedPages, Draw, Generated, OwnPages, PageTable, Sequence, Strand,
+    Trial,
+};
 pub use weights::{ModelBytes, Shape};

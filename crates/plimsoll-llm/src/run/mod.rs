@@ -1,12 +1,15 @@
 //! Decoding: sequences over pages of keys and values, and the choice of the next token.
 
 mod attention;
+mod batch;
 mod cached;
 mod draw;
 mod pages;
 mod sequence;
+mod stage;
 mod trial;
 
+pub use batch::{Batch, BatchError, Strand};
 pub use cached::{CachedError, CachedPages, Generated};
 pub use draw::Draw;
 pub use pages::{OwnPages, PageTable};
