@@ -8,15 +8,16 @@ use plimsoll_kv::block::{Root, RootBuilder, Token};
 use plimsoll_kv::layout::{Element, Layer, Layout, Reach};
 use plimsoll_plan::read::gguf::Contents;
 use plimsoll_plan::read::{FileSource, ReadError, Source, safetensors};
+use plimsoll_tensor::Crew;
 
 use crate::weights::{self, Joined, Mapped, ModelBytes, Shape, Stored, Weights};
 use crate::{Draw, ModelError, OwnPages, Sequence, StepError};
 
 /// Changes whenever the arithmetic does: keys and values of one are not those of another.
-const ARITHMETIC: &[u8] = b"plimsoll-llm 1";
+const ARITHMETIC: &[u8] = b"plimsoll-llm 2";
 
-/// A Llama-architecture model (Llama, Mistral, Qwen 2, Qwen 3): a GGUF file with weights of type `f32`, `f16`, `bf16` or
-/// `q8_0`, or safetensors of the first three with their `config.json`.
+/// A Llama-architecture model (Llama, Mistral, Qwen 2, Qwen 3): a GGUF file with weights of type `f32`, `f16`, `bf16`,
+/// `q8_0`, `q4_0`, `q4_K`, `q5_K` or `q6_K`, or safetensors of the first three with their `config.json`.
 ///
 /// # What it is not
 /// It keeps no keys and values; those are in the pages of its [`Sequence`]s. It is not charged to a ledger: the weights
@@ -24,8 +25,8 @@ const ARITHMETIC: &[u8] = b"plimsoll-llm 1";
 ///
 /// # Formula
 /// What llama.cpp computes for the same file: RMS norms, rotary positions, grouped-query attention, a gated feed-forward
-/// part; biases and norms of heads where the family has them. Products with `q8_0` weights round their inputs to eight bits as llama.cpp does;
-/// all else is in singles.
+/// part; biases and norms of heads where the family has them. Products with quantized weights round their inputs to eight
+/// bits as llama.cpp does; all else is in singles.
 pub struct Decoder {
     path: PathBuf,
     shape: Shape,
@@ -34,6 +35,7 @@ pub struct Decoder {
     /// Where the files lie in those bytes, and what else says what their weights mean.
     parts: Vec<Range<usize>>,
     config: Vec<u8>,
+    crew: Arc<Crew>,
     fingerprint: OnceLock<[u8; 32]>,
 }
 
@@ -67,8 +69,8 @@ impl Decoder {
         let bytes = (*file).as_ref();
         let weights = weights::load(Stored::Gguf(contents), &shape, bytes, path, (false, Vec::new()))?;
         let parts = std::iter::once(0..bytes.len()).collect();
-        let (path, fingerprint) = (path.to_owned(), OnceLock::new());
-        Ok(Self { path, shape, weights, file, parts, config: Vec::new(), fingerprint })
+        let (path, crew, fingerprint) = (path.to_owned(), Arc::new(Crew::of_machine()), OnceLock::new());
+        Ok(Self { path, shape, weights, file, parts, config: Vec::new(), crew, fingerprint })
     }
 
     fn of_files(path: &Path) -> Result<Self, ModelError> {
@@ -86,12 +88,36 @@ impl Decoder {
         let (shape, rest) = (read.shape, (read.tied, read.factors));
         let weights = weights::load(stored, &shape, joined.as_ref(), path, rest)?;
         let (path, file, fingerprint) = (path.to_owned(), Arc::new(joined), OnceLock::new());
-        Ok(Self { path, shape, weights, file, parts, config: read.bytes, fingerprint })
+        let crew = Arc::new(Crew::of_machine());
+        Ok(Self { path, shape, weights, file, parts, config: read.bytes, crew, fingerprint })
     }
 
     /// Bytes of its files: what a holding of its weights is charged for them.
     pub fn bytes(&self) -> u64 {
         self.parts.iter().map(|part| part.len() as u64).sum()
+    }
+
+    /// The same on other threads than one for each processor. What comes out is the same to the bit.
+    #[must_use]
+    pub fn with_crew(mut self, crew: Arc<Crew>) -> Self {
+        self.crew = crew;
+        self
+    }
+
+    /// Bytes of weights that a step reads, however many tokens it has: all matrices but the embedding, of which it looks
+    /// up rows, unless that is the output as well.
+    pub fn step_bytes(&self) -> usize {
+        let layer = |layer: &weights::Layer| {
+            let parts =
+                [&layer.query, &layer.key, &layer.value, &layer.output, &layer.gate, &layer.up, &layer.down];
+            parts.iter().map(|matrix| matrix.bytes.len()).sum::<usize>()
+        };
+        self.weights.layers.iter().map(layer).sum::<usize>() + self.weights.output.bytes.len()
+    }
+
+    /// The threads that compute.
+    pub(crate) fn crew(&self) -> &Crew {
+        &self.crew
     }
 
     /// What the model is made of.

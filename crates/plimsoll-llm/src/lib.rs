@@ -4,14 +4,15 @@
 //! * [`Decoder`]: a model file that can be computed with; its weights stay where they are mapped.
 //! * [`Sequence`]: tokens that were decoded, over a [`PageTable`]: pages in the form of
 //!   [`plimsoll_kv::layout::Layout`], so that a matched prefix is read where it lies.
+//! * [`Batch`]: several sequences in one step, each with pages of its own.
 //! * [`CachedPages`]: pages that are blocks of the tiered cache; [`Decoder::generate_cached`] goes on from what it has.
 //! * [`Draw`]: chooses the next token, the likeliest or by lot. [`Sampler`]: draws it as people want it drawn.
 //! * [`text`]: tokenizers out of model files, text as it comes, and texts at which to end.
 //! * [`Trial`]: the model under the eyes of [`plimsoll_kv::gate`], which measures what coarser blocks cost it.
 //!
 //! # What it is not
-//! It does not batch several sequences, and runs on one thread. What a file asks for that is not
-//! computed here is refused when the file is opened ([`ModelError`]); nothing is computed approximately instead.
+//! It does not say which sequences step together. What a file asks for that is not computed here is refused when the file
+//! is opened ([`ModelError`]); nothing is computed approximately instead.
 //!
 //! ```no_run
 //! use std::sync::Arc;
@@ -36,8 +37,9 @@ mod weights;
 
 pub use decoder::Decoder;
 pub use error::{ModelError, StepError};
+pub use plimsoll_tensor::Crew;
 pub use run::{
-    CachedError, CachedPages, Draw, Generated, OwnPages, PageTable, SampleError, Sampler, Sampling, Sequence,
-    Trial, Writer,
+    Batch, BatchError, CachedError, CachedPages, Draw, Generated, OwnPages, PageTable, SampleError, Sampler,
+    Sampling, Sequence, Strand, Trial, Writer,
 };
 pub use weights::{Family, ModelBytes, Pairs, Shape};

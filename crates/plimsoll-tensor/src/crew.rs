@@ -2,7 +2,11 @@
 //!
 //! A step of decoding is some eighty products, each of which takes microseconds on a small model: starting threads for
 //! each would cost more than the products. So the threads of a crew wait for the next job by looking for it for a while,
-//! and sleep only when none comes; a job is begun by one store and ended when each thread has counted itself out.
+//! and sleep only when none comes; a job is begun by one store.
+//!
+//! A thread enters a job before it does a piece of it, and whoever gave the job closes it when no piece is left and waits
+//! for those that are in it, and for no others: on a machine that has more to do than it has processors, a thread that does
+//! not get its turn holds up nobody.
 //!
 //! # What it is not
 //! It runs one job at a time and keeps no queue. A job that is given while another one runs (from within its work, or from
@@ -41,13 +45,11 @@ pub struct Crew {
 type Work = *const (dyn Fn(usize) + Sync);
 
 struct Shared {
-    /// The number of the job.
-    turn: AtomicUsize,
+    /// The number of the job, whether it is open, and how many threads are in it.
+    state: AtomicUsize,
     work: UnsafeCell<Option<Work>>,
     pieces: AtomicUsize,
     next: AtomicUsize,
-    /// Threads that have not counted themselves out of this job.
-    busy: AtomicUsize,
     closing: AtomicBool,
     asleep: Vec<AtomicBool>,
     /// Whether the one who gave the job sleeps until it is done.
@@ -56,8 +58,13 @@ struct Shared {
     panic: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
-// SAFETY: `work` is written only by the holder of the crew's `job` lock while no thread is busy, before `turn` is raised;
-// it is read only by threads that saw `turn` raised and are counted in `busy`.
+/// The part of the state that counts threads, the bit that says that a job is open, and what one job more adds.
+const INSIDE: usize = (1 << 12) - 1;
+const OPEN: usize = 1 << 12;
+const TURN: usize = 1 << 13;
+
+// SAFETY: `work` is written only by the holder of the crew's `job` lock, while the job is closed and nobody is in it; it
+// is read only by threads that are in a job, which they entered while it was open.
 unsafe impl Sync for Shared {}
 // SAFETY: as above; what the pointer names is `Sync`.
 unsafe impl Send for Shared {}
@@ -65,13 +72,12 @@ unsafe impl Send for Shared {}
 impl Crew {
     /// So many threads, the one that calls counted. Where the system gives fewer, those share the work.
     pub fn new(threads: usize) -> Self {
-        let helpers = threads.saturating_sub(1);
+        let helpers = threads.saturating_sub(1).min(INSIDE);
         let shared = Arc::new(Shared {
-            turn: AtomicUsize::new(0),
+            state: AtomicUsize::new(0),
             work: UnsafeCell::new(None),
             pieces: AtomicUsize::new(0),
             next: AtomicUsize::new(0),
-            busy: AtomicUsize::new(0),
             closing: AtomicBool::new(false),
             asleep: (0..helpers).map(|_| AtomicBool::new(false)).collect(),
             waiting: AtomicBool::new(false),
@@ -131,23 +137,43 @@ impl Crew {
         });
     }
 
+    /// The same with something to work with, which one thread has at a time. At most as many threads work as there are of
+    /// those.
+    pub fn over_with<I, S>(&self, tools: &mut [S], items: I, work: impl Fn(I::Item, &mut S) + Sync)
+    where
+        I: IntoIterator,
+        I::IntoIter: Send,
+        S: Send,
+    {
+        let items = Mutex::new(items.into_iter());
+        let next = || locked(&items).next();
+        let tools = Mutex::new(tools.iter_mut());
+        self.each(self.threads(), &|_| {
+            let tool = locked(&tools).next();
+            let Some(tool) = tool else { return };
+            while let Some(item) = next() {
+                work(item, tool);
+            }
+        });
+    }
+
     fn begin(&self, pieces: usize, work: &(dyn Fn(usize) + Sync)) {
         let shared = &*self.shared;
-        // SAFETY: only the lifetime is another. `each` returns, or unwinds, after every thread has counted itself out, and
-        // none uses the reference after that.
+        // SAFETY: only the lifetime is another. `each` returns, or unwinds, after the job is closed and nobody is in it, and
+        // nobody uses the reference after that.
         let work =
             unsafe { std::mem::transmute::<&(dyn Fn(usize) + Sync), &'static (dyn Fn(usize) + Sync)>(work) };
-        // SAFETY: the caller holds `job`, and the last job ended with nobody busy: no thread reads this now.
+        // SAFETY: the caller holds `job`, and the last job ended closed with nobody in it: no thread reads this now.
         unsafe { *shared.work.get() = Some(std::ptr::from_ref(work)) };
         shared.pieces.store(pieces, Ordering::Relaxed);
         shared.next.store(0, Ordering::Relaxed);
-        shared.busy.store(self.hands.len(), Ordering::Relaxed);
-        self.call();
+        self.call(OPEN);
     }
 
     /// Says that there is something new.
-    fn call(&self) {
-        self.shared.turn.fetch_add(1, Ordering::SeqCst);
+    fn call(&self, open: usize) {
+        // Nobody else changes it: the last job is closed, and nobody is in it.
+        self.shared.state.fetch_add(TURN | open, Ordering::SeqCst);
         for (asleep, hand) in self.shared.asleep.iter().zip(&self.hands) {
             if asleep.load(Ordering::SeqCst) {
                 hand.thread().unpark();
@@ -162,38 +188,47 @@ impl Shared {
         let mut seen = 0;
         loop {
             self.sleep_until_called(number, seen);
-            seen = self.turn.load(Ordering::Acquire);
+            seen = self.state.load(Ordering::Acquire) / TURN;
             if self.closing.load(Ordering::Relaxed) {
                 return;
             }
-            // SAFETY: it was written before `turn` was raised to what was just read, and is not written again before this
-            // thread has counted itself out.
+            if !self.enter(seen) {
+                continue;
+            }
+            // SAFETY: it was written before the job was opened, and is not written before this thread has left.
             if let Some(work) = unsafe { *self.work.get() } {
-                // SAFETY: the call to `each` that lent it waits until this thread has counted itself out.
+                // SAFETY: the call to `each` that lent it waits until this thread has left.
                 let work = unsafe { &*work };
                 if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.pieces(work))) {
                     self.next.store(self.pieces.load(Ordering::Relaxed), Ordering::Relaxed);
                     locked(&self.panic).get_or_insert(panic);
                 }
             }
-            if self.busy.fetch_sub(1, Ordering::SeqCst) == 1 && self.waiting.load(Ordering::SeqCst) {
+            let before = self.state.fetch_sub(1, Ordering::SeqCst);
+            if before & INSIDE == 1 && self.waiting.load(Ordering::SeqCst) {
                 drop(locked(&self.done.0));
                 self.done.1.notify_all();
             }
         }
     }
 
+    /// Counts a thread in, if this job is open still.
+    fn enter(&self, turn: usize) -> bool {
+        let one_more = |state: usize| (state / TURN == turn && state & OPEN != 0).then_some(state + 1);
+        self.state.fetch_update(Ordering::Acquire, Ordering::Relaxed, one_more).is_ok()
+    }
+
     fn sleep_until_called(&self, number: usize, seen: usize) {
         for _ in 0..LOOKS {
-            if self.turn.load(Ordering::Acquire) != seen {
+            if self.state.load(Ordering::Acquire) / TURN != seen {
                 return;
             }
             std::hint::spin_loop();
         }
-        // Who calls raises `turn` and then looks for sleepers; who sleeps says so and then looks at `turn`: one of them
+        // Who calls raises the turn and then looks for sleepers; who sleeps says so and then looks at the turn: one of them
         // sees the other.
         self.asleep[number].store(true, Ordering::SeqCst);
-        while self.turn.load(Ordering::SeqCst) == seen {
+        while self.state.load(Ordering::SeqCst) / TURN == seen {
             std::thread::park();
         }
         self.asleep[number].store(false, Ordering::Relaxed);
@@ -211,17 +246,18 @@ impl Shared {
         }
     }
 
-    /// Waits until every thread has counted itself out.
+    /// Closes the job, and waits until nobody is in it.
     fn wait(&self) {
+        self.state.fetch_and(!OPEN, Ordering::SeqCst);
         for _ in 0..LOOKS {
-            if self.busy.load(Ordering::Acquire) == 0 {
+            if self.state.load(Ordering::Acquire) & INSIDE == 0 {
                 return;
             }
             std::hint::spin_loop();
         }
         let mut guard = locked(&self.done.0);
         self.waiting.store(true, Ordering::SeqCst);
-        while self.busy.load(Ordering::SeqCst) != 0 {
+        while self.state.load(Ordering::SeqCst) & INSIDE != 0 {
             guard = self.done.1.wait(guard).unwrap_or_else(PoisonError::into_inner);
         }
         self.waiting.store(false, Ordering::Relaxed);
@@ -236,7 +272,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Drop for Crew {
     fn drop(&mut self) {
         self.shared.closing.store(true, Ordering::Relaxed);
-        self.call();
+        self.call(0);
         for hand in self.hands.drain(..) {
             // Panics of work were carried over before; there are no others.
             drop(hand.join());
@@ -276,6 +312,9 @@ mod tests {
         let mut rows = vec![1; 90];
         Crew::new(3).over(rows.chunks_mut(7).enumerate(), |(number, row)| row.fill(number));
         assert!(rows.iter().enumerate().all(|(at, number)| at / 7 == *number));
+        let mut tools = [0, 0];
+        Crew::new(3).over_with(&mut tools, rows, |number, sum| *sum += number);
+        assert_eq!(tools.iter().sum::<usize>(), (0..12).sum::<usize>() * 7 + 12 * 6);
     }
 
     #[test]

@@ -1,5 +1,9 @@
 //! Operations on single rows.
 
+use plimsoll_tensor::wide::Work;
+
+use super::exp;
+
 /// How many sums are kept side by side, so that they become lanes of vectors.
 const LANES: usize = 16;
 
@@ -15,7 +19,21 @@ pub(crate) fn dot(one: &[f32], other: &[f32]) -> f32 {
             *sum += a * b;
         }
     }
-    rest + sums.iter().sum::<f32>()
+    rest + total(sums)
+}
+
+/// The sum of lanes, by halves.
+#[expect(clippy::inline_always, reason = "compiled once for each set of instructions, within the caller")]
+#[inline(always)]
+fn total(mut sums: [f32; LANES]) -> f32 {
+    let mut half = LANES / 2;
+    while half > 0 {
+        for lane in 0..half {
+            sums[lane] += sums[lane + half];
+        }
+        half /= 2;
+    }
+    sums[0]
 }
 
 /// Adds `factor` times a row to another.
@@ -36,20 +54,56 @@ pub(crate) fn scale(row: &mut [f32], factor: f32) {
     }
 }
 
-/// A row divided by its root mean square, times the weights.
-#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "a mean of singles")]
-pub(crate) fn normalize(row: &[f32], weights: &[f32], epsilon: f32, into: &mut [f32]) {
-    let squares: f64 = row.iter().map(|number| f64::from(number * number)).sum();
-    let mean = (squares / row.len().max(1) as f64) as f32;
-    let factor = 1.0 / (mean + epsilon).sqrt();
-    for ((into, number), weight) in into.iter_mut().zip(row).zip(weights) {
-        *into = number * factor * weight;
+/// Rows divided by their root mean square, times the weights.
+pub(crate) struct Normalize<'a> {
+    pub(crate) rows: &'a [f32],
+    pub(crate) weights: &'a [f32],
+    pub(crate) epsilon: f32,
+    pub(crate) into: &'a mut [f32],
+}
+
+impl Work for Normalize<'_> {
+    #[expect(clippy::inline_always, reason = "compiled once for each set of instructions, within the caller")]
+    #[inline(always)]
+    fn run(self) {
+        let width = self.weights.len();
+        for (row, into) in self.rows.chunks_exact(width).zip(self.into.chunks_exact_mut(width)) {
+            let mut squares = [0.0_f64; 8];
+            let eights = row.chunks_exact(8);
+            for (square, number) in squares.iter_mut().zip(eights.remainder()) {
+                *square += f64::from(number * number);
+            }
+            for eight in eights {
+                for (square, number) in squares.iter_mut().zip(eight) {
+                    *square += f64::from(number * number);
+                }
+            }
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_precision_loss,
+                reason = "a mean of singles"
+            )]
+            let mean = (squares.iter().sum::<f64>() / row.len().max(1) as f64) as f32;
+            let factor = 1.0 / (mean + self.epsilon).sqrt();
+            for ((into, number), weight) in into.iter_mut().zip(row).zip(self.weights) {
+                *into = number * factor * weight;
+            }
+        }
     }
 }
 
 /// `gate ← silu(gate) × up`, as the feed-forward part of these models has it.
-pub(crate) fn gate(gate: &mut [f32], up: &[f32]) {
-    for (gate, up) in gate.iter_mut().zip(up) {
-        *gate = *gate / (1.0 + (-*gate).exp()) * up;
+pub(crate) struct Gate<'a> {
+    pub(crate) gate: &'a mut [f32],
+    pub(crate) up: &'a [f32],
+}
+
+impl Work for Gate<'_> {
+    #[expect(clippy::inline_always, reason = "compiled once for each set of instructions, within the caller")]
+    #[inline(always)]
+    fn run(self) {
+        for (gate, up) in self.gate.iter_mut().zip(self.up) {
+            *gate = *gate / (1.0 + exp(-*gate)) * up;
+        }
     }
 }

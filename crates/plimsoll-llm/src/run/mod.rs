@@ -1,13 +1,16 @@
 //! Decoding: sequences over pages of keys and values, and the choice of the next token.
 
 mod attention;
+mod batch;
 mod cached;
 mod draw;
 mod pages;
 mod sampler;
 mod sequence;
+mod stage;
 mod trial;
 
+pub use batch::{Batch, BatchError, Strand};
 pub use cached::{CachedError, CachedPages, Generated, Writer};
 pub use draw::Draw;
 pub use pages::{OwnPages, PageTable};

@@ -73,7 +73,7 @@ impl Frozen {
                         Some(packing) => {
                             let sides = [part.rows, part.columns];
                             let made = PackedTensor::made(stage, packing, sides, |row, into| {
-                                part.row(file, row, into)
+                                part.of(file).row(row, into)
                             });
                             made.map(Kept::Packed)
                         }
@@ -142,6 +142,7 @@ impl Frozen {
 
 /// A matrix of a model file as a tensor, made a few rows at a time.
 fn matrix_tensor(matrix: &Matrix, file: &[u8], stage: &Stage, dtype: Dtype) -> Result<Tensor, TensorError> {
+    let view = matrix.of(file);
     let mut row = vec![0.0; matrix.columns];
     let mut have = usize::MAX;
     stage.made(&[matrix.rows, matrix.columns], dtype, |from, into| {
@@ -150,7 +151,7 @@ fn matrix_tensor(matrix: &Matrix, file: &[u8], stage: &Stage, dtype: Dtype) -> R
         while !rest.is_empty() {
             let (number, within) = (at / matrix.columns, at % matrix.columns);
             if have != number {
-                matrix.row(file, number, &mut row);
+                view.row(number, &mut row);
                 have = number;
             }
             let len = (matrix.columns - within).min(rest.len());

@@ -1,6 +1,8 @@
 //! What is done to queries, keys and values before they are rotated, where a family has it: biases, and norms of heads.
 
-use crate::math::normalize;
+use plimsoll_tensor::wide::widest;
+
+use crate::math::Normalize;
 
 /// One layer's; what is empty is not done.
 #[derive(Clone, Debug, Default)]
@@ -38,9 +40,6 @@ fn norm(rows: &mut [f32], weights: &[f32], epsilon: f32) {
     if weights.is_empty() {
         return;
     }
-    let mut before = vec![0.0; weights.len()];
-    for head in rows.chunks_exact_mut(weights.len()) {
-        before.copy_from_slice(head);
-        normalize(&before, weights, epsilon, head);
-    }
+    let before = rows.to_vec();
+    widest(Normalize { rows: &before, weights, epsilon, into: rows });
 }

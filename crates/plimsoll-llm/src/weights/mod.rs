@@ -16,7 +16,7 @@ pub use family::{Family, Pairs};
 pub(crate) use joined::Joined;
 pub(crate) use load::{Layer, Weights, load};
 pub(crate) use mapped::Mapped;
-pub(crate) use matrix::{Kind, Matrix, Q8_BYTES, Q8_NUMBERS, decode};
+pub(crate) use matrix::Matrix;
 pub use model_bytes::ModelBytes;
 pub use shape::Shape;
 pub(crate) use tensors::Stored;

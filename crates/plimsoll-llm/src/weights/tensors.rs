@@ -6,12 +6,13 @@ use std::path::Path;
 
 use plimsoll_plan::model::TensorType;
 use plimsoll_plan::read::{gguf, safetensors};
+use plimsoll_tensor::packed::Packing;
 
-use super::matrix::{Kind, Matrix, decode};
+use super::matrix::Matrix;
 use crate::ModelError;
 
 /// The types that matrices may have.
-const KINDS: &str = "f32, f16, bf16 and q8_0";
+const KINDS: &str = "f32, f16, bf16, q8_0, q4_0, q4_K, q5_K and q6_K";
 
 /// Where a model's tensors are.
 #[derive(Clone, Copy)]
@@ -158,10 +159,14 @@ impl<'c> Finder<'c> {
             return Err(ModelError::Sides { path: path(), name: name.to_owned(), found, wanted });
         }
         let kind = match (placed.unknown, placed.kind) {
-            (None, TensorType::F32) => Kind::F32,
-            (None, TensorType::F16) => Kind::F16,
-            (None, TensorType::BF16) => Kind::Bf16,
-            (None, TensorType::Q8_0) => Kind::Q8,
+            (None, TensorType::F32) => Packing::F32,
+            (None, TensorType::F16) => Packing::F16,
+            (None, TensorType::BF16) => Packing::Bf16,
+            (None, TensorType::Q8_0) => Packing::Q8_0,
+            (None, TensorType::Q4_0) => Packing::Q4_0,
+            (None, TensorType::Q4_K) => Packing::Q4K,
+            (None, TensorType::Q5_K) => Packing::Q5K,
+            (None, TensorType::Q6_K) => Packing::Q6K,
             (unknown, kind) => {
                 let found = unknown.map_or_else(|| kind.to_string(), |number| format!("number {number}"));
                 return Err(ModelError::Kind { path: path(), name: name.to_owned(), found, wanted: KINDS });
@@ -188,8 +193,12 @@ impl<'c> Finder<'c> {
     pub(crate) fn vector(&mut self, name: &str, len: usize) -> Result<Vec<f32>, ModelError> {
         let file = self.file;
         let matrix = self.find(name, &[len])?;
+        if matrix.kind.block_numbers() > 1 {
+            let (path, found) = (self.path.to_owned(), matrix.kind.to_string());
+            return Err(ModelError::Kind { path, name: name.to_owned(), found, wanted: "f32, f16 and bf16" });
+        }
         let mut numbers = vec![0.0; len];
-        decode(matrix.kind, matrix.of(file), &mut numbers);
+        matrix.of(file).row(0, &mut numbers);
         Ok(numbers)
     }
 

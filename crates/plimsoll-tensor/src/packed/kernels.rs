@@ -3,6 +3,11 @@
 //! In every kernel a lane is a row of weights, and `T` inputs are multiplied side by side. A total is what its row and its
 //! input give, block after block in order, whatever else is computed beside it: so a batch gives what its inputs give
 //! alone.
+//!
+//! Loops over the inputs are written with an index: a closure is compiled by itself, without the instructions, and its
+//! registers then travel through memory.
+
+#![expect(clippy::needless_range_loop, reason = "see above")]
 
 use super::panel::Panel;
 use super::registers::{LANES, Registers};
