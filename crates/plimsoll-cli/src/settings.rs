@@ -8,6 +8,7 @@ use crate::bench::memory::MemoryArgs;
 use crate::bench::{GovernorArgs, PoolArgs, RecorderArgs};
 use crate::config::CheckArgs;
 use crate::device::DeviceCheckArgs;
+use crate::generate::GenerateArgs;
 use crate::health::HealthArgs;
 use crate::kv::KvCommand;
 use crate::machine::MachineArgs;
@@ -39,6 +40,7 @@ pub(crate) enum Command {
     ConfigCheck(CheckArgs),
     PoolReplay(ReplayArgs),
     Kv(KvCommand),
+    Generate(Box<GenerateArgs>),
     Vec(VecCommand),
     DeviceCheck(DeviceCheckArgs),
     RecordingShow(ShowArgs),
@@ -65,6 +67,7 @@ impl From<Args> for Settings {
                 CommandArgs::Config(ConfigArgs::Check(check)) => Command::ConfigCheck(check),
                 CommandArgs::Pool(PoolCommand::Replay(replay)) => Command::PoolReplay(replay),
                 CommandArgs::Kv(command) => Command::Kv(command),
+                CommandArgs::Generate(generate) => Command::Generate(generate),
                 CommandArgs::Vec(command) => Command::Vec(command),
                 CommandArgs::Device(DeviceCommand::Check(check)) => Command::DeviceCheck(check),
                 CommandArgs::Recording(RecordingCommand::Show(show)) => Command::RecordingShow(show),

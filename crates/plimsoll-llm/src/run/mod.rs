@@ -7,6 +7,7 @@ mod pages;
 mod sampler;
 mod sequence;
 mod trial;
+mod work;
 
 pub use cached::{CachedError, CachedPages, Generated, Writer};
 pub use draw::Draw;

@@ -14,7 +14,7 @@ use crate::{Decoder, StepError};
 
 /// How many tokens are computed side by side: enough to use each row of weights many times, few enough that what is
 /// held for them stays small.
-const SIDE_BY_SIDE: usize = 64;
+pub(super) const SIDE_BY_SIDE: usize = 64;
 
 /// Gets a token's index and the logits of the one after it.
 type Each<'e> = &'e mut dyn FnMut(usize, &[f32]);
