@@ -7,6 +7,7 @@ use crate::bench::memory::MemoryArgs;
 use crate::bench::{GovernorArgs, PoolArgs, RecorderArgs};
 use crate::config::CheckArgs;
 use crate::device::DeviceCheckArgs;
+use crate::generate::GenerateArgs;
 use crate::health::HealthArgs;
 use crate::kv::KvCommand;
 use crate::machine::MachineArgs;
@@ -32,6 +33,7 @@ Examples:
   plimsoll pool replay trace.csv.gz what our pool keeps where another kept more
   plimsoll kv replay trace.jsonl.gz what a cache of attention state would have found
   plimsoll kv gate model.gguf       what 8-bit and 4-bit attention state costs a model
+  plimsoll generate --prompt \"Creates a new\"  a model writes on, within a line of memory
   plimsoll vec build vectors.npy --into index   an index of vectors, in as little memory as it is given
   plimsoll vec search index queries.npy         the nearest of each query
   plimsoll train lora --model model.gguf --data notes.txt --out notes   a model learns, below a line
@@ -83,6 +85,8 @@ pub(crate) enum CommandArgs {
     /// Train: language models learn from texts, in as much memory as is said
     #[command(subcommand, arg_required_else_help = true)]
     Train(TrainCommand),
+    /// Write on after a prompt with a language model, within a line of memory
+    Generate(Box<GenerateArgs>),
     /// Indexes of vectors: build, search, add, delete, within a budget of memory
     #[command(subcommand, arg_required_else_help = true)]
     Vec(VecCommand),

@@ -55,6 +55,9 @@ pub enum CliError {
     /// What precisions cost a model could not be measured.
     #[error(transparent)]
     KvGate(#[from] crate::kv::GateFailure),
+    /// A text could not be written.
+    #[error(transparent)]
+    Generate(#[from] crate::generate::GenerateError),
     /// The tiered cache could not be measured.
     #[error(transparent)]
     KvBench(#[from] crate::bench::kv::KvBenchError),
@@ -195,7 +198,12 @@ impl From<RecordedError> for CliError {
 impl CliError {
     /// Whether whoever read our output has gone away.
     pub fn is_closed_pipe(&self) -> bool {
-        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+        match self {
+            Self::Output(error) | Self::Generate(crate::generate::GenerateError::Output(error)) => {
+                error.kind() == io::ErrorKind::BrokenPipe
+            }
+            _ => false,
+        }
     }
 
     /// What to do about it.
@@ -247,6 +255,7 @@ Self::Recording(_) => {
             Self::Kv(error) => error.next_step().to_owned(),
             Self::KvGate(error) => error.next_step().to_owned(),
             Self::Train(error) => error.next_step().to_owned(),
+            Self::Generate(error) => error.next_step(),
             Self::KvBench(_) => "give the machine 3 GiB of memory, or add --quick".to_owned(),
             Self::Gpu(_) => "`plimsoll machine` says what the device has; take fewer rows, or another codec".to_owned(),
             Self::Vec(_) | Self::Neural(_) => "`plimsoll vec --help` has examples; nothing was changed".to_owned(),

@@ -15,6 +15,7 @@ pub mod config;
 pub mod device;
 pub mod draw;
 mod error;
+pub mod generate;
 pub mod health;
 mod heap;
 pub mod kv;
@@ -84,6 +85,7 @@ fn execute(settings: &Settings, printer: &Printer) -> Result<(), CliError> {
         Command::ConfigCheck(check) => config::run(check, printer),
         Command::PoolReplay(replay) => pool::run(replay, printer),
         Command::Kv(command) => kv::run(command, printer),
+        Command::Generate(generate) => generate::run(generate, printer),
         Command::Vec(command) => vec::run(command, printer),
         Command::Train(command) => train::run(command, printer),
         Command::DeviceCheck(check) => device::run(check, printer),

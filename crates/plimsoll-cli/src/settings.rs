@@ -8,6 +8,7 @@ use crate::bench::memory::MemoryArgs;
 use crate::bench::{GovernorArgs, PoolArgs, RecorderArgs};
 use crate::config::CheckArgs;
 use crate::device::DeviceCheckArgs;
+use crate::generate::GenerateArgs;
 use crate::health::HealthArgs;
 use crate::kv::KvCommand;
 use crate::machine::MachineArgs;
@@ -40,6 +41,7 @@ pub(crate) enum Command {
     ConfigCheck(CheckArgs),
     PoolReplay(ReplayArgs),
     Kv(KvCommand),
+    Generate(Box<GenerateArgs>),
     Vec(VecCommand),
     Train(TrainCommand),
     DeviceCheck(DeviceCheckArgs),
@@ -67,6 +69,7 @@ impl From<Args> for Settings {
                 CommandArgs::Config(ConfigArgs::Check(check)) => Command::ConfigCheck(check),
                 CommandArgs::Pool(PoolCommand::Replay(replay)) => Command::PoolReplay(replay),
                 CommandArgs::Kv(command) => Command::Kv(command),
+                CommandArgs::Generate(generate) => Command::Generate(generate),
                 CommandArgs::Vec(command) => Command::Vec(command),
                 CommandArgs::Train(command) => Command::Train(command),
                 CommandArgs::Device(DeviceCommand::Check(check)) => Command::DeviceCheck(check),

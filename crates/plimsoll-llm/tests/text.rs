@@ -184,6 +184,14 @@ fn what_is_not_done_is_refused_by_name() {
 fn damaged_and_missing_tokenizers_are_told_from_each_other() {
     let message = Tokenizer::open(folder().join("no-such-folder/model.safetensors")).unwrap_err().to_string();
     assert!(message.contains("there is no tokenizer"), "{message}");
+    // A GGUF file without one may have it beside it.
+    let beside = tempfile::tempdir().unwrap();
+    let mut bare = Header::default();
+    bare.text("general.architecture", "llama");
+    std::fs::write(beside.path().join("m.gguf"), bare.write()).unwrap();
+    assert!(Tokenizer::open(beside.path().join("m.gguf")).is_err());
+    std::fs::copy(folder().join("bytes.json"), beside.path().join("tokenizer.json")).unwrap();
+    assert_eq!(Tokenizer::open(beside.path().join("m.gguf")).unwrap().len(), 903);
     let broken = Tokenizer::of_json(b"{\"model\":", Path::new("tokenizer.json")).unwrap_err().to_string();
     assert!(broken.contains("damaged"), "{broken}");
     let mut header = Header::default();

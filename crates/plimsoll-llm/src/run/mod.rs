@@ -9,6 +9,7 @@ mod sampler;
 mod sequence;
 mod stage;
 mod trial;
+mod work;
 
 pub use batch::{Batch, BatchError, Strand};
 pub use cached::{CachedError, CachedPages, Generated, Writer};

@@ -25,7 +25,7 @@ use crate::{Decoder, StepError};
 pub(super) const SIDE_BY_SIDE: usize = 256;
 
 /// Tokens of a piece of attention.
-const TOGETHER: usize = 32;
+pub(super) const TOGETHER: usize = 32;
 
 /// Tokens from which on a second thread is worth a job for what is done row by row.
 const MANY: usize = 8;

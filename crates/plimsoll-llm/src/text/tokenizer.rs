@@ -78,7 +78,7 @@ impl Encode {
 }
 
 impl Tokenizer {
-    /// Reads that of a model: a GGUF file, a `tokenizer.json`, or a folder or safetensors file with one.
+    /// Reads that of a model: a GGUF file, a `tokenizer.json`, or a folder or file with one beside it.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, TextError> {
         let path = path.as_ref();
         let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
@@ -93,7 +93,11 @@ impl Tokenizer {
         }
         let source =
             FileSource::open(path).map_err(|source| ReadError::Open { path: path.to_owned(), source })?;
-        Self::of_gguf(&source, path)
+        let beside = path.with_file_name("tokenizer.json");
+        match Self::of_gguf(&source, path) {
+            Err(TextError::Missing { .. }) if beside.is_file() => json::open(&beside, path),
+            read => read,
+        }
     }
 
     /// Reads that of a GGUF file's header. `path` is what messages call it.
@@ -122,6 +126,17 @@ impl Tokenizer {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.words.is_empty()
+    }
+
+    /// What it takes in memory, about: its words twice, to be found by number and by text, and its merges.
+    pub fn memory_bytes(&self) -> u64 {
+        let texts: usize = self.words.iter().map(|word| word.bytes.len()).sum();
+        let (found, merges) = match &self.model {
+            Model::Merges(merges) => (merges.by_text.capacity(), merges.pairs.capacity()),
+            Model::Pieces(pieces) => (pieces.by_text.capacity(), 0),
+        };
+        // A word is 24 bytes here and in its table, a pair 16; the allocator adds its own to each text.
+        (self.words.len() * 40 + 2 * texts + found * 40 + merges * 17) as u64
     }
 
     /// The token that texts begin with, if there is one.

@@ -1,0 +1,108 @@
+//! What can be typed after `generate`.
+
+use std::path::PathBuf;
+
+use plimsoll::Bytes;
+use plimsoll_llm::Sampling;
+
+const EXAMPLES: &str = "\
+Examples:
+  plimsoll generate --prompt \"Returns the number of elements\"         with the small model that is built in
+  plimsoll generate --model qwen3-0.6b-q8_0.gguf --prompt \"Once\" -n 200
+  plimsoll generate --model llama-3.2-1b/ --file question.txt --memory 4GiB
+  cat notes.txt | plimsoll generate --file - --cache ~/.cache/plimsoll   keep the prompt's keys and values
+  plimsoll generate --prompt \"fn main\" --temperature 0 --stop \"```\"     always the likeliest, to the end of the code
+  plimsoll generate --prompt \"Box\" --json | jq .memory
+
+The text goes to stdout as it comes, everything else to stderr. Ctrl-C ends it; what was computed is kept in the cache.
+Exit codes: 0 done or ended by Ctrl-C, 1 failed or refused, 2 not understood.";
+
+/// What can be typed after `generate`.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+#[command(group(clap::ArgGroup::new("text").required(true).args(["prompt", "file"])))]
+pub struct GenerateArgs {
+    /// A GGUF file, or a folder with safetensors, config.json and tokenizer.json; a small model that writes documentation of
+    /// Rust is built in
+    #[arg(long, value_name = "FILE|DIR")]
+    pub model: Option<PathBuf>,
+
+    /// The text to go on after
+    #[arg(long, short, value_name = "TEXT", allow_hyphen_values = true)]
+    pub prompt: Option<String>,
+
+    /// The same out of a file, or of stdin with `-`
+    #[arg(long, short, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+
+    /// Prompt and text are numbers of tokens, and no tokenizer is needed
+    #[arg(long)]
+    pub ids: bool,
+
+    /// Tokens to write at most
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 128)]
+    pub tokens: usize,
+
+    /// 0 takes the likeliest token always, 1 draws each as often as the model expects it, more is wilder
+    #[arg(long, value_name = "T", default_value_t = Sampling::default().temperature)]
+    pub temperature: f32,
+
+    /// Draw among so many of the likeliest; 0 is all
+    #[arg(long, value_name = "K", default_value_t = Sampling::default().top_k)]
+    pub top_k: usize,
+
+    /// Draw among the likeliest that have this chance together; 1 is all
+    #[arg(long, value_name = "P", default_value_t = Sampling::default().top_p)]
+    pub top_p: f32,
+
+    /// Draw among those with this share of the likeliest one's chance; 0 is all
+    #[arg(long, value_name = "P", default_value_t = Sampling::default().min_p)]
+    pub min_p: f32,
+
+    /// Make tokens less likely that stood there lately; 1 does not
+    #[arg(long, value_name = "X", default_value_t = Sampling::default().repeat_penalty)]
+    pub repeat_penalty: f32,
+
+    /// How many tokens are lately
+    #[arg(long, value_name = "N", default_value_t = Sampling::default().repeat_window)]
+    pub repeat_window: usize,
+
+    /// The same seed writes the same text
+    #[arg(long, value_name = "N", default_value_t = Sampling::default().seed)]
+    pub seed: u64,
+
+    /// End before this text; may be given several times
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub stop: Vec<String>,
+
+    /// Tokens of prompt and text together at most; what the model was trained for, unless said
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub context: Option<u64>,
+
+    /// The line: the most memory that it may take, weights included; what it needs, unless said
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<Bytes>,
+
+    /// Keep the keys and values of prompts in this folder, so that they are not computed again
+    #[arg(long, value_name = "DIR")]
+    pub cache: Option<PathBuf>,
+
+    /// The most that the folder may take
+    #[arg(long, value_name = "SIZE", default_value = "1GiB", requires = "cache")]
+    pub cache_size: Bytes,
+}
+
+impl GenerateArgs {
+    /// How tokens are drawn.
+    pub(super) fn sampling(&self) -> Sampling {
+        Sampling {
+            temperature: self.temperature,
+            top_k: self.top_k,
+            top_p: self.top_p,
+            min_p: self.min_p,
+            repeat_penalty: self.repeat_penalty,
+            repeat_window: self.repeat_window,
+            seed: self.seed,
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! What writing takes, said before it begins; and the line that holds it to that.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use plimsoll::governor::Charge;
+use plimsoll::holding::cached::Hit;
+use plimsoll::ledger::{AccountSettings, LedgerSettings, LineSettings};
+use plimsoll::machine::Machine;
+use plimsoll::{Bytes, Engine, Place};
+use plimsoll_device::{Device, HostDevice, HostSettings};
+use plimsoll_kv::cache::{Cache, CacheSettings, ColdSettings};
+use plimsoll_kv::engine::LeasedPages;
+use plimsoll_kv::layout::{Element, Layout};
+use plimsoll_kv::store::folder::{Folder, FolderSettings};
+use plimsoll_llm::Decoder;
+
+use super::error::CACHE_LEAST;
+use super::model::Model;
+use super::report::Parts;
+use super::{GenerateArgs, GenerateError};
+
+/// Tokens of a block. A prefix is found in whole blocks.
+const BLOCK_TOKENS: u32 = 16;
+/// A read from the cache's folder that takes longer is given up, and its tokens are computed.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What is needed for a context.
+pub(super) struct Forecast {
+    layout: Layout,
+    granule: u64,
+    weights: Bytes,
+    work: Bytes,
+    cached: bool,
+}
+
+impl Forecast {
+    pub(super) fn new(model: &Model, device: &HostDevice, cached: bool) -> Self {
+        let layout = model.decoder.layout(BLOCK_TOKENS, Element::F16);
+        let tokenizer = model.tokenizer.as_ref().map_or(0, |tokenizer| tokenizer.memory_bytes());
+        Self {
+            granule: device.facts().granule.max(1),
+            weights: Bytes::new(model.decoder.bytes()),
+            work: Bytes::new(model.decoder.working_bytes(&layout).saturating_add(tokenizer)),
+            layout,
+            cached,
+        }
+    }
+
+    /// Pages for so many tokens: whole blocks, in whole granules of the pool. One more of each, as a pool takes memory
+    /// before it gives any back.
+    fn pages(&self, tokens: usize) -> Bytes {
+        let blocks = (tokens as u64).div_ceil(u64::from(self.layout.block_tokens)) + 1;
+        let bytes = blocks.saturating_mul(self.layout.block_bytes() as u64);
+        self.granules(bytes).saturating_add(Bytes::new(self.granule))
+    }
+
+    /// What the cache works with: blocks on their way to the folder and from it.
+    fn passing(&self) -> Bytes {
+        let blocks = if self.cached { 16 } else { 2 };
+        let least = if self.cached { 8 * self.granule } else { self.granule };
+        self.granules((blocks * self.layout.block_bytes() as u64).max(least))
+    }
+
+    fn granules(&self, bytes: u64) -> Bytes {
+        Bytes::new(bytes.checked_next_multiple_of(self.granule).unwrap_or(u64::MAX))
+    }
+
+    /// Everything for a context.
+    pub(super) fn of(&self, tokens: usize) -> Parts {
+        let kv = self.pages(tokens).saturating_add(self.passing());
+        let sum = self.weights.saturating_add(kv).saturating_add(self.work);
+        Parts { weights: self.weights.get(), kv: kv.get(), work: self.work.get(), sum: sum.get() }
+    }
+
+    /// The largest context up to some that a line carries.
+    fn largest(&self, line: Bytes, most: usize) -> usize {
+        let (mut fits, mut not) = (0, most.saturating_add(1));
+        while fits + 1 < not {
+            let middle = fits + (not - fits) / 2;
+            if self.of(middle).sum <= line.get() {
+                fits = middle;
+            } else {
+                not = middle;
+            }
+        }
+        fits
+    }
+
+    /// The line for a context: what was asked for, or else what is needed. Too low a line is refused, and so is more than
+    /// the machine has.
+    pub(super) fn line(
+        &self,
+        asked: Option<Bytes>,
+        tokens: usize,
+        most: usize,
+    ) -> Result<Bytes, GenerateError> {
+        let parts = self.of(tokens);
+        let need = Bytes::new(parts.sum);
+        let line = asked.unwrap_or(need);
+        if need > line {
+            return Err(GenerateError::Line {
+                context: tokens,
+                need,
+                line,
+                weights: self.weights,
+                kv: Bytes::new(parts.kv),
+                work: self.work,
+                fits: self.largest(line, most),
+            });
+        }
+        let machine = Machine::read();
+        let usable = machine.usable();
+        match usable.filter(|usable| need > *usable) {
+            Some(usable) => Err(GenerateError::Machine { need, usable }),
+            None => Ok(line),
+        }
+    }
+}
+
+/// Everything that is charged while a text is written.
+pub(super) struct Hold {
+    engine: Engine,
+    pub cache: Cache<LeasedPages>,
+    weights: Hit<Arc<Decoder>>,
+    _work: Charge,
+}
+
+impl Hold {
+    /// Opens the line and takes what is needed. Fields are dropped in their order: the cache, which writes what is to be
+    /// kept, before what it is charged to.
+    pub(super) fn open(
+        args: &GenerateArgs,
+        model: &Model,
+        device: HostDevice,
+        forecast: &Forecast,
+        (line, tokens): (Bytes, usize),
+    ) -> Result<Self, GenerateError> {
+        let engine = engine(args, device, forecast, line, tokens)?;
+        let decoder = Arc::clone(&model.decoder);
+        let resident = engine.resident::<Arc<Decoder>>("weights")?;
+        let name = model.name.to_string_lossy().into_owned();
+        let weights = resident.shard(&name, forecast.weights, move || Ok(Arc::clone(&decoder))).get()?;
+        let work = engine.account("work")?.reserve(Place::Host, forecast.work).now()?.back();
+        let pool = |path: &str| engine.account(path)?.scratch(Place::Host);
+        let pages = LeasedPages::new(forecast.layout.clone(), pool("kv/hot")?)?;
+        let settings = CacheSettings::new("kv", pool("kv/warm")?);
+        let settings = match &args.cache {
+            Some(folder) => settings.cold(cold(&engine, folder, args.cache_size)?),
+            None => settings,
+        };
+        // Every bit is kept: a text is the same whether its prompt was computed or found.
+        let cache = Cache::open(pages, settings.exact())?;
+        Ok(Self { engine, cache, weights, _work: work })
+    }
+
+    /// The model, for as long as its weights are held.
+    pub(super) fn decoder(&self) -> &Arc<Decoder> {
+        &self.weights
+    }
+
+    /// The most that was charged so far.
+    pub(super) fn measured(&self) -> Parts {
+        let book = self.engine.snapshot();
+        let host = book.place(Place::Host);
+        let peak = |path: &str| host.and_then(|host| host.share(path)).map_or(0, |share| share.peak.get());
+        let sum = host.map_or(0, |host| host.peak.get());
+        Parts { weights: peak("weights"), kv: peak("kv"), work: peak("work"), sum }
+    }
+}
+
+fn engine(
+    args: &GenerateArgs,
+    device: HostDevice,
+    forecast: &Forecast,
+    line: Bytes,
+    tokens: usize,
+) -> Result<Engine, GenerateError> {
+    // What the line has beyond the need is the pages': they keep more of what was computed.
+    let spare = line.saturating_sub(Bytes::new(forecast.of(tokens).sum));
+    let (hot, warm) = (forecast.pages(tokens).saturating_add(spare), forecast.passing());
+    let account = |path: &str, bytes| AccountSettings::new(path).share(Place::Host, bytes, bytes);
+    let mut kv = account("kv", hot.saturating_add(warm));
+    let mut cold = AccountSettings::new("kv/cold");
+    let mut places = vec![LineSettings::new(Place::Host, line)];
+    if args.cache.is_some() {
+        places.push(LineSettings::new(Place::Disk, args.cache_size));
+        kv = kv.share(Place::Disk, args.cache_size, args.cache_size);
+        cold = cold.share(Place::Disk, args.cache_size, args.cache_size);
+    }
+    let accounts = vec![
+        account("weights", forecast.weights),
+        account("work", forecast.work),
+        kv,
+        account("kv/hot", hot),
+        account("kv/warm", warm),
+        cold,
+    ];
+    Ok(Engine::with(&LedgerSettings { places, accounts }, vec![Arc::new(device)])?)
+}
+
+fn cold(engine: &Engine, folder: &Path, size: Bytes) -> Result<ColdSettings, GenerateError> {
+    if size < CACHE_LEAST {
+        return Err(GenerateError::CacheSize { size });
+    }
+    let account = Some((*engine.account("kv/cold")?).clone());
+    let (store, _) = Folder::open(&FolderSettings { account, ..FolderSettings::new(folder, size) })?;
+    Ok(ColdSettings { patience: PATIENCE, ..ColdSettings::new(Arc::new(store)) })
+}
+
+/// The machine's memory, to be charged for.
+pub(super) fn device() -> Result<HostDevice, GenerateError> {
+    Ok(HostDevice::open(HostSettings::default())?)
+}

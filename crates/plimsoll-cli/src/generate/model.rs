@@ -1,0 +1,51 @@
+//! The model that writes.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use plimsoll_llm::Decoder;
+use plimsoll_llm::text::Tokenizer;
+
+use super::GenerateError;
+
+/// What the built-in model is called.
+const BUILT_IN: &str = "tiny-7m-q8_0.gguf (built in)";
+
+/// A model of seven million parameters that writes documentation of Rust. It is part of the program, so that `generate`
+/// works at once, wherever the program was put; its pages come into memory only if it is used.
+static MODEL: &Aligned<[u8]> = &Aligned(*include_bytes!("../../../../models/tiny-7m-q8_0.gguf"));
+
+/// Where tensors are aligned in a file, they are here.
+#[repr(C, align(64))]
+struct Aligned<T: ?Sized>(T);
+
+/// A model and, unless tokens go by number, its tokenizer.
+pub(super) struct Model {
+    pub decoder: Arc<Decoder>,
+    pub tokenizer: Option<Arc<Tokenizer>>,
+    pub name: PathBuf,
+}
+
+impl Model {
+    pub(super) fn open(path: Option<&Path>, ids: bool) -> Result<Self, GenerateError> {
+        let decoder = match path {
+            Some(path) => Decoder::open(path)?,
+            None => Decoder::over(BUILT_IN, Arc::new(&MODEL.0))?,
+        };
+        let tokenizer = match path {
+            _ if ids => None,
+            Some(_) => Some(Tokenizer::open(decoder.path())?),
+            None => Some(Tokenizer::of_gguf(&&MODEL.0, Path::new(BUILT_IN))?),
+        };
+        if let Some(tokenizer) = &tokenizer {
+            tokenizer.check(decoder.shape().vocabulary, decoder.path())?;
+        }
+        let name = decoder.path().to_owned();
+        Ok(Self { decoder: Arc::new(decoder), tokenizer: tokenizer.map(Arc::new), name })
+    }
+
+    /// The token that texts begin with.
+    pub(super) fn first(&self) -> Option<u32> {
+        self.tokenizer.as_ref().and_then(|tokenizer| tokenizer.first()).or(self.decoder.shape().first_token)
+    }
+}

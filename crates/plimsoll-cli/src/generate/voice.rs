@@ -1,0 +1,138 @@
+//! The text as it is written: drawn, shown, and ended.
+
+use std::io::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use plimsoll_kv::block::Token;
+use plimsoll_llm::text::{Stopped, Stops, TextStream};
+use plimsoll_llm::{CachedError, Sampler, Writer};
+
+use super::model::Model;
+use super::report::StoppedBy;
+use super::{GenerateArgs, GenerateError};
+
+/// A writer to stdout.
+pub(super) struct Voice {
+    sampler: Sampler,
+    stream: Option<TextStream>,
+    stops: Stops,
+    ends: Vec<Token>,
+    left: usize,
+    shown: bool,
+    interrupt: Arc<AtomicBool>,
+    /// What was written.
+    pub text: String,
+    pub tokens: usize,
+    pub stopped: StoppedBy,
+    pub stop: Option<usize>,
+}
+
+impl Voice {
+    /// For some tokens at most. `shown` says whether the text goes to stdout as it comes.
+    pub(super) fn new(
+        args: &GenerateArgs,
+        model: &Model,
+        prompt: &[Token],
+        tokens: usize,
+        shown: bool,
+    ) -> Result<Self, GenerateError> {
+        let mut sampler = Sampler::new(args.sampling())?;
+        for token in prompt {
+            sampler.accept(*token);
+        }
+        let tokenizer = model.tokenizer.as_ref();
+        Ok(Self {
+            sampler,
+            stream: tokenizer.map(TextStream::after_text),
+            stops: Stops::new(args.stop.iter().cloned()),
+            ends: tokenizer.map(|tokenizer| tokenizer.stops().to_vec()).unwrap_or_default(),
+            left: tokens,
+            shown,
+            interrupt: interrupt(),
+            text: String::new(),
+            tokens: 0,
+            stopped: StoppedBy::Limit,
+            stop: None,
+        })
+    }
+
+    /// What has been held back, and the end of the line.
+    pub(super) fn finish(&mut self) -> Result<(), GenerateError> {
+        if self.stopped != StoppedBy::Stop {
+            let rest = self.stream.as_mut().map(TextStream::finish).unwrap_or_default();
+            let rest = self.stops.push(&rest);
+            self.show(&rest.text).map_err(GenerateError::Output)?;
+            if let Some(index) = rest.at {
+                (self.stopped, self.stop) = (StoppedBy::Stop, Some(index));
+            } else {
+                let rest = self.stops.finish();
+                self.show(&rest).map_err(GenerateError::Output)?;
+            }
+        }
+        if self.shown && !self.text.ends_with('\n') {
+            writeln!(std::io::stdout().lock()).map_err(GenerateError::Output)?;
+        }
+        Ok(())
+    }
+
+    fn show(&mut self, text: &str) -> std::io::Result<()> {
+        self.text.push_str(text);
+        if !self.shown || text.is_empty() {
+            return Ok(());
+        }
+        let mut stdout = std::io::stdout().lock();
+        stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())
+    }
+}
+
+impl Writer for Voice {
+    fn goes_on(&mut self, _: usize) -> bool {
+        if self.interrupt.load(Ordering::Relaxed) {
+            self.stopped = StoppedBy::Interrupt;
+            return false;
+        }
+        self.left > 0
+    }
+
+    fn next(&mut self, logits: &[f32]) -> Result<Option<Token>, CachedError> {
+        let token = self.sampler.draw(logits)?;
+        self.left -= 1;
+        if self.ends.contains(&token) {
+            self.stopped = StoppedBy::End;
+            return Ok(None);
+        }
+        self.sampler.accept(token);
+        self.tokens += 1;
+        let piece = match &mut self.stream {
+            Some(stream) => stream.push(token),
+            None if self.tokens == 1 => token.to_string(),
+            None => format!(" {token}"),
+        };
+        let Stopped { text, at } = self.stops.push(&piece);
+        self.show(&text).map_err(CachedError::Output)?;
+        if at.is_some() {
+            (self.stopped, self.stop) = (StoppedBy::Stop, at);
+            return Ok(None);
+        }
+        Ok(Some(token))
+    }
+}
+
+/// Set by the first Ctrl-C; the second ends the program at once.
+#[cfg(unix)]
+fn interrupt() -> Arc<AtomicBool> {
+    use signal_hook::consts::SIGINT;
+    use signal_hook::flag::{register, register_conditional_shutdown};
+
+    let flag = Arc::new(AtomicBool::new(false));
+    // In this order: the second signal finds the flag set. Without them Ctrl-C does what it always does.
+    let _ = register_conditional_shutdown(SIGINT, 130, Arc::clone(&flag));
+    let _ = register(SIGINT, Arc::clone(&flag));
+    flag
+}
+
+#[cfg(not(unix))]
+fn interrupt() -> Arc<AtomicBool> {
+    Arc::new(AtomicBool::new(false))
+}

@@ -1,0 +1,29 @@
+//! What a sequence needs besides weights and pages.
+
+use plimsoll_kv::layout::Layout;
+use plimsoll_tensor::packed::Desk;
+
+use super::stage::{SIDE_BY_SIDE, TOGETHER};
+use crate::Decoder;
+
+impl Decoder {
+    /// What the steps of one sequence over such pages take at most: rows for the tokens that are computed side by side, the
+    /// desk of products, a page of one head as singles for each thread, and the logits three times: as they come, as they
+    /// are changed before drawing, and as candidates.
+    pub fn working_bytes(&self, layout: &Layout) -> u64 {
+        let (shape, threads) = (self.shape(), self.crew().threads());
+        let (queries, keys) = (shape.heads * shape.key_width, shape.kv_heads * shape.key_width);
+        let (mixed, values) = (shape.heads * shape.value_width, shape.kv_heads * shape.value_width);
+        let widest = shape.width.max(shape.inner).max(mixed);
+        let flows = 2 * shape.width + widest + queries + keys + values + mixed + 2 * shape.inner;
+        let row = 4 * (flows + shape.rope_width);
+        let group = shape.heads / shape.kv_heads;
+        let head = shape.key_width + shape.value_width + TOGETHER * group;
+        let running = 4 * (layout.block_tokens as usize * head + TOGETHER * group * (shape.value_width + 2));
+        let logits = shape.vocabulary * (4 + 4 + 8);
+        let layers = shape.layers * 4 * (2 * shape.width + queries + keys + values);
+        let desk = Desk::bytes(threads, widest, SIDE_BY_SIDE);
+        // And what is small.
+        (SIDE_BY_SIDE * row + threads * running + logits + layers + desk + (64 << 10)) as u64
+    }
+}
