@@ -70,6 +70,7 @@ pub const RULES: Rules = Rules {
         ),
         ("crates/bench-compare/src/peers/mimalloc.rs", "calls a C library"),
         ("crates/plimsoll-cuda/src/kernels/launch.rs", "loads code into the driver and launches it"),
+        ("crates/plimsoll-tensor/src/gpu/launch.rs", "launches programs on tensors that it was given"),
         ("crates/plimsoll-cuda/src/kernels/blas.rs", "calls CUDA's library of products, a C library"),
         ("crates/plimsoll-cuda/src/kernels/brought.rs", "loads a caller's code into the driver and launches it"),
         ("crates/plimsoll-cuda/src/programs.rs", "puts a caller's programs on streams, by address"),
@@ -176,7 +177,8 @@ pub const RULES: Rules = Rules {
         ("plimsoll-plan", &["plimsoll", "plimsoll-device"]),
         ("plimsoll-kv", &["plimsoll", "plimsoll-device"]),
         ("plimsoll-vec", &["plimsoll", "plimsoll-device"]),
-        ("plimsoll-tensor", &["plimsoll", "plimsoll-device"]),
+        // With CUDA in tests and examples only: its programs are compiled, and compared with the host.
+        ("plimsoll-tensor", &["plimsoll", "plimsoll-cuda", "plimsoll-device"]),
         ("plimsoll-llm", &["plimsoll", "plimsoll-device", "plimsoll-kv", "plimsoll-plan", "plimsoll-tensor"]),
         (
             "plimsoll-serve",

@@ -195,6 +195,15 @@ impl<'m> Tape<'m> {
         self.backward_from(loss.id, seed, into).map(drop)
     }
 
+    /// The same from an outcome of any sizes, whose gradient somebody has.
+    pub fn backward_with(self, out: &Var, grad: Tensor, into: &mut Gradients) -> Done {
+        if grad.dims() != out.dims() {
+            let why = format!("{:?} is no gradient of {:?}: sizes differ", grad.dims(), out.dims());
+            return Err(TensorError::shape("backward", why));
+        }
+        self.backward_from(out.id, grad, into).map(drop)
+    }
+
     /// Goes back from an outcome with its gradient; what inputs were given stands in the answer, by number.
     pub(super) fn backward_from(
         self,

@@ -35,14 +35,25 @@ fn as_it_lies(stage: &Stage, x: &Tensor) -> Result<Tensor, TensorError> {
 pub(super) fn into(how: Product, x: &Tensor, y: &Tensor, out: &mut Tensor) -> Done {
     let stage = x.stage();
     let (x, y) = pair(&stage, &batch_of_one(x)?, &batch_of_one(y)?)?;
-    let dims = out.dims();
+    if stage.multiplies(out.dtype()) {
+        return onto(how, &x, &y, out);
+    }
+    // Where only singles are multiplied, only singles come of it.
+    let mut wide =
+        if how.keep == 0.0 { stage.tensor(&out.dims(), Dtype::F32)? } else { out.copy(Dtype::F32)? };
+    onto(how, &x, &y, &mut wide)?;
+    stage.run(|compute| compute.copy(&wide, out))
+}
+
+fn onto(how: Product, x: &Tensor, y: &Tensor, out: &mut Tensor) -> Done {
+    let (stage, dims) = (x.stage(), out.dims());
     if out.rank() == 3 {
-        return stage.run(|compute| compute.matmul(how, &x, &y, out));
+        return stage.run(|compute| compute.matmul(how, x, y, out));
     }
     // The same numbers seen as a batch of one.
     let flat = out.layout;
     out.layout = flat.reshape(&[1, dims[0], dims[1]])?;
-    let done = stage.run(|compute| compute.matmul(how, &x, &y, out));
+    let done = stage.run(|compute| compute.matmul(how, x, y, out));
     out.layout = flat;
     done
 }

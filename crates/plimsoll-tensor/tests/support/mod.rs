@@ -7,6 +7,8 @@
     reason = "shared by scenarios, which fail by panicking"
 )]
 
+pub mod cases;
+
 use plimsoll::{Bytes, Engine, Place};
 use plimsoll_tensor::{Dtype, Gradients, Leaves, Stage, Tape, TensorError, Var};
 

@@ -1,0 +1,154 @@
+//! A GPU computes what the host does: every operation there and back, on numbers of each kind. Where there is no GPU the
+//! tests say so and end.
+
+#![allow(clippy::unwrap_used, clippy::cast_precision_loss, reason = "a scenario fails by panicking")]
+
+mod support;
+
+use std::sync::Arc;
+
+use plimsoll::ledger::{AccountSettings, LedgerSettings, LineSettings};
+use plimsoll::{Bytes, Engine};
+use plimsoll_cuda::{Cuda, CudaSettings};
+use plimsoll_device::Device;
+use plimsoll_tensor::{
+    AdamW, AdamWSettings, Dtype, Gradients, Leaves, Stage, Tape, TensorError, Unary, Var, counted,
+};
+use support::cases::{all, apart, outcome};
+use support::{numbers, stage};
+
+const MEMORY: Bytes = Bytes::mib(512);
+
+/// A stage on the first GPU that can compute, and the engine that charges it.
+fn gpu() -> Option<(Engine, Stage)> {
+    let cuda = match Cuda::load(CudaSettings::default()) {
+        Ok(cuda) => cuda,
+        Err(why) => {
+            println!("skipped: {why}");
+            return None;
+        }
+    };
+    let device: Arc<dyn Device> = cuda.device(0).unwrap();
+    let place = device.facts().place;
+    let plan = LedgerSettings {
+        places: vec![LineSettings::new(place, MEMORY)],
+        accounts: vec![AccountSettings::new("tensors").share(place, Bytes::ZERO, MEMORY)],
+    };
+    let engine = Engine::with(&plan, vec![device]).unwrap();
+    let pool = engine.account("tensors").unwrap().scratch(place).unwrap();
+    let stage = Stage::gpu(pool).unwrap();
+    Some((engine, stage))
+}
+
+#[test]
+fn every_operation_is_the_hosts() {
+    let Some((_engine, gpu)) = gpu() else { return };
+    let (_host_engine, host) = stage(Bytes::mib(512), 4);
+    let mut worse = Vec::new();
+    for (dtype, room) in [(Dtype::F32, 2e-5), (Dtype::F16, 3e-3), (Dtype::Bf16, 2e-2)] {
+        for case in all() {
+            let (here, there) = (outcome(&host, &case, dtype), outcome(&gpu, &case, dtype));
+            for (index, (here, there)) in here.iter().zip(&there).enumerate() {
+                let apart = apart(there, here);
+                // No number is not within any room.
+                if !(apart <= room) {
+                    worse.push(format!("{} in {dtype}, {index}: {apart:.2e}", case.name));
+                }
+            }
+        }
+    }
+    assert!(worse.is_empty(), "{} apart:\n{}", worse.len(), worse.join("\n"));
+    assert_eq!(gpu.live(), Bytes::ZERO, "nothing stays");
+}
+
+#[test]
+fn numbers_come_back_as_they_went() {
+    let Some((_engine, gpu)) = gpu() else { return };
+    let ids = [0, 1, 7, 16_777_215];
+    assert_eq!(gpu.ids(&ids, &[2, 2]).unwrap().to_vec().unwrap(), [0.0, 1.0, 7.0, 16_777_215.0]);
+    let turned = gpu.ids(&ids, &[2, 2]).unwrap().transpose(0, 1).unwrap();
+    assert_eq!(turned.to_vec().unwrap(), [0.0, 7.0, 1.0, 16_777_215.0]);
+    let bytes = gpu.bytes(&[1, 2, 3, 4, 5, 6], &[3, 2], Dtype::U8).unwrap().transpose(0, 1).unwrap();
+    assert_eq!(bytes.to_vec().unwrap(), [1.0, 3.0, 5.0, 2.0, 4.0, 6.0]);
+    assert_eq!(gpu.zeros(&[5], Dtype::U8).unwrap().to_vec().unwrap(), [0.0; 5]);
+    assert_eq!(gpu.full(1.5, &[3, 5], Dtype::F16).unwrap().to_vec().unwrap(), [1.5; 15]);
+}
+
+#[test]
+fn what_names_nothing_makes_no_number() {
+    let Some((_engine, gpu)) = gpu() else { return };
+    let mut tape = Tape::new(&gpu);
+    let table = tape.constant(&gpu.floats(&numbers(1, 12), &[3, 4]).unwrap());
+    let found = tape.embedding(&table, &gpu.ids(&[2, 3], &[2]).unwrap()).unwrap();
+    let found = found.tensor().to_vec().unwrap();
+    assert!(found[..4].iter().all(|x| x.is_finite()) && found[4..].iter().all(|x| x.is_nan()), "{found:?}");
+    let hidden = tape.constant(&gpu.floats(&numbers(2, 8), &[2, 4]).unwrap());
+    let targets = gpu.ids(&[1, 3], &[2]).unwrap();
+    let loss = tape.cross_entropy(&hidden, &table, &targets, 2).unwrap();
+    assert!(loss.tensor().item().unwrap().is_nan());
+}
+
+/// Two layers, and what they predict.
+fn step(
+    stage: &Stage,
+    leaves: &mut Leaves,
+    gradients: &mut Gradients,
+    optimizer: &mut AdamW,
+) -> Result<f32, TensorError> {
+    let targets: Vec<u32> = (0..33).map(|at| at % 50).collect();
+    let ids: Vec<_> = leaves.all().map(|(id, ..)| id).collect();
+    gradients.clear()?;
+    let mut tape = Tape::new(stage);
+    let x = tape.constant(&stage.floats(&numbers(7, 33 * 24), &[33, 24])?.cast(Dtype::Bf16)?);
+    let layers: Vec<Var> = ids.iter().map(|id| tape.leaf(leaves, *id)).collect();
+    let wide = tape.linear(&x, &layers[0])?;
+    let bent = tape.unary(Unary::Silu, &wide)?;
+    let normed = tape.rms_norm(&bent, Some(&layers[1]), 1e-5)?;
+    let at = stage.ids(&targets, &[33])?;
+    let loss = tape.cross_entropy(&normed, &layers[2], &at, counted(&targets))?;
+    let told = loss.tensor().clone();
+    drop((x, layers, wide, bent, normed));
+    tape.backward(&loss, 1.0, gradients)?;
+    let size = gradients.size()?;
+    optimizer.step(leaves, gradients, 1e-2, (1.0 / size.max(1.0)).min(1.0))?;
+    told.item()
+}
+
+fn losses(stage: &Stage, held: bool) -> Vec<f32> {
+    let mut leaves = Leaves::default();
+    for (seed, dims) in [(1, &[40, 24][..]), (2, &[40]), (3, &[50, 40])] {
+        let count = dims.iter().product();
+        leaves.add("layer", stage.floats(&numbers(seed, count), dims).unwrap());
+    }
+    let mut gradients = Gradients::new(stage, &leaves).unwrap();
+    let mut optimizer = AdamW::new(stage, &leaves, AdamWSettings::default()).unwrap();
+    if !held {
+        return (0..8).map(|_| step(stage, &mut leaves, &mut gradients, &mut optimizer).unwrap()).collect();
+    }
+    let mut found = vec![step(stage, &mut leaves, &mut gradients, &mut optimizer).unwrap()];
+    let steps = optimizer.steps();
+    let (_, rehearsal) = stage.rehearse(|| step(stage, &mut leaves, &mut gradients, &mut optimizer)).unwrap();
+    // A rehearsal computes nothing, but it counts its steps.
+    let states: Vec<_> = leaves.all().map(|(id, ..)| optimizer.states(id).map(Clone::clone)).collect();
+    optimizer.resume(steps, states).unwrap();
+    let held = stage.hold(&rehearsal).unwrap();
+    for _ in 0..7 {
+        let (loss, facts) = held.step(|| step(stage, &mut leaves, &mut gradients, &mut optimizer)).unwrap();
+        assert!(facts.as_planned && facts.leased == 0, "{facts:?}");
+        assert_eq!(facts.peak, rehearsal.peak(), "predicted and measured");
+        found.push(loss);
+    }
+    found
+}
+
+#[test]
+fn training_goes_as_on_the_host_leased_and_planned() {
+    let Some((_engine, gpu)) = gpu() else { return };
+    let (_host_engine, host) = stage(Bytes::mib(64), 2);
+    let (wanted, leased, planned) = (losses(&host, false), losses(&gpu, false), losses(&gpu, true));
+    assert_eq!(leased, planned, "where buffers lie changes nothing");
+    for (wanted, found) in wanted.iter().zip(&leased) {
+        assert!((wanted - found).abs() <= 0.02 * wanted.abs(), "{wanted:?} {found:?}");
+    }
+    assert!(leased[7] < leased[0], "{leased:?}");
+}
