@@ -52,8 +52,13 @@ pub const RULES: Rules = Rules {
         ("crates/plimsoll-vec/src/scan/kernels/floats.rs", "loads registers from rows of numbers"),
         ("crates/plimsoll-vec/src/scan/kernels/groups.rs", "loads registers from codes and tables"),
         ("crates/plimsoll-vec/src/scan/kernels/levels.rs", "loads registers from rows of levels"),
+        (
+            "crates/plimsoll-vec/src/scan/kernels/planes.rs",
+            "AVX-512 and AVX2 instructions on the bits of a row",
+        ),
         ("crates/plimsoll-vec/src/scan/kernels/sift.rs", "loads registers from tiles of products"),
         ("crates/plimsoll-vec/src/scan/kernels/signs.rs", "AVX-512 and AVX2 instructions on words of signs"),
+        ("crates/plimsoll-vec/src/scan/kernels/sixes.rs", "AVX-512 instructions on columns of signs"),
         ("crates/plimsoll-vec/src/scan/kernels/table.rs", "calls what this processor has"),
         ("crates/plimsoll-vec/src/scan/wide/avx2.rs", "AVX2 instructions on registers"),
         ("crates/plimsoll-vec/src/scan/wide/avx512.rs", "AVX-512 instructions on registers"),

@@ -81,6 +81,19 @@ fn flip(round: u64, vector: &mut [f32]) {
     }
 }
 
+/// Numbers that are near enough to be in registers together.
+const NEAR: usize = 16;
+
+/// Of each two numbers that are so far apart the sum and the difference, in their places.
+#[inline]
+fn add_and_take<const APART: usize>(numbers: &mut [f32; NEAR]) {
+    let old = *numbers;
+    for at in 0..NEAR {
+        let (a, b) = (old[at & !APART], old[at | APART]);
+        numbers[at] = if at & APART == 0 { a + b } else { a - b };
+    }
+}
+
 /// The orthonormal Hadamard transform of the front or the back. It is its own inverse.
 #[expect(clippy::cast_precision_loss, reason = "at most 65,536")]
 fn hadamard(round: u64, vector: &mut [f32]) {
@@ -93,6 +106,15 @@ fn hadamard(round: u64, vector: &mut [f32]) {
         *x *= scale;
     }
     let mut half = 1;
+    if size >= NEAR {
+        for numbers in part.as_chunks_mut().0 {
+            add_and_take::<1>(numbers);
+            add_and_take::<2>(numbers);
+            add_and_take::<4>(numbers);
+            add_and_take::<8>(numbers);
+        }
+        half = NEAR;
+    }
     while half < size {
         for pair in part.chunks_exact_mut(half * 2) {
             let (low, high) = pair.split_at_mut(half);

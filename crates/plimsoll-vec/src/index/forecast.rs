@@ -8,7 +8,7 @@ use super::lower::{LEFT_BYTES, hands_bytes};
 use super::rerank::again_bytes;
 use super::{Shape, VecError};
 use crate::scan::Queries;
-use crate::top::{Hit, Tops};
+use crate::top::{Hit, Limits, Tops};
 
 /// Chunks of codes are about so large where the budget lets them.
 const CHUNK_BYTES: u64 = 4 << 20;
@@ -76,15 +76,16 @@ impl Question {
     pub(super) fn heap_bytes(&self, shape: &Shape, queries: usize) -> u64 {
         let Shape { codec, metric, dimension, .. } = shape.coded();
         let prepared = Queries::bytes_for(codec, metric, dimension, queries).get();
-        // A list a thread and one that they are merged into, and the answer in order.
-        let threads = self.threads as u64 + 1;
+        // A list a thread, what they tell each other, and the answer in order.
+        let threads = self.threads as u64;
         let lists = |k| Tops::bytes_for(codec, metric, dimension, queries, k).get().saturating_mul(threads);
+        let limits = Limits::bytes_for(queries);
         let hits = queries.saturating_mul(self.listed).saturating_mul(size_of::<Hit>()) as u64;
         let lower = self.lower_bytes(shape, queries);
         let again = self.again_bytes(shape, queries);
         let projected = shape.projected_bytes(queries, self.threads);
         let copies = copies_bytes(queries, shape.dimension);
-        [prepared, lists(self.listed), hits, lower, again, projected, copies]
+        [prepared, lists(self.listed), limits, hits, lower, again, projected, copies]
             .into_iter()
             .fold(0, u64::saturating_add)
     }
@@ -96,15 +97,14 @@ impl Question {
 
     /// What the second stage of planes takes: lists of candidates, what the signs left, and blocks in hands.
     pub(super) fn lower_bytes(&self, shape: &Shape, queries: usize) -> u64 {
-        let Shape { codec, metric, dimension, .. } = shape.coded();
         if shape.layout().lower_bytes() == 0 {
             return 0;
         }
         let threads = self.threads as u64;
-        let lists = Tops::bytes_for(codec, metric, dimension, queries, self.candidates).get();
+        let lists = Tops::bytes_without_desk(queries, self.candidates);
         let left = queries.saturating_mul(self.listed).saturating_mul(LEFT_BYTES) as u64;
         let hands = hands_bytes(shape.layout()).saturating_mul(threads);
-        lists.saturating_mul(threads + 1).saturating_add(left).saturating_add(hands)
+        lists.saturating_mul(threads).saturating_add(left).saturating_add(hands)
     }
 
     /// About what will be read of lower planes: the blocks that rows anywhere are in, less those that are there.

@@ -30,6 +30,7 @@ mod log;
 mod lower;
 mod manifest;
 mod pages;
+mod pass;
 mod publish;
 mod queue;
 mod reduced;

@@ -43,13 +43,13 @@ impl std::fmt::Debug for Pages {
 }
 
 /// A block as long as somebody looks at it.
-pub(super) enum Page<'d> {
+pub(super) enum Page {
     Cached(Hit<Box<[u8]>>),
-    /// Where there is no room for it.
-    Read(&'d [u8]),
+    /// Where there is no room for it: who looks has paid.
+    Read(Box<[u8]>),
 }
 
-impl Page<'_> {
+impl Page {
     pub(super) fn bytes(&self) -> &[u8] {
         match self {
             Self::Cached(hit) => hit,
@@ -110,13 +110,13 @@ impl Pages {
     }
 
     /// A block, from memory or from the disk; `read` grows by what came from there.
-    pub(super) fn page<'d>(
+    pub(super) fn page(
         &self,
         key: Key,
         column: &Column,
-        around: &'d mut Around,
+        around: &mut Around,
         read: &mut u64,
-    ) -> Result<Page<'d>, VecError> {
+    ) -> Result<Page, VecError> {
         if let Some(hit) = self.cached.get(&key) {
             return Ok(Page::Cached(hit));
         }
@@ -129,7 +129,7 @@ impl Pages {
         match fresh {
             Ok(hit) => Ok(Page::Cached(hit)),
             Err(TryCachedError::Failed(error)) => Err(error.into()),
-            Err(TryCachedError::Cache(_)) => Ok(Page::Read(column.read_one(unit, around)?)),
+            Err(TryCachedError::Cache(_)) => Ok(Page::Read(column.read_one(unit, around)?.into())),
         }
     }
 }

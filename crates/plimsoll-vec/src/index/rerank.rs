@@ -8,7 +8,6 @@ use std::borrow::Cow;
 
 use plimsoll::Bytes;
 
-use super::lower::cut;
 use super::pages::OfRows;
 use super::search::Run;
 use super::view::{Part, View};
@@ -215,4 +214,39 @@ struct Held {
     place: usize,
     group: u64,
     units: plimsoll::holding::cached::Hit<Box<[u8]>>,
+}
+
+/// About equal parts of what is in order, none of which shares a unit with another.
+fn cut<T>(left: &[T], parts: usize, unit: impl Fn(&T) -> u64) -> Vec<&[T]> {
+    let mut cuts = Vec::with_capacity(parts);
+    let mut from = 0;
+    for part in 1..=parts {
+        let mut to = (left.len() * part / parts).max(from);
+        while to > from && to < left.len() && unit(&left[to - 1]) == unit(&left[to]) {
+            to += 1;
+        }
+        cuts.push(&left[from..to]);
+        from = to;
+    }
+    cuts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_cut_between_rows_and_lose_nothing() {
+        let left: Vec<(u64, u32)> = (0..1000_u32).map(|n| (u64::from(n / 7 * 3), n % 7)).collect();
+        for parts in 1..9 {
+            let cuts = cut(&left, parts, |left| left.0);
+            assert_eq!(cuts.concat(), left, "{parts}");
+            for pair in cuts.windows(2) {
+                if let (Some(a), Some(b)) = (pair[0].last(), pair[1].first()) {
+                    assert_ne!(a.0, b.0, "{parts}");
+                }
+            }
+        }
+        assert_eq!(cut(&[], 3, |left: &(u64, u32)| left.0).concat(), []);
+    }
 }

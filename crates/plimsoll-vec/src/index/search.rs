@@ -1,23 +1,19 @@
 //! The search: every code is looked at once a pass, by all queries of that pass together.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use plimsoll::Bytes;
-use plimsoll::holding::streaming::{Align, Chunk, Chunks};
 
-use super::answer::{Answer, Measured};
+use super::answer::Answer;
 use super::forecast::{Forecast, Question, Stock};
-use super::keep::{Cut, Fresh, Kept, Plan};
+use super::keep::Cut;
 use super::lists::Probe;
 use super::lower::left_of_signs;
 use super::view::{Part, View};
 use super::{Index, VecError};
 use crate::BLOCK_ROWS;
-use crate::column::Column;
-use crate::scan::{self, Queries, Rows, Who, scan_rows};
-use crate::top::{TOP_MAX, Tops, TopsError};
+use crate::scan;
+use crate::top::{TOP_MAX, TopsError};
 
 /// How to search.
 #[derive(Clone, Debug, PartialEq)]
@@ -300,7 +296,7 @@ impl Run<'_> {
             return self.tell((vectors, &asked.constants), search, |query| found.hits(query), answer);
         }
         // Of planes, what is best by all four bits of what the signs left.
-        let (best, read) = self.lower(&queries, |query| found.hits(query))?;
+        let (best, read) = self.lower(&queries, found)?;
         answer.measured.lower += Bytes::new(read);
         self.tell((vectors, &asked.constants), search, |query| best.hits(query), answer)
     }
@@ -312,208 +308,4 @@ impl Run<'_> {
             _ => scan::Column::Whole,
         }
     }
-
-    /// Looks at every block, with all threads.
-    fn pass(
-        &self,
-        queries: &Queries,
-        plan: Plan,
-        forecast: &Forecast,
-        measured: &mut Measured,
-    ) -> Result<Tops, VecError> {
-        let desk = Desk::new(self, plan, forecast);
-        let mut lists = (0..self.threads)
-            .map(|_| Tops::new(queries, self.listed))
-            .collect::<Result<Vec<Tops>, TopsError>>()?;
-        let died = std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..)
-                .zip(&mut lists)
-                .map(|(worker, tops)| {
-                    scope.spawn({
-                        let desk = &desk;
-                        move || desk.work(worker, queries, tops)
-                    })
-                })
-                .collect();
-            workers.into_iter().map(|worker| worker.join().is_err()).fold(false, |died, this| died | this)
-        });
-        if died {
-            return Err(VecError::Died);
-        }
-        measured.read += desk.finish()?;
-        let mut all = Tops::new(queries, self.listed)?;
-        for list in &lists {
-            all.merge(list);
-        }
-        Ok(all)
-    }
-
-    fn segment(&self, place: usize) -> &std::sync::Arc<Column> {
-        self.view.segments[place].0.codes()
-    }
-}
-
-/// Where the threads of a pass take their work from.
-struct Desk<'r> {
-    run: &'r Run<'r>,
-    tasks: Mutex<Vec<Task>>,
-    feed: Mutex<Feed<'r>>,
-    read: Mutex<u64>,
-    failed: Mutex<Option<VecError>>,
-    stop: AtomicBool,
-}
-
-enum Task {
-    Kept(usize, Kept),
-    Fresh(usize, Fresh),
-    Young(usize),
-}
-
-/// Blocks on their way, segment after segment.
-struct Feed<'r> {
-    run: &'r Run<'r>,
-    left: std::vec::IntoIter<(usize, std::ops::Range<u64>)>,
-    open: Option<(usize, u64, Chunks)>,
-    chunk: Bytes,
-    slots: usize,
-}
-
-impl Feed<'_> {
-    /// The next chunk: of which segment, from which block on.
-    fn next(&mut self) -> Option<Result<(usize, u64, Chunk), VecError>> {
-        loop {
-            if let Some((place, first, chunks)) = &mut self.open {
-                match chunks.next() {
-                    Some(Ok(chunk)) => {
-                        let block_bytes = self.run.segment(*place).header().unit_bytes;
-                        let block = *first + chunk.offset() / block_bytes;
-                        return Some(Ok((*place, block, chunk)));
-                    }
-                    Some(Err(error)) => return Some(Err(error.into())),
-                    None => self.open = None,
-                }
-            }
-            let (place, blocks) = self.left.next()?;
-            let column = self.run.segment(place);
-            let first = blocks.start;
-            let source = std::sync::Arc::new(column.units(blocks));
-            let budget = self.run.index.budget();
-            let streaming = budget.streaming("vectors").slots(self.slots).readers(2);
-            match streaming.source(source) {
-                Ok(feed) => {
-                    let align = Align::Bytes(column.header().unit_bytes);
-                    self.open = Some((place, first, feed.chunks(self.chunk, align)));
-                }
-                Err(error) => return Some(Err(error.into())),
-            }
-        }
-    }
-}
-
-impl<'r> Desk<'r> {
-    fn new(run: &'r Run<'r>, plan: Plan, forecast: &Forecast) -> Self {
-        let block = run.view.shape.upper_bytes() as u64;
-        let segments = run.view.segments.len();
-        let young = (segments..segments + run.view.young.len()).map(Task::Young);
-        let kept = plan.kept.into_iter().map(|(place, kept)| Task::Kept(place, kept));
-        let fresh = plan.fresh.into_iter().map(|(place, fresh)| Task::Fresh(place, fresh));
-        // Taken from the back: what must be read comes first.
-        let tasks = young.chain(kept).chain(fresh).collect();
-        let feed = Feed {
-            run,
-            left: plan.streamed.into_iter(),
-            open: None,
-            chunk: Bytes::new(forecast.chunk_blocks * block),
-            slots: forecast.slots,
-        };
-        Self {
-            run,
-            tasks: Mutex::new(tasks),
-            feed: Mutex::new(feed),
-            read: Mutex::new(0),
-            failed: Mutex::new(None),
-            stop: AtomicBool::new(false),
-        }
-    }
-
-    /// One thread's part. The first looks at what streams in, so that the ring is never full for long; the others begin
-    /// with what is in memory.
-    fn work(&self, worker: usize, queries: &Queries, tops: &mut Tops) {
-        let streams = |tops: &mut Tops| {
-            while self.go_on() {
-                let next = lock(&self.feed).next();
-                let Some(next) = next else { return Ok(()) };
-                let (place, block, chunk) = next?;
-                self.run.segment(place).check(block, &chunk)?;
-                *lock(&self.read) += chunk.bytes().get();
-                self.look(place, block, &chunk, queries, tops);
-            }
-            Ok(())
-        };
-        let tasks = |tops: &mut Tops| {
-            while self.go_on() {
-                let Some(task) = lock(&self.tasks).pop() else { return Ok(()) };
-                self.task(task, queries, tops)?;
-            }
-            Ok(())
-        };
-        let done = if worker == 0 {
-            streams(tops).and_then(|()| tasks(tops))
-        } else {
-            tasks(tops).and_then(|()| streams(tops))
-        };
-        if let Err(error) = done {
-            self.stop.store(true, Ordering::Relaxed);
-            lock(&self.failed).get_or_insert(error);
-        }
-    }
-
-    fn go_on(&self) -> bool {
-        !self.stop.load(Ordering::Relaxed)
-    }
-
-    fn task(&self, task: Task, queries: &Queries, tops: &mut Tops) -> Result<(), VecError> {
-        match task {
-            Task::Kept(place, kept) => self.look(place, kept.first, kept.bytes.as_slice()?, queries, tops),
-            Task::Fresh(place, mut fresh) => {
-                let into = fresh.into.as_mut_slice()?;
-                self.run.segment(place).read(fresh.first, into)?;
-                *lock(&self.read) += into.len() as u64;
-                let kept = self.run.index.keep().add(fresh);
-                self.look(place, kept.first, kept.bytes.as_slice()?, queries, tops);
-            }
-            Task::Young(place) => {
-                if let Some(Part::Young(batch)) = self.run.parts.get(place) {
-                    self.look(place, 0, &batch.blocks, queries, tops);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn look(&self, place: usize, block: u64, bytes: &[u8], queries: &Queries, tops: &mut Tops) {
-        let run = self.run;
-        let column = run.half(place);
-        let blocks = bytes.len() / column.block_bytes(run.view.shape.layout());
-        let before = block * BLOCK_ROWS as u64;
-        let all = run.parts.get(place).map_or(0, Part::rows);
-        let count =
-            usize::try_from(all.saturating_sub(before)).unwrap_or(usize::MAX).min(blocks * BLOCK_ROWS);
-        let first = usize::try_from(block).unwrap_or(usize::MAX);
-        let allow = run.masks[place].as_ref().and_then(|words| words.get(first..first + blocks));
-        let first = run.bases[place] + before;
-        scan_rows(queries, &Rows { blocks: bytes, column, count, first, allow }, Who::All, tops);
-    }
-
-    /// How much was read, or what went wrong first.
-    fn finish(self) -> Result<Bytes, VecError> {
-        match self.failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            Some(error) => Err(error),
-            None => Ok(Bytes::new(self.read.into_inner().unwrap_or_else(PoisonError::into_inner))),
-        }
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

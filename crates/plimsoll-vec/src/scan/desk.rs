@@ -12,7 +12,7 @@ use crate::{BLOCK_ROWS, Codec, Metric};
 pub(crate) const GROUPS: usize = 4;
 
 /// Memory for the rows of a block in the form that kernels want, and for products.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Desk {
     /// A block's rows: unpacked levels, or singles of halves.
     pub rows: Lines,

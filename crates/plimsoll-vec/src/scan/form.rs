@@ -6,6 +6,7 @@ use super::Path;
 use super::kernels::{Factors, GROUP, Kind, Limits};
 use super::lines::Lines;
 use super::queries::{MANY, Queries};
+use super::sign_tables::SignTables;
 use super::tables::Tables;
 use crate::code::quantize;
 use crate::{Codebooks, Codec, Metric};
@@ -15,6 +16,7 @@ const STEP: usize = 64;
 
 /// The form that a codec's kernels want.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one for a batch, and its queries are what is large")]
 pub(crate) enum Form {
     /// Numbers against numbers.
     Floats(Floats),
@@ -31,7 +33,7 @@ pub(crate) enum Form {
 impl Form {
     /// Room for so many.
     pub(crate) fn new(path: Path, codec: Codec, metric: Metric, dimension: usize, count: usize) -> Self {
-        let levels = |kind, most| Levels::new(kind, most, metric, dimension, count);
+        let levels = |kind, most| Levels::new(path, kind, most, metric, dimension, count);
         match codec {
             Codec::F32 | Codec::F16 | Codec::Bf16 => {
                 Self::Floats(Floats::new(path == Path::Amx, metric, dimension, count))
@@ -254,6 +256,7 @@ pub(crate) struct Levels {
     rows: Lines,
     packed: Lines,
     planes: Vec<u64>,
+    tables: Option<SignTables>,
     square: Vec<f32>,
     sum: Vec<f32>,
     scale: Vec<f32>,
@@ -261,17 +264,19 @@ pub(crate) struct Levels {
 }
 
 impl Levels {
-    fn new(kind: Kind, most: i8, metric: Metric, dimension: usize, count: usize) -> Self {
+    fn new(path: Path, kind: Kind, most: i8, metric: Metric, dimension: usize, count: usize) -> Self {
         let padded = Queries::padded_for(count);
         let places = kind.places(dimension);
+        let tables = SignTables::serve(path, kind, most, dimension, count);
         Self {
             kind,
             most,
             dimension,
             distance: metric == Metric::L2,
             rows: Lines::new(count * places),
-            packed: Lines::new(if is_packed(kind, count) { padded * places } else { 0 }),
+            packed: Lines::new(if is_packed(kind, count) && !tables { padded * places } else { 0 }),
             planes: vec![0; count * plane_words(kind, most, dimension)],
+            tables: tables.then(|| SignTables::new(path, dimension, count)),
             square: vec![0.0; padded],
             sum: vec![0.0; padded],
             scale: vec![0.0; padded],
@@ -283,7 +288,13 @@ impl Levels {
     pub(crate) fn bytes_for(kind: Kind, most: i8, dimension: usize, count: usize) -> u64 {
         let padded = Queries::padded_for(count);
         let places = kind.places(dimension);
-        let packed = if is_packed(kind, count) { Lines::bytes_for(padded.saturating_mul(places)) } else { 0 };
+        let packed = if SignTables::serve(Path::best(), kind, most, dimension, count) {
+            SignTables::bytes_for(Path::best(), dimension, count)
+        } else if is_packed(kind, count) {
+            Lines::bytes_for(padded.saturating_mul(places))
+        } else {
+            0
+        };
         let bits = (count as u64).saturating_mul(plane_words(kind, most, dimension) as u64 * 8);
         let rows = Lines::bytes_for(count.saturating_mul(places));
         rows.saturating_add(packed).saturating_add(bits).saturating_add((padded as u64).saturating_mul(16))
@@ -312,6 +323,10 @@ impl Levels {
                 packed[at / 4 * GROUP * 4 + query % GROUP * 4 + at % 4] = *level;
             }
         }
+        let factors = self.factors(query);
+        if let Some(tables) = &mut self.tables {
+            tables.set(query, &self.rows.of()[query * places..][..places], &factors);
+        }
         self.set_planes(query);
     }
 
@@ -327,6 +342,9 @@ impl Levels {
         if self.is_packed() {
             let group_bytes = self.kind.places(self.dimension) * GROUP;
             copy_packed(&mut self.packed, query, &from.packed, source, group_bytes);
+        }
+        if let (Some(into), Some(from)) = (&mut self.tables, &from.tables) {
+            into.copy(query, from, source);
         }
     }
 
@@ -351,6 +369,11 @@ impl Levels {
     /// Whether there are tiles for them.
     pub(crate) fn is_packed(&self) -> bool {
         !self.packed.of::<u8>().is_empty()
+    }
+
+    /// What signs are looked up in, where many are.
+    pub(crate) fn tables(&self) -> Option<&SignTables> {
+        self.tables.as_ref()
     }
 
     /// The levels of one query by place.

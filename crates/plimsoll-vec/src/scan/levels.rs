@@ -3,7 +3,7 @@
 use super::Queries;
 use super::desk::Desk;
 use super::form::{Levels, SQUARE_MAX};
-use super::kernels::{GROUP, Kind, LevelRows, SignRows, Sums, TILE, Terms};
+use super::kernels::{GROUP, Kind, LevelRows, PlaneSides, RowTerms, SignRows, Sums, TILE, Terms};
 use super::reference;
 use super::run::{Block, Who, live_rows};
 use crate::BLOCK_ROWS;
@@ -21,11 +21,11 @@ pub(crate) fn block(queries: &Queries, form: &Levels, block: &Block, who: Who, t
     for query in who.numbers(queries) {
         let all = form.distance && terms.is_none();
         products(queries, form, query, block, all, &mut sums);
-        let terms = terms.get_or_insert_with(|| self::terms(form, block, &sums));
+        let terms = terms.get_or_insert_with(|| self::terms(queries, form, block, &sums));
         let (mut finds, _) = tops.parts();
         let mut scores = [0.0; BLOCK_ROWS];
         let worst = finds.worst()[query];
-        let rows = terms.scores(&form.factors(query), &sums.dot, worst, &mut scores);
+        let rows = queries.kernels().scores(terms, &form.factors(query), (&sums.dot, worst), &mut scores);
         for row in live_rows(rows & block.live) {
             let score = settle(scores[row], form, query, block, row);
             finds.push(query, Hit { score, row: block.first + row as u64 });
@@ -65,7 +65,7 @@ fn many(queries: &Queries, form: &Levels, block: &Block, tops: &mut Tops) {
             kernels.sum_levels(form.kind, rows.of(), places, &mut sums);
         }
     }
-    let terms = terms(form, block, &sums);
+    let terms = terms(queries, form, block, &sums);
     let groups = queries.padded() / GROUP;
     let mut marks = [0; BLOCK_ROWS];
     for first in (0..groups).step_by(kernels.level_groups) {
@@ -108,34 +108,59 @@ fn square(low: f32, step: f32, middle: f32, dimension: usize, sums: &Sums, row: 
 }
 
 /// What makes scores of products, of the rows of a block.
-pub(crate) fn terms(form: &Levels, block: &Block, sums: &Sums) -> Terms {
+pub(crate) fn terms(queries: &Queries, form: &Levels, block: &Block, sums: &Sums) -> Terms {
+    if matches!(form.kind, Kind::Signs | Kind::Planes) {
+        return plane_terms(queries, form, block);
+    }
     let mut terms = Terms { square: [0.0; BLOCK_ROWS], low: [0.0; BLOCK_ROWS], step: [0.0; BLOCK_ROWS] };
-    let factor = if form.distance { -2.0 } else { -1.0 };
-    let layout = block.layout;
-    let dimension = layout.dimension();
-    let middle = f32::from(form.kind.middle());
-    let root = root(dimension);
     for row in live_rows(block.live) {
-        let side = &block.upper[layout.side(row)];
-        let (low, step, square) = match form.kind {
-            Kind::Signs | Kind::Planes => {
-                let side = Side::read(side, root);
-                let step = if form.kind == Kind::Signs { side.sign } else { side.level };
-                (0.0, step, side.length * side.length)
-            }
-            _ => {
-                let range = Range::read(layout.codec(), side);
-                let low = if form.kind == Kind::Int8 { 0.0 } else { range.low + middle * range.step };
-                let square =
-                    if form.distance { square(low, range.step, middle, dimension, sums, row) } else { 0.0 };
-                (low, range.step, square)
-            }
-        };
-        if form.distance {
-            terms.square[row] = if square < SQUARE_MAX { square } else { f32::NAN };
-        }
-        terms.low[row] = factor * low;
-        terms.step[row] = factor * step;
+        let of_row = range_terms(form, block, sums, row);
+        terms.square[row] = of_row.square;
+        terms.low[row] = of_row.low;
+        terms.step[row] = of_row.step;
     }
     terms
+}
+
+/// The same of planes: all rows at once, whether they are looked at or not.
+pub(crate) fn plane_terms(queries: &Queries, form: &Levels, block: &Block) -> Terms {
+    let layout = block.layout;
+    let mut sides = PlaneSides::ZERO;
+    let of_levels = form.kind == Kind::Planes;
+    let bytes = &block.upper[layout.first().end..layout.upper_bytes()];
+    queries.kernels().plane_sides(bytes, of_levels, root(layout.dimension()), &mut sides);
+    let mut terms = Terms { square: [0.0; BLOCK_ROWS], low: [0.0; BLOCK_ROWS], step: [0.0; BLOCK_ROWS] };
+    for row in 0..BLOCK_ROWS {
+        let length = sides.length[row];
+        let of_row = row_terms(form.distance, 0.0, sides.step[row], length * length);
+        terms.square[row] = of_row.square;
+        terms.low[row] = of_row.low;
+        terms.step[row] = of_row.step;
+    }
+    terms
+}
+
+/// The same of one row.
+pub(crate) fn plane_row_terms(form: &Levels, block: &Block, row: usize) -> RowTerms {
+    let side = Side::read(&block.upper[block.layout.side(row)], root(block.layout.dimension()));
+    let step = if form.kind == Kind::Signs { side.sign } else { side.level };
+    row_terms(form.distance, 0.0, step, side.length * side.length)
+}
+
+fn range_terms(form: &Levels, block: &Block, sums: &Sums, row: usize) -> RowTerms {
+    let layout = block.layout;
+    let middle = f32::from(form.kind.middle());
+    let range = Range::read(layout.codec(), &block.upper[layout.side(row)]);
+    let low = if form.kind == Kind::Int8 { 0.0 } else { range.low + middle * range.step };
+    let square =
+        if form.distance { square(low, range.step, middle, layout.dimension(), sums, row) } else { 0.0 };
+    row_terms(form.distance, low, range.step, square)
+}
+
+#[inline]
+fn row_terms(distance: bool, low: f32, step: f32, square: f32) -> RowTerms {
+    let factor = if distance { -2.0 } else { -1.0 };
+    // No number is marked always and then told in doubles.
+    let known = if square < SQUARE_MAX { square } else { f32::NAN };
+    RowTerms { square: if distance { known } else { 0.0 }, low: factor * low, step: factor * step }
 }

@@ -23,6 +23,7 @@ mod queries;
 mod reference;
 mod run;
 mod score;
+mod sign_tables;
 mod tables;
 mod wide;
 
@@ -37,4 +38,5 @@ pub(crate) use queries::MANY;
 pub use queries::Queries;
 pub use run::{Column, scan, scan_signs};
 pub(crate) use run::{Rows, Who, scan_rows};
+pub(crate) use score::fetch;
 pub use score::{Row, score};

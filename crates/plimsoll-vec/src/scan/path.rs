@@ -9,7 +9,7 @@ pub enum Path {
     Plain,
     /// AVX2 with FMA and F16C.
     Avx2,
-    /// AVX-512 with VNNI and VPOPCNTDQ.
+    /// AVX-512 with VNNI, VBMI and VPOPCNTDQ.
     Avx512,
     /// The same, and products of many queries in AMX tiles.
     Amx,
@@ -63,6 +63,7 @@ impl Path {
                     && is_x86_feature_detected!("avx512dq")
                     && is_x86_feature_detected!("avx512vl")
                     && is_x86_feature_detected!("avx512vnni")
+                    && is_x86_feature_detected!("avx512vbmi")
                     && is_x86_feature_detected!("avx512vpopcntdq")
             }
             Self::Amx => Self::Avx512.is_here() && super::amx::is_permitted(),

@@ -130,8 +130,7 @@ pub fn scan_signs(
     tops: &mut Tops,
 ) {
     assert!(matches!(queries.form(), Form::Planes { .. }), "only planes have signs that stand apart");
-    let rows = Rows { blocks, column, count: rows, first: first_row, allow };
-    pass(queries, &rows, Who::All, tops, signs_of_block);
+    scan_rows(queries, &Rows { blocks, column, count: rows, first: first_row, allow }, Who::All, tops);
 }
 
 /// Looks through rows, of `planes` at the signs alone. What some queries of a batch find, they find among all too.
@@ -139,8 +138,17 @@ pub fn scan_signs(
 /// # Panics
 /// As [`scan`], and if there is no such query.
 pub(crate) fn scan_rows(queries: &Queries, rows: &Rows, who: Who, tops: &mut Tops) {
-    let signs = matches!(queries.form(), Form::Planes { .. });
-    pass(queries, rows, who, tops, if signs { signs_of_block } else { one_block });
+    match queries.form() {
+        Form::Planes { signs, .. } => match signs.tables() {
+            Some(tables) if who.is_all() => {
+                rows.check(queries.layout());
+                assert_eq!(tops.count(), queries.count(), "lists for other queries");
+                tables.pass(queries, signs, rows, tops);
+            }
+            _ => pass(queries, rows, who, tops, signs_of_block),
+        },
+        _ => pass(queries, rows, who, tops, one_block),
+    }
 }
 
 fn pass(

@@ -1,7 +1,7 @@
 //! The score of one row: for what was found otherwise, by signs or by another code.
 
 use super::form::{Form, Levels};
-use super::kernels::{Kind, LevelRows, SignRows, Sums, unpack_row};
+use super::kernels::{Kind, LevelRows, PlaneRow, SignRows, Sums, fetch_row};
 use super::run::Block;
 use super::{Queries, floats, levels};
 use crate::BLOCK_ROWS;
@@ -23,11 +23,23 @@ pub struct Row<'a> {
 /// # Panics
 /// If there is no such query, the bytes are fewer than the row needs, or `tops` was made for other queries.
 pub fn score(queries: &Queries, query: usize, row: &Row, number: u64, tops: &mut Tops) {
-    assert!(row.at < BLOCK_ROWS && query < queries.count() && tops.count() == queries.count());
+    assert!(tops.count() == queries.count(), "lists for other queries");
+    let value = score_of(queries, query, row);
+    tops.push(query, Hit { score: value, row: number });
+}
+
+/// Asks for what [`score`] will want of a row of planes, so that it comes while others are scored.
+pub(crate) fn fetch(queries: &Queries, row: &Row) {
+    fetch_row(&row.block[queries.layout().first()], row.at, row.lower);
+}
+
+/// The score alone.
+fn score_of(queries: &Queries, query: usize, row: &Row) -> f32 {
+    assert!(row.at < BLOCK_ROWS && query < queries.count());
     let layout = queries.layout();
     let live = 1 << row.at;
     let mut block = Block { layout, upper: row.block, lower: &[], next: &[], live, first: 0 };
-    let value = match queries.form() {
+    match queries.form() {
         Form::Floats(form) => {
             let mut scores = [0.0; BLOCK_ROWS];
             floats::score_rows(queries, form, query, &block, live, &mut scores);
@@ -44,49 +56,41 @@ pub fn score(queries: &Queries, query: usize, row: &Row, number: u64, tops: &mut
             count
         }
         Form::Tables(tables) => tables.score(query, layout, row.block, row.at),
-        Form::Levels(form) => one(queries, form, query, &block, row.at, tops),
+        Form::Levels(form) => one(queries, form, query, &block, row.at),
         Form::Planes { full, .. } => {
             assert_eq!(row.lower.len(), layout.lower_row_bytes(), "a row's lower planes");
             block.lower = row.lower;
-            one(queries, full, query, &block, row.at, tops)
+            of_planes(queries, full, query, &block, row.at)
         }
-    };
-    tops.push(query, Hit { score: value, row: number });
+    }
 }
 
-/// By levels. For planes `block.lower` is the row's alone.
-fn one(queries: &Queries, form: &Levels, query: usize, block: &Block, row: usize, tops: &mut Tops) -> f32 {
+/// By all four bits of the row, whose alone the lower planes are.
+fn of_planes(queries: &Queries, form: &Levels, query: usize, block: &Block, row: usize) -> f32 {
+    let layout = block.layout;
+    let signs = &block.upper[layout.first()];
+    let bits = PlaneRow { signs, row, lower: block.lower, query: form.row(query) };
+    let dot = queries.kernels().plane_product(&bits);
+    let terms = levels::plane_row_terms(form, block, row);
+    levels::settle(terms.score(&form.factors(query), dot), form, query, block, row)
+}
+
+/// By levels.
+fn one(queries: &Queries, form: &Levels, query: usize, block: &Block, row: usize) -> f32 {
     let layout = block.layout;
     let kernels = queries.kernels();
     let (first, bytes) = (layout.first(), layout.first_bytes());
     let mut sums = Sums::new();
-    match form.kind {
-        Kind::Signs => {
-            let (planes, count) = form.planes(query);
-            kernels.weigh(
-                &SignRows { signs: &block.upper[first], bytes, planes, count, next: &[] },
-                &mut sums.dot,
-            );
-            sums.dot[row] *= 2;
-        }
-        Kind::Planes => {
-            let (_, desk) = tops.parts();
-            let places = form.kind.places(layout.dimension());
-            let levels = &mut desk.rows.of_mut()[..places];
-            unpack_row(&block.upper[first], row, block.lower, levels);
-            // Bytes from 0 on, like those of `int8a`.
-            let rows =
-                LevelRows { kind: Kind::Int8Affine, query: form.row(query), codes: levels, bytes: places };
-            kernels.sum_rows(&rows, 1, false, &mut sums);
-            sums.dot[row] = sums.dot[0];
-        }
-        _ => {
-            let rows =
-                LevelRows { kind: form.kind, query: form.row(query), codes: &block.upper[first], bytes };
-            kernels.sum_rows(&rows, block.live, form.distance, &mut sums);
-        }
+    if form.kind == Kind::Signs {
+        let (planes, count) = form.planes(query);
+        let rows = SignRows { signs: &block.upper[first], bytes, planes, count, next: &[] };
+        kernels.weigh(&rows, &mut sums.dot);
+        sums.dot[row] *= 2;
+    } else {
+        let rows = LevelRows { kind: form.kind, query: form.row(query), codes: &block.upper[first], bytes };
+        kernels.sum_rows(&rows, block.live, form.distance, &mut sums);
     }
-    let terms = levels::terms(form, block, &sums);
+    let terms = levels::terms(queries, form, block, &sums);
     let score = terms.score(row, &form.factors(query), sums.dot[row]);
     levels::settle(score, form, query, block, row)
 }

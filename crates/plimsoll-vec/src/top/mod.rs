@@ -4,9 +4,11 @@
 //! order, cuts or threads they were looked at.
 
 mod best;
+mod limits;
 mod tops;
 
 pub(crate) use best::Best;
 pub use best::Hit;
+pub(crate) use limits::Limits;
 pub(crate) use tops::Finds;
 pub use tops::{TOP_MAX, Tops, TopsError};

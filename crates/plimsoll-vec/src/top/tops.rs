@@ -2,7 +2,7 @@
 
 use plimsoll_device::Bytes;
 
-use super::{Best, Hit};
+use super::{Best, Hit, Limits};
 use crate::scan::{Desk, Queries};
 use crate::{Codec, Metric};
 
@@ -48,11 +48,24 @@ impl Tops {
 
     /// What that takes from the heap.
     pub fn bytes_for(codec: Codec, metric: Metric, dimension: usize, count: usize, k: usize) -> Bytes {
-        let lists =
-            count.saturating_mul(size_of::<Best>().saturating_add(k.saturating_mul(size_of::<Hit>())));
+        let lists = count.saturating_mul(Best::bytes(k));
         let worst = Queries::padded_for(count).saturating_mul(size_of::<f32>());
         let desk = Desk::bytes_for(codec, metric, dimension, count);
         Bytes::new((lists as u64).saturating_add(worst as u64).saturating_add(desk))
+    }
+
+    /// Lists alone, for rows that are [scored](crate::score) one by one: no desk to look through blocks with.
+    pub(crate) fn without_desk(queries: &Queries, k: usize) -> Result<Self, TopsError> {
+        if k == 0 || k > TOP_MAX {
+            return Err(TopsError::Count { k });
+        }
+        let best = (0..queries.count()).map(|_| Best::new(k)).collect();
+        Ok(Self { k, best, worst: vec![f32::INFINITY; queries.count()], desk: Desk::default() })
+    }
+
+    /// What that takes from the heap.
+    pub(crate) fn bytes_without_desk(count: usize, k: usize) -> u64 {
+        count.saturating_mul(Best::bytes(k).saturating_add(size_of::<f32>())) as u64
     }
 
     /// How many are kept for each query.
@@ -82,6 +95,25 @@ impl Tops {
             best.push(hit);
             self.worst[query] = best.worst();
         }
+    }
+
+    /// Tells other threads what can still enter, and learns it from them: from now on this has only what the others do not make
+    /// useless, and they have to be merged to be the best of all.
+    pub(crate) fn share(&mut self, limits: &Limits) {
+        for (query, (best, worst)) in self.best.iter_mut().zip(&mut self.worst).enumerate() {
+            best.limit(limits.meet(query, best.worst()));
+            *worst = best.worst();
+        }
+    }
+
+    /// Gives up all but the `k` nearest of each query; then [`rows`](Self::rows) are those.
+    pub(crate) fn settle(&mut self) {
+        self.best.iter_mut().for_each(Best::settle);
+    }
+
+    /// What was found for a query, in any order.
+    pub(crate) fn rows(&self, query: usize) -> impl Iterator<Item = u64> {
+        self.best.get(query).map(Best::unsorted).unwrap_or_default().iter().map(|hit| hit.row)
     }
 
     /// Takes what another thread has found in other rows.

@@ -5,6 +5,7 @@
 //! within sixteen bits: all sums are exact, and every processor has the same. A score follows from a sum by five operations
 //! in doubles, in one order, never fused; so scores are the same too.
 
+use super::Terms;
 use crate::BLOCK_ROWS;
 use crate::code::Gain;
 use crate::scan::wide::Wide;
@@ -35,8 +36,10 @@ pub(crate) struct TableRows<'a> {
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
 pub(crate) struct TableSums {
-    even: [u16; BLOCK_ROWS / 2],
-    odd: [u16; BLOCK_ROWS / 2],
+    /// Of even rows.
+    pub(super) even: [u16; BLOCK_ROWS / 2],
+    /// Of odd rows.
+    pub(super) odd: [u16; BLOCK_ROWS / 2],
     /// The least of all.
     pub least: u16,
 }
@@ -99,6 +102,109 @@ impl Step {
         let factor = reach.factors[usize::from(product < 0.0)];
         self.score(least, factor, reach.square)
     }
+}
+
+/// What makes scores of the sums of signs, for each row of a block, and what bounds all of them.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+pub(crate) struct SignGains {
+    square: ByHalves<f32>,
+    step: ByHalves<f32>,
+    /// No square is less; no number if one of them is none.
+    least: f32,
+    /// Between these are all steps.
+    steps: [f32; 2],
+}
+
+/// What the sums of signs mean for a query: `offset − 2 · sum` is the product from the middle level.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct SignStep {
+    /// The square of the length.
+    pub square: f32,
+    /// What the middle level of every row adds.
+    pub low: f32,
+    /// From level to level.
+    pub scale: f32,
+    /// The product with a row that has a sign wherever that adds to it.
+    pub offset: i32,
+}
+
+/// What makes scores of the sums of signs, of the terms of a block.
+///
+/// # Safety
+/// The processor has the instructions of `W`.
+#[inline(always)]
+pub(super) unsafe fn sign_gains<W: Wide>(terms: &Terms) -> SignGains {
+    let none = [[0.0; BLOCK_ROWS / 2]; 2];
+    let mut gains =
+        SignGains { square: none, step: none, least: 0.0, steps: [f32::INFINITY, f32::NEG_INFINITY] };
+    let (mut least, mut known) = (f32::INFINITY, true);
+    for row in 0..BLOCK_ROWS {
+        let (square, step) = (terms.square[row], terms.step[row]);
+        gains.square[row % 2][row / 2] = square;
+        gains.step[row % 2][row / 2] = step;
+        known &= !square.is_nan();
+        least = least.min(square);
+        gains.steps = [gains.steps[0].min(step), gains.steps[1].max(step)];
+    }
+    gains.least = if known { least } else { f32::NAN };
+    gains
+}
+
+impl SignStep {
+    /// As [`RowTerms::score`](super::RowTerms::score): the same operations in the same order.
+    #[inline(always)]
+    #[expect(clippy::cast_precision_loss, reason = "rounded to the nearest, on every path alike")]
+    fn score(&self, sum: u16, square: f32, step: f32) -> f32 {
+        let dot = (self.offset - 2 * i32::from(sum)) as f32;
+        ((square + self.square) + self.low) + (step * self.scale) * dot
+    }
+
+    /// Whether a row of a block whose least sum is this can enter. Each operation keeps the order of what goes into it, so the
+    /// bound holds to the bit; and what is no number passes.
+    #[inline]
+    pub(crate) fn may_enter(&self, least: u16, gains: &SignGains, worst: f32) -> bool {
+        let step = gains.steps[usize::from(self.offset < 2 * i32::from(least))];
+        let bound = self.score(least, gains.least, step);
+        bound.is_nan() || bound <= worst
+    }
+}
+
+/// The scores of the sums of signs; gives back a bit for each that can enter a list, or is no number: of even rows, and of
+/// odd ones.
+///
+/// # Safety
+/// The processor has the instructions of `W`.
+#[inline(always)]
+pub(super) unsafe fn score_signs<W: Wide>(
+    sums: &TableSums,
+    gains: &SignGains,
+    (step, worst): (&SignStep, f32),
+    scores: &mut ByHalves<f32>,
+) -> [u32; 2] {
+    let mut marks = [0; 2];
+    for (half, sums) in [&sums.even, &sums.odd].into_iter().enumerate() {
+        let mut flags = [0_u8; BLOCK_ROWS / 2];
+        for at in 0..BLOCK_ROWS / 2 {
+            let score = step.score(sums[at], gains.square[half][at], gains.step[half][at]);
+            scores[half][at] = score;
+            flags[at] = u8::from(score <= worst) | u8::from(score.is_nan());
+        }
+        marks[half] = bits(&flags);
+    }
+    marks
+}
+
+/// A bit for each flag.
+#[inline(always)]
+fn bits(flags: &[u8; BLOCK_ROWS / 2]) -> u32 {
+    let mut all = 0;
+    for (at, eight) in flags.as_chunks::<8>().0.iter().enumerate() {
+        // Each flag's own power of two comes together in the highest byte.
+        let bits = u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+        all |= (bits as u32) << (at * 8);
+    }
+    all
 }
 
 /// Between what the rows of a block are, by their sides.
@@ -168,11 +274,7 @@ pub(super) unsafe fn score_sums<W: Wide>(
             scores[half][at] = score;
             flags[at] = u8::from(score <= worst);
         }
-        for (at, eight) in flags.as_chunks::<8>().0.iter().enumerate() {
-            // Each flag's own power of two comes together in the highest byte.
-            let bits = u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56;
-            marks[half] |= (bits as u32) << (at * 8);
-        }
+        marks[half] = bits(&flags);
     }
     marks
 }

@@ -9,15 +9,19 @@
 mod floats;
 mod groups;
 mod levels;
+mod planes;
 mod sift;
 mod signs;
+mod sixes;
 mod table;
 
 pub(crate) use floats::FloatRows;
-pub(crate) use groups::{ENTRY_MOST, LOT, PAIRS_MOST, Step, TableRows, TableSums};
+pub(crate) use groups::{ENTRY_MOST, LOT, PAIRS_MOST, SignGains, SignStep, Step, TableRows, TableSums};
 pub(crate) use levels::{Kind, LevelRows, Sums};
-pub(crate) use sift::{Bounds, Factors, Limits, Terms};
-pub(crate) use signs::{SignRows, unpack_row};
+pub(crate) use planes::{PlaneRow, PlaneSides, fetch_row, turn as turn_fours};
+pub(crate) use sift::{Bounds, Factors, Limits, RowTerms, Terms};
+pub(crate) use signs::SignRows;
+pub(crate) use sixes::{GROUPS as SIXES_OF_WORD, SIGNS as SIX, SixRows, WORDS as SIX_WORDS};
 pub(crate) use table::{Kernels, best, kernels};
 
 use crate::BLOCK_ROWS;

@@ -36,36 +36,60 @@ pub(crate) struct Factors {
     pub bias: i32,
 }
 
-impl Terms {
+/// The same of one row.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct RowTerms {
+    /// The square of the length, or 0.
+    pub square: f32,
+    /// What the middle level means, times −1 or −2.
+    pub low: f32,
+    /// From level to level, times −1 or −2.
+    pub step: f32,
+}
+
+impl RowTerms {
     /// One score, in the order of operations that every kernel keeps.
     #[inline(always)]
     #[expect(clippy::cast_precision_loss, reason = "rounded to the nearest, on every path alike")]
-    pub(crate) fn score(&self, row: usize, query: &Factors, dot: i32) -> f32 {
+    pub(crate) fn score(&self, query: &Factors, dot: i32) -> f32 {
         let dot = dot.wrapping_sub(query.bias) as f32;
-        let base = (self.square[row] + query.square) + self.low[row] * query.sum;
-        base + (self.step[row] * query.scale) * dot
+        let base = (self.square + query.square) + self.low * query.sum;
+        base + (self.step * query.scale) * dot
     }
+}
 
-    /// The scores of all rows, and those that can enter a list.
+impl Terms {
+    /// The score of a row.
     #[inline(always)]
-    pub(crate) fn scores(
-        &self,
-        query: &Factors,
-        dots: &[i32; BLOCK_ROWS],
-        worst: f32,
-        scores: &mut [f32; BLOCK_ROWS],
-    ) -> u64 {
-        for row in 0..BLOCK_ROWS {
-            scores[row] = self.score(row, query, dots[row]);
-        }
-        let mut rows = 0;
-        for (row, score) in scores.iter().enumerate() {
-            // Also what is no number: it is told in doubles then.
-            let may_enter = *score <= worst || score.is_nan();
-            rows |= u64::from(may_enter) << row;
-        }
-        rows
+    pub(crate) fn score(&self, row: usize, query: &Factors, dot: i32) -> f32 {
+        RowTerms { square: self.square[row], low: self.low[row], step: self.step[row] }.score(query, dot)
     }
+}
+
+/// The scores of all rows, and those that can enter a list.
+///
+/// # Safety
+/// The processor has the instructions of `W`.
+#[inline(always)]
+pub(super) unsafe fn scores<W: Wide>(
+    terms: &Terms,
+    query: &Factors,
+    (dots, worst): (&[i32; BLOCK_ROWS], f32),
+    scores: &mut [f32; BLOCK_ROWS],
+) -> u64 {
+    let mut flags = [0_u8; BLOCK_ROWS];
+    for row in 0..BLOCK_ROWS {
+        let score = terms.score(row, query, dots[row]);
+        scores[row] = score;
+        // Also what is no number: it is told in doubles then.
+        flags[row] = u8::from(score <= worst) | u8::from(score.is_nan());
+    }
+    let mut rows = 0;
+    for (at, eight) in flags.as_chunks::<8>().0.iter().enumerate() {
+        // Each flag's own power of two comes together in the highest byte.
+        rows |= (u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56) << (at * 8);
+    }
+    rows
 }
 
 /// The same of the queries of a group, and what may enter their lists.

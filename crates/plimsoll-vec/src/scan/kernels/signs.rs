@@ -1,5 +1,6 @@
 //! Counts of bits: signs against signs, and against the bit planes of a query's levels.
 
+pub(super) use super::planes::product;
 use crate::BLOCK_ROWS;
 use crate::code::LEVEL_BYTES;
 
@@ -102,19 +103,26 @@ pub(super) fn unpack(signs: &[u8], bytes: usize, lower: &[u8], places: usize, le
 
 /// The same for one row, with the signs of its block and its own lower planes.
 #[inline(always)]
-pub(crate) fn unpack_row(signs: &[u8], row: usize, lower: &[u8], levels: &mut [u8]) {
+fn unpack_row(signs: &[u8], row: usize, lower: &[u8], levels: &mut [u8]) {
     let bytes = signs.len() / BLOCK_ROWS;
     for (byte, eight) in levels.chunks_exact_mut(8).take(bytes).enumerate() {
-        let sign = SPREAD[usize::from(signs[crate::code::sign_at(bytes, row, byte)])];
-        let spread = if lower.is_empty() {
-            sign << 1
+        if lower.is_empty() {
+            let sign = SPREAD[usize::from(signs[crate::code::sign_at(bytes, row, byte)])];
+            eight.copy_from_slice(&(sign << 1).to_le_bytes());
         } else {
-            let plane = |plane: usize| SPREAD[usize::from(lower[plane * bytes + byte])];
-            let codes = sign << 3 | plane(0) << 2 | plane(1) << 1 | plane(2);
-            u64::from_le_bytes(codes.to_le_bytes().map(|code| LEVEL_BYTES[usize::from(code & 15)]))
-        };
-        eight.copy_from_slice(&spread.to_le_bytes());
+            eight.copy_from_slice(&eight_levels(signs, row, lower, byte));
+        }
     }
+}
+
+/// What the four bits of eight numbers of a row stand for.
+#[inline(always)]
+pub(super) fn eight_levels(signs: &[u8], row: usize, lower: &[u8], byte: usize) -> [u8; 8] {
+    let bytes = signs.len() / BLOCK_ROWS;
+    let sign = SPREAD[usize::from(signs[crate::code::sign_at(bytes, row, byte)])];
+    let plane = |plane: usize| SPREAD[usize::from(lower[plane * bytes + byte])];
+    let codes = sign << 3 | plane(0) << 2 | plane(1) << 1 | plane(2);
+    codes.to_le_bytes().map(|code| LEVEL_BYTES[usize::from(code & 15)])
 }
 
 /// Up to eight bytes, the rest zero.
@@ -123,7 +131,7 @@ pub(crate) fn unpack_row(signs: &[u8], row: usize, lower: &[u8], levels: &mut [u
 /// `wide` bytes can be read.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-unsafe fn word_at(from: *const u8, wide: usize) -> u64 {
+pub(super) unsafe fn word_at(from: *const u8, wide: usize) -> u64 {
     // SAFETY: the caller's.
     unsafe {
         if wide == 8 {
@@ -148,6 +156,7 @@ pub(super) mod avx2 {
     )]
     use std::arch::x86_64::*;
 
+    pub(crate) use super::super::planes::avx2::product;
     use super::{SignRows, word_at};
     use crate::BLOCK_ROWS;
     use crate::code::LEVEL_BYTES;
@@ -281,7 +290,7 @@ pub(super) mod avx2 {
     /// The 32 bits of a half of a word as bytes: `ONE` where they are set, else 0.
     #[inline]
     #[target_feature(enable = "avx2")]
-    fn spread<const ONE: i8>(word: u64, half: usize) -> __m256i {
+    pub(crate) fn spread<const ONE: i8>(word: u64, half: usize) -> __m256i {
         #[expect(clippy::cast_possible_truncation, reason = "the half that is wanted")]
         let bits = _mm256_set1_epi32(((word >> (32 * half)) as u32).cast_signed());
         let byte_of = _mm256_setr_epi64x(
@@ -306,6 +315,7 @@ pub(super) mod avx512 {
     )]
     use std::arch::x86_64::*;
 
+    pub(crate) use super::super::planes::avx512::product;
     use super::{SignRows, word_at};
     use crate::BLOCK_ROWS;
     use crate::code::LEVEL_BYTES;
@@ -315,8 +325,8 @@ pub(super) mod avx512 {
     pub(crate) fn weigh(rows: &SignRows, sums: &mut [i32; BLOCK_ROWS]) {
         rows.check();
         match rows.count {
-            4 => counts::<4, false>(rows, sums),
-            8 => counts::<8, false>(rows, sums),
+            4 => counts::<4, 4, false>(rows, sums),
+            8 => counts::<8, 2, false>(rows, sums),
             _ => super::weigh(rows, sums),
         }
     }
@@ -325,56 +335,70 @@ pub(super) mod avx512 {
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
     pub(crate) fn differ(rows: &SignRows, sums: &mut [i32; BLOCK_ROWS]) {
         rows.check();
-        if rows.count == 1 { counts::<1, true>(rows, sums) } else { super::differ(rows, sums) }
+        if rows.count == 1 { counts::<1, 8, true>(rows, sums) } else { super::differ(rows, sums) }
     }
 
+    /// `ROWS` registers of eight rows are worked on at once: so lines that lie together are asked for together, and each word of
+    /// the query is spread once for all of them.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
     #[expect(
         clippy::needless_range_loop,
         reason = "iterators over registers are not always made part of the loop"
     )]
-    fn counts<const PLANES: usize, const DIFFER: bool>(rows: &SignRows, sums: &mut [i32; BLOCK_ROWS]) {
+    fn counts<const PLANES: usize, const ROWS: usize, const DIFFER: bool>(
+        rows: &SignRows,
+        sums: &mut [i32; BLOCK_ROWS],
+    ) {
         let whole = rows.bytes / 8;
         let rest = if rows.bytes.is_multiple_of(8) { [0; BLOCK_ROWS] } else { rows.words(whole) };
-        for eight in 0..BLOCK_ROWS / 8 {
-            let mut apart = [_mm512_setzero_si512(); PLANES];
+        for first in (0..BLOCK_ROWS).step_by(ROWS * 8) {
+            let mut apart = [[_mm512_setzero_si512(); PLANES]; ROWS];
             for word in 0..rows.bytes.div_ceil(8) {
-                // SAFETY: eight words of this block, which was checked, or of the copy.
-                let bits = unsafe {
-                    if word < whole {
-                        _mm512_loadu_si512(
-                            rows.signs.as_ptr().add((word * BLOCK_ROWS + eight * 8) * 8).cast(),
-                        )
-                    } else {
-                        _mm512_loadu_si512(rest.as_ptr().add(eight * 8).cast())
+                let mut bits = [_mm512_setzero_si512(); ROWS];
+                for eight in 0..ROWS {
+                    let row = first + eight * 8;
+                    // SAFETY: eight words of this block, which was checked, or of the copy.
+                    bits[eight] = unsafe {
+                        if word < whole {
+                            _mm512_loadu_si512(rows.signs.as_ptr().add((word * BLOCK_ROWS + row) * 8).cast())
+                        } else {
+                            _mm512_loadu_si512(rest.as_ptr().add(row).cast())
+                        }
+                    };
+                    let ahead = (word * BLOCK_ROWS + row) * 8;
+                    if ahead < rows.next.len() {
+                        // SAFETY: within the slice; and a prefetch reads nothing.
+                        unsafe { _mm_prefetch::<_MM_HINT_T0>(rows.next.as_ptr().add(ahead).cast()) };
                     }
-                };
-                let ahead = (word * BLOCK_ROWS + eight * 8) * 8;
-                if ahead < rows.next.len() {
-                    // SAFETY: within the slice; and a prefetch reads nothing.
-                    unsafe { _mm_prefetch::<_MM_HINT_T0>(rows.next.as_ptr().add(ahead).cast()) };
                 }
                 for plane in 0..PLANES {
                     // SAFETY: so many words were checked.
                     let mask = unsafe { *rows.planes.get_unchecked(word * PLANES + plane) };
                     let mask = _mm512_set1_epi64(mask.cast_signed());
-                    let kept =
-                        if DIFFER { _mm512_xor_si512(bits, mask) } else { _mm512_and_si512(bits, mask) };
-                    apart[plane] = _mm512_add_epi64(apart[plane], _mm512_popcnt_epi64(kept));
+                    for eight in 0..ROWS {
+                        let bits = bits[eight];
+                        let kept =
+                            if DIFFER { _mm512_xor_si512(bits, mask) } else { _mm512_and_si512(bits, mask) };
+                        apart[eight][plane] =
+                            _mm512_add_epi64(apart[eight][plane], _mm512_popcnt_epi64(kept));
+                    }
                 }
             }
-            // Horner's way, from the last plane, which counts less than nothing.
-            let mut sum = apart[PLANES - 1];
-            if PLANES > 1 {
-                sum = _mm512_sub_epi64(_mm512_setzero_si512(), sum);
-                for plane in 2..=PLANES {
-                    sum = _mm512_add_epi64(_mm512_add_epi64(sum, sum), apart[PLANES - plane]);
+            for eight in 0..ROWS {
+                let apart = &apart[eight];
+                // Horner's way, from the last plane, which counts less than nothing.
+                let mut sum = apart[PLANES - 1];
+                if PLANES > 1 {
+                    sum = _mm512_sub_epi64(_mm512_setzero_si512(), sum);
+                    for plane in 2..=PLANES {
+                        sum = _mm512_add_epi64(_mm512_add_epi64(sum, sum), apart[PLANES - plane]);
+                    }
                 }
+                let part: &mut [i32] = &mut sums[first + eight * 8..][..8];
+                // SAFETY: eight integers of 32 bits.
+                unsafe { _mm256_storeu_si256(part.as_mut_ptr().cast(), _mm512_cvtepi64_epi32(sum)) };
             }
-            let part: &mut [i32] = &mut sums[eight * 8..eight * 8 + 8];
-            // SAFETY: eight integers of 32 bits.
-            unsafe { _mm256_storeu_si256(part.as_mut_ptr().cast(), _mm512_cvtepi64_epi32(sum)) };
         }
     }
 

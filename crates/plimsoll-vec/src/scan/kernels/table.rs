@@ -1,8 +1,11 @@
 //! The kernels of each path, and what makes calling them sound.
 
-use super::groups::{ByHalves, Gains, LOT, Reach, Step, TableRows, TableSums};
-use super::sift::{Bounds, Limits, Marks, Reaches, Terms};
-use super::{FloatRows, Kind, LevelRows, SignRows, Sums, floats, groups, levels, sift, signs};
+use super::groups::{ByHalves, Gains, LOT, Reach, SignGains, SignStep, Step, TableRows, TableSums};
+use super::sift::{Bounds, Factors, Limits, Marks, Reaches, Terms};
+use super::{
+    FloatRows, Kind, LevelRows, PlaneRow, PlaneSides, SignRows, SixRows, Sums, floats, groups, levels,
+    planes, sift, signs,
+};
 use crate::scan::Path;
 use crate::scan::wide;
 use crate::{BLOCK_ROWS, Codec, Metric};
@@ -12,12 +15,19 @@ type FloatTile = unsafe fn(&[u8], usize, &[f32], &mut [f32]);
 /// Products of a block of levels with groups of queries.
 type LevelTile = unsafe fn(&[u8], usize, &[i8], &mut [i32]);
 
+/// The scores of all rows of a block by products of levels, and which can enter a list.
+type Scores = unsafe fn(&Terms, &Factors, (&[i32; BLOCK_ROWS], f32), &mut [f32; BLOCK_ROWS]) -> u64;
 /// Which of sixteen words is nearest.
 type Nearest = unsafe fn(&[[f32; LOT]], &[[f32; 16]], &mut [u8; LOT]);
 /// The scores of sums, and which are no worse than something.
 type ScoreSums = unsafe fn(&TableSums, &Gains, (&Step, f32), &mut ByHalves<f32>) -> [u32; 2];
+/// The same of the sums of signs.
+type ScoreSigns = unsafe fn(&TableSums, &SignGains, (&SignStep, f32), &mut ByHalves<f32>) -> [u32; 2];
 /// What codes of groups add up to, for as many queries as there are sums.
 type LookUp = unsafe fn(&TableRows, &mut [TableSums]);
+
+/// The same of signs, for two blocks.
+type LookUpSixes = unsafe fn(&SixRows, &mut [[TableSums; 2]]);
 
 /// Products of a block of rounded numbers with groups of queries: how rows are rounded, and the products.
 #[derive(Clone, Copy)]
@@ -40,6 +50,27 @@ impl Halves {
     }
 }
 
+/// Signs looked up by sixes: how they are turned, and the sums of one, two and four queries.
+#[derive(Clone, Copy)]
+pub(crate) struct Sixes {
+    turn: unsafe fn(&[u8], usize, &mut [u8]),
+    look_up: [LookUpSixes; 3],
+}
+
+impl Sixes {
+    /// Signs that lie by words, turned.
+    pub(crate) fn turn(&self, signs: &[u8], bytes: usize, turned: &mut [u8]) {
+        // SAFETY: `kernels` has made sure of the instructions; lengths are checked there.
+        unsafe { (self.turn)(signs, bytes, turned) }
+    }
+
+    /// The sums of two blocks for one, two or four queries, as many as there are places.
+    pub(crate) fn look_up(&self, rows: &SixRows, sums: &mut [[TableSums; 2]]) {
+        // SAFETY: as above.
+        unsafe { (self.look_up[sums.len().ilog2() as usize])(rows, sums) }
+    }
+}
+
 /// A table of kernels. They may be called: a table is only handed out for a path that this processor has.
 #[derive(Clone, Copy)]
 pub(crate) struct Kernels {
@@ -52,17 +83,24 @@ pub(crate) struct Kernels {
     unpack: unsafe fn(Kind, &[u8], usize, &mut [u8]),
     sum_levels: unsafe fn(Kind, &[u8], usize, &mut Sums),
     tile_levels: [LevelTile; 4],
+    scores: Scores,
     sift_levels: unsafe fn(&[i32], &Terms, &Limits, &mut Marks) -> u64,
     sift_floats: unsafe fn(&[f32], &Bounds, Reaches, &mut Marks) -> u64,
     weigh: unsafe fn(&SignRows, &mut [i32; BLOCK_ROWS]),
     differ: unsafe fn(&SignRows, &mut [i32; BLOCK_ROWS]),
     unpack_signs: unsafe fn(&[u8], usize, &[u8], usize, &mut [u8]),
+    plane_product: unsafe fn(&PlaneRow) -> i32,
     nearest: Nearest,
     reach: unsafe fn(&[u8], bool) -> Reach,
     gains: unsafe fn(&[u8], bool) -> Gains,
     score_sums: ScoreSums,
+    score_signs: ScoreSigns,
+    sign_gains: unsafe fn(&Terms) -> SignGains,
+    plane_sides: unsafe fn(&[u8], bool, f32, &mut PlaneSides),
     /// For one, two, four and eight queries.
     look_up: [LookUp; 4],
+    /// Where signs are looked up by sixes.
+    pub sixes: Option<Sixes>,
     /// Where numbers are better rounded and multiplied in other ways.
     pub halves: Option<Halves>,
     /// Groups of queries that are best multiplied with numbers at once, at most 3 unless rounded.
@@ -84,7 +122,7 @@ pub(crate) fn kernels(path: Path) -> &'static Kernels {
     assert!(path.is_here(), "{path:?} is not of this processor");
     match path {
         #[cfg(target_arch = "x86_64")]
-        Path::Avx512 => &avx512::TABLE,
+        Path::Avx512 => &AVX512,
         #[cfg(target_arch = "x86_64")]
         Path::Amx => &AMX,
         #[cfg(target_arch = "x86_64")]
@@ -145,6 +183,8 @@ forward! {
     unpack(kind: Kind, codes: &[u8], bytes: usize, levels: &mut [u8]);
     /// Sums of unpacked levels.
     sum_levels(kind: Kind, levels: &[u8], places: usize, sums: &mut Sums);
+    /// The scores of all rows for one query, and those that can enter its list.
+    scores(terms: &Terms, query: &Factors, dots: (&[i32; BLOCK_ROWS], f32), scores: &mut [f32; BLOCK_ROWS]) -> u64;
     /// Marks what can enter, by products of levels.
     sift_levels(tile: &[i32], terms: &Terms, limits: &Limits, marks: &mut Marks) -> u64;
     /// Marks what can enter, by products of numbers.
@@ -155,6 +195,8 @@ forward! {
     differ(rows: &SignRows, sums: &mut [i32; BLOCK_ROWS]);
     /// Signs and lower planes unpacked.
     unpack_signs(signs: &[u8], bytes: usize, lower: &[u8], places: usize, levels: &mut [u8]);
+    /// The product of one row of planes with a query.
+    plane_product(row: &PlaneRow) -> i32;
     /// Which of sixteen words is nearest to the numbers of each vector.
     nearest(numbers: &[[f32; LOT]], words: &[[f32; 16]], codes: &mut [u8; LOT]);
     /// Between what the rows of a block are.
@@ -163,7 +205,27 @@ forward! {
     gains(sides: &[u8], distance: bool) -> Gains;
     /// The scores of all rows of a block, and which are no worse than something.
     score_sums(sums: &TableSums, gains: &Gains, step: (&Step, f32), scores: &mut ByHalves<f32>) -> [u32; 2];
+    /// What makes scores of the sums of signs.
+    sign_gains(terms: &Terms) -> SignGains;
+    /// The lengths of a block's rows, and what a sign or a level of each stands for.
+    plane_sides(sides: &[u8], levels: bool, root: f32, into: &mut PlaneSides);
+    /// The scores of the sums of signs, and which can enter a list.
+    score_signs(sums: &TableSums, gains: &SignGains, step: (&SignStep, f32), scores: &mut ByHalves<f32>) -> [u32; 2];
 }
+
+/// AVX-512, with what it alone does.
+#[cfg(target_arch = "x86_64")]
+static AVX512: Kernels = Kernels {
+    sixes: Some(Sixes {
+        turn: super::sixes::avx512::turn,
+        look_up: [
+            super::sixes::avx512::look_up::<1>,
+            super::sixes::avx512::look_up::<2>,
+            super::sixes::avx512::look_up::<4>,
+        ],
+    }),
+    ..avx512::TABLE
+};
 
 /// AVX-512, but for the products with groups of queries.
 #[cfg(target_arch = "x86_64")]
@@ -199,11 +261,14 @@ macro_rules! table {
                     // Never asked for: `level_groups` is at most three.
                     tile_levels::<$three, 3>,
                 ],
+                scores,
                 sift_levels,
                 sift_floats,
                 weigh: { use $signs as signs; signs::weigh },
                 differ: { use $signs as signs; signs::differ },
                 unpack_signs: { use $signs as signs; signs::unpack },
+                plane_product: { use $signs as signs; signs::product },
+                sixes: None,
                 halves: None,
                 float_groups: $groups,
                 level_groups: $groups,
@@ -211,6 +276,9 @@ macro_rules! table {
                 reach,
                 gains,
                 score_sums,
+                score_signs,
+                sign_gains,
+                plane_sides,
                 look_up: [look_up::<1, $lone>, look_up::<2, $each>, look_up::<4, $each>, look_up::<8, $each>],
                 table_queries: $look,
             };
@@ -223,6 +291,8 @@ macro_rules! table {
                 sum_rows(rows: &LevelRows, live: u64, all: bool, sums: &mut Sums) = levels::sum_rows;
                 unpack(kind: Kind, codes: &[u8], bytes: usize, into: &mut [u8]) = levels::unpack;
                 sum_levels(kind: Kind, from: &[u8], places: usize, sums: &mut Sums) = levels::sum_levels;
+                scores(terms: &Terms, query: &Factors, dots: (&[i32; BLOCK_ROWS], f32), into: &mut [f32; BLOCK_ROWS])
+                    -> u64 = sift::scores;
                 sift_levels(tile: &[i32], terms: &Terms, limits: &Limits, marks: &mut Marks) -> u64 = sift::levels;
                 sift_floats(tile: &[f32], bounds: &Bounds, queries: Reaches, marks: &mut Marks) -> u64
                     = sift::floats;
@@ -231,6 +301,10 @@ macro_rules! table {
                 gains(sides: &[u8], distance: bool) -> Gains = groups::gains;
                 score_sums(sums: &TableSums, gains: &Gains, step: (&Step, f32), scores: &mut ByHalves<f32>) -> [u32; 2]
                     = groups::score_sums;
+                score_signs(sums: &TableSums, gains: &SignGains, step: (&SignStep, f32), scores: &mut ByHalves<f32>)
+                    -> [u32; 2] = groups::score_signs;
+                sign_gains(terms: &Terms) -> SignGains = groups::sign_gains;
+                plane_sides(sides: &[u8], levels: bool, root: f32, into: &mut PlaneSides) = planes::sides;
             }
 
             $(#[$feature])?
