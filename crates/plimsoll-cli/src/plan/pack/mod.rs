@@ -1,20 +1,20 @@
 //! `plimsoll plan pack`: offsets for buffers whose lifetimes are known.
 
 mod picture;
+mod report;
 mod table;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use plimsoll::Bytes;
-use plimsoll_tensor::pack::{Effort, Flaw, Layout, PackError, pack, pack_least, verify};
-use serde::Serialize;
+use plimsoll_tensor::pack::{Effort, PackError, pack, pack_least, verify};
 
 pub use self::table::TableError;
 
+use self::report::{report, view};
 use self::table::Table;
 use super::PlanError;
-use crate::draw::{Pen, Style};
 use crate::{CliError, Printer};
 
 const EXAMPLES: &str = "\
@@ -60,24 +60,6 @@ fn size(text: &str) -> Result<Bytes, String> {
     }
 }
 
-/// What `plimsoll plan pack --json` prints: one object.
-#[derive(Clone, Debug, Serialize)]
-struct PackReport {
-    file: String,
-    buffers: usize,
-    height_bytes: u64,
-    /// The most that lives at once.
-    bound_bytes: u64,
-    ratio: f64,
-    capacity_bytes: Option<u64>,
-    sum_bytes: u64,
-    seconds: f64,
-    /// The height of the offsets that the file came with.
-    given_height_bytes: Option<u64>,
-    /// What is wrong with them.
-    given_flaw: Option<String>,
-}
-
 /// Reads the buffers, packs them and prints how high they stand.
 pub(super) fn run(args: &PackArgs, printer: &Printer) -> Result<(), CliError> {
     let table = Table::read(&args.file, args.align)?;
@@ -104,58 +86,6 @@ pub(super) fn run(args: &PackArgs, printer: &Printer) -> Result<(), CliError> {
 
 fn write(path: &PathBuf, text: &str) -> Result<(), PlanError> {
     std::fs::write(path, text).map_err(|source| PlanError::Unwritable { path: path.clone(), source })
-}
-
-fn report(
-    args: &PackArgs,
-    table: &Table,
-    layout: &Layout,
-    given: Option<Result<Bytes, Flaw>>,
-    seconds: f64,
-) -> PackReport {
-    let sum = table.buffers.iter().fold(Bytes::ZERO, |sum, buffer| sum.saturating_add(buffer.size));
-    let (given_height, flaw) = match given {
-        Some(Ok(height)) => (Some(height.get()), None),
-        Some(Err(flaw)) => (None, Some(flaw.to_string())),
-        None => (None, None),
-    };
-    PackReport {
-        file: args.file.display().to_string(),
-        buffers: table.buffers.len(),
-        height_bytes: layout.height.get(),
-        bound_bytes: layout.bound.get(),
-        ratio: layout.ratio(),
-        capacity_bytes: args.capacity.map(Bytes::get),
-        sum_bytes: sum.get(),
-        seconds,
-        given_height_bytes: given_height,
-        given_flaw: flaw,
-    }
-}
-
-fn view(report: &PackReport, pen: &Pen) -> String {
-    let exact = |bytes: u64| format!("{} ({bytes} bytes)", Bytes::new(bytes));
-    let mut out = format!("{}  {} buffers\n", pen.paint(Style::Bold, &report.file), report.buffers);
-    let mut line = |name: &str, said: String| out.push_str(&format!("  {name:<9} {said}\n"));
-    line("height", exact(report.height_bytes));
-    let over = if report.height_bytes == report.bound_bytes {
-        "no arrangement is lower".to_owned()
-    } else {
-        format!("the height is {:.2}% above it", (report.ratio - 1.0) * 100.0)
-    };
-    line("bound", format!("{}: so much lives at once; {over}", exact(report.bound_bytes)));
-    if let Some(capacity) = report.capacity_bytes {
-        line("capacity", exact(capacity));
-    }
-    line("apart", format!("{}: what they would take with no byte shared", exact(report.sum_bytes)));
-    if let Some(height) = report.given_height_bytes {
-        line("given", format!("{}: the offsets of the file", exact(height)));
-    }
-    if let Some(flaw) = &report.given_flaw {
-        line("given", format!("the offsets of the file are wrong: {flaw}"));
-    }
-    line("time", format!("{:.3} s", report.seconds));
-    out
 }
 
 /// Whether buffers were understood, and only do not fit.

@@ -1,4 +1,4 @@
-//! Items that cannot come next for now, and why.
+//! Items that cannot come next as things stand, and why.
 
 use super::set::within;
 
