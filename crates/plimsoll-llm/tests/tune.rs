@@ -36,7 +36,7 @@ fn batch(tokens: &[u32]) -> Batch {
 }
 
 fn text(seed: u32, len: usize) -> Vec<u32> {
-    (0..len as u32).map(|at| (at * 37 + seed * 101 + at * at % 7) % 4096).collect()
+    (0..u32::try_from(len).unwrap()).map(|at| (at * 37 + seed * 101 + at * at % 7) % 4096).collect()
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What was learned is kept whole, gone on from to the bit, and refused when it is of something else.
 
-#![allow(clippy::unwrap_used, clippy::cast_precision_loss, reason = "a scenario fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "a scenario fails by panicking")]
 
 use std::fs;
 use std::path::Path;
@@ -36,8 +36,8 @@ fn tuner() -> (Engine, Tuner) {
 
 fn corpus(folder: &Path) -> Corpus {
     let path = folder.join("words.txt");
-    let text: String =
-        (0..400).map(|word| format!("The {word}th lease returns its bytes when it is dropped. ")).collect();
+    let words = (0..400).map(|word| format!("The {word}th lease returns its bytes when it is dropped. "));
+    let text = words.collect::<Vec<_>>().concat();
     fs::write(&path, text).unwrap();
     Corpus::read(&path, &Tokenizer::open(MODEL).unwrap(), 32).unwrap()
 }

@@ -113,7 +113,7 @@ impl Layout {
                 at = at.checked_sub(1)?;
                 let dim = u64::from(other.dims[at]);
                 other.strides[at] = u32::try_from(next).ok()?;
-                if dim == 0 || run % dim != 0 {
+                if dim == 0 || !run.is_multiple_of(dim) {
                     return None;
                 }
                 next *= dim;

@@ -30,7 +30,7 @@ fn picture(text: &mut String, report: &LoraReport) -> Result<(), Box<dyn Error>>
     let most = losses().fold(0.1, f64::max) * 1.05;
     let least = losses().fold(most, f64::min) * 0.95;
     let first = points.first().map_or(0.0, |at| at.0 - 1.0);
-    let last = points.last().map_or(1.0, |at| at.0);
+    let end = points.last().map_or(1.0, |at| at.0);
     let mut chart = ChartBuilder::on(&below)
         .margin_left(14)
         .margin_right(28)
@@ -38,7 +38,7 @@ fn picture(text: &mut String, report: &LoraReport) -> Result<(), Box<dyn Error>>
         .margin_bottom(10)
         .x_label_area_size(48)
         .y_label_area_size(60)
-        .build_cartesian_2d(first..last.max(first + 1.0), least..most)?;
+        .build_cartesian_2d(first..end.max(first + 1.0), least..most)?;
     chart
         .configure_mesh()
         .light_line_style(TRANSPARENT)
@@ -61,7 +61,7 @@ fn picture(text: &mut String, report: &LoraReport) -> Result<(), Box<dyn Error>>
         .draw_series(LineSeries::new(means, LINE.stroke_width(3)))?
         .label(format!("mean of {WINDOW} steps"))
         .legend(|(x, y)| PathElement::new([(x, y), (x + 22, y)], LINE.stroke_width(3)));
-    let held: Vec<(f64, f64)> = [(first, report.before), (last, report.after)]
+    let held: Vec<(f64, f64)> = [(first, report.before), (end, report.after)]
         .into_iter()
         .filter_map(|(at, loss)| loss.map(|loss| (at, f64::from(loss))))
         .collect();

@@ -47,7 +47,7 @@ pub struct LoraArgs {
     /// The most memory that all of it may take; half of what this machine has to use, unless said
     #[arg(long, value_name = "SIZE")]
     pub line: Option<Bytes>,
-    /// How the matrices of layers, which do not change, are kept: f32, q8_0 or q4_0
+    /// How the matrices of layers, which do not change, are kept: `f32`, `q8_0` or `q4_0`
     #[arg(long, value_name = "KIND", default_value = "f32", value_parser = kept)]
     pub weights: WeightsAs,
     /// The rank of changes
@@ -196,15 +196,15 @@ impl Run {
     fn learn(&mut self, args: &LoraArgs, report: &mut LoraReport) -> Result<(), TrainError> {
         let Some(out) = &args.out else { return Ok(()) };
         let keep = Keep::new(out, &args.model.display().to_string(), &self.identity)?;
-        let begun = keep.resume(&mut self.tuner)?;
-        report.resumed_from = Some(begun).filter(|step| *step > 0);
+        let behind = keep.resume(&mut self.tuner)?;
+        report.resumed_from = Some(behind).filter(|step| *step > 0);
         report.before = self.look()?;
         let fit = self.fit()?;
         report.fitted(&fit);
-        let bar = Bar::new(args.steps, begun);
+        let bar = Bar::new(args.steps, behind);
         let began = Instant::now();
-        let mut kept = begun;
-        for step in begun..args.steps {
+        let mut kept = behind;
+        for step in behind..args.steps {
             let settings = self.tuner.settings();
             let passes = self.corpus.step(step, settings.passes, settings.batch, settings.seed);
             let done = self.tuner.step(&passes)?;

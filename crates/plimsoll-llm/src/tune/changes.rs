@@ -110,7 +110,9 @@ impl Changes {
                 #[expect(clippy::cast_precision_loss, reason = "widths are small")]
                 let size = 1.0 / (inner as f32).sqrt();
                 let lot = stage.made(&[settings.rank, inner], Dtype::F32, |_, into| {
-                    into.iter_mut().for_each(|number| *number = size * dice.between());
+                    for number in into {
+                        *number = size * dice.between();
+                    }
                 })?;
                 let down = leaves.add(name("lora_A"), lot);
                 let up = leaves.add(name("lora_B"), stage.zeros(&[outer, settings.rank], Dtype::F32)?);

@@ -44,7 +44,7 @@ pub(super) fn write(
             file.write_all(&number.to_le_bytes()).map_err(wrong())?;
         }
     }
-    let file = file.into_inner().map_err(|error| error.into_error()).map_err(wrong())?;
+    let file = file.into_inner().map_err(std::io::IntoInnerError::into_error).map_err(wrong())?;
     file.sync_all().map_err(wrong())
 }
 

@@ -73,7 +73,7 @@ impl Frozen {
                         Some(packing) => {
                             let sides = [part.rows, part.columns];
                             let made = PackedTensor::made(stage, packing, sides, |row, into| {
-                                part.of(file).row(row, into)
+                                part.of(file).row(row, into);
                             });
                             made.map(Kept::Packed)
                         }

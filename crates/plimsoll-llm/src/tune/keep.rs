@@ -147,15 +147,15 @@ impl Keep {
         }
         let mut adapter = Kept::open(&path.join(ADAPTER))?;
         let shape = tuner.frozen().shape().clone();
-        let stage = tuner.stage().clone();
+        let on = tuner.stage().clone();
         let (changes, adam) = tuner.state_mut();
         let known: Vec<(LeafId, String, Vec<usize>)> =
             changes.leaves.all().map(|(id, name, value)| (id, name.to_owned(), value.dims())).collect();
         let (mut values, mut states) = (Vec::new(), Vec::new());
         for (_, name, dims) in &known {
-            values.push(adapter.tensor(name, dims, &stage, |numbers| from_peft(&shape, name, numbers))?);
-            let mean = state.tensor(&format!("{name}.mean"), dims, &stage, |numbers| numbers)?;
-            let square = state.tensor(&format!("{name}.square"), dims, &stage, |numbers| numbers)?;
+            values.push(adapter.tensor(name, dims, &on, |numbers| from_peft(&shape, name, numbers))?);
+            let mean = state.tensor(&format!("{name}.mean"), dims, &on, |numbers| numbers)?;
+            let square = state.tensor(&format!("{name}.square"), dims, &on, |numbers| numbers)?;
             states.push([mean, square]);
         }
         adam.resume(step, states)?;

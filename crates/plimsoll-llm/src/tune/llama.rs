@@ -35,7 +35,7 @@ impl<'m> Llama<'m> {
                 Keeping::Products => {
                     let middle = self.attend(tape, layer, &stream)?;
                     drop(stream);
-                    self.feed_lean(tape, layer, middle)?
+                    self.feed_lean(tape, layer, &middle)?
                 }
                 Keeping::Input => {
                     tape.checkpoint(&[stream], move |tape, v| self.layer(tape, layer, &v[0]))?
@@ -66,10 +66,10 @@ impl<'m> Llama<'m> {
     }
 
     /// The feed-forward part with its norm and its gate computed again on the way back, and its products kept.
-    fn feed_lean(self, tape: &mut Tape<'m>, layer: usize, middle: Var) -> Result<Var, TensorError> {
+    fn feed_lean(self, tape: &mut Tape<'m>, layer: usize, middle: &Var) -> Result<Var, TensorError> {
         let frozen = &self.frozen.layers[layer];
         let norm = tape.constant(&frozen.ffn_norm);
-        let inputs = tape.rms_norm(&middle, Some(&norm), self.frozen.shape.epsilon)?;
+        let inputs = tape.rms_norm(middle, Some(&norm), self.frozen.shape.epsilon)?;
         let gate = self.project(tape, layer, Projection::Gate, &inputs)?;
         let up = self.project(tape, layer, Projection::Up, &inputs)?;
         drop(inputs);
@@ -77,7 +77,7 @@ impl<'m> Llama<'m> {
             let through = tape.gated(&v[0], &v[1])?;
             tape.last_of_part(|tape| self.project(tape, layer, Projection::Down, &through))
         })?;
-        tape.add(&middle, &found)
+        tape.add(middle, &found)
     }
 
     fn attend(self, tape: &mut Tape<'m>, layer: usize, stream: &Var) -> Result<Var, TensorError> {

@@ -135,14 +135,11 @@ impl Tuner {
             return Err(TuneError::Batch { found, wanted });
         }
         let held = self.held.take();
-        let done = match &held {
-            Some(held) => held
-                .step(|| self.all_passes(passes))
-                .map(|(done, facts)| (done, facts.peak, facts.as_planned)),
-            None => {
-                self.stage.restart_peak();
-                self.all_passes(passes).map(|done| (done, self.stage.peak(), false))
-            }
+        let done = if let Some(held) = &held {
+            held.step(|| self.all_passes(passes)).map(|(done, facts)| (done, facts.peak, facts.as_planned))
+        } else {
+            self.stage.restart_peak();
+            self.all_passes(passes).map(|done| (done, self.stage.peak(), false))
         };
         self.held = held;
         let ((loss, size), peak, as_planned) = done?;

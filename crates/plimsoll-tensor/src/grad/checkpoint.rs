@@ -33,7 +33,7 @@ impl<'m> Tape<'m> {
     }
 }
 
-impl<'m> Tape<'m> {
+impl Tape<'_> {
     /// Does products and sums at the end of a [part](Self::checkpoint), whose outcome only others look at: when the part is
     /// done again, they are written down and not computed.
     ///

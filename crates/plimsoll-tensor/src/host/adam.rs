@@ -1,7 +1,7 @@
 //! Steps of AdamW.
 
-use super::host::Host;
 use super::numbers::{PIECE, floats, floats_mut, singles_mut};
+use super::place::Host;
 use super::split::{each, part};
 use crate::Tensor;
 use crate::compute::{AdamStep, Done};

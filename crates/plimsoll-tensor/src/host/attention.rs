@@ -3,9 +3,9 @@
 //! A thread takes some rows of queries (or, on the way back, of keys) with all their heads, and goes over the others in
 //! tiles. Tiles, and rows of 16-bit numbers made singles, are on the thread's heap: 3 tiles of 64 × 64 and 4 of 64 rows.
 
-use super::host::Host;
 use super::math::exp;
 use super::numbers::{Numbers, floats, floats_mut, singles, singles_mut};
+use super::place::Host;
 use super::product::{Matrix, product};
 use super::split::each;
 use crate::compute::{Attention, Done, Product};
@@ -20,18 +20,19 @@ const ADD: Product = Product { factor: 1.0, keep: 1.0 };
 /// Rows of heads somewhere.
 struct Heads<'t> {
     numbers: Numbers<'t>,
-    heads: usize,
+    /// How many there are.
+    count: usize,
     width: usize,
 }
 
 impl<'t> Heads<'t> {
     fn new(tensor: &'t Tensor, heads: usize, width: usize) -> Result<Self, TensorError> {
-        Ok(Self { numbers: floats("attention", tensor)?, heads, width })
+        Ok(Self { numbers: floats("attention", tensor)?, count: heads, width })
     }
 
     /// Some rows of one head: where they lie if they are singles, through `room` otherwise.
     fn tile<'p>(&'p self, from: usize, rows: usize, head: usize, room: &'p mut Vec<f32>) -> Matrix<'p> {
-        let pitch = self.heads * self.width;
+        let pitch = self.count * self.width;
         let start = from * pitch + head * self.width;
         if let Numbers::F32(all) = &self.numbers {
             return Matrix::new(&all[start..], [rows, self.width], [pitch, 1]);
@@ -45,7 +46,7 @@ impl<'t> Heads<'t> {
 
     /// Σ of products of two rows.
     fn dot(&self, other: &Self, row: usize, head: usize, rooms: &mut [Vec<f32>; 2]) -> f32 {
-        let at = (row * self.heads + head) * self.width;
+        let at = (row * self.count + head) * self.width;
         let [one, two] = rooms;
         one.resize(self.width, 0.0);
         two.resize(self.width, 0.0);
@@ -231,7 +232,9 @@ impl Tile {
                 added += *score;
             }
             (*most, *sum) = (peak, *sum * shrink + added);
-            found.iter_mut().for_each(|found| *found *= shrink);
+            for found in found.iter_mut() {
+                *found *= shrink;
+            }
         }
         let values = v.tile(self.first_key(sizes), self.keys, self.kv_head(sizes), &mut rooms.rows[2]);
         let scores = Matrix::new(&rooms.scores, [self.rows, self.keys], [self.keys, 1]);

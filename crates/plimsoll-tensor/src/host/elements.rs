@@ -1,8 +1,8 @@
 //! Number by number: functions of one and two, copies between layouts, sums onto what is there.
 
-use super::host::Host;
 use super::math::{both, slope, value};
 use super::numbers::{PIECE, bytes_mut, floats, floats_mut};
+use super::place::Host;
 use super::split::{each, part};
 use crate::compute::{Binary, Done, Unary};
 use crate::layout::{Layout, MAX_RANK};

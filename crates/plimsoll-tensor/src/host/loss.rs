@@ -2,9 +2,9 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::host::Host;
 use super::math::exp;
 use super::numbers::{floats_mut, ids, singles_mut};
+use super::place::Host;
 use super::split::{each, part};
 use crate::compute::{Done, IGNORED};
 use crate::{Tensor, TensorError};
@@ -60,7 +60,9 @@ fn one(factor: f32, target: u32, logits: &mut [f32]) -> f32 {
         sum += *x;
     }
     let scale = factor / sum;
-    logits.iter_mut().for_each(|x| *x *= scale);
+    for x in logits.iter_mut() {
+        *x *= scale;
+    }
     logits[target] -= factor;
     most + sum.ln() - right
 }

@@ -6,12 +6,12 @@
 mod adam;
 mod attention;
 mod elements;
-mod host;
 mod loss;
 mod math;
 mod norm;
 mod numbers;
 mod patches;
+mod place;
 mod product;
 mod reduce;
 mod rope;
@@ -19,4 +19,4 @@ mod softmax;
 mod split;
 mod table;
 
-pub(crate) use host::Host;
+pub(crate) use place::Host;

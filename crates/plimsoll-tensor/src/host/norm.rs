@@ -1,7 +1,7 @@
 //! Rows brought to one size: layer norms, root mean squares, groups of channels.
 
-use super::host::Host;
 use super::numbers::{Numbers, floats, floats_mut, singles, singles_mut};
+use super::place::Host;
 use super::split::{each, part};
 use crate::compute::{Done, Norm};
 use crate::{Tensor, TensorError};
@@ -82,7 +82,9 @@ impl Host {
         let middle = if norm.centred { mean(row.iter().sum(), norm.row) } else { 0.0 };
         let squares: f32 = row.iter().map(|x| (x - middle) * (x - middle)).sum();
         let inverse = 1.0 / (mean(squares, norm.row) + norm.epsilon).sqrt();
-        row.iter_mut().for_each(|x| *x = (*x - middle) * inverse);
+        for x in row.iter_mut() {
+            *x = (*x - middle) * inverse;
+        }
         [middle, inverse]
     }
 
@@ -112,7 +114,9 @@ impl Host {
                         into.iter_mut().zip(&spread).for_each(|(dy, weight)| *dy *= weight);
                     }
                     from.load(row * norm.row, &mut hats);
-                    hats.iter_mut().for_each(|x| *x = (*x - middle) * inverse);
+                    for x in &mut hats {
+                        *x = (*x - middle) * inverse;
+                    }
                     let along = mean(into.iter().zip(&hats).map(|(dy, hat)| dy * hat).sum(), norm.row);
                     let level = if norm.centred { mean(into.iter().sum(), norm.row) } else { 0.0 };
                     for (dy, hat) in into.iter_mut().zip(&hats) {

@@ -89,15 +89,14 @@ pub(super) fn bytes_mut<'t>(what: &'static str, tensor: &'t mut Tensor) -> Resul
     Ok(&mut storage.bytes_mut(what)?[from..])
 }
 
-impl<'n> Numbers<'n> {
+impl Numbers<'_> {
     /// Some numbers as singles: where they lie if they are, through `room` otherwise.
     pub(super) fn piece<'p>(&'p self, from: usize, len: usize, room: &'p mut [f32]) -> &'p [f32] {
-        match self {
-            Self::F32(all) => &all[from..from + len],
-            _ => {
-                self.load(from, &mut room[..len]);
-                &room[..len]
-            }
+        if let Self::F32(all) = self {
+            &all[from..from + len]
+        } else {
+            self.load(from, &mut room[..len]);
+            &room[..len]
         }
     }
 

@@ -1,7 +1,7 @@
 //! Patches of pictures as rows, for convolutions that are products.
 
-use super::host::Host;
 use super::numbers::{floats, floats_mut};
+use super::place::Host;
 use crate::Tensor;
 use crate::compute::{Done, Window};
 

@@ -2,8 +2,8 @@
 
 use gemm::Parallelism;
 
-use super::host::Host;
 use super::numbers::{singles, singles_mut};
+use super::place::Host;
 use super::split::each;
 use crate::compute::{Done, Product};
 use crate::{Tensor, TensorError};

@@ -2,8 +2,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::host::Host;
 use super::numbers::{PIECE, bytes_mut, floats, floats_mut};
+use super::place::Host;
 use super::split::{each, part};
 use crate::compute::{Done, Reduce};
 use crate::{Dtype, Tensor, TensorError};

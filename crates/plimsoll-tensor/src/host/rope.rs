@@ -1,7 +1,7 @@
 //! Heads turned by their positions.
 
-use super::host::Host;
 use super::numbers::{floats, singles};
+use super::place::Host;
 use crate::Tensor;
 use crate::compute::{Done, Rotation};
 

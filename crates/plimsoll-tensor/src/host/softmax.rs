@@ -1,8 +1,8 @@
 //! Rows that sum to one, and gates.
 
-use super::host::Host;
 use super::math::{exp, sigmoid};
 use super::numbers::{PIECE, floats, floats_mut};
+use super::place::Host;
 use super::split::{each, part};
 use crate::Tensor;
 use crate::compute::Done;
@@ -41,7 +41,9 @@ impl Host {
                 *x = exp(*x - most);
                 sum += *x;
             }
-            into.iter_mut().for_each(|x| *x /= sum);
+            for x in into.iter_mut() {
+                *x /= sum;
+            }
         })
     }
 

@@ -1,7 +1,7 @@
 //! Rows of a table, and numbers that are dropped.
 
-use super::host::Host;
 use super::numbers::{PIECE, floats, floats_mut, ids};
+use super::place::Host;
 use super::split::each;
 use crate::compute::Done;
 use crate::packed::PackedView;

@@ -22,7 +22,7 @@ fn sizes(q: &Tensor, k: &Tensor, v: &Tensor, scale: f32, causal: bool) -> Result
     };
     let wanted = [sizes.batch, sizes.keys, sizes.kv_heads, sizes.width];
     let fits = q.rank() == 4 && k.dims() == wanted && v.dims() == wanted && q.dtype() == k.dtype();
-    let heads = sizes.kv_heads > 0 && sizes.heads % sizes.kv_heads == 0 && sizes.keys > 0;
+    let heads = sizes.kv_heads > 0 && sizes.heads.is_multiple_of(sizes.kv_heads) && sizes.keys > 0;
     if !fits || !heads || q.dtype() != v.dtype() || (causal && sizes.queries > sizes.keys) {
         let why = format!(
             "queries {q:?}, keys {k:?} and values {v:?} do not go together: [batch, rows, heads, width], heads a multiple of \
@@ -33,7 +33,7 @@ fn sizes(q: &Tensor, k: &Tensor, v: &Tensor, scale: f32, causal: bool) -> Result
     Ok(sizes)
 }
 
-impl<'m> Tape<'m> {
+impl Tape<'_> {
     /// What queries find: `softmax(scale · q kᵀ) v` for each head, of `[batch, rows, heads, width]`. Several heads of queries
     /// may share one of keys and values. If `causal`, a query sees what is at or before its place, the last query being at
     /// the last key.
@@ -89,8 +89,7 @@ impl<'m> Tape<'m> {
             let all = tape.contiguous(&all)?;
             tape.reshape(&all, &[sizes.batch, sizes.keys, sizes.heads, sizes.width])
         };
-        let (k, v) =
-            (repeated(self, &self.contiguous_input(k)?)?, repeated(self, &self.contiguous_input(v)?)?);
+        let (k, v) = (repeated(self, &contiguous_input(k)?)?, repeated(self, &contiguous_input(v)?)?);
         let q = self.permute(q, &[0, 2, 1, 3])?;
         let k = self.permute(&k, &[0, 2, 3, 1])?;
         let v = self.permute(&v, &[0, 2, 1, 3])?;
@@ -105,13 +104,6 @@ impl<'m> Tape<'m> {
         let found = self.permute(&found, &[0, 2, 1, 3])?;
         self.contiguous(&found)
     }
-
-    fn contiguous_input(&self, x: &Var) -> Result<Var, TensorError> {
-        if x.tensor.is_contiguous() {
-            return Ok(x.clone());
-        }
-        Err(TensorError::shape(WHAT, "unfused, keys and values are to be contiguous".to_owned()))
-    }
 }
 
 /// Nothing where a query sees a key, and minus infinity elsewhere.
@@ -122,4 +114,11 @@ fn mask(stage: &crate::Stage, sizes: Attention) -> Result<Tensor, TensorError> {
         row[(before + query + 1).min(sizes.keys)..].fill(f32::NEG_INFINITY);
     }
     stage.floats(&numbers, &[sizes.queries, sizes.keys])
+}
+
+fn contiguous_input(x: &Var) -> Result<Var, TensorError> {
+    if x.tensor.is_contiguous() {
+        return Ok(x.clone());
+    }
+    Err(TensorError::shape(WHAT, "unfused, keys and values are to be contiguous".to_owned()))
 }

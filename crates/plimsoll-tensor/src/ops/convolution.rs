@@ -68,7 +68,7 @@ impl Sizes {
     }
 }
 
-impl<'m> Tape<'m> {
+impl Tape<'_> {
     /// Convolves `[n, channels, height, width]` with `[outputs, channels, kernel, kernel]`. Patches are made a tile at a time,
     /// on the way back again, so that what a convolution needs beside its operands is bounded.
     pub fn convolution(&mut self, x: &Var, weight: &Var, window: Window) -> Result<Var, TensorError> {

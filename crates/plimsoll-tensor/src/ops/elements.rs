@@ -60,9 +60,9 @@ pub(super) fn affine(x: &Tensor, scale: f32, shift: f32) -> Result<Tensor, Tenso
     Ok(out)
 }
 
-/// A tensor times the one number of another, in place where nobody else has it.
-pub(super) fn scaled_by(x: Tensor, number: &Tensor) -> Result<Tensor, TensorError> {
-    binary(Binary::Mul, &x, &number.cast(x.dtype())?)
+/// A tensor times the one number of another.
+pub(super) fn scaled_by(x: &Tensor, number: &Tensor) -> Result<Tensor, TensorError> {
+    binary(Binary::Mul, x, &number.cast(x.dtype())?)
 }
 
 /// A gradient summed over what its operand was repeated along.
@@ -79,7 +79,7 @@ pub(super) fn back_to(grad: Tensor, dims: &[usize]) -> Result<Tensor, TensorErro
     Ok(grad)
 }
 
-impl<'m> Tape<'m> {
+impl Tape<'_> {
     /// A function of each number.
     pub fn unary(&mut self, op: Unary, x: &Var) -> Result<Var, TensorError> {
         const WHAT: &str = "a function of numbers";

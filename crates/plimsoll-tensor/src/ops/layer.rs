@@ -99,7 +99,7 @@ fn meeting(x: &Var, weight: &Weight) -> Result<Tensor, TensorError> {
     rows(&x.tensor)
 }
 
-impl<'m> Tape<'m> {
+impl Tape<'_> {
     /// Rows by the rows of a matrix: `x Wᵀ`, `x` being `[…, inner]` and `W` `[outer, inner]`.
     pub fn linear(&mut self, x: &Var, weight: impl Into<Weight>) -> Result<Var, TensorError> {
         let weight = weight.into();

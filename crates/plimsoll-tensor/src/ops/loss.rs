@@ -12,7 +12,7 @@ const TILE: usize = 128;
 /// The most bytes that logits have at once, unless one row has more.
 const AT_ONCE: u64 = 64 << 20;
 
-impl<'m> Tape<'m> {
+impl Tape<'_> {
     /// The mean cross-entropy of targets under `hidden weightᵀ`, over the rows whose target is not [`IGNORED`].
     ///
     /// Logits are made for some rows at a time, in one buffer, and turned into their gradient there, so that neither is
@@ -79,7 +79,7 @@ impl<'m> Tape<'m> {
                 // The gradients are there; what comes back is a number that they are multiplied by.
                 for (id, grad) in ids.into_iter().zip([dhidden, dweight]) {
                     let Some(grad) = grad else { continue };
-                    let grad = super::elements::scaled_by(grad, &dy)?;
+                    let grad = super::elements::scaled_by(&grad, &dy)?;
                     let grad = if id == ids[0] { grad.reshape(&before)? } else { grad };
                     sink.give(id, grad)?;
                 }

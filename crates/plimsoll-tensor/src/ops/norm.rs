@@ -5,7 +5,7 @@ use crate::compute::Norm;
 use crate::grad::{Sink, Tape, Var};
 use crate::{Dtype, Tensor, TensorError};
 
-impl<'m> Tape<'m> {
+impl Tape<'_> {
     /// Divides rows by the root of the mean of their squares, and multiplies them by weights.
     pub fn rms_norm(&mut self, x: &Var, weight: Option<&Var>, epsilon: f32) -> Result<Var, TensorError> {
         let row = x.dims().last().copied().unwrap_or(1);

@@ -78,7 +78,7 @@ pub(super) fn rows(x: &Tensor) -> Result<Tensor, TensorError> {
     x.reshape(&[count.checked_div(width).unwrap_or(0), width])
 }
 
-impl<'m> Tape<'m> {
+impl Tape<'_> {
     /// Products of matrices: `[…, m, k]` by `[…, k, n]`, the same sizes before.
     pub fn matmul(&mut self, x: &Var, y: &Var) -> Result<Var, TensorError> {
         const WHAT: &str = "a product";

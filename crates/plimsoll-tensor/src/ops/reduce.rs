@@ -30,7 +30,7 @@ pub(super) fn sum(x: &Tensor, dim: usize) -> Result<Tensor, TensorError> {
     reduce(Reduce::Sum, x, dim)
 }
 
-impl<'m> Tape<'m> {
+impl Tape<'_> {
     /// Sums along a dimension, which stays, with one entry.
     pub fn sum(&mut self, x: &Var, dim: usize) -> Result<Var, TensorError> {
         let out = sum(&x.tensor, dim)?;

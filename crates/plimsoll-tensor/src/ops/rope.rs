@@ -12,7 +12,7 @@ fn turned(rotation: Rotation, back: bool, x: &Tensor, frequencies: &Tensor) -> R
     Ok(out)
 }
 
-impl<'m> Tape<'m> {
+impl Tape<'_> {
     /// Turns the heads of `[batch, rows, heads, width]`. Nothing is kept for the way back.
     pub fn rope(&mut self, x: &Var, frequencies: &Tensor, rotation: Rotation) -> Result<Var, TensorError> {
         const WHAT: &str = "a rotation";

@@ -4,7 +4,7 @@ use super::elements::floats_only;
 use crate::grad::{Sink, Tape, Var};
 use crate::{Tensor, TensorError};
 
-impl<'m> Tape<'m> {
+impl Tape<'_> {
     /// Along the last dimension.
     pub fn softmax(&mut self, x: &Var) -> Result<Var, TensorError> {
         floats_only("softmax", &[&x.tensor])?;

@@ -4,7 +4,7 @@ use super::elements::{floats_only, one_stage};
 use crate::grad::{Sink, Tape, Var};
 use crate::{Dtype, Tensor, TensorError};
 
-impl<'m> Tape<'m> {
+impl Tape<'_> {
     /// The rows of `[rows, width]` that ids name: `[…ids, width]`.
     pub fn embedding(&mut self, table: &Var, ids: &Tensor) -> Result<Var, TensorError> {
         const WHAT: &str = "rows of a table";

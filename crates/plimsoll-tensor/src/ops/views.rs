@@ -4,7 +4,7 @@ use super::reduce::around;
 use crate::grad::{Sink, Tape, Var};
 use crate::{Dtype, Tensor, TensorError};
 
-impl<'m> Tape<'m> {
+impl Tape<'_> {
     /// See [`Tensor::reshape`].
     pub fn reshape(&mut self, x: &Var, dims: &[usize]) -> Result<Var, TensorError> {
         let (out, before) = (x.tensor.reshape(dims)?, x.dims());

@@ -7,6 +7,7 @@ mod arena;
 mod book;
 mod held;
 mod meter;
+#[expect(clippy::module_inception, reason = "the stage itself, among its parts")]
 mod stage;
 mod storage;
 

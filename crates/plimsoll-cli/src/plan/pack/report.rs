@@ -1,5 +1,7 @@
 //! What came of packing, as text and as JSON.
 
+use std::fmt::Write as _;
+
 use plimsoll::Bytes;
 use plimsoll_tensor::pack::{Flaw, Layout};
 use serde::Serialize;
@@ -56,7 +58,9 @@ pub(super) fn report(
 pub(super) fn view(report: &PackReport, pen: &Pen) -> String {
     let exact = |bytes: u64| format!("{} ({bytes} bytes)", Bytes::new(bytes));
     let mut out = format!("{}  {} buffers\n", pen.paint(Style::Bold, &report.file), report.buffers);
-    let mut line = |name: &str, said: String| out.push_str(&format!("  {name:<9} {said}\n"));
+    let mut line = |name: &str, said: String| {
+        let _ = writeln!(out, "  {name:<9} {said}");
+    };
     line("height", exact(report.height_bytes));
     let over = if report.height_bytes == report.bound_bytes {
         "no arrangement is lower".to_owned()
