@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use plimsoll_llm::text::{Encode, TextStream, Tokenizer};
-use proptest::prelude::{prop_assert_eq, proptest};
+use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
 use serde_json::{Value, json};
 use tokenizers::{Header, as_gguf, folder, of_json};
 
@@ -208,4 +208,30 @@ fn damaged_and_missing_tokenizers_are_told_from_each_other() {
     let message = tokenizer.check(100, Path::new("m.gguf")).unwrap_err().to_string();
     assert!(message.contains("700") && message.contains("100"), "{message}");
     assert!(tokenizer.check(4096, Path::new("m.gguf")).is_ok());
+}
+
+proptest! {
+    #![proptest_config(proptest::test_runner::Config { failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn a_file_with_some_bytes_changed_never_panics(
+        changes in proptest::collection::vec((0_usize..16_000, proptest::num::u8::ANY), 1..4),
+        json in proptest::bool::ANY,
+    ) {
+        let name = if json { "bytes.json" } else { "pieces.gguf" };
+        let mut file = std::fs::read(folder().join(name)).unwrap();
+        for (at, byte) in changes {
+            let at = at % file.len();
+            file[at] = byte;
+        }
+        let path = Path::new(name);
+        let read = if json { Tokenizer::of_json(&file, path) } else { Tokenizer::of_gguf(&file, path) };
+        if let Ok(tokenizer) = read {
+            // Whatever it says, what can be opened can be used.
+            if let Ok(tokens) = tokenizer.encode("The <tool> 日本 1234\n<|im_end|>", Encode::PROMPT) {
+                prop_assert!(tokens.iter().all(|token| (*token as usize) < tokenizer.len()));
+                drop(tokenizer.decode_all(&tokens));
+            }
+        }
+    }
 }
