@@ -9,6 +9,8 @@ mod held;
 mod meter;
 mod stage;
 mod storage;
+mod transfer;
+mod transit;
 
 pub use book::Rehearsal;
 pub use held::{Held, StepFacts};
