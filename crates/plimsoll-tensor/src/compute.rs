@@ -4,6 +4,8 @@
 //! singles whatever numbers are kept as. Unless it is said otherwise, operands lie one number behind the other, and an
 //! outcome is new: nobody else has a handle to it.
 
+use plimsoll_device::{Fence, Stream};
+
 use crate::{PackedTensor, Tensor, TensorError};
 
 /// What became of it.
@@ -143,6 +145,19 @@ pub(crate) trait Compute: Send + Sync {
     fn desk(&self) -> plimsoll::Bytes {
         plimsoll::Bytes::ZERO
     }
+
+    /// A stream goes on behind a fence of another one, where there are streams.
+    fn follow(&self, _stream: Stream, _fence: Fence) -> Done {
+        Ok(())
+    }
+
+    /// Bytes from one address to another, on a stream, where there are streams.
+    fn carry(&self, _stream: Stream, _from: u64, _to: u64, _bytes: u64) -> Done {
+        Err(crate::TensorError::Mode("memory of the host is copied by the host"))
+    }
+
+    /// A tensor's bytes on the host, once they are computed.
+    fn fetch(&self, x: &Tensor, into: &mut [u8]) -> Done;
 
     /// Bytes of the host become the outcome's, from its `from`-th byte on.
     fn write(&self, out: &mut Tensor, from: u64, bytes: &[u8]) -> Done;

@@ -47,6 +47,8 @@ fn every_operation_is_the_hosts() {
     let mut worse = Vec::new();
     for (dtype, room) in [(Dtype::F32, 2e-5), (Dtype::F16, 3e-3), (Dtype::Bf16, 2e-2)] {
         for case in all() {
+            // Told where it fails: a fault on the device ends everything.
+            println!("{} in {dtype}", case.name);
             let (here, there) = (outcome(&host, &case, dtype), outcome(&gpu, &case, dtype));
             for (index, (here, there)) in here.iter().zip(&there).enumerate() {
                 let apart = apart(there, here);
@@ -86,6 +88,60 @@ fn what_names_nothing_makes_no_number() {
     let targets = gpu.ids(&[1, 3], &[2]).unwrap();
     let loss = tape.cross_entropy(&hidden, &table, &targets, 2).unwrap();
     assert!(loss.tensor().item().unwrap().is_nan());
+}
+
+/// A GPU's stage and one on page-locked memory of the host, of one family of devices.
+fn gpu_and_pinned() -> Option<(Engine, Stage, Stage)> {
+    let cuda = Cuda::load(CudaSettings::default()).ok()?;
+    let devices: [Arc<dyn Device>; 2] = [cuda.device(0).unwrap(), cuda.pinned().unwrap()];
+    let places = devices.each_ref().map(|device| device.facts().place);
+    let account = places
+        .iter()
+        .fold(AccountSettings::new("tensors"), |account, place| account.share(*place, Bytes::ZERO, MEMORY));
+    let plan = LedgerSettings {
+        places: places.map(|place| LineSettings::new(place, MEMORY)).to_vec(),
+        accounts: vec![account],
+    };
+    let engine = Engine::with(&plan, devices.to_vec()).unwrap();
+    let account = engine.account("tensors").unwrap();
+    let [gpu, pinned] = places.map(|place| account.scratch(place).unwrap());
+    let (gpu, pinned) = (Stage::gpu(gpu).unwrap(), Stage::host(pinned, 1));
+    Some((engine, gpu, pinned))
+}
+
+#[test]
+fn tensors_leave_and_come_back_while_others_take_their_place() {
+    let Some((_engine, gpu, pinned)) = gpu_and_pinned() else {
+        println!("skipped: there is no GPU");
+        return;
+    };
+    let square = |x: &plimsoll_tensor::Tensor| {
+        let mut tape = Tape::without_gradients(&gpu);
+        let x = tape.constant(x);
+        tape.mul(&x, &x).unwrap().into_tensor()
+    };
+    let all: Vec<Vec<f32>> = (1..24).map(|seed| numbers(seed, 1 << 18)).collect();
+    let mut away = Vec::new();
+    for numbers in &all {
+        let squared = square(&gpu.floats(numbers, &[512, 512]).unwrap());
+        away.push(squared.to(&pinned).unwrap());
+        drop(squared);
+        // Takes the place of what left, if that were free too early.
+        drop(square(&gpu.full(7.0, &[512, 512], Dtype::F32).unwrap()));
+    }
+    assert_eq!(pinned.live(), Bytes::mib(23), "they are on the host");
+    for (numbers, away) in all.iter().zip(away) {
+        let seen = away.to_vec().unwrap();
+        let back = away.to(&gpu).unwrap();
+        drop(away);
+        let fourth = square(&back).to_vec().unwrap();
+        for (x, (seen, fourth)) in numbers.iter().zip(seen.iter().zip(fourth)) {
+            assert_eq!((*seen, fourth), (x * x, x * x * (x * x)));
+        }
+    }
+    let (_host_engine, host) = stage(Bytes::mib(64), 1);
+    let there = gpu.floats(&all[0], &[512, 512]).unwrap().to(&host).unwrap();
+    assert_eq!(there.to(&gpu).unwrap().to_vec().unwrap(), all[0]);
 }
 
 /// Two layers, and what they predict.

@@ -14,9 +14,8 @@ const WHAT: &str = "attention";
 /// Rows of a tile on the way there, and on the way back.
 const ROWS: usize = 128;
 const ROWS_BACK: usize = 64;
-/// Threads of a block there and back.
-const THREADS: u32 = 256;
-const THREADS_BACK: u32 = 128;
+/// Threads of a block.
+const THREADS: u32 = 128;
 /// The widest head that a warp takes.
 const PLAIN_WIDTH: usize = 256;
 
@@ -141,7 +140,7 @@ impl Gpu {
             Long(dq),
         ];
         let grid = [small(sizes.queries.div_ceil(ROWS_BACK)), small(sizes.heads), small(sizes.batch)];
-        self.launches.launch(program, "attend_queries", grid, THREADS_BACK, &arguments)?;
+        self.launches.launch(program, "attend_queries", grid, THREADS, &arguments)?;
         let tiles = small(sizes.keys.div_ceil(ROWS_BACK) * sizes.kv_heads * sizes.batch);
         // Where all run at once; otherwise long ones first is better.
         let fold = sizes.causal && tiles <= 2 * self.launches.programs()?.processors();
@@ -158,7 +157,7 @@ impl Gpu {
             Long(dk),
             Long(dv),
         ];
-        self.launches.launch(program, "attend_keys", [tiles, 1, 1], THREADS_BACK, &arguments)
+        self.launches.launch(program, "attend_keys", [tiles, 1, 1], THREADS, &arguments)
     }
 
     fn attend_back_plainly(&self, back: &Back<'_>, [dq, dk, dv]: [&mut Tensor; 3]) -> Done {

@@ -107,11 +107,16 @@ impl Launches {
     }
 
     pub(super) fn move_bytes(&self, from: u64, to: u64, bytes: u64) -> Done {
+        self.carry(self.stream, from, to, bytes)
+    }
+
+    pub(super) fn carry(&self, stream: Stream, from: u64, to: u64, bytes: u64) -> Done {
         if bytes == 0 {
             return Ok(());
         }
-        // SAFETY: as in `launch`; the target is a tensor that nobody else has, so the two are apart.
-        unsafe { self.programs()?.move_bytes(self.stream, from, to, bytes)? };
+        // SAFETY: as in `launch`; the target is a tensor that nobody else has, so the two are apart. On another
+        // stream than this, whoever asks has put it behind this one's work and keeps both until it is done.
+        unsafe { self.programs()?.move_bytes(stream, from, to, bytes)? };
         Ok(())
     }
 

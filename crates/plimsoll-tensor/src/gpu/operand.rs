@@ -47,7 +47,7 @@ pub(super) fn address_mut(what: &'static str, tensor: &mut Tensor) -> Result<u64
     if Arc::get_mut(&mut tensor.storage).is_none() {
         return Err(TensorError::Shared { what });
     }
-    address(what, tensor)
+    Ok(tensor.storage.address_mut(what)? + tensor.offset * tensor.dtype().bytes())
 }
 
 fn floats(what: &'static str, tensor: &Tensor) -> Result<(), TensorError> {

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use plimsoll::pool::Pool;
 use plimsoll::{Bytes, Place};
-use plimsoll_device::Stream;
+use plimsoll_device::{Fence, Stream};
 
 use super::desk::Desk;
 use super::launch::Launches;
+use super::operand::address;
 use crate::compute::{
     AdamStep, Attention, Binary, Compute, Done, Norm, Product, Reduce, Rotation, Unary, Window,
 };
@@ -32,6 +33,18 @@ impl Gpu {
 impl Compute for Gpu {
     fn desk(&self) -> Bytes {
         self.desk.bytes()
+    }
+
+    fn follow(&self, stream: Stream, fence: Fence) -> Done {
+        Ok(self.launches.programs()?.follow(stream, fence)?)
+    }
+
+    fn carry(&self, stream: Stream, from: u64, to: u64, bytes: u64) -> Done {
+        self.launches.carry(stream, from, to, bytes)
+    }
+
+    fn fetch(&self, x: &Tensor, into: &mut [u8]) -> Done {
+        self.launches.fetch(address("a read", x)?, into)
     }
 
     fn write(&self, out: &mut Tensor, from: u64, bytes: &[u8]) -> Done {

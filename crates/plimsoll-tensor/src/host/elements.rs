@@ -165,6 +165,12 @@ impl Host {
         Ok(())
     }
 
+    pub(super) fn read_bytes(x: &Tensor, into: &mut [u8]) -> Done {
+        let start = usize::try_from(x.offset * x.dtype().bytes()).unwrap_or(usize::MAX);
+        into.copy_from_slice(&x.storage.bytes("a read")?[start..][..into.len()]);
+        Ok(())
+    }
+
     pub(super) fn read_singles(x: &Tensor, into: &mut [f32]) -> Done {
         if x.dtype().is_float() {
             floats("a read", x)?.load(0, into);

@@ -19,6 +19,10 @@ impl Host {
 }
 
 impl Compute for Host {
+    fn fetch(&self, x: &Tensor, into: &mut [u8]) -> Done {
+        Self::read_bytes(x, into)
+    }
+
     fn write(&self, out: &mut Tensor, from: u64, bytes: &[u8]) -> Done {
         Self::write_bytes(out, from, bytes)
     }

@@ -35,10 +35,11 @@ fn as_it_lies(stage: &Stage, x: &Tensor) -> Result<Tensor, TensorError> {
 pub(super) fn into(how: Product, x: &Tensor, y: &Tensor, out: &mut Tensor) -> Done {
     let stage = x.stage();
     let (x, y) = pair(&stage, &batch_of_one(x)?, &batch_of_one(y)?)?;
-    if stage.multiplies(out.dtype()) {
+    let as_factors = out.dtype() == x.dtype() && stage.multiplies(out.dtype());
+    if out.dtype() == Dtype::F32 || as_factors {
         return onto(how, &x, &y, out);
     }
-    // Where only singles are multiplied, only singles come of it.
+    // Of other numbers singles come, which are kept as they should be in a second step.
     let mut wide =
         if how.keep == 0.0 { stage.tensor(&out.dims(), Dtype::F32)? } else { out.copy(Dtype::F32)? };
     onto(how, &x, &y, &mut wide)?;

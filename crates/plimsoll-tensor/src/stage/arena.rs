@@ -1,17 +1,27 @@
 //! One lease in which a plan's buffers lie.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use plimsoll::Bytes;
 use plimsoll::pool::{Lease, LeaseError};
 use plimsoll_device::{Device, Stream};
 
+use super::transit::Transits;
+
 /// Where a plan puts a buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Slot {
     pub(super) offset: u64,
     pub(super) bytes: u64,
+}
+
+/// What may still use an arena when it goes.
+pub(super) struct Users {
+    pub(super) device: Arc<dyn Device>,
+    pub(super) stream: Option<Stream>,
+    pub(super) transits: Arc<Transits>,
 }
 
 /// One lease in which a plan's buffers lie, each for as long as its tensor lives.
@@ -23,18 +33,17 @@ pub(super) struct Arena {
     slots: Vec<Slot>,
     /// What is taken: where it starts, where it ends.
     taken: Mutex<BTreeMap<u64, u64>>,
-    /// Where work on it may still run when it goes.
-    work: Option<(Arc<dyn Device>, Stream)>,
+    users: Option<Users>,
 }
 
 impl Arena {
-    pub(super) fn new(lease: Lease, slots: Vec<Slot>, work: Option<(Arc<dyn Device>, Stream)>) -> Self {
+    pub(super) fn new(lease: Lease, slots: Vec<Slot>, users: Option<Users>) -> Self {
         let bytes = lease.bytes().get();
         assert!(
             slots.iter().all(|slot| slot.offset + slot.bytes <= bytes),
             "a plan's slots lie in its arena"
         );
-        Self { lease, slots, taken: Mutex::new(BTreeMap::new()), work }
+        Self { lease, slots, taken: Mutex::new(BTreeMap::new()), users }
     }
 
     /// Takes a slot, unless something that overlaps it is taken.
@@ -68,8 +77,11 @@ impl Arena {
         self.slots[number as usize]
     }
 
-    pub(super) fn address(&self, number: u32) -> u64 {
-        self.lease.address() + self.slot(number).offset
+    /// A slot's addresses on its device.
+    pub(super) fn range(&self, number: u32) -> Range<u64> {
+        let Slot { offset, bytes } = self.slot(number);
+        let start = self.lease.address() + offset;
+        start..start + bytes
     }
 
     /// A taken slot's bytes.
@@ -103,10 +115,13 @@ impl Arena {
 
 impl Drop for Arena {
     fn drop(&mut self) {
+        let Some(users) = &self.users else { return };
         // A device that gives no fence is lost, and nothing runs on it.
-        if let Some((device, stream)) = &self.work
-            && let Ok(fence) = device.fence(*stream)
-        {
+        if let Some(Ok(fence)) = users.stream.map(|stream| users.device.fence(stream)) {
+            self.lease.keep_until(fence);
+        }
+        let start = self.lease.address();
+        for fence in users.transits.of(&(start..start + self.lease.bytes().get()), true) {
             self.lease.keep_until(fence);
         }
     }

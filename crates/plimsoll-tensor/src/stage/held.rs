@@ -69,7 +69,7 @@ impl Stage {
         let slots = buffers.iter().zip(&packed.offsets);
         let slots =
             slots.map(|(buffer, offset)| Slot { offset: offset.get(), bytes: buffer.size.get() }).collect();
-        let arena = Arc::new(Arena::new(self.lease_arena(packed.height.get())?, slots, self.work()));
+        let arena = Arc::new(Arena::new(self.lease_arena(packed.height.get())?, slots, self.users()));
         let facts = PlanFacts { arena: packed.height, bound: packed.bound };
         let holding = Holding { arena, order: order.into(), next: 0, on_plan: false, placed: 0, leased: 0 };
         let mut mode = self.mode();

@@ -10,6 +10,8 @@ mod meter;
 #[expect(clippy::module_inception, reason = "the stage itself, among its parts")]
 mod stage;
 mod storage;
+mod transfer;
+mod transit;
 
 pub use book::Rehearsal;
 pub use held::{Held, StepFacts};

@@ -1,17 +1,20 @@
 //! Where tensors are made.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use plimsoll::pool::{Lease, LeaseRequest, Pool};
 use plimsoll::{Bytes, Place};
-use plimsoll_device::{Device, Fence, Stream};
+use plimsoll_device::{Fence, Stream};
 
-use super::arena::Arena;
+use super::arena::{Arena, Users};
 use super::book::{Book, Rehearsal};
 use super::meter::Meter;
 use super::storage::{Backing, Storage};
+use super::transit::Transits;
 use crate::compute::Compute;
 use crate::gpu::Gpu;
 use crate::host::Host;
@@ -29,25 +32,28 @@ use crate::{Crew, Dtype, Tensor, TensorError};
 /// tensors as for everything else.
 #[derive(Clone)]
 pub struct Stage {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
 pub(super) struct Inner {
     /// `None`: nothing is ever computed here.
-    memory: Option<Memory>,
+    pub(super) memory: Option<Memory>,
     pub(super) meter: Meter,
     mode: Mutex<Mode>,
 }
 
-struct Memory {
-    pool: Pool,
-    compute: Box<dyn Compute>,
+pub(super) struct Memory {
+    pub(super) pool: Pool,
+    pub(super) compute: Box<dyn Compute>,
     /// The stream that all work is put on, where work is not done at once.
-    stream: Option<Stream>,
+    pub(super) stream: Option<Stream>,
     /// How often work was asked for.
     asked: AtomicU64,
     /// The last fence, and how often work had been asked for when it was put: it is good until there is more.
     fenced: Mutex<Option<(u64, Fence)>>,
+    /// The stream for copies to and from other stages, once there was one.
+    pub(super) road: OnceLock<Stream>,
+    pub(super) transits: Arc<Transits>,
 }
 
 /// What becomes of a tensor that is made.
@@ -90,8 +96,15 @@ impl Stage {
     }
 
     pub(crate) fn with(pool: Pool, compute: Box<dyn Compute>, stream: Option<Stream>) -> Self {
-        let (asked, fenced) = (AtomicU64::new(0), Mutex::default());
-        Self::new(Some(Memory { pool, compute, stream, asked, fenced }))
+        Self::new(Some(Memory {
+            pool,
+            compute,
+            stream,
+            asked: AtomicU64::new(0),
+            fenced: Mutex::default(),
+            road: OnceLock::new(),
+            transits: Arc::default(),
+        }))
     }
 
     /// One where nothing is computed and no memory is taken: everything on it is a rehearsal. It tells what a model and
@@ -124,10 +137,11 @@ impl Stage {
         self.inner.memory.as_ref().map_or(Bytes::ZERO, |memory| memory.compute.desk())
     }
 
-    /// Where work may still run when memory is given back.
-    pub(super) fn work(&self) -> Option<(Arc<dyn Device>, Stream)> {
+    /// What may still use memory when it is given back: work on a stream, and copies.
+    pub(super) fn users(&self) -> Option<Users> {
         let memory = self.inner.memory.as_ref()?;
-        Some((Arc::clone(memory.pool.device()), memory.stream?))
+        let device = Arc::clone(memory.pool.device());
+        Some(Users { device, stream: memory.stream, transits: Arc::clone(&memory.transits) })
     }
 
     /// Whether the two are one.
@@ -332,7 +346,10 @@ impl Stage {
     }
 }
 
-const NOTHING_HERE: TensorError =
+/// How long a copy is waited for: longer than any takes.
+const PATIENCE: Duration = Duration::from_mins(5);
+
+pub(super) const NOTHING_HERE: TensorError =
     TensorError::Mode("nothing is computed on a dry stage; open one over a pool");
 
 impl Memory {
@@ -365,6 +382,30 @@ impl Inner {
                 fence
             }
         }
+    }
+
+    /// Before memory is used: copies that have it are waited for, by the stream that uses it or by the host.
+    pub(super) fn await_copies(&self, range: &Range<u64>, writes: bool) -> Result<(), TensorError> {
+        let Some(memory) = self.memory.as_ref() else { return Ok(()) };
+        let fences = memory.transits.of(range, writes);
+        if fences.is_empty() {
+            return Ok(());
+        }
+        for fence in &fences {
+            match memory.stream {
+                Some(stream) => memory.compute.follow(stream, *fence)?,
+                None => memory.pool.device().wait(*fence, PATIENCE)?,
+            }
+        }
+        // A GPU that was told to wait for an arrival need not be told again; the pool still has to know of it when the
+        // memory is given back, and by then its own stream is behind it.
+        memory.transits.forget(&fences);
+        Ok(())
+    }
+
+    /// The copies that may still use memory which is given back.
+    pub(super) fn copies(&self, range: &Range<u64>) -> Vec<Fence> {
+        self.memory.as_ref().map_or_else(Vec::new, |memory| memory.transits.of(range, true))
     }
 
     /// A tensor of a rehearsal is gone.

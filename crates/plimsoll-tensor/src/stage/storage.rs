@@ -1,5 +1,6 @@
 //! The bytes behind tensors.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use plimsoll::pool::Lease;
@@ -36,17 +37,32 @@ impl Storage {
         matches!(self.backing, Backing::Rehearsed { .. })
     }
 
-    /// Where it starts on its device.
-    pub(crate) fn address(&self, what: &'static str) -> Result<u64, TensorError> {
+    /// Its addresses on its device.
+    fn range(&self, what: &'static str) -> Result<Range<u64>, TensorError> {
         match &self.backing {
-            Backing::Leased(lease) => Ok(lease.address()),
-            Backing::Placed { arena, slot } => Ok(arena.address(*slot)),
+            Backing::Leased(lease) => Ok(lease.address()..lease.address() + lease.bytes().get()),
+            Backing::Placed { arena, slot } => Ok(arena.range(*slot)),
             Backing::Rehearsed { .. } => Err(TensorError::Rehearsed { what }),
         }
     }
 
+    /// Where it starts on its device, for who reads it there.
+    pub(crate) fn address(&self, what: &'static str) -> Result<u64, TensorError> {
+        let range = self.range(what)?;
+        self.stage.await_copies(&range, false)?;
+        Ok(range.start)
+    }
+
+    /// Where it starts on its device, for who writes it there: who calls has the only handle.
+    pub(crate) fn address_mut(&self, what: &'static str) -> Result<u64, TensorError> {
+        let range = self.range(what)?;
+        self.stage.await_copies(&range, true)?;
+        Ok(range.start)
+    }
+
     /// The bytes, where the host sees them.
     pub(crate) fn bytes(&self, what: &'static str) -> Result<&[u8], TensorError> {
+        self.stage.await_copies(&self.range(what)?, false)?;
         match &self.backing {
             Backing::Leased(lease) => Ok(lease.as_slice()?),
             Backing::Placed { arena, slot } => Ok(arena.bytes(*slot)?),
@@ -56,6 +72,7 @@ impl Storage {
 
     /// The bytes for writing: whoever calls has the only handle.
     pub(crate) fn bytes_mut(&mut self, what: &'static str) -> Result<&mut [u8], TensorError> {
+        self.stage.await_copies(&self.range(what)?, true)?;
         match &mut self.backing {
             Backing::Leased(lease) => Ok(lease.as_mut_slice()?),
             Backing::Placed { arena, slot } => Ok(arena.bytes_mut(*slot)?),
@@ -70,6 +87,9 @@ impl Drop for Storage {
             Backing::Leased(lease) => {
                 self.stage.meter.remove(lease.bytes().get());
                 if let Some(fence) = self.stage.last_work() {
+                    lease.keep_until(fence);
+                }
+                for fence in self.stage.copies(&(lease.address()..lease.address() + lease.bytes().get())) {
                     lease.keep_until(fence);
                 }
             }
