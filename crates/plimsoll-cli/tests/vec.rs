@@ -293,6 +293,62 @@ fn an_index_outlives_kill_9_while_it_is_built_and_added_to() {
     assert_eq!(codes, vectors / 20_000, "{killed} killed, {done} done");
 }
 
+/// Killed in the middle of dividing vectors into lists, whatever file it had just begun, it leaves no index, an empty one or all
+/// of it; and what comes next sweeps the rest.
+#[test]
+fn an_index_in_lists_outlives_kill_9_at_each_of_its_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = vectors(folder.path(), "rows.npy", 7, 60_000);
+    // The first of them.
+    let few = vectors(folder.path(), "few.npy", 7, 20);
+    let (rows, few) = (rows.to_str().unwrap(), few.to_str().unwrap());
+    // Vectors that wait do not fit, so they wait in files.
+    let memory = ["--memory", "5MiB"];
+    for end in [".centroids", ".part", ".lists", ".codes", ".ids", ".lookup"] {
+        let home = folder.path().join(&end[1..]);
+        let home = home.to_str().unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_plimsoll"))
+            .args(["vec", "build", rows, "--into", home, "--lists", "64", "--codec", "int8"])
+            .args(memory)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        while child.try_wait().unwrap().is_none() && !begun(home, end) {
+            std::thread::yield_now();
+        }
+        let _ = child.kill();
+        let whole = child.wait().unwrap().success();
+        eprintln!("{end}: {}", if whole { "it was done before" } else { "killed" });
+        // Whose manifest was never written is no index: it is made again.
+        let info = plimsoll(&["vec", "info", home, "--json"]);
+        let there =
+            if info.status.success() { json(&["vec", "info", home])["vectors"].as_u64().unwrap() } else { 0 };
+        assert!(there == 60_000 || !whole && there == 0, "{end}: {there} after it ended: {whole}");
+        if info.status.success() {
+            json(&["vec", "add", home, rows, memory[0], memory[1]]);
+        } else {
+            let _ = std::fs::remove_dir_all(home);
+            json(&["vec", "build", rows, "--into", home, "--lists", "64", memory[0], memory[1]]);
+        }
+        assert_eq!(json(&["vec", "info", home])["vectors"], there + 60_000, "{end}");
+        let names = names(home);
+        assert!(!names.iter().any(|name| name.ends_with(".part")), "{end}: {names:?}");
+        let codes = names.iter().filter(|name| name.ends_with(".codes")).count() as u64;
+        assert_eq!(codes, there / 60_000 + 1, "{end}: {names:?}");
+        let found = json(&["vec", "search", home, few, "-k", "1", "--again", "4"]);
+        for (row, answer) in (0..).zip(found["answers"].as_array().unwrap()) {
+            assert_eq!(answer[0]["id"].as_u64().map(|id| id % 60_000), Some(row), "{end}: {answer}");
+        }
+    }
+}
+
+/// Whether a folder has a file whose name ends so.
+fn begun(home: &str, end: &str) -> bool {
+    let entries = std::fs::read_dir(home).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name()).any(|name| name.to_string_lossy().ends_with(end))
+}
+
 #[test]
 fn a_table_is_read_or_the_way_to_a_program_that_can_is_told() {
     let folder = tempfile::tempdir().unwrap();

@@ -25,10 +25,11 @@ impl Metric {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::L2, Self::Ip, Self::Cosine, Self::Hamming];
 
-    /// What is told for a score.
+    /// What is told for a score. No distance is below zero, though the score of a code may be for a row next to its query.
     pub fn distance(self, score: f32) -> f32 {
         match self {
-            Self::L2 | Self::Hamming => score,
+            Self::L2 => score.max(0.0),
+            Self::Hamming => score,
             // Not `-score`: nothing is 0, and not −0.
             Self::Ip | Self::Cosine => 0.0 - score,
         }

@@ -150,3 +150,22 @@ fn lists_of_words_find_what_a_flat_index_finds() {
     }
     assert_eq!(found[0], found[1]);
 }
+
+/// A code tells the square of a distance as a sum of three parts, which may come out below zero for a row next to its query.
+#[test]
+fn no_distance_is_told_below_zero() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = vectors(8, 900 * DIMENSION);
+    let file = npy(folder.path(), "rows.npy", &rows, DIMENSION);
+    for codec in [Codec::Pq2, Codec::Pq4, Codec::Planes, Codec::Int4] {
+        let home = folder.path().join(codec.name());
+        let shape = Shape { metric: Metric::L2, ..shape(codec) };
+        let index = Index::create(&home, shape, &account(Bytes::mib(32))).unwrap();
+        index.build(&file, None, |_| {}).unwrap();
+        let answer = index.search(&rows, &Search::nearest(1)).unwrap();
+        let told = &answer.distances;
+        assert!(told.iter().all(|far| *far >= 0.0), "{codec}: {:?}", told.iter().find(|far| **far < 0.0));
+        // Of many that are next to their query some would be.
+        assert!(codec == Codec::Int4 || told.contains(&0.0), "{codec}");
+    }
+}

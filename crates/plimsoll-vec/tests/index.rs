@@ -204,6 +204,7 @@ fn what_cannot_be_is_said() {
         assert!(index.search(&with, &Search::nearest(1)).is_err());
     }
     assert!(index.add(&[0.0; DIMENSION], None).unwrap_err().to_string().contains("zeros"));
+    assert!(index.search(&[0.0; DIMENSION], &Search::nearest(1)).unwrap_err().to_string().contains("zeros"));
     assert!(matches!(
         Index::create(&home, shape(Codec::F32, Metric::L2), &account(Bytes::mib(8))),
         Err(VecError::Exists { .. })
@@ -212,4 +213,49 @@ fn what_cannot_be_is_said() {
     // Nothing of all that was kept.
     assert_eq!(index.facts().vectors, 1);
     assert_eq!(index.search(&row, &Search::nearest(1)).unwrap().ids, [0]);
+}
+
+/// Whatever file of an index was cut, or is gone, who opens it or asks it is told which.
+#[test]
+fn every_file_that_is_cut_or_gone_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = vectors(21, 300 * DIMENSION);
+    let file = npy(folder.path(), "rows.npy", &rows, DIMENSION);
+    let home = folder.path().join("index");
+    let index = Index::create(&home, shape(Codec::Int8, Metric::L2), &account(Bytes::mib(16))).unwrap();
+    let ids = (0..300).map(|at| at * 7 % 1009).collect();
+    index.build(&file, Some(ids), |_| {}).unwrap();
+    index.delete(&[7]).unwrap();
+    index.publish().unwrap();
+    drop(index);
+    let search = Search { again: 4, allow: Some(vec![14, 21]), ..Search::nearest(1) };
+    let answer = || -> Result<Vec<u64>, VecError> {
+        Ok(Index::open(&home, &account(Bytes::mib(16)))?.search(&rows[..DIMENSION], &search)?.ids)
+    };
+    let expected = answer().unwrap();
+    let mut ends = Vec::new();
+    for entry in std::fs::read_dir(&home).unwrap().flatten() {
+        let (path, name) = (entry.path(), entry.file_name().into_string().unwrap());
+        let kept = std::fs::read(&path).unwrap();
+        if kept.is_empty() {
+            // What writers hold, and a log of nothing.
+            continue;
+        }
+        ends.push(path.extension().unwrap().to_str().unwrap().to_owned());
+        // The manifest's last bytes are the end of a line, and say nothing.
+        let cut_off = if name == "manifest.json" { 4 } else { 1 };
+        std::fs::write(&path, &kept[..kept.len() - cut_off]).unwrap();
+        let cut = answer();
+        std::fs::remove_file(&path).unwrap();
+        let gone = answer();
+        std::fs::write(&path, &kept).unwrap();
+        let cut = cut.map_err(|error| error.to_string());
+        assert!(cut.as_ref().is_err_and(|said| said.contains(&name)), "{name} cut: {cut:?}");
+        let gone = gone.map_err(|error| error.to_string());
+        let none = name == "manifest.json" && gone.is_err();
+        assert!(none || gone.as_ref().is_err_and(|said| said.contains(&name)), "{name} gone: {gone:?}");
+    }
+    ends.sort();
+    assert_eq!(ends, ["codes", "dead", "ids", "json", "lookup", "originals"]);
+    assert_eq!(answer().unwrap(), expected);
 }

@@ -59,7 +59,7 @@ impl Shape {
         let score = f64::from(score);
         #[expect(clippy::cast_possible_truncation, reason = "distances are singles")]
         let told = match self.metric {
-            Metric::L2 | Metric::Hamming => score + constant,
+            Metric::L2 | Metric::Hamming => (score + constant).max(0.0),
             Metric::Ip => constant - score,
             // |u − v|² = 2 − 2 ⟨u, v⟩ for vectors of length one.
             Metric::Cosine => 1.0 - f64::midpoint(score, constant),
