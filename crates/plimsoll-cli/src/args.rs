@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::bench::kv::KvArgs;
 use crate::bench::memory::MemoryArgs;
+use crate::bench::train::TrainBenchArgs;
 use crate::bench::{GovernorArgs, PoolArgs, RecorderArgs};
 use crate::config::CheckArgs;
 use crate::device::DeviceCheckArgs;
@@ -132,6 +133,8 @@ pub(crate) enum BenchCommand {
     Pool(PoolArgs),
     /// How fast bytes move: host memory by working set, disk, devices
     Memory(MemoryArgs),
+    /// What a fine-tuning's steps need and take, in the ways there are to fit below a line
+    Train(TrainBenchArgs),
     /// Whether the line holds when far more is asked for than it carries
     Governor(GovernorArgs),
     /// What writing down what happens costs

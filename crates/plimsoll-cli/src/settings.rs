@@ -5,6 +5,7 @@ use crate::args::{
 };
 use crate::bench::kv::KvArgs;
 use crate::bench::memory::MemoryArgs;
+use crate::bench::train::TrainBenchArgs;
 use crate::bench::{GovernorArgs, PoolArgs, RecorderArgs};
 use crate::config::CheckArgs;
 use crate::device::DeviceCheckArgs;
@@ -53,6 +54,7 @@ pub(crate) enum Command {
     BenchGovernor(GovernorArgs),
     BenchRecorder(RecorderArgs),
     BenchKv(KvArgs),
+    BenchTrain(TrainBenchArgs),
 }
 
 impl From<Args> for Settings {
@@ -81,6 +83,7 @@ impl From<Args> for Settings {
                 CommandArgs::Bench(BenchCommand::Governor(governor)) => Command::BenchGovernor(governor),
                 CommandArgs::Bench(BenchCommand::Recorder(recorder)) => Command::BenchRecorder(recorder),
                 CommandArgs::Bench(BenchCommand::Kv(kv)) => Command::BenchKv(kv),
+                CommandArgs::Bench(BenchCommand::Train(train)) => Command::BenchTrain(train),
             },
         }
     }

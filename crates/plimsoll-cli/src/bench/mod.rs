@@ -8,6 +8,7 @@ mod median;
 pub mod memory;
 mod pool;
 mod recorder;
+pub mod train;
 
 pub use governor::{GovernorArgs, GovernorReport, run as run_governor, view as governor_view};
 pub(crate) use median::median;

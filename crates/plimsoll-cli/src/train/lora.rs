@@ -5,15 +5,15 @@ use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use plimsoll::governor::Reservation;
-use plimsoll::machine::Machine;
-use plimsoll::{Bytes, Engine, EngineError, Place};
+use plimsoll::{Bytes, EngineError, Place};
 use plimsoll_llm::Decoder;
 use plimsoll_llm::text::Tokenizer;
-use plimsoll_llm::tune::{Corpus, Fit, Frozen, Keep, Projection, StepReport, TuneError, TuneSettings, Tuner};
+use plimsoll_llm::tune::{Corpus, Fit, Frozen, Keep, Projection, StepReport, TuneSettings, Tuner};
+use plimsoll_tensor::Dtype;
 use plimsoll_tensor::packed::Packing;
-use plimsoll_tensor::{Dtype, Stage};
 
 use super::TrainError;
+use super::ground::Ground;
 use super::report::{LoraReport, Loss, view};
 use crate::{CliError, Printer};
 
@@ -29,8 +29,6 @@ kept in the folder as PEFT reads it.
 
 Exit codes: 0 done, 1 failed or refused, 2 not understood.";
 
-const ACCOUNT: &str = "train";
-
 /// What can be typed after `train lora`.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -44,11 +42,16 @@ pub struct LoraArgs {
     /// The folder to keep it in; if it has a training of the same, that goes on
     #[arg(long, value_name = "DIR", required_unless_present = "plan_only")]
     pub out: Option<PathBuf>,
-    /// The most memory that all of it may take; half of what this machine has to use, unless said
+    /// Where to compute: host, or cuda:0
+    #[arg(long, value_name = "PLACE", default_value = "host")]
+    pub device: Place,
+    /// The most memory that all of it may take; half of the host's, or nine tenths of what a device has free,
+    /// unless said
     #[arg(long, value_name = "SIZE")]
     pub line: Option<Bytes>,
-    /// How the matrices of layers, which do not change, are kept: `f32`, `q8_0` or `q4_0`
-    #[arg(long, value_name = "KIND", default_value = "f32", value_parser = kept)]
+    /// How the matrices of layers, which do not change, are kept: as they flow (singles on the host, 16 bits on a GPU),
+    /// `q8_0` or `q4_0`
+    #[arg(long, value_name = "KIND", default_value = "as-they-flow", value_parser = kept)]
     pub weights: WeightsAs,
     /// The rank of changes
     #[arg(long, value_name = "R", default_value_t = 16)]
@@ -102,12 +105,18 @@ fn target(name: &str) -> Result<Projection, String> {
 #[derive(Clone, Copy, Debug)]
 pub struct WeightsAs(Option<Packing>);
 
-fn kept(kind: &str) -> Result<WeightsAs, String> {
+impl WeightsAs {
+    pub(crate) const fn packing(self) -> Option<Packing> {
+        self.0
+    }
+}
+
+pub(crate) fn kept(kind: &str) -> Result<WeightsAs, String> {
     match kind {
-        "f32" => Ok(WeightsAs(None)),
+        "as-they-flow" => Ok(WeightsAs(None)),
         "q8_0" => Ok(WeightsAs(Some(Packing::Q8_0))),
         "q4_0" => Ok(WeightsAs(Some(Packing::Q4_0))),
-        _ => Err(format!("{kind:?} is none of f32, q8_0, q4_0")),
+        _ => Err(format!("{kind:?} is none of as-they-flow, q8_0, q4_0")),
     }
 }
 
@@ -137,14 +146,14 @@ pub(super) fn run(args: &LoraArgs, printer: &Printer) -> Result<(), CliError> {
     let decoder = Decoder::open(&args.model).map_err(TrainError::from)?;
     let settings = args.settings(decoder.shape().context);
     let mut run = Run::new(args, &decoder, settings)?;
-    let mut report = LoraReport::new(args, &run.tuner, &run.corpus, run.line);
+    let mut report = LoraReport::new(args, &run.tuner, &run.corpus, run.ground.line);
     let fit = run.fit()?;
     report.fitted(&fit);
     if !args.plan_only {
         run.learn(args, &mut report)?;
     }
     report.seconds = began.elapsed().as_secs_f64();
-    report.charged_peak_bytes = run.charged()[1].get();
+    report.charged_peak_bytes = run.ground.charged()[1].get();
     if let Some(path) = &args.svg {
         super::curve::write(path, &report)?;
     }
@@ -153,44 +162,35 @@ pub(super) fn run(args: &LoraArgs, printer: &Printer) -> Result<(), CliError> {
 
 /// A fine-tuning, its data, and the memory that it is charged to.
 struct Run {
-    engine: Engine,
+    ground: Ground,
     tuner: Tuner,
     corpus: Corpus,
     held_out: Option<Corpus>,
-    line: Bytes,
     /// What texts take as tokens.
     _tokens: Reservation,
     identity: String,
 }
 
 impl Run {
-    fn new(args: &LoraArgs, decoder: &Decoder, settings: TuneSettings) -> Result<Self, TrainError> {
-        let line = args.line.unwrap_or_else(half);
-        let engine = Engine::in_memory(line, ACCOUNT)?;
-        let account = engine.account(ACCOUNT)?;
-        let tokenizer = Tokenizer::open(&args.model).map_err(TuneError::from)?;
-        let mut corpus = Corpus::read(&args.data, &tokenizer, settings.sequence)?;
-        let tokens = account.reserve(Place::Host, corpus.bytes()).now().map_err(EngineError::from)?;
+    fn new(args: &LoraArgs, decoder: &Decoder, settings: TuneSettings) -> Result<Self, CliError> {
+        let ground = Ground::new(args.device, args.line, args.threads)?;
+        let tokenizer = Tokenizer::open(&args.model).map_err(|error| TrainError::Tune(error.into()))?;
+        let mut corpus = Corpus::read(&args.data, &tokenizer, settings.sequence).map_err(TrainError::from)?;
+        let tokens = ground.account()?.reserve(Place::Host, corpus.bytes()).now();
+        let tokens = tokens.map_err(|error| TrainError::from(EngineError::from(error)))?;
         let identity = identity(decoder, &corpus, &settings);
         let held_out = corpus.hold_out(args.hold_out);
-        let threads =
-            args.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
-        let stage = Stage::host(account.scratch(Place::Host)?, threads);
-        let frozen = Frozen::of(decoder, &stage, Dtype::F32, args.weights.0).map_err(TuneError::from)?;
-        let tuner = Tuner::new(frozen, &stage, settings)?;
-        Ok(Self { engine, tuner, corpus, held_out, line, _tokens: tokens, identity })
-    }
-
-    /// What is charged now, and the most that was at once.
-    fn charged(&self) -> [Bytes; 2] {
-        let snapshot = self.engine.snapshot();
-        snapshot.place(Place::Host).map_or([Bytes::ZERO; 2], |host| [host.charged, host.peak])
+        let dtype = if args.device == Place::Host { Dtype::F32 } else { Dtype::Bf16 };
+        let frozen = Frozen::of(decoder, &ground.stage, dtype, args.weights.packing());
+        let frozen = frozen.map_err(|error| TrainError::Tune(error.into()))?;
+        let tuner = Tuner::new(frozen, &ground.stage, settings).map_err(TrainError::from)?;
+        Ok(Self { ground, tuner, corpus, held_out, _tokens: tokens, identity })
     }
 
     /// Chooses what to keep so that all of it fits below the line, and holds steps to it.
     fn fit(&mut self) -> Result<Fit, TrainError> {
-        let beside = self.charged()[0].saturating_sub(self.tuner.stage().live());
-        Ok(self.tuner.fit_and_hold(self.line, beside)?)
+        let beside = self.ground.charged()[0].saturating_sub(self.tuner.stage().live());
+        Ok(self.tuner.fit_and_hold(self.ground.line, beside)?)
     }
 
     fn learn(&mut self, args: &LoraArgs, report: &mut LoraReport) -> Result<(), TrainError> {
@@ -242,12 +242,6 @@ fn identity(decoder: &Decoder, corpus: &Corpus, settings: &TuneSettings) -> Stri
          seed {seed}",
         decoder.shape()
     )
-}
-
-fn half() -> Bytes {
-    let places = Machine::read().places();
-    let usable = places.into_iter().find(|facts| facts.place == Place::Host).map(|facts| facts.usable);
-    Bytes::new(usable.unwrap_or(Bytes::gib(1)).get() / 2)
 }
 
 /// One line that is overwritten, and gone at the end.

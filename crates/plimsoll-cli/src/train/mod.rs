@@ -2,11 +2,13 @@
 
 mod curve;
 mod error;
+pub(crate) mod ground;
 mod lora;
 mod report;
 
 pub use error::TrainError;
-pub use lora::LoraArgs;
+pub(crate) use lora::kept;
+pub use lora::{LoraArgs, WeightsAs};
 pub use report::{LoraReport, Loss};
 
 use crate::{CliError, Printer};

@@ -100,7 +100,13 @@ impl Frozen {
     }
 
     /// Weights by lot, of a size that keeps what flows at its size: for measurements of a shape whose model is not here.
-    pub fn by_lot(shape: &Shape, tied: bool, stage: &Stage, dtype: Dtype) -> Result<Self, TensorError> {
+    pub fn by_lot(
+        shape: &Shape,
+        tied: bool,
+        stage: &Stage,
+        dtype: Dtype,
+        packing: Option<Packing>,
+    ) -> Result<Self, TensorError> {
         let lot = Lot::new();
         let ones = |len: usize| stage.full(1.0, &[len], dtype);
         let embedding = lot.matrix(stage, dtype, [shape.vocabulary, shape.width])?;
@@ -108,7 +114,10 @@ impl Frozen {
             if tied { embedding.clone() } else { lot.matrix(stage, dtype, [shape.vocabulary, shape.width])? };
         let layer = || -> Result<FrozenLayer, TensorError> {
             let sides = Projection::ALL.map(|projection| projection.sides(shape));
-            let projections = sides.iter().map(|sides| lot.matrix(stage, dtype, *sides).map(Kept::Floats));
+            let projections = sides.iter().map(|sides| match packing {
+                None => lot.matrix(stage, dtype, *sides).map(Kept::Floats),
+                Some(packing) => lot.packed(stage, packing, *sides).map(Kept::Packed),
+            });
             Ok(FrozenLayer {
                 attention_norm: ones(shape.width)?,
                 ffn_norm: ones(shape.width)?,
@@ -191,6 +200,20 @@ impl Lot {
         let size = (3.0 / inner as f32).sqrt();
         stage.made(&[outer, inner], dtype, |from, into| {
             let numbers = self.numbers.iter().cycle().skip(from % self.numbers.len());
+            into.iter_mut().zip(numbers).for_each(|(into, number)| *into = size * number);
+        })
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "widths are small")]
+    fn packed(
+        &self,
+        stage: &Stage,
+        packing: Packing,
+        sides: [usize; 2],
+    ) -> Result<PackedTensor, TensorError> {
+        let size = (3.0 / sides[1] as f32).sqrt();
+        PackedTensor::made(stage, packing, sides, |row, into| {
+            let numbers = self.numbers.iter().cycle().skip(row * sides[1] % self.numbers.len());
             into.iter_mut().zip(numbers).for_each(|(into, number)| *into = size * number);
         })
     }

@@ -1,0 +1,143 @@
+//! Steps in one way after the other, each with memory of its own.
+
+use std::time::Instant;
+
+use plimsoll::{Bytes, Place};
+use plimsoll_llm::tune::{Batch, Fit, Frozen, Keeping, TuneError, TuneSettings, Tuner};
+use plimsoll_tensor::Dtype;
+
+use super::args::{ShapeOf, TrainBenchArgs};
+use super::report::TrainBenchRow;
+use crate::CliError;
+use crate::bench::median;
+use crate::train::TrainError;
+use crate::train::ground::Ground;
+
+/// What a way is.
+enum Way {
+    Kept(Keeping),
+    /// A line so many hundredths of the way up from the floor.
+    Line(u64),
+}
+
+impl Way {
+    fn name(&self) -> String {
+        match self {
+            Self::Kept(Keeping::All) => "nothing twice".to_owned(),
+            Self::Kept(Keeping::Products) => "gates twice".to_owned(),
+            Self::Kept(Keeping::Input) => "layers twice".to_owned(),
+            Self::Line(share) => format!("a line {share}% up from the floor"),
+        }
+    }
+}
+
+/// Measures all ways.
+pub(super) fn rows(args: &TrainBenchArgs) -> Result<Vec<TrainBenchRow>, CliError> {
+    let mut ways = vec![Way::Kept(Keeping::All), Way::Kept(Keeping::Products), Way::Kept(Keeping::Input)];
+    if !args.quick {
+        ways.extend([75, 50, 25, 0].map(Way::Line));
+    }
+    let mut rows = Vec::new();
+    for way in &ways {
+        rows.push(one(args, way)?);
+    }
+    let fastest = rows.iter().map(|row| row.ms).fold(f64::INFINITY, f64::min);
+    for row in &mut rows {
+        row.slower = row.ms / fastest;
+    }
+    Ok(rows)
+}
+
+fn one(args: &TrainBenchArgs, way: &Way) -> Result<TrainBenchRow, CliError> {
+    let (shape, tied) = args.shape.shape();
+    let sequence = args.sequence.unwrap_or(if args.shape == ShapeOf::Tiny { 256 } else { 2048 });
+    let settings = TuneSettings { rank: args.rank, sequence, batch: args.batch, ..TuneSettings::default() };
+    let ground = Ground::new(args.device, args.memory, None)?;
+    let dtype = if args.device == Place::Host { Dtype::F32 } else { Dtype::Bf16 };
+    let frozen = Frozen::by_lot(&shape, tied, &ground.stage, dtype, args.weights.packing());
+    let frozen = frozen.map_err(|error| TrainError::Tune(error.into()))?;
+    let mut tuner = Tuner::new(frozen, &ground.stage, settings).map_err(TrainError::from)?;
+    let (fit, line) = fitted(&mut tuner, way, &ground).map_err(TrainError::from)?;
+    let steps = if args.quick { args.steps.min(4) } else { args.steps };
+    let measured = timed(&mut tuner, &ground, steps).map_err(TrainError::from)?;
+    #[expect(clippy::cast_precision_loss, reason = "a rate")]
+    let tokens = (args.batch * sequence) as f64;
+    let held = tuner.hold().map_err(TrainError::from)?;
+    let (arena, bound) = (held.arena().get(), held.bound().get());
+    Ok(TrainBenchRow {
+        work: way.name(),
+        engine: "plimsoll",
+        line_bytes: line.map(Bytes::get),
+        predicted_peak_bytes: fit.peak.get(),
+        measured_peak_bytes: measured.peak.get(),
+        charged_peak_bytes: ground.charged()[1].get(),
+        arena_bytes: arena,
+        bound_bytes: bound,
+        layers_again: fit.layers(Keeping::Input),
+        layers_gates_again: fit.layers(Keeping::Products),
+        ms: measured.ms,
+        slower: 1.0,
+        tokens_per_s: tokens / measured.ms * 1e3,
+        buffers: measured.buffers,
+        making_share: measured.making_share,
+        device_allocations: measured.device_allocations,
+    })
+}
+
+/// What layers keep in this way, and the line that it had to fit below.
+fn fitted(tuner: &mut Tuner, way: &Way, ground: &Ground) -> Result<(Fit, Option<Bytes>), TuneError> {
+    let whole = tuner.fit(Bytes::new(u64::MAX / 4))?;
+    match way {
+        Way::Kept(keeping) => {
+            tuner.keep(vec![*keeping; tuner.frozen().shape().layers]);
+            let peak = tuner.rehearse()?.peak();
+            tuner.hold()?;
+            Ok((Fit { keeping: tuner.keeping().to_vec(), peak, ..whole }, None))
+        }
+        Way::Line(share) => {
+            let span = whole.full.saturating_sub(whole.floor).get();
+            let beside = ground.charged()[0].saturating_sub(tuner.stage().live());
+            // A plan's one piece is at least what lives at once; the lowest line leaves it the hundredth that it may need.
+            let line = whole.floor + Bytes::new(span * share / 100 + whole.floor.get() / 100) + beside;
+            Ok((tuner.fit_and_hold(line, beside)?, Some(line)))
+        }
+    }
+}
+
+struct Measured {
+    ms: f64,
+    peak: Bytes,
+    buffers: usize,
+    making_share: f64,
+    device_allocations: u64,
+}
+
+fn timed(tuner: &mut Tuner, ground: &Ground, steps: u32) -> Result<Measured, TuneError> {
+    let (batch, sequence) = (tuner.settings().batch, tuner.settings().sequence);
+    let vocabulary = tuner.frozen().shape().vocabulary;
+    let tokens: Vec<u32> = (0..batch * sequence).map(|at| token(at * 7919 + 13, vocabulary)).collect();
+    let targets = tokens.iter().skip(1).chain(tokens.first()).copied().collect();
+    let pass = [Batch { tokens, targets }];
+    let (mut times, mut peak, mut maps) = (Vec::new(), Bytes::ZERO, 0);
+    for step in 0..steps + 2 {
+        let began = Instant::now();
+        let report = tuner.step(&pass)?;
+        peak = peak.max(report.peak);
+        if step < 2 {
+            maps = ground.pool.stats().maps;
+        } else {
+            times.push(began.elapsed().as_secs_f64() * 1e3);
+        }
+    }
+    let device_allocations = ground.pool.stats().maps - maps;
+    let ms = median(times);
+    // The same buffers made and dropped once more, with no arithmetic between.
+    let began = Instant::now();
+    let rehearsal = tuner.rehearse()?;
+    let making_share = began.elapsed().as_secs_f64() * 1e3 / ms;
+    Ok(Measured { ms, peak, buffers: rehearsal.buffers(), making_share, device_allocations })
+}
+
+fn token(number: usize, vocabulary: usize) -> u32 {
+    u32::try_from(number % vocabulary).unwrap_or(0)
+}
