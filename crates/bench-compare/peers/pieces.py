@@ -1,5 +1,8 @@
 """The pieces of a Llama of a billion weights through PyTorch, there and back, in bf16. One line of JSON for each figure.
 
+Each is timed twice: as it is called, where much of a short piece is the host putting work on the stream, and as a recorded
+graph that is played again, which is what the device alone takes.
+
 python3 crates/bench-compare/peers/pieces.py; run it beside `cargo run --release -p plimsoll-tensor --example pieces_speed`.
 """
 
@@ -31,6 +34,20 @@ def rounds(work, calls=10):
     return sorted(times)[len(times) // 2]
 
 
+def alone(work):
+    """The same, recorded once and played: nothing of the host is in it."""
+    aside = torch.cuda.Stream()
+    aside.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(aside):
+        for _ in range(3):
+            work()
+    torch.cuda.current_stream().wait_stream(aside)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        work()
+    return rounds(graph.replay)
+
+
 def random(*dims):
     return torch.rand(*dims, device="cuda", dtype=KIND) * 2 - 1
 
@@ -39,6 +56,7 @@ def piece(name, dims, part):
     inputs = [random(*size) for size in dims]
     with torch.no_grad():
         there = rounds(lambda: part(*inputs))
+        there_alone = alone(lambda: part(*inputs))
     for x in inputs:
         x.requires_grad_()
 
@@ -47,7 +65,9 @@ def piece(name, dims, part):
         torch.autograd.grad(out, inputs, out.detach())
 
     told(name, "there", there)
+    told(name, "there, on the device alone", there_alone)
     told(name, "there and back", rounds(both))
+    told(name, "there and back, on the device alone", alone(both))
 
 
 def attention(q, k, v):
@@ -93,6 +113,23 @@ piece("add", [(1, ROWS, HIDDEN), (1, ROWS, HIDDEN)], lambda x, y: x + y)
 piece("rope", [(1, ROWS, HEADS, WIDTH)], rope)
 piece("linear", [(1, ROWS, HIDDEN)], lambda x: F.linear(x, wide))
 piece("low rank", [(1, ROWS, HIDDEN), (16, HIDDEN), (HIDDEN, 16)], low_rank)
+sizes = [(HIDDEN, HIDDEN), (512, HIDDEN), (512, HIDDEN), (HIDDEN, HIDDEN), (INNER, HIDDEN), (INNER, HIDDEN), (HIDDEN, INNER)]
+frozen = [random(*size) for size in sizes]
+
+
+def layer(x, *low):
+    def changed(x, at):
+        return F.linear(x, frozen[at]) + 2.0 * F.linear(F.linear(x, low[2 * at]), low[2 * at + 1])
+
+    y = rms_norm(x)
+    q, k, v = (changed(y, at).view(1, ROWS, -1, WIDTH) for at in range(3))
+    found = attention(rope(q), rope(k), v).reshape(1, ROWS, HIDDEN)
+    x = x + changed(found, 3)
+    y = rms_norm(x)
+    return x + changed(F.silu(changed(y, 4)) * changed(y, 5), 6)
+
+
+piece("a layer of low rank", [(1, ROWS, HIDDEN)] + [part for outer, inner in sizes for part in ((16, inner), (outer, 16))], layer)
 table = random(WORDS, HIDDEN)
 piece("cross-entropy", [(ROWS, HIDDEN)], cross_entropy)
 del table

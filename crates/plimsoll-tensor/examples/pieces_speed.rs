@@ -22,6 +22,7 @@ const WIDTH: usize = 64;
 const INNER: usize = 8192;
 const WORDS: usize = 128_256;
 const ROWS: usize = 2048;
+const RANK: usize = 16;
 
 type Part = dyn Fn(&mut Tape<'_>, &[Var]) -> Result<Var, TensorError>;
 
@@ -48,38 +49,39 @@ impl Bench {
         let wide: &[usize] = &[1, ROWS, HIDDEN];
         let of_queries: &[usize] = &[1, ROWS, HEADS, WIDTH];
         let of_keys: &[usize] = &[1, ROWS, SHARED, WIDTH];
-        self.piece("attention", &[of_queries, of_keys, of_keys], &|tape, v| {
+        self.piece("attention", &[of_queries, of_keys, of_keys], 3, &|tape, v| {
             tape.attention(&v[0], &v[1], &v[2], 0.125, true)
         })?;
         let heads_of_8b: &[usize] = &[1, ROWS, HEADS, 128];
         let keys_of_8b: &[usize] = &[1, ROWS, SHARED, 128];
-        self.piece("attention of 128", &[heads_of_8b, keys_of_8b, keys_of_8b], &|tape, v| {
+        self.piece("attention of 128", &[heads_of_8b, keys_of_8b, keys_of_8b], 3, &|tape, v| {
             tape.attention(&v[0], &v[1], &v[2], 0.088, true)
         })?;
-        self.piece("rms norm", &[wide], &|tape, v| {
+        self.piece("rms norm", &[wide], 1, &|tape, v| {
             let weight = tape.constant(&tape.stage().full(1.0, &[HIDDEN], Dtype::Bf16)?);
             tape.rms_norm(&v[0], Some(&weight), 1e-5)
         })?;
-        self.piece("gated", &[&[ROWS, INNER], &[ROWS, INNER]], &|tape, v| tape.gated(&v[0], &v[1]))?;
-        self.piece("add", &[wide, wide], &|tape, v| tape.add(&v[0], &v[1]))?;
+        self.piece("gated", &[&[ROWS, INNER], &[ROWS, INNER]], 2, &|tape, v| tape.gated(&v[0], &v[1]))?;
+        self.piece("add", &[wide, wide], 2, &|tape, v| tape.add(&v[0], &v[1]))?;
         let angles: Vec<f32> = (0_u8..32).map(|at| 500_000_f32.powf(-f32::from(at) / 32.0)).collect();
-        self.piece("rope", &[of_queries], &move |tape, v| {
+        self.piece("rope", &[of_queries], 1, &move |tape, v| {
             let frequencies = tape.stage().floats(&angles, &[WIDTH / 2])?;
             tape.rope(&v[0], &frequencies, Rotation { position: 0, neighbours: false })
         })?;
         let weight = self.random(&[INNER, HIDDEN])?;
-        self.piece("linear", &[wide], &move |tape, v| {
+        self.piece("linear", &[wide], 1, &move |tape, v| {
             let frozen = tape.constant(&weight);
             tape.linear(&v[0], &frozen)
         })?;
         let weight = self.random(&[HIDDEN, HIDDEN])?;
-        self.piece("low rank", &[wide, &[16, HIDDEN], &[HIDDEN, 16]], &move |tape, v| {
+        self.piece("low rank", &[wide, &[16, HIDDEN], &[HIDDEN, 16]], 1, &move |tape, v| {
             let frozen = tape.constant(&weight);
             tape.linear_low_rank(&v[0], &frozen, &v[1], &v[2], 2.0)
         })?;
+        self.layer()?;
         let targets: Vec<u32> = (0_u32..2048).map(|at| at * 61 % 128_256).collect();
         let table = self.random(&[WORDS, HIDDEN])?;
-        self.piece("cross-entropy", &[&[ROWS, HIDDEN]], &move |tape, v| {
+        self.piece("cross-entropy", &[&[ROWS, HIDDEN]], 1, &move |tape, v| {
             let (weight, ids) = (tape.constant(&table), tape.stage().ids(&targets, &[ROWS])?);
             tape.cross_entropy(&v[0], &weight, &ids, counted(&targets))
         })?;
@@ -103,7 +105,7 @@ impl Bench {
         self.stage.bytes(&bytes, dims, Dtype::Bf16)
     }
 
-    fn piece(&self, name: &str, dims: &[&[usize]], part: &Part) -> Result<(), Box<dyn Error>> {
+    fn piece(&self, name: &str, dims: &[&[usize]], added: usize, part: &Part) -> Result<(), Box<dyn Error>> {
         let mut leaves = Leaves::default();
         for dims in dims {
             leaves.add("input", self.random(dims)?);
@@ -123,8 +125,9 @@ impl Bench {
             tape.backward_with(&out, grad, &mut gradients)
         })?;
         // What comes back of a leaf is added to its sums, which is no part of the piece: it is measured and taken away.
+        // Gradients of changes of low rank are not: products add them up in place.
         let sums = self.rounds(|| {
-            for id in &ids {
+            for id in &ids[..added] {
                 let mut tape = Tape::new(&self.stage);
                 let input = tape.leaf(&leaves, *id);
                 let same = tape.reshape(&input, &input.dims())?;
@@ -136,6 +139,55 @@ impl Bench {
         told(name, "there", there);
         told(name, "there and back", both - sums);
         Ok(())
+    }
+
+    /// A whole layer, each of its seven products with a change of low rank.
+    fn layer(&self) -> Result<(), Box<dyn Error>> {
+        const KEYS: usize = SHARED * WIDTH;
+        let sizes = [
+            [HIDDEN, HIDDEN],
+            [KEYS, HIDDEN],
+            [KEYS, HIDDEN],
+            [HIDDEN, HIDDEN],
+            [INNER, HIDDEN],
+            [INNER, HIDDEN],
+            [HIDDEN, INNER],
+        ];
+        let frozen = sizes.iter().map(|size| self.random(size)).collect::<Result<Vec<_>, _>>()?;
+        let low: Vec<[usize; 2]> =
+            sizes.iter().flat_map(|[outer, inner]| [[RANK, *inner], [*outer, RANK]]).collect();
+        let mut dims: Vec<&[usize]> = vec![&[1, ROWS, HIDDEN]];
+        dims.extend(low.iter().map(|size| &size[..]));
+        let angles: Vec<f32> = (0_u8..32).map(|at| 500_000_f32.powf(-f32::from(at) / 32.0)).collect();
+        let frequencies = self.stage.floats(&angles, &[WIDTH / 2])?;
+        let ones = self.stage.full(1.0, &[HIDDEN], Dtype::Bf16)?;
+        self.piece("a layer of low rank", &dims, 1, &move |tape, v| {
+            let changed = |tape: &mut Tape<'_>, x: &Var, at: usize| {
+                let weight = tape.constant(&frozen[at]);
+                tape.linear_low_rank(x, &weight, &v[1 + 2 * at], &v[2 + 2 * at], 2.0)
+            };
+            let turned = |tape: &mut Tape<'_>, x: &Var, heads: usize| {
+                let x = tape.reshape(x, &[1, ROWS, heads, WIDTH])?;
+                tape.rope(&x, &frequencies, Rotation { position: 0, neighbours: false })
+            };
+            let scale = tape.constant(&ones);
+            let x = tape.rms_norm(&v[0], Some(&scale), 1e-5)?;
+            let (q, k) = (changed(tape, &x, 0)?, changed(tape, &x, 1)?);
+            let (q, k) = (turned(tape, &q, HEADS)?, turned(tape, &k, SHARED)?);
+            let values = changed(tape, &x, 2)?;
+            let values = tape.reshape(&values, &[1, ROWS, SHARED, WIDTH])?;
+            let found = tape.attention(&q, &k, &values, 0.125, true)?;
+            drop((q, k, values, x));
+            let found = tape.reshape(&found, &[1, ROWS, HIDDEN])?;
+            let found = changed(tape, &found, 3)?;
+            let middle = tape.add(&v[0], &found)?;
+            let x = tape.rms_norm(&middle, Some(&scale), 1e-5)?;
+            let (gate, up) = (changed(tape, &x, 4)?, changed(tape, &x, 5)?);
+            let inner = tape.gated(&gate, &up)?;
+            drop((gate, up, x, found));
+            let found = changed(tape, &inner, 6)?;
+            tape.add(&middle, &found)
+        })
     }
 
     fn optimizer(&self) -> Result<(), Box<dyn Error>> {

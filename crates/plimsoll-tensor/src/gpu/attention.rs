@@ -1,6 +1,6 @@
 //! Attention: by matrix units where numbers and heads are such that they can, plainly otherwise.
 
-use plimsoll_device::programs::Argument::{Long, Word, Words};
+use plimsoll_device::programs::Argument::{Long, Words};
 
 use super::launch::{EACH, blocks, word};
 use super::operand::{Line, address, address_mut};
@@ -142,12 +142,9 @@ impl Gpu {
         let grid = [small(sizes.queries.div_ceil(ROWS_BACK)), small(sizes.heads), small(sizes.batch)];
         self.launches.launch(program, "attend_queries", grid, THREADS, &arguments)?;
         let tiles = small(sizes.keys.div_ceil(ROWS_BACK) * sizes.kv_heads * sizes.batch);
-        // Where all run at once; otherwise long ones first is better.
-        let fold = sizes.causal && tiles <= 2 * self.launches.programs()?.processors();
         let arguments = [
             Words(&words),
             word(sizes.batch),
-            Word(fold.into()),
             Long(q),
             Long(k),
             Long(v),
@@ -157,7 +154,7 @@ impl Gpu {
             Long(dk),
             Long(dv),
         ];
-        self.launches.launch(program, "attend_keys", [tiles, 1, 1], THREADS, &arguments)
+        self.launches.launch(program, "attend_keys", [tiles, 1, 1], 2 * THREADS, &arguments)
     }
 
     fn attend_back_plainly(&self, back: &Back<'_>, [dq, dk, dv]: [&mut Tensor; 3]) -> Done {

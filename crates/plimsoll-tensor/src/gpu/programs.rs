@@ -28,9 +28,9 @@ macro_rules! tiles {
 }
 
 /// What thread blocks of heads up to 64 have of their own: for the way there, for queries and for keys on the way back.
-const SHARED_64: [u32; 3] = [49_152, 49_152, 50_176];
+const SHARED_64: [u32; 3] = [49_152, 49_152, 83_968];
 /// The same of heads up to 128.
-const SHARED_128: [u32; 3] = [98_304, 65_536, 66_048];
+const SHARED_128: [u32; 3] = [98_304, 65_536, 99_328];
 
 const TILES_64: &[(&str, u32)] =
     &[("attend", SHARED_64[0]), ("attend_queries", SHARED_64[1]), ("attend_keys", SHARED_64[2])];

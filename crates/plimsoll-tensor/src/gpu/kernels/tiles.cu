@@ -90,15 +90,21 @@ __device__ __forceinline__ void right_turned(u32 tile, u32 row, u32 column, u32 
 }
 
 // Begins to bring rows of heads into a tile; rows and units that are not there become zeros.
-template <u32 ROWS, u32 THREADS> __device__ __forceinline__ void bring(u32 tile, const u16 *from, u64 pitch, u32 rows, u32 width) {
+template <u32 ROWS, u32 THREADS>
+__device__ __forceinline__ void bring_by(u32 thread, u32 tile, const u16 *from, u64 pitch, u32 rows, u32 width) {
 #pragma unroll
-    for (u32 at = threadIdx.x; at < ROWS * UNITS; at += THREADS) {
+    for (u32 at = thread; at < ROWS * UNITS; at += THREADS) {
         const u32 row = at / UNITS, column = at % UNITS;
         const bool there = row < rows && column * 8 < width;
         const u16 *source = there ? from + row * pitch + column * 8 : from;
         asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(unit(tile, row, column)), "l"(source),
                      "r"(there ? 16 : 0));
     }
+}
+
+template <u32 ROWS, u32 THREADS>
+__device__ __forceinline__ void bring(u32 tile, const u16 *from, u64 pitch, u32 rows, u32 width) {
+    bring_by<ROWS, THREADS>(threadIdx.x, tile, from, pitch, rows, width);
 }
 
 __device__ __forceinline__ void commit() { asm volatile("cp.async.commit_group;"); }
@@ -418,23 +424,33 @@ extern "C" __global__ void __launch_bounds__(BACK * 32, DEPTH == 64 ? 3 : 2)
 #endif
 }
 
-// Gradients of keys and values: a tile of them stays, and queries of all heads that share them pass. `fold`: all thread
-// blocks run at once, two on a processor, so those that see most are put beside those that see least.
-extern "C" __global__ void __launch_bounds__(BACK * 32, 2)
-    attend_keys(Sizes sizes, u32 batch, u32 fold, const u16 *q, const u16 *k, const u16 *v, const u16 *dout,
+// Two teams of warps share a tile of keys, each with every other tile of queries: the keys that most queries see are what
+// all wait for, and so take half as long.
+constexpr u32 TEAMS = 2;
+
+// Waits for the warps of a team.
+__device__ __forceinline__ void together_in(u32 team) { asm volatile("bar.sync %0, %1;" ::"r"(team + 1), "n"(BACK * 32) : "memory"); }
+template <u32 LEFT> __device__ __forceinline__ void arrived_for(u32 team) {
+    asm volatile("cp.async.wait_group %0;" ::"n"(LEFT) : "memory");
+    together_in(team);
+}
+
+// Gradients of keys and values: a tile of them stays, and queries of all heads that share them pass.
+extern "C" __global__ void __launch_bounds__(TEAMS * BACK * 32, 1)
+    attend_keys(Sizes sizes, u32 batch, const u16 *q, const u16 *k, const u16 *v, const u16 *dout,
                 const float *sums, const float *levels, u16 *dk, u16 *dv) {
 #if TILES
     extern __shared__ __align__(128) char memory[];
     constexpr u32 ROWS = BACK_ROWS, TILE = PART * DEPTH * 2;
     const u32 keys_at = shared_at(memory), values_at = keys_at + ROWS * DEPTH * 2;
-    const u32 passing_at = values_at + ROWS * DEPTH * 2;
-    float *rows = (float *)(memory + 2 * ROWS * DEPTH * 2 + 4 * TILE);
-    const u32 warp = threadIdx.x / 32, lane = threadIdx.x % 32, pair = lane % 4;
-    const u32 sharing = sizes.kv_heads * batch, all = gridDim.x / sharing;
-    const u32 rank = blockIdx.x / sharing, kv_head = blockIdx.x % sharing % sizes.kv_heads;
+    const u32 team = threadIdx.x / (BACK * 32), member = threadIdx.x % (BACK * 32);
+    const u32 passing_at = values_at + ROWS * DEPTH * 2 + team * 4 * TILE;
+    float *rows = (float *)(memory + 2 * ROWS * DEPTH * 2 + TEAMS * 4 * TILE) + team * 4 * PART;
+    const u32 warp = member / 32, lane = threadIdx.x % 32, pair = lane % 4;
+    // Tiles that are seen by most come first.
+    const u32 sharing = sizes.kv_heads * batch, kv_head = blockIdx.x % sharing % sizes.kv_heads;
     const u32 of = blockIdx.x % sharing / sizes.kv_heads;
-    const u32 half = (all + 1) / 2;
-    const u32 first = (fold && rank >= half ? all - 1 - (rank - half) : rank) * ROWS;
+    const u32 first = blockIdx.x / sharing * ROWS;
     const u32 group = sizes.heads / sizes.kv_heads;
     const u64 q_pitch = (u64)sizes.heads * sizes.width, k_pitch = (u64)sizes.kv_heads * sizes.width;
     const u64 k_from = ((u64)of * sizes.keys + first) * k_pitch + kv_head * sizes.width;
@@ -445,43 +461,44 @@ extern "C" __global__ void __launch_bounds__(BACK * 32, 2)
 
     const auto bring_queries = [&](u32 turn) {
         const u32 head = kv_head * group + turn / each_head, query = (begin + turn % each_head) * PART;
-        const u32 to = passing_at + turn % 2 * 2 * TILE, many = sizes.queries - query;
+        const u32 to = passing_at + turn / TEAMS % 2 * 2 * TILE, many = sizes.queries - query;
         const u64 from = ((u64)of * sizes.queries + query) * q_pitch + head * sizes.width;
-        bring<PART, BACK * 32>(to, q + from, q_pitch, many, sizes.width);
-        bring<PART, BACK * 32>(to + TILE, dout + from, q_pitch, many, sizes.width);
-        if (threadIdx.x < PART) {
-            const u64 at = ((u64)of * sizes.queries + query + threadIdx.x) * sizes.heads + head;
-            const bool there = threadIdx.x < many;
-            float *row = rows + turn % 2 * 2 * PART;
-            row[threadIdx.x] = there ? sums[at] * LOG2_E : INFINITE;
-            row[PART + threadIdx.x] = there ? levels[at] : 0.0f;
+        bring_by<PART, BACK * 32>(member, to, q + from, q_pitch, many, sizes.width);
+        bring_by<PART, BACK * 32>(member, to + TILE, dout + from, q_pitch, many, sizes.width);
+        if (member < PART) {
+            const u64 at = ((u64)of * sizes.queries + query + member) * sizes.heads + head;
+            const bool there = member < many;
+            float *row = rows + turn / TEAMS % 2 * 2 * PART;
+            row[member] = there ? sums[at] * LOG2_E : INFINITE;
+            row[PART + member] = there ? levels[at] : 0.0f;
         }
         commit();
     };
-    bring<ROWS, BACK * 32>(keys_at, k + k_from, k_pitch, sizes.keys - first, sizes.width);
-    bring<ROWS, BACK * 32>(values_at, v + k_from, k_pitch, sizes.keys - first, sizes.width);
+    bring<ROWS, TEAMS * BACK * 32>(keys_at, k + k_from, k_pitch, sizes.keys - first, sizes.width);
+    bring<ROWS, TEAMS * BACK * 32>(values_at, v + k_from, k_pitch, sizes.keys - first, sizes.width);
     commit();
-    if (turns > 0)
-        bring_queries(0);
+    arrived<0>();
+    if (team < turns)
+        bring_queries(team);
     u32 mine[STEPS][4], value[STEPS][4];
     float by_key[UNITS][4] = {}, by_value[UNITS][4] = {};
     const float scale = sizes.scale * LOG2_E;
     const u32 key = first + warp * 16 + lane / 4;
-    for (u32 turn = 0; turn < turns; turn++) {
-        if (turn + 1 < turns) {
-            bring_queries(turn + 1);
-            arrived<1>();
+    for (u32 turn = team; turn < turns; turn += TEAMS) {
+        if (turn + TEAMS < turns) {
+            bring_queries(turn + TEAMS);
+            arrived_for<1>(team);
         } else {
-            arrived<0>();
+            arrived_for<0>(team);
         }
-        if (DEPTH == 64 && turn == 0)
+        if (DEPTH == 64 && turn == team)
 #pragma unroll
             for (u32 step = 0; step < STEPS; step++) {
                 left_of(keys_at, warp * 16, step, mine[step]);
                 left_of(values_at, warp * 16, step, value[step]);
             }
-        const u32 queries = passing_at + turn % 2 * 2 * TILE, backs = queries + TILE;
-        const float *row = rows + turn % 2 * 2 * PART;
+        const u32 queries = passing_at + turn / TEAMS % 2 * 2 * TILE, backs = queries + TILE;
+        const float *row = rows + turn / TEAMS % 2 * 2 * PART;
         const u32 query = (begin + turn % each_head) * PART;
         float weights[PART / 8][4] = {}, slopes[PART / 8][4] = {};
 #pragma unroll
@@ -533,10 +550,25 @@ extern "C" __global__ void __launch_bounds__(BACK * 32, 2)
                 multiply(by_key[2 * column + 1], by_slope, right + 2);
             }
         }
-        __syncthreads();
+        together_in(team);
     }
-    // Keys that no query sees wait for what was brought nevertheless.
-    arrived<0>();
+    // The second team's sums go to the first by way of what tiles were in, always in the same order.
+    __syncthreads();
+    float *given = (float *)(memory + 2 * ROWS * DEPTH * 2) + member;
+    if (team == 1)
+#pragma unroll
+        for (u32 at = 0; at < UNITS * 4; at++) {
+            given[at * BACK * 32] = by_key[at / 4][at % 4];
+            given[(UNITS * 4 + at) * BACK * 32] = by_value[at / 4][at % 4];
+        }
+    __syncthreads();
+    if (team == 1)
+        return;
+#pragma unroll
+    for (u32 at = 0; at < UNITS * 4; at++) {
+        by_key[at / 4][at % 4] += given[at * BACK * 32];
+        by_value[at / 4][at % 4] += given[(UNITS * 4 + at) * BACK * 32];
+    }
     const u32 start = warp * 16, many = less(less(sizes.keys, first), start);
     write(keys_at, start, by_key, sizes.scale, sizes.scale, dk + k_from + start * k_pitch, k_pitch, many, sizes.width);
     write(values_at, start, by_value, 1.0f, 1.0f, dv + k_from + start * k_pitch, k_pitch, many, sizes.width);
