@@ -5,7 +5,7 @@ mod bed;
 
 use bed::{account, distance, nearest, npy, vectors};
 use plimsoll::Bytes;
-use plimsoll_vec::index::{Index, NO_ID, Search, Shape, VecError};
+use plimsoll_vec::index::{Index, Lists, NO_ID, Search, Shape, VecError};
 use plimsoll_vec::{Codec, Metric};
 
 const DIMENSION: usize = 48;
@@ -258,4 +258,39 @@ fn every_file_that_is_cut_or_gone_is_named() {
     ends.sort();
     assert_eq!(ends, ["codes", "dead", "ids", "json", "lookup", "originals"]);
     assert_eq!(answer().unwrap(), expected);
+}
+
+/// What is forecast is what comes, also where nobody else wants the room: caches keep what they read, and the pool has some ready.
+#[test]
+fn what_a_search_has_is_what_was_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let (rows, asked) = (vectors(31, 30_000 * DIMENSION), vectors(32, 50 * DIMENSION));
+    let file = npy(folder.path(), "rows.npy", &rows, DIMENSION);
+    let cases = [
+        (Codec::Int8, 1, None),
+        (Codec::Planes, 1, None),
+        (Codec::Binary, 16, None),
+        (Codec::Int4, 4, Some(Lists::Count(64))),
+    ];
+    for (codec, again, lists) in cases {
+        let home = folder.path().join(codec.name());
+        let shape = Shape { lists, originals: true, ..shape(codec, Metric::L2) };
+        Index::create(&home, shape, &account(Bytes::mib(64))).unwrap().build(&file, None, |_| {}).unwrap();
+        for (memory, queries) in
+            [(256, &asked[..]), (48, &asked[..]), (6, &asked[..]), (256, &asked[..DIMENSION])]
+        {
+            let index = Index::open(&home, &account(Bytes::mib(memory))).unwrap();
+            let search = Search { again, threads: 2, ..Search::nearest(5) };
+            for turn in 0..2 {
+                let answer = index.search(queries, &search).unwrap();
+                let (said, came) = (answer.forecast.charged().get(), answer.measured.peak.get());
+                let what = format!(
+                    "{codec} in {memory} MiB, turn {turn}: {came} came and {said} said, {:?}",
+                    answer.forecast
+                );
+                assert!(said.abs_diff(came) * 10 <= said, "{what}");
+                assert!(said <= memory << 20, "{what}");
+            }
+        }
+    }
 }

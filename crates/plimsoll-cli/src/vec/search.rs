@@ -214,7 +214,7 @@ impl Predicted {
             streamed_bytes: forecast.streamed.get(),
             read_bytes: forecast.read.get(),
             lower_bytes: forecast.lower.get(),
-            peak_bytes: forecast.peak.get(),
+            peak_bytes: forecast.charged().get(),
             lists: forecast.lists.map(|probed| probed.lists),
             of_lists: forecast.lists.map(|probed| probed.of),
             recall: forecast.lists.and_then(plimsoll_vec::index::Probed::recall),

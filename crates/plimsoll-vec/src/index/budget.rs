@@ -73,6 +73,12 @@ impl Budget {
         Ok(self.account.scratch(Place::Host)?.lease_with(request)?)
     }
 
+    /// What the pool will have behind leases of so many bytes, where there is room to spare and where there is none.
+    pub(super) fn backed_for(&self, leases: u64) -> [u64; 2] {
+        let pool = self.account.scratch(Place::Host);
+        pool.map_or([leases; 2], |pool| pool.backed_for(Bytes::new(leases)).map(Bytes::get))
+    }
+
     /// Gives back what the pool keeps of leases that are gone.
     pub(super) fn trim(&self) {
         if let Ok(pool) = self.account.scratch(Place::Host) {

@@ -32,12 +32,43 @@ pub struct Forecast {
     pub chunk_blocks: u64,
     /// Chunks of the ring.
     pub slots: usize,
-    /// What it takes of memory, with what is kept.
+    /// What it takes of memory, with what is kept: with less it is not done so.
     pub peak: Bytes,
+    /// What it will have besides, as nobody else wants it now: what caches keep of what it reads, and what the pool of
+    /// the account has ready. All of it gives way.
+    pub spare: Bytes,
     /// Lists that each query looks into; none where it looks at everything.
     pub lists: Option<Probed>,
     /// What it takes on the device that searches; none where the host does.
     pub device: Option<DeviceShare>,
+}
+
+impl Forecast {
+    /// What will be charged at most, if nobody else comes.
+    pub fn charged(&self) -> Bytes {
+        Bytes::new(self.peak.get().saturating_add(self.spare.get()))
+    }
+
+    /// What of it are leases: what is kept, and the ring.
+    pub(super) fn leases(&self, block_bytes: u64) -> u64 {
+        let ring = if self.passes > 0 {
+            slot_bytes(self.chunk_blocks * block_bytes).saturating_mul(self.slots as u64)
+        } else {
+            0
+        };
+        self.kept.get().saturating_add(ring)
+    }
+}
+
+/// How many of all are looked at, if so many looks go anywhere.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "an estimate"
+)]
+pub(super) fn touched(all: u64, looks: u64) -> u64 {
+    if all == 0 { 0 } else { (all as f64 * (1.0 - (-(looks as f64) / all as f64).exp())) as u64 }
 }
 
 /// What is asked.
@@ -151,6 +182,7 @@ impl Question {
                 chunk_blocks,
                 slots,
                 peak: Bytes::new(peak.saturating_add(stock.fixed)),
+                spare: Bytes::ZERO,
                 lists: None,
                 device: None,
             }
@@ -224,6 +256,7 @@ pub(super) mod tests {
             chunk_blocks: 0,
             slots: 0,
             peak: zero,
+            spare: zero,
             lists: None,
             device: None,
         }

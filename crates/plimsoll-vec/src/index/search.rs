@@ -5,7 +5,7 @@ use std::time::Instant;
 use plimsoll::Bytes;
 
 use super::answer::Answer;
-use super::forecast::{Forecast, Question, Stock};
+use super::forecast::{Forecast, Question, Stock, touched};
 use super::keep::Cut;
 use super::lists::Probe;
 use super::lower::left_of_signs;
@@ -155,10 +155,30 @@ impl Index {
 
     fn forecast_of(&self, view: &View, question: &Question, search: &Search) -> Result<Forecast, VecError> {
         let stock = self.stock(view);
-        match view.probed(search)? {
+        let mut forecast = match view.probed(search)? {
             Some(probed) => self.forecast_lists(view, question, &stock, probed),
             None => question.forecast(&view.shape, &stock),
-        }
+        }?;
+        let left = stock.limit.get().saturating_sub(forecast.peak.get());
+        forecast.spare = Bytes::new(self.spare(view, question, &forecast, left));
+        Ok(forecast)
+    }
+
+    /// What a search will have beside what it needs, of so much that is left.
+    fn spare(&self, view: &View, question: &Question, forecast: &Forecast, left: u64) -> u64 {
+        let leases = forecast.leases(view.shape.upper_bytes() as u64);
+        let [backed, least] = self.budget().backed_for(leases).map(|backed| backed.saturating_sub(leases));
+        let told = question.queries.saturating_mul(question.candidates) as u64;
+        let groups: u64 = view
+            .segments
+            .iter()
+            .map(|(segment, _)| segment.groups_bytes(question.again, |groups| touched(groups, told)))
+            .sum();
+        let there = self.pages().bytes() - self.pages().blocks_bytes();
+        let caches = self.pages().blocks_bytes() + forecast.lower.get() + groups.max(there);
+        // A pool grows by all that or by what leases need; caches take what they get.
+        let backed = if backed > left { least.min(left) } else { backed };
+        backed + caches.min(left - backed)
     }
 
     pub(super) fn question(view: &View, queries: usize, search: &Search) -> Result<Question, VecError> {

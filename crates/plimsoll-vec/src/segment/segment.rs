@@ -105,6 +105,19 @@ impl Segment {
         self.lists.as_ref()
     }
 
+    /// What the groups of ids, and of originals if they are looked `again` at, take in memory that are read where so many of a
+    /// number of groups are.
+    pub(crate) fn groups_bytes(&self, again: bool, of: impl Fn(u64) -> u64) -> u64 {
+        let ids = self.rows().div_ceil(Ids::GROUP_ROWS);
+        let ids = if self.ids().are_stored() { of(ids) * self.ids().group_bytes(0) } else { 0 };
+        // Elsewhere originals are read one by one.
+        let originals = self.originals().filter(|_| again && self.lists().is_some());
+        let originals = originals.map_or(0, |originals| {
+            of(self.rows().div_ceil(originals.group_rows())) * originals.group_bytes(0)
+        });
+        ids + originals
+    }
+
     /// What it keeps in memory.
     pub fn heap_bytes(&self) -> u64 {
         let lists = self.lists.as_ref().map_or(0, |lists| Starts::heap_bytes(lists.count()));

@@ -278,6 +278,12 @@ impl Pool {
         self.core.device()
     }
 
+    /// What the pool will have behind leases of so many bytes altogether: where the account has room for it (the first growth is
+    /// generous, and later ones have some to spare), and where it has none. About so much: leases that lie apart may take more.
+    pub fn backed_for(&self, leases: Bytes) -> [Bytes; 2] {
+        self.core.central().arena.backed_for(leases.get()).map(Bytes::new)
+    }
+
     /// Gives idle memory back to the device until no more than `keep` is idle; says how much went.
     pub fn trim(&self, keep: Bytes) -> Result<Bytes, LeaseError> {
         Ok(self.core.trim(keep)?)

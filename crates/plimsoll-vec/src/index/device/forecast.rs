@@ -169,6 +169,7 @@ impl Outlook<'_> {
             chunk_blocks: chunk,
             slots: HOST_SLOTS,
             peak: Bytes::new(self.host(queries, chunk).saturating_add(stock.host_fixed)),
+            spare: Bytes::ZERO,
             lists: None,
             device: Some(DeviceShare {
                 place: stock.place,

@@ -135,6 +135,7 @@ pub(super) fn forecast(
         chunk_blocks,
         slots,
         peak: Bytes::new(taken.saturating_add(kept).saturating_add(stock.fixed)),
+        spare: Bytes::ZERO,
         lists: Some(probed),
         device: None,
     })

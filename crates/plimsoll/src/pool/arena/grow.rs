@@ -186,10 +186,25 @@ impl Arena {
         }
     }
 
+    /// What will be backed once leases take so many bytes: with some to spare where there is room, and else without.
+    pub(in super::super) fn backed_for(&self, leases: u64) -> [u64; 2] {
+        match self.settings.backing {
+            Backing::Pages { granule, .. } if leases > 0 => {
+                let least = leases.checked_next_multiple_of(granule).unwrap_or(u64::MAX);
+                [self.limit_of(granule, self.need_high.max(leases)), least]
+            }
+            _ => [leases; 2],
+        }
+    }
+
     /// The most that may be backed before idle granules are exchanged.
     fn limit(&self, granule: u64) -> u64 {
-        let least = self.need_high.checked_next_multiple_of(granule).unwrap_or(u64::MAX);
-        let limit = self.need_high.saturating_add(self.settings.slack.of(self.need_high));
+        self.limit_of(granule, self.need_high)
+    }
+
+    fn limit_of(&self, granule: u64, need: u64) -> u64 {
+        let least = need.checked_next_multiple_of(granule).unwrap_or(u64::MAX);
+        let limit = need.saturating_add(self.settings.slack.of(need));
         least.max(limit / granule * granule).max(self.settings.first_bytes / granule * granule)
     }
 
