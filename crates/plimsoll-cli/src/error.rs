@@ -58,6 +58,9 @@ pub enum CliError {
     /// The tiered cache could not be measured.
     #[error(transparent)]
     KvBench(#[from] crate::bench::kv::KvBenchError),
+    /// A model could not be measured.
+    #[error(transparent)]
+    LlmBench(#[from] crate::bench::llm::LlmBenchError),
     /// An index of vectors.
     #[error(transparent)]
     Vec(#[from] plimsoll_vec::index::VecError),
@@ -244,6 +247,7 @@ Self::Recording(_) => {
             Self::Kv(error) => error.next_step().to_owned(),
             Self::KvGate(error) => error.next_step().to_owned(),
             Self::KvBench(_) => "give the machine 3 GiB of memory, or add --quick".to_owned(),
+            Self::LlmBench(_) => "`plimsoll bench llm --quick` measures a small model that is made up".to_owned(),
             Self::Gpu(_) => "`plimsoll machine` says what the device has; take fewer rows, or another codec".to_owned(),
             Self::Vec(_) | Self::Neural(_) => "`plimsoll vec --help` has examples; nothing was changed".to_owned(),
             Self::Ids { .. } => "give whole numbers, one a line or with commas between them".to_owned(),

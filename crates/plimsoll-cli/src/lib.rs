@@ -92,6 +92,7 @@ fn execute(settings: &Settings, printer: &Printer) -> Result<(), CliError> {
         Command::BenchMemory(memory) => bench::memory::run(memory, printer),
         Command::BenchGovernor(governor) => bench::run_governor(governor, printer),
         Command::BenchKv(kv) => bench::kv::run(kv, printer),
+        Command::BenchLlm(llm) => bench::llm::run(llm, printer),
         Command::BenchRecorder(recorder) => bench::run_recorder(recorder, printer),
     }
 }

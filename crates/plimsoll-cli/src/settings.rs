@@ -4,6 +4,7 @@ use crate::args::{
     Args, BenchCommand, CommandArgs, ConfigArgs, DeviceCommand, PoolCommand, RecordingCommand,
 };
 use crate::bench::kv::KvArgs;
+use crate::bench::llm::LlmArgs;
 use crate::bench::memory::MemoryArgs;
 use crate::bench::{GovernorArgs, PoolArgs, RecorderArgs};
 use crate::config::CheckArgs;
@@ -49,6 +50,7 @@ pub(crate) enum Command {
     BenchGovernor(GovernorArgs),
     BenchRecorder(RecorderArgs),
     BenchKv(KvArgs),
+    BenchLlm(LlmArgs),
 }
 
 impl From<Args> for Settings {
@@ -75,6 +77,7 @@ impl From<Args> for Settings {
                 CommandArgs::Bench(BenchCommand::Governor(governor)) => Command::BenchGovernor(governor),
                 CommandArgs::Bench(BenchCommand::Recorder(recorder)) => Command::BenchRecorder(recorder),
                 CommandArgs::Bench(BenchCommand::Kv(kv)) => Command::BenchKv(kv),
+                CommandArgs::Bench(BenchCommand::Llm(llm)) => Command::BenchLlm(llm),
             },
         }
     }

@@ -1,12 +1,12 @@
 //! Decoding: sequences over pages of keys and values, and the choice of the next token.
 
-mod attention;
 mod batch;
 mod cached;
 mod draw;
 mod pages;
 mod sequence;
 mod stage;
+mod stored;
 mod trial;
 
 pub use batch::{Batch, BatchError, Strand};
