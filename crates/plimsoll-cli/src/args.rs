@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::bench::kv::KvArgs;
+use crate::bench::llm::LlmArgs;
 use crate::bench::memory::MemoryArgs;
 use crate::bench::train::TrainBenchArgs;
 use crate::bench::{GovernorArgs, PoolArgs, RecorderArgs};
@@ -141,6 +142,8 @@ pub(crate) enum BenchCommand {
     Recorder(RecorderArgs),
     /// What the tiered cache of keys and values costs, beside memcpy and the disk
     Kv(KvArgs),
+    /// How fast a model is computed on the host, beside how fast its bytes are read
+    Llm(LlmArgs),
 }
 
 #[derive(Debug, Subcommand)]

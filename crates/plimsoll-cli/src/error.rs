@@ -64,6 +64,9 @@ pub enum CliError {
     /// A training.
     #[error(transparent)]
     Train(#[from] crate::train::TrainError),
+    /// A model could not be measured.
+    #[error(transparent)]
+    LlmBench(#[from] crate::bench::llm::LlmBenchError),
     /// An index of vectors.
     #[error(transparent)]
     Vec(#[from] plimsoll_vec::index::VecError),
@@ -257,6 +260,7 @@ Self::Recording(_) => {
             Self::Train(error) => error.next_step().to_owned(),
             Self::Generate(error) => error.next_step(),
             Self::KvBench(_) => "give the machine 3 GiB of memory, or add --quick".to_owned(),
+            Self::LlmBench(_) => "`plimsoll bench llm --quick` measures a small model that is made up".to_owned(),
             Self::Gpu(_) => "`plimsoll machine` says what the device has; take fewer rows, or another codec".to_owned(),
             Self::Vec(_) | Self::Neural(_) => "`plimsoll vec --help` has examples; nothing was changed".to_owned(),
             Self::Ids { .. } => "give whole numbers, one a line or with commas between them".to_owned(),

@@ -97,6 +97,7 @@ fn execute(settings: &Settings, printer: &Printer) -> Result<(), CliError> {
         Command::BenchGovernor(governor) => bench::run_governor(governor, printer),
         Command::BenchKv(kv) => bench::kv::run(kv, printer),
         Command::BenchTrain(train) => bench::train::run(train, printer),
+        Command::BenchLlm(llm) => bench::llm::run(llm, printer),
         Command::BenchRecorder(recorder) => bench::run_recorder(recorder, printer),
     }
 }

@@ -4,6 +4,7 @@ use crate::args::{
     Args, BenchCommand, CommandArgs, ConfigArgs, DeviceCommand, PoolCommand, RecordingCommand,
 };
 use crate::bench::kv::KvArgs;
+use crate::bench::llm::LlmArgs;
 use crate::bench::memory::MemoryArgs;
 use crate::bench::train::TrainBenchArgs;
 use crate::bench::{GovernorArgs, PoolArgs, RecorderArgs};
@@ -55,6 +56,7 @@ pub(crate) enum Command {
     BenchRecorder(RecorderArgs),
     BenchKv(KvArgs),
     BenchTrain(TrainBenchArgs),
+    BenchLlm(LlmArgs),
 }
 
 impl From<Args> for Settings {
@@ -84,6 +86,7 @@ impl From<Args> for Settings {
                 CommandArgs::Bench(BenchCommand::Recorder(recorder)) => Command::BenchRecorder(recorder),
                 CommandArgs::Bench(BenchCommand::Kv(kv)) => Command::BenchKv(kv),
                 CommandArgs::Bench(BenchCommand::Train(train)) => Command::BenchTrain(train),
+                CommandArgs::Bench(BenchCommand::Llm(llm)) => Command::BenchLlm(llm),
             },
         }
     }

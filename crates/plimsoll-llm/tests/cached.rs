@@ -84,20 +84,25 @@ fn a_prompt_is_not_computed_twice_and_the_text_is_the_same() {
 fn four_bits_on_disk_still_write_sense_and_another_model_finds_nothing() {
     let Some(model) = model() else { return };
     let decoder = Arc::new(Decoder::open(model).unwrap());
-    let folder = tempfile::tempdir().unwrap();
-    let prompt = decoder.sample(5, 150).unwrap();
     let root = decoder.root(&decoder.layout(16, Element::F16)).build();
-    let alone = decoder.generate(&prompt, 16, Draw::Likeliest).unwrap();
-    drop({
-        let (_, first) = cache(&decoder, folder.path(), false);
-        decoder.generate_cached(&first, root, &prompt, 1, Draw::Likeliest).unwrap()
-    });
-    let (_engine, again) = cache(&decoder, folder.path(), false);
-    let other = decoder.root(&decoder.layout(16, Element::F16)).adapter(b"another").build();
-    assert_eq!(decoder.generate_cached(&again, other, &prompt, 1, Draw::Likeliest).unwrap().reused, 0);
-    let restored = decoder.generate_cached(&again, root, &prompt, 16, Draw::Likeliest).unwrap();
-    assert_eq!(restored.reused, 144);
-    let same = restored.text.iter().zip(&alone).take_while(|(one, other)| one == other).count();
-    println!("{same} of 16 tokens are the same after four bits");
-    assert!(same >= 1, "the first token after four bits is another");
+    let (mut same, mut first) = (0, 0);
+    for seed in 5..8 {
+        let folder = tempfile::tempdir().unwrap();
+        let prompt = decoder.sample(seed, 150).unwrap();
+        let alone = decoder.generate(&prompt, 16, Draw::Likeliest).unwrap();
+        drop({
+            let (_, first) = cache(&decoder, folder.path(), false);
+            decoder.generate_cached(&first, root, &prompt, 1, Draw::Likeliest).unwrap()
+        });
+        let (_engine, again) = cache(&decoder, folder.path(), false);
+        let other = decoder.root(&decoder.layout(16, Element::F16)).adapter(b"another").build();
+        assert_eq!(decoder.generate_cached(&again, other, &prompt, 1, Draw::Likeliest).unwrap().reused, 0);
+        let restored = decoder.generate_cached(&again, root, &prompt, 16, Draw::Likeliest).unwrap();
+        assert_eq!(restored.reused, 144);
+        first += usize::from(restored.text[0] == alone[0]);
+        same += restored.text.iter().zip(&alone).take_while(|(one, other)| one == other).count();
+    }
+    println!("{same} of 48 tokens are the same after four bits, and {first} of 3 first ones");
+    // Where the two likeliest tokens are close, four bits may decide between them.
+    assert!(first >= 2, "{first} of 3 first tokens are the same after four bits");
 }

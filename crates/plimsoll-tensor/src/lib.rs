@@ -8,6 +8,7 @@
 //! * [`Crew`]: threads that share the pieces of one job.
 //! * [`pack`]: static plans: offsets for buffers whose lifetimes are known.
 //! * [`packed`]: matrices of quantized weights, read where they lie.
+//! * [`exp`]: powers of e in loops that become vector instructions.
 //! * [`half`] and [`wide`]: numbers of sixteen bits, and loops that use the vector instructions of this processor.
 
 mod cast;
@@ -15,6 +16,7 @@ mod compute;
 mod crew;
 mod dtype;
 mod error;
+mod exp;
 mod gpu;
 mod grad;
 pub mod half;
@@ -33,6 +35,7 @@ pub use compute::{AdamStep, Binary, IGNORED, Rotation, Unary, Window};
 pub use crew::Crew;
 pub use dtype::Dtype;
 pub use error::TensorError;
+pub use exp::exp;
 pub use gpu::sources as gpu_programs;
 pub use grad::{Gradients, LeafId, Leaves, Tape, Var};
 pub use layout::MAX_RANK;

@@ -132,6 +132,10 @@ pub const RULES: Rules = Rules {
         ("crates/plimsoll/tests/pool_hot_path.rs", "counts allocations as the global allocator"),
         ("crates/plimsoll-tensor/src/crew.rs", "lends a job to threads that outlive it, until all are done"),
         (
+            "crates/plimsoll-tensor/src/packed/attend.rs",
+            "calls kernels for the instructions it was compiled for",
+        ),
+        (
             "crates/plimsoll-tensor/src/packed/back.rs",
             "calls kernels for the instructions it was compiled for",
         ),

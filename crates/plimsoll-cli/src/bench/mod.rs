@@ -4,6 +4,7 @@ pub mod engines;
 mod governor;
 pub mod harness;
 pub mod kv;
+pub mod llm;
 mod median;
 pub mod memory;
 mod pool;

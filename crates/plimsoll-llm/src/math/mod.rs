@@ -1,9 +1,7 @@
 //! Arithmetic on rows of singles, written so that the compiler finds the vector instructions by itself.
 
-mod exp;
 mod rope;
 mod rows;
 
-pub(crate) use exp::exp;
 pub(crate) use rope::{Angles, Rope};
-pub(crate) use rows::{Gate, Normalize, add, dot, scale};
+pub(crate) use rows::{Gate, Normalize, add};

@@ -1,56 +1,12 @@
 //! Operations on single rows.
 
+use plimsoll_tensor::exp;
 use plimsoll_tensor::wide::Work;
 
-use super::exp;
-
-/// How many sums are kept side by side, so that they become lanes of vectors.
-const LANES: usize = 16;
-
-/// The sum of products.
-#[expect(clippy::inline_always, reason = "compiled once for each set of instructions, within the caller")]
-#[inline(always)]
-pub(crate) fn dot(one: &[f32], other: &[f32]) -> f32 {
-    let mut sums = [0.0_f32; LANES];
-    let (ones, others) = (one.chunks_exact(LANES), other.chunks_exact(LANES));
-    let rest: f32 = ones.remainder().iter().zip(others.remainder()).map(|(a, b)| a * b).sum();
-    for (one, other) in ones.zip(others) {
-        for ((sum, a), b) in sums.iter_mut().zip(one).zip(other) {
-            *sum += a * b;
-        }
-    }
-    rest + total(sums)
-}
-
-/// The sum of lanes, by halves.
-#[expect(clippy::inline_always, reason = "compiled once for each set of instructions, within the caller")]
-#[inline(always)]
-fn total(mut sums: [f32; LANES]) -> f32 {
-    let mut half = LANES / 2;
-    while half > 0 {
-        for lane in 0..half {
-            sums[lane] += sums[lane + half];
-        }
-        half /= 2;
-    }
-    sums[0]
-}
-
-/// Adds `factor` times a row to another.
-#[expect(clippy::inline_always, reason = "compiled once for each set of instructions, within the caller")]
-#[inline(always)]
-pub(crate) fn add(into: &mut [f32], factor: f32, row: &[f32]) {
+/// Adds a row to another.
+pub(crate) fn add(into: &mut [f32], row: &[f32]) {
     for (into, number) in into.iter_mut().zip(row) {
-        *into += factor * number;
-    }
-}
-
-/// Multiplies a row.
-#[expect(clippy::inline_always, reason = "compiled once for each set of instructions, within the caller")]
-#[inline(always)]
-pub(crate) fn scale(row: &mut [f32], factor: f32) {
-    for number in row {
-        *number *= factor;
+        *into += number;
     }
 }
 

@@ -1,6 +1,5 @@
 //! Decoding: sequences over pages of keys and values, and the choice of the next token.
 
-mod attention;
 mod batch;
 mod cached;
 mod draw;
@@ -8,6 +7,7 @@ mod pages;
 mod sampler;
 mod sequence;
 mod stage;
+mod stored;
 mod trial;
 mod work;
 

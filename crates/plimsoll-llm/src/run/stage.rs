@@ -11,11 +11,11 @@ use std::sync::Arc;
 
 use plimsoll_kv::block::Token;
 use plimsoll_kv::layout::Layout;
-use plimsoll_tensor::packed::{Desk, Product, products};
+use plimsoll_tensor::packed::{Attend, AttendDesk, Desk, Product, products};
 use plimsoll_tensor::wide::widest;
 
-use super::attention::{Attend, Heads, Piece, Running, Stored};
 use super::pages::PageTable;
+use super::stored::Stored;
 use crate::math::{Angles, Gate, Normalize, Rope, add};
 use crate::weights::{Layer, Matrix};
 use crate::{Decoder, StepError};
@@ -64,7 +64,7 @@ struct Buffers {
     up: Vec<f32>,
     logits: Vec<f32>,
     ropes: Vec<Rope>,
-    running: Vec<Running>,
+    running: Vec<AttendDesk>,
 }
 
 impl Stage {
@@ -77,7 +77,7 @@ impl Stage {
         let columns = shape.width.max(shape.inner).max(shape.heads * shape.value_width);
         let threads = decoder.crew().threads();
         let mut buffers = Buffers::default();
-        buffers.running.resize_with(threads, Running::default);
+        buffers.running.resize_with(threads, AttendDesk::default);
         let desk = Desk::new(threads, columns, 1);
         Ok(Self { decoder: Arc::clone(decoder), layout: layout.clone(), stored, buffers, desk })
     }
@@ -201,6 +201,7 @@ impl Stage {
         let wide = shape.heads / shape.kv_heads * shape.value_width;
         let Buffers { queries, means, inputs, running, .. } = &mut self.buffers;
         means.resize(count * wide * shape.kv_heads, 0.0);
+        let group = shape.heads / shape.kv_heads;
         let mut pieces = Vec::new();
         for (head, mut rest) in means.chunks_exact_mut(count * wide).enumerate() {
             let mut row = 0;
@@ -208,16 +209,25 @@ impl Stage {
                 for first in (0..*tokens).step_by(TOGETHER) {
                     let some = TOGETHER.min(tokens - first);
                     let (out, others) = rest.split_at_mut(some * wide);
-                    pieces.push(Piece { pages, head, row: row + first, position: begin + first, out });
+                    let query = ((row + first) * shape.heads + head * group) * shape.key_width;
+                    pieces.push(Attend {
+                        packing: self.stored.packing(),
+                        pages,
+                        page_tokens,
+                        head: (head, shape.kv_heads),
+                        widths: (shape.key_width, shape.value_width),
+                        position: begin + first,
+                        queries: &queries[query..],
+                        stride: shape.heads * shape.key_width,
+                        group,
+                        out,
+                    });
                     rest = others;
                 }
                 row += tokens;
             }
         }
-        let heads = Heads { shape, stored: self.stored, page_tokens, queries };
-        self.decoder.crew().over_with(running, pieces, |piece, running| {
-            widest(Attend { heads: &heads, piece, running });
-        });
+        self.decoder.crew().over_with(running, pieces, Attend::run);
         // Token after token again.
         inputs.resize(means.len(), 0.0);
         for (head, means) in means.chunks_exact(count * wide).enumerate() {
@@ -234,7 +244,7 @@ impl Stage {
         let columns = decoder.shape().heads * decoder.shape().value_width;
         let Buffers { stream, inputs, mixed, .. } = &mut self.buffers;
         multiply(&decoder, &mut self.desk, inputs, columns, [(&layer.output, &mut *mixed)]);
-        add(stream, 1.0, mixed);
+        add(stream, mixed);
     }
 
     /// The feed-forward part of a layer.
@@ -249,7 +259,7 @@ impl Stage {
         let rows = gate.chunks_mut(run).zip(up.chunks(run));
         each(&decoder, rows, |(gate, up)| widest(Gate { gate, up }));
         multiply(&decoder, &mut self.desk, gate, shape.inner, [(&layer.down, &mut *mixed)]);
-        add(stream, 1.0, mixed);
+        add(stream, mixed);
     }
 
     /// What flows, normalized, as inputs of the next products.

@@ -2,6 +2,7 @@
 //!
 //! * [`Packing`]: how numbers are stored; [`PackedView`]: a matrix where it lies, checked against its bytes.
 //! * [`multiply`] and [`products`]: inputs times matrices; [`multiply_back`]: gradients times the transpose.
+//! * [`Attend`]: attention over pages of keys and values that are single numbers.
 //! * [`Desk`]: the working memory they need, whose size is known before.
 //! * [`pack`]: singles as `q8_0` or `q4_0`.
 //! * [`decode`]: stored numbers as singles.
@@ -12,6 +13,7 @@
     reason = "kernels are compiled once for each set of instructions, within their caller"
 )]
 
+mod attend;
 mod back;
 mod blocks;
 mod decode;
@@ -29,6 +31,7 @@ mod spread;
 mod tests;
 mod view;
 
+pub use attend::{Attend, AttendDesk};
 pub use back::multiply_back;
 pub use decode::{Decode, decode};
 pub use desk::Desk;

@@ -110,25 +110,28 @@ impl Panel {
     ) {
         let flip = if R::UNSIGNED { 0x80 } else { 0 };
         let levels = self.levels.as_mut_ptr().cast::<u8>();
+        let first = bytes(0).as_ptr();
         for block in 0..columns / 32 {
+            let to = levels.wrapping_add(block * LANES * 32);
             let scales = &mut self.scales[block * LANES..][..LANES];
-            scales.fill(0.0);
-            for (lane, scale) in scales.iter_mut().enumerate().take(rows) {
-                *scale = half_at(bytes(lane), block * 34);
-            }
-            // SAFETY: 512 bytes for each block, of at most `CHUNK / 32`. The rows are all there, or are copied.
-            unsafe {
-                let to = levels.add(block * LANES * 32);
-                if rows == LANES {
-                    R::spread(bytes(0).as_ptr().add(block * 34 + 2), row_bytes, flip, to);
-                } else {
-                    let mut copy = [[0_u8; 32]; LANES];
-                    for (lane, copy) in copy.iter_mut().enumerate().take(rows) {
-                        copy.copy_from_slice(&bytes(lane)[block * 34 + 2..][..32]);
-                    }
-                    R::spread(copy.as_ptr().cast(), 32, flip, to);
+            if rows == LANES {
+                // SAFETY: 512 bytes for each block, of at most `CHUNK / 32`, and sixteen scales. All rows are there.
+                unsafe {
+                    let block = first.add(block * 34);
+                    R::store(scales.as_mut_ptr(), R::halves(block, row_bytes));
+                    R::spread(block.add(2), row_bytes, flip, to);
                 }
+                continue;
             }
+            scales.fill(0.0);
+            let mut copy = [[0_u8; 32]; LANES];
+            for (lane, (copy, scale)) in copy.iter_mut().zip(scales).enumerate().take(rows) {
+                let block = &bytes(lane)[block * 34..][..34];
+                *scale = half_at(block, 0);
+                copy.copy_from_slice(&block[2..]);
+            }
+            // SAFETY: as above; the rows are copied.
+            unsafe { R::spread(copy.as_ptr().cast(), 32, flip, to) };
         }
     }
 

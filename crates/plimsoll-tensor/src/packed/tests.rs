@@ -326,3 +326,105 @@ fn a_desk_takes_what_it_says_and_nothing_later() {
     let said = Desk::bytes(2, 4096, 64);
     assert!(whole <= said && said < whole + 1024, "{whole} {said}");
 }
+
+#[test]
+fn attention_is_that_of_doubles_and_the_same_beside_others() {
+    for (packing, key, value, page_tokens, kv_heads, group) in [
+        (Packing::F16, 64, 64, 32, 2, 2),
+        (Packing::F32, 20, 8, 7, 1, 3),
+        (Packing::Bf16, 16, 16, 1, 2, 1),
+        (Packing::F16, 8, 40, 16, 1, 8),
+    ] {
+        let mut lots = Lots(8);
+        let (tokens, position, head) = (21_usize, 13_usize, kv_heads - 1);
+        let count = (tokens + position).div_ceil(page_tokens);
+        let side = |width: usize, lots: &mut Lots| bytes(packing, page_tokens, kv_heads * width, lots);
+        let stored: Vec<_> = (0..count).map(|_| (side(key, &mut lots), side(value, &mut lots))).collect();
+        let pages: Vec<_> = stored.iter().map(|(keys, values)| (&keys[..], &values[..])).collect();
+        let numbers: Vec<_> =
+            stored.iter().map(|(keys, values)| (doubles(packing, keys), doubles(packing, values))).collect();
+        let stride = group * key + 5;
+        let queries: Vec<f32> = (0..tokens * stride).map(|_| 9.0 * lots.next()).collect();
+        let row = |at: usize, width: usize| (at % page_tokens * kv_heads + head) * width;
+        let attend = |set, first: usize, some: usize| {
+            let mut out = vec![f32::NAN; some * group * value];
+            let it = Attend {
+                packing,
+                pages: &pages,
+                page_tokens,
+                head: (head, kv_heads),
+                widths: (key, value),
+                position: position + first,
+                queries: &queries[first * stride..],
+                stride,
+                group,
+                out: &mut out,
+            };
+            it.run_with(set, &mut AttendDesk::default());
+            out
+        };
+        for set in Instructions::all() {
+            let all = attend(set, 0, tokens);
+            for (number, ours) in all.chunks_exact(value).enumerate() {
+                let (token, query) =
+                    (number / group, &queries[number / group * stride + number % group * key..][..key]);
+                let weight = |at: usize| {
+                    let keys = &numbers[at / page_tokens].0[row(at, key)..][..key];
+                    let score: f64 = keys.iter().zip(query).map(|(one, other)| one * f64::from(*other)).sum();
+                    (score / (key as f64).sqrt()).exp()
+                };
+                let weights: Vec<f64> = (0..=position + token).map(weight).collect();
+                let whole: f64 = weights.iter().sum();
+                for (column, ours) in ours.iter().enumerate() {
+                    let term = |(at, weight): (usize, &f64)| {
+                        weight * numbers[at / page_tokens].1[row(at, value) + column]
+                    };
+                    let wanted = weights.iter().enumerate().map(term).sum::<f64>() / whole;
+                    assert!(
+                        (f64::from(*ours) - wanted).abs() < 2e-5,
+                        "{packing} {set:?} {number}: {ours} {wanted}"
+                    );
+                }
+            }
+            for token in 0..tokens {
+                let alone = attend(set, token, 1);
+                assert_eq!(alone, all[token * group * value..][..group * value], "{packing} {set:?} {token}");
+            }
+        }
+    }
+}
+
+#[test]
+fn attention_over_pages_of_another_size_is_the_same() {
+    let mut lots = Lots(21);
+    let width = 64;
+    let (keys, values) =
+        (bytes(Packing::F16, 96, width, &mut lots), bytes(Packing::F16, 96, width, &mut lots));
+    let queries: Vec<f32> = (0..3 * width).map(|_| 30.0 * lots.next()).collect();
+    let attend = |page_tokens: usize| {
+        let len = page_tokens * width * 2;
+        let pages: Vec<_> = keys.chunks(len).zip(values.chunks(len)).collect();
+        let mut out = vec![0.0; 3 * width];
+        let (packing, widths, head) = (Packing::F16, (width, width), (0, 1));
+        let (position, stride, group) = (70, width, 1);
+        let (pages, queries, out_here) = (&pages[..], &queries[..], &mut out[..]);
+        let it = Attend {
+            packing,
+            pages,
+            page_tokens,
+            head,
+            widths,
+            position,
+            queries,
+            stride,
+            group,
+            out: out_here,
+        };
+        it.run(&mut AttendDesk::default());
+        out
+    };
+    let wanted = attend(96);
+    assert_eq!(attend(16), wanted);
+    assert_eq!(attend(32), wanted);
+    assert_eq!(attend(48), wanted);
+}

@@ -36,7 +36,7 @@ pub use error::MemoryError;
 pub use figure::Figure;
 pub use passes::Operation;
 pub use plan::Plan;
-pub use quick::read_rate;
+pub use quick::{Reading, read_rate};
 pub use report::{
     BareFigure, DeviceReport, DiskReport, DiskRow, HostPoint, HostReport, LeftOut, MemoryReport,
     ProcessorReport, Transfer, TransferRow,

@@ -100,6 +100,22 @@ impl Registers for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn halves(from: *const u8, stride: usize) -> Self::Singles {
+        // SAFETY: see above.
+        unsafe {
+            let mut halves = [0_u16; 16];
+            let mut row = 0;
+            while row < 16 {
+                halves[row] = from.add(row * stride).cast::<u16>().read_unaligned();
+                row += 1;
+            }
+            let halves = _mm256_loadu_si256(halves.as_ptr().cast());
+            let (low, high) = (_mm256_castsi256_si128(halves), _mm256_extracti128_si256::<1>(halves));
+            [_mm256_cvtph_ps(low), _mm256_cvtph_ps(high)]
+        }
+    }
+
+    #[inline(always)]
     unsafe fn spread(from: *const u8, stride: usize, flip: u8, to: *mut u8) {
         // SAFETY: see above; eight rows at a time, as a square of eight by eight.
         unsafe {

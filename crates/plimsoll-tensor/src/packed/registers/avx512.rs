@@ -111,6 +111,20 @@ impl Registers for Avx512 {
         }
     }
 
+    #[inline(always)]
+    unsafe fn halves(from: *const u8, stride: usize) -> Self::Singles {
+        // SAFETY: see above.
+        unsafe {
+            let mut halves = [0_u16; 16];
+            let mut row = 0;
+            while row < 16 {
+                halves[row] = from.add(row * stride).cast::<u16>().read_unaligned();
+                row += 1;
+            }
+            _mm512_cvtph_ps(_mm256_loadu_si256(halves.as_ptr().cast()))
+        }
+    }
+
     /// Each half of a register holds a row's block; eight registers are summed across as they are transposed. Products
     /// take the levels without their sign, 128 more, which the inputs' sums take away again.
     #[inline(always)]
@@ -132,7 +146,7 @@ impl Registers for Avx512 {
                 let even = _mm512_shuffle_i32x4::<0b10_00_10_00>(low, high);
                 let odd = _mm512_shuffle_i32x4::<0b11_01_11_01>(low, high);
                 let whole = _mm512_add_epi32(_mm512_add_epi32(even, odd), _mm512_set1_epi32(sum << 7));
-                let scales = _mm512_mul_ps(halves(from, stride), _mm512_set1_ps(*scale));
+                let scales = _mm512_mul_ps(Self::halves(from, stride), _mm512_set1_ps(*scale));
                 total = _mm512_add_ps(total, _mm512_mul_ps(_mm512_cvtepi32_ps(whole), scales));
             }
             _mm512_storeu_ps(out, total);
@@ -193,21 +207,5 @@ unsafe fn across(a: __m512i, b: __m512i, c: __m512i, d: __m512i) -> __m512i {
         let ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
         let cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
         _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd))
-    }
-}
-
-/// The halves that sixteen rows begin with, as singles.
-#[inline(always)]
-unsafe fn halves(from: *const u8, stride: usize) -> __m512 {
-    // SAFETY: as the caller promises.
-    unsafe {
-        let mut halves = [0_u16; 16];
-        let mut row = 0;
-        while row < 16 {
-            halves[row] = from.add(row * stride).cast::<u16>().read_unaligned();
-            row += 1;
-        }
-        let halves = _mm256_loadu_si256(halves.as_ptr().cast());
-        _mm512_cvtph_ps(halves)
     }
 }

@@ -1,4 +1,4 @@
-//! The sets of instructions, and which of them this processor has.
+//! Which instructions this processor has, and running a job with them.
 
 use std::sync::OnceLock;
 

@@ -16,6 +16,8 @@ mod plain;
 
 pub use instructions::Instructions;
 
+use crate::half::from_f16;
+
 /// Sixteen lanes.
 pub(crate) const LANES: usize = 16;
 
@@ -62,6 +64,18 @@ pub(crate) trait Registers {
                 }
             }
         }
+    }
+
+    /// The halves that sixteen rows begin with, `stride` bytes apart.
+    #[inline(always)]
+    unsafe fn halves(from: *const u8, stride: usize) -> Self::Singles {
+        let mut singles = [0.0; LANES];
+        for (row, single) in singles.iter_mut().enumerate() {
+            // SAFETY: two bytes of each row, which the caller vouches for.
+            *single = from_f16(unsafe { from.add(row * stride).cast::<u16>().read_unaligned() }.to_le());
+        }
+        // SAFETY: sixteen numbers.
+        unsafe { Self::load(singles.as_ptr()) }
     }
 
     /// Whether there is an [`alone`](Self::alone).

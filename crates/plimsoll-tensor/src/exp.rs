@@ -3,7 +3,7 @@
 /// e to the power of a number, right to two units in the last place; below e⁻⁸⁷ it is that, and zero is the power of no
 /// number. e⁰ is 1.
 #[inline(always)]
-pub(crate) fn exp(number: f32) -> f32 {
+pub fn exp(number: f32) -> f32 {
     // In a single of this size the last bit stands for one: adding it rounds.
     const ONES: f32 = 12_582_912.0;
     /// ln 2 in two parts, of which the first has few bits: its product with a small whole number is exact.

@@ -1,0 +1,76 @@
+//! What can be typed after `bench llm`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+const EXAMPLES: &str = "\
+Examples:
+  plimsoll bench llm --model models/tiny-7m-q8_0.gguf
+  plimsoll bench llm --shape 1b --threads 2
+  plimsoll bench llm --quick --json
+  plimsoll bench llm --shape 1b --keep made-up-1b.gguf     and measure another engine with the same file
+
+A model of a shape has random weights; it is written to a temporary folder (1.3 GB for 1b) and read from there.";
+
+/// What can be typed after `bench llm`.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct LlmArgs {
+    /// A model file in GGUF; without it, one is made up
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["shape", "keep"])]
+    pub model: Option<PathBuf>,
+
+    /// The shape of a model that is made up, with weights of type `q8_0` [default: 1b, or 100m with --quick]
+    #[arg(long, value_name = "SHAPE", value_enum)]
+    pub shape: Option<MadeUp>,
+
+    /// Write the made-up model to this file and leave it there
+    #[arg(long, value_name = "FILE")]
+    pub keep: Option<PathBuf>,
+
+    /// Threads [default: as many as processors]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+
+    /// Short turns and few of them: shows that it works, measures little
+    #[arg(long)]
+    pub quick: bool,
+}
+
+/// Shapes of models that can be made up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum MadeUp {
+    /// As Llama 3.2 1B: 16 layers of 2,048 numbers, a vocabulary of 128,256
+    #[value(name = "1b")]
+    OneB,
+    /// A tenth of that: 12 layers of 768 numbers, a vocabulary of 32,000
+    #[value(name = "100m")]
+    HundredM,
+}
+
+impl LlmArgs {
+    /// The shape that is made up.
+    pub(super) fn made_up(&self) -> MadeUp {
+        self.shape.unwrap_or(if self.quick { MadeUp::HundredM } else { MadeUp::OneB })
+    }
+
+    /// Tokens of the prompt, if the context has room for them.
+    pub(super) fn prompt(&self) -> usize {
+        if self.quick { 64 } else { 512 }
+    }
+
+    /// How long tokens are written for in a turn.
+    pub(super) fn patience(&self) -> Duration {
+        Duration::from_millis(if self.quick { 100 } else { 700 })
+    }
+
+    /// How often everything is measured; the median counts.
+    pub(super) fn turns(&self) -> usize {
+        if self.quick { 2 } else { 5 }
+    }
+
+    /// How many sequences step together.
+    pub(super) fn batches(&self) -> &'static [usize] {
+        &[1, 4, 16]
+    }
+}

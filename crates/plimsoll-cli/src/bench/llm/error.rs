@@ -1,0 +1,45 @@
+//! Why a model could not be measured.
+
+use std::io;
+use std::path::PathBuf;
+
+use plimsoll_llm::{BatchError, ModelError, StepError};
+
+/// Why a model could not be measured.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LlmBenchError {
+    /// The file.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// A step.
+    #[error(transparent)]
+    Step(#[from] StepError),
+    /// A step of several sequences.
+    #[error(transparent)]
+    Batch(#[from] BatchError),
+    /// The made-up model could not be written.
+    #[error("{}: a made-up model of {bytes} bytes cannot be written there ({source}); name another place with --keep", path.display())]
+    Write {
+        /// Where.
+        path: PathBuf,
+        /// How much.
+        bytes: u64,
+        /// Why.
+        source: io::Error,
+    },
+    /// A context that has no room for anything.
+    #[error("a context of {context} tokens is too short to measure: 16 are the least; name another model")]
+    Short {
+        /// What the model states.
+        context: usize,
+    },
+    /// Memory for the array that is read beside.
+    #[error(
+        "there is no memory for an array of {bytes} bytes to read beside the model; name a smaller model or --shape 100m"
+    )]
+    Memory {
+        /// How much.
+        bytes: usize,
+    },
+}

@@ -1,0 +1,199 @@
+//! Prompts read and tokens written, in turns with an array of the same size.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use plimsoll_kv::layout::{Element, Layout};
+use plimsoll_llm::{Batch, Crew, Decoder, Draw, OwnPages, Sequence, Strand};
+
+use super::report::{LlmReport, LlmRow, Work};
+use super::{LlmArgs, LlmBenchError};
+use crate::bench::median;
+use crate::bench::memory::Reading;
+
+/// Tokens of a page.
+const PAGE: u32 = 32;
+/// Tokens that each of several sequences has before they step together.
+const BEFORE: usize = 64;
+
+pub(super) fn report(args: &LlmArgs) -> Result<LlmReport, LlmBenchError> {
+    let threads =
+        args.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
+    let file = File::of(args)?;
+    let decoder = Decoder::open(&file.path)?.with_crew(Arc::new(Crew::new(threads)));
+    let decoder = Arc::new(decoder);
+    let name = file.name.clone().unwrap_or_else(|| decoder.path().display().to_string());
+    if decoder.shape().context < 16 {
+        return Err(LlmBenchError::Short { context: decoder.shape().context });
+    }
+    let weights = decoder.step_bytes();
+    let mut reading = Reading::new(weights, threads).ok_or(LlmBenchError::Memory { bytes: weights })?;
+    let mut rows = vec![prefill(args, &decoder)?];
+    let mut rates = Vec::new();
+    for batch in args.batches() {
+        rows.push(decode(args, &decoder, *batch, &mut reading, &mut rates)?);
+    }
+    Ok(LlmReport { model: name, threads, weights_bytes: weights, read_gb_per_s: median(rates) / 1e9, rows })
+}
+
+/// The file that is measured, and removed at the end if it was made for this.
+struct File {
+    path: PathBuf,
+    /// What it is called, if it was made up.
+    name: Option<String>,
+    made_up: Option<PathBuf>,
+}
+
+impl File {
+    fn of(args: &LlmArgs) -> Result<Self, LlmBenchError> {
+        if let Some(path) = &args.model {
+            return Ok(Self { path: path.clone(), name: None, made_up: None });
+        }
+        let shape = args.made_up();
+        let temporary = || std::env::temp_dir().join(format!("plimsoll-bench-{}.gguf", std::process::id()));
+        let path = args.keep.clone().unwrap_or_else(temporary);
+        // Made before it is written, so that half a file is removed too.
+        let made_up = args.keep.is_none().then(|| path.clone());
+        let file = Self { path, name: Some(shape.name().to_owned()), made_up };
+        shape.write(Path::new(&file.path))?;
+        Ok(file)
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        if let Some(path) = &self.made_up {
+            // It lies in the folder of temporary files, where what could not be removed is found.
+            drop(std::fs::remove_file(path));
+        }
+    }
+}
+
+/// Tokens by lot: what they are does not matter to how fast they are computed.
+fn text(decoder: &Decoder, tokens: usize) -> Vec<u32> {
+    let most = decoder.shape().vocabulary;
+    (0..tokens).map(|at| u32::try_from((at * 7919 + 13) % most).unwrap_or(0)).collect()
+}
+
+fn layout(decoder: &Decoder) -> Layout {
+    decoder.layout(PAGE, Element::F16)
+}
+
+fn prefill(args: &LlmArgs, decoder: &Arc<Decoder>) -> Result<LlmRow, LlmBenchError> {
+    let text = text(decoder, args.prompt().min(decoder.shape().context / 2));
+    let layout = layout(decoder);
+    let mut rates = Vec::new();
+    let mut pages = OwnPages::new(&layout);
+    let mut sequence = Sequence::begin(decoder, &layout)?;
+    // The first turn takes memory and reads the file, and does not count.
+    for turn in 0..=args.turns() {
+        sequence.resume(0);
+        let began = Instant::now();
+        sequence.step(&text, &mut pages)?;
+        if turn > 0 {
+            rates.push(rate(text.len(), began));
+        }
+    }
+    Ok(LlmRow {
+        work: Work::Prefill,
+        batch: 1,
+        tokens: text.len(),
+        tokens_per_s: median(rates),
+        bytes_per_token: None,
+        bandwidth_fraction: None,
+    })
+}
+
+/// Sequences of one step, each with its pages and its last token.
+struct Members {
+    pages: Vec<OwnPages>,
+    lens: Vec<usize>,
+    last: Vec<[u32; 1]>,
+}
+
+impl Members {
+    /// With a prompt that each of them has read.
+    fn begin(decoder: &Arc<Decoder>, batch: &mut Batch, count: usize) -> Result<Self, LlmBenchError> {
+        let layout = layout(decoder);
+        let text = text(decoder, BEFORE.min(decoder.shape().context / 4));
+        let mut members =
+            Self { pages: vec![OwnPages::new(&layout); count], lens: vec![0; count], last: vec![[0]; count] };
+        for (pages, len) in members.pages.iter_mut().zip(&mut members.lens) {
+            let mut strands = [Strand { tokens: &text, len: 0, table: pages }];
+            batch.step(&mut strands)?;
+            *len = strands[0].len;
+        }
+        Ok(members)
+    }
+
+    /// Each goes on by its likeliest token.
+    fn step(&mut self, batch: &mut Batch, vocabulary: usize) -> Result<(), LlmBenchError> {
+        let pages = self.pages.iter_mut().zip(&self.lens).zip(&self.last);
+        let mut strands: Vec<_> =
+            pages.map(|((table, len), tokens)| Strand { tokens, len: *len, table }).collect();
+        let logits = batch.step(&mut strands)?;
+        for (last, logits) in self.last.iter_mut().zip(logits.chunks_exact(vocabulary)) {
+            *last = [Draw::Likeliest.next(logits)];
+        }
+        for len in &mut self.lens {
+            *len += 1;
+        }
+        Ok(())
+    }
+}
+
+fn decode(
+    args: &LlmArgs,
+    decoder: &Arc<Decoder>,
+    count: usize,
+    reading: &mut Reading,
+    read: &mut Vec<f64>,
+) -> Result<LlmRow, LlmBenchError> {
+    let layout = layout(decoder);
+    let shape = decoder.shape();
+    let mut batch = Batch::begin(decoder, &layout)?;
+    let mut members = Members::begin(decoder, &mut batch, count)?;
+    let begin = members.lens[0];
+    let (mut rates, mut fractions, mut least, mut tokens) = (Vec::new(), Vec::new(), Vec::new(), 0);
+    for turn in 0..=args.turns() {
+        members.lens.fill(begin);
+        let before = reading.rate();
+        let began = Instant::now();
+        let mut steps = 0;
+        while began.elapsed() < args.patience() && members.lens[0] < shape.context {
+            members.step(&mut batch, shape.vocabulary)?;
+            steps += 1;
+        }
+        let per_second = rate(steps * count, began);
+        let reads = f64::midpoint(before, reading.rate());
+        if turn == 0 {
+            continue;
+        }
+        // Keys and values of the tokens before, on average over the turn.
+        let token = layout.block_bytes() / PAGE as usize;
+        let bytes = decoder.step_bytes() / count + (begin + steps / 2) * token;
+        tokens = steps * count;
+        rates.push(per_second);
+        least.push(float(bytes));
+        fractions.push(per_second * float(bytes) / reads);
+        read.push(reads);
+    }
+    Ok(LlmRow {
+        work: Work::Decode,
+        batch: count,
+        tokens,
+        tokens_per_s: median(rates),
+        bytes_per_token: Some(median(least)),
+        bandwidth_fraction: Some(median(fractions)),
+    })
+}
+
+fn rate(tokens: usize, began: Instant) -> f64 {
+    float(tokens) / began.elapsed().as_secs_f64()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a count, for a rate")]
+fn float(count: usize) -> f64 {
+    count as f64
+}

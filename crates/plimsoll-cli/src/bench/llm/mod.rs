@@ -1,0 +1,26 @@
+//! `plimsoll bench llm`: how fast a model is computed on the host, beside how fast its bytes can be read, in one run.
+//!
+//! # How it counts
+//! A token that is written needs every weight once and the keys and values of all tokens before it; a batch shares the
+//! weights. That many bytes, divided by how fast this many threads read an array of the same size, is the least time that
+//! a token can take, and what is told is the part of that speed that was reached. Reading is measured in turns with
+//! decoding, since machines change their speed. An array that the caches hold is read from them: for a model of a few
+//! megabytes the bound is theirs.
+
+mod args;
+mod error;
+mod made_up;
+mod measure;
+mod report;
+
+pub use args::{LlmArgs, MadeUp};
+pub use error::LlmBenchError;
+pub use report::{LlmReport, LlmRow, view};
+
+use crate::{CliError, Printer};
+
+/// Measures and prints.
+pub fn run(args: &LlmArgs, printer: &Printer) -> Result<(), CliError> {
+    let report = measure::report(args)?;
+    printer.report(&report, view)
+}

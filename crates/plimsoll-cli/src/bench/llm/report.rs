@@ -1,0 +1,118 @@
+//! What was measured, and how it is shown.
+
+use serde::Serialize;
+
+use crate::draw::{Align, Pen, Style, Table};
+
+/// What was done with tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Work {
+    /// A prompt was read.
+    Prefill,
+    /// Tokens were written, one after the other.
+    Decode,
+}
+
+/// One figure.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LlmRow {
+    /// What was done.
+    pub work: Work,
+    /// Sequences side by side.
+    pub batch: usize,
+    /// Tokens of a turn, of all sequences together.
+    pub tokens: usize,
+    /// Tokens a second, of all sequences together.
+    pub tokens_per_s: f64,
+    /// What a token has to read: its share of the weights, and keys and values. Not for prompts, which share them so far
+    /// that something else is the bound.
+    pub bytes_per_token: Option<f64>,
+    /// How much of the speed at which these bytes can be read was reached.
+    pub bandwidth_fraction: Option<f64>,
+}
+
+/// What `plimsoll bench llm --json` prints.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LlmReport {
+    /// The file, or what it was made up as.
+    pub model: String,
+    /// Threads that computed.
+    pub threads: usize,
+    /// Weights that a step reads.
+    pub weights_bytes: usize,
+    /// How fast as many threads read as many bytes, in the same run.
+    pub read_gb_per_s: f64,
+    /// The figures.
+    pub rows: Vec<LlmRow>,
+}
+
+/// What one sequence should reach.
+const TARGET: f64 = 0.85;
+
+/// Draws it.
+pub fn view(report: &LlmReport, pen: &Pen) -> String {
+    let heading = format!(
+        "{}: {:.1} MB of weights a step, read at {:.1} GB/s by {} threads\n\n",
+        report.model,
+        report.weights_bytes as f64 / 1e6,
+        report.read_gb_per_s,
+        report.threads
+    );
+    let right = Align::Right;
+    let mut table = Table::new([
+        ("", Align::Left),
+        ("batch", right),
+        ("tokens/s", right),
+        ("MB a token", right),
+        ("of reading", right),
+        ("target", right),
+        ("", Align::Left),
+    ]);
+    for row in &report.rows {
+        let work = match row.work {
+            Work::Prefill => "prompt read",
+            Work::Decode => "tokens written",
+        };
+        let bytes = row.bytes_per_token.map_or_else(String::new, |bytes| format!("{:.2}", bytes / 1e6));
+        let part = row.bandwidth_fraction.map_or_else(String::new, |part| format!("{part:.2}"));
+        let (target, verdict) = match row.bandwidth_fraction {
+            Some(part) if row.batch == 1 => {
+                (format!("{TARGET:.2}"), if part >= TARGET { "reached" } else { "MISSED" })
+            }
+            _ => (String::new(), ""),
+        };
+        let rate = format!("{:.1}", row.tokens_per_s);
+        table.row([work, &row.batch.to_string(), &rate, &bytes, &part, &target, verdict].map(Into::into));
+    }
+    pen.paint(Style::Bold, &heading) + &table.draw(pen)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_that_is_missed_is_said_and_batches_have_none() {
+        let row = |batch, part| LlmRow {
+            work: Work::Decode,
+            batch,
+            tokens: 10,
+            tokens_per_s: 20.0,
+            bytes_per_token: Some(1e9),
+            bandwidth_fraction: Some(part),
+        };
+        let mut report = LlmReport {
+            model: "x".to_owned(),
+            threads: 2,
+            weights_bytes: 1 << 30,
+            read_gb_per_s: 20.0,
+            rows: vec![row(1, 0.9), row(4, 0.2)],
+        };
+        let pen = Pen { color: false, unicode: true, width: 100 };
+        let shown = view(&report, &pen);
+        assert!(shown.contains("reached") && !shown.contains("MISSED"), "{shown}");
+        report.rows[0] = row(1, 0.84);
+        assert!(view(&report, &pen).contains("MISSED"));
+    }
+}
