@@ -34,7 +34,7 @@ fn every_program_compiles_and_has_its_entries() {
     }
     for source in plimsoll_tensor::gpu_programs() {
         // Without matrix units of 16-bit numbers, with them, and for GPUs that are newer.
-        for capability in [(7, 5), (8, 0), (9, 0), (12, 0)] {
+        for capability in [(7, 5), (9, 0), (12, 0)] {
             let code = match compile_for(&settings(), capability, &source) {
                 Ok(code) => code,
                 Err(DeviceError::Compile { log, .. }) => panic!("{}: {log}", source.name),

@@ -78,7 +78,7 @@ impl Gpu {
             let [q, k, v] = [address(WHAT, q)?, address(WHAT, k)?, address(WHAT, v)?];
             let out = address_mut(WHAT, out)?;
             let arguments = [Words(&words), Long(q), Long(k), Long(v), Long(out), Long(sums)];
-            let grid = [small(sizes.queries.div_ceil(ROWS)), small(sizes.heads), small(sizes.batch)];
+            let grid = [small(sizes.heads), small(sizes.queries.div_ceil(ROWS)), small(sizes.batch)];
             return self.launches.launch(program, "attend", grid, THREADS, &arguments);
         }
         self.check_width(sizes.width)?;
@@ -139,7 +139,7 @@ impl Gpu {
             Long(levels),
             Long(dq),
         ];
-        let grid = [small(sizes.queries.div_ceil(ROWS_BACK)), small(sizes.heads), small(sizes.batch)];
+        let grid = [small(sizes.heads), small(sizes.queries.div_ceil(ROWS_BACK)), small(sizes.batch)];
         self.launches.launch(program, "attend_queries", grid, THREADS, &arguments)?;
         let tiles = small(sizes.keys.div_ceil(ROWS_BACK) * sizes.kv_heads * sizes.batch);
         let arguments = [

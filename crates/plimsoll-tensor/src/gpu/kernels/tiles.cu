@@ -153,9 +153,9 @@ extern "C" __global__ void __launch_bounds__(AHEAD * 32, 2)
     constexpr u32 TILE = PASSING * DEPTH * 2;
     const u32 queries_at = shared_at(memory), keys_at = queries_at + AHEAD_ROWS * DEPTH * 2;
     const u32 warp = threadIdx.x / 32, lane = threadIdx.x % 32, pair = lane % 4;
-    // Tiles that see most come first.
-    const u32 first = (gridDim.x - 1 - blockIdx.x) * AHEAD_ROWS, start = warp * HIGH * 16;
-    const u32 head = blockIdx.y, kv_head = head / (sizes.heads / sizes.kv_heads);
+    // Tiles that see most come first, of all heads: one that began last would be waited for alone.
+    const u32 first = (gridDim.y - 1 - blockIdx.y) * AHEAD_ROWS, start = warp * HIGH * 16;
+    const u32 head = blockIdx.x, kv_head = head / (sizes.heads / sizes.kv_heads);
     const u64 q_pitch = (u64)sizes.heads * sizes.width, k_pitch = (u64)sizes.kv_heads * sizes.width;
     const u64 q_from = ((u64)blockIdx.z * sizes.queries + first) * q_pitch + head * sizes.width;
     const u64 k_from = (u64)blockIdx.z * sizes.keys * k_pitch + kv_head * sizes.width;
@@ -304,7 +304,7 @@ extern "C" __global__ void __launch_bounds__(BACK * 32, DEPTH == 64 ? 3 : 2)
     const u32 queries_at = shared_at(memory), backs_at = queries_at + ROWS * DEPTH * 2;
     const u32 keys_at = backs_at + ROWS * DEPTH * 2;
     const u32 warp = threadIdx.x / 32, lane = threadIdx.x % 32, pair = lane % 4;
-    const u32 first = (gridDim.x - 1 - blockIdx.x) * ROWS, head = blockIdx.y, kv_head = head / (sizes.heads / sizes.kv_heads);
+    const u32 first = (gridDim.y - 1 - blockIdx.y) * ROWS, head = blockIdx.x, kv_head = head / (sizes.heads / sizes.kv_heads);
     const u64 q_pitch = (u64)sizes.heads * sizes.width, k_pitch = (u64)sizes.kv_heads * sizes.width;
     const u64 q_from = ((u64)blockIdx.z * sizes.queries + first) * q_pitch + head * sizes.width;
     const u64 k_from = (u64)blockIdx.z * sizes.keys * k_pitch + kv_head * sizes.width;
