@@ -66,6 +66,10 @@ pub(crate) trait Registers {
         }
     }
 
+    /// Asks for the line of memory that a byte is in, which need not be there.
+    #[inline(always)]
+    unsafe fn prefetch(_from: *const u8) {}
+
     /// The halves that sixteen rows begin with, `stride` bytes apart.
     #[inline(always)]
     unsafe fn halves(from: *const u8, stride: usize) -> Self::Singles {
