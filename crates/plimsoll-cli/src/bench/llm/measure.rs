@@ -16,6 +16,8 @@ use crate::bench::memory::Reading;
 const PAGE: u32 = 32;
 /// Tokens that each of several sequences has before they step together.
 const BEFORE: usize = 64;
+/// Tokens that a sequence has at most: with more, attention would be measured rather than decoding.
+const MOST: usize = 500;
 
 pub(super) fn report(args: &LlmArgs) -> Result<LlmReport, LlmBenchError> {
     let threads =
@@ -161,7 +163,7 @@ fn decode(
         let before = reading.rate();
         let began = Instant::now();
         let mut steps = 0;
-        while began.elapsed() < args.patience() && members.lens[0] < shape.context {
+        while began.elapsed() < args.patience() && members.lens[0] < shape.context.min(MOST) {
             members.step(&mut batch, shape.vocabulary)?;
             steps += 1;
         }

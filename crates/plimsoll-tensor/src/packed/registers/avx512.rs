@@ -123,6 +123,12 @@ impl Registers for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn row_of_halves(from: *const u8) -> Self::Singles {
+        // SAFETY: see above.
+        unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(from.cast())) }
+    }
+
+    #[inline(always)]
     unsafe fn prefetch(from: *const u8) {
         // SAFETY: what is prefetched need not be there.
         unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }

@@ -82,6 +82,13 @@ pub(crate) trait Registers {
         unsafe { Self::load(singles.as_ptr()) }
     }
 
+    /// Sixteen halves that lie side by side.
+    #[inline(always)]
+    unsafe fn row_of_halves(from: *const u8) -> Self::Singles {
+        // SAFETY: as the trait demands.
+        unsafe { Self::halves(from, 2) }
+    }
+
     /// Whether there is an [`alone`](Self::alone).
     const ALONE: bool = false;
 
