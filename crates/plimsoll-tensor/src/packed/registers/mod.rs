@@ -99,6 +99,10 @@ pub(crate) trait Registers {
 }
 
 /// One input that is rounded in blocks of 32.
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    expect(dead_code, reason = "the one set that reads it is of another processor")
+)]
 pub(crate) struct One<'a> {
     pub(crate) bytes: &'a [i8],
     pub(crate) scales: &'a [f32],
