@@ -2,7 +2,7 @@
 
 CMAKE_ARGS=-DGGML_NATIVE=ON pip install --no-binary llama-cpp-python llama-cpp-python
 plimsoll bench llm --shape 1b --keep made-up-1b.gguf
-python3 crates/bench-compare/peers/llama.py made-up-1b.gguf [THREADS]; run it beside the other, in turns.
+python3 crates/bench-compare/peers/llama.py made-up-1b.gguf [THREADS [TURNS]]; run it beside the other, in turns.
 """
 
 import ctypes
@@ -14,7 +14,8 @@ import llama_cpp as ll
 
 MODEL = sys.argv[1]
 THREADS = int(sys.argv[2]) if len(sys.argv) > 2 else 2
-PROMPT, BEFORE, PATIENCE, TURNS = 512, 64, 0.7, 5
+TURNS = int(sys.argv[3]) if len(sys.argv) > 3 else 5
+PROMPT, BEFORE, PATIENCE = 512, 64, 0.7
 
 ll.llama_backend_init()
 quiet = ll.llama_log_callback(lambda level, text, data: None)

@@ -148,6 +148,10 @@ pub const RULES: Rules = Rules {
         ("crates/plimsoll-tensor/src/packed/registers/avx2.rs", "AVX2 instructions on registers"),
         ("crates/plimsoll-tensor/src/packed/registers/avx512.rs", "AVX-512 instructions on registers"),
         (
+            "crates/plimsoll-tensor/src/packed/registers/instructions.rs",
+            "runs jobs with what this processor has",
+        ),
+        (
             "crates/plimsoll-tensor/src/packed/registers/mod.rs",
             "what a processor does with several numbers at once",
         ),

@@ -9,7 +9,7 @@
 //! Rows go sixteen at a time, whatever pages are. What a query gives depends neither on the queries beside it nor on the
 //! size of pages, if that is a multiple of sixteen.
 
-use super::kernels::{Beside, singles};
+use super::kernels::{Beside, several, singles};
 use super::registers::{Instructions, Job, LANES, Registers};
 use super::{Packing, decode};
 use crate::exp;
@@ -71,7 +71,7 @@ impl Attend<'_> {
         desk.rows.resize(LANES * of_key, 0.0);
         desk.keys.resize(rows * of_key, 0.0);
         desk.values.resize(rows * of_value, 0.0);
-        desk.scores.resize(SIDE * LANES, 0.0);
+        desk.scores.resize(SIDE * rows, 0.0);
         desk.marks.clear();
         desk.marks.resize(queries, (f32::NEG_INFINITY, 0.0));
         desk.sums.clear();
@@ -122,14 +122,14 @@ impl Job for Run<'_, '_> {
             // SAFETY: the caller promises the instructions; the desk has room for a page, and there are so many queries.
             unsafe {
                 it.open_keys::<R>(keys, rows, desk);
-                it.open_values(values, rows, desk);
+                it.open_values::<R>(values, rows, desk);
                 let mut at = 0;
                 while at < queries {
                     at += match queries - at {
-                        8.. => it.beside::<R, 8>(desk, at, from, rows),
-                        4.. => it.beside::<R, 4>(desk, at, from, rows),
-                        2.. => it.beside::<R, 2>(desk, at, from, rows),
-                        _ => it.beside::<R, 1>(desk, at, from, rows),
+                        8.. => it.beside::<R, 8, 1>(desk, at, from, rows),
+                        4.. => it.beside::<R, 4, 2>(desk, at, from, rows),
+                        2.. => it.beside::<R, 2, 4>(desk, at, from, rows),
+                        _ => it.beside::<R, 1, 4>(desk, at, from, rows),
                     };
                 }
             }
@@ -158,7 +158,8 @@ impl Attend<'_> {
                 let into = &mut desk.rows[lane * padded..][..width];
                 if first + lane < rows {
                     let at = ((first + lane) * self.head.1 + self.head.0) * len;
-                    decode(self.packing, &bytes[at..at + len], into);
+                    // SAFETY: the caller promises the instructions.
+                    unsafe { self.open::<R>(&bytes[at..at + len], into) };
                 } else {
                     into.fill(0.0);
                 }
@@ -172,14 +173,33 @@ impl Attend<'_> {
         }
     }
 
-    /// A page's values of the head.
+    /// Stored numbers as singles: a row of them.
+    ///
+    /// # Safety
+    /// The processor has the instructions of `R`.
     #[inline(always)]
-    fn open_values(&self, bytes: &[u8], rows: usize, desk: &mut AttendDesk) {
+    unsafe fn open<R: Registers>(&self, bytes: &[u8], into: &mut [f32]) {
+        let whole = if self.packing == Packing::F16 { into.len() / LANES * LANES } else { 0 };
+        for at in (0..whole).step_by(LANES) {
+            let (from, to) = (bytes[2 * at..][..2 * LANES].as_ptr(), into[at..][..LANES].as_mut_ptr());
+            // SAFETY: sixteen halves, and room for as many singles.
+            unsafe { R::store(to, R::row_of_halves(from)) };
+        }
+        decode(self.packing, &bytes[whole * self.packing.block_bytes()..], &mut into[whole..]);
+    }
+
+    /// A page's values of the head.
+    ///
+    /// # Safety
+    /// The processor has the instructions of `R`.
+    #[inline(always)]
+    unsafe fn open_values<R: Registers>(&self, bytes: &[u8], rows: usize, desk: &mut AttendDesk) {
         let (width, (_, padded)) = (self.widths.1, self.padded());
         let len = width * self.packing.block_bytes();
         for row in 0..rows {
             let at = (row * self.head.1 + self.head.0) * len;
-            decode(self.packing, &bytes[at..at + len], &mut desk.values[row * padded..][..width]);
+            // SAFETY: the caller promises the instructions.
+            unsafe { self.open::<R>(&bytes[at..at + len], &mut desk.values[row * padded..][..width]) };
         }
     }
 
@@ -188,7 +208,7 @@ impl Attend<'_> {
     /// # Safety
     /// The processor has the instructions of `R`; the desk holds the page's rows, and there are so many queries.
     #[inline(always)]
-    unsafe fn beside<R: Registers, const T: usize>(
+    unsafe fn beside<R: Registers, const T: usize, const L: usize>(
         &self,
         desk: &mut AttendDesk,
         at: usize,
@@ -204,32 +224,58 @@ impl Attend<'_> {
             sums: [std::ptr::null(); T],
             halves: [std::ptr::null(); T],
         };
-        for first in (0..rows).step_by(LANES) {
-            let some = LANES.min(rows - first);
-            desk.scores.fill(0.0);
+        let wide = rows.next_multiple_of(LANES);
+        desk.scores[..T * wide].fill(0.0);
+        for query in 0..T {
+            beside.singles[query] = self.queries[self.query(at + query)..][..width].as_ptr();
+        }
+        let mut first = 0;
+        while first < wide {
             for query in 0..T {
-                beside.singles[query] = self.queries[self.query(at + query)..][..width].as_ptr();
-                beside.totals[query] = desk.scores[query * LANES..][..LANES].as_mut_ptr();
+                beside.totals[query] = desk.scores[query * wide + first..][..LANES].as_mut_ptr();
             }
             let keys = desk.keys[first * of_key..][..LANES * of_key].as_ptr();
-            // SAFETY: `width` groups of sixteen keys, queries of so many numbers, and sixteen scores for each.
-            unsafe { singles::<R, T>(keys, LANES, &beside, width) };
+            // SAFETY: `width` groups of sixteen keys, `L` times if so many are left, queries of so many numbers, and as
+            // many scores for each.
+            unsafe {
+                if first + L * LANES <= wide {
+                    several::<R, T, L>(keys, (LANES, LANES * of_key), &beside, width);
+                    first += L * LANES;
+                } else {
+                    singles::<R, T>(keys, LANES, &beside, width);
+                    first += LANES;
+                }
+            }
+        }
+        for first in (0..rows).step_by(LANES) {
+            let some = LANES.min(rows - first);
             for query in 0..T {
                 let seen = self.seen(at + query, from).saturating_sub(first).min(LANES);
                 let sums = &mut desk.sums[(at + query) * of_value..][..of_value];
-                if let Some(scores) = desk.scores[query * LANES..].first_chunk_mut() {
+                let scores = &mut desk.scores[query * wide + first..];
+                beside.singles[query] = scores[..some].as_ptr();
+                if let Some(scores) = scores.first_chunk_mut() {
                     weigh(scores, seen, width, &mut desk.marks[at + query], sums);
                 }
             }
-            for lane in (0..of_value).step_by(LANES) {
+            let mut lane = 0;
+            while lane < of_value {
                 for query in 0..T {
-                    beside.singles[query] = desk.scores[query * LANES..][..some].as_ptr();
                     beside.totals[query] = desk.sums[(at + query) * of_value + lane..][..LANES].as_mut_ptr();
                 }
                 let values = &desk.values[first * of_value + lane..];
                 debug_assert!(values.len() >= (some - 1) * of_value + LANES);
-                // SAFETY: `some` groups of values, as many weights, and sixteen sums for each query.
-                unsafe { singles::<R, T>(values.as_ptr(), of_value, &beside, some) };
+                // SAFETY: `some` groups of values, `L` times if so many lanes are left, as many weights, and as many sums
+                // for each query.
+                unsafe {
+                    if lane + L * LANES <= of_value {
+                        several::<R, T, L>(values.as_ptr(), (of_value, LANES), &beside, some);
+                        lane += L * LANES;
+                    } else {
+                        singles::<R, T>(values.as_ptr(), of_value, &beside, some);
+                        lane += LANES;
+                    }
+                }
             }
         }
         T
@@ -258,5 +304,11 @@ fn weigh(scores: &mut [f32; LANES], seen: usize, width: usize, mark: &mut (f32, 
         *score = exp(*score - greatest);
     }
     scores[seen..].fill(0.0);
-    mark.1 += scores.iter().sum::<f32>();
+    let mut halves = *scores;
+    for half in [8, 4, 2, 1] {
+        for lane in 0..half {
+            halves[lane] += halves[lane + half];
+        }
+    }
+    mark.1 += halves[0];
 }

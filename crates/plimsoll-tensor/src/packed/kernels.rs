@@ -200,3 +200,39 @@ pub(super) unsafe fn singles<R: Registers, const T: usize>(
         }
     }
 }
+
+/// The same for `L` groups of lanes at once, `apart` numbers from each other, so that few inputs keep the processor busy;
+/// their totals lie one behind the other.
+///
+/// # Safety
+/// As [`singles`], for each of the groups.
+#[inline(always)]
+pub(super) unsafe fn several<R: Registers, const T: usize, const L: usize>(
+    lanes: *const f32,
+    (stride, apart): (usize, usize),
+    beside: &Beside<T>,
+    count: usize,
+) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let mut sums = [[R::splat(0.0); L]; T];
+        for at in 0..count {
+            let mut inputs = [R::splat(0.0); T];
+            for input in 0..T {
+                inputs[input] = R::splat(*beside.singles[input].add(at));
+            }
+            for group in 0..L {
+                let lanes = R::load(lanes.add(at * stride + group * apart));
+                for input in 0..T {
+                    sums[input][group] = R::fuse(lanes, inputs[input], sums[input][group]);
+                }
+            }
+        }
+        for input in 0..T {
+            for group in 0..L {
+                let to = beside.totals[input].add(group * LANES);
+                R::store(to, R::add(R::load(to), sums[input][group]));
+            }
+        }
+    }
+}

@@ -66,7 +66,12 @@ impl Panel {
                 Packing::F32 | Packing::F16 | Packing::Bf16 => {
                     self.numbers::<R>(packing, columns, rows, bytes);
                 }
-                Packing::Q8_0 => self.q8::<R>(view.row_bytes(), columns, rows, bytes),
+                Packing::Q8_0 => {
+                    // The next rows lie behind these, and are asked for line by line.
+                    let behind =
+                        view.bytes().as_ptr().wrapping_add((row + LANES) * view.row_bytes() + at * LANES);
+                    self.q8::<R>(view.row_bytes(), columns, rows, bytes, behind);
+                }
                 Packing::Q4_0 => self.q4::<R>(columns, rows, bytes),
                 Packing::Q4K => self.long::<R>(q4k, 8, 0, columns, rows, bytes),
                 Packing::Q5K => self.long::<R>(q5k, 8, 0, columns, rows, bytes),
@@ -107,6 +112,7 @@ impl Panel {
         columns: usize,
         rows: usize,
         bytes: impl Fn(usize) -> &'v [u8],
+        behind: *const u8,
     ) {
         let flip = if R::UNSIGNED { 0x80 } else { 0 };
         let levels = self.levels.as_mut_ptr().cast::<u8>();
@@ -117,6 +123,9 @@ impl Panel {
             if rows == LANES {
                 // SAFETY: 512 bytes for each block, of at most `CHUNK / 32`, and sixteen scales. All rows are there.
                 unsafe {
+                    for line in 0..9 {
+                        R::prefetch(behind.wrapping_add(block * LANES * 34 + line * 64));
+                    }
                     let block = first.add(block * 34);
                     R::store(scales.as_mut_ptr(), R::halves(block, row_bytes));
                     R::spread(block.add(2), row_bytes, flip, to);

@@ -371,7 +371,7 @@ fn attention_is_that_of_doubles_and_the_same_beside_others() {
                 let weight = |at: usize| {
                     let keys = &numbers[at / page_tokens].0[row(at, key)..][..key];
                     let score: f64 = keys.iter().zip(query).map(|(one, other)| one * f64::from(*other)).sum();
-                    (score / (key as f64).sqrt()).exp()
+                    (score / f64::from(u16::try_from(key).unwrap()).sqrt()).exp()
                 };
                 let weights: Vec<f64> = (0..=position + token).map(weight).collect();
                 let whole: f64 = weights.iter().sum();

@@ -68,9 +68,4 @@ impl LlmArgs {
     pub(super) fn turns(&self) -> usize {
         if self.quick { 2 } else { 5 }
     }
-
-    /// How many sequences step together.
-    pub(super) fn batches(&self) -> &'static [usize] {
-        &[1, 4, 16]
-    }
 }

@@ -113,9 +113,9 @@ impl Tensor {
 
 fn tensors(sizes: &Sizes) -> Vec<Tensor> {
     let vector = |name: String| Tensor { name, sides: vec![u64::from(sizes.width)] };
-    let matrix = |name: String, columns: u32, rows: u32| {
-        let sides = vec![u64::from(columns), u64::from(rows)];
-        Tensor { name, sides }
+    let matrix = |name: String, columns: u32, rows: u32| Tensor {
+        name,
+        sides: vec![u64::from(columns), u64::from(rows)],
     };
     let keys = sizes.width / sizes.heads * sizes.kv_heads;
     let mut all = vec![matrix("token_embd.weight".to_owned(), sizes.width, sizes.vocabulary)];

@@ -12,10 +12,14 @@ use super::{LlmArgs, LlmBenchError};
 use crate::bench::median;
 use crate::bench::memory::Reading;
 
+/// How many sequences step together.
+const BATCHES: [usize; 3] = [1, 4, 16];
 /// Tokens of a page.
 const PAGE: u32 = 32;
 /// Tokens that each of several sequences has before they step together.
 const BEFORE: usize = 64;
+/// Tokens that a sequence has at most: with more, attention would be measured rather than decoding.
+const MOST: usize = 500;
 
 pub(super) fn report(args: &LlmArgs) -> Result<LlmReport, LlmBenchError> {
     let threads =
@@ -31,8 +35,8 @@ pub(super) fn report(args: &LlmArgs) -> Result<LlmReport, LlmBenchError> {
     let mut reading = Reading::new(weights, threads).ok_or(LlmBenchError::Memory { bytes: weights })?;
     let mut rows = vec![prefill(args, &decoder)?];
     let mut rates = Vec::new();
-    for batch in args.batches() {
-        rows.push(decode(args, &decoder, *batch, &mut reading, &mut rates)?);
+    for batch in BATCHES {
+        rows.push(decode(args, &decoder, batch, &mut reading, &mut rates)?);
     }
     Ok(LlmReport { model: name, threads, weights_bytes: weights, read_gb_per_s: median(rates) / 1e9, rows })
 }
@@ -154,25 +158,25 @@ fn decode(
     let shape = decoder.shape();
     let mut batch = Batch::begin(decoder, &layout)?;
     let mut members = Members::begin(decoder, &mut batch, count)?;
-    let begin = members.lens[0];
+    let before = members.lens[0];
     let (mut rates, mut fractions, mut least, mut tokens) = (Vec::new(), Vec::new(), Vec::new(), 0);
     for turn in 0..=args.turns() {
-        members.lens.fill(begin);
-        let before = reading.rate();
+        members.lens.fill(before);
+        let read_first = reading.rate();
         let began = Instant::now();
         let mut steps = 0;
-        while began.elapsed() < args.patience() && members.lens[0] < shape.context {
+        while began.elapsed() < args.patience() && members.lens[0] < shape.context.min(MOST) {
             members.step(&mut batch, shape.vocabulary)?;
             steps += 1;
         }
         let per_second = rate(steps * count, began);
-        let reads = f64::midpoint(before, reading.rate());
+        let reads = f64::midpoint(read_first, reading.rate());
         if turn == 0 {
             continue;
         }
         // Keys and values of the tokens before, on average over the turn.
         let token = layout.block_bytes() / PAGE as usize;
-        let bytes = decoder.step_bytes() / count + (begin + steps / 2) * token;
+        let bytes = decoder.step_bytes() / count + (before + steps / 2) * token;
         tokens = steps * count;
         rates.push(per_second);
         least.push(float(bytes));

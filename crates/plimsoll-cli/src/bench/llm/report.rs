@@ -1,5 +1,6 @@
 //! What was measured, and how it is shown.
 
+use plimsoll::Bytes;
 use serde::Serialize;
 
 use crate::draw::{Align, Pen, Style, Table};
@@ -53,9 +54,9 @@ const TARGET: f64 = 0.85;
 /// Draws it.
 pub fn view(report: &LlmReport, pen: &Pen) -> String {
     let heading = format!(
-        "{}: {:.1} MB of weights a step, read at {:.1} GB/s by {} threads\n\n",
+        "{}: {} of weights a step, read at {:.1} GB/s by {} threads\n\n",
         report.model,
-        report.weights_bytes as f64 / 1e6,
+        Bytes::new(report.weights_bytes as u64),
         report.read_gb_per_s,
         report.threads
     );

@@ -100,6 +100,16 @@ impl Registers for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn row_of_halves(from: *const u8) -> Self::Singles {
+        // SAFETY: see above.
+        unsafe {
+            let halves = _mm256_loadu_si256(from.cast());
+            let (low, high) = (_mm256_castsi256_si128(halves), _mm256_extracti128_si256::<1>(halves));
+            [_mm256_cvtph_ps(low), _mm256_cvtph_ps(high)]
+        }
+    }
+
+    #[inline(always)]
     unsafe fn halves(from: *const u8, stride: usize) -> Self::Singles {
         // SAFETY: see above.
         unsafe {

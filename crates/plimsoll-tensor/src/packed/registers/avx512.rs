@@ -115,14 +115,23 @@ impl Registers for Avx512 {
     unsafe fn halves(from: *const u8, stride: usize) -> Self::Singles {
         // SAFETY: see above.
         unsafe {
-            let mut halves = [0_u16; 16];
-            let mut row = 0;
-            while row < 16 {
-                halves[row] = from.add(row * stride).cast::<u16>().read_unaligned();
-                row += 1;
-            }
-            _mm512_cvtph_ps(_mm256_loadu_si256(halves.as_ptr().cast()))
+            // Each is put into its place: stores of two bytes are not there yet for a load of all.
+            let low = eight_halves(from, stride);
+            let high = eight_halves(from.add(8 * stride), stride);
+            _mm512_cvtph_ps(_mm256_inserti128_si256::<1>(_mm256_castsi128_si256(low), high))
         }
+    }
+
+    #[inline(always)]
+    unsafe fn row_of_halves(from: *const u8) -> Self::Singles {
+        // SAFETY: see above.
+        unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(from.cast())) }
+    }
+
+    #[inline(always)]
+    unsafe fn prefetch(from: *const u8) {
+        // SAFETY: what is prefetched need not be there.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
     }
 
     /// Each half of a register holds a row's block; eight registers are summed across as they are transposed. Products
@@ -152,6 +161,28 @@ impl Registers for Avx512 {
             _mm512_storeu_ps(out, total);
         }
     }
+}
+
+/// The halves that eight rows begin with.
+#[inline(always)]
+unsafe fn eight_halves(from: *const u8, stride: usize) -> __m128i {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let mut halves = _mm_cvtsi32_si128(half(from));
+        halves = _mm_insert_epi16::<1>(halves, half(from.add(stride)));
+        halves = _mm_insert_epi16::<2>(halves, half(from.add(2 * stride)));
+        halves = _mm_insert_epi16::<3>(halves, half(from.add(3 * stride)));
+        halves = _mm_insert_epi16::<4>(halves, half(from.add(4 * stride)));
+        halves = _mm_insert_epi16::<5>(halves, half(from.add(5 * stride)));
+        halves = _mm_insert_epi16::<6>(halves, half(from.add(6 * stride)));
+        _mm_insert_epi16::<7>(halves, half(from.add(7 * stride)))
+    }
+}
+
+#[inline(always)]
+unsafe fn half(from: *const u8) -> i32 {
+    // SAFETY: as the caller promises.
+    i32::from(unsafe { from.cast::<u16>().read_unaligned() })
 }
 
 /// 32 bytes of a row and of the fourth row behind it, with some bits turned.

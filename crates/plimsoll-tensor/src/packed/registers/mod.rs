@@ -66,6 +66,10 @@ pub(crate) trait Registers {
         }
     }
 
+    /// Asks for the line of memory that a byte is in, which need not be there.
+    #[inline(always)]
+    unsafe fn prefetch(_from: *const u8) {}
+
     /// The halves that sixteen rows begin with, `stride` bytes apart.
     #[inline(always)]
     unsafe fn halves(from: *const u8, stride: usize) -> Self::Singles {
@@ -78,6 +82,13 @@ pub(crate) trait Registers {
         unsafe { Self::load(singles.as_ptr()) }
     }
 
+    /// Sixteen halves that lie side by side.
+    #[inline(always)]
+    unsafe fn row_of_halves(from: *const u8) -> Self::Singles {
+        // SAFETY: as the trait demands.
+        unsafe { Self::halves(from, 2) }
+    }
+
     /// Whether there is an [`alone`](Self::alone).
     const ALONE: bool = false;
 
@@ -88,6 +99,10 @@ pub(crate) trait Registers {
 }
 
 /// One input that is rounded in blocks of 32.
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    expect(dead_code, reason = "the one set that reads it is of another processor")
+)]
 pub(crate) struct One<'a> {
     pub(crate) bytes: &'a [i8],
     pub(crate) scales: &'a [f32],
