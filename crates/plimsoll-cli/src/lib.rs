@@ -15,6 +15,7 @@ pub mod config;
 pub mod device;
 pub mod draw;
 mod error;
+mod execute;
 pub mod generate;
 pub mod health;
 mod heap;
@@ -39,7 +40,8 @@ pub use error::CliError;
 pub use printer::{Color, Printer};
 
 use args::Args;
-use settings::{Command, Settings};
+use execute::execute;
+use settings::Settings;
 
 /// Not understood.
 const USAGE: u8 = 2;
@@ -72,32 +74,5 @@ pub fn run() -> ExitCode {
             printer.error(&error);
             ExitCode::FAILURE
         }
-    }
-}
-
-fn execute(settings: &Settings, printer: &Printer) -> Result<(), CliError> {
-    match &settings.command {
-        Command::Machine(machine) => machine::run(machine, printer),
-        Command::Plan(plan) => plan::run(plan, printer),
-        Command::Top(top) => top::run(top, printer),
-        Command::Watch(watch) => watch::run(watch, printer),
-        Command::Health(health) => health::run(health, printer),
-        Command::ConfigCheck(check) => config::run(check, printer),
-        Command::PoolReplay(replay) => pool::run(replay, printer),
-        Command::Kv(command) => kv::run(command, printer),
-        Command::Generate(generate) => generate::run(generate, printer),
-        Command::Vec(command) => vec::run(command, printer),
-        Command::Train(command) => train::run(command, printer),
-        Command::DeviceCheck(check) => device::run(check, printer),
-        Command::RecordingShow(show) => recording::run_show(show, printer),
-        Command::RecordingExport(export) => recording::run_export(export, printer),
-        Command::Report(report) => report::run(report, printer),
-        Command::BenchPool(pool) => bench::run_pool(pool, printer),
-        Command::BenchMemory(memory) => bench::memory::run(memory, printer),
-        Command::BenchGovernor(governor) => bench::run_governor(governor, printer),
-        Command::BenchKv(kv) => bench::kv::run(kv, printer),
-        Command::BenchTrain(train) => bench::train::run(train, printer),
-        Command::BenchLlm(llm) => bench::llm::run(llm, printer),
-        Command::BenchRecorder(recorder) => bench::run_recorder(recorder, printer),
     }
 }

@@ -333,8 +333,13 @@ fn an_index_in_lists_outlives_kill_9_at_each_of_its_files() {
         }
         assert_eq!(json(&["vec", "info", home])["vectors"], there + 60_000, "{end}");
         let names = names(home);
-        assert!(!names.iter().any(|name| name.ends_with(".part")), "{end}: {names:?}");
-        let codes = names.iter().filter(|name| name.ends_with(".codes")).count() as u64;
+        assert!(
+            !names.iter().any(|name| Path::new(name).extension().is_some_and(|end| end == "part")),
+            "{end}: {names:?}"
+        );
+        let codes =
+            names.iter().filter(|name| Path::new(name).extension().is_some_and(|end| end == "codes")).count()
+                as u64;
         assert_eq!(codes, there / 60_000 + 1, "{end}: {names:?}");
         let found = json(&["vec", "search", home, few, "-k", "1", "--again", "4"]);
         for (row, answer) in (0..).zip(found["answers"].as_array().unwrap()) {
