@@ -53,7 +53,7 @@ fn a_lower_line_is_met_and_learns_the_same() {
     // What the pool has beside tensors, and texts, take their part of a line too.
     let low = floor + (full - floor) / 2 + (8 << 20);
     let mut losses = Vec::new();
-    for (name, line) in [("free", "1GiB".to_owned()), ("low", low.to_string())] {
+    for (name, line) in [("free", "1GiB".to_owned()), ("low", format!("{low}B"))] {
         let out = folder.path().join(name);
         let svg = folder.path().join(format!("{name}.svg"));
         let more =
@@ -113,8 +113,12 @@ fn what_cannot_be_is_refused_with_what_to_do() {
         let text = String::from_utf8_lossy(&output.stderr).replace(['\n', '│'], " ");
         text.split_whitespace().collect::<Vec<_>>().join(" ")
     };
-    let told = refused(&["--out", out, "--line", "48MiB"]);
-    assert!(told.contains("needs at least") && told.contains("--line"), "{told}");
+    let plan = json(&train(folder.path(), &["--plan-only"]).output().unwrap());
+    // Below the weights alone, and just below the least.
+    for line in ["1MiB".to_owned(), format!("{}B", bytes(&plan, "floor_bytes"))] {
+        let told = refused(&["--out", out, "--line", &line]);
+        assert!(told.contains("needs at least") && told.contains("--line"), "{told}");
+    }
     let told = refused(&["--out", out, "--targets", "q,nose"]);
     assert!(told.contains("nose"), "{told}");
     let told = refused(&["--out", out, "--rate", "-1"]);

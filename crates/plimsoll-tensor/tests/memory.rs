@@ -250,3 +250,24 @@ fn sizes_that_cannot_be_are_refused() {
     let ids = stage.ids(&[7], &[1]).unwrap();
     assert!(matches!(tape.embedding(&x, &ids), Err(TensorError::Index { found: 7, limit: 2, .. })));
 }
+
+#[test]
+fn a_part_of_a_dry_stage_is_looked_at_by_itself() {
+    let dry = Stage::dry();
+    let mut model = Model::new(&dry);
+    let (_, part) = dry.rehearse(|| model.run(&dry, 300)).unwrap();
+    let (_engine, stage) = stage(Bytes::mib(64), 1);
+    let mut real = Model::new(&stage);
+    let (_, wanted) = stage.rehearse(|| real.run(&stage, 300)).unwrap();
+    assert_eq!((part.peak(), part.before(), part.kept()), (wanted.peak(), wanted.before(), Bytes::ZERO));
+    // What is left of one rehearsal is nothing to the next.
+    let (left, _) = stage.rehearse(|| stage.zeros(&[100], Dtype::F32)).unwrap();
+    let (_, next) = stage
+        .rehearse(|| {
+            let own = stage.zeros(&[7], Dtype::F32)?;
+            drop(left);
+            Ok::<_, TensorError>(own)
+        })
+        .unwrap();
+    assert_eq!(next.kept(), Bytes::new(28));
+}

@@ -8,9 +8,9 @@ use plimsoll::governor::Reservation;
 use plimsoll::{Bytes, EngineError, Place};
 use plimsoll_llm::Decoder;
 use plimsoll_llm::text::Tokenizer;
-use plimsoll_llm::tune::{Corpus, Fit, Frozen, Keep, Projection, StepReport, TuneSettings, Tuner};
-use plimsoll_tensor::Dtype;
+use plimsoll_llm::tune::{Corpus, Fit, Frozen, Keep, Projection, StepReport, TuneError, TuneSettings, Tuner};
 use plimsoll_tensor::packed::Packing;
+use plimsoll_tensor::{Dtype, Stage};
 
 use super::TrainError;
 use super::ground::Ground;
@@ -178,9 +178,10 @@ impl Run {
         let mut corpus = Corpus::read(&args.data, &tokenizer, settings.sequence).map_err(TrainError::from)?;
         let tokens = ground.account()?.reserve(Place::Host, corpus.bytes()).now();
         let tokens = tokens.map_err(|error| TrainError::from(EngineError::from(error)))?;
+        let dtype = if args.device == Place::Host { Dtype::F32 } else { Dtype::Bf16 };
+        foretell(args, decoder, &settings, dtype, &ground)?;
         let identity = identity(decoder, &corpus, &settings);
         let held_out = corpus.hold_out(args.hold_out);
-        let dtype = if args.device == Place::Host { Dtype::F32 } else { Dtype::Bf16 };
         let frozen = Frozen::of(decoder, &ground.stage, dtype, args.weights.packing());
         let frozen = frozen.map_err(|error| TrainError::Tune(error.into()))?;
         let tuner = Tuner::new(frozen, &ground.stage, settings).map_err(TrainError::from)?;
@@ -231,6 +232,22 @@ impl Run {
         let Some(held_out) = &self.held_out else { return Ok(None) };
         Ok(Some(self.tuner.evaluate(&held_out.passes(self.tuner.settings().batch))?))
     }
+}
+
+/// Refuses a line that nothing could fit below, with the lowest that something does, before a model is loaded.
+fn foretell(
+    args: &LoraArgs,
+    decoder: &Decoder,
+    settings: &TuneSettings,
+    dtype: Dtype,
+    ground: &Ground,
+) -> Result<(), TrainError> {
+    let dry = Stage::dry();
+    let frozen = Frozen::of(decoder, &dry, dtype, args.weights.packing()).map_err(TuneError::from)?;
+    let fit = Tuner::new(frozen, &dry, settings.clone())?.fit(Bytes::new(u64::MAX / 4))?;
+    // Beside tensors: texts, and what computes on a device.
+    let floor = fit.floor + ground.charged()[0];
+    if floor <= ground.line { Ok(()) } else { Err(TuneError::Floor { line: ground.line, floor }.into()) }
 }
 
 /// What must be the same for learning to go on. How many steps there are in all is not part of it, nor how it fits.

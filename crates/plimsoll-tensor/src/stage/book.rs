@@ -14,6 +14,8 @@ pub(super) struct Noted {
 /// The buffers of a rehearsal, while it runs.
 #[derive(Debug, Default)]
 pub(super) struct Book {
+    /// The number of its first buffer: those before are of the rehearsal around it.
+    base: u32,
     pub(super) buffers: Vec<Noted>,
     /// Counts makings and endings: the time of a rehearsal.
     clock: u32,
@@ -22,12 +24,32 @@ pub(super) struct Book {
 }
 
 impl Book {
+    /// One whose first buffer has this number: higher than any that was given before, so that what is left of an earlier
+    /// rehearsal is not taken for a buffer of this one.
+    pub(super) fn beginning_with(base: u32) -> Self {
+        Self { base, ..Self::default() }
+    }
+
+    /// The number that comes next.
+    pub(super) fn next(&self) -> u32 {
+        self.base.saturating_add(u32::try_from(self.buffers.len()).unwrap_or(u32::MAX))
+    }
+
+    /// Whether a buffer of this number was made in it.
+    pub(super) const fn has(&self, number: u32) -> bool {
+        number >= self.base
+    }
+
+    pub(super) const fn live(&self) -> u64 {
+        self.live
+    }
+
     /// A buffer is made; its number.
     pub(super) fn make(&mut self, bytes: u64) -> u32 {
         self.clock += 1;
         self.live += bytes;
         self.peak = self.peak.max(self.live);
-        let number = u32::try_from(self.buffers.len()).unwrap_or(u32::MAX);
+        let number = self.next();
         self.buffers.push(Noted { bytes, born: self.clock, died: None });
         number
     }
@@ -35,7 +57,8 @@ impl Book {
     /// A buffer's end.
     pub(super) fn end(&mut self, number: u32) {
         self.clock += 1;
-        if let Some(buffer) = self.buffers.get_mut(number as usize) {
+        let own = number.checked_sub(self.base).map(|index| index as usize);
+        if let Some(buffer) = own.and_then(|index| self.buffers.get_mut(index)) {
             assert!(buffer.died.is_none(), "a buffer of a rehearsal ends once");
             buffer.died = Some(self.clock);
             self.live -= buffer.bytes;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -40,6 +40,8 @@ pub(super) struct Inner {
     pub(super) memory: Option<Memory>,
     pub(super) meter: Meter,
     mode: Mutex<Mode>,
+    /// How many buffers rehearsals have numbered.
+    numbered: AtomicU32,
 }
 
 pub(super) struct Memory {
@@ -116,7 +118,8 @@ impl Stage {
     }
 
     fn new(memory: Option<Memory>) -> Self {
-        Self { inner: Arc::new(Inner { memory, meter: Meter::default(), mode: Mutex::new(Mode::Online) }) }
+        let (meter, mode, numbered) = (Meter::default(), Mutex::new(Mode::Online), AtomicU32::new(0));
+        Self { inner: Arc::new(Inner { memory, meter, mode, numbered }) }
     }
 
     pub(super) fn of(inner: Arc<Inner>) -> Self {
@@ -309,14 +312,24 @@ impl Stage {
         &self,
         step: impl FnOnce() -> Result<T, E>,
     ) -> Result<(T, Rehearsal), E> {
-        let before = self.inner.meter.live();
+        let mut before = self.inner.meter.live();
         {
             let mut mode = self.mode();
-            if matches!(*mode, Mode::Rehearsing { .. }) {
-                return Err(TensorError::Mode("a rehearsal runs already; end it first").into());
-            }
+            let book = match &*mode {
+                // All of a dry stage is one rehearsal, of which a part may be looked at by itself.
+                Mode::Rehearsing { book, .. } if self.inner.memory.is_none() => {
+                    before = book.live();
+                    Book::beginning_with(book.next())
+                }
+                Mode::Rehearsing { .. } => {
+                    return Err(TensorError::Mode("a rehearsal runs already; end it first").into());
+                }
+                Mode::Online | Mode::Held(_) => {
+                    Book::beginning_with(self.inner.numbered.load(Ordering::Relaxed))
+                }
+            };
             let back_to = Box::new(std::mem::replace(&mut *mode, Mode::Online));
-            *mode = Mode::Rehearsing { book: Book::default(), back_to };
+            *mode = Mode::Rehearsing { book, back_to };
         }
         let done = step();
         let book = self.end_rehearsal();
@@ -328,6 +341,7 @@ impl Stage {
         match std::mem::replace(&mut *mode, Mode::Online) {
             Mode::Rehearsing { book, back_to } => {
                 *mode = *back_to;
+                self.inner.numbered.store(book.next(), Ordering::Relaxed);
                 book
             }
             other => {
@@ -410,8 +424,14 @@ impl Inner {
 
     /// A tensor of a rehearsal is gone.
     pub(super) fn forget(&self, number: u32) {
-        if let Mode::Rehearsing { book, .. } = &mut *self.mode() {
-            book.end(number);
+        self.mode().forget(number);
+    }
+}
+
+impl Mode {
+    fn forget(&mut self, number: u32) {
+        if let Self::Rehearsing { book, back_to } = self {
+            if book.has(number) { book.end(number) } else { back_to.forget(number) }
         }
     }
 }

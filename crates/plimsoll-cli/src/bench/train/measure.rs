@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use plimsoll::{Bytes, Place};
 use plimsoll_llm::tune::{Batch, Fit, Frozen, Keeping, TuneError, TuneSettings, Tuner};
-use plimsoll_tensor::Dtype;
+use plimsoll_tensor::{Dtype, TensorError};
 
 use super::args::{ShapeOf, TrainBenchArgs};
 use super::report::TrainBenchRow;
@@ -80,6 +80,7 @@ fn one(args: &TrainBenchArgs, way: &Way) -> Result<TrainBenchRow, CliError> {
         tokens_per_s: tokens / measured.ms * 1e3,
         buffers: measured.buffers,
         making_share: measured.making_share,
+        book_share: measured.book_share,
         device_allocations: measured.device_allocations,
     })
 }
@@ -109,6 +110,7 @@ struct Measured {
     peak: Bytes,
     buffers: usize,
     making_share: f64,
+    book_share: f64,
     device_allocations: u64,
 }
 
@@ -131,13 +133,35 @@ fn timed(tuner: &mut Tuner, ground: &Ground, steps: u32) -> Result<Measured, Tun
     }
     let device_allocations = ground.pool.stats().maps - maps;
     let ms = median(times);
-    // The same buffers made and dropped once more, with no arithmetic between.
     let began = Instant::now();
     let rehearsal = tuner.rehearse()?;
-    let making_share = began.elapsed().as_secs_f64() * 1e3 / ms;
-    Ok(Measured { ms, peak, buffers: rehearsal.buffers(), making_share, device_allocations })
+    let book_share = began.elapsed().as_secs_f64() * 1e3 / ms;
+    let making_share = making(tuner, rehearsal.buffers())? / ms;
+    Ok(Measured { ms, peak, buffers: rehearsal.buffers(), making_share, book_share, device_allocations })
 }
 
 fn token(number: usize, vocabulary: usize) -> u32 {
     u32::try_from(number % vocabulary).unwrap_or(0)
+}
+
+/// Milliseconds that so many tensors take to be made and dropped, one after the other, under the plan that is held: a step
+/// of nothing else.
+fn making(tuner: &mut Tuner, buffers: usize) -> Result<f64, TuneError> {
+    let stage = tuner.stage().clone();
+    tuner.let_go();
+    let all = || -> Result<(), TensorError> {
+        for _ in 0..buffers {
+            drop(stage.tensor(&[1024], Dtype::F32)?);
+        }
+        Ok(())
+    };
+    let ((), rehearsal) = stage.rehearse(all)?;
+    let held = stage.hold(&rehearsal)?;
+    let mut times = Vec::new();
+    for _ in 0..5 {
+        let began = Instant::now();
+        held.step(all)?;
+        times.push(began.elapsed().as_secs_f64() * 1e3);
+    }
+    Ok(median(times))
 }

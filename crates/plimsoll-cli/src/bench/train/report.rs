@@ -36,8 +36,10 @@ pub struct TrainBenchRow {
     pub tokens_per_s: f64,
     /// Buffers that a step makes.
     pub buffers: usize,
-    /// The share of a step that making and dropping them takes.
+    /// The share of a step that making and dropping so many tensors under a plan takes.
     pub making_share: f64,
+    /// The share that the step takes without any arithmetic: all of its book-keeping.
+    pub book_share: f64,
     /// What was backed anew by the device after the second step.
     pub device_allocations: u64,
 }
@@ -54,6 +56,7 @@ pub(super) fn view(rows: &[TrainBenchRow], pen: &Pen) -> String {
         ("slower", Align::Right),
         ("tokens/s", Align::Right),
         ("making", Align::Right),
+        ("books", Align::Right),
     ];
     let mut table = Table::new(columns);
     let bytes = |bytes: u64| Bytes::new(bytes).to_string();
@@ -70,6 +73,7 @@ pub(super) fn view(rows: &[TrainBenchRow], pen: &Pen) -> String {
             format!("{:.2}×", row.slower).into(),
             format!("{:.0}", row.tokens_per_s).into(),
             format!("{:.2}%", row.making_share * 100.0).into(),
+            format!("{:.2}%", row.book_share * 100.0).into(),
         ]);
     }
     let anew: u64 = rows.iter().map(|row| row.device_allocations).sum();

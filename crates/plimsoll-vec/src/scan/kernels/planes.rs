@@ -5,7 +5,9 @@
 
 use super::signs::eight_levels;
 use crate::BLOCK_ROWS;
-use crate::code::{Side, sign_at};
+use crate::code::Side;
+#[cfg(target_arch = "x86_64")]
+use crate::code::sign_at;
 use crate::scan::wide::Wide;
 
 /// A row of planes and a query.

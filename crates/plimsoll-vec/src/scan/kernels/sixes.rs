@@ -11,6 +11,7 @@ pub(crate) const SIGNS: usize = 6;
 pub(crate) const WORDS: usize = 64;
 /// Two blocks, turned, against the tables of some queries.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "only x86 looks up by sixes"))]
 pub(crate) struct SixRows<'a> {
     /// Of each block: for each group a byte a row.
     pub codes: [&'a [u8]; 2],
