@@ -121,7 +121,7 @@ fn what_cannot_be_is_refused_with_what_to_do() {
     }
     let told = refused(&["--out", out, "--targets", "q,nose"]);
     assert!(told.contains("nose"), "{told}");
-    let told = refused(&["--out", out, "--rate", "-1"]);
+    let told = refused(&["--out", out, "--rate=-1"]);
     assert!(told.contains("not possible"), "{told}");
     fs::write(folder.path().join("notes.txt"), b"caf\xe9").unwrap();
     let told = refused(&["--out", out]);

@@ -190,6 +190,8 @@ impl Run {
 
     /// Chooses what to keep so that all of it fits below the line, and holds steps to it.
     fn fit(&mut self) -> Result<Fit, TrainError> {
+        // What an earlier plan had lies idle and counts; it goes back before the rest is divided.
+        let _ = self.ground.pool.trim(Bytes::ZERO);
         let beside = self.ground.charged()[0].saturating_sub(self.tuner.stage().live());
         Ok(self.tuner.fit_and_hold(self.ground.line, beside)?)
     }
