@@ -6,9 +6,9 @@ use std::time::Instant;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use plimsoll::governor::Reservation;
 use plimsoll::{Bytes, EngineError, Place};
-use plimsoll_llm::Decoder;
 use plimsoll_llm::text::Tokenizer;
 use plimsoll_llm::tune::{Corpus, Fit, Frozen, Keep, Projection, StepReport, TuneError, TuneSettings, Tuner};
+use plimsoll_llm::{Decoder, Shape};
 use plimsoll_tensor::packed::Packing;
 use plimsoll_tensor::{Dtype, Stage};
 
@@ -255,11 +255,13 @@ fn foretell(
 /// What must be the same for learning to go on. How many steps there are in all is not part of it, nor how it fits.
 fn identity(decoder: &Decoder, corpus: &Corpus, settings: &TuneSettings) -> String {
     let TuneSettings { rank, alpha, targets, batch, sequence, passes, rate, seed, .. } = settings;
-    let data = corpus.fingerprint();
+    let targets: Vec<&str> = targets.iter().map(|target| target.name()).collect();
+    let (shape, data) = (decoder.shape(), corpus.fingerprint());
+    let Shape { layers, width, heads, kv_heads, inner, vocabulary, .. } = shape;
     format!(
-        "{:?}; {data}; rank {rank}, alpha {alpha}, {targets:?}; {passes} passes of {batch} rows of {sequence}; rate {rate}, \
-         seed {seed}",
-        decoder.shape()
+        "{layers} layers of {width}, {heads} heads over {kv_heads}, {inner}, {vocabulary} tokens; {data}; rank {rank}, alpha \
+         {alpha}, {}; {passes} passes of {batch} rows of {sequence}; rate {rate}, seed {seed}",
+        targets.join(" ")
     )
 }
 

@@ -199,3 +199,56 @@ fn turned(shape: &Shape, name: &str, numbers: Vec<f32>, to: impl Fn(usize, usize
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::weights::Family;
+
+    fn shape(rope_pairs: Pairs) -> Shape {
+        Shape {
+            family: Family::Llama,
+            layers: 1,
+            width: 8,
+            heads: 2,
+            kv_heads: 1,
+            key_width: 6,
+            value_width: 6,
+            inner: 8,
+            vocabulary: 8,
+            context: 8,
+            epsilon: 1e-5,
+            rope_width: 4,
+            rope_base: 1e4,
+            rope_divisor: 1.0,
+            rope_pairs,
+            first_token: None,
+        }
+    }
+
+    /// Rows of two numbers each, which say where they stood.
+    fn rows(order: &[u8]) -> Vec<f32> {
+        order.iter().flat_map(|row| [f32::from(*row), -f32::from(*row)]).collect()
+    }
+
+    #[test]
+    fn neighbours_of_a_file_are_half_a_head_apart_in_an_adapter() {
+        let shape = shape(Pairs::Neighbours);
+        let name = "base_model.model.model.layers.0.self_attn.q_proj.lora_B.weight";
+        let file = rows(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+        // Of each head the firsts of its pairs, then the seconds, then what is not turned.
+        let model = rows(&[0, 2, 1, 3, 4, 5, 6, 8, 7, 9, 10, 11]);
+        assert_eq!(to_peft(&shape, name, file.clone()), model);
+        assert_eq!(from_peft(&shape, name, model), file);
+        for other in [name.replace("q_proj", "v_proj"), name.replace("lora_B", "lora_A")] {
+            assert_eq!(to_peft(&shape, &other, file.clone()), file, "{other}");
+        }
+    }
+
+    #[test]
+    fn what_stands_in_the_models_order_stays() {
+        let file = rows(&[0, 1, 2, 3, 4, 5]);
+        let name = "base_model.model.model.layers.0.self_attn.k_proj.lora_B.weight";
+        assert_eq!(to_peft(&shape(Pairs::Halves), name, file.clone()), file);
+    }
+}
