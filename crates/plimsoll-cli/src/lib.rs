@@ -11,6 +11,7 @@
 mod args;
 pub mod backends;
 pub mod bench;
+mod budget;
 pub mod config;
 pub mod device;
 pub mod draw;

@@ -1,6 +1,6 @@
 //! What pictures have in common: their size, heading, font and greys.
 
-use plotters::coord::Shift;
+use plotters::coord::{CoordTranslate, Shift};
 use plotters::prelude::*;
 
 const SIZE: (u32, u32) = (900, 560);
@@ -27,4 +27,26 @@ pub(crate) fn begin<'t>(
     root.draw_text(title, &bold.color(&INK), (24, 16))?;
     let (_, below) = root.split_vertically(TITLE);
     Ok((root, below))
+}
+
+/// Begins a chart below the heading, with room for labels of so many units at its left.
+pub(crate) fn frame<'b, 't>(below: &'b Area<'t>, labels: u32) -> ChartBuilder<'b, 'b, SVGBackend<'t>> {
+    let mut chart = ChartBuilder::on(below);
+    chart.margin_left(14).margin_right(28).margin_top(10).margin_bottom(10);
+    chart.x_label_area_size(48).y_label_area_size(labels);
+    chart
+}
+
+/// Draws what lines and points are, in a corner of the chart.
+pub(crate) fn legend<'a, 't: 'a, C: CoordTranslate>(
+    chart: &mut ChartContext<'a, SVGBackend<'t>, C>,
+    corner: SeriesLabelPosition,
+) -> Result<(), Box<dyn std::error::Error>> {
+    chart
+        .configure_series_labels()
+        .position(corner)
+        .background_style(WHITE.mix(0.85))
+        .label_font((FONT, 14).into_font().color(&INK))
+        .draw()?;
+    Ok(())
 }

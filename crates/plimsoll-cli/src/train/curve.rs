@@ -8,7 +8,7 @@ use plotters::prelude::*;
 use super::TrainError;
 use super::report::LoraReport;
 use crate::CliError;
-use crate::draw::picture::{DIM, FAINT, FONT, INK, begin};
+use crate::draw::picture::{DIM, FAINT, FONT, INK, begin, frame, legend};
 
 const LINE: RGBColor = RGBColor(0x00, 0x72, 0xB2);
 /// How many steps the line takes the mean of.
@@ -31,14 +31,7 @@ fn picture(text: &mut String, report: &LoraReport) -> Result<(), Box<dyn Error>>
     let least = losses().fold(most, f64::min) * 0.95;
     let first = points.first().map_or(0.0, |at| at.0 - 1.0);
     let end = points.last().map_or(1.0, |at| at.0);
-    let mut chart = ChartBuilder::on(&below)
-        .margin_left(14)
-        .margin_right(28)
-        .margin_top(10)
-        .margin_bottom(10)
-        .x_label_area_size(48)
-        .y_label_area_size(60)
-        .build_cartesian_2d(first..end.max(first + 1.0), least..most)?;
+    let mut chart = frame(&below, 60).build_cartesian_2d(first..end.max(first + 1.0), least..most)?;
     chart
         .configure_mesh()
         .light_line_style(TRANSPARENT)
@@ -72,12 +65,7 @@ fn picture(text: &mut String, report: &LoraReport) -> Result<(), Box<dyn Error>>
             .label("what is not learned from")
             .legend(|(x, y)| TriangleMarker::new((x + 11, y), 7, INK.filled()));
     }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::UpperRight)
-        .background_style(WHITE.mix(0.85))
-        .label_font((FONT, 14).into_font().color(&INK))
-        .draw()?;
+    legend(&mut chart, SeriesLabelPosition::UpperRight)?;
     drop(chart);
     root.present()?;
     drop(below);

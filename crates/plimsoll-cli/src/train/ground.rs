@@ -1,13 +1,12 @@
 //! Where training happens: an engine whose line is what was said, and a stage in it.
 
-use plimsoll::ledger::{AccountSettings, LedgerSettings, LineSettings};
-use plimsoll::machine::Machine;
 use plimsoll::pool::Pool;
 use plimsoll::{Bytes, Engine, EngineAccount, EngineError, Place};
-use plimsoll_tensor::Stage;
+use plimsoll_tensor::{Dtype, Stage};
 
 use super::TrainError;
 use crate::backends::Backends;
+use crate::budget::{engine, half, most_of};
 use crate::{CliError, Printer};
 
 const ACCOUNT: &str = "train";
@@ -34,18 +33,18 @@ impl Ground {
         let backends = Backends::new(Printer::notice());
         let device = backends.device(place)?;
         let free = device.memory().map_err(|error| TrainError::from(EngineError::from(error)))?.free;
-        let line = line.unwrap_or(Bytes::new(free.get() / 10 * 9));
-        let host = half();
-        let account = AccountSettings::new(ACCOUNT).share(Place::Host, Bytes::ZERO, host);
-        let plan = LedgerSettings {
-            places: vec![LineSettings::new(Place::Host, host), LineSettings::new(place, line)],
-            accounts: vec![account.share(place, Bytes::ZERO, line)],
-        };
+        let line = line.unwrap_or(most_of(free));
         let devices = vec![backends.device(Place::Host)?, device];
-        let engine = Engine::with(&plan, devices).map_err(TrainError::from)?;
+        let shares = [(Place::Host, half()), (place, line)];
+        let engine = engine(ACCOUNT, &shares, devices).map_err(TrainError::from)?;
         let pool = pool(&engine, place)?;
         let stage = Stage::gpu(pool.clone()).map_err(|error| TrainError::Tune(error.into()))?;
         Ok(Self { engine, pool, stage, line })
+    }
+
+    /// How numbers are kept that flow there: as singles on the host, in 16 bits on a GPU.
+    pub(crate) fn dtype(&self) -> Dtype {
+        if self.pool.place() == Place::Host { Dtype::F32 } else { Dtype::Bf16 }
     }
 
     /// The account that it is charged to.
@@ -64,10 +63,4 @@ impl Ground {
 fn pool(engine: &Engine, place: Place) -> Result<Pool, CliError> {
     let account = engine.account(ACCOUNT).map_err(TrainError::from)?;
     Ok(account.scratch(place).map_err(TrainError::from)?)
-}
-
-fn half() -> Bytes {
-    let places = Machine::read().places();
-    let usable = places.into_iter().find(|facts| facts.place == Place::Host).map(|facts| facts.usable);
-    Bytes::new(usable.unwrap_or(Bytes::gib(1)).get() / 2)
 }

@@ -3,18 +3,18 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use plimsoll::governor::Reservation;
 use plimsoll::{Bytes, EngineError, Place};
 use plimsoll_llm::text::Tokenizer;
-use plimsoll_llm::tune::{Corpus, Fit, Frozen, Keep, Projection, StepReport, TuneError, TuneSettings, Tuner};
+use plimsoll_llm::tune::{Corpus, Fit, Frozen, Keep, Projection, TuneError, TuneSettings, Tuner};
 use plimsoll_llm::{Decoder, Shape};
+use plimsoll_tensor::Stage;
 use plimsoll_tensor::packed::Packing;
-use plimsoll_tensor::{Dtype, Stage};
 
 use super::TrainError;
 use super::ground::Ground;
 use super::report::{LoraReport, Loss, view};
+use crate::draw::Line;
 use crate::{CliError, Printer};
 
 const EXAMPLES: &str = "\
@@ -28,6 +28,9 @@ Data is a file of text, or JSONL with {\"text\": …} or {\"prompt\": …, \"com
 kept in the folder as PEFT reads it.
 
 Exit codes: 0 done, 1 failed or refused, 2 not understood.";
+
+/// How far it has come.
+const PROGRESS: &str = "step {human_pos} of {human_len} {bar:24}  {msg}  {per_sec}  {eta} left";
 
 /// What can be typed after `train lora`.
 #[derive(Clone, Debug, clap::Args)]
@@ -147,9 +150,9 @@ pub(super) fn run(args: &LoraArgs, printer: &Printer) -> Result<(), CliError> {
     let settings = args.settings(decoder.shape().context);
     let mut run = Run::new(args, &decoder, settings)?;
     let mut report = LoraReport::new(args, &run.tuner, &run.corpus, run.ground.line);
-    let fit = run.fit()?;
-    report.fitted(&fit);
-    if !args.plan_only {
+    if args.plan_only {
+        report.fitted(&run.fit()?);
+    } else {
         run.learn(args, &mut report)?;
     }
     report.seconds = began.elapsed().as_secs_f64();
@@ -178,11 +181,10 @@ impl Run {
         let mut corpus = Corpus::read(&args.data, &tokenizer, settings.sequence).map_err(TrainError::from)?;
         let tokens = ground.account()?.reserve(Place::Host, corpus.bytes()).now();
         let tokens = tokens.map_err(|error| TrainError::from(EngineError::from(error)))?;
-        let dtype = if args.device == Place::Host { Dtype::F32 } else { Dtype::Bf16 };
-        foretell(args, decoder, &settings, dtype, &ground)?;
+        foretell(args, decoder, &settings, &ground)?;
         let identity = identity(decoder, &corpus, &settings);
         let held_out = corpus.hold_out(args.hold_out);
-        let frozen = Frozen::of(decoder, &ground.stage, dtype, args.weights.packing());
+        let frozen = Frozen::of(decoder, &ground.stage, ground.dtype(), args.weights.packing());
         let frozen = frozen.map_err(|error| TrainError::Tune(error.into()))?;
         let tuner = Tuner::new(frozen, &ground.stage, settings).map_err(TrainError::from)?;
         Ok(Self { ground, tuner, corpus, held_out, _tokens: tokens, identity })
@@ -202,16 +204,18 @@ impl Run {
         let behind = keep.resume(&mut self.tuner)?;
         report.resumed_from = Some(behind).filter(|step| *step > 0);
         report.before = self.look()?;
-        let fit = self.fit()?;
-        report.fitted(&fit);
-        let bar = Bar::new(args.steps, behind);
+        report.fitted(&self.fit()?);
+        let bar = Line::new(Some(args.steps.into()), PROGRESS);
+        bar.set_position(behind.into());
+        bar.reset_eta();
         let began = Instant::now();
         let mut kept = behind;
         for step in behind..args.steps {
             let settings = self.tuner.settings();
             let passes = self.corpus.step(step, settings.passes, settings.batch, settings.seed);
             let done = self.tuner.step(&passes)?;
-            bar.at(&done);
+            bar.set_message(format!("loss {:.3}", done.loss));
+            bar.set_position(done.step.into());
             report.steps.push(Loss { step: done.step, loss: done.loss, rate: done.rate });
             report.measured_peak_bytes = report.measured_peak_bytes.max(done.peak.get());
             report.as_planned &= done.as_planned;
@@ -241,11 +245,11 @@ fn foretell(
     args: &LoraArgs,
     decoder: &Decoder,
     settings: &TuneSettings,
-    dtype: Dtype,
     ground: &Ground,
 ) -> Result<(), TrainError> {
     let dry = Stage::dry();
-    let frozen = Frozen::of(decoder, &dry, dtype, args.weights.packing()).map_err(TuneError::from)?;
+    let frozen =
+        Frozen::of(decoder, &dry, ground.dtype(), args.weights.packing()).map_err(TuneError::from)?;
     let fit = Tuner::new(frozen, &dry, settings.clone())?.fit(Bytes::new(u64::MAX / 4))?;
     // Beside tensors: texts, and what computes on a device.
     let floor = fit.floor + ground.charged()[0];
@@ -263,31 +267,4 @@ fn identity(decoder: &Decoder, corpus: &Corpus, settings: &TuneSettings) -> Stri
          {alpha}, {}; {passes} passes of {batch} rows of {sequence}; rate {rate}, seed {seed}",
         targets.join(" ")
     )
-}
-
-/// One line that is overwritten, and gone at the end.
-struct Bar(ProgressBar);
-
-impl Bar {
-    fn new(steps: u32, begun: u32) -> Self {
-        let bar = ProgressBar::with_draw_target(Some(steps.into()), ProgressDrawTarget::stderr());
-        let style = "step {human_pos} of {human_len} {bar:24}  {msg}  {per_sec}  {eta} left";
-        if let Ok(style) = ProgressStyle::with_template(style) {
-            bar.set_style(style.progress_chars("##."));
-        }
-        bar.set_position(begun.into());
-        bar.reset_eta();
-        Self(bar)
-    }
-
-    fn at(&self, done: &StepReport) {
-        self.0.set_message(format!("loss {:.3}", done.loss));
-        self.0.set_position(done.step.into());
-    }
-}
-
-impl Drop for Bar {
-    fn drop(&mut self) {
-        self.0.finish_and_clear();
-    }
 }

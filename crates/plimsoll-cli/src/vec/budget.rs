@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use plimsoll::ledger::{AccountSettings, LedgerSettings, LineSettings};
-use plimsoll::machine::Machine;
 use plimsoll::{Bytes, Engine, EngineAccount, Place};
 use plimsoll_device::Device;
 use plimsoll_vec::gpu::GpuError;
 use plimsoll_vec::index::VecError;
 
 use crate::backends::{BackendError, Backends};
+use crate::budget::{engine, half, most_of};
 use crate::{CliError, Printer};
 
 const ACCOUNT: &str = "vec";
@@ -20,15 +19,6 @@ const PINNED_MOST: Bytes = Bytes::mib(256);
 pub(super) fn account(memory: Option<Bytes>) -> Result<EngineAccount, CliError> {
     let engine = Engine::in_memory(memory.unwrap_or_else(half), ACCOUNT).map_err(VecError::from)?;
     Ok(engine.account(ACCOUNT).map_err(VecError::from)?)
-}
-
-fn half() -> Bytes {
-    let usable = Machine::read()
-        .places()
-        .into_iter()
-        .find(|facts| facts.place == Place::Host)
-        .map(|facts| facts.usable);
-    Bytes::new(usable.unwrap_or(Bytes::gib(1)).get() / 2)
 }
 
 /// The same with a share of a device's memory: nine tenths of what is free there where nothing was said. For CUDA a
@@ -45,7 +35,7 @@ pub(super) fn account_with(
     let device = backends.device(place)?;
     let memory = memory.unwrap_or_else(half);
     let free = device.memory().map_err(GpuError::from)?.free;
-    let own = device_memory.unwrap_or(Bytes::new(free.get() / 10 * 9));
+    let own = device_memory.unwrap_or(most_of(free));
     let mut devices: Vec<Arc<dyn Device>> = vec![backends.device(Place::Host)?, device];
     let mut shares = vec![(Place::Host, memory), (place, own)];
     if matches!(place, Place::Cuda(_)) {
@@ -53,13 +43,6 @@ pub(super) fn account_with(
         devices.push(backends.device(Place::Pinned)?);
         shares = vec![(Place::Host, memory - pinned), (place, own), (Place::Pinned, pinned)];
     }
-    let account = AccountSettings::new(ACCOUNT);
-    let plan = LedgerSettings {
-        places: shares.iter().map(|(place, line)| LineSettings::new(*place, *line)).collect(),
-        accounts: vec![
-            shares.iter().fold(account, |account, (place, line)| account.share(*place, Bytes::ZERO, *line)),
-        ],
-    };
-    let engine = Engine::with(&plan, devices).map_err(VecError::from)?;
+    let engine = engine(ACCOUNT, &shares, devices).map_err(VecError::from)?;
     Ok(engine.account(ACCOUNT).map_err(VecError::from)?)
 }

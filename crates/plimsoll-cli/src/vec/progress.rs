@@ -1,24 +1,21 @@
 //! How far a build has come: rate and time that is left, on standard error where that is a terminal.
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use plimsoll_vec::index::{Built, Doing};
 use plimsoll_vec::neural::Stage;
 
-/// One line that is overwritten, and gone at the end.
+use crate::draw::Line;
+
+/// Vectors, and what is done with them.
 #[derive(Debug)]
-pub(super) struct Progress(ProgressBar);
+pub(super) struct Progress(Line);
 
 impl Progress {
     /// For so many vectors, if that is known.
     pub(super) fn new(vectors: Option<u64>) -> Self {
-        let bar = ProgressBar::with_draw_target(vectors, ProgressDrawTarget::stderr());
         let known =
             "{msg:8} {bar:24} {percent:>3}%  {human_pos} of {human_len} vectors  {per_sec}  {eta} left";
         let unknown = "{spinner} {human_pos} vectors  {per_sec}";
-        if let Ok(style) = ProgressStyle::with_template(if vectors.is_some() { known } else { unknown }) {
-            bar.set_style(style.progress_chars("##."));
-        }
-        Self(bar)
+        Self(Line::new(vectors, if vectors.is_some() { known } else { unknown }))
     }
 
     /// So far it is.
@@ -33,24 +30,14 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
-    fn drop(&mut self) {
-        self.0.finish_and_clear();
-    }
-}
-
 /// How far a codec has been learned, likewise.
 #[derive(Debug)]
-pub(super) struct Learning(ProgressBar);
+pub(super) struct Learning(Line);
 
 impl Learning {
     /// Nothing is done yet.
     pub(super) fn new() -> Self {
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed}  {msg}") {
-            bar.set_style(style);
-        }
-        Self(bar)
+        Self(Line::new(None, "{spinner} {elapsed}  {msg}"))
     }
 
     /// So far it is.
@@ -63,11 +50,5 @@ impl Learning {
             Stage::Comparing(done) => format!("compared {done} codecs"),
         });
         self.0.tick();
-    }
-}
-
-impl Drop for Learning {
-    fn drop(&mut self) {
-        self.0.finish_and_clear();
     }
 }

@@ -1,7 +1,7 @@
 //! A model's weights as tensors that do not change.
 
 use plimsoll_tensor::packed::Packing;
-use plimsoll_tensor::{Dtype, PackedTensor, Stage, Tensor, TensorError};
+use plimsoll_tensor::{Dtype, PackedTensor, Stage, Tensor, TensorError, Weight};
 
 use super::changes::Projection;
 use crate::Decoder;
@@ -20,19 +20,12 @@ pub struct Frozen {
     pub(super) dtype: Dtype,
 }
 
-/// A frozen matrix.
-#[derive(Debug)]
-pub(super) enum Kept {
-    Floats(Tensor),
-    Packed(PackedTensor),
-}
-
 #[derive(Debug)]
 pub(super) struct FrozenLayer {
     pub(super) attention_norm: Tensor,
     pub(super) ffn_norm: Tensor,
     /// In the order of [`Projection::ALL`].
-    pub(super) projections: Vec<Kept>,
+    pub(super) projections: Vec<Weight>,
     /// Of queries, keys and values, where the family has them.
     pub(super) biases: [Option<Tensor>; 3],
     /// Of the heads of queries and keys, where the family has them.
@@ -69,13 +62,13 @@ impl Frozen {
                 projections: parts
                     .into_iter()
                     .map(|part| match packing {
-                        None => matrix(part).map(Kept::Floats),
+                        None => matrix(part).map(Weight::from),
                         Some(packing) => {
                             let sides = [part.rows, part.columns];
                             let made = PackedTensor::made(stage, packing, sides, |row, into| {
                                 part.of(file).row(row, into);
                             });
-                            made.map(Kept::Packed)
+                            made.map(Weight::from)
                         }
                     })
                     .collect::<Result<_, _>>()?,
@@ -115,8 +108,8 @@ impl Frozen {
         let layer = || -> Result<FrozenLayer, TensorError> {
             let sides = Projection::ALL.map(|projection| projection.sides(shape));
             let projections = sides.iter().map(|sides| match packing {
-                None => lot.matrix(stage, dtype, *sides).map(Kept::Floats),
-                Some(packing) => lot.packed(stage, packing, *sides).map(Kept::Packed),
+                None => lot.matrix(stage, dtype, *sides).map(Weight::from),
+                Some(packing) => lot.packed(stage, packing, *sides).map(Weight::from),
             });
             Ok(FrozenLayer {
                 attention_norm: ones(shape.width)?,
@@ -195,26 +188,27 @@ impl Lot {
         Self { numbers: (0..(1 << 16) - 19).map(|_| draw.between()).collect() }
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "widths are small")]
-    fn matrix(&self, stage: &Stage, dtype: Dtype, [outer, inner]: [usize; 2]) -> Result<Tensor, TensorError> {
-        let size = (3.0 / inner as f32).sqrt();
-        stage.made(&[outer, inner], dtype, |from, into| {
-            let numbers = self.numbers.iter().cycle().skip(from % self.numbers.len());
-            into.iter_mut().zip(numbers).for_each(|(into, number)| *into = size * number);
-        })
+    fn matrix(&self, stage: &Stage, dtype: Dtype, sides: [usize; 2]) -> Result<Tensor, TensorError> {
+        stage.made(&sides, dtype, |from, into| self.fill(from, sides[1], into))
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "widths are small")]
     fn packed(
         &self,
         stage: &Stage,
         packing: Packing,
         sides: [usize; 2],
     ) -> Result<PackedTensor, TensorError> {
-        let size = (3.0 / sides[1] as f32).sqrt();
-        PackedTensor::made(stage, packing, sides, |row, into| {
-            let numbers = self.numbers.iter().cycle().skip(row * sides[1] % self.numbers.len());
-            into.iter_mut().zip(numbers).for_each(|(into, number)| *into = size * number);
-        })
+        PackedTensor::made(stage, packing, sides, |row, into| self.fill(row * sides[1], sides[1], into))
+    }
+
+    /// A matrix's numbers from one on, of a size that keeps what flows through rows of `inner` at its size.
+    #[expect(clippy::cast_precision_loss, reason = "widths are small")]
+    fn fill(&self, from: usize, inner: usize, into: &mut [f32]) {
+        let size = (3.0 / inner as f32).sqrt();
+        let rest = &self.numbers[from % self.numbers.len()..];
+        let numbers = rest.iter().chain(self.numbers.iter().cycle());
+        for (into, number) in into.iter_mut().zip(numbers) {
+            *into = size * number;
+        }
     }
 }

@@ -1,10 +1,10 @@
 //! What a Llama-family model computes, on a tape.
 
-use plimsoll_tensor::{Rotation, Tape, Tensor, TensorError, Var, Weight};
+use plimsoll_tensor::{Rotation, Tape, Tensor, TensorError, Var};
 
 use super::changes::{Changes, Projection};
 use super::fit::Keeping;
-use super::frozen::{Frozen, Kept};
+use super::frozen::Frozen;
 use crate::weights::Pairs;
 
 /// A frozen model with changes.
@@ -51,12 +51,7 @@ impl<'m> Llama<'m> {
 
     fn layer(self, tape: &mut Tape<'m>, layer: usize, stream: &Var) -> Result<Var, TensorError> {
         let middle = self.attend(tape, layer, stream)?;
-        let frozen = &self.frozen.layers[layer];
-        let norm = tape.constant(&frozen.ffn_norm);
-        let inputs = tape.rms_norm(&middle, Some(&norm), self.frozen.shape.epsilon)?;
-        let gate = self.project(tape, layer, Projection::Gate, &inputs)?;
-        let up = self.project(tape, layer, Projection::Up, &inputs)?;
-        drop(inputs);
+        let [gate, up] = self.gate_and_up(tape, layer, &middle)?;
         let through = tape.gated(&gate, &up)?;
         drop((gate, up));
         tape.last_of_part(|tape| {
@@ -65,18 +60,22 @@ impl<'m> Llama<'m> {
         })
     }
 
-    /// The feed-forward part with its norm and its gate computed again on the way back, and its products kept.
-    fn feed_lean(self, tape: &mut Tape<'m>, layer: usize, middle: &Var) -> Result<Var, TensorError> {
-        let frozen = &self.frozen.layers[layer];
-        let norm = tape.constant(&frozen.ffn_norm);
+    /// What goes into the gate of the feed-forward part.
+    fn gate_and_up(self, tape: &mut Tape<'m>, layer: usize, middle: &Var) -> Result<[Var; 2], TensorError> {
+        let norm = tape.constant(&self.frozen.layers[layer].ffn_norm);
         let inputs = tape.rms_norm(middle, Some(&norm), self.frozen.shape.epsilon)?;
         let gate = self.project(tape, layer, Projection::Gate, &inputs)?;
-        let up = self.project(tape, layer, Projection::Up, &inputs)?;
-        drop(inputs);
-        let found = tape.checkpoint(&[gate, up], move |tape, v| {
+        Ok([gate, self.project(tape, layer, Projection::Up, &inputs)?])
+    }
+
+    /// The feed-forward part with its products kept, and what its gate lets through computed again on the way back.
+    fn feed_lean(self, tape: &mut Tape<'m>, layer: usize, middle: &Var) -> Result<Var, TensorError> {
+        let into_gate = self.gate_and_up(tape, layer, middle)?;
+        let found = tape.checkpoint(&into_gate, move |tape, v| {
             let through = tape.gated(&v[0], &v[1])?;
             tape.last_of_part(|tape| self.project(tape, layer, Projection::Down, &through))
         })?;
+        drop(into_gate);
         tape.add(middle, &found)
     }
 
@@ -123,10 +122,7 @@ impl<'m> Llama<'m> {
         projection: Projection,
         x: &Var,
     ) -> Result<Var, TensorError> {
-        let weight = match &self.frozen.layers[layer].projections[projection.index()] {
-            Kept::Floats(floats) => Weight::from(&tape.constant(floats)),
-            Kept::Packed(packed) => Weight::from(packed),
-        };
+        let weight = self.frozen.layers[layer].projections[projection.index()].clone();
         match self.changes.of(layer, projection) {
             None => tape.linear(x, weight),
             Some(change) => {

@@ -21,9 +21,16 @@ impl From<&Var> for Weight {
     }
 }
 
-impl From<&PackedTensor> for Weight {
-    fn from(packed: &PackedTensor) -> Self {
-        Self::Packed(packed.clone())
+/// Floats that are not learned.
+impl From<Tensor> for Weight {
+    fn from(tensor: Tensor) -> Self {
+        Self::Floats(Var { tensor, id: None })
+    }
+}
+
+impl From<PackedTensor> for Weight {
+    fn from(packed: PackedTensor) -> Self {
+        Self::Packed(packed)
     }
 }
 

@@ -3,27 +3,24 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use crate::draw::Line;
 
-/// One line that is overwritten, and gone at the end.
+/// Steps, and what is being done.
 #[derive(Debug)]
-pub(super) struct Progress(ProgressBar);
+pub(super) struct Progress(Line);
 
 impl Progress {
     /// So many steps. Indicatif shows nothing where standard error is no terminal.
     pub(super) fn new(steps: usize) -> Self {
-        let bar = ProgressBar::with_draw_target(Some(steps as u64), ProgressDrawTarget::stderr());
-        if let Ok(style) = ProgressStyle::with_template("{bar:24} {percent:>3}%  {msg}") {
-            bar.set_style(style.progress_chars("##."));
-        }
-        bar.enable_steady_tick(Duration::from_millis(200));
-        Self(bar)
+        let line = Line::new(Some(steps as u64), "{bar:24} {percent:>3}%  {msg}");
+        line.enable_steady_tick(Duration::from_millis(200));
+        Self(line)
     }
 
     /// For nobody.
     #[cfg(test)]
     pub(super) fn silent() -> Self {
-        Self(ProgressBar::hidden())
+        Self(Line::silent())
     }
 
     /// What is being done now.
@@ -34,11 +31,5 @@ impl Progress {
     /// So many steps are done.
     pub(super) fn step(&self, steps: usize) {
         self.0.inc(steps as u64);
-    }
-}
-
-impl Drop for Progress {
-    fn drop(&mut self) {
-        self.0.finish_and_clear();
     }
 }

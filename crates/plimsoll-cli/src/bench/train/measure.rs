@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use plimsoll::{Bytes, Place};
+use plimsoll::Bytes;
 use plimsoll_llm::tune::{Batch, Fit, Frozen, Keeping, TuneError, TuneSettings, Tuner};
 use plimsoll_tensor::{Dtype, TensorError};
 
@@ -53,8 +53,7 @@ fn one(args: &TrainBenchArgs, way: &Way) -> Result<TrainBenchRow, CliError> {
     let sequence = args.sequence.unwrap_or(if args.shape == ShapeOf::Tiny { 256 } else { 2048 });
     let settings = TuneSettings { rank: args.rank, sequence, batch: args.batch, ..TuneSettings::default() };
     let ground = Ground::new(args.device, args.memory, None)?;
-    let dtype = if args.device == Place::Host { Dtype::F32 } else { Dtype::Bf16 };
-    let frozen = Frozen::by_lot(&shape, tied, &ground.stage, dtype, args.weights.packing());
+    let frozen = Frozen::by_lot(&shape, tied, &ground.stage, ground.dtype(), args.weights.packing());
     let frozen = frozen.map_err(|error| TrainError::Tune(error.into()))?;
     let mut tuner = Tuner::new(frozen, &ground.stage, settings).map_err(TrainError::from)?;
     let (fit, line) = fitted(&mut tuner, way, &ground).map_err(TrainError::from)?;
@@ -144,8 +143,8 @@ fn token(number: usize, vocabulary: usize) -> u32 {
     u32::try_from(number % vocabulary).unwrap_or(0)
 }
 
-/// Milliseconds that so many tensors take to be made and dropped, one after the other, under the plan that is held: a step
-/// of nothing else.
+/// Milliseconds that so many tensors take to be made and dropped, one after the other, under a plan of their own: a step of
+/// nothing else.
 fn making(tuner: &mut Tuner, buffers: usize) -> Result<f64, TuneError> {
     let stage = tuner.stage().clone();
     tuner.let_go();

@@ -6,7 +6,7 @@ use std::error::Error;
 use plotters::prelude::*;
 
 use super::ReplayRow;
-use crate::draw::picture::{DIM, FAINT, FONT, INK, begin};
+use crate::draw::picture::{DIM, FAINT, FONT, INK, begin, frame};
 
 /// Colours that people who see colours differently tell apart too (Okabe and Ito).
 fn color(policy: &str) -> RGBColor {
@@ -34,14 +34,7 @@ fn picture(text: &mut String, rows: &[ReplayRow], title: &str) -> Result<(), Box
     let least = capacities().fold(f64::INFINITY, f64::min) * 0.9;
     let most = capacities().fold(0.0, f64::max) * 1.1;
     let highest = rows.iter().map(|row| row.hit_blocks).fold(0.05, f64::max) * 1.05;
-    let mut chart = ChartBuilder::on(&below)
-        .margin_left(14)
-        .margin_right(28)
-        .margin_top(10)
-        .margin_bottom(10)
-        .x_label_area_size(48)
-        .y_label_area_size(58)
-        .build_cartesian_2d((least..most).log_scale(), 0.0..highest)?;
+    let mut chart = frame(&below, 58).build_cartesian_2d((least..most).log_scale(), 0.0..highest)?;
     chart
         .configure_mesh()
         .light_line_style(TRANSPARENT)

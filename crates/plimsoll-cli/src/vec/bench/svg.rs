@@ -5,7 +5,7 @@ use std::error::Error;
 use plotters::prelude::*;
 
 use super::BenchRow;
-use crate::draw::picture::{DIM, FAINT, FONT, INK, begin};
+use crate::draw::picture::{DIM, FAINT, FONT, INK, begin, frame, legend};
 
 /// Colours that people who see colours differently tell apart too (Okabe and Ito).
 const COLORS: [RGBColor; 8] = [
@@ -50,14 +50,7 @@ fn picture(text: &mut String, series: &[Series]) -> Result<(), Box<dyn Error>> {
     let from = points().map(|at| at.0).fold(1.0, f64::min) - 0.02;
     let least = points().map(|at| at.1).fold(f64::INFINITY, f64::min).clamp(1e-3, 1e12) * 0.8;
     let most = points().map(|at| at.1).fold(least * 2.0, f64::max) * 1.3;
-    let mut chart = ChartBuilder::on(&below)
-        .margin_left(14)
-        .margin_right(28)
-        .margin_top(10)
-        .margin_bottom(10)
-        .x_label_area_size(48)
-        .y_label_area_size(70)
-        .build_cartesian_2d(from..1.005, (least..most).log_scale())?;
+    let mut chart = frame(&below, 70).build_cartesian_2d(from..1.005, (least..most).log_scale())?;
     chart
         .configure_mesh()
         .light_line_style(TRANSPARENT)
@@ -79,12 +72,7 @@ fn picture(text: &mut String, series: &[Series]) -> Result<(), Box<dyn Error>> {
             .legend(legend);
         chart.draw_series(points.iter().map(|&at| Circle::new(at, 4, color.filled())))?;
     }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::LowerLeft)
-        .background_style(WHITE.mix(0.85))
-        .label_font((FONT, 14).into_font().color(&INK))
-        .draw()?;
+    legend(&mut chart, SeriesLabelPosition::LowerLeft)?;
     drop(chart);
     root.present()?;
     drop(below);
