@@ -35,7 +35,8 @@ pub struct Decoder {
     /// Where the files lie in those bytes, and what else says what their weights mean.
     parts: Vec<Range<usize>>,
     config: Vec<u8>,
-    crew: Arc<Crew>,
+    /// Made when something is first computed: not everybody who opens a model computes with it here.
+    crew: OnceLock<Arc<Crew>>,
     fingerprint: OnceLock<[u8; 32]>,
 }
 
@@ -69,7 +70,7 @@ impl Decoder {
         let bytes = (*file).as_ref();
         let weights = weights::load(Stored::Gguf(contents), &shape, bytes, path, (false, Vec::new()))?;
         let parts = std::iter::once(0..bytes.len()).collect();
-        let (path, crew, fingerprint) = (path.to_owned(), Arc::new(Crew::of_machine()), OnceLock::new());
+        let (path, crew, fingerprint) = (path.to_owned(), OnceLock::new(), OnceLock::new());
         Ok(Self { path, shape, weights, file, parts, config: Vec::new(), crew, fingerprint })
     }
 
@@ -88,7 +89,7 @@ impl Decoder {
         let (shape, rest) = (read.shape, (read.tied, read.factors));
         let weights = weights::load(stored, &shape, joined.as_ref(), path, rest)?;
         let (path, file, fingerprint) = (path.to_owned(), Arc::new(joined), OnceLock::new());
-        let crew = Arc::new(Crew::of_machine());
+        let crew = OnceLock::new();
         Ok(Self { path, shape, weights, file, parts, config: read.bytes, crew, fingerprint })
     }
 
@@ -100,7 +101,7 @@ impl Decoder {
     /// The same on other threads than one for each processor. What comes out is the same to the bit.
     #[must_use]
     pub fn with_crew(mut self, crew: Arc<Crew>) -> Self {
-        self.crew = crew;
+        self.crew = OnceLock::from(crew);
         self
     }
 
@@ -117,7 +118,7 @@ impl Decoder {
 
     /// The threads that compute.
     pub(crate) fn crew(&self) -> &Crew {
-        &self.crew
+        self.crew.get_or_init(|| Arc::new(Crew::of_machine()))
     }
 
     /// What the model is made of.

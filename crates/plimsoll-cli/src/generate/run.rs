@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use plimsoll_kv::block::Root;
 use plimsoll_llm::Generated;
 
 use super::memory::{Forecast, Hold, device};
@@ -38,7 +39,14 @@ fn generate(args: &GenerateArgs, shown: bool) -> Result<GenerateReport, Generate
     let began = Instant::now();
     let hold = Hold::open(args, &model, device, &forecast, (line, context))?;
     let decoder = hold.decoder();
-    let root = decoder.root(hold.cache.layout()).build();
+    let layout = hold.cache.layout();
+    // Only a folder outlives this process; without one no other model can meet these blocks, and the model's file, which a
+    // root is a hash of, need not be read for it.
+    let root = match args.cache {
+        Some(_) => decoder.root(layout),
+        None => Root::of(b"alone", layout),
+    };
+    let root = root.build();
     let made = decoder.write_cached(&hold.cache, root, &prompt, &mut voice);
     // What there is of the text is shown whole before anything is said about it.
     voice.finish()?;

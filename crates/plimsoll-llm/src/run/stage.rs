@@ -42,10 +42,37 @@ pub(super) struct Share<'s> {
 #[derive(Debug)]
 pub(super) struct Stage {
     decoder: Arc<Decoder>,
-    layout: Layout,
+    form: Form,
     stored: Stored,
     buffers: Buffers,
     desk: Desk,
+}
+
+/// What a page is, looked at once: every page of every layer is held to it.
+#[derive(Debug)]
+struct Form {
+    tokens: usize,
+    bytes: usize,
+    /// Bytes of a number.
+    width: usize,
+    /// Where each layer's keys and values lie.
+    places: Vec<(Range<usize>, Range<usize>)>,
+}
+
+impl Form {
+    fn of(layout: &Layout) -> Self {
+        let place = |layer: usize| {
+            let span = layout.span(layer..layer + 1);
+            let middle = span.start + layout.key_bytes(layer);
+            (span.start..middle, middle..span.end)
+        };
+        Self {
+            tokens: layout.block_tokens as usize,
+            bytes: layout.block_bytes(),
+            width: layout.element.width(),
+            places: (0..layout.layers.len()).map(place).collect(),
+        }
+    }
 }
 
 /// A row for each token, each.
@@ -79,7 +106,7 @@ impl Stage {
         let mut buffers = Buffers::default();
         buffers.running.resize_with(threads, AttendDesk::default);
         let desk = Desk::new(threads, columns, 1);
-        Ok(Self { decoder: Arc::clone(decoder), layout: layout.clone(), stored, buffers, desk })
+        Ok(Self { decoder: Arc::clone(decoder), form: Form::of(layout), stored, buffers, desk })
     }
 
     /// Whether a sequence can go on by these tokens.
@@ -160,15 +187,15 @@ impl Stage {
         let shape = self.decoder.shape();
         let (key_row, value_row) = (shape.kv_heads * shape.key_width, shape.kv_heads * shape.value_width);
         let (keys_at, values_at) = self.places(layer);
-        let page_tokens = self.layout.block_tokens as usize;
-        let width = self.layout.element.width();
+        let page_tokens = self.form.tokens;
+        let width = self.form.width;
         let mut rows =
             self.buffers.keys.chunks_exact(key_row).zip(self.buffers.values.chunks_exact(value_row));
         for (number, share) in shares.iter_mut().enumerate() {
             let positions = share.begin..share.begin + share.tokens.len();
             for (position, (keys, values)) in positions.zip(rows.by_ref()) {
                 let (index, row) = (position / page_tokens, position % page_tokens);
-                let page = share.table.page_mut(index).filter(|page| page.len() == self.layout.block_bytes());
+                let page = share.table.page_mut(index).filter(|page| page.len() == self.form.bytes);
                 let page = page.ok_or_else(|| (number, self.missing(index)))?;
                 let at = keys_at.start + row * key_row * width;
                 self.stored.encode(keys, &mut page[at..at + key_row * width]);
@@ -182,7 +209,7 @@ impl Stage {
     /// Attention of the new tokens to all before and to themselves, over the pages of a layer.
     fn attend(&mut self, layer: usize, shares: &mut [Share<'_>]) -> Result<(), (usize, StepError)> {
         let (keys_at, values_at) = self.places(layer);
-        let page_tokens = self.layout.block_tokens as usize;
+        let page_tokens = self.form.tokens;
         let mut tables = Vec::with_capacity(shares.len());
         for (number, share) in shares.iter_mut().enumerate() {
             if !share.table.arrived(layer) {
@@ -190,7 +217,7 @@ impl Stage {
             }
             let mut pages = Vec::new();
             for index in 0..(share.begin + share.tokens.len()).div_ceil(page_tokens) {
-                let page = share.table.page(index).filter(|page| page.len() == self.layout.block_bytes());
+                let page = share.table.page(index).filter(|page| page.len() == self.form.bytes);
                 let page = page.ok_or_else(|| (number, self.missing(index)))?;
                 pages.push((&page[keys_at.clone()], &page[values_at.clone()]));
             }
@@ -288,13 +315,11 @@ impl Stage {
 
     /// Where a layer's keys and values lie in a page.
     fn places(&self, layer: usize) -> (Range<usize>, Range<usize>) {
-        let span = self.layout.span(layer..layer + 1);
-        let middle = span.start + self.layout.key_bytes(layer);
-        (span.start..middle, middle..span.end)
+        self.form.places[layer].clone()
     }
 
     fn missing(&self, page: usize) -> StepError {
-        StepError::Page { page, bytes: self.layout.block_bytes() }
+        StepError::Page { page, bytes: self.form.bytes }
     }
 
     /// Tokens in the vocabulary: how many logits a row has.

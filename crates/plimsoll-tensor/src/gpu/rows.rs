@@ -155,7 +155,8 @@ impl Gpu {
         let few = outer < usize::try_from(self.launches.programs()?.processors()).unwrap_or(1);
         let parts = if few { middle.div_ceil(PART).clamp(1, 1024) } else { 1 };
         let part = middle.div_ceil(parts);
-        let (desk, _) = self.desk.take((outer * parts * 4) as u64)?;
+        // What is found at once goes where it is wanted.
+        let desk = if parts > 1 { self.desk.take((outer * parts * 4) as u64)?.0 } else { 0 };
         let arguments = [long(middle), long(part), x.argument(), Long(desk), out.argument()];
         let [rows, ..] = blocks(outer);
         let [high, ..] = blocks(parts);

@@ -65,7 +65,12 @@ impl Pages {
 
     /// What it keeps, and would give back.
     pub(super) fn bytes(&self) -> u64 {
-        self.blocks_bytes() + self.rows.stats().bytes.get()
+        self.blocks_bytes() + self.rows_bytes()
+    }
+
+    /// Of it, ids and originals.
+    pub(super) fn rows_bytes(&self) -> u64 {
+        self.rows.stats().bytes.get()
     }
 
     /// Of it, blocks.

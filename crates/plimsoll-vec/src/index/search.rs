@@ -174,8 +174,8 @@ impl Index {
             .iter()
             .map(|(segment, _)| segment.groups_bytes(question.again, |groups| touched(groups, told)))
             .sum();
-        let there = self.pages().bytes() - self.pages().blocks_bytes();
-        let caches = self.pages().blocks_bytes() + forecast.lower.get() + groups.max(there);
+        let caches =
+            self.pages().blocks_bytes() + forecast.lower.get() + groups.max(self.pages().rows_bytes());
         // A pool grows by all that or by what leases need; caches take what they get.
         let backed = if backed > left { least.min(left) } else { backed };
         backed + caches.min(left - backed)
