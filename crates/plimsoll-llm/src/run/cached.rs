@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use plimsoll_kv::block::{Chain, Root, Token};
 use plimsoll_kv::cache::{Cache, CacheError, Filling, Restore, Shared};
 use plimsoll_kv::engine::Pages;
+use plimsoll_kv::policy::Hint;
 
 use super::{Draw, PageTable, SampleError, Sequence};
 use crate::{Decoder, StepError};
@@ -78,6 +79,23 @@ impl<P: Pages> CachedPages<P> {
         self.tokens()
     }
 
+    /// Why there was no page at the last step, if that was why it failed.
+    pub fn trouble(&mut self) -> Option<CacheError> {
+        self.trouble.take()
+    }
+
+    /// Gives back pages that were taken for a step that failed.
+    pub fn let_go(&mut self) {
+        self.filling.retain(|block| !block.tokens().is_empty());
+    }
+
+    /// Says something about the future of what it shares.
+    pub fn hint(&self, hint: Hint) {
+        if let Some(last) = self.shared.last() {
+            last.hint(hint);
+        }
+    }
+
     /// The decoder has computed these tokens into the pages. Blocks that are whole are shared.
     pub fn computed(&mut self, tokens: &[Token], took: Duration) {
         self.settle();
@@ -95,7 +113,7 @@ impl<P: Pages> CachedPages<P> {
             }
         }
         // A page that was taken and got no token is not needed yet.
-        self.filling.retain(|block| !block.tokens().is_empty());
+        self.let_go();
     }
 }
 

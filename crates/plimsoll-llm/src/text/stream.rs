@@ -28,7 +28,7 @@ impl TextStream {
 
     /// What can be shown, now that this token is here. Bytes that can be no letter any more become U+FFFD.
     pub fn push(&mut self, token: Token) -> String {
-        let mut piece = self.tokenizer.piece(token);
+        let mut piece = self.tokenizer.bytes(token);
         if self.begins && !piece.is_empty() {
             if self.tokenizer.strips() {
                 piece = piece.strip_prefix(b" ").unwrap_or(piece);

@@ -226,8 +226,8 @@ impl Tokenizer {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// What a token adds to a text: nothing if it is none.
-    pub(super) fn piece(&self, token: Token) -> &[u8] {
+    /// What a token adds to a text, which may be a part of a letter: nothing if it is no text.
+    pub fn bytes(&self, token: Token) -> &[u8] {
         self.words.get(token as usize).filter(|word| word.kind.is_text()).map_or(&[], |word| &word.bytes)
     }
 

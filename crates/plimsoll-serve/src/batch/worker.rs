@@ -1,0 +1,366 @@
+//! The thread of a model.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use plimsoll::governor::Reservation;
+use plimsoll_kv::block::Token;
+use tokio::sync::mpsc;
+
+use super::share::{Share, Shares};
+use super::{Event, Voice};
+use crate::engine::{Engine, EngineFault, Part};
+
+/// A sequence that finds no page tries again so soon.
+const AGAIN: Duration = Duration::from_millis(5);
+
+/// What a worker allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchSettings {
+    /// Sequences that are stepped together at most; others wait their turn.
+    pub sequences: usize,
+    /// How long a sequence may find no page before it fails.
+    pub patience: Duration,
+}
+
+impl Default for BatchSettings {
+    fn default() -> Self {
+        Self { sequences: 16, patience: Duration::from_secs(30) }
+    }
+}
+
+/// A request on its way to the worker.
+#[derive(Debug)]
+pub struct Job {
+    /// Its prompt, at least one token.
+    pub prompt: Vec<Token>,
+    /// How it writes.
+    pub voice: Voice,
+    /// Who hears of it. Closed, it ends the text.
+    pub events: mpsc::Sender<Event>,
+    /// What it may take at most, given back when it has gone.
+    pub seat: Reservation,
+}
+
+/// What a worker has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WorkerStats {
+    /// Sequences that are stepped now.
+    pub running: usize,
+    /// Those that wait to be.
+    pub waiting: usize,
+    /// Tokens of prompts that were computed.
+    pub read: u64,
+    /// Tokens of prompts that a cache had.
+    pub cached: u64,
+    /// Tokens that were written.
+    pub written: u64,
+    /// Texts that were ended because nobody read them any more, or not fast enough.
+    pub dropped: u64,
+}
+
+#[derive(Default)]
+struct Counts {
+    running: AtomicUsize,
+    waiting: AtomicUsize,
+    read: AtomicU64,
+    cached: AtomicU64,
+    written: AtomicU64,
+    dropped: AtomicU64,
+}
+
+/// The thread that steps a model's sequences together.
+///
+/// # Who owns what
+/// A sequence belongs to the thread from the moment it is sent until it has ended; then its pages go back, and its seat. A
+/// worker that is dropped ends all its texts where they are, and waits for the thread.
+///
+/// # What it is not
+/// It admits nobody: who sends a job has a seat for it.
+pub struct Worker<E: Engine> {
+    engine: Arc<E>,
+    inbox: Mutex<Option<Sender<Running<E>>>>,
+    counts: Arc<Counts>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl<E: Engine> Worker<E> {
+    /// Starts the thread.
+    pub fn start(engine: Arc<E>, name: &str, settings: BatchSettings) -> io::Result<Self> {
+        let (inbox, jobs) = channel();
+        let counts = Arc::new(Counts::default());
+        let bench = Bench {
+            engine: Arc::clone(&engine),
+            jobs,
+            settings,
+            counts: Arc::clone(&counts),
+            shares: Shares::default(),
+            running: Vec::new(),
+            waiting: VecDeque::new(),
+            logits: Vec::new(),
+        };
+        let name = format!("plimsoll-{}", name.chars().take(20).collect::<String>());
+        let thread = thread::Builder::new().name(name).spawn(move || bench.run())?;
+        Ok(Self { engine, inbox: Mutex::new(Some(inbox)), counts, thread: Some(thread) })
+    }
+
+    /// The engine.
+    pub const fn engine(&self) -> &Arc<E> {
+        &self.engine
+    }
+
+    /// Sends a job: brings what the cache has of its prompt, which may take as long as reading that from a disk, and says
+    /// how many tokens that were. An error gives nothing back: the worker has gone.
+    pub fn send(&self, job: Job) -> Result<usize, EngineFault> {
+        let sequence = self.engine.begin(&job.prompt);
+        let cached = self.engine.tokens(&sequence);
+        let pending = job.prompt.get(cached..).unwrap_or_default().to_vec();
+        self.counts.cached.fetch_add(cached as u64, Ordering::Relaxed);
+        let Job { voice, events, seat, .. } = job;
+        let running = Running { sequence, pending, writes: false, voice, events, stalled: None, _seat: seat };
+        let inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
+        let gone = || EngineFault::Failed("the model was given up; ask again".to_owned());
+        inbox.as_ref().ok_or_else(gone)?.send(running).map_err(|_| gone())?;
+        Ok(cached)
+    }
+
+    /// What it has done.
+    pub fn stats(&self) -> WorkerStats {
+        let Counts { running, waiting, read, cached, written, dropped } = &*self.counts;
+        WorkerStats {
+            running: running.load(Ordering::Relaxed),
+            waiting: waiting.load(Ordering::Relaxed),
+            read: read.load(Ordering::Relaxed),
+            cached: cached.load(Ordering::Relaxed),
+            written: written.load(Ordering::Relaxed),
+            dropped: dropped.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl<E: Engine> Drop for Worker<E> {
+    fn drop(&mut self) {
+        drop(self.inbox.get_mut().unwrap_or_else(PoisonError::into_inner).take());
+        if let Some(thread) = self.thread.take() {
+            // A panic there has closed every text already.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A sequence and what it waits for.
+struct Running<E: Engine> {
+    sequence: E::Sequence,
+    /// Tokens that are to be computed.
+    pending: Vec<Token>,
+    writes: bool,
+    voice: Voice,
+    events: mpsc::Sender<Event>,
+    /// Whether it has found no page.
+    stalled: Option<Stalled>,
+    _seat: Reservation,
+}
+
+/// No page was to be had.
+#[derive(Clone, Copy)]
+struct Stalled {
+    since: Instant,
+    /// When it tries again.
+    again: Instant,
+}
+
+/// What became of a sequence in a turn.
+enum Outcome {
+    GoesOn,
+    Ended,
+    Dropped,
+}
+
+struct Bench<E: Engine> {
+    engine: Arc<E>,
+    jobs: Receiver<Running<E>>,
+    settings: BatchSettings,
+    counts: Arc<Counts>,
+    shares: Shares,
+    running: Vec<Running<E>>,
+    waiting: VecDeque<Running<E>>,
+    logits: Vec<f32>,
+}
+
+impl<E: Engine> Bench<E> {
+    fn run(mut self) {
+        let mut batch = match self.engine.batch() {
+            Ok(batch) => batch,
+            Err(fault) => return self.refuse_all(&fault.to_string()),
+        };
+        while self.take_in() {
+            self.turn(&mut batch);
+        }
+    }
+
+    /// Whoever asks a model that cannot step is told why.
+    fn refuse_all(self, why: &str) {
+        for job in &self.jobs {
+            let _ = job.events.try_send(Event::Failed(EngineFault::Failed(why.to_owned())));
+        }
+    }
+
+    /// New sequences come in between steps; without any it waits for one. False when the worker has gone.
+    fn take_in(&mut self) -> bool {
+        loop {
+            if self.running.is_empty() && self.waiting.is_empty() {
+                self.count();
+                match self.jobs.recv() {
+                    Ok(job) => self.waiting.push_back(job),
+                    Err(_) => return false,
+                }
+            }
+            match self.jobs.try_recv() {
+                Ok(job) => self.waiting.push_back(job),
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => return false,
+            }
+        }
+        // Who has left in the meantime is not begun with.
+        let before = self.waiting.len();
+        self.waiting.retain(|job| !job.events.is_closed());
+        self.counts.dropped.fetch_add((before - self.waiting.len()) as u64, Ordering::Relaxed);
+        while self.running.len() < self.settings.sequences.max(1) {
+            let Some(job) = self.waiting.pop_front() else { break };
+            self.running.push(job);
+        }
+        self.count();
+        true
+    }
+
+    fn count(&self) {
+        self.counts.running.store(self.running.len(), Ordering::Relaxed);
+        self.counts.waiting.store(self.waiting.len(), Ordering::Relaxed);
+    }
+
+    /// One step, and what follows from it.
+    fn turn(&mut self, batch: &mut E::Batch) {
+        let before = self.running.len();
+        self.running.retain(|running| !running.events.is_closed());
+        self.counts.dropped.fetch_add((before - self.running.len()) as u64, Ordering::Relaxed);
+        // Who found no page lets the others go on, which may end and give theirs back.
+        let now = Instant::now();
+        let wants = self.running.iter().map(|running| {
+            let rests = running.stalled.is_some_and(|stalled| now < stalled.again);
+            Share { left: if rests { 0 } else { running.pending.len() }, writes: running.writes }
+        });
+        let shares = self.shares.of(&wants.collect::<Vec<_>>());
+        if shares.iter().all(|share| *share == 0) {
+            if !self.running.is_empty() {
+                thread::sleep(AGAIN);
+            }
+            return;
+        }
+        self.step(batch, &shares);
+    }
+
+    fn step(&mut self, batch: &mut E::Batch, shares: &[usize]) {
+        let began = Instant::now();
+        let mut members: Vec<usize> = (0..shares.len()).filter(|index| shares[*index] > 0).collect();
+        let mut parts: Vec<Part<'_, E::Sequence>> = self
+            .running
+            .iter_mut()
+            .zip(shares)
+            .filter(|(_, share)| **share > 0)
+            .map(|(running, share)| Part { sequence: &mut running.sequence, tokens: &running.pending[..*share] })
+            .collect();
+        match self.engine.step(batch, &mut parts) {
+            Ok(logits) => {
+                let row = self.engine.facts().vocabulary;
+                self.logits.clear();
+                self.logits.extend_from_slice(logits);
+                drop(parts);
+                self.shares.took(shares.iter().sum(), began.elapsed());
+                let mut logits = std::mem::take(&mut self.logits);
+                let outcomes: Vec<(usize, Outcome)> = members
+                    .drain(..)
+                    .zip(logits.chunks_exact_mut(row))
+                    .map(|(index, logits)| (index, self.heard(index, shares[index], logits)))
+                    .collect();
+                self.logits = logits;
+                self.let_go(outcomes);
+            }
+            Err(failed) => {
+                drop(parts);
+                let index = members.get(failed.part).copied().unwrap_or(0);
+                let outcome = self.failed(index, failed.fault);
+                self.let_go(vec![(index, outcome)]);
+            }
+        }
+    }
+
+    /// A sequence's tokens were computed.
+    fn heard(&mut self, index: usize, share: usize, logits: &mut [f32]) -> Outcome {
+        let running = &mut self.running[index];
+        running.stalled = None;
+        if !running.writes {
+            self.counts.read.fetch_add(share as u64, Ordering::Relaxed);
+        }
+        running.pending.drain(..share);
+        if !running.pending.is_empty() {
+            return Outcome::GoesOn;
+        }
+        running.writes = true;
+        let said = match running.voice.say(logits) {
+            Ok(said) => said,
+            Err(error) => {
+                let _ = running.events.try_send(Event::Failed(EngineFault::Failed(error.to_string())));
+                return Outcome::Ended;
+            }
+        };
+        self.counts.written.fetch_add(1, Ordering::Relaxed);
+        let tokens = running.voice.tokens();
+        let (event, outcome) = match said.next {
+            Ok(token) => {
+                running.pending.push(token);
+                (Event::Text { text: said.text, tokens }, Outcome::GoesOn)
+            }
+            Err(finish) => (Event::Done { text: said.text, tokens, finish }, Outcome::Ended),
+        };
+        match running.events.try_send(event) {
+            Ok(()) => outcome,
+            // A reader who does not keep up, or has gone, holds nothing up.
+            Err(_) => Outcome::Dropped,
+        }
+    }
+
+    /// A sequence could not be stepped. Without room it waits for others to end, for a while.
+    fn failed(&mut self, index: usize, fault: EngineFault) -> Outcome {
+        let Some(running) = self.running.get_mut(index) else { return Outcome::Ended };
+        let now = Instant::now();
+        let since = running.stalled.map_or(now, |stalled| stalled.since);
+        if matches!(fault, EngineFault::NoRoom(_)) && now - since < self.settings.patience {
+            running.stalled = Some(Stalled { since, again: now + AGAIN });
+            return Outcome::GoesOn;
+        }
+        let _ = running.events.try_send(Event::Failed(fault));
+        Outcome::Ended
+    }
+
+    fn let_go(&mut self, outcomes: Vec<(usize, Outcome)>) {
+        for (index, outcome) in outcomes.into_iter().rev() {
+            match outcome {
+                Outcome::GoesOn => {}
+                Outcome::Ended => {
+                    let running = self.running.remove(index);
+                    self.engine.turn_ended(&running.sequence);
+                }
+                Outcome::Dropped => {
+                    self.running.remove(index);
+                    self.counts.dropped.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        }
+        self.count();
+    }
+}

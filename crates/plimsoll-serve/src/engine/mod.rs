@@ -1,0 +1,93 @@
+//! What computes a model: sequences that begin with what a cache has of them, and steps of several at once.
+//!
+//! An engine is shared; its sequences are prepared on any thread, and one thread steps them together.
+
+mod native;
+
+use plimsoll::Bytes;
+use plimsoll_kv::block::Token;
+
+pub use native::{Native, NativeSequence};
+
+/// What one needs to know of a model to admit and cut requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// Tokens of a sequence at most.
+    pub context: usize,
+    /// How many tokens there are to choose from.
+    pub vocabulary: usize,
+    /// Tokens of a page.
+    pub page_tokens: usize,
+    /// What a page is charged.
+    pub page_bytes: Bytes,
+}
+
+impl Facts {
+    /// The most that a sequence of so many tokens holds in pages.
+    pub fn worst_case(&self, tokens: usize) -> Bytes {
+        Bytes::new((tokens.div_ceil(self.page_tokens.max(1)) as u64).saturating_mul(self.page_bytes.get()))
+    }
+}
+
+/// Why a sequence cannot go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineFault {
+    /// There is no page for its next tokens at this moment. It has lost nothing, and may be tried again.
+    #[error("there is no room for the next page: {0}")]
+    NoRoom(String),
+    /// It cannot go on at all.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// One sequence's part in a step.
+pub struct Part<'p, S> {
+    /// The sequence.
+    pub sequence: &'p mut S,
+    /// Its new tokens, at least one.
+    pub tokens: &'p [Token],
+}
+
+/// Which part of a step came to nothing, and why. No part has gone on.
+#[derive(Debug)]
+pub struct Failed {
+    /// Which.
+    pub part: usize,
+    /// Why.
+    pub fault: EngineFault,
+}
+
+/// A model that can be computed with.
+///
+/// # What a scheduler counts on
+/// What a sequence gives does not depend on what is stepped beside it. A step that fails has changed no sequence. A sequence
+/// that is dropped gives back what it held at once, but for what the cache keeps by itself, which nobody holds.
+pub trait Engine: Send + Sync + 'static {
+    /// A sequence: its pages.
+    type Sequence: Send;
+    /// What steps need, kept from one to the next.
+    type Batch: Send;
+
+    /// What it is.
+    fn facts(&self) -> &Facts;
+
+    /// A sequence for this prompt, with what a cache has of it in its pages already; waits for that to come.
+    fn begin(&self, prompt: &[Token]) -> Self::Sequence;
+
+    /// How many tokens stand in its pages.
+    fn tokens(&self, sequence: &Self::Sequence) -> usize;
+
+    /// Says that its turn has ended and that the next one waits for a person.
+    fn turn_ended(&self, sequence: &Self::Sequence);
+
+    /// Room for steps.
+    fn batch(&self) -> Result<Self::Batch, EngineFault>;
+
+    /// Computes the new tokens of all parts. What comes back are the logits behind each, a row a part.
+    fn step<'b>(
+        &self,
+        batch: &'b mut Self::Batch,
+        parts: &mut [Part<'_, Self::Sequence>],
+    ) -> Result<&'b [f32], Failed>;
+}

@@ -1,0 +1,110 @@
+//! The native engine: the decoder of `plimsoll-llm`, whose pages are blocks of the tiered cache.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use plimsoll_kv::block::{Root, Token};
+use plimsoll_kv::cache::{Cache, CacheError};
+use plimsoll_kv::engine::{LeasedPages, PageError};
+use plimsoll_kv::policy::Hint;
+use plimsoll_llm::{Batch, CachedPages, Decoder, Strand};
+
+use super::{Engine, EngineFault, Facts, Failed, Part};
+
+/// A decoder over a cache of keys and values.
+pub struct Native {
+    decoder: Arc<Decoder>,
+    cache: Cache<LeasedPages>,
+    root: Root,
+    facts: Facts,
+}
+
+/// A sequence of the native engine.
+pub struct NativeSequence {
+    pages: CachedPages<LeasedPages>,
+}
+
+impl Native {
+    /// Over this cache. The root says whose blocks are whose: see [`Decoder::root`].
+    pub fn new(decoder: Arc<Decoder>, cache: Cache<LeasedPages>, root: Root, facts: Facts) -> Self {
+        Self { decoder, cache, root, facts }
+    }
+
+    /// The cache that its pages are of.
+    pub const fn cache(&self) -> &Cache<LeasedPages> {
+        &self.cache
+    }
+}
+
+impl Engine for Native {
+    type Sequence = NativeSequence;
+    type Batch = Batch;
+
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn begin(&self, prompt: &[Token]) -> NativeSequence {
+        let mut pages = CachedPages::begin(&self.cache, self.root.clone(), prompt);
+        // What comes from a disk is waited for here, not in a step that others share.
+        pages.settle();
+        NativeSequence { pages }
+    }
+
+    fn tokens(&self, sequence: &NativeSequence) -> usize {
+        sequence.pages.tokens()
+    }
+
+    fn turn_ended(&self, sequence: &NativeSequence) {
+        sequence.pages.hint(Hint::TurnEnded);
+    }
+
+    fn batch(&self) -> Result<Batch, EngineFault> {
+        Batch::begin(&self.decoder, self.cache.layout()).map_err(|error| EngineFault::Failed(error.to_string()))
+    }
+
+    fn step<'b>(
+        &self,
+        batch: &'b mut Batch,
+        parts: &mut [Part<'_, NativeSequence>],
+    ) -> Result<&'b [f32], Failed> {
+        let began = Instant::now();
+        let tokens: Vec<&[Token]> = parts.iter().map(|part| part.tokens).collect();
+        let mut strands: Vec<Strand<'_>> = parts
+            .iter_mut()
+            .zip(&tokens)
+            .map(|(part, tokens)| {
+                let len = part.sequence.pages.tokens();
+                Strand { tokens, len, table: &mut part.sequence.pages }
+            })
+            .collect();
+        let stepped = batch.step(&mut strands);
+        drop(strands);
+        match stepped {
+            Ok(logits) => {
+                // Each token took its share of the step: what its block would cost to compute again.
+                let took = began.elapsed();
+                let all: usize = tokens.iter().map(|tokens| tokens.len()).sum();
+                for (part, tokens) in parts.iter_mut().zip(&tokens) {
+                    let (mine, all) = (u32::try_from(tokens.len()), u32::try_from(all.max(1)));
+                    let share = took * mine.unwrap_or(u32::MAX) / all.unwrap_or(u32::MAX);
+                    part.sequence.pages.computed(tokens, share);
+                }
+                Ok(logits)
+            }
+            Err(failed) => {
+                let trouble = parts.get_mut(failed.strand).and_then(|part| part.sequence.pages.trouble());
+                // Pages that were taken for this step and got no token go back.
+                for part in parts.iter_mut() {
+                    part.sequence.pages.let_go();
+                }
+                let fault = match trouble {
+                    Some(CacheError::Page(PageError::NoRoom { why, .. })) => EngineFault::NoRoom(why.to_string()),
+                    Some(error) => EngineFault::Failed(error.to_string()),
+                    None => EngineFault::Failed(failed.source.to_string()),
+                };
+                Err(Failed { part: failed.strand, fault })
+            }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Why a model does not answer.
+
+use plimsoll::holding::resident::ResidentError;
+use plimsoll_llm::ModelError;
+use plimsoll_llm::text::TextError;
+
+/// Why a model does not answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelFault {
+    /// There is none of that name.
+    #[error("there is no model {name:?}; there are {known}")]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// Those that there are.
+        known: String,
+    },
+    /// It failed before and its file has not changed since: it is not tried again.
+    #[error("the model {name} cannot be served: {why}; it is tried again when its file changes")]
+    Broken {
+        /// Which.
+        name: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// It is larger than all models together may be.
+    #[error("the model {name} takes {asked}, and {most} is all there is for models; raise the line or take a smaller one")]
+    Large {
+        /// Which.
+        name: String,
+        /// What it takes.
+        asked: plimsoll::Bytes,
+        /// What there is.
+        most: plimsoll::Bytes,
+    },
+    /// There is no room for it now, since others are in use.
+    #[error("there is no room for the model {name} now: {why}")]
+    NoRoom {
+        /// Which.
+        name: String,
+        /// Who holds it.
+        why: String,
+    },
+    /// Its file.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// Its tokenizer.
+    #[error(transparent)]
+    Text(#[from] TextError),
+    /// Loading it failed otherwise.
+    #[error("the model could not be loaded: {0}")]
+    Load(#[from] ResidentError),
+    /// Its cache, or its thread.
+    #[error("the model could not be set up: {0}")]
+    Setup(String),
+}

@@ -1,0 +1,11 @@
+//! Which models there are, and those that are loaded.
+
+mod error;
+mod keeper;
+mod loaded;
+mod source;
+
+pub use error::ModelFault;
+pub use keeper::{Keeper, ModelState};
+pub use loaded::Model;
+pub use source::{ModelSource, Origin, found};

@@ -1,0 +1,80 @@
+//! How a service is set up, checked once.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use plimsoll::Bytes;
+
+use crate::batch::BatchSettings;
+use crate::model::ModelSource;
+
+/// What requests may ask and how long they may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a request's body.
+    pub body: Bytes,
+    /// How long its head and body may take to come.
+    pub reading: Duration,
+    /// Connections at once; one more is closed.
+    pub connections: usize,
+    /// Requests that may wait for memory.
+    pub waiting: usize,
+    /// How long each may.
+    pub patience: Duration,
+    /// Tokens of an answer that does not say how many.
+    pub tokens: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body: Bytes::mib(16),
+            reading: Duration::from_secs(30),
+            connections: 16_384,
+            waiting: 256,
+            patience: Duration::from_secs(60),
+            tokens: 512,
+        }
+    }
+}
+
+/// How a service is set up.
+#[derive(Clone, Debug)]
+pub struct ServeSettings {
+    /// Where it listens. Others than this machine reach it only if that is said here.
+    pub listen: SocketAddr,
+    /// The most memory that it may take, everything included.
+    pub line: Bytes,
+    /// How much of that is for keys and values; a good part of it, unless said.
+    pub kv: Option<Bytes>,
+    /// Which models there are. The first is meant where a request names none.
+    pub models: Vec<ModelSource>,
+    /// Where keys and values are kept beyond this process, and how much that may take.
+    pub cache: Option<(PathBuf, Bytes)>,
+    /// Who may ask: one of these, if there are any.
+    pub keys: Vec<String>,
+    /// What requests may ask.
+    pub limits: Limits,
+    /// How sequences are stepped.
+    pub batch: BatchSettings,
+    /// How long a stop waits for texts to end.
+    pub drain: Duration,
+}
+
+impl ServeSettings {
+    /// On this machine's own address, below this line, with these models.
+    pub fn new(line: Bytes, models: Vec<ModelSource>) -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            line,
+            kv: None,
+            models,
+            cache: None,
+            keys: Vec::new(),
+            limits: Limits::default(),
+            batch: BatchSettings::default(),
+            drain: Duration::from_secs(20),
+        }
+    }
+}
