@@ -188,3 +188,29 @@ fn ctrl_c_ends_a_text_cleanly() {
     // A machine that is busy may send the signal when the last token is written.
     assert!(told.contains("interrupted") || told.contains("written 1000"), "{told}");
 }
+
+#[test]
+fn a_prompt_is_asked_as_the_template_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chat.jinja");
+    std::fs::write(&path, "{{ messages[-1].content }}{% if short %} the{% endif %}").unwrap();
+    let path = path.to_str().unwrap();
+    let ask = |more: &[&'static str]| {
+        let args = ["--chat", "--prompt", "Returns the number of elements in", "--template", path];
+        [&["generate", "--temperature", "0", "-n", "12"], &args[..], more].concat()
+    };
+    // A template says every token; the first one too, which this one does not.
+    let (long, short) = (report(&ask(&[])), report(&ask(&["--set", "short=true"])));
+    assert_eq!(number(&long, "/prompt_tokens") + 1, number(&short, "/prompt_tokens"));
+    // The built-in model brings no template, and goes on after what it is given.
+    let plain = report(&generate(&["-n", "12"]));
+    assert_eq!(report(&generate(&["-n", "12", "--chat"]))["text"], plain["text"]);
+    let told = report(&generate(&["-n", "12", "--chat", "--system", "Documentation of Rust."]));
+    assert!(number(&told, "/prompt_tokens") > number(&plain, "/prompt_tokens"));
+    std::fs::write(path, "\n{{ raise_exception('no such role') }}").unwrap();
+    let told = said(&ask(&[]), 1);
+    assert!(told.contains("line 2") && told.contains("no such role"), "{told}");
+    assert!(said(&ask(&["--set", "short"]), 1).contains("enable_thinking=false"));
+    assert!(said(&["generate", "--prompt", "a", "--system", "b"], 2).contains("--chat"));
+    assert!(said(&["generate", "--prompt", "0", "--ids", "--chat"], 2).contains("--ids"));
+}

@@ -12,6 +12,7 @@ Examples:
   plimsoll generate --model llama-3.2-1b/ --file question.txt --memory 4GiB
   cat notes.txt | plimsoll generate --file - --cache ~/.cache/plimsoll   keep the prompt's keys and values
   plimsoll generate --prompt \"fn main\" --temperature 0 --stop \"```\"     always the likeliest, to the end of the code
+  plimsoll generate --model qwen3-0.6b-q8_0.gguf --chat --prompt \"What is a borrow?\" --system \"Be brief.\"
   plimsoll generate --prompt \"Box\" --json | jq .memory
 
 The text goes to stdout as it comes, everything else to stderr. Ctrl-C ends it; what was computed is kept in the cache.
@@ -38,6 +39,23 @@ pub struct GenerateArgs {
     /// Prompt and text are numbers of tokens, and no tokenizer is needed
     #[arg(long)]
     pub ids: bool,
+
+    /// The prompt is what somebody asks, written as the model's chat template has it; without one, turns are between
+    /// `<|im_start|>` and `<|im_end|>` if the model has these tokens, and else a text without marks
+    #[arg(long, conflicts_with = "ids")]
+    pub chat: bool,
+
+    /// What the model is told before that
+    #[arg(long, value_name = "TEXT", requires = "chat", allow_hyphen_values = true)]
+    pub system: Option<String>,
+
+    /// A chat template (Jinja) instead of the model's
+    #[arg(long, value_name = "FILE", requires = "chat")]
+    pub template: Option<PathBuf>,
+
+    /// A name that the template looks at, such as `enable_thinking=false`; may be given several times
+    #[arg(long = "set", value_name = "NAME=VALUE", requires = "chat")]
+    pub names: Vec<String>,
 
     /// Tokens to write at most
     #[arg(short = 'n', long, value_name = "N", default_value_t = 128)]

@@ -6,7 +6,7 @@ use plimsoll::Bytes;
 use plimsoll::holding::resident::ResidentError;
 use plimsoll_kv::cache::CacheError;
 use plimsoll_kv::store::StoreError;
-use plimsoll_llm::text::TextError;
+use plimsoll_llm::text::{ChatError, TextError};
 use plimsoll_llm::{CachedError, ModelError, SampleError, StepError};
 
 /// The least that a cache's folder may take.
@@ -22,6 +22,15 @@ pub enum GenerateError {
     /// A tokenizer that is not there, or a text that is none.
     #[error(transparent)]
     Text(#[from] TextError),
+    /// A prompt that is no conversation.
+    #[error(transparent)]
+    Chat(#[from] ChatError),
+    /// A name for a template that is none.
+    #[error("{text:?} sets no name of a chat template")]
+    Name {
+        /// What was typed.
+        text: String,
+    },
     /// A prompt that cannot be read.
     #[error("{} could not be read: {source}", path.display())]
     Prompt {
@@ -158,6 +167,8 @@ impl GenerateError {
                                or Qwen 3 family"
                 .to_owned(),
             Self::Text(_) => "`--ids` takes and gives tokens as numbers, without a tokenizer".to_owned(),
+            Self::Chat(_) => "without `--chat` the prompt is taken as it is; `--template` takes another template".to_owned(),
+            Self::Name { .. } => "give a name, `=` and a value, such as `--set enable_thinking=false`".to_owned(),
             Self::Prompt { .. } => "check the path; `--file -` reads stdin".to_owned(),
             Self::Id { .. } => "with `--ids`, give whole numbers with spaces or commas between".to_owned(),
             Self::Empty => "give some text".to_owned(),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use plimsoll_llm::Decoder;
-use plimsoll_llm::text::Tokenizer;
+use plimsoll_llm::text::{Chat, Tokenizer};
 
 use super::GenerateError;
 
@@ -24,6 +24,7 @@ pub(super) struct Model {
     pub decoder: Arc<Decoder>,
     pub tokenizer: Option<Arc<Tokenizer>>,
     pub name: PathBuf,
+    built_in: bool,
 }
 
 impl Model {
@@ -41,7 +42,22 @@ impl Model {
             tokenizer.check(decoder.shape().vocabulary, decoder.path())?;
         }
         let name = decoder.path().to_owned();
-        Ok(Self { decoder: Arc::new(decoder), tokenizer: tokenizer.map(Arc::new), name })
+        Ok(Self {
+            decoder: Arc::new(decoder),
+            tokenizer: tokenizer.map(Arc::new),
+            name,
+            built_in: path.is_none(),
+        })
+    }
+
+    /// How its conversations are written.
+    pub(super) fn chat(&self, tokenizer: &Arc<Tokenizer>) -> Result<Chat, GenerateError> {
+        let path = self.decoder.path();
+        Ok(if self.built_in {
+            Chat::of_gguf(&&MODEL.0, path, tokenizer)?
+        } else {
+            Chat::open(path, tokenizer)?
+        })
     }
 
     /// The token that texts begin with.

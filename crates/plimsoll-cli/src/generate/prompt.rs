@@ -3,9 +3,10 @@
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
+use std::sync::Arc;
 
 use plimsoll_kv::block::Token;
-use plimsoll_llm::text::{Encode, Tokenizer};
+use plimsoll_llm::text::{Chat, ChatSettings, Encode, Given, Message, Tokenizer};
 
 use super::model::Model;
 use super::{GenerateArgs, GenerateError};
@@ -30,6 +31,7 @@ pub(super) fn tokens(
     }
     let text = Tokenizer::text(&bytes)?;
     let mut tokens = match &model.tokenizer {
+        Some(tokenizer) if args.chat => conversation(args, model, tokenizer, text)?,
         Some(tokenizer) => tokenizer.encode(text, Encode::PROMPT)?,
         None => ids(text)?,
     };
@@ -37,6 +39,33 @@ pub(super) fn tokens(
         tokens.push(model.first().ok_or(GenerateError::Empty)?);
     }
     Ok(tokens)
+}
+
+/// A prompt as what somebody asks.
+fn conversation(
+    args: &GenerateArgs,
+    model: &Model,
+    tokenizer: &Arc<Tokenizer>,
+    text: &str,
+) -> Result<Vec<Token>, GenerateError> {
+    let chat = match &args.template {
+        None => model.chat(tokenizer)?,
+        Some(path) => {
+            let failed = |source| GenerateError::Prompt { path: path.clone(), source };
+            Chat::of_template(&std::fs::read_to_string(path).map_err(failed)?, path, tokenizer)?
+        }
+    };
+    let mut settings = ChatSettings::default();
+    for name in &args.names {
+        let wrong = || GenerateError::Name { text: name.clone() };
+        let (name, value) = name.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(wrong)?;
+        // What is no JSON is a text.
+        let value = serde_json::from_str(value).unwrap_or_else(|_| Given::from(value));
+        settings.more.insert(name.to_owned(), value);
+    }
+    let system = args.system.as_deref().map(Message::system);
+    let messages: Vec<Message> = system.into_iter().chain([Message::user(text)]).collect();
+    Ok(chat.tokens(&messages, &settings)?)
 }
 
 /// A file, or stdin; not more of it than could be used.

@@ -205,6 +205,7 @@ impl Header<'_> {
             splitter: Splitter::default(),
             model,
             first,
+            last,
             stops,
         })
     }

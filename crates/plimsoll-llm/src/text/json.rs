@@ -81,6 +81,7 @@ pub(super) fn read(text: &[u8], path: &Path) -> Result<Tokenizer, TextError> {
         splitter,
         model,
         first: before.first().copied(),
+        last: behind.last().copied(),
         before,
         behind,
         stops: ends,

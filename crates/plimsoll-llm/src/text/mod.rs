@@ -2,6 +2,7 @@
 //!
 //! * [`Tokenizer`]: out of a GGUF file's metadata or a `tokenizer.json`; text to tokens and back.
 //! * [`TextStream`]: tokens to text one by one, holding back what is no whole letter yet.
+//! * [`Chat`]: conversations as the texts that a model was trained to read, by the template that it brings.
 //! * [`Stops`]: texts at which to end, however they are cut into tokens.
 //!
 //! Two kinds of models cut words into tokens here: `merges`, pairs in the order in which they were learnt, and `pieces`,
@@ -11,6 +12,7 @@
 //! name what is not done here.
 
 mod alphabet;
+mod chat;
 mod class;
 mod error;
 mod gguf;
@@ -29,6 +31,7 @@ mod stream;
 mod tokenizer;
 mod word;
 
+pub use chat::{Chat, ChatError, ChatForm, ChatSettings, Given, Message};
 pub use error::TextError;
 pub use stops::{Stopped, Stops};
 pub use stream::TextStream;

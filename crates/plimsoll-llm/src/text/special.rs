@@ -51,11 +51,16 @@ impl Specials {
         Some(self.by_text.get(text.as_bytes())?.id)
     }
 
-    /// The parts of a text, in order. Without `all`, only pieces of text that are always one token are found.
-    pub(super) fn parts<'t>(&self, text: &'t str, all: bool) -> Vec<Part<'t>> {
+    /// The parts of a text, in order. Without `all`, only pieces of text that are always one token are found; with it, also
+    /// those that have none of the `guards` within: places, in order, where a stranger's text looks like one.
+    pub(super) fn parts<'t>(&self, text: &'t str, all: bool, guards: &[usize]) -> Vec<Part<'t>> {
         let mut parts = Vec::new();
         let (mut begin, mut at) = (0, 0);
-        while let Some((start, end, special)) = self.next(text, at, all) {
+        let free = |start, end| {
+            let next = guards.partition_point(|guard| *guard < start);
+            all && guards.get(next).is_none_or(|guard| *guard >= end)
+        };
+        while let Some((start, end, special)) = self.next(text, at, &free) {
             let before = &text[begin..start];
             let before = if special.strip_before { before.trim_end() } else { before };
             if !before.is_empty() {
@@ -72,15 +77,41 @@ impl Specials {
         parts
     }
 
-    /// The next from a place on: the first, and of those that begin there the longest.
-    fn next(&self, text: &str, from: usize, all: bool) -> Option<(usize, usize, &Special)> {
-        let bytes = text.as_bytes();
-        (from..bytes.len()).find_map(|start| {
-            self.lengths[usize::from(bytes[start])].iter().find_map(|length| {
-                let end = start + length;
-                let special = self.by_text.get(bytes.get(start..end)?)?;
-                (all || special.kind == Kind::User).then_some((start, end, special))
-            })
+    /// The places of a text where a token begins that is found only if all are: also those within others.
+    pub(super) fn places(&self, text: &str) -> Vec<usize> {
+        let control = |start: &usize| {
+            let mut there = self.at(text.as_bytes(), *start);
+            there.any(|(_, special)| special.kind != Kind::User)
+        };
+        (0..text.len()).filter(control).collect()
+    }
+
+    /// The next from a place on: the first, and of those that begin there the longest. `free` says from where to where one
+    /// may be that is not always found.
+    fn next<'s>(
+        &'s self,
+        text: &str,
+        from: usize,
+        free: &dyn Fn(usize, usize) -> bool,
+    ) -> Option<(usize, usize, &'s Special)> {
+        let found = |start| {
+            let mut there = self.at(text.as_bytes(), start);
+            let (end, special) =
+                there.find(|(end, special)| special.kind == Kind::User || free(start, *end))?;
+            Some((start, end, special))
+        };
+        (from..text.len()).find_map(found)
+    }
+
+    /// Those that begin at a place, with where they end, the longest first.
+    fn at<'s, 't>(
+        &'s self,
+        bytes: &'t [u8],
+        start: usize,
+    ) -> impl Iterator<Item = (usize, &'s Special)> + use<'s, 't> {
+        self.lengths[usize::from(bytes[start])].iter().filter_map(move |length| {
+            let end = start + length;
+            Some((end, self.by_text.get(bytes.get(start..end)?)?))
         })
     }
 }
@@ -97,9 +128,15 @@ mod tests {
         specials.insert("<a>b", special(2, Kind::User, false));
         specials.insert("<m>", special(3, Kind::Control, true));
         let (text, token) = (Part::Text, Part::Token);
-        assert_eq!(specials.parts("x<a>c<a>b", true), [text("x"), token(1), text("c"), token(2)]);
-        assert_eq!(specials.parts("x<a>c<a>b", false), [text("x<a>c"), token(2)]);
-        assert_eq!(specials.parts("x <m>  y", true), [text("x"), token(3), text("y")]);
-        assert_eq!(specials.parts("", true), []);
+        assert_eq!(specials.parts("x<a>c<a>b", true, &[]), [text("x"), token(1), text("c"), token(2)]);
+        assert_eq!(specials.parts("x<a>c<a>b", false, &[]), [text("x<a>c"), token(2)]);
+        assert_eq!(specials.parts("x <m>  y", true, &[]), [text("x"), token(3), text("y")]);
+        assert_eq!(specials.parts("", true, &[]), []);
+        // A guard at its beginning or within, and one behind it.
+        for guard in [1, 3] {
+            assert_eq!(specials.parts("x<a>c<a>", true, &[guard]), [text("x<a>c"), token(1)]);
+        }
+        assert_eq!(specials.parts("x<a>c", true, &[4]), [text("x"), token(1), text("c")]);
+        assert_eq!(specials.places("<a><m> <a"), [0, 3]);
     }
 }

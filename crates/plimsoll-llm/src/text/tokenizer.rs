@@ -23,7 +23,7 @@ const TEXT_MAX: usize = 1 << 30;
 /// A model's tokenizer.
 ///
 /// # What it is not
-/// It knows no chat templates, and cuts one text at a time. What a file's tokenizer asks for that is not done here is
+/// It knows no chat templates (that is [`Chat`](super::Chat)), and cuts one text at a time. What a file's tokenizer asks for that is not done here is
 /// refused when it is opened.
 ///
 /// # Example
@@ -51,6 +51,8 @@ pub struct Tokenizer {
     pub(super) before: Vec<Token>,
     pub(super) behind: Vec<Token>,
     pub(super) first: Option<Token>,
+    /// The token that texts end with, if there is one.
+    pub(super) last: Option<Token>,
     pub(super) stops: Vec<Token>,
 }
 
@@ -161,12 +163,23 @@ impl Tokenizer {
 
     /// Cuts a text into tokens.
     pub fn encode(&self, text: &str, how: Encode) -> Result<Vec<Token>, TextError> {
+        self.encode_guarded(text, how, &[])
+    }
+
+    /// The same with places, in order, where no token begins or goes on that stands in the text as a text: they are a
+    /// stranger's.
+    pub(super) fn encode_guarded(
+        &self,
+        text: &str,
+        how: Encode,
+        guards: &[usize],
+    ) -> Result<Vec<Token>, TextError> {
         if text.len() > TEXT_MAX {
             return Err(TextError::Long { bytes: text.len(), most: TEXT_MAX });
         }
         let mut tokens = if how.ends { self.before.clone() } else { Vec::new() };
         let mut chain = Chain::default();
-        for (index, part) in self.specials.parts(text, how.specials).into_iter().enumerate() {
+        for (index, part) in self.specials.parts(text, how.specials, guards).into_iter().enumerate() {
             match part {
                 Part::Token(token) => tokens.push(token),
                 Part::Text(text) => self.part(text, index == 0, &mut chain, &mut tokens)?,
@@ -224,6 +237,11 @@ impl Tokenizer {
             bytes.extend(part);
         }
         String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// A token as a text, also one that is none.
+    pub(super) fn name(&self, token: Token) -> Cow<'_, str> {
+        self.words.get(token as usize).map_or(Cow::Borrowed(""), |word| String::from_utf8_lossy(&word.bytes))
     }
 
     /// What a token adds to a text, which may be a part of a letter: nothing if it is no text.

@@ -62,6 +62,7 @@ impl Beside {
         let first =
             self.bos_token_id.as_ref().and_then(|tokens| tokens.list().first().copied()).filter(known);
         tokenizer.first = tokenizer.first.or(first);
+        tokenizer.last = tokenizer.last.or(ends.first().copied());
         tokenizer.stops.extend(ends);
         tokenizer.stops.sort_unstable();
         tokenizer.stops.dedup();
