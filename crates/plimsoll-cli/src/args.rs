@@ -18,6 +18,7 @@ use crate::pool::ReplayArgs;
 use crate::printer::Color;
 use crate::recording::{ExportArgs, ShowArgs};
 use crate::report::ReportArgs;
+use crate::serve::ServeArgs;
 use crate::top::TopArgs;
 use crate::train::TrainCommand;
 use crate::vec::VecCommand;
@@ -25,6 +26,7 @@ use crate::watch::WatchArgs;
 
 const EXAMPLES: &str = "\
 Examples:
+  plimsoll serve                    language models behind an OpenAI-compatible address, within a line
   plimsoll machine                  what this machine can carry, and why
   plimsoll machine --json           the same for programs
   plimsoll plan --model qwen3-14b   what fits here, how fast, and how to split memory
@@ -68,6 +70,8 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CommandArgs {
+    /// Serve language models to programs that speak OpenAI's interface, within a line of memory
+    Serve(Box<ServeArgs>),
     /// Show what this machine can carry: places, pressure, and what limits them
     Machine(MachineArgs),
     /// Plan: what fits, what it costs, and the split that the engine then enforces

@@ -58,6 +58,9 @@ pub enum CliError {
     /// A text could not be written.
     #[error(transparent)]
     Generate(#[from] crate::generate::GenerateError),
+    /// A service could not be opened.
+    #[error(transparent)]
+    Serve(#[from] crate::serve::ServeFailure),
     /// The tiered cache could not be measured.
     #[error(transparent)]
     KvBench(#[from] crate::bench::kv::KvBenchError),
@@ -259,6 +262,7 @@ Self::Recording(_) => {
             Self::KvGate(error) => error.next_step().to_owned(),
             Self::Train(error) => error.next_step().to_owned(),
             Self::Generate(error) => error.next_step(),
+            Self::Serve(error) => error.next_step(),
             Self::KvBench(_) => "give the machine 3 GiB of memory, or add --quick".to_owned(),
             Self::LlmBench(_) => "`plimsoll bench llm --quick` measures a small model that is made up".to_owned(),
             Self::Gpu(_) => "`plimsoll machine` says what the device has; take fewer rows, or another codec".to_owned(),

@@ -19,6 +19,7 @@ use crate::pool::ReplayArgs;
 use crate::printer::Color;
 use crate::recording::{ExportArgs, ShowArgs};
 use crate::report::ReportArgs;
+use crate::serve::ServeArgs;
 use crate::top::TopArgs;
 use crate::train::TrainCommand;
 use crate::vec::VecCommand;
@@ -35,6 +36,7 @@ pub(crate) struct Settings {
 /// What to do.
 #[derive(Debug)]
 pub(crate) enum Command {
+    Serve(Box<ServeArgs>),
     Machine(MachineArgs),
     Plan(Box<PlanArgs>),
     Top(TopArgs),
@@ -65,6 +67,7 @@ impl From<Args> for Settings {
             json: args.json,
             color: args.color,
             command: match args.command {
+                CommandArgs::Serve(serve) => Command::Serve(serve),
                 CommandArgs::Machine(machine) => Command::Machine(machine),
                 CommandArgs::Plan(plan) => Command::Plan(plan),
                 CommandArgs::Top(top) => Command::Top(top),

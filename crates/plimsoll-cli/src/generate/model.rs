@@ -7,17 +7,10 @@ use plimsoll_llm::Decoder;
 use plimsoll_llm::text::{Chat, Tokenizer};
 
 use super::GenerateError;
+use crate::built_in;
 
 /// What the built-in model is called.
 const BUILT_IN: &str = "tiny-7m-q8_0.gguf (built in)";
-
-/// A model of seven million parameters that writes documentation of Rust. It is part of the program, so that `generate`
-/// works at once, wherever the program was put; its pages come into memory only if it is used.
-static MODEL: &Aligned<[u8]> = &Aligned(*include_bytes!("../../../../models/tiny-7m-q8_0.gguf"));
-
-/// Where tensors are aligned in a file, they are here.
-#[repr(C, align(64))]
-struct Aligned<T: ?Sized>(T);
 
 /// A model and, unless tokens go by number, its tokenizer.
 pub(super) struct Model {
@@ -31,12 +24,12 @@ impl Model {
     pub(super) fn open(path: Option<&Path>, ids: bool) -> Result<Self, GenerateError> {
         let decoder = match path {
             Some(path) => Decoder::open(path)?,
-            None => Decoder::over(BUILT_IN, Arc::new(&MODEL.0))?,
+            None => Decoder::over(BUILT_IN, built_in::model())?,
         };
         let tokenizer = match path {
             _ if ids => None,
             Some(_) => Some(Tokenizer::open(decoder.path())?),
-            None => Some(Tokenizer::of_gguf(&&MODEL.0, Path::new(BUILT_IN))?),
+            None => Some(Tokenizer::of_gguf(&(*built_in::model()).as_ref(), Path::new(BUILT_IN))?),
         };
         if let Some(tokenizer) = &tokenizer {
             tokenizer.check(decoder.shape().vocabulary, decoder.path())?;
@@ -54,7 +47,7 @@ impl Model {
     pub(super) fn chat(&self, tokenizer: &Arc<Tokenizer>) -> Result<Chat, GenerateError> {
         let path = self.decoder.path();
         Ok(if self.built_in {
-            Chat::of_gguf(&&MODEL.0, path, tokenizer)?
+            Chat::of_gguf(&(*built_in::model()).as_ref(), path, tokenizer)?
         } else {
             Chat::open(path, tokenizer)?
         })

@@ -2,7 +2,7 @@
 
 use plimsoll::holding::resident::ResidentError;
 use plimsoll_llm::ModelError;
-use plimsoll_llm::text::TextError;
+use plimsoll_llm::text::{ChatError, TextError};
 
 /// Why a model does not answer.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +48,9 @@ pub enum ModelFault {
     /// Its tokenizer.
     #[error(transparent)]
     Text(#[from] TextError),
+    /// Its chat template.
+    #[error(transparent)]
+    Chat(#[from] ChatError),
     /// Loading it failed otherwise.
     #[error("the model could not be loaded: {0}")]
     Load(#[from] ResidentError),

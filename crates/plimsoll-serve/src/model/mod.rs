@@ -7,5 +7,6 @@ mod source;
 
 pub use error::ModelFault;
 pub use keeper::{Keeper, ModelState};
+pub(crate) use keeper::slugs;
 pub use loaded::Model;
 pub use source::{ModelSource, Origin, found};

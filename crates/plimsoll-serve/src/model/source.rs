@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use plimsoll::Bytes;
-use plimsoll_llm::text::Tokenizer;
+use plimsoll_llm::text::{Chat, Tokenizer};
 use plimsoll_llm::{Decoder, ModelBytes};
 
 use super::ModelFault;
@@ -68,6 +68,14 @@ impl ModelSource {
         };
         tokenizer.check(decoder.shape().vocabulary, decoder.path())?;
         Ok(tokenizer)
+    }
+
+    /// Reads its chat template.
+    pub(super) fn chat(&self, decoder: &Decoder, tokenizer: &Arc<Tokenizer>) -> Result<Chat, ModelFault> {
+        Ok(match &self.origin {
+            Origin::Path(_) => Chat::open(decoder.path(), tokenizer)?,
+            Origin::BuiltIn(bytes) => Chat::of_gguf(&(**bytes).as_ref(), decoder.path(), tokenizer)?,
+        })
     }
 }
 

@@ -1,0 +1,240 @@
+//! `/v1/chat/completions`: conversations.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use plimsoll_llm::text::{ChatError, ChatSettings, Given, Message};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::task::spawn_blocking;
+
+use super::ask::{self, Ask, Whole};
+use super::form::{Manner, not_huge, now, tokens};
+use super::stream::{self, json};
+use super::tools::{self, Call, Held};
+use super::{ApiError, Desk, body};
+use crate::batch::Finish;
+
+/// What is asked.
+#[derive(Deserialize)]
+struct Request {
+    model: Option<String>,
+    #[serde(default)]
+    messages: Vec<Value>,
+    max_tokens: Option<usize>,
+    max_completion_tokens: Option<usize>,
+    #[serde(default)]
+    tools: Vec<Given>,
+    tool_choice: Option<Value>,
+    /// Names that the model's template knows.
+    #[serde(default)]
+    chat_template_kwargs: BTreeMap<String, Given>,
+    #[serde(flatten)]
+    manner: Manner,
+}
+
+/// How many tokens there were.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Usage {
+    prompt_tokens: usize,
+    completion_tokens: usize,
+    total_tokens: usize,
+    prompt_tokens_details: Cached,
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Cached {
+    cached_tokens: usize,
+}
+
+impl Usage {
+    /// Of all answers together; a prompt of `answers` answers counts once, as what was computed for it does.
+    pub(super) fn of(ends: &[Whole], answers: usize) -> Self {
+        let prompts = ends.iter().step_by(answers.max(1));
+        let (prompt_tokens, cached_tokens) =
+            prompts.fold((0, 0), |(prompt, cached), end| (prompt + end.prompt, cached + end.cached));
+        let completion_tokens = ends.iter().map(|end| end.tokens).sum();
+        Self {
+            prompt_tokens,
+            completion_tokens,
+            total_tokens: prompt_tokens + completion_tokens,
+            prompt_tokens_details: Cached { cached_tokens },
+        }
+    }
+}
+
+/// Why it ended, in OpenAI's words.
+pub(super) fn finish(finish: Option<Finish>) -> Option<&'static str> {
+    finish.map(|finish| match finish {
+        Finish::Stop => "stop",
+        Finish::Length => "length",
+    })
+}
+
+#[derive(Clone, Serialize)]
+struct Answer {
+    id: String,
+    object: &'static str,
+    created: u64,
+    model: String,
+    choices: Vec<Choice>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<Usage>,
+}
+
+#[derive(Clone, Serialize)]
+struct Choice {
+    index: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<Said>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delta: Option<Said>,
+    logprobs: Option<()>,
+    finish_reason: Option<&'static str>,
+}
+
+#[derive(Clone, Default, Serialize)]
+struct Said {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tool_calls: Vec<Call>,
+}
+
+pub(super) async fn answer(State(desk): State<Arc<Desk>>, body: Body) -> Result<Response, ApiError> {
+    let request: Request = body::read(body, &desk.limits).await?;
+    let messages = request.messages.iter().map(message).collect::<Result<Vec<_>, _>>()?;
+    let model = ask::model(&desk, request.model.clone()).await?;
+    let no_tools = request.tool_choice.as_ref().is_some_and(|choice| choice == "none");
+    let tools = if no_tools { Vec::new() } else { request.tools.clone() };
+    let calls = !tools.is_empty();
+    let settings =
+        ChatSettings { tools, more: request.chat_template_kwargs.clone(), ..ChatSettings::default() };
+    let (own, limits) = (Arc::clone(&model), desk.limits);
+    let cut = spawn_blocking(move || {
+        let bytes = messages.iter().filter_map(|message| message.content.as_ref()).map(String::len).sum();
+        not_huge(bytes, own.facts().context, &limits)?;
+        own.chat().tokens(&messages, &settings).map_err(|error| refused(&error))
+    });
+    let prompt = cut.await.map_err(|error| ApiError::failed(error.to_string()))??;
+    let asked = request.max_completion_tokens.or(request.max_tokens);
+    let most = tokens(asked, desk.limits.tokens, prompt.len(), model.facts().context)?;
+    let answers = request.manner.answers()?;
+    let asks = (0..answers).map(|index| {
+        Ok(Ask { model: model.clone(), prompt: prompt.clone(), voice: request.manner.voice(most, index)? })
+    });
+    let asks = asks.collect::<Result<Vec<_>, ApiError>>()?;
+    let mut head = Answer {
+        id: format!("chatcmpl-{:08x}", desk.number()),
+        object: "chat.completion",
+        created: now(),
+        model: model.name().to_owned(),
+        choices: Vec::new(),
+        usage: None,
+    };
+    drop(model);
+    if request.manner.stream == Some(true) {
+        head.object = "chat.completion.chunk";
+        let wanted = request.manner.stream_options.unwrap_or_default().include_usage;
+        let held = vec![Held::new(calls); answers];
+        return stream::answer(&desk, asks, Pieces { head, wanted, held, answers }).await;
+    }
+    let ends = ask::all(&desk, asks).await?;
+    let usage = Usage::of(&ends, answers);
+    let choices = ends.into_iter().enumerate().map(|(index, end)| {
+        let (content, tool_calls) = if calls { tools::found(&end.text) } else { (end.text, Vec::new()) };
+        let finish_reason = if tool_calls.is_empty() { finish(end.finish) } else { Some("tool_calls") };
+        let content = (tool_calls.is_empty() || !content.is_empty()).then_some(content);
+        let message = Some(Said { role: Some("assistant"), content, tool_calls });
+        Choice { index, message, delta: None, logprobs: None, finish_reason }
+    });
+    let choices = choices.collect();
+    Ok(Json(Answer { choices, usage: Some(usage), ..head }).into_response())
+}
+
+/// A message, with its text whole where it came in parts.
+fn message(value: &Value) -> Result<Message, ApiError> {
+    let mut value = value.clone();
+    let bad = |what: String| ApiError::bad("messages", what);
+    let Some(fields) = value.as_object_mut() else {
+        return Err(bad(format!("{value} is no message; one has a role and a content")));
+    };
+    if let Some(Value::Array(parts)) = fields.get("content") {
+        let mut text = String::new();
+        for part in parts {
+            match (part.get("type").and_then(Value::as_str), part.get("text").and_then(Value::as_str)) {
+                (Some("text" | "input_text"), Some(more)) => text.push_str(more),
+                (kind, _) => {
+                    let kind = kind.unwrap_or("nothing").to_owned();
+                    return Err(bad(format!("a part of a message is {kind}; only text is read here")));
+                }
+            }
+        }
+        fields.insert("content".to_owned(), Value::String(text));
+    }
+    serde_json::from_value(value).map_err(|error| bad(format!("a message cannot be read: {error}")))
+}
+
+/// Who gave the template what it does not take is told so; a template that is broken is the model's fault.
+fn refused(error: &ChatError) -> ApiError {
+    match error {
+        ChatError::Refused { .. } | ChatError::Empty | ChatError::Letters | ChatError::Tools { .. } | ChatError::Text(_) => {
+            ApiError::bad("messages", error.to_string())
+        }
+        _ => ApiError::failed(error.to_string()),
+    }
+}
+
+/// The pieces of a stream.
+#[derive(Clone)]
+struct Pieces {
+    head: Answer,
+    wanted: bool,
+    held: Vec<Held>,
+    answers: usize,
+}
+
+impl Pieces {
+    fn piece(&self, index: usize, delta: Said, finish_reason: Option<&'static str>) -> String {
+        let choice = Choice { index, message: None, delta: Some(delta), logprobs: None, finish_reason };
+        json(&Answer { choices: vec![choice], ..self.head.clone() })
+    }
+}
+
+impl stream::Shape for Pieces {
+    fn begin(&self, index: usize) -> Option<String> {
+        let begin = Said { role: Some("assistant"), content: Some(String::new()), ..Said::default() };
+        Some(self.piece(index, begin, None))
+    }
+
+    fn text(&mut self, index: usize, text: &str) -> Option<String> {
+        let text = self.held.get_mut(index)?.push(text);
+        (!text.is_empty()).then(|| self.piece(index, Said { content: Some(text), ..Said::default() }, None))
+    }
+
+    fn end(&mut self, index: usize, end: &Whole) -> Vec<String> {
+        let Some(held) = self.held.get_mut(index) else { return Vec::new() };
+        let (text, tool_calls) = held.finish(&end.text);
+        let mut pieces = Vec::new();
+        if !text.is_empty() {
+            pieces.push(self.piece(index, Said { content: Some(text), ..Said::default() }, None));
+        }
+        let reason = if tool_calls.is_empty() { finish(end.finish) } else { Some("tool_calls") };
+        if !tool_calls.is_empty() {
+            pieces.push(self.piece(index, Said { tool_calls, ..Said::default() }, None));
+        }
+        pieces.push(self.piece(index, Said::default(), reason));
+        pieces
+    }
+
+    fn usage(&self, ends: &[Whole]) -> Option<String> {
+        let usage = Some(Usage::of(ends, self.answers));
+        self.wanted.then(|| json(&Answer { usage, ..self.head.clone() }))
+    }
+}

@@ -1,0 +1,198 @@
+//! `/v1/completions`: texts that go on.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use plimsoll_kv::block::Token;
+use plimsoll_llm::text::Encode;
+use serde::{Deserialize, Serialize};
+use tokio::task::spawn_blocking;
+
+use super::ask::{self, Ask, Whole};
+use super::chat::{Usage, finish};
+use super::form::{Manner, OneOr, not_huge, now, tokens};
+use super::stream::{self, json};
+use super::{ApiError, Desk, body};
+use crate::model::Model;
+
+/// Tokens of an answer that does not say how many: what OpenAI's service has.
+const USUAL: usize = 16;
+
+/// What is asked.
+#[derive(Deserialize)]
+struct Request {
+    model: Option<String>,
+    prompt: Option<Prompt>,
+    max_tokens: Option<usize>,
+    #[serde(default)]
+    echo: bool,
+    best_of: Option<usize>,
+    suffix: Option<String>,
+    #[serde(flatten)]
+    manner: Manner,
+}
+
+/// A text or several, each as text or as tokens.
+#[derive(Clone, Deserialize)]
+#[serde(untagged)]
+enum Prompt {
+    Text(OneOr<String>),
+    Tokens(OneOr<Vec<Token>>),
+    /// One prompt of tokens.
+    Single(Vec<Token>),
+}
+
+#[derive(Clone, Serialize)]
+struct Answer {
+    id: String,
+    object: &'static str,
+    created: u64,
+    model: String,
+    choices: Vec<Choice>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<Usage>,
+}
+
+#[derive(Clone, Serialize)]
+struct Choice {
+    index: usize,
+    text: String,
+    logprobs: Option<()>,
+    finish_reason: Option<&'static str>,
+}
+
+pub(super) async fn answer(State(desk): State<Arc<Desk>>, body: Body) -> Result<Response, ApiError> {
+    let request: Request = body::read(body, &desk.limits).await?;
+    if request.best_of.is_some_and(|best| best > 1) {
+        return Err(ApiError::bad("best_of", "only one text is written for each answer; leave `best_of` out"));
+    }
+    if request.suffix.as_ref().is_some_and(|suffix| !suffix.is_empty()) {
+        return Err(ApiError::bad("suffix", "texts are only written on at their end; leave `suffix` out"));
+    }
+    let model = ask::model(&desk, request.model.clone()).await?;
+    let head = Answer {
+        id: format!("cmpl-{:08x}", desk.number()),
+        object: "text_completion",
+        created: now(),
+        model: model.name().to_owned(),
+        choices: Vec::new(),
+        usage: None,
+    };
+    let (prompt, limits) = (request.prompt.clone(), desk.limits);
+    let own = Arc::clone(&model);
+    let prompts = spawn_blocking(move || {
+        let prompts = prompt.map_or_else(|| vec![Given::Text(String::new())], Prompt::into_given);
+        prompts.into_iter().map(|given| given.cut(&own, &limits)).collect::<Result<Vec<_>, ApiError>>()
+    });
+    let prompts = prompts.await.map_err(|error| ApiError::failed(error.to_string()))??;
+    let answers = request.manner.answers()?;
+    let (mut asks, mut echoes) = (Vec::new(), Vec::new());
+    for (prompt, text) in prompts {
+        for _ in 0..answers {
+            let most = tokens(request.max_tokens, USUAL, prompt.len(), model.facts().context)?;
+            let voice = request.manner.voice(most, asks.len())?;
+            asks.push(Ask { model: model.clone(), prompt: prompt.clone(), voice });
+            echoes.push(if request.echo { text.clone() } else { String::new() });
+        }
+    }
+    if request.manner.stream == Some(true) {
+        let wanted = request.manner.stream_options.unwrap_or_default().include_usage;
+        return stream::answer(&desk, asks, Pieces { head, echoes, wanted }).await;
+    }
+    let ends = ask::all(&desk, asks).await?;
+    let usage = Usage::of(&ends, answers);
+    let choices = ends.into_iter().zip(echoes).enumerate();
+    let choices = choices
+        .map(|(index, (end, echo))| Choice {
+            index,
+            text: echo + &end.text,
+            logprobs: None,
+            finish_reason: finish(end.finish),
+        })
+        .collect();
+    Ok(Json(Answer { choices, usage: Some(usage), ..head }).into_response())
+}
+
+/// One prompt.
+enum Given {
+    Text(String),
+    Tokens(Vec<Token>),
+}
+
+impl Prompt {
+    fn into_given(self) -> Vec<Given> {
+        match self {
+            Self::Text(texts) => texts.into_vec().into_iter().map(Given::Text).collect(),
+            Self::Tokens(several) => several.into_vec().into_iter().map(Given::Tokens).collect(),
+            Self::Single(one) => vec![Given::Tokens(one)],
+        }
+    }
+}
+
+impl Given {
+    /// As tokens, with what an echo of it is.
+    fn cut(self, model: &Model, limits: &crate::Limits) -> Result<(Vec<Token>, String), ApiError> {
+        let context = model.facts().context;
+        let (mut tokens, text) = match self {
+            Self::Text(text) => {
+                not_huge(text.len(), context, limits)?;
+                let tokens = model.tokenizer().encode(&text, Encode::PROMPT);
+                (tokens.map_err(|error| ApiError::bad("prompt", error.to_string()))?, text)
+            }
+            Self::Tokens(tokens) => {
+                let vocabulary = model.facts().vocabulary;
+                if let Some(unknown) = tokens.iter().find(|token| **token as usize >= vocabulary) {
+                    let message = format!("token {unknown} is none of the model's {vocabulary}");
+                    return Err(ApiError::bad("prompt", message));
+                }
+                let text = model.tokenizer().decode(&tokens);
+                (tokens, text)
+            }
+        };
+        if tokens.is_empty() {
+            tokens.extend(model.first());
+        }
+        if tokens.is_empty() {
+            return Err(ApiError::bad("prompt", "the prompt is empty, and the model names no token that texts begin with"));
+        }
+        Ok((tokens, text))
+    }
+}
+
+/// The pieces of a stream.
+#[derive(Clone)]
+struct Pieces {
+    head: Answer,
+    echoes: Vec<String>,
+    wanted: bool,
+}
+
+impl Pieces {
+    fn piece(&self, index: usize, text: &str, finish_reason: Option<&'static str>) -> String {
+        let choice = Choice { index, text: text.to_owned(), logprobs: None, finish_reason };
+        json(&Answer { choices: vec![choice], ..self.head.clone() })
+    }
+}
+
+impl stream::Shape for Pieces {
+    fn begin(&self, index: usize) -> Option<String> {
+        let echo = self.echoes.get(index).filter(|echo| !echo.is_empty())?;
+        Some(self.piece(index, echo, None))
+    }
+
+    fn text(&mut self, index: usize, text: &str) -> Option<String> {
+        (!text.is_empty()).then(|| self.piece(index, text, None))
+    }
+
+    fn end(&mut self, index: usize, end: &Whole) -> Vec<String> {
+        vec![self.piece(index, &end.text, finish(end.finish))]
+    }
+
+    fn usage(&self, ends: &[Whole]) -> Option<String> {
+        let usage = Some(Usage::of(ends, 1));
+        self.wanted.then(|| json(&Answer { usage, ..self.head.clone() }))
+    }
+}

@@ -1,0 +1,183 @@
+//! Facts about the service: how it is, what it does, where its memory is.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use plimsoll_kv::tree::Tier;
+use serde::Serialize;
+
+use super::Desk;
+use crate::model::ModelState;
+
+/// What it does at this moment.
+#[derive(Serialize)]
+pub(super) struct Activity {
+    up_seconds: u64,
+    connections: usize,
+    asked: u64,
+    refused: u64,
+    failed: u64,
+    seats: SeatFacts,
+    models: Vec<ModelActivity>,
+}
+
+#[derive(Serialize)]
+struct SeatFacts {
+    bytes: u64,
+    taken_bytes: u64,
+    waiting: usize,
+}
+
+#[derive(Serialize)]
+struct ModelActivity {
+    name: String,
+    state: &'static str,
+    why: Option<String>,
+    bytes: u64,
+    context: usize,
+    loaded_seconds: u64,
+    running: usize,
+    waiting: usize,
+    tokens_read: u64,
+    tokens_cached: u64,
+    tokens_written: u64,
+    dropped: u64,
+    tiers: Vec<TierActivity>,
+}
+
+#[derive(Serialize)]
+struct TierActivity {
+    tier: &'static str,
+    blocks: u64,
+    bytes: u64,
+    hits: u64,
+    evicted: u64,
+}
+
+impl Activity {
+    fn of(desk: &Desk) -> Self {
+        let seats = desk.seats().stats();
+        let models = desk.keeper().states().into_iter().map(|(source, state, model, why)| {
+            let (stats, cache) = model.as_ref().map_or_else(Default::default, |model| {
+                (model.stats(), Some(model.cache()))
+            });
+            let tier = |(tier, name)| {
+                cache.as_ref().map(|cache| {
+                    let stats = &cache.tiers[tier];
+                    TierActivity {
+                        tier: name,
+                        blocks: stats.blocks,
+                        bytes: stats.bytes.get(),
+                        hits: stats.hits,
+                        evicted: stats.evicted,
+                    }
+                })
+            };
+            let tiers = [(Tier::Hot, "hot"), (Tier::Warm, "warm"), (Tier::Cold, "cold")];
+            ModelActivity {
+                name: source.name.clone(),
+                state: match state {
+                    ModelState::Idle => "idle",
+                    ModelState::Loaded => "loaded",
+                    ModelState::Broken => "broken",
+                },
+                why,
+                bytes: model.as_ref().map_or(0, |model| model.bytes().get()),
+                context: model.as_ref().map_or(0, |model| model.facts().context),
+                loaded_seconds: model.as_ref().map_or(0, |model| model.loaded().elapsed().as_secs()),
+                running: stats.running,
+                waiting: stats.waiting,
+                tokens_read: stats.read,
+                tokens_cached: stats.cached,
+                tokens_written: stats.written,
+                dropped: stats.dropped,
+                tiers: tiers.into_iter().filter_map(tier).collect(),
+            }
+        });
+        Self {
+            up_seconds: desk.up_seconds(),
+            connections: desk.connections(),
+            asked: desk.counts.asked.load(Ordering::Relaxed),
+            refused: desk.counts.refused.load(Ordering::Relaxed),
+            failed: desk.counts.failed.load(Ordering::Relaxed),
+            seats: SeatFacts {
+                bytes: seats.most.get(),
+                taken_bytes: seats.taken.get(),
+                waiting: seats.waiting,
+            },
+            models: models.collect(),
+        }
+    }
+}
+
+pub(super) async fn activity(State(desk): State<Arc<Desk>>) -> Json<Activity> {
+    Json(Activity::of(&desk))
+}
+
+/// The last sample: the machine, the line, and every account.
+pub(super) async fn memory(State(desk): State<Arc<Desk>>) -> Response {
+    match desk.sample() {
+        Some(sample) => Json(&*sample).into_response(),
+        None => (StatusCode::SERVICE_UNAVAILABLE, "no sample was taken yet\n").into_response(),
+    }
+}
+
+/// How memory stands: 503 while it is critical.
+pub(super) async fn health(State(desk): State<Arc<Desk>>) -> Response {
+    let Some(sample) = desk.sample() else {
+        return Json(serde_json::json!({"status": "ok"})).into_response();
+    };
+    let critical = sample.health.as_ref().is_some_and(|health| health.rating == "critical");
+    let status = if critical { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    let body = serde_json::json!({
+        "status": if critical { "critical" } else { "ok" },
+        "health": sample.health,
+        "alerts": sample.alerts,
+    });
+    (status, Json(body)).into_response()
+}
+
+/// For Prometheus: the monitor's families, and those of requests and models.
+pub(super) async fn metrics(State(desk): State<Arc<Desk>>) -> Response {
+    let sample = desk.sample();
+    let mut text = sample.as_deref().map(plimsoll::monitor::metrics::prometheus_text).unwrap_or_default();
+    let activity = Activity::of(&desk);
+    families(&mut text, &activity);
+    let kind = plimsoll::monitor::metrics::CONTENT_TYPE;
+    ([(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-store")], text).into_response()
+}
+
+fn families(text: &mut String, activity: &Activity) {
+    let mut one = |name: &str, kind: &str, help: &str, values: &[(String, u64)]| {
+        // A string takes whatever is written to it.
+        let _ = write!(text, "# HELP plimsoll_serve_{name} {help}\n# TYPE plimsoll_serve_{name} {kind}\n");
+        for (labels, value) in values {
+            let _ = writeln!(text, "plimsoll_serve_{name}{labels} {value}");
+        }
+    };
+    let alone = |value: u64| vec![(String::new(), value)];
+    one("requests_total", "counter", "Requests that came.", &alone(activity.asked));
+    one("requests_refused_total", "counter", "Requests that were refused.", &alone(activity.refused));
+    one("requests_failed_total", "counter", "Requests that failed.", &alone(activity.failed));
+    one("connections", "gauge", "Connections that are open.", &alone(activity.connections as u64));
+    one("seats_bytes", "gauge", "What sequences may hold together.", &alone(activity.seats.bytes));
+    one("seats_taken_bytes", "gauge", "What is promised to sequences.", &alone(activity.seats.taken_bytes));
+    one("requests_waiting", "gauge", "Requests that wait for memory.", &alone(activity.seats.waiting as u64));
+    let each = |of: fn(&ModelActivity) -> u64| -> Vec<(String, u64)> {
+        let label = |name: &str| name.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+        let value = |model: &ModelActivity| (format!("{{model=\"{}\"}}", label(&model.name)), of(model));
+        activity.models.iter().map(value).collect()
+    };
+    one("model_loaded", "gauge", "Whether a model is loaded.", &each(|model| u64::from(model.state == "loaded")));
+    one("running", "gauge", "Sequences that are stepped.", &each(|model| model.running as u64));
+    one("tokens_read_total", "counter", "Tokens of prompts that were computed.", &each(|model| model.tokens_read));
+    one("tokens_cached_total", "counter", "Tokens of prompts that the cache had.", &each(|model| model.tokens_cached));
+    one("tokens_written_total", "counter", "Tokens that were written.", &each(|model| model.tokens_written));
+    one("dropped_total", "counter", "Texts that nobody read to their end.", &each(|model| model.dropped));
+}

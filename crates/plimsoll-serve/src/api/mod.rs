@@ -1,0 +1,18 @@
+//! What is asked and answered: the interface of OpenAI's service, and facts about this one.
+
+mod ask;
+mod body;
+mod chat;
+mod completions;
+mod desk;
+mod error;
+mod facts;
+mod form;
+mod models;
+mod router;
+mod stream;
+mod tools;
+
+pub(crate) use desk::Desk;
+pub use error::ApiError;
+pub(crate) use router::router;

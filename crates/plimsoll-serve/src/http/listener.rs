@@ -1,0 +1,103 @@
+//! The listener and its connections.
+//!
+//! Each connection has a task of its own that costs a few kilobytes. A head that does not come in time, and a connection more
+//! than is allowed, are closed; what is being answered is not.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::{Limits, ServeError};
+
+/// Where it listens.
+pub(crate) struct Listener {
+    listener: TcpListener,
+    limits: Limits,
+    open: Arc<AtomicUsize>,
+}
+
+/// How many connections there are.
+#[derive(Clone)]
+pub(crate) struct Watched(Arc<AtomicUsize>);
+
+impl Watched {
+    pub(crate) fn open(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A connection that counts.
+struct Counted(Arc<AtomicUsize>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Listener {
+    pub(crate) async fn bind(address: SocketAddr, limits: Limits) -> Result<Self, ServeError> {
+        let listener =
+            TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })?;
+        Ok(Self { listener, limits, open: Arc::default() })
+    }
+
+    pub(crate) fn address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    pub(crate) fn watched(&self) -> Watched {
+        Watched(Arc::clone(&self.open))
+    }
+
+    /// Answers until `stop` comes; then takes nobody in, lets what is being answered end, and gives that so long.
+    pub(crate) async fn serve(self, router: Router, stop: impl Future<Output = ()>, drain: Duration) {
+        let graceful = GracefulShutdown::new();
+        let mut builder = http1::Builder::new();
+        builder.timer(TokioTimer::new()).header_read_timeout(self.limits.reading).max_buf_size(64 << 10);
+        tokio::pin!(stop);
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.listener.accept() => accepted,
+                () = &mut stop => break,
+            };
+            let Ok((stream, _)) = accepted else {
+                // Out of file descriptors, most likely: they come back, and asking at once would only burn a core.
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            };
+            if self.open.fetch_add(1, Ordering::Relaxed) >= self.limits.connections {
+                drop(Counted(Arc::clone(&self.open)));
+                turn_away(&stream);
+                continue;
+            }
+            let counted = Counted(Arc::clone(&self.open));
+            // An answer that comes token by token is to leave token by token.
+            let _ = stream.set_nodelay(true);
+            let service = TowerToHyperService::new(router.clone());
+            let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), service));
+            tokio::spawn(async move {
+                // A client that breaks off is its own affair.
+                let _ = connection.await;
+                drop(counted);
+            });
+        }
+        drop(self.listener);
+        let _ = tokio::time::timeout(drain, graceful.shutdown()).await;
+    }
+}
+
+/// Says that there is no room, without waiting for anything.
+fn turn_away(stream: &TcpStream) {
+    const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 1\r\nConnection: close\r\n\r\n";
+    let _ = stream.try_write(BUSY);
+}

@@ -1,0 +1,7 @@
+//! Connections: who may connect, for how long, and how many.
+
+mod keys;
+mod listener;
+
+pub use keys::Keys;
+pub(crate) use listener::{Listener, Watched};

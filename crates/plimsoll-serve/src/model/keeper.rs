@@ -1,0 +1,207 @@
+//! All models by name: loaded when they are asked for, given up by value when their memory is needed for another.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, SystemTime};
+
+use plimsoll::holding::cached::Hit;
+use plimsoll::holding::resident::{ResidentError, Shard};
+use plimsoll::holding::{Resident, Site};
+use plimsoll::{Bytes, Place};
+
+use super::{Model, ModelFault, ModelSource, Origin};
+use crate::ServeError;
+use crate::batch::BatchSettings;
+use crate::house::House;
+
+/// The models of a service.
+///
+/// # Who owns what
+/// Each model is a shard of a Resident holding of its own account; the governor asks the one that is worth least a byte when
+/// another is to be loaded, counting what it gives as free before the new one is charged. A model that answers somebody is
+/// held and never given up.
+pub struct Keeper {
+    house: Arc<House>,
+    batch: BatchSettings,
+    entries: BTreeMap<String, Entry>,
+    first: String,
+    most: Bytes,
+}
+
+struct Entry {
+    source: ModelSource,
+    slug: String,
+    resident: Resident<Arc<Model>>,
+    shard: Mutex<Option<Shard<Arc<Model>>>>,
+    /// The model while it is loaded: to be looked at without being used.
+    seen: Arc<Mutex<Weak<Model>>>,
+    /// Why it failed, and of when its file was.
+    broken: Mutex<Option<(String, Option<SystemTime>)>>,
+}
+
+/// How a model stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ModelState {
+    /// It is loaded when it is asked for.
+    Idle,
+    /// It is loaded.
+    Loaded,
+    /// It cannot be served.
+    Broken,
+}
+
+/// Accounts have no blanks in their names, and slashes stand for parents.
+pub(crate) fn slug(name: &str) -> String {
+    let letter = |letter: char| if letter.is_alphanumeric() || "-_.".contains(letter) { letter } else { '-' };
+    name.chars().take(64).map(letter).collect()
+}
+
+/// An account for each model.
+pub(crate) fn slugs(sources: &[ModelSource]) -> Result<Vec<(String, Bytes)>, ServeError> {
+    let mut seen: BTreeMap<String, &ModelSource> = BTreeMap::new();
+    for source in sources {
+        if let Some(other) = seen.insert(slug(&source.name), source) {
+            return Err(ServeError::TwoModels {
+                name: source.name.clone(),
+                first: other.path().to_owned(),
+                second: source.path().to_owned(),
+            });
+        }
+    }
+    Ok(sources.iter().map(|source| (slug(&source.name), source.guaranteed)).collect())
+}
+
+impl Keeper {
+    /// Over the accounts of a house; nothing is loaded yet. A model waits so long for others to be given up.
+    pub(crate) fn open(
+        house: &Arc<House>,
+        sources: &[ModelSource],
+        batch: BatchSettings,
+        patience: Duration,
+    ) -> Result<Self, ServeError> {
+        let first = sources.first().ok_or(ServeError::NoModel)?.name.clone();
+        let mut entries = BTreeMap::new();
+        for source in sources {
+            let slug = slug(&source.name);
+            let account = house.engine().account(&format!("models/{slug}"))?;
+            let site = Site::new(&account, Place::Host).within(patience);
+            let resident = Resident::open(&site, format!("models/{slug}"));
+            let entry = Entry {
+                source: source.clone(),
+                slug,
+                resident,
+                shard: Mutex::default(),
+                seen: Arc::default(),
+                broken: Mutex::default(),
+            };
+            entries.insert(source.name.clone(), entry);
+        }
+        let snapshot = house.engine().snapshot();
+        let models = snapshot.place(Place::Host).and_then(|host| host.share("models"));
+        let most = models.map_or(Bytes::ZERO, |share| share.limit);
+        Ok(Self { house: Arc::clone(house), batch, entries, first, most })
+    }
+
+    /// The model that is meant where none is named.
+    pub fn first(&self) -> &str {
+        &self.first
+    }
+
+    /// All names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.keys().map(String::as_str)
+    }
+
+    /// How each stands, with the model where it is loaded, and why it is broken. Looking at a model is no use of it, and holds
+    /// it for no longer than the look takes.
+    pub fn states(&self) -> Vec<(&ModelSource, ModelState, Option<Arc<Model>>, Option<String>)> {
+        let state = |entry: &Entry| {
+            let model = lock(&entry.seen).upgrade();
+            let why = lock(&entry.broken).as_ref().map(|(why, _)| why.clone());
+            let state = match (&model, &why) {
+                (Some(_), _) => ModelState::Loaded,
+                (None, Some(_)) => ModelState::Broken,
+                (None, None) => ModelState::Idle,
+            };
+            (state, model, why)
+        };
+        let all = self.entries.values().map(|entry| (&entry.source, state(entry)));
+        all.map(|(source, (state, model, why))| (source, state, model, why)).collect()
+    }
+
+    /// A model, loaded now if it is not here. May take as long as reading it takes, or waiting for others to be done.
+    pub fn get(&self, name: &str) -> Result<Hit<Arc<Model>>, ModelFault> {
+        let Some(entry) = self.entries.get(name) else {
+            let known = self.names().collect::<Vec<_>>().join(", ");
+            return Err(ModelFault::Unknown { name: name.chars().take(100).collect(), known });
+        };
+        entry.still_broken()?;
+        let shard = self.shard(entry).inspect_err(|fault| entry.breaks(&fault.to_string()))?;
+        shard.get().map_err(|error| match error {
+            ResidentError::Refused { refusal, .. } => {
+                ModelFault::NoRoom { name: name.to_owned(), why: refusal.to_string() }
+            }
+            error => {
+                entry.breaks(&error.to_string());
+                ModelFault::Load(error)
+            }
+        })
+    }
+
+    /// What it takes is known from its header, so it is looked at before anything is asked for.
+    fn shard(&self, entry: &Entry) -> Result<Shard<Arc<Model>>, ModelFault> {
+        let mut known = lock(&entry.shard);
+        if let Some(shard) = &*known {
+            return Ok(shard.clone());
+        }
+        let decoder = entry.source.open()?;
+        let tokenizer = entry.source.tokenizer(&decoder)?;
+        let bytes = Model::bytes_of(&decoder, &tokenizer, &self.batch);
+        if bytes > self.most {
+            let name = entry.source.name.clone();
+            return Err(ModelFault::Large { name, asked: bytes, most: self.most });
+        }
+        let (source, slug) = (entry.source.clone(), entry.slug.clone());
+        let (house, batch, seen) = (Arc::clone(&self.house), self.batch, Arc::clone(&entry.seen));
+        let load = move || {
+            let model = Arc::new(Model::load(&source, &slug, &house, batch)?);
+            *lock(&seen) = Arc::downgrade(&model);
+            Ok(model)
+        };
+        let shard = entry.resident.shard(&entry.source.name, bytes, load);
+        *known = Some(shard.clone());
+        Ok(shard)
+    }
+}
+
+impl Entry {
+    fn changed(&self) -> Option<SystemTime> {
+        match &self.source.origin {
+            Origin::Path(path) => path.metadata().and_then(|facts| facts.modified()).ok(),
+            Origin::BuiltIn(_) => None,
+        }
+    }
+
+    fn breaks(&self, why: &str) {
+        *lock(&self.broken) = Some((why.to_owned(), self.changed()));
+    }
+
+    /// A model that failed is not tried again before its file has changed: each try may take minutes.
+    fn still_broken(&self) -> Result<(), ModelFault> {
+        let mut broken = lock(&self.broken);
+        if let Some((why, when)) = &*broken {
+            if *when == self.changed() {
+                return Err(ModelFault::Broken { name: self.source.name.clone(), why: why.clone() });
+            }
+            *broken = None;
+            // Its size may be another.
+            self.resident.forget(&self.source.name);
+            *lock(&self.shard) = None;
+        }
+        Ok(())
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,153 @@
+//! Everything that is open.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use plimsoll::monitor::{Monitor, Sample, Sampler, Sink};
+use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
+
+use crate::api::{self, Desk};
+use crate::http::{Keys, Listener};
+use crate::house::House;
+use crate::model::{Keeper, slugs};
+use crate::seats::Seats;
+use crate::{ServeError, ServeSettings};
+
+/// How often the machine and the ledger are looked at.
+const SAMPLE_EVERY: Duration = Duration::from_secs(1);
+/// Threads that answer. Those that compute are the models'.
+const ANSWERING: usize = 2;
+
+/// A service that is open and does not listen yet.
+///
+/// # Who owns what
+/// It owns the line and everything below it. Dropped, or stopped by [`Running::stop`], it takes nobody in any more, lets texts
+/// end within [`ServeSettings::drain`], writes what the cache is to keep, and gives everything back.
+///
+/// # Example
+/// ```no_run
+/// use plimsoll::Bytes;
+/// use plimsoll_serve::{Service, ServeSettings, model::ModelSource};
+/// let models = vec![ModelSource::at("qwen3-0.6b-q8_0.gguf")];
+/// let running = Service::open(ServeSettings::new(Bytes::gib(4), models))?.start()?;
+/// println!("http://{}", running.address());
+/// running.stop();
+/// # Ok::<(), plimsoll_serve::ServeError>(())
+/// ```
+pub struct Service {
+    settings: ServeSettings,
+    desk: Arc<Desk>,
+    monitor: Option<Monitor>,
+}
+
+/// A service that listens.
+pub struct Running {
+    address: SocketAddr,
+    desk: Arc<Desk>,
+    stop: Option<oneshot::Sender<()>>,
+    served: Option<std::thread::JoinHandle<()>>,
+    _monitor: Option<Monitor>,
+}
+
+/// Gives the last sample to whoever asks for it.
+struct Latest(Arc<Desk>);
+
+impl Sink for Latest {
+    fn sample(&mut self, sample: &Arc<Sample>) {
+        self.0.look(sample);
+    }
+}
+
+impl Service {
+    /// Opens the line, the accounts and the cache's folder; loads nothing yet. What does not add up is refused here.
+    pub fn open(settings: ServeSettings) -> Result<Self, ServeError> {
+        let slugs = slugs(&settings.models)?;
+        let house = Arc::new(House::open(&settings, &slugs)?);
+        let limits = settings.limits;
+        let keeper = Keeper::open(&house, &settings.models, settings.batch, limits.patience)?;
+        let seats = Seats::new(house.seats(), limits.waiting, limits.patience)?;
+        let keys = Keys::new(settings.keys.iter().cloned());
+        let desk = Arc::new(Desk::new(house, keeper, seats, keys, limits));
+        let sampler = Sampler::of(desk.engine());
+        let monitor = Monitor::start(sampler, SAMPLE_EVERY, vec![Box::new(Latest(Arc::clone(&desk)))]);
+        Ok(Self { settings, desk, monitor: monitor.ok() })
+    }
+
+    /// Loads a model, so that the first request need not wait for it.
+    pub fn load(&self, name: &str) -> Result<(), crate::model::ModelFault> {
+        self.desk.keeper().get(name).map(drop)
+    }
+
+    /// Listens, on threads of its own.
+    pub fn start(self) -> Result<Running, ServeError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(ANSWERING)
+            .max_blocking_threads(64)
+            .thread_name("plimsoll-answer")
+            .enable_all()
+            .build()
+            .map_err(ServeError::Threads)?;
+        let Self { settings, desk, monitor } = self;
+        let listener = runtime.block_on(Listener::bind(settings.listen, settings.limits))?;
+        let address = listener.address().unwrap_or(settings.listen);
+        desk.watch(listener.watched());
+        let (stop, stopped) = oneshot::channel();
+        let answering = Arc::clone(&desk);
+        let serve = move || run(&runtime, listener, &answering, settings.drain, stopped);
+        let name = "plimsoll-listen".to_owned();
+        let served = std::thread::Builder::new().name(name).spawn(serve).map_err(ServeError::Threads)?;
+        Ok(Running { address, desk, stop: Some(stop), served: Some(served), _monitor: monitor })
+    }
+}
+
+fn run(
+    runtime: &Runtime,
+    listener: Listener,
+    desk: &Arc<Desk>,
+    drain: Duration,
+    stopped: impl Future,
+) {
+    let router = api::router(desk);
+    let stop = async {
+        let _ = stopped.await;
+        desk.close();
+    };
+    runtime.block_on(listener.serve(router, stop, drain));
+}
+
+impl Running {
+    /// Where it listens; the port is the real one also where 0 was asked for.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The engine: its ledger is where every byte of the service is.
+    pub fn engine(&self) -> &plimsoll::Engine {
+        self.desk.engine()
+    }
+
+    /// Takes nobody in any more, lets texts end, and writes what is to be kept. Says how long that took.
+    pub fn stop(mut self) -> Duration {
+        self.end()
+    }
+
+    fn end(&mut self) -> Duration {
+        let began = Instant::now();
+        drop(self.stop.take());
+        if let Some(served) = self.served.take() {
+            // What panicked there has been answered already.
+            let _ = served.join();
+        }
+        self.desk.flush();
+        began.elapsed()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
