@@ -5,7 +5,7 @@
 //! * [`model`]: which models there are, loaded when they are asked for and given up by value.
 //! * [`batch`]: one thread a model, which steps all sequences together and lets each come and go.
 //! * [`seats`]: admission: a request has a seat when its worst case fits, or waits with its place told.
-//! * [`api`] and [`http`]: what is asked and answered, and the connections it comes through.
+//! * [`api`] and [`http`]: what is asked and answered, and the connections it comes through; a page at `/` shows it.
 //!
 //! # What it is not
 //! It picks no models and no back ends: whoever opens it passes them. It keeps no text of anybody but in the cache of keys and
@@ -18,6 +18,7 @@ mod error;
 pub mod http;
 mod house;
 pub mod model;
+mod page;
 pub mod seats;
 mod service;
 mod settings;

@@ -5,8 +5,9 @@
 //! had there. The governor's queues, fairness and refusals serve both.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use plimsoll::governor::{Account, Governor, Refusal, Reservation};
 use plimsoll::ledger::{AccountSettings, LedgerError, LedgerSettings, LineSettings};
@@ -31,6 +32,12 @@ pub enum NoSeat {
         waiting: usize,
         /// How many may.
         most: usize,
+    },
+    /// Other programs press the machine for memory, and that did not end in time.
+    #[error("other programs need this machine's memory, and that did not ease within {waited:?}; nobody new is taken in until then")]
+    Pressed {
+        /// How long it waited.
+        waited: Duration,
     },
     /// It waited in vain.
     #[error("{asked} of keys and values did not come free within {waited:?}; {free} of {most} are free")]
@@ -65,6 +72,7 @@ pub struct Seats {
     waiting_most: usize,
     patience: Duration,
     line: Mutex<Line>,
+    pressed: AtomicBool,
 }
 
 /// Who waits, in order.
@@ -85,7 +93,7 @@ impl Seats {
             accounts: vec![AccountSettings::new(REQUESTS).share(Place::Host, Bytes::ZERO, most)],
         };
         let account = Governor::open(&settings)?.account(REQUESTS)?;
-        Ok(Self { account, most, waiting_most: waiting, patience, line: Mutex::default() })
+        Ok(Self { account, most, waiting_most: waiting, patience, line: Mutex::default(), pressed: AtomicBool::new(false) })
     }
 
     /// A seat, at once or in turn. Whoever waits is told its place now and then through `told`: 1 is next.
@@ -94,11 +102,18 @@ impl Seats {
             return Err(NoSeat::Never { asked, most: self.most });
         }
         let ask = self.account.reserve(Place::Host, asked);
-        if let Ok(seat) = ask.clone().quietly() {
+        if !self.pressed() && let Ok(seat) = ask.clone().quietly() {
             return Ok(seat);
         }
         let place = self.enter()?;
-        let waits = ask.within(self.patience);
+        let began = Instant::now();
+        while self.pressed() {
+            if began.elapsed() >= self.patience {
+                return Err(NoSeat::Pressed { waited: began.elapsed() });
+            }
+            tokio::time::sleep(TELL).await;
+        }
+        let waits = ask.within(self.patience.saturating_sub(began.elapsed()));
         let waits = std::future::IntoFuture::into_future(waits);
         tokio::pin!(waits);
         let mut last = 0;
@@ -113,6 +128,16 @@ impl Seats {
                 () = tokio::time::sleep(TELL) => {}
             }
         }
+    }
+
+    /// Says whether the machine is so short of memory that nobody new is to be taken in. Caches have shrunk by then.
+    pub fn press(&self, pressed: bool) {
+        self.pressed.store(pressed, Ordering::Relaxed);
+    }
+
+    /// Whether it is.
+    pub fn pressed(&self) -> bool {
+        self.pressed.load(Ordering::Relaxed)
     }
 
     fn late(&self, asked: Bytes, refusal: &Refusal) -> NoSeat {
@@ -208,6 +233,24 @@ mod tests {
         assert_eq!((second_told[0], third_told[0]), (1, 2));
         assert_eq!(*order.lock().expect("no panic"), [2, 3]);
         assert_eq!(seats.stats().waiting, 0);
+    }
+
+    #[tokio::test]
+    async fn under_pressure_nobody_new_is_taken_in_until_it_eases() {
+        let seats = seats(4, Duration::from_secs(30));
+        let held = seats.take(Bytes::mib(1), |_| ()).await.expect("it fits");
+        seats.press(true);
+        let (seat, ()) = tokio::join!(seats.take(Bytes::mib(1), |_| ()), async {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            assert_eq!(seats.stats().waiting, 1);
+            seats.press(false);
+        });
+        assert!(seat.is_ok());
+        drop(held);
+        let short = super::Seats::new(Bytes::mib(1), 4, Duration::ZERO).expect("a line");
+        short.press(true);
+        let refused = short.take(Bytes::new(1), |_| ()).await;
+        assert!(matches!(refused, Err(NoSeat::Pressed { .. })), "{refused:?}");
     }
 
     #[tokio::test]

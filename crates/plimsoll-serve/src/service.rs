@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use plimsoll::governor::Watch;
+use plimsoll::monitor::socket::Publisher;
 use plimsoll::monitor::{Monitor, Sample, Sampler, Sink};
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
@@ -18,6 +20,10 @@ use crate::{ServeError, ServeSettings};
 
 /// How often the machine and the ledger are looked at.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
+/// How often what other programs leave us is looked at.
+const WATCH_EVERY: Duration = Duration::from_millis(250);
+/// What `plimsoll top` calls it.
+const PROGRAM: &str = "plimsoll-serve";
 /// Threads that answer. Those that compute are the models'.
 const ANSWERING: usize = 2;
 
@@ -40,7 +46,7 @@ const ANSWERING: usize = 2;
 pub struct Service {
     settings: ServeSettings,
     desk: Arc<Desk>,
-    monitor: Option<Monitor>,
+    sight: Sight,
 }
 
 /// A service that listens.
@@ -49,7 +55,29 @@ pub struct Running {
     desk: Arc<Desk>,
     stop: Option<oneshot::Sender<()>>,
     served: Option<std::thread::JoinHandle<()>>,
+    _sight: Sight,
+}
+
+/// What looks at the machine and the ledger, and what shows them. None of it is needed to answer, so none of it is missed.
+struct Sight {
+    // In this order: what is told last has nobody to go to.
     _monitor: Option<Monitor>,
+    _publisher: Option<Publisher>,
+    _watch: Option<Watch>,
+}
+
+impl Sight {
+    fn open(desk: &Arc<Desk>) -> Self {
+        let publisher = Publisher::open(PROGRAM).ok();
+        let latest: Box<dyn Sink> = Box::new(Latest(Arc::clone(desk)));
+        let sinks = publisher.iter().map(Publisher::sink).chain([latest]).collect();
+        let sampler = Sampler::of(desk.engine()).named(PROGRAM);
+        Self {
+            _monitor: Monitor::start(sampler, SAMPLE_EVERY, sinks).ok(),
+            _publisher: publisher,
+            _watch: desk.engine().watch(WATCH_EVERY).ok(),
+        }
+    }
 }
 
 /// Gives the last sample to whoever asks for it.
@@ -71,9 +99,8 @@ impl Service {
         let seats = Seats::new(house.seats(), limits.waiting, limits.patience)?;
         let keys = Keys::new(settings.keys.iter().cloned());
         let desk = Arc::new(Desk::new(house, keeper, seats, keys, limits));
-        let sampler = Sampler::of(desk.engine());
-        let monitor = Monitor::start(sampler, SAMPLE_EVERY, vec![Box::new(Latest(Arc::clone(&desk)))]);
-        Ok(Self { settings, desk, monitor: monitor.ok() })
+        let sight = Sight::open(&desk);
+        Ok(Self { settings, desk, sight })
     }
 
     /// Loads a model, so that the first request need not wait for it.
@@ -90,7 +117,7 @@ impl Service {
             .enable_all()
             .build()
             .map_err(ServeError::Threads)?;
-        let Self { settings, desk, monitor } = self;
+        let Self { settings, desk, sight } = self;
         let listener = runtime.block_on(Listener::bind(settings.listen, settings.limits))?;
         let address = listener.address().unwrap_or(settings.listen);
         desk.watch(listener.watched());
@@ -99,7 +126,7 @@ impl Service {
         let serve = move || run(&runtime, listener, &answering, settings.drain, stopped);
         let name = "plimsoll-listen".to_owned();
         let served = std::thread::Builder::new().name(name).spawn(serve).map_err(ServeError::Threads)?;
-        Ok(Running { address, desk, stop: Some(stop), served: Some(served), _monitor: monitor })
+        Ok(Running { address, desk, stop: Some(stop), served: Some(served), _sight: sight })
     }
 }
 

@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
-use plimsoll::Engine;
+use plimsoll::governor::PressureLevel;
 use plimsoll::monitor::Sample;
+use plimsoll::{Engine, Place};
 
 use super::ApiError;
 use crate::Limits;
@@ -66,8 +67,10 @@ impl Desk {
         &self.seats
     }
 
-    /// A new sample is there.
+    /// A new sample is there. While the machine is pressed hard for memory, nobody new is taken in; caches have been asked to
+    /// shrink before by the governor, whose level has hysteresis.
     pub(crate) fn look(&self, sample: &Arc<Sample>) {
+        self.seats.press(self.engine().governor().level(Place::Host) == PressureLevel::Critical);
         *self.sample.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(sample));
     }
 

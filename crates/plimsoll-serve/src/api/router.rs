@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
 use super::{ApiError, Desk, chat, completions, facts, models};
+use crate::page;
 
 pub(crate) fn router(desk: &Arc<Desk>) -> Router {
     let guarded = Router::new()
@@ -24,6 +25,7 @@ pub(crate) fn router(desk: &Arc<Desk>) -> Router {
         .route_layer(from_fn_with_state(Arc::clone(desk), key));
     Router::new()
         .merge(guarded)
+        .merge(page::routes())
         // Whoever watches over a service asks how it is, and has no key.
         .route("/health", get(facts::health))
         .fallback(unknown)
