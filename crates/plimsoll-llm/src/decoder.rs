@@ -169,7 +169,12 @@ impl Decoder {
     /// Bytes of its files and of its adapter: what a holding of all its weights is charged for them.
     pub fn bytes(&self) -> u64 {
         let files: u64 = self.parts.iter().map(|part| part.len() as u64).sum();
-        files + self.adapter.as_ref().map_or(0, Adapter::bytes)
+        files + self.adapter_bytes()
+    }
+
+    /// Those of its adapter.
+    pub fn adapter_bytes(&self) -> u64 {
+        self.adapter.as_ref().map_or(0, Adapter::bytes)
     }
 
     /// The same on other threads than one for each processor. What comes out is the same to the bit.

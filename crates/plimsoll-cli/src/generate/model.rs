@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use plimsoll_llm::Decoder;
 use plimsoll_llm::text::{Chat, Tokenizer};
+use plimsoll_llm::{Adapter, Decoder};
 
 use super::GenerateError;
 
@@ -21,17 +21,28 @@ struct Aligned<T: ?Sized>(T);
 
 /// A model and, unless tokens go by number, its tokenizer.
 pub(super) struct Model {
-    pub decoder: Arc<Decoder>,
+    pub decoder: Decoder,
     pub tokenizer: Option<Arc<Tokenizer>>,
     pub name: PathBuf,
     built_in: bool,
 }
 
 impl Model {
-    pub(super) fn open(path: Option<&Path>, ids: bool) -> Result<Self, GenerateError> {
+    pub(super) fn open(
+        path: Option<&Path>,
+        adapter: Option<&Path>,
+        ids: bool,
+    ) -> Result<Self, GenerateError> {
         let decoder = match path {
             Some(path) => Decoder::open(path)?,
             None => Decoder::over(BUILT_IN, Arc::new(&MODEL.0))?,
+        };
+        let decoder = match adapter {
+            Some(folder) => {
+                let adapter = Adapter::open(folder, decoder.shape())?;
+                decoder.with_adapter(adapter)
+            }
+            None => decoder,
         };
         let tokenizer = match path {
             _ if ids => None,
@@ -42,12 +53,7 @@ impl Model {
             tokenizer.check(decoder.shape().vocabulary, decoder.path())?;
         }
         let name = decoder.path().to_owned();
-        Ok(Self {
-            decoder: Arc::new(decoder),
-            tokenizer: tokenizer.map(Arc::new),
-            name,
-            built_in: path.is_none(),
-        })
+        Ok(Self { decoder, tokenizer: tokenizer.map(Arc::new), name, built_in: path.is_none() })
     }
 
     /// How its conversations are written.
