@@ -164,12 +164,13 @@ impl Side<'_> {
     unsafe fn tile<R: Registers>(&self, slot: &mut Slot) {
         let (view, columns) = (self.view, self.view.columns());
         let Slot { panel, totals } = slot;
-        if R::ALONE && self.count == 1 && view.packing() == Packing::Q8_0 && self.row + LANES <= view.rows() {
-            let Rounded { bytes, scales, sums, .. } = self.rounded;
+        if self.count == 1 && self.row + LANES <= view.rows() && R::takes_alone(view.packing(), columns) {
+            let Rounded { bytes, scales, sums, halves } = self.rounded;
+            let input = One { singles: self.inputs, bytes, scales, sums, halves };
             let rows = &view.bytes()[self.row * view.row_bytes()..];
             // SAFETY: sixteen rows are there, and one input of as many blocks; totals are at least sixteen.
             unsafe {
-                R::alone(rows.as_ptr(), view.row_bytes(), &One { bytes, scales, sums }, totals.as_mut_ptr());
+                R::alone(view.packing(), rows.as_ptr(), view.row_bytes(), &input, totals.as_mut_ptr());
             }
             return;
         }
