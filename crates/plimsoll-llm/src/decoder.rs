@@ -13,7 +13,7 @@ use plimsoll_tensor::Crew;
 
 use crate::tune::Projection;
 use crate::weights::{
-    self, Adapter, Joined, Kept, Mapped, ModelBytes, Reads, Shape, Shards, Shelf, Stored, Thin, Weights,
+    self, Adapter, Demand, Joined, Kept, Mapped, ModelBytes, Reads, Shape, Shards, Stored, Thin, Weights,
 };
 use crate::{Draw, ModelError, OwnPages, Sequence, StepError};
 
@@ -140,8 +140,8 @@ impl Decoder {
             return Err(ModelError::Feature { path: self.path, what });
         }
         let failed = |source| ModelError::Demand { path: self.path.clone(), source };
-        let shelf = Shelf::open(&mut self.weights, &self.files, &self.parts, streaming).map_err(failed)?;
-        self.kept = Kept::Shelf(shelf);
+        let demand = Demand::open(&mut self.weights, &self.files, &self.parts, streaming).map_err(failed)?;
+        self.kept = Kept::Demand(demand);
         Ok(self)
     }
 
@@ -154,7 +154,7 @@ impl Decoder {
     pub fn shards(&self) -> Shards {
         match &self.kept {
             Kept::Whole(_) => weights::shards(&self.weights),
-            Kept::Shelf(shelf) => shelf.shards(),
+            Kept::Demand(demand) => demand.shards(),
         }
     }
 
@@ -162,7 +162,7 @@ impl Decoder {
     pub fn reads(&self) -> Option<Reads> {
         match &self.kept {
             Kept::Whole(_) => None,
-            Kept::Shelf(shelf) => Some(shelf.reads()),
+            Kept::Demand(demand) => Some(demand.reads()),
         }
     }
 
@@ -277,7 +277,7 @@ impl Decoder {
     pub(crate) fn file(&self) -> &[u8] {
         match &self.kept {
             Kept::Whole(file) => (**file).as_ref(),
-            Kept::Shelf(_) => {
+            Kept::Demand(_) => {
                 panic!("all weights were asked for of a decoder that reads them when they are needed")
             }
         }

@@ -1,6 +1,11 @@
 //! Models of each family, as GGUF and as safetensors, against a reference in doubles.
 
-#![allow(clippy::unwrap_used, reason = "a scenario fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    reason = "a scenario fails by panicking, and sizes are tiny"
+)]
 
 mod support;
 

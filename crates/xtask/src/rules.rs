@@ -152,7 +152,10 @@ pub const RULES: Rules = Rules {
             "crates/plimsoll-tensor/src/packed/registers/avx512_alone.rs",
             "AVX-512 instructions on rows of weights",
         ),
-        ("crates/plimsoll-tensor/src/packed/registers/x86_sums.rs", "adds up a block with x86's instructions"),
+        (
+            "crates/plimsoll-tensor/src/packed/registers/x86_sums.rs",
+            "adds up a block with x86's instructions",
+        ),
         (
             "crates/plimsoll-tensor/src/packed/registers/instructions.rs",
             "runs jobs with what this processor has",

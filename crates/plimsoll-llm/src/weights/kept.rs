@@ -25,7 +25,7 @@ pub(crate) enum Kept {
     /// All in one slice, mapped or lent: matrices say where they are in it.
     Whole(ModelBytes),
     /// Shards in the slots of a ring: matrices say where they are in theirs.
-    Shelf(Shelf),
+    Demand(Demand),
 }
 
 /// One shard's bytes, for as long as it is computed with.
@@ -48,7 +48,7 @@ impl Kept {
     pub(crate) fn lend(&self, shard: usize) -> Result<Lent<'_>, StepError> {
         match self {
             Self::Whole(bytes) => Ok(Lent::Whole((**bytes).as_ref())),
-            Self::Shelf(shelf) => match shelf.indexed.at(shard as u64) {
+            Self::Demand(demand) => match demand.indexed.at(shard as u64) {
                 Ok(page) => Ok(Lent::Page(page)),
                 Err(error) => Err(StepError::Weights { shard, why: error.to_string() }),
             },
@@ -59,11 +59,11 @@ impl Kept {
     pub(crate) fn row(&self, matrix: &Matrix, row: usize, into: &mut [f32]) -> Result<(), StepError> {
         match self {
             Self::Whole(bytes) => matrix.of((**bytes).as_ref()).row(row, into),
-            Self::Shelf(shelf) => {
+            Self::Demand(demand) => {
                 let len = matrix.bytes.len() / matrix.rows.max(1);
                 let mut bytes = vec![0; len];
                 let failed = |error: io::Error| StepError::Weights { shard: row, why: error.to_string() };
-                shelf.files.fill(matrix.bytes.start + row * len, &mut bytes).map_err(failed)?;
+                demand.files.fill(matrix.bytes.start + row * len, &mut bytes).map_err(failed)?;
                 match PackedView::new(matrix.kind, 1, matrix.columns, &bytes) {
                     Ok(view) => view.row(0, into),
                     Err(error) => unreachable!("a row of a matrix that was checked: {error}"),
@@ -77,13 +77,13 @@ impl Kept {
     pub(crate) fn tell(&self, parts: &[Range<usize>], each: &mut dyn FnMut(&[u8])) -> io::Result<()> {
         match self {
             Self::Whole(bytes) => parts.iter().for_each(|part| each(&(**bytes).as_ref()[part.clone()])),
-            Self::Shelf(shelf) => {
+            Self::Demand(demand) => {
                 let mut step = vec![0; 1 << 20];
                 for part in parts {
                     let mut at = part.start;
                     while at < part.end {
                         let len = step.len().min(part.end - at);
-                        shelf.files.fill(at, &mut step[..len])?;
+                        demand.files.fill(at, &mut step[..len])?;
                         each(&step[..len]);
                         at += len;
                     }
@@ -115,13 +115,13 @@ pub struct Reads {
 }
 
 /// Shards in a ring's slots.
-pub(crate) struct Shelf {
+pub(crate) struct Demand {
     indexed: Indexed,
     files: Arc<Files>,
     shards: Shards,
 }
 
-impl Shelf {
+impl Demand {
     /// Cuts a model's weights into shards, and opens a ring for them. The matrices of layers and of the output then say
     /// where they are in their shards; that of the embedding stays where it was.
     pub(crate) fn open(

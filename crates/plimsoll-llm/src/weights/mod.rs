@@ -19,7 +19,7 @@ pub(crate) use adapter::Thin;
 pub(crate) use config::read as read_config;
 pub use family::{Family, Pairs};
 pub(crate) use joined::Joined;
-pub(crate) use kept::{Kept, Shelf, shards};
+pub(crate) use kept::{Demand, Kept, shards};
 pub use kept::{Reads, Shards};
 pub(crate) use load::{Layer, Weights, load};
 pub(crate) use mapped::Mapped;

@@ -147,17 +147,15 @@ fn refuse(contents: &Contents, path: &Path) -> Result<Family, ModelError> {
     Ok(family)
 }
 
-/// The scaling of positions by YaRN, if the file asks for it.
+/// The scaling of positions by `YaRN`, if the file asks for it.
 fn yarn(keys: &Keys<'_>) -> Result<Option<Yarn>, ModelError> {
     if keys.contents.text(".rope.scaling.type") != Some("yarn") {
         return Ok(None);
     }
     let factor = keys.real(".rope.scaling.factor", None)?;
-    #[expect(clippy::cast_precision_loss, reason = "contexts are far below 2²⁴")]
-    let trained = match keys.contents.has(".rope.scaling.original_context_length") {
-        true => keys.count(".rope.scaling.original_context_length")?,
-        false => keys.count(".context_length")?,
-    } as f64;
+    let trained = keys.count_or(".rope.scaling.original_context_length", keys.count(".context_length")?)?;
+    #[expect(clippy::cast_precision_loss, reason = "contexts are at most 2²⁴")]
+    let trained = trained as f64;
     Ok(Some(Yarn {
         fast: keys.real(".rope.scaling.yarn_beta_fast", Some(32.0))?.into(),
         slow: keys.real(".rope.scaling.yarn_beta_slow", Some(1.0))?.into(),
@@ -178,13 +176,10 @@ pub(crate) fn scaling(contents: &Contents, shape: &Shape, path: &Path) -> Result
 }
 
 /// How far positions reach by their scaling.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a positive number, bounded by the counts"
-)]
 fn reach(keys: &Keys<'_>) -> Result<usize, ModelError> {
-    Ok(yarn(keys)?.map_or(0, |yarn| (yarn.factor * yarn.trained).min(COUNT_MAX as f64) as usize))
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a positive number")]
+    let reach = yarn(keys)?.map_or(0, |yarn| (yarn.factor * yarn.trained) as u64);
+    Ok(usize::try_from(reach.min(COUNT_MAX)).unwrap_or(usize::MAX))
 }
 
 struct Keys<'c> {

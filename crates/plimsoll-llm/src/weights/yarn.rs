@@ -1,4 +1,4 @@
-//! YaRN: positions beyond those that a model was trained on at first.
+//! `YaRN`: positions beyond those that a model was trained on at first.
 //!
 //! Rotations that come round often within the first context stay as they are, those that never do are slowed down by the
 //! factor, and those between are between; what is rotated is made a little longer, so that attention stays as sharp.

@@ -4,6 +4,11 @@
 //! The instruction that multiplies bytes adds two products into sixteen bits, which all levels here fit.
 
 #![expect(clippy::needless_range_loop, reason = "a closure is compiled by itself, without the instructions")]
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "numbers of a block's parts"
+)]
 
 #[allow(clippy::wildcard_imports, reason = "the names are those of the instructions")]
 use std::arch::x86_64::*;

@@ -129,6 +129,14 @@ impl Registers for Avx512 {
         unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
     }
 
+    const COLUMNS: bool = true;
+
+    #[inline(always)]
+    unsafe fn columns(from: *const u8, stride: usize) -> [Self::Singles; super::LANES] {
+        // SAFETY: see above.
+        unsafe { alone::columns::<alone::Halves>(from, stride) }
+    }
+
     #[inline(always)]
     fn takes_alone(packing: Packing, columns: usize) -> bool {
         packing.block_numbers() > 1 || columns.is_multiple_of(super::LANES)

@@ -5,6 +5,11 @@
 //! panels, so that what comes out is the same to the bit.
 
 #![expect(clippy::needless_range_loop, reason = "a closure is compiled by itself, without the instructions")]
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "numbers of a block's parts"
+)]
 
 #[allow(clippy::wildcard_imports, reason = "the names are those of the instructions")]
 use std::arch::x86_64::*;
@@ -222,18 +227,14 @@ pub(super) unsafe fn numbers<N: Number>(rows: *const u8, stride: usize, input: &
     unsafe {
         let mut total = _mm512_setzero_ps();
         let behind = rows.wrapping_add(LANES * stride);
-        let (inputs, columns) = (input.singles.as_ptr(), input.singles.len());
+        let (inputs, count) = (input.singles.as_ptr(), input.singles.len());
         let mut first = 0;
-        while first < columns {
-            let end = columns.min(first + CHUNK);
+        while first < count {
+            let end = count.min(first + CHUNK);
             let mut sum = _mm512_setzero_ps();
             while first < end {
                 ask(behind.wrapping_add(first * N::WIDTH * LANES), LANES * LANES * N::WIDTH);
-                let mut lanes = [_mm512_setzero_ps(); LANES];
-                for row in 0..LANES {
-                    lanes[row] = N::sixteen(rows.add(row * stride + first * N::WIDTH));
-                }
-                let lanes = transposed(lanes);
+                let lanes = columns::<N>(rows.add(first * N::WIDTH), stride);
                 for column in 0..LANES {
                     let number = _mm512_set1_ps(*inputs.add(first + column));
                     sum = _mm512_fmadd_ps(lanes[column], number, sum);
@@ -243,6 +244,19 @@ pub(super) unsafe fn numbers<N: Number>(rows: *const u8, stride: usize, input: &
             total = _mm512_add_ps(total, sum);
         }
         _mm512_storeu_ps(out, total);
+    }
+}
+
+/// Sixteen columns of sixteen rows.
+#[inline(always)]
+pub(super) unsafe fn columns<N: Number>(from: *const u8, stride: usize) -> [__m512; LANES] {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let mut rows = [_mm512_setzero_ps(); LANES];
+        for row in 0..LANES {
+            rows[row] = N::sixteen(from.add(row * stride));
+        }
+        transposed(rows)
     }
 }
 

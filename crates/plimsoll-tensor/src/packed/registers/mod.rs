@@ -96,6 +96,16 @@ pub(crate) trait Registers {
         unsafe { Self::halves(from, 2) }
     }
 
+    /// Whether there are [`columns`](Self::columns).
+    const COLUMNS: bool = false;
+
+    /// Sixteen rows of sixteen halves, `stride` bytes apart, column after column.
+    #[inline(always)]
+    unsafe fn columns(_from: *const u8, _stride: usize) -> [Self::Singles; LANES] {
+        // SAFETY: as the trait demands.
+        unsafe { [Self::splat(0.0); LANES] }
+    }
+
     /// Whether there is an [`alone`](Self::alone) for rows of such weights.
     #[inline(always)]
     fn takes_alone(_packing: Packing, _columns: usize) -> bool {

@@ -21,9 +21,9 @@ pub(super) unsafe fn leasts(from: *const u8) -> __m128i {
 
 #[inline(always)]
 unsafe fn words(from: *const u8) -> (u32, u32, u32) {
-    let from = from.cast::<u32>();
     // SAFETY: as the caller promises.
-    unsafe { (from.read_unaligned(), from.add(1).read_unaligned(), from.add(2).read_unaligned()) }
+    let [one, two, three] = unsafe { from.cast::<[[u8; 4]; 3]>().read() };
+    (u32::from_le_bytes(one), u32::from_le_bytes(two), u32::from_le_bytes(three))
 }
 
 #[inline(always)]
