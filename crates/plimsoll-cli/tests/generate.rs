@@ -214,3 +214,81 @@ fn a_prompt_is_asked_as_the_template_says() {
     assert!(said(&["generate", "--prompt", "a", "--system", "b"], 2).contains("--chat"));
     assert!(said(&["generate", "--prompt", "0", "--ids", "--chat"], 2).contains("--ids"));
 }
+
+/// The shipped model's file, which is not held as the built-in one is.
+const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/tiny-7m-q8_0.gguf");
+
+#[test]
+fn a_model_that_is_larger_than_the_line_writes_the_same() {
+    let args = ["--model", MODEL, "-n", "24"];
+    let whole = report(&generate(&args));
+    assert!(whole["demand"].is_null());
+    let need = number(&whole, "/memory/predicted/sum");
+    // A quarter less than all weights.
+    let line = need - number(&whole, "/memory/predicted/weights") / 4;
+    let memory = format!("{line}B");
+    let below = report(&generate(&[&args[..], &["--memory", &memory]].concat()));
+    assert_eq!(below["text"], whole["text"]);
+    let (slots, shards) = (number(&below, "/demand/slots"), number(&below, "/demand/shards"));
+    assert!(slots >= 2 && slots < shards, "{below}");
+    assert!(number(&below, "/demand/reads") < 24 * shards, "{below}");
+    for part in ["weights", "kv", "work", "sum"] {
+        let predicted = number(&below, &format!("/memory/predicted/{part}"));
+        let measured = number(&below, &format!("/memory/measured/{part}"));
+        assert!(measured > 0 && measured <= predicted, "{part}: {measured} of {predicted}");
+    }
+    assert!(number(&below, "/memory/measured/sum") <= line);
+    let told = words(&run(&generate(&[&args[..], &["--memory", &memory]].concat())).stderr);
+    assert!(told.contains("weights read when needed") && told.contains("read a token"), "{told}");
+    // Not two layers fit.
+    let told = said(&generate(&[&args[..], &["--memory", "6MiB"]].concat()), 1);
+    let word = told.split("--memory ").nth(1).unwrap();
+    let least: String = word.chars().take_while(char::is_ascii_digit).collect();
+    let least = format!("{least}MiB");
+    let floor = report(&generate(&[&args[..], &["--memory", &least]].concat()));
+    assert!(number(&floor, "/demand/slots") <= 3, "{floor}");
+    assert_eq!(floor["text"], whole["text"]);
+}
+
+#[test]
+fn an_adapter_that_is_none_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap();
+    let told = said(&generate(&["--adapter", path]), 1);
+    assert!(told.contains("adapter_config.json"), "{told}");
+}
+
+#[test]
+fn a_model_of_another_kind_or_without_a_tokenizer_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = std::fs::read(MODEL).unwrap();
+    // The first of some bytes behind a key, replaced by as many others.
+    let with = |key: &str, from: &str, to: &str| {
+        let find = |what: &str, begin: usize| {
+            begin + good[begin..].windows(what.len()).position(|part| part == what.as_bytes()).unwrap()
+        };
+        let at = find(from, find(key, 0));
+        let mut bytes = good.clone();
+        bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
+        let path = folder.path().join(format!("{to}.gguf"));
+        std::fs::write(&path, bytes).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let cut = folder.path().join("cut.gguf");
+    std::fs::write(&cut, &good[..good.len() / 2]).unwrap();
+    for (path, says) in [
+        (with("general.architecture", "llama", "gemma"), "only llama, mistral, qwen2 and qwen3"),
+        (with("tokenizer.ggml.model", "tokenizer.ggml.model", "tokenizer.ggml.madel"), "give tokens as ids"),
+        (with("tokenizer.ggml.model", "gpt2", "bert"), "\"bert\""),
+        (with("tokenizer.ggml.pre", "gpt-2", "other"), "\"other\""),
+        (cut.to_str().unwrap().to_owned(), "cut short"),
+    ] {
+        let told = said(&["generate", "--prompt", "a", "--model", &path], 1);
+        let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(told.contains(says), "{says}: {told}");
+    }
+    // Without a tokenizer it still computes with numbers.
+    let path = with("tokenizer.ggml.model", "tokenizer.ggml.model", "tokenizer.ggml.madel");
+    let report = report(&["generate", "--prompt", "0 1153 268", "--ids", "--model", &path, "-n", "2"]);
+    assert_eq!(number(&report, "/tokens"), 2);
+}

@@ -4,13 +4,17 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use plimsoll::holding::Streaming;
 use plimsoll_kv::block::{Root, RootBuilder, Token};
 use plimsoll_kv::layout::{Element, Layer, Layout, Reach};
 use plimsoll_plan::read::gguf::Contents;
 use plimsoll_plan::read::{FileSource, ReadError, Source, safetensors};
 use plimsoll_tensor::Crew;
 
-use crate::weights::{self, Joined, Mapped, ModelBytes, Shape, Stored, Weights};
+use crate::tune::Projection;
+use crate::weights::{
+    self, Adapter, Demand, Joined, Kept, Mapped, ModelBytes, Reads, Shape, Shards, Stored, Thin, Weights,
+};
 use crate::{Draw, ModelError, OwnPages, Sequence, StepError};
 
 /// Changes whenever the arithmetic does: keys and values of one are not those of another.
@@ -21,7 +25,7 @@ const ARITHMETIC: &[u8] = b"plimsoll-llm 2";
 ///
 /// # What it is not
 /// It keeps no keys and values; those are in the pages of its [`Sequence`]s. It is not charged to a ledger: the weights
-/// stay in the mapped file, or in what [`over`](Self::over) was given.
+/// stay in the mapped file, in what [`over`](Self::over) was given, or in slots that [`on_demand`](Self::on_demand) charges.
 ///
 /// # Formula
 /// What llama.cpp computes for the same file: RMS norms, rotary positions, grouped-query attention, a gated feed-forward
@@ -31,10 +35,12 @@ pub struct Decoder {
     path: PathBuf,
     shape: Shape,
     pub(crate) weights: Weights,
-    file: ModelBytes,
-    /// Where the files lie in those bytes, and what else says what their weights mean.
+    kept: Kept,
+    /// The files, if it was opened from any, where they lie in its bytes, and what else says what their weights mean.
+    files: Vec<PathBuf>,
     parts: Vec<Range<usize>>,
     config: Vec<u8>,
+    adapter: Option<Adapter>,
     /// Made when something is first computed: not everybody who opens a model computes with it here.
     crew: OnceLock<Arc<Crew>>,
     fingerprint: OnceLock<[u8; 32]>,
@@ -56,7 +62,8 @@ impl Decoder {
             return Err(ReadError::Empty { path: path.to_owned() }.into());
         }
         let contents = Contents::read(&source, path)?;
-        Self::of(&contents, path, Arc::new(Mapped::open(path)?))
+        let decoder = Self::of(&contents, path, Arc::new(Mapped::open(path)?))?;
+        Ok(Self { files: vec![path.to_owned()], ..decoder })
     }
 
     /// The same over the bytes of a GGUF file that someone else keeps. `path` is what messages call it.
@@ -68,10 +75,23 @@ impl Decoder {
     fn of(contents: &Contents, path: &Path, file: ModelBytes) -> Result<Self, ModelError> {
         let shape = Shape::read(contents, path)?;
         let bytes = (*file).as_ref();
-        let weights = weights::load(Stored::Gguf(contents), &shape, bytes, path, (false, Vec::new()))?;
+        let weights = {
+            let scaling = weights::scaling(contents, &shape, path)?;
+            weights::load(Stored::Gguf(contents), &shape, bytes, path, (false, scaling))?
+        };
         let parts = std::iter::once(0..bytes.len()).collect();
-        let (path, crew, fingerprint) = (path.to_owned(), OnceLock::new(), OnceLock::new());
-        Ok(Self { path, shape, weights, file, parts, config: Vec::new(), crew, fingerprint })
+        Ok(Self {
+            path: path.to_owned(),
+            shape,
+            weights,
+            kept: Kept::Whole(file),
+            files: Vec::new(),
+            parts,
+            config: Vec::new(),
+            adapter: None,
+            crew: OnceLock::new(),
+            fingerprint: OnceLock::new(),
+        })
     }
 
     fn of_files(path: &Path) -> Result<Self, ModelError> {
@@ -86,16 +106,75 @@ impl Decoder {
         let rows =
             rows.ok_or_else(|| ModelError::Missing { path: path.to_owned(), name: name.to_owned() })?;
         let read = weights::read_config(&folder.join("config.json"), rows)?;
-        let (shape, rest) = (read.shape, (read.tied, read.factors));
+        let (shape, rest) = (read.shape, (read.tied, read.scaling));
         let weights = weights::load(stored, &shape, joined.as_ref(), path, rest)?;
-        let (path, file, fingerprint) = (path.to_owned(), Arc::new(joined), OnceLock::new());
-        let crew = OnceLock::new();
-        Ok(Self { path, shape, weights, file, parts, config: read.bytes, crew, fingerprint })
+        Ok(Self {
+            path: path.to_owned(),
+            shape,
+            weights,
+            kept: Kept::Whole(Arc::new(joined)),
+            files: contents.files().to_vec(),
+            parts,
+            config: read.bytes,
+            adapter: None,
+            crew: OnceLock::new(),
+            fingerprint: OnceLock::new(),
+        })
     }
 
-    /// Bytes of its files: what a holding of its weights is charged for them.
+    /// The same with an adapter's changes. Keys and values of one are not those of another, so they have roots of their own.
+    #[must_use]
+    pub fn with_adapter(mut self, adapter: Adapter) -> Self {
+        (self.adapter, self.fingerprint) = (Some(adapter), OnceLock::new());
+        self
+    }
+
+    /// The same with weights that are read when they are needed: a layer at a time, into as many slots of a ring as it may
+    /// have, the next ones while one is computed. What it computes is the same to the bit. Nothing stays mapped.
+    ///
+    /// A model whose bytes someone else keeps ([`over`](Self::over)) is refused: they are in memory already.
+    pub fn on_demand(mut self, streaming: &Streaming) -> Result<Self, ModelError> {
+        if !self.has_files() {
+            let what =
+                "weights that are read when they are needed, out of bytes that are in memory".to_owned();
+            return Err(ModelError::Feature { path: self.path, what });
+        }
+        let failed = |source| ModelError::Demand { path: self.path.clone(), source };
+        let demand = Demand::open(&mut self.weights, &self.files, &self.parts, streaming).map_err(failed)?;
+        self.kept = Kept::Demand(demand);
+        Ok(self)
+    }
+
+    /// Whether [`on_demand`](Self::on_demand) can be.
+    pub fn has_files(&self) -> bool {
+        !self.files.is_empty() && matches!(self.kept, Kept::Whole(_))
+    }
+
+    /// What [`on_demand`](Self::on_demand) reads at a time. At least two of them must fit.
+    pub fn shards(&self) -> Shards {
+        match &self.kept {
+            Kept::Whole(_) => weights::shards(&self.weights),
+            Kept::Demand(demand) => demand.shards(),
+        }
+    }
+
+    /// What was read so far, if weights are read when they are needed.
+    pub fn reads(&self) -> Option<Reads> {
+        match &self.kept {
+            Kept::Whole(_) => None,
+            Kept::Demand(demand) => Some(demand.reads()),
+        }
+    }
+
+    /// Bytes of its files and of its adapter: what a holding of all its weights is charged for them.
     pub fn bytes(&self) -> u64 {
-        self.parts.iter().map(|part| part.len() as u64).sum()
+        let files: u64 = self.parts.iter().map(|part| part.len() as u64).sum();
+        files + self.adapter_bytes()
+    }
+
+    /// Those of its adapter.
+    pub fn adapter_bytes(&self) -> u64 {
+        self.adapter.as_ref().map_or(0, Adapter::bytes)
     }
 
     /// The same on other threads than one for each processor. What comes out is the same to the bit.
@@ -108,12 +187,8 @@ impl Decoder {
     /// Bytes of weights that a step reads, however many tokens it has: all matrices but the embedding, of which it looks
     /// up rows, unless that is the output as well.
     pub fn step_bytes(&self) -> usize {
-        let layer = |layer: &weights::Layer| {
-            let parts =
-                [&layer.query, &layer.key, &layer.value, &layer.output, &layer.gate, &layer.up, &layer.down];
-            parts.iter().map(|matrix| matrix.bytes.len()).sum::<usize>()
-        };
-        self.weights.layers.iter().map(layer).sum::<usize>() + self.weights.output.bytes.len()
+        let layers = self.weights.layers.iter().flat_map(weights::Layer::matrices);
+        layers.chain(&self.weights.output).map(|matrix| matrix.bytes.len()).sum()
     }
 
     /// The threads that compute.
@@ -145,10 +220,17 @@ impl Decoder {
     pub fn fingerprint(&self) -> [u8; 32] {
         *self.fingerprint.get_or_init(|| {
             let mut hasher = blake3::Hasher::new();
-            for part in &self.parts {
-                hasher.update(&self.file()[part.clone()]);
+            let mut each = |bytes: &[u8]| {
+                hasher.update(bytes);
+            };
+            if let Err(error) = self.kept.tell(&self.parts, &mut each) {
+                // A file that is gone has no blocks that anybody may find.
+                hasher.update(format!("{error} at {:?}", std::time::SystemTime::now()).as_bytes());
             }
             hasher.update(&self.config);
+            if let Some(adapter) = &self.adapter {
+                hasher.update(adapter.digest());
+            }
             *hasher.finalize().as_bytes()
         })
     }
@@ -188,8 +270,31 @@ impl Decoder {
         Ok(text)
     }
 
+    /// All bytes of the files.
+    ///
+    /// # Panics
+    /// If they are read when they are needed.
     pub(crate) fn file(&self) -> &[u8] {
-        (*self.file).as_ref()
+        match &self.kept {
+            Kept::Whole(file) => (**file).as_ref(),
+            Kept::Demand(_) => {
+                panic!("all weights were asked for of a decoder that reads them when they are needed")
+            }
+        }
+    }
+
+    /// Where its weights are.
+    pub(crate) const fn kept(&self) -> &Kept {
+        &self.kept
+    }
+
+    pub(crate) const fn adapter(&self) -> Option<&Adapter> {
+        self.adapter.as_ref()
+    }
+
+    /// What an adapter changes of a matrix.
+    pub(crate) fn change(&self, layer: usize, projection: Projection) -> Option<&Thin> {
+        self.adapter.as_ref()?.of(layer, projection)
     }
 }
 

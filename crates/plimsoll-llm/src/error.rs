@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use plimsoll::holding::streaming::StreamError;
 use plimsoll_device::DeviceError;
 use plimsoll_kv::block::Token;
 use plimsoll_plan::read::ReadError;
@@ -91,6 +92,22 @@ pub enum ModelError {
         /// What can be.
         wanted: &'static str,
     },
+    /// An adapter of something else, or damaged.
+    #[error("{}: it is no adapter for this model: {what}; take the model that it was made for", path.display())]
+    Adapter {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+    /// Weights cannot be read when they are needed.
+    #[error("{}: its weights cannot be read on demand ({source}); give it the memory for all of them", path.display())]
+    Demand {
+        /// The model.
+        path: PathBuf,
+        /// Why.
+        source: StreamError,
+    },
     /// The file ends before its tensors do.
     #[error("{}: the file is cut short: {missing} bytes of its tensors are missing; download it again", path.display())]
     CutShort {
@@ -139,6 +156,16 @@ pub enum StepError {
         page: usize,
         /// How long it should be.
         bytes: usize,
+    },
+    /// Weights could not be read when they were needed.
+    #[error(
+        "weights could not be read (shard {shard}): {why}; check that the model's file is there, whole and unchanged"
+    )]
+    Weights {
+        /// Which layer, or which piece of the output behind them.
+        shard: usize,
+        /// What was wrong.
+        why: String,
     },
     /// A layer of the pages did not arrive.
     #[error("layer {layer} of the sequence's pages could not be had; recompute the prefix, or try again")]

@@ -2,6 +2,7 @@
 //! pages of the KV cache.
 //!
 //! * [`Decoder`]: a model file that can be computed with; its weights stay where they are mapped.
+//! * [`Adapter`]: what a fine-tuning changed, applied while decoding.
 //! * [`Sequence`]: tokens that were decoded, over a [`PageTable`]: pages in the form of
 //!   [`plimsoll_kv::layout::Layout`], so that a matched prefix is read where it lies.
 //! * [`Batch`]: several sequences in one step, each with pages of its own.
@@ -42,4 +43,4 @@ pub use run::{
     Batch, BatchError, CachedError, CachedPages, Draw, Generated, OwnPages, PageTable, SampleError, Sampler,
     Sampling, Sequence, Strand, Trial, Writer,
 };
-pub use weights::{Family, ModelBytes, Pairs, Shape};
+pub use weights::{Adapter, Family, ModelBytes, Pairs, Reads, Shape, Shards};

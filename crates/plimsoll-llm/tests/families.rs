@@ -1,6 +1,11 @@
 //! Models of each family, as GGUF and as safetensors, against a reference in doubles.
 
-#![allow(clippy::unwrap_used, reason = "a scenario fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    reason = "a scenario fails by panicking, and sizes are tiny"
+)]
 
 mod support;
 
@@ -129,6 +134,83 @@ fn scalings_of_positions_are_as_the_configuration_says() {
     }
 }
 
+/// By what `YaRN` divides the frequency of each pair, written down from its definition: a share of each frequency is what it
+/// was, the rest is slowed down.
+fn yarn(width: usize, factor: f64, trained: f64, (fast, slow): (f64, f64)) -> Vec<f64> {
+    let at = |rounds: f64| {
+        width as f64 * (trained / (rounds * 2.0 * std::f64::consts::PI)).ln() / (2.0 * 10_000_f64.ln())
+    };
+    let (low, high) = (at(fast).floor().max(0.0), at(slow).ceil().min(width as f64 - 1.0));
+    let of = |pair: usize| {
+        let slowed = ((pair as f64 - low) / (high - low)).clamp(0.0, 1.0);
+        let frequency = 10_000_f64.powf(-2.0 * pair as f64 / width as f64);
+        frequency / (frequency / factor * slowed + frequency * (1.0 - slowed))
+    };
+    (0..width / 2).map(of).collect()
+}
+
+#[test]
+fn yarn_is_as_files_of_both_kinds_say() {
+    let tokens = tokens();
+    let mut reference = Model::of("llama", SMALL, Kind::F32, true, 8);
+    let mut gguf = reference.clone();
+    let plain = reference.logits(SMALL, 1.0, &tokens);
+    for (more, factors, length) in [
+        (json!({}), yarn(16, 4.0, 32.0, (32.0, 1.0)), 0.1 * 4_f64.ln() + 1.0),
+        (
+            json!({"beta_fast": 2.0, "beta_slow": 0.25}),
+            yarn(16, 4.0, 32.0, (2.0, 0.25)),
+            0.1 * 4_f64.ln() + 1.0,
+        ),
+        (json!({"attention_factor": 0.9}), yarn(16, 4.0, 32.0, (32.0, 1.0)), 0.9),
+        (
+            json!({"mscale": 0.5, "mscale_all_dim": 1.0}),
+            yarn(16, 4.0, 32.0, (32.0, 1.0)),
+            (0.05 * 4_f64.ln() + 1.0) / (0.1 * 4_f64.ln() + 1.0),
+        ),
+    ] {
+        assert!(factors.iter().any(|factor| *factor > 1.5 && *factor < 4.0), "{factors:?}");
+        reference.numbers.insert("rope_freqs.weight".to_owned(), factors);
+        reference.length = length;
+        let wanted = reference.logits(SMALL, 1.0, &tokens);
+        let mut config = config("llama", SMALL, true);
+        config["rope_scaling"] =
+            json!({"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32});
+        for (key, value) in more.as_object().unwrap() {
+            config["rope_scaling"][key] = value.clone();
+        }
+        let decoder = of_files(&gguf, SMALL, &config, 1).unwrap();
+        let ours = logits(decoder);
+        let distance = apart(&ours, &wanted);
+        assert!(distance < 2e-5, "{more}: {distance}");
+        // A mistake would be seen.
+        assert!(apart(&ours, &plain) > 1e-3);
+        // The same in GGUF's words; what it has none for is left out.
+        if more.get("mscale").is_some() {
+            continue;
+        }
+        gguf.text("llama.rope.scaling.type", "yarn");
+        gguf.real("llama.rope.scaling.factor", 4.0);
+        gguf.count("llama.rope.scaling.original_context_length", 32);
+        for (key, name) in [("beta_fast", "yarn_beta_fast"), ("beta_slow", "yarn_beta_slow")] {
+            let usual = if key == "beta_fast" { 32.0 } else { 1.0 };
+            let value = more.get(key).and_then(Value::as_f64).unwrap_or(usual);
+            gguf.real(&format!("llama.rope.scaling.{name}"), value as f32);
+        }
+        let written = length / (0.1 * 4_f64.ln() + 1.0);
+        gguf.real("llama.rope.scaling.attn_factor", written as f32);
+        let decoder = Decoder::over("yarn.gguf", Arc::new(gguf.write())).unwrap();
+        assert_eq!(decoder.shape().context, 128);
+        let distance = apart(&logits(decoder), &wanted);
+        assert!(distance < 2e-5, "GGUF, {more}: {distance}");
+    }
+    // Positions reach as far as the factor says, where the file says less.
+    gguf.count("llama.rope.scaling.original_context_length", 64);
+    assert_eq!(Decoder::over("yarn.gguf", Arc::new(gguf.write())).unwrap().shape().context, 256);
+    gguf.real("llama.rope.scaling.yarn_log_multiplier", 0.1);
+    assert!(Decoder::over("yarn.gguf", Arc::new(gguf.write())).unwrap_err().to_string().contains("YaRN"));
+}
+
 #[test]
 fn a_window_that_slides_bounds_the_context() {
     let model = Model::of("llama", SMALL, Kind::F32, true, 8);
@@ -156,7 +238,8 @@ fn what_is_not_computed_is_refused_by_name() {
     };
     for (key, value, names) in [
         ("model_type", json!("gemma3"), "gemma3"),
-        ("rope_scaling", json!({"rope_type": "yarn", "factor": 4.0}), "yarn"),
+        ("rope_scaling", json!({"rope_type": "longrope", "factor": 4.0}), "longrope"),
+        ("rope_scaling", json!({"rope_type": "yarn"}), "factor"),
         ("hidden_act", json!("gelu"), "gelu"),
         ("quantization_config", json!({"quant_method": "gptq"}), "gptq"),
         ("partial_rotary_factor", json!(0.5), "0.5"),

@@ -81,7 +81,7 @@ fn what_would_be_computed_otherwise_is_refused() {
         let error = refusal(|model| model.count(&format!("llama.{key}"), count));
         assert!(matches!(error, ModelError::Feature { .. }), "{key}: {error}");
     }
-    for kind in ["yarn", "longrope", "anything"] {
+    for kind in ["longrope", "anything"] {
         let error = refusal(|model| model.text("llama.rope.scaling.type", kind));
         assert!(matches!(&error, ModelError::Feature { what, .. } if what.contains(kind)), "{error}");
     }

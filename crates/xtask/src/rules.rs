@@ -146,7 +146,16 @@ pub const RULES: Rules = Rules {
         ),
         ("crates/plimsoll-tensor/src/packed/panel.rs", "spreads rows of weights over the lanes of registers"),
         ("crates/plimsoll-tensor/src/packed/registers/avx2.rs", "AVX2 instructions on registers"),
+        ("crates/plimsoll-tensor/src/packed/registers/avx2_alone.rs", "AVX2 instructions on rows of weights"),
         ("crates/plimsoll-tensor/src/packed/registers/avx512.rs", "AVX-512 instructions on registers"),
+        (
+            "crates/plimsoll-tensor/src/packed/registers/avx512_alone.rs",
+            "AVX-512 instructions on rows of weights",
+        ),
+        (
+            "crates/plimsoll-tensor/src/packed/registers/x86_sums.rs",
+            "adds up a block with x86's instructions",
+        ),
         (
             "crates/plimsoll-tensor/src/packed/registers/instructions.rs",
             "runs jobs with what this processor has",

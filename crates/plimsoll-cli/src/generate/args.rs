@@ -10,6 +10,8 @@ Examples:
   plimsoll generate --prompt \"Returns the number of elements\"         with the small model that is built in
   plimsoll generate --model qwen3-0.6b-q8_0.gguf --prompt \"Once\" -n 200
   plimsoll generate --model llama-3.2-1b/ --file question.txt --memory 4GiB
+  plimsoll generate --model llama-3.1-70b-q4_k_m.gguf --prompt \"Once\" --memory 16GiB    layers are read when needed
+  plimsoll generate --adapter tuned/ --prompt \"Returns\"                 what `plimsoll train lora -o tuned/` learned
   cat notes.txt | plimsoll generate --file - --cache ~/.cache/plimsoll   keep the prompt's keys and values
   plimsoll generate --prompt \"fn main\" --temperature 0 --stop \"```\"     always the likeliest, to the end of the code
   plimsoll generate --model qwen3-0.6b-q8_0.gguf --chat --prompt \"What is a borrow?\" --system \"Be brief.\"
@@ -27,6 +29,10 @@ pub struct GenerateArgs {
     /// Rust is built in
     #[arg(long, value_name = "FILE|DIR")]
     pub model: Option<PathBuf>,
+
+    /// What a fine-tuning changed: a folder of `plimsoll train lora`, or of PEFT
+    #[arg(long, value_name = "DIR")]
+    pub adapter: Option<PathBuf>,
 
     /// The text to go on after
     #[arg(long, short, value_name = "TEXT", allow_hyphen_values = true)]
@@ -97,7 +103,8 @@ pub struct GenerateArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub context: Option<u64>,
 
-    /// The line: the most memory that it may take, weights included; what it needs, unless said
+    /// The line: the most memory that it may take, weights included; what it needs, unless said. Below that, weights are read
+    /// when they are needed, if two layers fit
     #[arg(long, value_name = "SIZE")]
     pub memory: Option<Bytes>,
 

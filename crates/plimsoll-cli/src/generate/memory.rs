@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plimsoll::governor::Charge;
+use plimsoll::holding::Streaming;
 use plimsoll::holding::cached::Hit;
 use plimsoll::ledger::{AccountSettings, LedgerSettings, LineSettings};
 use plimsoll::machine::Machine;
@@ -14,7 +15,7 @@ use plimsoll_kv::cache::{Cache, CacheSettings, ColdSettings};
 use plimsoll_kv::engine::LeasedPages;
 use plimsoll_kv::layout::{Element, Layout};
 use plimsoll_kv::store::folder::{Folder, FolderSettings};
-use plimsoll_llm::Decoder;
+use plimsoll_llm::{Decoder, Shards};
 
 use super::error::CACHE_LEAST;
 use super::model::Model;
@@ -25,24 +26,36 @@ use super::{GenerateArgs, GenerateError};
 const BLOCK_TOKENS: u32 = 16;
 /// A read from the cache's folder that takes longer is given up, and its tokens are computed.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// A layer is computed with while the next is read.
+const SLOTS_LEAST: usize = 2;
 
 /// What is needed for a context.
 pub(super) struct Forecast {
     layout: Layout,
     granule: u64,
-    weights: Bytes,
+    /// All weights.
+    whole: Bytes,
+    /// What an adapter takes of those.
+    adapter: Bytes,
+    /// What can be read when it is needed, and how many of those are to be in memory, if not all are.
+    shards: Option<Shards>,
+    slots: Option<usize>,
     work: Bytes,
     cached: bool,
 }
 
 impl Forecast {
     pub(super) fn new(model: &Model, device: &HostDevice, cached: bool) -> Self {
-        let layout = model.decoder.layout(BLOCK_TOKENS, Element::F16);
+        let decoder = &model.decoder;
+        let layout = decoder.layout(BLOCK_TOKENS, Element::F16);
         let tokenizer = model.tokenizer.as_ref().map_or(0, |tokenizer| tokenizer.memory_bytes());
         Self {
             granule: device.facts().granule.max(1),
-            weights: Bytes::new(model.decoder.bytes()),
-            work: Bytes::new(model.decoder.working_bytes(&layout).saturating_add(tokenizer)),
+            whole: Bytes::new(decoder.bytes()),
+            adapter: Bytes::new(decoder.adapter_bytes()),
+            shards: decoder.has_files().then(|| decoder.shards()),
+            slots: None,
+            work: Bytes::new(decoder.working_bytes(&layout).saturating_add(tokenizer)),
             layout,
             cached,
         }
@@ -67,19 +80,35 @@ impl Forecast {
         Bytes::new(bytes.checked_next_multiple_of(self.granule).unwrap_or(u64::MAX))
     }
 
-    /// Everything for a context.
-    pub(super) fn of(&self, tokens: usize) -> Parts {
-        let kv = self.pages(tokens).saturating_add(self.passing());
-        let sum = self.weights.saturating_add(kv).saturating_add(self.work);
-        Parts { weights: self.weights.get(), kv: kv.get(), work: self.work.get(), sum: sum.get() }
+    /// Weights: all of them, or so many slots for those that are needed.
+    fn weights(&self) -> Bytes {
+        let Some((shards, slots)) = self.shards.zip(self.slots) else { return self.whole };
+        let slots = self.granules(shards.bytes.saturating_mul(slots as u64));
+        slots.saturating_add(Bytes::new(self.granule)).saturating_add(self.adapter)
     }
 
-    /// The largest context up to some that a line carries.
-    fn largest(&self, line: Bytes, most: usize) -> usize {
-        let (mut fits, mut not) = (0, most.saturating_add(1));
+    /// How many slots there are to be, if not all weights are in memory.
+    pub(super) const fn slots(&self) -> Option<(Shards, usize)> {
+        match (self.shards, self.slots) {
+            (Some(shards), Some(slots)) => Some((shards, slots)),
+            _ => None,
+        }
+    }
+
+    /// Everything for a context.
+    pub(super) fn of(&self, tokens: usize) -> Parts {
+        let (kv, weights) = (self.pages(tokens).saturating_add(self.passing()), self.weights());
+        let sum = weights.saturating_add(kv).saturating_add(self.work);
+        Parts { weights: weights.get(), kv: kv.get(), work: self.work.get(), sum: sum.get() }
+    }
+
+    /// The most out of some numbers for which a line carries a context.
+    fn most(&mut self, line: Bytes, upto: usize, set: impl Fn(&mut Self, usize) -> usize) -> usize {
+        let (mut fits, mut not) = (0, upto.saturating_add(1));
         while fits + 1 < not {
             let middle = fits + (not - fits) / 2;
-            if self.of(middle).sum <= line.get() {
+            let tokens = set(self, middle);
+            if self.of(tokens).sum <= line.get() {
                 fits = middle;
             } else {
                 not = middle;
@@ -88,30 +117,40 @@ impl Forecast {
         fits
     }
 
-    /// The line for a context: what was asked for, or else what is needed. Too low a line is refused, and so is more than
-    /// the machine has.
+    /// The line for a context: what was asked for, or else what is needed, or what the machine has. Where that is less than
+    /// all weights need, they are read when they are needed. Too low a line is refused, and so is more than the machine has.
     pub(super) fn line(
-        &self,
+        &mut self,
         asked: Option<Bytes>,
         tokens: usize,
         most: usize,
     ) -> Result<Bytes, GenerateError> {
+        let need = Bytes::new(self.of(tokens).sum);
+        let usable = Machine::read().usable();
+        let line = asked.unwrap_or_else(|| usable.map_or(need, |usable| need.min(usable)));
+        if let Some(shards) = self.shards.filter(|_| need > line) {
+            let slots = self.most(line, shards.count, |this, slots| {
+                this.slots = Some(slots);
+                tokens
+            });
+            self.slots = Some(slots.max(SLOTS_LEAST));
+        }
         let parts = self.of(tokens);
         let need = Bytes::new(parts.sum);
-        let line = asked.unwrap_or(need);
+        if let Some(usable) = usable.filter(|usable| asked.is_none() && need > *usable) {
+            return Err(GenerateError::Machine { need, usable });
+        }
         if need > line {
             return Err(GenerateError::Line {
                 context: tokens,
                 need,
                 line,
-                weights: self.weights,
+                weights: Bytes::new(parts.weights),
                 kv: Bytes::new(parts.kv),
                 work: self.work,
-                fits: self.largest(line, most),
+                fits: self.most(line, most, |_, tokens| tokens),
             });
         }
-        let machine = Machine::read();
-        let usable = machine.usable();
         match usable.filter(|usable| need > *usable) {
             Some(usable) => Err(GenerateError::Machine { need, usable }),
             None => Ok(line),
@@ -123,8 +162,10 @@ impl Forecast {
 pub(super) struct Hold {
     engine: Engine,
     pub cache: Cache<LeasedPages>,
-    weights: Hit<Arc<Decoder>>,
-    _work: Charge,
+    decoder: Arc<Decoder>,
+    /// Weights that are all held; those that are read when they are needed are the decoder's leases.
+    _weights: Option<Hit<Arc<Decoder>>>,
+    _work: [Charge; 2],
 }
 
 impl Hold {
@@ -132,17 +173,30 @@ impl Hold {
     /// kept, before what it is charged to.
     pub(super) fn open(
         args: &GenerateArgs,
-        model: &Model,
+        decoder: Decoder,
         device: HostDevice,
         forecast: &Forecast,
         (line, tokens): (Bytes, usize),
     ) -> Result<Self, GenerateError> {
         let engine = engine(args, device, forecast, line, tokens)?;
-        let decoder = Arc::clone(&model.decoder);
-        let resident = engine.resident::<Arc<Decoder>>("weights")?;
-        let name = model.name.to_string_lossy().into_owned();
-        let weights = resident.shard(&name, forecast.weights, move || Ok(Arc::clone(&decoder))).get()?;
-        let work = engine.account("work")?.reserve(Place::Host, forecast.work).now()?.back();
+        let charge = |path: &str, bytes| -> Result<Charge, GenerateError> {
+            Ok(engine.account(path)?.reserve(Place::Host, bytes).now()?.back())
+        };
+        let (decoder, weights, beside) = match forecast.slots() {
+            None => {
+                let (decoder, resident) = (Arc::new(decoder), engine.resident::<Arc<Decoder>>("weights")?);
+                let name = decoder.path().to_string_lossy().into_owned();
+                let load = Arc::clone(&decoder);
+                let shard = resident.shard(&name, forecast.whole, move || Ok(Arc::clone(&load)));
+                (decoder, Some(shard.get()?), Bytes::ZERO)
+            }
+            Some((_, slots)) => {
+                let pool = engine.account("weights")?.scratch(Place::Host)?;
+                let ring = Streaming::pooled(&pool, "weights", Duration::ZERO).slots(slots);
+                (Arc::new(decoder.on_demand(&ring)?), None, forecast.adapter)
+            }
+        };
+        let work = [charge("work", forecast.work)?, charge("weights", beside)?];
         let pool = |path: &str| engine.account(path)?.scratch(Place::Host);
         let pages = LeasedPages::new(forecast.layout.clone(), pool("kv/hot")?)?;
         let settings = CacheSettings::new("kv", pool("kv/warm")?);
@@ -152,12 +206,12 @@ impl Hold {
         };
         // Every bit is kept: a text is the same whether its prompt was computed or found.
         let cache = Cache::open(pages, settings.exact())?;
-        Ok(Self { engine, cache, weights, _work: work })
+        Ok(Self { engine, cache, decoder, _weights: weights, _work: work })
     }
 
     /// The model, for as long as its weights are held.
     pub(super) fn decoder(&self) -> &Arc<Decoder> {
-        &self.weights
+        &self.decoder
     }
 
     /// The most that was charged so far.
@@ -190,7 +244,7 @@ fn engine(
         cold = cold.share(Place::Disk, args.cache_size, args.cache_size);
     }
     let accounts = vec![
-        account("weights", forecast.weights),
+        account("weights", forecast.weights()),
         account("work", forecast.work),
         kv,
         account("kv/hot", hot),

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use plimsoll_llm::Decoder;
 use plimsoll_llm::text::{Chat, Tokenizer};
+use plimsoll_llm::{Adapter, Decoder};
 
 use super::GenerateError;
 use crate::built_in;
@@ -14,17 +14,28 @@ const BUILT_IN: &str = "tiny-7m-q8_0.gguf (built in)";
 
 /// A model and, unless tokens go by number, its tokenizer.
 pub(super) struct Model {
-    pub decoder: Arc<Decoder>,
+    pub decoder: Decoder,
     pub tokenizer: Option<Arc<Tokenizer>>,
     pub name: PathBuf,
     built_in: bool,
 }
 
 impl Model {
-    pub(super) fn open(path: Option<&Path>, ids: bool) -> Result<Self, GenerateError> {
+    pub(super) fn open(
+        path: Option<&Path>,
+        adapter: Option<&Path>,
+        ids: bool,
+    ) -> Result<Self, GenerateError> {
         let decoder = match path {
             Some(path) => Decoder::open(path)?,
             None => Decoder::over(BUILT_IN, built_in::model())?,
+        };
+        let decoder = match adapter {
+            Some(folder) => {
+                let adapter = Adapter::open(folder, decoder.shape())?;
+                decoder.with_adapter(adapter)
+            }
+            None => decoder,
         };
         let tokenizer = match path {
             _ if ids => None,
@@ -35,12 +46,7 @@ impl Model {
             tokenizer.check(decoder.shape().vocabulary, decoder.path())?;
         }
         let name = decoder.path().to_owned();
-        Ok(Self {
-            decoder: Arc::new(decoder),
-            tokenizer: tokenizer.map(Arc::new),
-            name,
-            built_in: path.is_none(),
-        })
+        Ok(Self { decoder, tokenizer: tokenizer.map(Arc::new), name, built_in: path.is_none() })
     }
 
     /// How its conversations are written.

@@ -3,14 +3,17 @@
 use std::path::PathBuf;
 
 use plimsoll::Bytes;
+use plimsoll_llm::Reads;
 use serde::Serialize;
+
+use super::memory::Forecast;
 
 /// What `plimsoll generate --json` prints.
 ///
 /// ```json
 /// { "model": "tiny-7m-q8_0.gguf (built in)", "text": " given slice.", "stopped": "limit", "stop": null, "seed": 1,
 ///   "context": 144, "prompt_tokens": 8, "cached_tokens": 0, "tokens": 5, "first_seconds": 0.02, "seconds": 0.1,
-///   "prompt_tokens_per_second": 400.0, "tokens_per_second": 60.0,
+///   "prompt_tokens_per_second": 400.0, "tokens_per_second": 60.0, "demand": null,
 ///   "memory": { "line": 21000000,
 ///     "predicted": { "weights": 7948608, "kv": 8388608, "work": 1600000, "sum": 17937216 },
 ///     "measured": { "weights": 7948608, "kv": 4194304, "work": 1600000, "sum": 13742912 } } }
@@ -43,8 +46,43 @@ pub struct GenerateReport {
     pub prompt_tokens_per_second: f64,
     /// Tokens a second behind the first.
     pub tokens_per_second: f64,
+    /// What was read of weights that are not all in memory.
+    pub demand: Option<DemandReport>,
     /// Memory.
     pub memory: MemoryReport,
+}
+
+/// Weights that are read when they are needed.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct DemandReport {
+    /// Shards that the model has: its layers, and pieces of its output.
+    pub shards: usize,
+    /// How many of them are in memory at once.
+    pub slots: usize,
+    /// Bytes of one.
+    pub shard_bytes: u64,
+    /// How many were read.
+    pub reads: u64,
+    /// Those of them that were waited for from the beginning, because they were not read ahead.
+    pub late: u64,
+    /// How many are read for each pass through the model: for each token behind the prompt.
+    pub reads_per_token: f64,
+}
+
+impl DemandReport {
+    pub(super) fn of(forecast: &Forecast, reads: Option<Reads>) -> Option<Self> {
+        let ((shards, slots), reads) = forecast.slots().zip(reads)?;
+        #[expect(clippy::cast_precision_loss, reason = "counts of reads")]
+        let each = reads.shards as f64 * shards.count as f64 / reads.uses.max(1) as f64;
+        Some(Self {
+            shards: shards.count,
+            slots,
+            shard_bytes: shards.bytes,
+            reads: reads.shards,
+            late: reads.late,
+            reads_per_token: each,
+        })
+    }
 }
 
 /// Bytes that were said to be needed, and those that were charged.
@@ -89,7 +127,7 @@ pub enum StoppedBy {
 
 impl GenerateReport {
     /// What is said to people behind the text.
-    pub(super) fn lines(&self) -> [String; 2] {
+    pub(super) fn lines(&self) -> Vec<String> {
         let cached = match self.cached_tokens {
             0 => String::new(),
             some => format!(", {some} of them from the cache"),
@@ -105,7 +143,7 @@ impl GenerateReport {
             let [weights, kv, work, sum] = [parts.weights, parts.kv, parts.work, parts.sum].map(Bytes::new);
             format!("{sum} ({weights} weights, {kv} keys and values, {work} work)")
         };
-        [
+        let mut lines = vec![
             format!(
                 "prompt tokens {}{cached}; written {} at {:.1} a second, the first after {:.3} s; {ended}",
                 self.prompt_tokens, self.tokens, self.tokens_per_second, self.first_seconds
@@ -116,6 +154,18 @@ impl GenerateReport {
                 parts(&self.memory.measured),
                 Bytes::new(self.memory.line)
             ),
-        ]
+        ];
+        lines.extend(self.demand.map(|demand| {
+            format!(
+                "weights read when needed: {} of {} parts of {} fit at once; {:.1} read a token, {} of {} not ahead",
+                demand.slots,
+                demand.shards,
+                Bytes::new(demand.shard_bytes),
+                demand.reads_per_token,
+                demand.late,
+                demand.reads
+            )
+        }));
+        lines
     }
 }

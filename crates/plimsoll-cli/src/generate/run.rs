@@ -1,5 +1,6 @@
 //! The command.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use plimsoll_kv::block::Root;
@@ -8,7 +9,7 @@ use plimsoll_llm::Generated;
 use super::memory::{Forecast, Hold, device};
 use super::model::Model;
 use super::prompt;
-use super::report::{GenerateReport, MemoryReport, StoppedBy};
+use super::report::{DemandReport, GenerateReport, MemoryReport, StoppedBy};
 use super::voice::Voice;
 use super::{GenerateArgs, GenerateError};
 use crate::{CliError, Printer};
@@ -24,7 +25,7 @@ pub fn run(args: &GenerateArgs, printer: &Printer) -> Result<(), CliError> {
 }
 
 fn generate(args: &GenerateArgs, shown: bool) -> Result<GenerateReport, GenerateError> {
-    let model = Model::open(args.model.as_deref(), args.ids)?;
+    let model = Model::open(args.model.as_deref(), args.adapter.as_deref(), args.ids)?;
     let most = context(args, model.decoder.shape().context)?;
     let prompt = prompt::tokens(args, &model, most)?;
     if prompt.len() >= most {
@@ -34,10 +35,11 @@ fn generate(args: &GenerateArgs, shown: bool) -> Result<GenerateReport, Generate
     let context = prompt.len() + tokens;
     let mut voice = Voice::new(args, &model, &prompt, tokens, shown)?;
     let device = device()?;
-    let forecast = Forecast::new(&model, &device, args.cache.is_some());
+    let mut forecast = Forecast::new(&model, &device, args.cache.is_some());
     let line = forecast.line(args.memory, context, most)?;
     let began = Instant::now();
-    let hold = Hold::open(args, &model, device, &forecast, (line, context))?;
+    let Model { decoder, name, .. } = model;
+    let hold = Hold::open(args, decoder, device, &forecast, (line, context))?;
     let decoder = hold.decoder();
     let layout = hold.cache.layout();
     // Only a folder outlives this process; without one no other model can meet these blocks, and the model's file, which a
@@ -57,7 +59,8 @@ fn generate(args: &GenerateArgs, shown: bool) -> Result<GenerateReport, Generate
     }
     let memory =
         MemoryReport { line: line.get(), predicted: forecast.of(context), measured: hold.measured() };
-    Ok(report(args, &model, voice, (prompt.len(), most), (&made, took), memory))
+    let demand = DemandReport::of(&forecast, decoder.reads());
+    Ok(GenerateReport { demand, ..report(args, name, voice, (prompt.len(), most), (&made, took), memory) })
 }
 
 /// Tokens that there may be.
@@ -73,7 +76,7 @@ fn context(args: &GenerateArgs, trained: usize) -> Result<usize, GenerateError> 
 
 fn report(
     args: &GenerateArgs,
-    model: &Model,
+    model: PathBuf,
     voice: Voice,
     (prompt_tokens, context): (usize, usize),
     (made, took): (&Generated, Duration),
@@ -83,7 +86,7 @@ fn report(
     #[expect(clippy::cast_precision_loss, reason = "counts of tokens")]
     let rate = |tokens: usize, seconds: f64| if seconds > 0.0 { tokens as f64 / seconds } else { 0.0 };
     GenerateReport {
-        model: model.name.clone(),
+        model,
         stop: voice.stop.and_then(|index| args.stop.get(index).cloned()),
         text: voice.text,
         stopped: voice.stopped,
@@ -99,6 +102,7 @@ fn report(
             made.first.as_secs_f64(),
         ),
         tokens_per_second: rate(voice.tokens.saturating_sub(1), later),
+        demand: None,
         memory,
     }
 }

@@ -20,6 +20,8 @@ pub(crate) struct Angles<'a> {
     pub(crate) pairs: Pairs,
     /// A number for each pair, or none.
     pub(crate) factors: &'a [f32],
+    /// How much longer what is rotated becomes.
+    pub(crate) length: f32,
 }
 
 impl Rope {
@@ -36,7 +38,7 @@ impl Rope {
             for pair in 0..angles.width / 2 {
                 let factor = angles.factors.get(pair).copied().unwrap_or(1.0);
                 let (sine, cosine) = (angle / factor / angles.divisor).sin_cos();
-                self.turns.push((cosine, sine));
+                self.turns.push((cosine * angles.length, sine * angles.length));
                 angle *= step;
             }
         }

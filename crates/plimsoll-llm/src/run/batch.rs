@@ -102,7 +102,8 @@ impl Batch {
             let ends = || members.iter().filter(|(_, _, whole)| *whole);
             let rows: Vec<usize> = ends().map(|(_, row, _)| *row).collect();
             if !rows.is_empty() {
-                let logits = self.stage.logits(&rows).chunks_exact(vocabulary);
+                let logits = self.stage.logits(&rows).map_err(|error| failed((0, error)))?;
+                let logits = logits.chunks_exact(vocabulary);
                 for ((number, _, _), logits) in ends().zip(logits) {
                     self.logits[number * vocabulary..][..vocabulary].copy_from_slice(logits);
                 }

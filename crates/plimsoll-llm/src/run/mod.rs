@@ -3,6 +3,7 @@
 mod batch;
 mod cached;
 mod draw;
+mod linear;
 mod pages;
 mod sampler;
 mod sequence;

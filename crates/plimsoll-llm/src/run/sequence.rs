@@ -109,10 +109,10 @@ impl Sequence {
             match &mut each {
                 None if done + part.len() == tokens.len() => {
                     self.logits.clear();
-                    self.logits.extend_from_slice(self.stage.logits(&[part.len() - 1]));
+                    self.logits.extend_from_slice(self.stage.logits(&[part.len() - 1])?);
                 }
                 None => {}
-                Some(each) => self.tell(part.len(), done, *each),
+                Some(each) => self.tell(part.len(), done, *each)?,
             }
             done += part.len();
         }
@@ -120,13 +120,14 @@ impl Sequence {
     }
 
     /// Tells the logits behind each of the tokens that were computed last, of which the first is number `done`.
-    fn tell(&mut self, tokens: usize, done: usize, each: Each<'_>) {
+    fn tell(&mut self, tokens: usize, done: usize, each: Each<'_>) -> Result<(), StepError> {
         let vocabulary = self.stage.vocabulary();
         let all: Vec<usize> = (0..tokens).collect();
         for some in all.chunks(ROWS) {
-            for (token, logits) in some.iter().zip(self.stage.logits(some).chunks_exact(vocabulary)) {
+            for (token, logits) in some.iter().zip(self.stage.logits(some)?.chunks_exact(vocabulary)) {
                 each(done + token, logits);
             }
         }
+        Ok(())
     }
 }

@@ -11,13 +11,15 @@ use std::sync::Arc;
 
 use plimsoll_kv::block::Token;
 use plimsoll_kv::layout::Layout;
-use plimsoll_tensor::packed::{Attend, AttendDesk, Desk, Product, products};
+use plimsoll_tensor::packed::{Attend, AttendDesk, Desk};
 use plimsoll_tensor::wide::widest;
 
+use super::linear::{Between, Linear, multiply};
 use super::pages::PageTable;
 use super::stored::Stored;
 use crate::math::{Angles, Gate, Normalize, Rope, add};
-use crate::weights::{Layer, Matrix};
+use crate::tune::Projection;
+use crate::weights::Layer;
 use crate::{Decoder, StepError};
 
 /// How many tokens are computed side by side: enough to use each row of weights many times, few enough that what is
@@ -46,6 +48,7 @@ pub(super) struct Stage {
     stored: Stored,
     buffers: Buffers,
     desk: Desk,
+    between: Between,
 }
 
 /// What a page is, looked at once: every page of every layer is held to it.
@@ -73,6 +76,13 @@ impl Form {
             places: (0..layout.layers.len()).map(place).collect(),
         }
     }
+}
+
+/// A layer, and the bytes that its matrices are in.
+struct Lent<'l> {
+    number: usize,
+    layer: &'l Layer,
+    file: &'l [u8],
 }
 
 /// A row for each token, each.
@@ -106,7 +116,8 @@ impl Stage {
         let mut buffers = Buffers::default();
         buffers.running.resize_with(threads, AttendDesk::default);
         let desk = Desk::new(threads, columns, 1);
-        Ok(Self { decoder: Arc::clone(decoder), form: Form::of(layout), stored, buffers, desk })
+        let (decoder, form) = (Arc::clone(decoder), Form::of(layout));
+        Ok(Self { decoder, form, stored, buffers, desk, between: Between::default() })
     }
 
     /// Whether a sequence can go on by these tokens.
@@ -132,45 +143,49 @@ impl Stage {
         let (shape, weights) = (decoder.shape(), &decoder.weights);
         let count: usize = shares.iter().map(|share| share.tokens.len()).sum();
         self.buffers.stream.resize(count * shape.width, 0.0);
-        let embedding = weights.embedding.of(decoder.file());
         let tokens = shares.iter().flat_map(|share| share.tokens);
         for (token, row) in tokens.zip(self.buffers.stream.chunks_exact_mut(shape.width)) {
-            embedding.row(*token as usize, row);
+            let found = decoder.kept().row(&weights.embedding, *token as usize, row);
+            found.map_err(|error| (0, error))?;
         }
         let angles = Angles {
             width: shape.rope_width,
             base: shape.rope_base,
             divisor: shape.rope_divisor,
             pairs: shape.rope_pairs,
-            factors: &weights.rope_factors,
+            factors: &weights.scaling.factors,
+            length: weights.scaling.length,
         };
         self.buffers.ropes.resize_with(shares.len(), Rope::default);
         for (share, rope) in shares.iter().zip(&mut self.buffers.ropes) {
             rope.set(&angles, share.begin, share.tokens.len());
         }
         for (number, layer) in weights.layers.iter().enumerate() {
-            self.project(layer, shares);
+            // What is wrong with weights is wrong for all shares.
+            let lent = decoder.kept().lend(number).map_err(|error| (0, error))?;
+            let of = Lent { number, layer, file: lent.bytes() };
+            self.project(&of, shares);
             self.keep(number, shares)?;
             self.attend(number, shares)?;
-            self.mix(layer);
-            self.feed(layer);
+            self.mix(&of);
+            self.feed(&of);
         }
         Ok(())
     }
 
     /// Queries, keys and values of the new tokens, rotated.
-    fn project(&mut self, layer: &Layer, shares: &[Share<'_>]) {
+    fn project(&mut self, of: &Lent<'_>, shares: &[Share<'_>]) {
         let decoder = Arc::clone(&self.decoder);
-        let shape = decoder.shape();
+        let (shape, layer) = (decoder.shape(), of.layer);
         self.normalize(&layer.attention_norm);
         let Buffers { inputs, queries, keys, values, ropes, .. } = &mut self.buffers;
-        multiply(
-            &decoder,
-            &mut self.desk,
-            inputs,
-            shape.width,
-            [(&layer.query, &mut *queries), (&layer.key, &mut *keys), (&layer.value, &mut *values)],
-        );
+        let change = |one| decoder.change(of.number, one);
+        let list = [
+            Linear { matrix: &layer.query, change: change(Projection::Query), out: queries },
+            Linear { matrix: &layer.key, change: change(Projection::Key), out: keys },
+            Linear { matrix: &layer.value, change: change(Projection::Value), out: values },
+        ];
+        multiply(&decoder, (&mut self.desk, &mut self.between), of.file, inputs, list);
         layer.heads.apply(queries, keys, values, shape.epsilon);
         let (query_row, key_row) = (shape.heads * shape.key_width, shape.kv_heads * shape.key_width);
         let mut rows = queries.chunks_exact_mut(query_row).zip(keys.chunks_exact_mut(key_row));
@@ -266,26 +281,32 @@ impl Stage {
     }
 
     /// What attention gave, multiplied and added to what flows.
-    fn mix(&mut self, layer: &Layer) {
+    fn mix(&mut self, of: &Lent<'_>) {
         let decoder = Arc::clone(&self.decoder);
-        let columns = decoder.shape().heads * decoder.shape().value_width;
         let Buffers { stream, inputs, mixed, .. } = &mut self.buffers;
-        multiply(&decoder, &mut self.desk, inputs, columns, [(&layer.output, &mut *mixed)]);
+        let change = decoder.change(of.number, Projection::Output);
+        let list = [Linear { matrix: &of.layer.output, change, out: mixed }];
+        multiply(&decoder, (&mut self.desk, &mut self.between), of.file, inputs, list);
         add(stream, mixed);
     }
 
     /// The feed-forward part of a layer.
-    fn feed(&mut self, layer: &Layer) {
+    fn feed(&mut self, of: &Lent<'_>) {
         let decoder = Arc::clone(&self.decoder);
         let shape = decoder.shape();
-        self.normalize(&layer.ffn_norm);
+        self.normalize(&of.layer.ffn_norm);
         let Buffers { stream, inputs, mixed, gate, up, .. } = &mut self.buffers;
-        let pair = [(&layer.gate, &mut *gate), (&layer.up, &mut *up)];
-        multiply(&decoder, &mut self.desk, inputs, shape.width, pair);
+        let change = |one| decoder.change(of.number, one);
+        let pair = [
+            Linear { matrix: &of.layer.gate, change: change(Projection::Gate), out: gate },
+            Linear { matrix: &of.layer.up, change: change(Projection::Up), out: up },
+        ];
+        multiply(&decoder, (&mut self.desk, &mut self.between), of.file, inputs, pair);
         let run = rows_of(gate.len(), shape.inner);
         let rows = gate.chunks_mut(run).zip(up.chunks(run));
         each(&decoder, rows, |(gate, up)| widest(Gate { gate, up }));
-        multiply(&decoder, &mut self.desk, gate, shape.inner, [(&layer.down, &mut *mixed)]);
+        let list = [Linear { matrix: &of.layer.down, change: change(Projection::Down), out: mixed }];
+        multiply(&decoder, (&mut self.desk, &mut self.between), of.file, gate, list);
         add(stream, mixed);
     }
 
@@ -300,17 +321,34 @@ impl Stage {
     }
 
     /// The logits behind some of the tokens that were computed last, a row for each.
-    pub(super) fn logits(&mut self, tokens: &[usize]) -> &[f32] {
+    pub(super) fn logits(&mut self, tokens: &[usize]) -> Result<&[f32], StepError> {
         let decoder = Arc::clone(&self.decoder);
         let (shape, weights) = (decoder.shape(), &decoder.weights);
-        let Buffers { stream, inputs, logits, .. } = &mut self.buffers;
+        let Buffers { stream, inputs, logits, mixed, .. } = &mut self.buffers;
         inputs.resize(tokens.len() * shape.width, 0.0);
         for (token, into) in tokens.iter().zip(inputs.chunks_exact_mut(shape.width)) {
             let rows = &stream[token * shape.width..(token + 1) * shape.width];
             widest(Normalize { rows, weights: &weights.norm, epsilon: shape.epsilon, into });
         }
-        multiply(&decoder, &mut self.desk, inputs, shape.width, [(&weights.output, &mut *logits)]);
-        logits
+        let beside = (&mut self.desk, &mut self.between);
+        if let [output] = &weights.output[..] {
+            let lent = decoder.kept().lend(weights.layers.len())?;
+            let list = [Linear { matrix: output, change: None, out: logits }];
+            multiply(&decoder, beside, lent.bytes(), inputs, list);
+            return Ok(logits);
+        }
+        // An output in pieces: each gives some of every row.
+        logits.resize(tokens.len() * shape.vocabulary, 0.0);
+        let mut first = 0;
+        for (piece, output) in weights.output.iter().enumerate() {
+            let lent = decoder.kept().lend(weights.layers.len() + piece)?;
+            let list = [Linear { matrix: output, change: None, out: mixed }];
+            multiply(&decoder, (&mut *beside.0, &mut *beside.1), lent.bytes(), inputs, list);
+            let rows = logits.chunks_exact_mut(shape.vocabulary).zip(mixed.chunks_exact(output.rows));
+            rows.for_each(|(row, part)| row[first..first + output.rows].copy_from_slice(part));
+            first += output.rows;
+        }
+        Ok(logits)
     }
 
     /// Where a layer's keys and values lie in a page.
@@ -326,21 +364,6 @@ impl Stage {
     pub(super) fn vocabulary(&self) -> usize {
         self.decoder.shape().vocabulary
     }
-}
-
-/// Products of the same inputs, each with room for its rows.
-fn multiply<const N: usize>(
-    decoder: &Decoder,
-    desk: &mut Desk,
-    inputs: &[f32],
-    columns: usize,
-    list: [(&Matrix, &mut Vec<f32>); N],
-) {
-    let mut list = list.map(|(matrix, out)| {
-        out.resize(inputs.len() / columns * matrix.rows, 0.0);
-        Product { view: matrix.of(decoder.file()), out }
-    });
-    products(decoder.crew(), inputs, &mut list, desk);
 }
 
 /// Numbers of a piece when rows are shared among threads, or all of them.

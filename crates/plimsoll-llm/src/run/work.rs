@@ -23,7 +23,11 @@ impl Decoder {
         let logits = shape.vocabulary * (4 + 4 + 8);
         let layers = shape.layers * 4 * (2 * shape.width + queries + keys + values);
         let desk = Desk::bytes(threads, widest, SIDE_BY_SIDE);
+        // The lower factors' products of an adapter, and a matrix's changes.
+        let changes = self.adapter().map_or(0, |adapter| {
+            SIDE_BY_SIDE * 4 * (3 * adapter.rank() + widest.max(queries).max(keys).max(values))
+        });
         // And what is small.
-        (SIDE_BY_SIDE * row + threads * running + logits + layers + desk + (64 << 10)) as u64
+        (SIDE_BY_SIDE * row + threads * running + logits + layers + desk + changes + (64 << 10)) as u64
     }
 }

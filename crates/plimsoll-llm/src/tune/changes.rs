@@ -59,8 +59,14 @@ impl Projection {
         self as usize
     }
 
+    /// What PEFT calls a factor of its change in a layer: `A`, which inputs meet first, or `B`.
+    pub(crate) fn factor(self, layer: usize, half: &str) -> String {
+        let part = if self.is_attention() { "self_attn" } else { "mlp" };
+        format!("base_model.model.model.layers.{layer}.{part}.{}.lora_{half}.weight", self.name())
+    }
+
     /// How many numbers come out of it and go into it.
-    pub(super) const fn sides(self, shape: &Shape) -> [usize; 2] {
+    pub(crate) const fn sides(self, shape: &Shape) -> [usize; 2] {
         match self {
             Self::Query => [shape.heads * shape.key_width, shape.width],
             Self::Key => [shape.kv_heads * shape.key_width, shape.width],
@@ -100,13 +106,6 @@ impl Changes {
             let mut changes = [None; 7];
             for projection in Projection::ALL.into_iter().filter(|one| settings.targets.contains(one)) {
                 let [outer, inner] = projection.sides(shape);
-                let part = if projection.is_attention() { "self_attn" } else { "mlp" };
-                let name = |factor: &str| {
-                    format!(
-                        "base_model.model.model.layers.{layer}.{part}.{}.{factor}.weight",
-                        projection.name()
-                    )
-                };
                 #[expect(clippy::cast_precision_loss, reason = "widths are small")]
                 let size = 1.0 / (inner as f32).sqrt();
                 let lot = stage.made(&[settings.rank, inner], Dtype::F32, |_, into| {
@@ -114,8 +113,9 @@ impl Changes {
                         *number = size * dice.between();
                     }
                 })?;
-                let down = leaves.add(name("lora_A"), lot);
-                let up = leaves.add(name("lora_B"), stage.zeros(&[outer, settings.rank], Dtype::F32)?);
+                let down = leaves.add(projection.factor(layer, "A"), lot);
+                let up = leaves
+                    .add(projection.factor(layer, "B"), stage.zeros(&[outer, settings.rank], Dtype::F32)?);
                 changes[projection.index()] = Some(Change { down, up });
             }
             all.push(changes);

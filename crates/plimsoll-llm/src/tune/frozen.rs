@@ -17,6 +17,8 @@ pub struct Frozen {
     /// The embedding again, where the model has no output of its own.
     pub(super) output: Tensor,
     pub(super) frequencies: Tensor,
+    /// How much longer rotations make queries and keys.
+    pub(super) length: f32,
     pub(super) dtype: Dtype,
 }
 
@@ -35,6 +37,9 @@ pub(super) struct FrozenLayer {
 impl Frozen {
     /// A model file's weights, kept as `dtype`; the matrices of layers packed, if that is said, which takes a quarter or an
     /// eighth of singles.
+    ///
+    /// # Panics
+    /// If the decoder reads its weights when they are needed: all of them are needed here.
     pub fn of(
         decoder: &Decoder,
         stage: &Stage,
@@ -47,15 +52,12 @@ impl Frozen {
         let vector = |numbers: &[f32]| stage.floats(numbers, &[numbers.len()])?.cast(dtype);
         let some = |numbers: &[f32]| (!numbers.is_empty()).then(|| vector(numbers)).transpose();
         let embedding = matrix(&weights.embedding)?;
-        let output = if weights.output.bytes == weights.embedding.bytes {
-            embedding.clone()
-        } else {
-            matrix(&weights.output)?
-        };
+        let output = &weights.output[0];
+        let output =
+            if output.bytes == weights.embedding.bytes { embedding.clone() } else { matrix(output)? };
         let mut layers = Vec::with_capacity(weights.layers.len());
         for layer in &weights.layers {
-            let parts =
-                [&layer.query, &layer.key, &layer.value, &layer.output, &layer.gate, &layer.up, &layer.down];
+            let parts = layer.matrices();
             layers.push(FrozenLayer {
                 attention_norm: vector(&layer.attention_norm)?,
                 ffn_norm: vector(&layer.ffn_norm)?,
@@ -80,13 +82,14 @@ impl Frozen {
                 head_norms: [some(&layer.heads.query_norm)?, some(&layer.heads.key_norm)?],
             });
         }
-        let frequencies = frequencies(&shape, &weights.rope_factors);
+        let frequencies = frequencies(&shape, &weights.scaling.factors);
         Ok(Self {
             embedding,
             layers,
             norm: vector(&weights.norm)?,
             output,
             frequencies: stage.floats(&frequencies, &[frequencies.len()])?,
+            length: weights.scaling.length,
             dtype,
             shape,
         })
@@ -126,6 +129,7 @@ impl Frozen {
             norm: ones(shape.width)?,
             output,
             frequencies: stage.floats(&frequencies, &[frequencies.len()])?,
+            length: 1.0,
             dtype,
             shape: shape.clone(),
         })

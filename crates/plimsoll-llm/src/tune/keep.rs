@@ -178,7 +178,7 @@ fn to_peft(shape: &Shape, name: &str, numbers: Vec<f32>) -> Vec<f32> {
     turned(shape, name, numbers, |pairs, row| (row % 2) * pairs + row / 2)
 }
 
-fn from_peft(shape: &Shape, name: &str, numbers: Vec<f32>) -> Vec<f32> {
+pub(crate) fn from_peft(shape: &Shape, name: &str, numbers: Vec<f32>) -> Vec<f32> {
     turned(shape, name, numbers, |pairs, row| (row % pairs) * 2 + row / pairs)
 }
 

@@ -106,7 +106,8 @@ impl<'m> Llama<'m> {
         let keys = tape.rope(&keys, &self.frozen.frequencies, rotation)?;
         let values = heads(tape, Projection::Value, shape.kv_heads, shape.value_width)?;
         #[expect(clippy::cast_precision_loss, reason = "widths are small")]
-        let scale = 1.0 / (shape.key_width as f32).sqrt();
+        // Queries and keys that rotations make longer are as much nearer to each other.
+        let scale = self.frozen.length * self.frozen.length / (shape.key_width as f32).sqrt();
         let found = tape.attention(&queries, &keys, &values, scale, true)?;
         drop((queries, keys, values));
         let found = tape.reshape(&found, &[batch, rows, shape.heads * shape.value_width])?;

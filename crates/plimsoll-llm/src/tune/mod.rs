@@ -17,6 +17,7 @@ pub use error::TuneError;
 pub use fit::{Fit, Keeping};
 pub use frozen::Frozen;
 pub use keep::Keep;
+pub(crate) use keep::from_peft;
 pub use llama::Llama;
 pub use settings::TuneSettings;
 pub use tuner::{Batch, StepReport, Tuner};

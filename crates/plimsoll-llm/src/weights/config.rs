@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::family::{FAMILIES, Family, Pairs};
 use super::shape::{COUNT_MAX, Shape};
+use super::yarn::{Scaling, Yarn, lengthened};
 use crate::ModelError;
 
 /// The longest configuration.
@@ -16,8 +17,8 @@ pub(crate) struct Config {
     pub(crate) shape: Shape,
     /// Whether the embedding is the output too.
     pub(crate) tied: bool,
-    /// By what frequencies are divided; empty if they are not.
-    pub(crate) factors: Vec<f32>,
+    /// What is done to rotations.
+    pub(crate) scaling: Scaling,
     /// The file as it is: what weights mean depends on it.
     pub(crate) bytes: Vec<u8>,
 }
@@ -34,9 +35,9 @@ pub(crate) fn read(path: &Path, rows: u64) -> Result<Config, ModelError> {
     let reader = Reader { value: &value, path };
     let family = reader.family()?;
     reader.refuse()?;
-    let (shape, factors) = reader.shape(family, rows)?;
+    let (shape, scaling) = reader.shape(family, rows)?;
     let tied = value.get("tie_word_embeddings").and_then(Value::as_bool).unwrap_or(false);
-    Ok(Config { shape, tied, factors, bytes })
+    Ok(Config { shape, tied, scaling, bytes })
 }
 
 struct Reader<'v> {
@@ -82,7 +83,7 @@ impl<'v> Reader<'v> {
         Ok(())
     }
 
-    fn shape(&self, family: Family, rows: u64) -> Result<(Shape, Vec<f32>), ModelError> {
+    fn shape(&self, family: Family, rows: u64) -> Result<(Shape, Scaling), ModelError> {
         let width = self.count("hidden_size", None)?;
         let heads = self.count("num_attention_heads", None)?;
         let kv_heads = self.count("num_key_value_heads", Some(heads))?;
@@ -94,7 +95,8 @@ impl<'v> Reader<'v> {
             return Err(self.wrong("head_dim", head_width, "an even number"));
         }
         let context = self.count("max_position_embeddings", None)?;
-        let rope = self.rope(head_width)?;
+        let rope = self.rope(head_width, context)?;
+        let context = context.max(rope.context);
         let first = self.get("bos_token_id").and_then(Value::as_u64).filter(|token| *token < rows);
         let shape = Shape {
             family,
@@ -114,7 +116,7 @@ impl<'v> Reader<'v> {
             rope_pairs: Pairs::Halves,
             first_token: first.and_then(|token| u32::try_from(token).ok()),
         };
-        Ok((shape, rope.factors))
+        Ok((shape, rope.scaling))
     }
 
     /// How far tokens see, if not to the beginning. Within it the window changes nothing, so a context that is no longer
@@ -156,7 +158,7 @@ impl<'v> Reader<'v> {
     }
 
     /// Everything about rotations. Newer files keep all of it in one object.
-    fn rope(&self, width: usize) -> Result<Rope, ModelError> {
+    fn rope(&self, width: usize, context: usize) -> Result<Rope, ModelError> {
         let nothing = Value::Null;
         let scaling = self.get("rope_parameters").or_else(|| self.get("rope_scaling")).unwrap_or(&nothing);
         let base = match scaling.get("rope_theta") {
@@ -164,7 +166,7 @@ impl<'v> Reader<'v> {
             None => self.real(self.value, "rope_theta", Some(10_000.0))?,
         };
         let kind = scaling.get("rope_type").or_else(|| scaling.get("type")).and_then(Value::as_str);
-        let mut rope = Rope { base, divisor: 1.0, factors: Vec::new() };
+        let mut rope = Rope { base, divisor: 1.0, scaling: Scaling::default(), context: 0 };
         match kind {
             None | Some("default") => {}
             Some("linear") => rope.divisor = self.real(scaling, "factor", None)?,
@@ -172,18 +174,49 @@ impl<'v> Reader<'v> {
                 let number = |key| self.real(scaling, key, None);
                 let trained = number("original_max_position_embeddings")?;
                 let bounds = (number("low_freq_factor")?, number("high_freq_factor")?);
-                rope.factors = factors(width, base, number("factor")?, trained, bounds);
+                rope.scaling.factors = factors(width, base, number("factor")?, trained, bounds);
             }
+            Some("yarn") => self.yarn(scaling, width, context, &mut rope)?,
             Some(other) => return Err(self.feature(format!("positions scaled by {other:?}"))),
         }
         Ok(rope)
+    }
+
+    fn yarn(&self, scaling: &Value, width: usize, context: usize, rope: &mut Rope) -> Result<(), ModelError> {
+        let number = |key, otherwise| self.real(scaling, key, otherwise);
+        #[expect(clippy::cast_precision_loss, reason = "contexts are far below 2²⁴")]
+        let trained = number("original_max_position_embeddings", Some(context as f32))?;
+        let yarn = Yarn {
+            fast: number("beta_fast", Some(32.0))?.into(),
+            slow: number("beta_slow", Some(1.0))?.into(),
+            whole: scaling.get("truncate").and_then(Value::as_bool).unwrap_or(true),
+            ..Yarn::new(number("factor", None)?.into(), trained.into())
+        };
+        rope.scaling.factors = yarn.factors(width, rope.base.into());
+        let some = |key: &str| scaling.get(key).and_then(Value::as_f64).filter(|share| *share > 0.0);
+        let length = match (some("attention_factor"), some("mscale"), some("mscale_all_dim")) {
+            (Some(length), ..) => length,
+            (None, Some(one), Some(all)) => lengthened(yarn.factor, one) / lengthened(yarn.factor, all),
+            _ => yarn.length(),
+        };
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a number near one; a count that is bounded by the next line"
+        )]
+        let (length, reach) = (length as f32, (yarn.factor * yarn.trained) as u64);
+        rope.scaling.length = length;
+        rope.context = usize::try_from(reach.min(COUNT_MAX)).unwrap_or(usize::MAX);
+        Ok(())
     }
 }
 
 struct Rope {
     base: f32,
     divisor: f32,
-    factors: Vec<f32>,
+    scaling: Scaling,
+    /// How far positions reach, if that is farther than the configuration says.
+    context: usize,
 }
 
 /// Llama 3's scaling: slow rotations are slowed down by the factor, fast ones stay, and those between are between.

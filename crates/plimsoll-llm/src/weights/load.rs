@@ -7,6 +7,7 @@ use super::heads::Heads;
 use super::matrix::Matrix;
 use super::shape::Shape;
 use super::tensors::{Finder, Stored};
+use super::yarn::Scaling;
 use crate::ModelError;
 
 /// All weights of a model.
@@ -14,10 +15,11 @@ pub(crate) struct Weights {
     pub(crate) embedding: Matrix,
     pub(crate) layers: Vec<Layer>,
     pub(crate) norm: Vec<f32>,
-    /// The embedding again, where the file has no output of its own.
-    pub(crate) output: Matrix,
-    /// By what the frequencies of the rotations are divided, a number for each pair; empty if they are not.
-    pub(crate) rope_factors: Vec<f32>,
+    /// The embedding again, where the file has no output of its own. Several pieces, rows after rows, where weights are read
+    /// when they are needed.
+    pub(crate) output: Vec<Matrix>,
+    /// What is done to rotations.
+    pub(crate) scaling: Scaling,
 }
 
 /// The weights of one layer.
@@ -34,14 +36,27 @@ pub(crate) struct Layer {
     pub(crate) down: Matrix,
 }
 
+impl Layer {
+    /// Its matrices, in the order of [`Projection::ALL`](crate::tune::Projection::ALL).
+    pub(crate) const fn matrices(&self) -> [&Matrix; 7] {
+        [&self.query, &self.key, &self.value, &self.output, &self.gate, &self.up, &self.down]
+    }
+
+    /// The same, to be changed.
+    pub(crate) const fn matrices_mut(&mut self) -> [&mut Matrix; 7] {
+        let Self { query, key, value, output, gate, up, down, .. } = self;
+        [query, key, value, output, gate, up, down]
+    }
+}
+
 /// Finds all of them. A tensor that is not used is refused: it would change what the model computes. `tied` says that the
-/// embedding is the output whatever else there is, and `factors` what a configuration says of the rotations.
+/// embedding is the output whatever else there is, and `scaling` what a configuration says of the rotations.
 pub(crate) fn load(
     stored: Stored<'_>,
     shape: &Shape,
     file: &[u8],
     path: &Path,
-    (tied, factors): (bool, Vec<f32>),
+    (tied, mut scaling): (bool, Scaling),
 ) -> Result<Weights, ModelError> {
     let mut finder = Finder::new(stored, file, path)?;
     let names = stored.outer();
@@ -53,16 +68,18 @@ pub(crate) fn load(
         finder.leave(names.output);
         embedding.clone()
     };
-    let mut rope_factors = finder.vector_if("rope_freqs.weight", shape.rope_width / 2, false)?;
-    if rope_factors.is_empty() {
-        rope_factors = factors;
+    let factors = finder.vector_if("rope_freqs.weight", shape.rope_width / 2, false)?;
+    if scaling.factors.is_empty() {
+        scaling.factors = factors;
+    } else {
+        scaling.factors.iter_mut().zip(&factors).for_each(|(one, other)| *one *= other);
     }
     let mut layers = Vec::new();
     for number in 0..shape.layers {
         layers.push(layer(&mut finder, number, shape)?);
     }
     finder.finish()?;
-    Ok(Weights { embedding, layers, norm, output, rope_factors })
+    Ok(Weights { embedding, layers, norm, output: vec![output], scaling })
 }
 
 fn layer(finder: &mut Finder<'_>, number: usize, shape: &Shape) -> Result<Layer, ModelError> {

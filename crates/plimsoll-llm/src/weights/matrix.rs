@@ -10,7 +10,7 @@ pub(crate) struct Matrix {
     pub(crate) kind: Packing,
     pub(crate) rows: usize,
     pub(crate) columns: usize,
-    /// Its bytes in the file, which `load` has checked against the file's length.
+    /// Its bytes in the file, which `load` has checked against the file's length; or in its shard.
     pub(crate) bytes: Range<usize>,
 }
 

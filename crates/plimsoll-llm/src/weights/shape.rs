@@ -5,6 +5,7 @@ use std::path::Path;
 use plimsoll_plan::read::gguf::Contents;
 
 use super::family::{FAMILIES, Family, Pairs};
+use super::yarn::{Scaling, Yarn};
 use crate::ModelError;
 
 /// No count of a model comes near; what is larger is damage.
@@ -87,7 +88,7 @@ impl Shape {
             inner: keys.count(".feed_forward_length")?,
             vocabulary: usize::try_from(vocabulary).unwrap_or(usize::MAX),
             // Within a window that slides, it changes nothing.
-            context: context.min(window),
+            context: context.max(reach(&keys)?).min(window),
             epsilon: keys.real(".attention.layer_norm_rms_epsilon", None)?,
             rope_width,
             rope_base: keys.real(".rope.freq_base", Some(10_000.0))?,
@@ -100,7 +101,7 @@ impl Shape {
 
 /// By what positions are divided. A file that names no type of scaling means the linear one.
 fn divisor(keys: &Keys<'_>) -> Result<f32, ModelError> {
-    if keys.contents.text(".rope.scaling.type") == Some("none") {
+    if matches!(keys.contents.text(".rope.scaling.type"), Some("none" | "yarn")) {
         return Ok(1.0);
     }
     let key =
@@ -119,11 +120,17 @@ fn refuse(contents: &Contents, path: &Path) -> Result<Family, ModelError> {
         return feature("numbers with the big end first");
     }
     match contents.text(".rope.scaling.type") {
-        None | Some("none" | "linear") => {}
+        None | Some("none" | "linear" | "yarn") => {}
         Some(other) => return feature(&format!("positions scaled by {other:?}")),
     }
-    if contents.real(".rope.scaling.attn_factor").is_some_and(|factor| factor.to_bits() != 1_f64.to_bits()) {
+    let is_yarn = contents.text(".rope.scaling.type") == Some("yarn");
+    let odd =
+        |key: &str, usual: f64| contents.real(key).is_some_and(|found| found.to_bits() != usual.to_bits());
+    if !is_yarn && odd(".rope.scaling.attn_factor", 1.0) {
         return feature("attention that is scaled with the positions");
+    }
+    if odd(".rope.scaling.yarn_log_multiplier", 0.0) || odd(".rope.scaling.yarn_ext_factor", 1.0) {
+        return feature("positions scaled by a YaRN of its own");
     }
     if contents.number(".expert_count").is_some_and(|count| count > 0) {
         return feature("experts");
@@ -138,6 +145,41 @@ fn refuse(contents: &Contents, path: &Path) -> Result<Family, ModelError> {
         return feature("several files");
     }
     Ok(family)
+}
+
+/// The scaling of positions by `YaRN`, if the file asks for it.
+fn yarn(keys: &Keys<'_>) -> Result<Option<Yarn>, ModelError> {
+    if keys.contents.text(".rope.scaling.type") != Some("yarn") {
+        return Ok(None);
+    }
+    let factor = keys.real(".rope.scaling.factor", None)?;
+    let trained = keys.count_or(".rope.scaling.original_context_length", keys.count(".context_length")?)?;
+    #[expect(clippy::cast_precision_loss, reason = "contexts are at most 2²⁴")]
+    let trained = trained as f64;
+    Ok(Some(Yarn {
+        fast: keys.real(".rope.scaling.yarn_beta_fast", Some(32.0))?.into(),
+        slow: keys.real(".rope.scaling.yarn_beta_slow", Some(1.0))?.into(),
+        ..Yarn::new(factor.into(), trained)
+    }))
+}
+
+/// What a file's metadata asks to be done to rotations.
+pub(crate) fn scaling(contents: &Contents, shape: &Shape, path: &Path) -> Result<Scaling, ModelError> {
+    let keys = Keys { contents, path };
+    let Some(yarn) = yarn(&keys)? else { return Ok(Scaling::default()) };
+    // Written by some, and multiplied with what follows from the factor.
+    let written = keys.real(".rope.scaling.attn_factor", Some(1.0))?;
+    let more = keys.real(".rope.scaling.yarn_attn_factor", Some(1.0))?;
+    #[expect(clippy::cast_possible_truncation, reason = "a number near one")]
+    let length = yarn.length() as f32 * written * more;
+    Ok(Scaling { factors: yarn.factors(shape.rope_width, shape.rope_base.into()), length })
+}
+
+/// How far positions reach by their scaling.
+fn reach(keys: &Keys<'_>) -> Result<usize, ModelError> {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a positive number")]
+    let reach = yarn(keys)?.map_or(0, |yarn| (yarn.factor * yarn.trained) as u64);
+    Ok(usize::try_from(reach.min(COUNT_MAX)).unwrap_or(usize::MAX))
 }
 
 struct Keys<'c> {

@@ -39,6 +39,8 @@ pub struct Model {
     pub numbers: BTreeMap<String, Vec<f64>>,
     /// Whether the halves of heads are rotated together, and not neighbours.
     pub halves: bool,
+    /// How much longer rotations make what they rotate.
+    pub length: f64,
 }
 
 /// The sizes of a made-up model.
@@ -81,7 +83,7 @@ impl Model {
     /// A model whose matrices are of this kind; `tied` says that it has no output of its own.
     pub fn new(sizes: Sizes, kind: Kind, tied: bool, seed: u64) -> Self {
         let (keys, tensors, numbers) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        let mut model = Self { keys, tensors, numbers, halves: false };
+        let mut model = Self { keys, tensors, numbers, halves: false, length: 1.0 };
         model.text("general.architecture", "llama");
         for (key, count) in [
             ("embedding_length", sizes.width),
@@ -323,6 +325,7 @@ impl Model {
                 let factor = self.numbers.get("rope_freqs.weight").map_or(1.0, |factors| factors[pair]);
                 let power = -(2.0 * pair as f64) / sizes.rope_width as f64;
                 let (sine, cosine) = (position * 10_000_f64.powf(power) / factor).sin_cos();
+                let (sine, cosine) = (sine * self.length, cosine * self.length);
                 let (one, other) =
                     if self.halves { (pair, pair + sizes.rope_width / 2) } else { (2 * pair, 2 * pair + 1) };
                 let (x, y) = (head[one], head[other]);

@@ -76,8 +76,6 @@ impl Attend<'_> {
         desk.marks.resize(queries, (f32::NEG_INFINITY, 0.0));
         desk.sums.clear();
         desk.sums.resize(queries * of_value, 0.0);
-        // What lies behind the numbers of a value is multiplied and never read.
-        desk.values.fill(0.0);
         assert!(self.page_tokens > 0 && queries.is_multiple_of(self.group), "whole tokens");
         let last = (queries / self.group).saturating_sub(1) * self.stride + self.group * self.widths.0;
         assert!(queries == 0 || self.queries.len() >= last, "a query for each mean");
@@ -112,12 +110,30 @@ impl Job for Run<'_, '_> {
         let Self { it, desk } = self;
         let (width, (_, padded)) = (it.widths.1, it.padded());
         let queries = desk.marks.len();
+        let direct = R::COLUMNS && it.is_direct(queries);
+        // What lies behind the numbers of a value is multiplied and never read.
+        desk.values.fill(0.0);
         for (number, (keys, values)) in it.pages.iter().enumerate() {
             let from = number * it.page_tokens;
             // Rows behind the last token are not there yet, and what stands in them is undefined.
             let rows = if queries == 0 { 0 } else { it.seen(queries - 1, from) };
             if rows == 0 {
                 break;
+            }
+            let mut at = 0;
+            while direct && at < queries {
+                // SAFETY: the caller promises the instructions, and there are so many queries.
+                at += unsafe {
+                    match queries - at {
+                        8.. => it.direct::<R, 8>(desk, (keys, values), at, from, rows),
+                        4.. => it.direct::<R, 4>(desk, (keys, values), at, from, rows),
+                        2.. => it.direct::<R, 2>(desk, (keys, values), at, from, rows),
+                        _ => it.direct::<R, 1>(desk, (keys, values), at, from, rows),
+                    }
+                };
+            }
+            if direct {
+                continue;
             }
             // SAFETY: the caller promises the instructions; the desk has room for a page, and there are so many queries.
             unsafe {
@@ -145,6 +161,83 @@ impl Job for Run<'_, '_> {
 }
 
 impl Attend<'_> {
+    /// Whether a page is read once only, by one token's queries, and lies as [`direct`](Self::direct) wants it.
+    const fn is_direct(&self, queries: usize) -> bool {
+        matches!(self.packing, Packing::F16)
+            && queries == self.group
+            && self.widths.0.is_multiple_of(LANES)
+            && self.widths.1.is_multiple_of(LANES)
+            && self.page_tokens.is_multiple_of(LANES)
+    }
+
+    /// One token's queries from `at` on go through a page of halves where it lies; how many those are. What is added up, and
+    /// in which order, is as in [`beside`](Self::beside).
+    ///
+    /// # Safety
+    /// The processor has the instructions of `R`, of which there are [`columns`](Registers::columns), and there are so many
+    /// queries. Widths and the page's tokens are whole registers.
+    #[inline(always)]
+    unsafe fn direct<R: Registers, const T: usize>(
+        &self,
+        desk: &mut AttendDesk,
+        (keys, values): (&[u8], &[u8]),
+        at: usize,
+        from: usize,
+        rows: usize,
+    ) -> usize {
+        let (width, of_value) = self.widths;
+        let (key_row, value_row) = (2 * self.head.1 * width, 2 * self.head.1 * of_value);
+        let mut queries = [std::ptr::null(); T];
+        for query in 0..T {
+            queries[query] = self.queries[self.query(at + query)..][..width].as_ptr();
+        }
+        let mut scores = [[0.0_f32; LANES]; T];
+        for first in (0..rows).step_by(LANES) {
+            let some = LANES.min(rows - first);
+            let keys = &keys[first * key_row + 2 * self.head.0 * width..][..15 * key_row + 2 * width];
+            let values = &values[first * value_row + 2 * self.head.0 * of_value..];
+            let values = &values[..15 * value_row + 2 * of_value];
+            // SAFETY: sixteen rows of keys and values are there, as the slices say; rows that are not seen may hold anything,
+            // and what becomes of them is not used.
+            unsafe {
+                let mut sums = [R::splat(0.0); T];
+                let mut column = 0;
+                while column < width {
+                    let lanes = R::columns(keys.as_ptr().add(2 * column), key_row);
+                    for lane in 0..LANES {
+                        for query in 0..T {
+                            let number = R::splat(*queries[query].add(column + lane));
+                            sums[query] = R::fuse(lanes[lane], number, sums[query]);
+                        }
+                    }
+                    column += LANES;
+                }
+                for query in 0..T {
+                    R::store(scores[query].as_mut_ptr(), R::add(R::splat(0.0), sums[query]));
+                    let seen = self.seen(at + query, from).saturating_sub(first).min(LANES);
+                    let sums = &mut desk.sums[(at + query) * of_value..][..of_value];
+                    weigh(&mut scores[query], seen, width, &mut desk.marks[at + query], sums);
+                }
+                let mut lane = 0;
+                while lane < of_value {
+                    let mut sums = [R::splat(0.0); T];
+                    for row in 0..some {
+                        let numbers = R::row_of_halves(values.as_ptr().add(row * value_row + 2 * lane));
+                        for query in 0..T {
+                            sums[query] = R::fuse(numbers, R::splat(scores[query][row]), sums[query]);
+                        }
+                    }
+                    for query in 0..T {
+                        let to = desk.sums[(at + query) * of_value + lane..][..LANES].as_mut_ptr();
+                        R::store(to, R::add(R::load(to), sums[query]));
+                    }
+                    lane += LANES;
+                }
+            }
+        }
+        T
+    }
+
     /// A page's keys of the head: sixteen rows beside each other, number after number.
     ///
     /// # Safety

@@ -85,29 +85,44 @@ struct Part<'a> {
     out: Spread<'a>,
 }
 
+/// Weights that are read in a few microseconds: sharing them takes longer.
+const ALONE: usize = 96 << 10;
+/// From so many bytes for each thread on, a thread takes several runs, so that one that is held up holds up nobody.
+const SEVERAL: usize = 1 << 20;
+
 /// Shares the tiles of all matrices among the threads, in runs: what is read one after the other lies side by side.
 fn share(set: Instructions, crew: &Crew, inputs: &[f32], parts: &[Part<'_>], desk: &Desk) {
     let tiles: usize = parts.iter().map(|part| part.view.rows().div_ceil(LANES)).sum();
+    let bytes: usize = parts.iter().map(|part| part.view.bytes().len()).sum();
     let threads = crew.threads().min(desk.slots());
     let count = inputs.len() / parts[0].view.columns();
-    let run = tiles.div_ceil(threads * 4).max(1);
+    let run = |begin: usize, end: usize, slot: &mut Slot| {
+        set.run(Run { parts, begin, end, inputs, count, rounded: &desk.rounded, slot });
+    };
+    let work = bytes.saturating_mul(count);
+    if threads == 1 || work < ALONE {
+        return run(0, tiles, &mut desk.slot(0, count));
+    }
+    if work < threads * SEVERAL {
+        // A piece for each thread, which the crew hands out: threads meet once.
+        let each = tiles.div_ceil(threads);
+        return crew.each(threads, &|piece| {
+            let (begin, end) = (piece * each, ((piece + 1) * each).min(tiles));
+            if begin < end {
+                run(begin, end, &mut desk.slot(piece, count));
+            }
+        });
+    }
+    let each = tiles.div_ceil(threads * 4).max(1);
     let next = AtomicUsize::new(0);
     crew.each(threads, &|number| {
         let mut slot = desk.slot(number, count);
         loop {
-            let begin = next.fetch_add(run, Ordering::Relaxed);
+            let begin = next.fetch_add(each, Ordering::Relaxed);
             if begin >= tiles {
                 return;
             }
-            set.run(Run {
-                parts,
-                begin,
-                end: (begin + run).min(tiles),
-                inputs,
-                count,
-                rounded: &desk.rounded,
-                slot: &mut slot,
-            });
+            run(begin, (begin + each).min(tiles), &mut slot);
         }
     });
 }
@@ -164,12 +179,13 @@ impl Side<'_> {
     unsafe fn tile<R: Registers>(&self, slot: &mut Slot) {
         let (view, columns) = (self.view, self.view.columns());
         let Slot { panel, totals } = slot;
-        if R::ALONE && self.count == 1 && view.packing() == Packing::Q8_0 && self.row + LANES <= view.rows() {
-            let Rounded { bytes, scales, sums, .. } = self.rounded;
+        if self.count == 1 && self.row + LANES <= view.rows() && R::takes_alone(view.packing(), columns) {
+            let Rounded { bytes, scales, sums, halves } = self.rounded;
+            let input = One { singles: self.inputs, bytes, scales, sums, halves };
             let rows = &view.bytes()[self.row * view.row_bytes()..];
             // SAFETY: sixteen rows are there, and one input of as many blocks; totals are at least sixteen.
             unsafe {
-                R::alone(rows.as_ptr(), view.row_bytes(), &One { bytes, scales, sums }, totals.as_mut_ptr());
+                R::alone(view.packing(), rows.as_ptr(), view.row_bytes(), &input, totals.as_mut_ptr());
             }
             return;
         }

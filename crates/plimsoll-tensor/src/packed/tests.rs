@@ -95,7 +95,7 @@ fn doubles(packing: Packing, bytes: &[u8]) -> Vec<f64> {
 /// Rows and columns: whole tiles and not, one chunk and more.
 fn sizes(packing: Packing) -> Vec<(usize, usize)> {
     let block = packing.block_numbers();
-    [(1, 1), (16, 2), (17, 3), (40, 1024 / block + 1), (5, 2048 / block)]
+    [(1, 1), (16, 2), (17, 3), (40, 1024 / block + 1), (5, 2048 / block), (33, 2064 / block)]
         .into_iter()
         .map(|(rows, blocks)| (rows, blocks * block))
         .collect()
@@ -334,6 +334,7 @@ fn attention_is_that_of_doubles_and_the_same_beside_others() {
         (Packing::F32, 20, 8, 7, 1, 3),
         (Packing::Bf16, 16, 16, 1, 2, 1),
         (Packing::F16, 8, 40, 16, 1, 8),
+        (Packing::F16, 32, 48, 16, 2, 7),
     ] {
         let mut lots = Lots(8);
         let (tokens, position, head) = (21_usize, 13_usize, kv_heads - 1);

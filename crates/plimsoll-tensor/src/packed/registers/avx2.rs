@@ -3,7 +3,8 @@
 #[allow(clippy::wildcard_imports, reason = "the names are those of the instructions")]
 use std::arch::x86_64::*;
 
-use super::{Job, Registers};
+use super::{Job, One, Registers, avx2_alone as alone};
+use crate::packed::Packing;
 
 pub(crate) struct Avx2;
 
@@ -122,6 +123,26 @@ impl Registers for Avx2 {
             let halves = _mm256_loadu_si256(halves.as_ptr().cast());
             let (low, high) = (_mm256_castsi256_si128(halves), _mm256_extracti128_si256::<1>(halves));
             [_mm256_cvtph_ps(low), _mm256_cvtph_ps(high)]
+        }
+    }
+
+    #[inline(always)]
+    fn takes_alone(packing: Packing, _columns: usize) -> bool {
+        packing.block_numbers() > 1
+    }
+
+    #[inline(always)]
+    unsafe fn alone(packing: Packing, rows: *const u8, stride: usize, input: &One<'_>, out: *mut f32) {
+        // SAFETY: see above.
+        unsafe {
+            match packing {
+                Packing::Q8_0 => alone::q8_0(rows, stride, input, out),
+                Packing::Q4_0 => alone::q4_0(rows, stride, input, out),
+                Packing::Q4K => alone::parts_of_32::<false>(rows, stride, input, out),
+                Packing::Q5K => alone::parts_of_32::<true>(rows, stride, input, out),
+                Packing::Q6K => alone::parts_of_16(rows, stride, input, out),
+                Packing::F32 | Packing::F16 | Packing::Bf16 => unreachable!("numbers are not taken alone"),
+            }
         }
     }
 

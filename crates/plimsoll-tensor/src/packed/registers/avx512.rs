@@ -3,7 +3,8 @@
 #[allow(clippy::wildcard_imports, reason = "the names are those of the instructions")]
 use std::arch::x86_64::*;
 
-use super::{Job, One, Registers};
+use super::{Job, One, Registers, avx512_alone as alone};
+use crate::packed::Packing;
 
 pub(crate) struct Avx512;
 
@@ -16,7 +17,6 @@ pub(super) fn run(job: impl Job) {
 
 impl Registers for Avx512 {
     const UNSIGNED: bool = true;
-    const ALONE: bool = true;
     type Singles = __m512;
     type Wholes = __m512i;
 
@@ -114,12 +114,7 @@ impl Registers for Avx512 {
     #[inline(always)]
     unsafe fn halves(from: *const u8, stride: usize) -> Self::Singles {
         // SAFETY: see above.
-        unsafe {
-            // Each is put into its place: stores of two bytes are not there yet for a load of all.
-            let low = eight_halves(from, stride);
-            let high = eight_halves(from.add(8 * stride), stride);
-            _mm512_cvtph_ps(_mm256_inserti128_si256::<1>(_mm256_castsi128_si256(low), high))
-        }
+        unsafe { halves(from, stride) }
     }
 
     #[inline(always)]
@@ -134,32 +129,46 @@ impl Registers for Avx512 {
         unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
     }
 
-    /// Each half of a register holds a row's block; eight registers are summed across as they are transposed. Products
-    /// take the levels without their sign, 128 more, which the inputs' sums take away again.
+    const COLUMNS: bool = true;
+
     #[inline(always)]
-    unsafe fn alone(rows: *const u8, stride: usize, input: &One<'_>, out: *mut f32) {
-        // SAFETY: see above; what is prefetched need not be there.
+    unsafe fn columns(from: *const u8, stride: usize) -> [Self::Singles; super::LANES] {
+        // SAFETY: see above.
+        unsafe { alone::columns::<alone::Halves>(from, stride) }
+    }
+
+    #[inline(always)]
+    fn takes_alone(packing: Packing, columns: usize) -> bool {
+        packing.block_numbers() > 1 || columns.is_multiple_of(super::LANES)
+    }
+
+    #[inline(always)]
+    unsafe fn alone(packing: Packing, rows: *const u8, stride: usize, input: &One<'_>, out: *mut f32) {
+        // SAFETY: see above.
         unsafe {
-            let flip = _mm512_set1_epi8(i8::MIN);
-            let mut total = _mm512_setzero_ps();
-            let behind = rows.wrapping_add(16 * stride).cast::<i8>();
-            for (block, (scale, sum)) in input.scales.iter().zip(input.sums).enumerate() {
-                let from = rows.add(block * 34);
-                let bytes = _mm256_loadu_si256(input.bytes.as_ptr().add(block * 32).cast());
-                let bytes = _mm512_broadcast_i64x4(bytes);
-                for line in 0..9 {
-                    _mm_prefetch::<_MM_HINT_T1>(behind.wrapping_add(block * 16 * 34 + line * 64));
-                }
-                let low = eight(from.add(2), stride, flip, bytes);
-                let high = eight(from.add(2 + 8 * stride), stride, flip, bytes);
-                let even = _mm512_shuffle_i32x4::<0b10_00_10_00>(low, high);
-                let odd = _mm512_shuffle_i32x4::<0b11_01_11_01>(low, high);
-                let whole = _mm512_add_epi32(_mm512_add_epi32(even, odd), _mm512_set1_epi32(sum << 7));
-                let scales = _mm512_mul_ps(Self::halves(from, stride), _mm512_set1_ps(*scale));
-                total = _mm512_add_ps(total, _mm512_mul_ps(_mm512_cvtepi32_ps(whole), scales));
+            match packing {
+                Packing::F32 => alone::numbers::<alone::Singles>(rows, stride, input, out),
+                Packing::F16 => alone::numbers::<alone::Halves>(rows, stride, input, out),
+                Packing::Bf16 => alone::numbers::<alone::Uppers>(rows, stride, input, out),
+                Packing::Q8_0 => alone::q8_0(rows, stride, input, out),
+                Packing::Q4_0 => alone::q4_0(rows, stride, input, out),
+                Packing::Q4K => alone::parts_of_32::<false>(rows, stride, input, out),
+                Packing::Q5K => alone::parts_of_32::<true>(rows, stride, input, out),
+                Packing::Q6K => alone::parts_of_16(rows, stride, input, out),
             }
-            _mm512_storeu_ps(out, total);
         }
+    }
+}
+
+/// The halves that sixteen rows begin with.
+#[inline(always)]
+pub(super) unsafe fn halves(from: *const u8, stride: usize) -> __m512 {
+    // SAFETY: as the caller promises.
+    unsafe {
+        // Each is put into its place: stores of two bytes are not there yet for a load of all.
+        let low = eight_halves(from, stride);
+        let high = eight_halves(from.add(8 * stride), stride);
+        _mm512_cvtph_ps(_mm256_inserti128_si256::<1>(_mm256_castsi128_si256(low), high))
     }
 }
 
@@ -187,7 +196,7 @@ unsafe fn half(from: *const u8) -> i32 {
 
 /// 32 bytes of a row and of the fourth row behind it, with some bits turned.
 #[inline(always)]
-unsafe fn two(from: *const u8, stride: usize, flip: __m512i) -> __m512i {
+pub(super) unsafe fn two(from: *const u8, stride: usize, flip: __m512i) -> __m512i {
     // SAFETY: as the caller promises.
     unsafe {
         let low = _mm256_loadu_si256(from.cast());
@@ -215,24 +224,9 @@ unsafe fn square(from: *const u8, stride: usize, flip: __m512i) -> [__m512i; 4] 
     }
 }
 
-/// Products of eight rows' 32 bytes and the input, each row's in two sums: in the quarters the first sums of four rows,
-/// their second ones, and those of the other four rows.
-#[inline(always)]
-unsafe fn eight(from: *const u8, stride: usize, flip: __m512i, bytes: __m512i) -> __m512i {
-    // SAFETY: as the caller promises.
-    unsafe {
-        let none = _mm512_setzero_si512();
-        let a = _mm512_dpbusd_epi32(none, two(from, stride, flip), bytes);
-        let b = _mm512_dpbusd_epi32(none, two(from.add(stride), stride, flip), bytes);
-        let c = _mm512_dpbusd_epi32(none, two(from.add(2 * stride), stride, flip), bytes);
-        let d = _mm512_dpbusd_epi32(none, two(from.add(3 * stride), stride, flip), bytes);
-        across(a, b, c, d)
-    }
-}
-
 /// Sums of four: in each quarter, lane `i` is the sum of the quarter of register `i`.
 #[inline(always)]
-unsafe fn across(a: __m512i, b: __m512i, c: __m512i, d: __m512i) -> __m512i {
+pub(super) unsafe fn across(a: __m512i, b: __m512i, c: __m512i, d: __m512i) -> __m512i {
     // SAFETY: as the caller promises.
     unsafe {
         let ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));

@@ -8,14 +8,21 @@
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
+mod avx2_alone;
+#[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod avx512_alone;
 mod instructions;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod plain;
+#[cfg(target_arch = "x86_64")]
+mod x86_sums;
 
 pub use instructions::Instructions;
 
+use super::Packing;
 use crate::half::from_f16;
 
 /// Sixteen lanes.
@@ -89,25 +96,40 @@ pub(crate) trait Registers {
         unsafe { Self::halves(from, 2) }
     }
 
-    /// Whether there is an [`alone`](Self::alone).
-    const ALONE: bool = false;
+    /// Whether there are [`columns`](Self::columns).
+    const COLUMNS: bool = false;
 
-    /// Sixteen rows of `q8_0`, `stride` bytes apart, times one input, without a panel between. Bytes behind the rows are
+    /// Sixteen rows of sixteen halves, `stride` bytes apart, column after column.
+    #[inline(always)]
+    unsafe fn columns(_from: *const u8, _stride: usize) -> [Self::Singles; LANES] {
+        // SAFETY: as the trait demands.
+        unsafe { [Self::splat(0.0); LANES] }
+    }
+
+    /// Whether there is an [`alone`](Self::alone) for rows of such weights.
+    #[inline(always)]
+    fn takes_alone(_packing: Packing, _columns: usize) -> bool {
+        false
+    }
+
+    /// Sixteen rows of weights, `stride` bytes apart, times one input, without a panel between. Bytes behind the rows are
     /// asked for beforehand.
     #[inline(always)]
-    unsafe fn alone(_rows: *const u8, _stride: usize, _input: &One<'_>, _out: *mut f32) {}
+    unsafe fn alone(_packing: Packing, _rows: *const u8, _stride: usize, _input: &One<'_>, _out: *mut f32) {}
 }
 
-/// One input that is rounded in blocks of 32.
+/// One input: as it is, or rounded in blocks of 32 or 256.
 #[cfg_attr(
     not(target_arch = "x86_64"),
-    expect(dead_code, reason = "the one set that reads it is of another processor")
+    expect(dead_code, reason = "the sets that read it are of another processor")
 )]
 pub(crate) struct One<'a> {
+    pub(crate) singles: &'a [f32],
     pub(crate) bytes: &'a [i8],
     pub(crate) scales: &'a [f32],
-    /// The sum of each block, with the other sign.
+    /// The sum of each 32 numbers, with the other sign; and of each 16.
     pub(crate) sums: &'a [i32],
+    pub(crate) halves: &'a [i32],
 }
 
 /// Work that is compiled for each set.
