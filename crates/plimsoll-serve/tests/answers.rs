@@ -149,3 +149,42 @@ fn facts_are_told() {
     assert_eq!(get(at, "/nothing").code(), "not_found");
     assert_eq!(post(at, "/health", &json!({})).code(), "method_not_allowed");
 }
+
+#[test]
+fn texts_become_vectors_whose_nearest_are_alike() {
+    let running = start(settings());
+    let at = running.address();
+    let texts = [
+        "Returns the number of elements in the vector.",
+        "Returns the number of items in the slice.",
+        "Opens a TCP connection to a remote host.",
+    ];
+    let answer = post(at, "/v1/embeddings", &json!({"input": texts, "model": "tiny"})).json();
+    let vector = |index: usize| -> Vec<f64> {
+        let numbers = answer["data"][index]["embedding"].as_array().expect("numbers");
+        numbers.iter().map(|number| number.as_f64().expect("a number")).collect()
+    };
+    let product = |one: &[f64], other: &[f64]| one.iter().zip(other).map(|(a, b)| a * b).sum::<f64>();
+    let (first, second, third) = (vector(0), vector(1), vector(2));
+    assert!((product(&first, &first) - 1.0).abs() < 1e-5);
+    assert!(product(&first, &second) > product(&first, &third) + 0.05);
+    // Packed they are the same, and so they are one by one.
+    let packed = post(at, "/v1/embeddings", &json!({"input": texts[0], "encoding_format": "base64"})).json();
+    let text = packed["data"][0]["embedding"].as_str().expect("base64");
+    assert_eq!(text.len(), (first.len() * 4).div_ceil(3) * 4);
+    assert_eq!(packed["usage"]["prompt_tokens"].as_u64().map(|count| count > 5), Some(true));
+    let one = post(at, "/v1/embeddings", &json!({"input": [texts[0]]})).json();
+    assert_eq!(one["data"][0]["embedding"], answer["data"][0]["embedding"]);
+    for (ask, param) in [
+        (json!({}), "input"),
+        (json!({"input": "a", "encoding_format": "hex"}), "encoding_format"),
+        (json!({"input": "a", "dimensions": 7}), "dimensions"),
+        (json!({"input": vec!["a"; 3000]}), "input"),
+    ] {
+        let refused = post(at, "/v1/embeddings", &ask);
+        assert_eq!((refused.status, &refused.json()["error"]["param"]), (400, &json!(param)), "{}", refused.body);
+    }
+    // Nothing of them is kept.
+    let seats = get(at, "/activity").json();
+    assert_eq!((&seats["seats"]["taken_bytes"], &seats["models"][0]["tiers"][0]["blocks"]), (&json!(0), &json!(0)));
+}

@@ -79,6 +79,26 @@ impl Sequence {
         self.whole(tokens, table, Some(each))
     }
 
+    /// Decodes tokens for what they mean together: the mean of what they are behind the last layer and its norm, of length one. It
+    /// is as wide as the model. No logits are computed.
+    pub fn embed(&mut self, tokens: &[Token], table: &mut dyn PageTable) -> Result<Vec<f32>, StepError> {
+        self.stage.check(self.len, tokens)?;
+        let before = self.len;
+        let mut sum = vec![0.0; self.stage.width()];
+        for part in tokens.chunks(SIDE_BY_SIDE) {
+            let share = Share { tokens: part, begin: self.len, table: &mut *table };
+            if let Err((_, error)) = self.stage.part(&mut [share]) {
+                self.len = before;
+                return Err(error);
+            }
+            self.len += part.len();
+            self.stage.add_inner(part.len(), &mut sum);
+        }
+        let length = sum.iter().map(|number| number * number).sum::<f64>().sqrt().max(f64::MIN_POSITIVE);
+        #[expect(clippy::cast_possible_truncation, reason = "singles are what vectors are of")]
+        Ok(sum.iter().map(|number| (number / length) as f32).collect())
+    }
+
     /// All of the tokens or none.
     fn whole(
         &mut self,

@@ -320,6 +320,17 @@ impl Stage {
         each(&self.decoder, rows, |(rows, into)| widest(Normalize { rows, weights, epsilon, into }));
     }
 
+    /// Adds what so many tokens that were computed last are behind the last layer and its norm.
+    pub(super) fn add_inner(&mut self, tokens: usize, sum: &mut [f64]) {
+        let (width, epsilon) = (self.decoder.shape().width, self.decoder.shape().epsilon);
+        let Buffers { stream, inputs, .. } = &mut self.buffers;
+        inputs.resize(width, 0.0);
+        for rows in stream.chunks_exact(width).take(tokens) {
+            widest(Normalize { rows, weights: &self.decoder.weights.norm, epsilon, into: inputs });
+            sum.iter_mut().zip(inputs.iter()).for_each(|(sum, number)| *sum += f64::from(*number));
+        }
+    }
+
     /// The logits behind some of the tokens that were computed last, a row for each.
     pub(super) fn logits(&mut self, tokens: &[usize]) -> Result<&[f32], StepError> {
         let decoder = Arc::clone(&self.decoder);
@@ -358,6 +369,11 @@ impl Stage {
 
     fn missing(&self, page: usize) -> StepError {
         StepError::Page { page, bytes: self.form.bytes }
+    }
+
+    /// How wide the model is.
+    pub(super) fn width(&self) -> usize {
+        self.decoder.shape().width
     }
 
     /// Tokens in the vocabulary: how many logits a row has.

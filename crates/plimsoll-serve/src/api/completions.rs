@@ -6,20 +6,20 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use plimsoll_kv::block::Token;
-use plimsoll_llm::text::Encode;
 use serde::{Deserialize, Serialize};
 use tokio::task::spawn_blocking;
 
 use super::ask::{self, Ask, Whole};
 use super::chat::{Usage, finish};
-use super::form::{Manner, OneOr, not_huge, now, tokens};
+use super::form::{Manner, not_more, now, tokens};
+use super::prompt::Prompt;
 use super::stream::{self, json};
 use super::{ApiError, Desk, body};
-use crate::model::Model;
 
 /// Tokens of an answer that does not say how many: what OpenAI's service has.
 const USUAL: usize = 16;
+/// Prompts of one request at most.
+const PROMPTS: usize = 64;
 
 /// What is asked.
 #[derive(Deserialize)]
@@ -33,16 +33,6 @@ struct Request {
     suffix: Option<String>,
     #[serde(flatten)]
     manner: Manner,
-}
-
-/// A text or several, each as text or as tokens.
-#[derive(Clone, Deserialize)]
-#[serde(untagged)]
-enum Prompt {
-    Text(OneOr<String>),
-    Tokens(OneOr<Vec<Token>>),
-    /// One prompt of tokens.
-    Single(Vec<Token>),
 }
 
 #[derive(Clone, Serialize)]
@@ -84,10 +74,10 @@ pub(super) async fn answer(State(desk): State<Arc<Desk>>, body: Body) -> Result<
     let (prompt, limits) = (request.prompt.clone(), desk.limits);
     let own = Arc::clone(&model);
     let prompts = spawn_blocking(move || {
-        let prompts = prompt.map_or_else(|| vec![Given::Text(String::new())], Prompt::into_given);
-        prompts.into_iter().map(|given| given.cut(&own, &limits)).collect::<Result<Vec<_>, ApiError>>()
+        prompt.unwrap_or_default().cut(&own, &limits, "prompt")
     });
     let prompts = prompts.await.map_err(|error| ApiError::failed(error.to_string()))??;
+    not_more("prompt", prompts.len(), PROMPTS)?;
     let answers = request.manner.answers()?;
     let (mut asks, mut echoes) = (Vec::new(), Vec::new());
     for (prompt, text) in prompts {
@@ -114,52 +104,6 @@ pub(super) async fn answer(State(desk): State<Arc<Desk>>, body: Body) -> Result<
         })
         .collect();
     Ok(Json(Answer { choices, usage: Some(usage), ..head }).into_response())
-}
-
-/// One prompt.
-enum Given {
-    Text(String),
-    Tokens(Vec<Token>),
-}
-
-impl Prompt {
-    fn into_given(self) -> Vec<Given> {
-        match self {
-            Self::Text(texts) => texts.into_vec().into_iter().map(Given::Text).collect(),
-            Self::Tokens(several) => several.into_vec().into_iter().map(Given::Tokens).collect(),
-            Self::Single(one) => vec![Given::Tokens(one)],
-        }
-    }
-}
-
-impl Given {
-    /// As tokens, with what an echo of it is.
-    fn cut(self, model: &Model, limits: &crate::Limits) -> Result<(Vec<Token>, String), ApiError> {
-        let context = model.facts().context;
-        let (mut tokens, text) = match self {
-            Self::Text(text) => {
-                not_huge(text.len(), context, limits)?;
-                let tokens = model.tokenizer().encode(&text, Encode::PROMPT);
-                (tokens.map_err(|error| ApiError::bad("prompt", error.to_string()))?, text)
-            }
-            Self::Tokens(tokens) => {
-                let vocabulary = model.facts().vocabulary;
-                if let Some(unknown) = tokens.iter().find(|token| **token as usize >= vocabulary) {
-                    let message = format!("token {unknown} is none of the model's {vocabulary}");
-                    return Err(ApiError::bad("prompt", message));
-                }
-                let text = model.tokenizer().decode(&tokens);
-                (tokens, text)
-            }
-        };
-        if tokens.is_empty() {
-            tokens.extend(model.first());
-        }
-        if tokens.is_empty() {
-            return Err(ApiError::bad("prompt", "the prompt is empty, and the model names no token that texts begin with"));
-        }
-        Ok((tokens, text))
-    }
 }
 
 /// The pieces of a stream.

@@ -182,3 +182,11 @@ pub(super) fn not_huge(bytes: usize, context: usize, limits: &Limits) -> Result<
     }
     Ok(())
 }
+
+/// No more of something than is served at once.
+pub(super) fn not_more(param: &'static str, found: usize, most: usize) -> Result<(), ApiError> {
+    if found > most {
+        return Err(ApiError::bad(param, format!("{found} are more than {most} at once; send them in parts")));
+    }
+    Ok(())
+}

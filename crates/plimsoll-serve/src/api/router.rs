@@ -10,7 +10,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
-use super::{ApiError, Desk, chat, completions, facts, models};
+use super::{ApiError, Desk, chat, completions, embeddings, facts, models};
 use crate::page;
 
 pub(crate) fn router(desk: &Arc<Desk>) -> Router {
@@ -19,6 +19,7 @@ pub(crate) fn router(desk: &Arc<Desk>) -> Router {
         .route("/v1/models/{name}", get(models::one))
         .route("/v1/chat/completions", post(chat::answer))
         .route("/v1/completions", post(completions::answer))
+        .route("/v1/embeddings", post(embeddings::answer))
         .route("/metrics", get(facts::metrics))
         .route("/memory", get(facts::memory))
         .route("/activity", get(facts::activity))
@@ -56,7 +57,7 @@ async fn count(State(desk): State<Arc<Desk>>, request: Request, next: Next) -> R
 
 async fn unknown(request: Request) -> ApiError {
     let message = format!(
-        "there is nothing at {}; there are /v1/chat/completions, /v1/completions, /v1/models, /health, /metrics, /memory and \
+        "there is nothing at {}; there are /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/models, /health, /metrics, /memory and \
          /activity",
         request.uri().path().chars().take(100).collect::<String>()
     );

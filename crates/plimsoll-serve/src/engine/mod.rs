@@ -81,6 +81,9 @@ pub trait Engine: Send + Sync + 'static {
     /// Says that its turn has ended and that the next one waits for a person.
     fn turn_ended(&self, sequence: &Self::Sequence);
 
+    /// What tokens mean together, as a vector of length one; they are no sequence, and the cache keeps nothing of them.
+    fn embed(&self, tokens: &[Token]) -> Result<Vec<f32>, EngineFault>;
+
     /// Room for steps.
     fn batch(&self) -> Result<Self::Batch, EngineFault>;
 

@@ -1,13 +1,13 @@
 //! The native engine: the decoder of `plimsoll-llm`, whose pages are blocks of the tiered cache.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use plimsoll_kv::block::{Root, Token};
 use plimsoll_kv::cache::{Cache, CacheError};
 use plimsoll_kv::engine::{LeasedPages, PageError};
 use plimsoll_kv::policy::Hint;
-use plimsoll_llm::{Batch, CachedPages, Decoder, Strand};
+use plimsoll_llm::{Batch, CachedPages, Decoder, Sequence, StepError, Strand};
 
 use super::{Engine, EngineFault, Facts, Failed, Part};
 
@@ -17,6 +17,8 @@ pub struct Native {
     cache: Cache<LeasedPages>,
     root: Root,
     facts: Facts,
+    /// What embeds, made at the first call; one text at a time.
+    embedder: Mutex<Option<Sequence>>,
 }
 
 /// A sequence of the native engine.
@@ -27,7 +29,7 @@ pub struct NativeSequence {
 impl Native {
     /// Over this cache. The root says whose blocks are whose: see [`Decoder::root`].
     pub fn new(decoder: Arc<Decoder>, cache: Cache<LeasedPages>, root: Root, facts: Facts) -> Self {
-        Self { decoder, cache, root, facts }
+        Self { decoder, cache, root, facts, embedder: Mutex::default() }
     }
 
     /// The cache that its pages are of.
@@ -45,7 +47,7 @@ impl Engine for Native {
     }
 
     fn begin(&self, prompt: &[Token]) -> NativeSequence {
-        let mut pages = CachedPages::begin(&self.cache, self.root.clone(), prompt);
+        let mut pages = CachedPages::begin(&self.cache, self.root, prompt);
         // What comes from a disk is waited for here, not in a step that others share.
         pages.settle();
         NativeSequence { pages }
@@ -57,6 +59,20 @@ impl Engine for Native {
 
     fn turn_ended(&self, sequence: &NativeSequence) {
         sequence.pages.hint(Hint::TurnEnded);
+    }
+
+    fn embed(&self, tokens: &[Token]) -> Result<Vec<f32>, EngineFault> {
+        // Pages of its own, which no prefix is looked up for and which are given back unshared.
+        let mut pages = CachedPages::begin(&self.cache, self.root, &[]);
+        let mut embedder = self.embedder.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sequence = match embedder.take() {
+            Some(sequence) => sequence,
+            None => Sequence::begin(&self.decoder, self.cache.layout()).map_err(|error| fault(None, &error))?,
+        };
+        sequence.resume(0);
+        let made = sequence.embed(tokens, &mut pages).map_err(|error| fault(pages.trouble(), &error));
+        *embedder = Some(sequence);
+        made
     }
 
     fn batch(&self) -> Result<Batch, EngineFault> {
@@ -98,13 +114,17 @@ impl Engine for Native {
                 for part in parts.iter_mut() {
                     part.sequence.pages.let_go();
                 }
-                let fault = match trouble {
-                    Some(CacheError::Page(PageError::NoRoom { why, .. })) => EngineFault::NoRoom(why.to_string()),
-                    Some(error) => EngineFault::Failed(error.to_string()),
-                    None => EngineFault::Failed(failed.source.to_string()),
-                };
-                Err(Failed { part: failed.strand, fault })
+                Err(Failed { part: failed.strand, fault: fault(trouble, &failed.source) })
             }
         }
+    }
+}
+
+/// Why there was no page says more than that there was none.
+fn fault(trouble: Option<CacheError>, error: &StepError) -> EngineFault {
+    match trouble {
+        Some(CacheError::Page(PageError::NoRoom { why, .. })) => EngineFault::NoRoom(why.to_string()),
+        Some(error) => EngineFault::Failed(error.to_string()),
+        None => EngineFault::Failed(error.to_string()),
     }
 }

@@ -41,7 +41,9 @@ impl Model {
         let layout = decoder.layout(PAGE_TOKENS, Element::F16);
         // The logits of each sequence: as they come, and as they are drawn from.
         let logits = 8 * (batch.sequences.saturating_mul(decoder.shape().vocabulary) as u64);
-        let parts = [decoder.bytes(), decoder.working_bytes(&layout), tokenizer.memory_bytes(), logits];
+        // Once for the sequences, and once for what is embedded beside them.
+        let work = 2 * decoder.working_bytes(&layout);
+        let parts = [decoder.bytes(), work, tokenizer.memory_bytes(), logits];
         Bytes::new(parts.into_iter().fold(0, u64::saturating_add))
     }
 
@@ -113,6 +115,11 @@ impl Model {
     /// Sends a request to its thread; says how many tokens of the prompt a cache has. May take as long as bringing those.
     pub fn send(&self, job: Job) -> Result<usize, EngineFault> {
         self.worker.send(job)
+    }
+
+    /// What tokens mean together, as a vector of length one. Takes as long as reading them.
+    pub fn embed(&self, tokens: &[Token]) -> Result<Vec<f32>, EngineFault> {
+        self.worker.engine().embed(tokens)
     }
 
     /// What its thread has done.

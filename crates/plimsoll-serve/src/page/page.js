@@ -108,12 +108,13 @@ const HUES = { program: 262, models: 212, kv: 165, vectors: 32, documents: 340 }
 function drawAccounts(memory) {
   const map = byId("treemap");
   const items = [];
-  for (const place of memory.places) {
+  // The disk's bytes are no memory: its bar shows them.
+  for (const place of memory.places.filter((place) => place.place !== "disk")) {
     for (const account of place.accounts) {
       if (account.own_bytes > 0) items.push({ account, place: place.place, value: account.own_bytes, name: account.path, key: `${place.place} ${account.path}` });
     }
     if (place.place === "host" && place.carry_bytes > place.charged_bytes) {
-      items.push({ account: null, place: place.place, value: place.carry_bytes - place.charged_bytes, name: "free below the line", key: `${place.place} free` });
+      items.push({ account: null, place: place.place, value: place.carry_bytes - place.charged_bytes, name: "free below the line", note: "drawn smaller than it is", key: `${place.place} free` });
     }
   }
   items.sort((one, other) => other.value - one.value);
@@ -121,7 +122,10 @@ function drawAccounts(memory) {
   // What is free may be all but everything; it gets half of the room at most, so that the rest can be seen.
   const free = items.find((item) => !item.account), used = items.filter((item) => item.account);
   const usedSum = used.reduce((sum, item) => sum + item.value, 0);
-  const areas = items.map((item) => item === free ? { ...item, real: item.value, value: Math.min(item.value, Math.max(usedSum, 1)) } : { ...item, real: item.value });
+  const areas = items.map((item) => {
+    const value = item === free ? Math.min(item.value, Math.max(usedSum, 1)) : item.value;
+    return { ...item, real: item.value, value, name: value < item.value ? `${item.name} (${item.note})` : item.name };
+  });
   areas.sort((one, other) => other.value - one.value);
   const out = [];
   squarify(areas, 0, 0, map.clientWidth, map.clientHeight, out);
