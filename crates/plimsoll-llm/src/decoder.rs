@@ -130,7 +130,7 @@ impl Decoder {
     }
 
     /// The same with weights that are read when they are needed: a layer at a time, into as many slots of a ring as it may
-    /// have, the next ones while one is computed. What it computes is the same to the bit. Nothing stays mapped.
+    /// have, the next one while one is computed. What it computes is the same to the bit. Nothing stays mapped.
     ///
     /// A model whose bytes someone else keeps ([`over`](Self::over)) is refused: they are in memory already.
     pub fn on_demand(mut self, streaming: &Streaming) -> Result<Self, ModelError> {

@@ -51,11 +51,10 @@ fn the_shipped_model_in_less_than_its_weights() {
     let reads = decoder.reads().unwrap();
     let (count, steps) = (shards.count as u64, 40);
     assert_eq!(reads.uses, count * steps);
-    let least = (count - slots as u64) * (steps - 2);
-    assert!(
-        reads.shards >= least && reads.shards < reads.uses * 9 / 10,
-        "{reads:?} of {shards:?}, {slots} slots"
-    );
+    // One slot is in use and one is read into; the order is learned in the first two rounds.
+    let (least, most) =
+        ((count - slots as u64) * (steps - 2), (count - slots as u64 + 2) * steps + 2 * count);
+    assert!((least..=most).contains(&reads.shards), "{reads:?} of {shards:?}, {slots} slots");
     // It is the same model: what one computed the other may find.
     assert_eq!(decoder.fingerprint(), whole.fingerprint());
     assert_eq!(decoder.shards(), shards);

@@ -97,6 +97,22 @@ fn a_cycle_is_kept_as_far_as_it_fits() {
 }
 
 #[test]
+fn a_cycle_read_one_ahead_keeps_all_but_two_slots() {
+    let yard = Yard::of(Bytes::mib(1));
+    let source = Arc::new(Numbers::default());
+    let streaming = Streaming::open(&yard.work(), "i").slots(12).ahead(1);
+    let indexed = streaming.source(Arc::clone(&source) as Arc<dyn Source>).unwrap().indexed(CHUNK).unwrap();
+    let rounds = |count: u64| (0..count * 20).for_each(|at| check(&indexed, at % 20));
+    rounds(3);
+    let before = source.reads.load(Ordering::SeqCst);
+    rounds(10);
+    // One slot is in use and one is read into: ten chunks stay, and the other ten are read in every round. Where the reader
+    // was not quick enough, nothing is read ahead, and one or two more stay.
+    let each = (source.reads.load(Ordering::SeqCst) - before) / 10;
+    assert!((8..=11).contains(&each), "{each} of 20, {:?}", indexed.stats());
+}
+
+#[test]
 fn a_random_order_reads_only_what_was_asked_for() {
     let mut seed = 5_u64;
     let random = std::iter::repeat_with(move || {

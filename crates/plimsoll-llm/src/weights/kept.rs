@@ -151,6 +151,8 @@ impl Demand {
             weights.output.push(Matrix { kind: output.kind, rows, columns: output.columns, bytes });
         }
         let source = Cut { files: Arc::clone(&files), shards: cut, bytes: shards.bytes };
+        // Layers come in a circle: all that is read ahead stands where a layer might have stayed.
+        let streaming = streaming.clone().ahead(1);
         let indexed = streaming.source(Arc::new(source))?.indexed(Bytes::new(shards.bytes))?;
         Ok(Self { indexed, files, shards })
     }

@@ -16,11 +16,13 @@ mod avx512_alone;
 mod instructions;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+mod one;
 mod plain;
 #[cfg(target_arch = "x86_64")]
 mod x86_sums;
 
 pub use instructions::Instructions;
+pub(crate) use one::One;
 
 use super::Packing;
 use crate::half::from_f16;
@@ -116,20 +118,6 @@ pub(crate) trait Registers {
     /// asked for beforehand.
     #[inline(always)]
     unsafe fn alone(_packing: Packing, _rows: *const u8, _stride: usize, _input: &One<'_>, _out: *mut f32) {}
-}
-
-/// One input: as it is, or rounded in blocks of 32 or 256.
-#[cfg_attr(
-    not(target_arch = "x86_64"),
-    expect(dead_code, reason = "the sets that read it are of another processor")
-)]
-pub(crate) struct One<'a> {
-    pub(crate) singles: &'a [f32],
-    pub(crate) bytes: &'a [i8],
-    pub(crate) scales: &'a [f32],
-    /// The sum of each 32 numbers, with the other sign; and of each 16.
-    pub(crate) sums: &'a [i32],
-    pub(crate) halves: &'a [i32],
 }
 
 /// Work that is compiled for each set.

@@ -55,6 +55,7 @@ pub struct Streaming {
     site: Site,
     slots: Arc<dyn SlotSource>,
     most: usize,
+    ahead: usize,
     readers: usize,
     stall: Duration,
     direct: bool,
@@ -79,6 +80,7 @@ impl Streaming {
             site: site.clone(),
             slots,
             most: 4,
+            ahead: usize::MAX,
             readers: 1,
             stall: STALL,
             direct: false,
@@ -89,6 +91,15 @@ impl Streaming {
     #[must_use]
     pub fn slots(mut self, most: usize) -> Self {
         self.most = most.max(FEWEST_SLOTS);
+        self
+    }
+
+    /// How many chunks an [`Indexed`] reads ahead at most; as many as it has slots, unless said otherwise. Each chunk that is
+    /// read ahead stands where one that is used again later might have stayed: over a circle that is longer than the slots,
+    /// 1 keeps the most, and reads the next chunk while one is used all the same.
+    #[must_use]
+    pub fn ahead(mut self, most: usize) -> Self {
+        self.ahead = most.max(1);
         self
     }
 
@@ -142,7 +153,7 @@ impl Streaming {
     }
 
     fn shape(&self, name: String, slot_bytes: Bytes, align: u64) -> Shape {
-        Shape { name, slot_bytes, align, most: self.most, stall: self.stall }
+        Shape { name, slot_bytes, align, most: self.most, ahead: self.ahead, stall: self.stall }
     }
 }
 

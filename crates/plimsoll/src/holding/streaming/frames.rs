@@ -12,7 +12,10 @@ use super::readahead::Learner;
 #[derive(Debug)]
 pub enum Frame<S> {
     /// Being read.
-    Loading,
+    Loading {
+        /// Somebody waits for it.
+        wanted: bool,
+    },
     /// Here.
     Ready {
         /// Its bytes.
@@ -23,6 +26,9 @@ pub enum Frame<S> {
         used: u64,
         /// It was read ahead and has not been asked for.
         ahead: bool,
+        /// Somebody waited for it and has not come for it yet. By its order it is needed latest of all, as it was just asked
+        /// for; it must not make room before it was used.
+        wanted: bool,
     },
 }
 
@@ -68,10 +74,14 @@ impl<S: Clone> Frames<S> {
         self.tick += 1;
         match self.held.get_mut(&chunk) {
             None => Found::Absent,
-            Some(Frame::Loading) => Found::Coming,
-            Some(Frame::Ready { stored, pins, used, ahead }) => {
+            Some(Frame::Loading { wanted }) => {
+                *wanted = true;
+                Found::Coming
+            }
+            Some(Frame::Ready { stored, pins, used, ahead, wanted }) => {
                 *pins += 1;
                 *used = self.tick;
+                *wanted = false;
                 Found::Here(stored.clone(), std::mem::take(ahead))
             }
         }
@@ -84,14 +94,15 @@ impl<S: Clone> Frames<S> {
 
     /// Somebody begins to read a chunk.
     pub fn loading(&mut self, chunk: u64) {
-        let before = self.held.insert(chunk, Frame::Loading);
+        let before = self.held.insert(chunk, Frame::Loading { wanted: false });
         assert!(before.is_none(), "chunk {chunk} is read twice at once");
     }
 
     /// It was read: ahead of any request, or for one, which then has it pinned.
     pub fn loaded(&mut self, chunk: u64, stored: S, ahead: bool) {
         self.tick += 1;
-        let frame = Frame::Ready { stored, pins: u32::from(!ahead), used: self.tick, ahead };
+        let wanted = ahead && matches!(self.held.get(&chunk), Some(Frame::Loading { wanted: true }));
+        let frame = Frame::Ready { stored, pins: u32::from(!ahead), used: self.tick, ahead, wanted };
         self.held.insert(chunk, frame);
     }
 
@@ -117,7 +128,7 @@ impl<S: Clone> Frames<S> {
             .held
             .iter()
             .filter_map(|(&chunk, frame)| match frame {
-                Frame::Ready { pins: 0, used, .. } => {
+                Frame::Ready { pins: 0, used, wanted: false, .. } => {
                     Some((chunk, (expected(chunk), std::cmp::Reverse(*used))))
                 }
                 _ => None,
@@ -134,7 +145,10 @@ impl<S: Clone> Frames<S> {
 
     /// Chunks that are here and not in use.
     pub fn idle(&self) -> usize {
-        self.held.values().filter(|frame| matches!(frame, Frame::Ready { pins: 0, .. })).count()
+        self.held
+            .values()
+            .filter(|frame| matches!(frame, Frame::Ready { pins: 0, wanted: false, .. }))
+            .count()
     }
 
     /// Predictions of the next chunk that were right, and that were wrong.
@@ -191,6 +205,29 @@ mod tests {
         assert_eq!(frames.find(77), Found::Here(77, false));
         assert_eq!(frames.evict(None), Some(50));
         assert_eq!(frames.evict(None), None, "what is in use stays");
+    }
+
+    #[test]
+    fn what_somebody_waited_for_does_not_make_room_before_it_was_used() {
+        let mut frames: Frames<u64> = Frames::new(5);
+        for chunk in (0..5).cycle().take(14) {
+            frames.asked(chunk, 1);
+        }
+        // Four was read ahead, and asked for while it was being read: in this circle it is needed latest.
+        for chunk in [0, 4] {
+            frames.loading(chunk);
+        }
+        frames.asked(4, 1);
+        assert_eq!(frames.find(4), Found::Coming);
+        for chunk in [0, 4] {
+            frames.loaded(chunk, chunk, true);
+        }
+        assert_eq!(frames.idle(), 1);
+        assert_eq!(frames.evict(None), Some(0));
+        assert_eq!(frames.evict(None), None);
+        assert_eq!(frames.find(4), Found::Here(4, true));
+        frames.unpin(4);
+        assert_eq!(frames.evict(None), Some(4));
     }
 
     #[test]

@@ -124,7 +124,7 @@ impl Shared {
         if state.calm == 0 {
             state.target = self.shape.most;
         }
-        let ahead = state.slots.max(state.target).saturating_sub(1);
+        let ahead = state.slots.max(state.target).saturating_sub(1).min(self.shape.ahead);
         state.frames.asked(index, ahead);
         self.wished.notify_one();
         let mut stalled_since: Option<Instant> = None;

@@ -29,6 +29,8 @@ pub(super) struct Shape {
     pub(super) slot_bytes: Bytes,
     pub(super) align: u64,
     pub(super) most: usize,
+    /// How many chunks an indexed file may read ahead of the one that was asked for.
+    pub(super) ahead: usize,
     /// How long the consumer may wait while it holds every slot itself.
     pub(super) stall: Duration,
 }
