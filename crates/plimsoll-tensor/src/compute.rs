@@ -6,6 +6,7 @@
 
 use plimsoll_device::{Fence, Stream};
 
+use crate::train::StatesPart;
 use crate::{PackedTensor, Tensor, TensorError};
 
 /// What became of it.
@@ -282,14 +283,14 @@ pub(crate) trait Compute: Send + Sync {
     /// Adds such rows to where they came from.
     fn patches_back(&self, window: Window, first: usize, rows: &Tensor, dx: &mut Tensor) -> Done;
 
-    /// A step of AdamW with singles as states.
+    /// A step of AdamW for some numbers of a leaf, whose states are a part of a slice.
     fn adam(
         &self,
         step: AdamStep,
+        part: StatesPart,
         value: &mut Tensor,
         grad: &Tensor,
-        mean: &mut Tensor,
-        square: &mut Tensor,
+        states: &mut Tensor,
     ) -> Done;
 
     /// The sum of squares, added to `into[0]`.

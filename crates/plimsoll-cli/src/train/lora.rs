@@ -6,13 +6,15 @@ use std::time::Instant;
 use plimsoll::governor::Reservation;
 use plimsoll::{Bytes, EngineError, Place};
 use plimsoll_llm::text::Tokenizer;
-use plimsoll_llm::tune::{Corpus, Fit, Frozen, Keep, Projection, TuneError, TuneSettings, Tuner};
+use plimsoll_llm::tune::{
+    Corpus, Fit, Frozen, Homes, Keep, Projection, Stages, TuneError, TuneSettings, Tuner, homes_below,
+};
 use plimsoll_llm::{Decoder, Shape};
-use plimsoll_tensor::Stage;
 use plimsoll_tensor::packed::Packing;
+use plimsoll_tensor::{Dtype, StatesAs};
 
 use super::TrainError;
-use super::ground::Ground;
+use super::ground::{Allowed, Ground};
 use super::report::{LoraReport, Loss, view};
 use crate::draw::Line;
 use crate::{CliError, Printer};
@@ -56,6 +58,17 @@ pub struct LoraArgs {
     /// `q8_0` or `q4_0`
     #[arg(long, value_name = "KIND", default_value = "as-they-flow", value_parser = kept)]
     pub weights: WeightsAs,
+    /// How numbers flow: `f32`, `bf16`, or `f16`, whose gradients are scaled; f32 on the host and bf16 on a GPU,
+    /// unless said
+    #[arg(long, value_name = "KIND", value_parser = numbers)]
+    pub numbers: Option<Dtype>,
+    /// How the optimizer's two states of each number are kept: singles, or 8bit
+    #[arg(long, value_name = "KIND", default_value = "singles", value_parser = states)]
+    pub states: StatesAs,
+    /// The most page-locked memory of the host for what a GPU does not need at once: what does not fit below the line
+    /// is kept there and comes when it is needed. 0: none; half of the host's memory, unless said
+    #[arg(long, value_name = "SIZE")]
+    pub away: Option<Bytes>,
     /// The rank of changes
     #[arg(long, value_name = "R", default_value_t = 16)]
     pub rank: usize,
@@ -123,6 +136,23 @@ pub(crate) fn kept(kind: &str) -> Result<WeightsAs, String> {
     }
 }
 
+pub(crate) fn numbers(kind: &str) -> Result<Dtype, String> {
+    match kind {
+        "f32" => Ok(Dtype::F32),
+        "f16" => Ok(Dtype::F16),
+        "bf16" => Ok(Dtype::Bf16),
+        _ => Err(format!("{kind:?} is none of f32, f16, bf16")),
+    }
+}
+
+pub(crate) fn states(kind: &str) -> Result<StatesAs, String> {
+    match kind {
+        "singles" => Ok(StatesAs::Singles),
+        "8bit" => Ok(StatesAs::Bytes),
+        _ => Err(format!("{kind:?} is none of singles, 8bit")),
+    }
+}
+
 impl LoraArgs {
     fn settings(&self, context: usize) -> TuneSettings {
         #[expect(clippy::cast_precision_loss, reason = "ranks are small")]
@@ -138,6 +168,7 @@ impl LoraArgs {
             warmup: (self.steps / 20).clamp(1, 100),
             steps: self.steps,
             seed: self.seed,
+            states: self.states,
             ..TuneSettings::default()
         }
     }
@@ -176,17 +207,21 @@ struct Run {
 
 impl Run {
     fn new(args: &LoraArgs, decoder: &Decoder, settings: TuneSettings) -> Result<Self, CliError> {
-        let ground = Ground::new(args.device, args.line, args.threads)?;
+        let allowed = Allowed { line: args.line, away: args.away, threads: args.threads };
+        let ground = Ground::new(args.device, allowed)?;
+        let dtype = args.numbers.unwrap_or_else(|| ground.dtype());
         let tokenizer = Tokenizer::open(&args.model).map_err(|error| TrainError::Tune(error.into()))?;
         let mut corpus = Corpus::read(&args.data, &tokenizer, settings.sequence).map_err(TrainError::from)?;
         let tokens = ground.account()?.reserve(Place::Host, corpus.bytes()).now();
         let tokens = tokens.map_err(|error| TrainError::from(EngineError::from(error)))?;
-        foretell(args, decoder, &settings, &ground)?;
-        let identity = identity(decoder, &corpus, &settings);
+        let of = |stages: &Stages, homes: Homes| -> Result<Tuner, TuneError> {
+            let frozen = Frozen::of(decoder, stages, dtype, args.weights.packing(), homes)?;
+            Tuner::new(frozen, settings.clone())
+        };
+        let homes = foretell(&of, &ground)?;
+        let identity = identity(decoder, &corpus, &settings, args.numbers.filter(|dtype| *dtype != ground.dtype()));
         let held_out = corpus.hold_out(args.hold_out);
-        let frozen = Frozen::of(decoder, &ground.stage, ground.dtype(), args.weights.packing());
-        let frozen = frozen.map_err(|error| TrainError::Tune(error.into()))?;
-        let tuner = Tuner::new(frozen, &ground.stage, settings).map_err(TrainError::from)?;
+        let tuner = of(&ground.stages, homes).map_err(TrainError::from)?;
         Ok(Self { ground, tuner, corpus, held_out, _tokens: tokens, identity })
     }
 
@@ -218,6 +253,8 @@ impl Run {
             bar.set_position(done.step.into());
             report.steps.push(Loss { step: done.step, loss: done.loss, rate: done.rate });
             report.measured_peak_bytes = report.measured_peak_bytes.max(done.peak.get());
+            report.away_measured_bytes = report.away_measured_bytes.max(done.away.get());
+            report.overflows += done.overflows;
             report.as_planned &= done.as_planned;
             if done.step % args.save_every == 0 || done.step == args.steps {
                 report.kept_in = Some(keep.save(&self.tuner)?.display().to_string());
@@ -240,31 +277,49 @@ impl Run {
     }
 }
 
-/// Refuses a line that nothing could fit below, with the lowest that something does, before a model is loaded.
+/// Chooses what is elsewhere, and refuses a line that nothing could fit below, with the lowest that something does, before a
+/// model is loaded.
 fn foretell(
-    args: &LoraArgs,
-    decoder: &Decoder,
-    settings: &TuneSettings,
+    of: &dyn Fn(&Stages, Homes) -> Result<Tuner, TuneError>,
     ground: &Ground,
-) -> Result<(), TrainError> {
-    let dry = Stage::dry();
-    let frozen =
-        Frozen::of(decoder, &dry, ground.dtype(), args.weights.packing()).map_err(TuneError::from)?;
-    let fit = Tuner::new(frozen, &dry, settings.clone())?.fit(Bytes::new(u64::MAX / 4))?;
+) -> Result<Homes, TrainError> {
     // Beside tensors: texts, and what computes on a device.
-    let floor = fit.floor + ground.charged()[0];
-    if floor <= ground.line { Ok(()) } else { Err(TuneError::Floor { line: ground.line, floor }.into()) }
+    let beside = ground.charged()[0];
+    let line = ground.line.saturating_sub(beside);
+    let dry = |homes: Homes| of(&ground.dry(), homes);
+    let fit = if ground.stages.away.is_some() {
+        // A pool's granules and a plan's one piece need a little more than tensors do.
+        let some = Bytes::new(line.get() / 32 * 31);
+        homes_below(some, dry).or_else(|_| homes_below(line, dry))
+    } else {
+        dry(Homes::default())?.fit(line)
+    };
+    let fit = fit.map_err(|error| match error {
+        TuneError::Floor { floor, .. } => TuneError::Floor { line: ground.line, floor: floor + beside },
+        other => other,
+    })?;
+    if fit.away > ground.away {
+        let what = format!(
+            "to stay below the line {} are to be kept in page-locked memory, and {} of it may be taken; give it a higher \
+             `--away`, or a higher `--line`",
+            fit.away, ground.away
+        );
+        return Err(TuneError::Settings { what }.into());
+    }
+    Ok(fit.homes)
 }
 
 /// What must be the same for learning to go on. How many steps there are in all is not part of it, nor how it fits.
-fn identity(decoder: &Decoder, corpus: &Corpus, settings: &TuneSettings) -> String {
-    let TuneSettings { rank, alpha, targets, batch, sequence, passes, rate, seed, .. } = settings;
+fn identity(decoder: &Decoder, corpus: &Corpus, settings: &TuneSettings, other: Option<Dtype>) -> String {
+    let TuneSettings { rank, alpha, targets, batch, sequence, passes, rate, seed, states, .. } = settings;
+    let states = if *states == StatesAs::Bytes { ", states of 8 bits" } else { "" };
+    let numbers = other.map_or_else(String::new, |dtype| format!(", in {dtype}"));
     let targets: Vec<&str> = targets.iter().map(|target| target.name()).collect();
     let (shape, data) = (decoder.shape(), corpus.fingerprint());
     let Shape { layers, width, heads, kv_heads, inner, vocabulary, .. } = shape;
     format!(
         "{layers} layers of {width}, {heads} heads over {kv_heads}, {inner}, {vocabulary} tokens; {data}; rank {rank}, alpha \
-         {alpha}, {}; {passes} passes of {batch} rows of {sequence}; rate {rate}, seed {seed}",
+         {alpha}, {}; {passes} passes of {batch} rows of {sequence}; rate {rate}, seed {seed}{states}{numbers}",
         targets.join(" ")
     )
 }

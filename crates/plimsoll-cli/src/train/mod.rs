@@ -7,7 +7,7 @@ mod lora;
 mod report;
 
 pub use error::TrainError;
-pub(crate) use lora::kept;
+pub(crate) use lora::{kept, states};
 pub use lora::{LoraArgs, WeightsAs};
 pub use report::{LoraReport, Loss};
 

@@ -12,6 +12,7 @@ use super::operand::address;
 use crate::compute::{
     AdamStep, Attention, Binary, Compute, Done, Norm, Product, Reduce, Rotation, Unary, Window,
 };
+use crate::train::StatesPart;
 use crate::{Dtype, PackedTensor, Tensor, TensorError};
 
 /// Computes on a GPU, on one stream.
@@ -205,12 +206,12 @@ impl Compute for Gpu {
     fn adam(
         &self,
         step: AdamStep,
+        part: StatesPart,
         value: &mut Tensor,
         grad: &Tensor,
-        mean: &mut Tensor,
-        square: &mut Tensor,
+        states: &mut Tensor,
     ) -> Done {
-        self.adam_step(step, value, grad, [mean, square])
+        self.adam_step(step, part, value, grad, states)
     }
 
     fn squares(&self, x: &Tensor, into: &mut Tensor) -> Done {

@@ -1,5 +1,12 @@
 //! Steps that change what is learned.
 
 mod adam;
+mod code;
+mod scale;
+mod states;
 
 pub use adam::{AdamW, AdamWSettings};
+pub(crate) use code::{BLOCK, MEAN, SQUARE, read as read_block, tell as tell_block};
+pub use scale::LossScale;
+pub use states::StatesAs;
+pub(crate) use states::StatesPart;

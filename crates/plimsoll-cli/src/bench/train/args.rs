@@ -38,6 +38,16 @@ pub struct TrainBenchArgs {
     /// How the matrices of layers are kept: as they flow, `q8_0` or `q4_0`
     #[arg(long, value_name = "KIND", default_value = "as-they-flow", value_parser = crate::train::kept)]
     pub weights: crate::train::WeightsAs,
+    /// How the optimizer's states are kept: singles, or 8bit
+    #[arg(long, value_name = "KIND", default_value = "singles", value_parser = crate::train::states)]
+    pub states: plimsoll_tensor::StatesAs,
+    /// The most page-locked memory beside a GPU for ways that keep things there; 0: none of these ways; half of the
+    /// host's memory, unless said
+    #[arg(long, value_name = "SIZE")]
+    pub away: Option<Bytes>,
+    /// Only the ways that have this in their names
+    #[arg(long, value_name = "TEXT")]
+    pub only: Option<String>,
     /// Steps that are timed in each way
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(3..=1000))]
     pub steps: u32,
