@@ -7,7 +7,8 @@ mod support;
 
 use plimsoll::Bytes;
 use plimsoll_tensor::{
-    AdamW, AdamWSettings, Dtype, Gradients, LeafId, Leaves, Rehearsal, Shelf, Stage, StatesAs, Tape, TensorError, Unary,
+    AdamW, AdamWSettings, Dtype, Gradients, LeafId, Leaves, Rehearsal, Shelf, Stage, StatesAs, Tape,
+    TensorError, Unary,
 };
 use support::{numbers, stage};
 
@@ -33,7 +34,8 @@ impl Model {
             leaves.add(format!("layer {layer}"), weight);
         }
         let gradients = Gradients::new(here, &leaves).unwrap();
-        let adam = AdamW::new(states_on, &leaves, AdamWSettings { states: kept, ..AdamWSettings::default() }).unwrap();
+        let adam = AdamW::new(states_on, &leaves, AdamWSettings { states: kept, ..AdamWSettings::default() })
+            .unwrap();
         Self { here: here.clone(), away: away.clone(), leaves, gradients, adam, leaves_inputs }
     }
 
@@ -51,7 +53,11 @@ impl Model {
                     let bent = tape.unary(Unary::Tanh, &wide)?;
                     tape.add(&bent, &v[0])
                 };
-                x = if self.leaves_inputs { tape.checkpoint_away(&shelf, &[x], part)? } else { tape.checkpoint(&[x], part)? };
+                x = if self.leaves_inputs {
+                    tape.checkpoint_away(&shelf, &[x], part)?
+                } else {
+                    tape.checkpoint(&[x], part)?
+                };
             }
             let square = tape.mul(&x, &x)?;
             drop(x);
@@ -154,7 +160,8 @@ fn states_that_were_kept_go_on_to_the_bit() {
             assert_eq!(whole.step().unwrap().to_bits(), half.step().unwrap().to_bits());
         }
         let states: Vec<_> = half.ids().into_iter().map(|id| half.adam.states(id).unwrap()).collect();
-        let values: Vec<_> = half.ids().into_iter().map(|id| half.leaves.value(id).to_vec().unwrap()).collect();
+        let values: Vec<_> =
+            half.ids().into_iter().map(|id| half.leaves.value(id).to_vec().unwrap()).collect();
         let mut next = Model::new(&here, &here, false, &here, kept);
         for (id, value) in next.ids().into_iter().zip(values) {
             *next.leaves.value_mut(id) = here.floats(&value, &[WIDTH, WIDTH]).unwrap();
@@ -204,7 +211,8 @@ fn small_gradients_in_halves_are_not_lost_when_they_are_scaled() {
 fn a_tensor_takes_the_numbers_of_its_like_and_of_nothing_else() {
     let (_one, here) = stage(Bytes::mib(4), 1);
     let (_other, away) = stage(Bytes::mib(4), 1);
-    let (mut x, y) = (here.zeros(&[4, 6], Dtype::F32).unwrap(), away.floats(&numbers(3, 24), &[6, 4]).unwrap());
+    let (mut x, y) =
+        (here.zeros(&[4, 6], Dtype::F32).unwrap(), away.floats(&numbers(3, 24), &[6, 4]).unwrap());
     let y = y.transpose(0, 1).unwrap();
     x.take_from(&y).unwrap();
     assert_eq!(x.to_vec().unwrap(), y.to_vec().unwrap());

@@ -219,7 +219,8 @@ impl Run {
             Tuner::new(frozen, settings.clone())
         };
         let homes = foretell(&of, &ground)?;
-        let identity = identity(decoder, &corpus, &settings, args.numbers.filter(|dtype| *dtype != ground.dtype()));
+        let identity =
+            identity(decoder, &corpus, &settings, args.numbers.filter(|dtype| *dtype != ground.dtype()));
         let held_out = corpus.hold_out(args.hold_out);
         let tuner = of(&ground.stages, homes).map_err(TrainError::from)?;
         Ok(Self { ground, tuner, corpus, held_out, _tokens: tokens, identity })

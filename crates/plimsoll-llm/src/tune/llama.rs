@@ -7,8 +7,9 @@ use super::fit::Keeping;
 use super::frozen::Frozen;
 use crate::weights::Pairs;
 
-const NOWHERE: TensorError =
-    TensorError::Mode("inputs of layers are to be kept elsewhere and there is no elsewhere; give a stage for it");
+const NOWHERE: TensorError = TensorError::Mode(
+    "inputs of layers are to be kept elsewhere and there is no elsewhere; give a stage for it",
+);
 
 /// A frozen model with changes.
 #[derive(Clone, Copy, Debug)]

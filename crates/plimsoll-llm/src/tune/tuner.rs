@@ -2,7 +2,8 @@
 
 use plimsoll::Bytes;
 use plimsoll_tensor::{
-    AdamW, AdamWSettings, Dtype, Gradients, Held, LossScale, Rehearsal, Stage, Tape, TensorError, Var, counted,
+    AdamW, AdamWSettings, Dtype, Gradients, Held, LossScale, Rehearsal, Stage, Tape, TensorError, Var,
+    counted,
 };
 
 use super::changes::Changes;

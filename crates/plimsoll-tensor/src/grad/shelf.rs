@@ -62,7 +62,8 @@ impl Shelf {
         }
         let taken = lying.coming.take();
         let taken = taken.filter(|_| lying.away.len() == place);
-        let taken = taken.ok_or(TensorError::Mode("a shelf is emptied from its top; use one for each tape"))?;
+        let taken =
+            taken.ok_or(TensorError::Mode("a shelf is emptied from its top; use one for each tape"))?;
         self.send_for(&mut lying)?;
         Ok(taken)
     }

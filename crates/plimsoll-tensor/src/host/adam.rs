@@ -74,7 +74,8 @@ impl Host {
         let (mean_scales, square_scales) = numbers_mut::<f32>(scales)[..2 * blocks].split_at_mut(blocks);
         let (range, first) = (of.at..of.at + of.len, of.at / BLOCK);
         let codes = means[range.clone()].chunks_mut(len).zip(squares[range].chunks_mut(len));
-        let scales = mean_scales[first..].chunks_mut(len / BLOCK).zip(square_scales[first..].chunks_mut(len / BLOCK));
+        let scales =
+            mean_scales[first..].chunks_mut(len / BLOCK).zip(square_scales[first..].chunks_mut(len / BLOCK));
         let parts = values.chunks(len).into_iter().zip(codes).zip(scales).collect();
         let corrected = Corrected::of(step);
         let lots = u64::from(step.step) * 2;

@@ -108,7 +108,8 @@ impl AdamW {
                 return Err(TensorError::shape("AdamW", why).into());
             }
             for slice in &mut self.slices {
-                let parts: Vec<_> = slice.parts.iter().filter(|(of, _)| *of == id).map(|(_, part)| *part).collect();
+                let parts: Vec<_> =
+                    slice.parts.iter().filter(|(of, _)| *of == id).map(|(_, part)| *part).collect();
                 for part in parts {
                     let range = part.from..part.from + part.len;
                     slice.write(&part, [&means[range.clone()], &squares[range]])?;

@@ -32,11 +32,7 @@ impl Code {
     }
 
     /// The code of a number between 0 and 1, by a lot between 0 and 1; a half takes the nearer one.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "between 1 and the top"
-    )]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and the top")]
     pub(crate) fn code(self, number: f32, lot: f32) -> u8 {
         if number <= 0.0 {
             return 0;
@@ -122,8 +118,7 @@ mod tests {
             for number in [1.0, 0.73, 0.011, 3.3e-3, 2.0e-4] {
                 let mut lot = lots(77);
                 let draws = 20_000;
-                let sum: f64 =
-                    (0..draws).map(|at| f64::from(code.number(code.code(number, lot(at))))).sum();
+                let sum: f64 = (0..draws).map(|at| f64::from(code.number(code.code(number, lot(at))))).sum();
                 let mean = sum / f64::from(u32::try_from(draws).unwrap_or(0));
                 assert!((mean / f64::from(number) - 1.0).abs() < 2e-3, "{number}: {mean}");
             }

@@ -25,7 +25,8 @@ enum Way {
 impl Way {
     /// All of them; of those that keep things elsewhere only where there is an elsewhere.
     fn all(args: &TrainBenchArgs) -> Vec<Self> {
-        let mut ways = vec![Keeping::All, Keeping::Products, Keeping::Input].into_iter().map(Self::Kept).collect();
+        let mut ways =
+            vec![Keeping::All, Keeping::Products, Keeping::Input].into_iter().map(Self::Kept).collect();
         if args.quick {
             return ways;
         }
@@ -178,7 +179,15 @@ fn timed(tuner: &mut Tuner, ground: &Ground, steps: u32) -> Result<Measured, Tun
     let rehearsal = tuner.rehearse()?;
     let book_share = began.elapsed().as_secs_f64() * 1e3 / ms;
     let making_share = making(tuner, rehearsal.buffers())? / ms;
-    Ok(Measured { ms, peak, away, buffers: rehearsal.buffers(), making_share, book_share, device_allocations })
+    Ok(Measured {
+        ms,
+        peak,
+        away,
+        buffers: rehearsal.buffers(),
+        making_share,
+        book_share,
+        device_allocations,
+    })
 }
 
 fn token(number: usize, vocabulary: usize) -> u32 {
