@@ -4,6 +4,7 @@
 //! singles whatever numbers are kept as. Unless it is said otherwise, operands lie one number behind the other, and an
 //! outcome is new: nobody else has a handle to it.
 
+use plimsoll_device::programs::Member;
 use plimsoll_device::{Fence, Stream};
 
 use crate::train::StatesPart;
@@ -292,6 +293,11 @@ pub(crate) trait Compute: Send + Sync {
         grad: &Tensor,
         states: &mut Tensor,
     ) -> Done;
+
+    /// Singles become the sums of what all members of a group have, where there are groups.
+    fn sum_over(&self, _member: &dyn Member, _tensors: &mut [&mut Tensor]) -> Done {
+        Err(TensorError::Mode("memory of the host is added up by the host"))
+    }
 
     /// The sum of squares, added to `into[0]`.
     fn squares(&self, x: &Tensor, into: &mut Tensor) -> Done;

@@ -11,6 +11,7 @@ mod homes;
 mod keep;
 mod llama;
 mod settings;
+mod team;
 mod tuner;
 
 pub use changes::{Change, Changes, Projection};
@@ -22,4 +23,5 @@ pub use homes::{Homes, Stages};
 pub use keep::Keep;
 pub use llama::Llama;
 pub use settings::TuneSettings;
+pub use team::Team;
 pub use tuner::{Batch, StepReport, Tuner};

@@ -1,8 +1,11 @@
 //! Steps of a fine-tuning.
 
+use std::sync::Arc;
+
 use plimsoll::Bytes;
 use plimsoll_tensor::{
-    AdamW, AdamWSettings, Dtype, Gradients, Held, LossScale, Rehearsal, Stage, Tape, TensorError, Var,
+    AdamW, AdamWSettings, Dtype, Gradients, Held, LossScale, Rehearsal, Stage, Tape, TensorError,
+    Together, Var,
     counted,
 };
 
@@ -78,6 +81,7 @@ pub struct Tuner {
     scale: LossScale,
     keeping: Vec<Keeping>,
     held: Option<Plans>,
+    together: Option<Arc<dyn Together>>,
 }
 
 impl Tuner {
@@ -92,7 +96,7 @@ impl Tuner {
         let adam = AdamW::new(stages.of(frozen.homes().states)?, &changes.leaves, adam)?;
         let scale = if frozen.dtype() == Dtype::F16 { LossScale::moving() } else { LossScale::one() };
         let keeping = vec![Keeping::All; frozen.shape().layers];
-        let mut tuner = Self { settings, frozen, changes, gradients, adam, scale, keeping, held: None };
+        let mut tuner = Self { settings, frozen, changes, gradients, adam, scale, keeping, held: None, together: None };
         tuner.keep(tuner.keeping.clone());
         Ok(tuner)
     }
@@ -148,6 +152,12 @@ impl Tuner {
         }
     }
 
+    /// From here on gradients are added up with others', who learn the same.
+    pub(super) fn join(&mut self, together: Arc<dyn Together>) {
+        self.held = None;
+        self.together = Some(together);
+    }
+
     /// A step without arithmetic: what it would need where it computes.
     pub fn rehearse(&mut self) -> Result<Rehearsal, TuneError> {
         Ok(self.rehearse_all()?.0)
@@ -184,8 +194,17 @@ impl Tuner {
         self.held = None;
     }
 
-    /// One step. One whose gradients overflow in halves is made again at half the [scale](LossScale).
+    /// One step, and nobody is left waiting if it fails.
     pub fn step(&mut self, passes: &[Batch]) -> Result<StepReport, TuneError> {
+        let done = self.step_alone(passes);
+        if let (Err(_), Some(together)) = (&done, &self.together) {
+            together.leave();
+        }
+        done
+    }
+
+    /// One whose gradients overflow in halves is made again at half the [scale](LossScale).
+    fn step_alone(&mut self, passes: &[Batch]) -> Result<StepReport, TuneError> {
         let wanted = self.settings.batch * self.settings.sequence;
         let odd = passes.iter().flat_map(|batch| [batch.tokens.len(), batch.targets.len()]);
         if let Some(found) = odd.into_iter().find(|found| *found != wanted) {
@@ -256,8 +275,9 @@ impl Tuner {
     fn all_passes(&mut self, passes: &[Batch]) -> Result<(f32, f32), TuneError> {
         self.gradients.clear()?;
         let mut sum = 0.0;
+        let members = self.together.as_ref().map_or(1, |together| together.members());
         #[expect(clippy::cast_precision_loss, reason = "a few passes")]
-        let share = 1.0 / passes.len().max(1) as f32;
+        let share = 1.0 / (passes.len() * members).max(1) as f32;
         let scale = self.scale.scale();
         for batch in passes {
             let mut tape = Tape::new(&self.frozen.stages.here).scaled(scale);
@@ -266,7 +286,15 @@ impl Tuner {
             tape.backward(&loss, share * scale, &mut self.gradients)?;
             sum += loss.tensor().item()?;
         }
-        Ok((sum * share, self.gradients.size()? / scale))
+        let mut loss = sum * share;
+        if let Some(together) = self.together.clone() {
+            // What decides whether a step is made is the same for all.
+            let mut all = self.stage().floats(&[loss], &[1])?;
+            together.sum(&mut [&mut all])?;
+            loss = all.item()?;
+            self.gradients.sum(together.as_ref())?;
+        }
+        Ok((loss, self.gradients.size()? / scale))
     }
 
     /// The mean loss of some passes; nothing is learned from them. Unless a plan of steps is held, it has a plan of its own,
