@@ -5,14 +5,22 @@
 use std::sync::Arc;
 
 use plimsoll::{Bytes, Engine, Place};
-use plimsoll_llm::tune::{Batch, Frozen, Homes, Team, TuneError, TuneSettings, Tuner};
 use plimsoll_llm::Decoder;
+use plimsoll_llm::tune::{Batch, Frozen, Homes, Team, TuneError, TuneSettings, Tuner};
 use plimsoll_tensor::{Dtype, HostTogether, IGNORED, Stage, Together};
 
 const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/tiny-7m-q8_0.gguf");
 
 fn settings(passes: usize) -> TuneSettings {
-    TuneSettings { rank: 4, sequence: 32, passes, warmup: 1, steps: 20, rate: 2e-3, ..TuneSettings::default() }
+    TuneSettings {
+        rank: 4,
+        sequence: 32,
+        passes,
+        warmup: 1,
+        steps: 20,
+        rate: 2e-3,
+        ..TuneSettings::default()
+    }
 }
 
 fn tuner(passes: usize) -> (Engine, Tuner) {

@@ -12,8 +12,8 @@ use plimsoll::{Bytes, Engine};
 use plimsoll_cuda::{Cuda, CudaSettings};
 use plimsoll_device::Device;
 use plimsoll_tensor::{
-    AdamW, AdamWSettings, Dtype, Gradients, Leaves, Shelf, Stage, StatesAs, Tape, TensorError, Unary, Var,
-    counted,
+    AdamW, AdamWSettings, DeviceTogether, Dtype, Gradients, Leaves, Shelf, Stage, StatesAs, Tape,
+    TensorError, Together, Unary, Var, counted,
 };
 use support::cases::{all, apart, outcome};
 use support::{numbers, stage};
@@ -289,4 +289,68 @@ fn inputs_of_parts_leave_and_come_back_to_the_bit() {
         assert!(here.as_planned && there.as_planned, "{here:?} {there:?}");
         assert_eq!([here.peak, there.peak], [said.peak(), elsewhere.peak()], "said and measured");
     }
+}
+
+#[test]
+fn several_gpus_add_up_what_each_has() {
+    let Ok(cuda) = Cuda::load(CudaSettings::default()) else {
+        println!("skipped: there is no GPU");
+        return;
+    };
+    let count = u16::try_from(cuda.gpus().len()).unwrap();
+    let members = match cuda.group(&(0..count).collect::<Vec<_>>()) {
+        Ok(members) => members,
+        Err(why) => {
+            println!("skipped: {why}");
+            return;
+        }
+    };
+    println!("{count} GPUs add up");
+    let places: Vec<_> = (0..count).map(|number| cuda.device(number).unwrap().facts().place).collect();
+    let devices: Vec<Arc<dyn Device>> =
+        (0..count).map(|number| cuda.device(number).unwrap() as Arc<dyn Device>).collect();
+    let account = places
+        .iter()
+        .fold(AccountSettings::new("tensors"), |account, place| account.share(*place, Bytes::ZERO, MEMORY));
+    let lines = places.iter().map(|place| LineSettings::new(*place, MEMORY)).collect();
+    let engine = Engine::with(&LedgerSettings { places: lines, accounts: vec![account] }, devices).unwrap();
+    let account = engine.account("tensors").unwrap();
+    let stages: Vec<Stage> =
+        places.iter().map(|place| Stage::gpu(account.scratch(*place).unwrap()).unwrap()).collect();
+    let all: Vec<DeviceTogether> =
+        members.into_iter().map(|member| DeviceTogether::new(Arc::new(member))).collect();
+    let sizes = [1, 1000, 1 << 20];
+    let found: Vec<Vec<Vec<f32>>> = std::thread::scope(|scope| {
+        let running: Vec<_> = stages
+            .iter()
+            .zip(&all)
+            .zip(1..)
+            .map(|((stage, together), seed)| {
+                scope.spawn(move || {
+                    let made = sizes.map(|size| stage.floats(&numbers(seed, size), &[size]).unwrap());
+                    let [mut one, mut two, mut three] = made;
+                    for _ in 0..3 {
+                        together.sum(&mut [&mut one, &mut two, &mut three]).unwrap();
+                    }
+                    [one, two, three].map(|tensor| tensor.to_vec().unwrap()).to_vec()
+                })
+            })
+            .collect();
+        running.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    // What was added up is added up again, by as many.
+    let again = f32::from(count) * f32::from(count);
+    for (place, size) in sizes.into_iter().enumerate() {
+        let each: Vec<Vec<f32>> = (1..=u64::from(count)).map(|seed| numbers(seed, size)).collect();
+        for member in &found {
+            assert_eq!(member[place], found[0][place], "the same everywhere");
+        }
+        for (at, sum) in found[0][place].iter().enumerate() {
+            let wanted = again * each.iter().map(|numbers| numbers[at]).sum::<f32>();
+            assert!((sum - wanted).abs() <= 1e-4 * again, "{sum} and not {wanted}");
+        }
+    }
+    all[0].leave();
+    let mut left = stages[0].floats(&[1.0], &[1]).unwrap();
+    assert!(all[0].sum(&mut [&mut left]).unwrap_err().to_string().contains("left"));
 }

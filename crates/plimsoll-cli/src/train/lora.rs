@@ -7,7 +7,7 @@ use plimsoll::governor::Reservation;
 use plimsoll::{Bytes, EngineError, Place};
 use plimsoll_llm::text::Tokenizer;
 use plimsoll_llm::tune::{
-    Corpus, Fit, Frozen, Homes, Keep, Projection, Stages, TuneError, TuneSettings, Tuner, homes_below,
+    Corpus, Fit, Frozen, Homes, Keep, Projection, Stages, Team, TuneError, TuneSettings, Tuner, homes_below,
 };
 use plimsoll_llm::{Decoder, Shape};
 use plimsoll_tensor::packed::Packing;
@@ -47,10 +47,16 @@ pub struct LoraArgs {
     /// The folder to keep it in; if it has a training of the same, that goes on
     #[arg(long, value_name = "DIR", required_unless_present = "plan_only")]
     pub out: Option<PathBuf>,
-    /// Where to compute: host, or cuda:0
-    #[arg(long, value_name = "PLACE", default_value = "host")]
-    pub device: Place,
-    /// The most memory that all of it may take; half of the host's, or nine tenths of what a device has free,
+    /// Where to compute: host, cuda:0, or several GPUs that learn together, as cuda:0,cuda:1
+    #[arg(
+        long,
+        visible_alias = "devices",
+        value_name = "PLACES",
+        value_delimiter = ',',
+        default_value = "host"
+    )]
+    pub device: Vec<Place>,
+    /// The most memory that all of it may take, at each place; half of the host's, or nine tenths of what a device has free,
     /// unless said
     #[arg(long, value_name = "SIZE")]
     pub line: Option<Bytes>,
@@ -87,7 +93,7 @@ pub struct LoraArgs {
     /// Rows side by side
     #[arg(long, value_name = "N", default_value_t = 4)]
     pub batch: usize,
-    /// Passes whose gradients are added up for a step
+    /// Passes whose gradients are added up for a step, at each place
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub passes: usize,
     /// How far a step goes at most
@@ -180,14 +186,14 @@ pub(super) fn run(args: &LoraArgs, printer: &Printer) -> Result<(), CliError> {
     let decoder = Decoder::open(&args.model).map_err(TrainError::from)?;
     let settings = args.settings(decoder.shape().context);
     let mut run = Run::new(args, &decoder, settings)?;
-    let mut report = LoraReport::new(args, &run.tuner, &run.corpus, run.ground.line);
+    let mut report = LoraReport::new(args, run.team.first(), &run.corpus, run.ground.line);
     if args.plan_only {
         report.fitted(&run.fit()?);
     } else {
         run.learn(args, &mut report)?;
     }
     report.seconds = began.elapsed().as_secs_f64();
-    report.charged_peak_bytes = run.ground.charged()[1].get();
+    report.charged_peak_bytes = run.ground.charged(0)[1].get();
     if let Some(path) = &args.svg {
         super::curve::write(path, &report)?;
     }
@@ -197,7 +203,7 @@ pub(super) fn run(args: &LoraArgs, printer: &Printer) -> Result<(), CliError> {
 /// A fine-tuning, its data, and the memory that it is charged to.
 struct Run {
     ground: Ground,
-    tuner: Tuner,
+    team: Team,
     corpus: Corpus,
     held_out: Option<Corpus>,
     /// What texts take as tokens.
@@ -208,7 +214,7 @@ struct Run {
 impl Run {
     fn new(args: &LoraArgs, decoder: &Decoder, settings: TuneSettings) -> Result<Self, CliError> {
         let allowed = Allowed { line: args.line, away: args.away, threads: args.threads };
-        let ground = Ground::new(args.device, allowed)?;
+        let ground = Ground::new(&args.device, allowed)?;
         let dtype = args.numbers.unwrap_or_else(|| ground.dtype());
         let tokenizer = Tokenizer::open(&args.model).map_err(|error| TrainError::Tune(error.into()))?;
         let mut corpus = Corpus::read(&args.data, &tokenizer, settings.sequence).map_err(TrainError::from)?;
@@ -219,25 +225,27 @@ impl Run {
             Tuner::new(frozen, settings.clone())
         };
         let homes = foretell(&of, &ground)?;
-        let identity =
-            identity(decoder, &corpus, &settings, args.numbers.filter(|dtype| *dtype != ground.dtype()));
+        let other = args.numbers.filter(|dtype| *dtype != ground.dtype());
+        let passes = settings.passes * ground.spots.len();
+        let identity = identity(decoder, &corpus, &TuneSettings { passes, ..settings.clone() }, other);
         let held_out = corpus.hold_out(args.hold_out);
-        let tuner = of(&ground.stages, homes).map_err(TrainError::from)?;
-        Ok(Self { ground, tuner, corpus, held_out, _tokens: tokens, identity })
+        let team = ground.team(|stages| of(stages, homes)).map_err(TrainError::from)?;
+        Ok(Self { ground, team, corpus, held_out, _tokens: tokens, identity })
     }
 
     /// Chooses what to keep so that all of it fits below the line, and holds steps to it.
     fn fit(&mut self) -> Result<Fit, TrainError> {
-        // What an earlier plan had lies idle and counts; it goes back before the rest is divided.
-        let _ = self.ground.pool.trim(Bytes::ZERO);
-        let beside = self.ground.charged()[0].saturating_sub(self.tuner.stage().live());
-        Ok(self.tuner.fit_and_hold(self.ground.line, beside)?)
+        let ground = &self.ground;
+        Ok(self.team.fit_and_hold(ground.line, |spot, tuner| ground.beside(spot, tuner))?)
     }
 
     fn learn(&mut self, args: &LoraArgs, report: &mut LoraReport) -> Result<(), TrainError> {
         let Some(out) = &args.out else { return Ok(()) };
         let keep = Keep::new(out, &args.model.display().to_string(), &self.identity)?;
-        let behind = keep.resume(&mut self.tuner)?;
+        let mut behind = 0;
+        for tuner in self.team.each() {
+            behind = keep.resume(tuner)?;
+        }
         report.resumed_from = Some(behind).filter(|step| *step > 0);
         report.before = self.look()?;
         report.fitted(&self.fit()?);
@@ -247,9 +255,9 @@ impl Run {
         let began = Instant::now();
         let mut kept = behind;
         for step in behind..args.steps {
-            let settings = self.tuner.settings();
-            let passes = self.corpus.step(step, settings.passes, settings.batch, settings.seed);
-            let done = self.tuner.step(&passes)?;
+            let settings = self.team.first().settings();
+            let passes = self.corpus.step(step, self.team.passes(), settings.batch, settings.seed);
+            let done = self.team.step(&passes)?;
             bar.set_message(format!("loss {:.3}", done.loss));
             bar.set_position(done.step.into());
             report.steps.push(Loss { step: done.step, loss: done.loss, rate: done.rate });
@@ -258,15 +266,15 @@ impl Run {
             report.overflows += done.overflows;
             report.as_planned &= done.as_planned;
             if done.step % args.save_every == 0 || done.step == args.steps {
-                report.kept_in = Some(keep.save(&self.tuner)?.display().to_string());
+                report.kept_in = Some(keep.save(self.team.first())?.display().to_string());
                 kept = done.step;
             }
         }
         drop(bar);
         report.kept_step = kept;
-        report.rate(self.tuner.settings(), began.elapsed());
+        report.rate(&self.team, began.elapsed());
         // What looks needs room that the plan has.
-        self.tuner.let_go();
+        self.team.each().for_each(Tuner::let_go);
         report.after = self.look()?;
         Ok(())
     }
@@ -274,7 +282,8 @@ impl Run {
     /// The mean loss of what is not learned from.
     fn look(&self) -> Result<Option<f32>, TrainError> {
         let Some(held_out) = &self.held_out else { return Ok(None) };
-        Ok(Some(self.tuner.evaluate(&held_out.passes(self.tuner.settings().batch))?))
+        let tuner = self.team.first();
+        Ok(Some(tuner.evaluate(&held_out.passes(tuner.settings().batch))?))
     }
 }
 
@@ -285,10 +294,10 @@ fn foretell(
     ground: &Ground,
 ) -> Result<Homes, TrainError> {
     // Beside tensors: texts, and what computes on a device.
-    let beside = ground.charged()[0];
+    let beside = ground.charged(0)[0];
     let line = ground.line.saturating_sub(beside);
     let dry = |homes: Homes| of(&ground.dry(), homes);
-    let fit = if ground.stages.away.is_some() {
+    let fit = if ground.has_away() {
         // A pool's granules and a plan's one piece need a little more than tensors do.
         let some = Bytes::new(line.get() / 32 * 31);
         homes_below(some, dry).or_else(|_| homes_below(line, dry))
@@ -299,11 +308,12 @@ fn foretell(
         TuneError::Floor { floor, .. } => TuneError::Floor { line: ground.line, floor: floor + beside },
         other => other,
     })?;
-    if fit.away > ground.away {
+    let away = Bytes::new(fit.away.get() * ground.spots.len() as u64);
+    if away > ground.away {
         let what = format!(
             "to stay below the line {} are to be kept in page-locked memory, and {} of it may be taken; give it a higher \
              `--away`, or a higher `--line`",
-            fit.away, ground.away
+            away, ground.away
         );
         return Err(TuneError::Settings { what }.into());
     }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use plimsoll::Bytes;
-use plimsoll_llm::tune::{Corpus, Fit, Keeping, TuneSettings, Tuner};
+use plimsoll_llm::tune::{Corpus, Fit, Keeping, Team, Tuner};
 use serde::Serialize;
 
 use super::lora::LoraArgs;
@@ -119,8 +119,9 @@ impl LoraReport {
 
     /// Tokens a second of the steps that were made.
     #[expect(clippy::cast_precision_loss, reason = "a rate")]
-    pub(super) fn rate(&mut self, settings: &TuneSettings, took: Duration) {
-        let tokens = self.steps.len() * settings.passes * settings.batch * settings.sequence;
+    pub(super) fn rate(&mut self, team: &Team, took: Duration) {
+        let settings = team.first().settings();
+        let tokens = self.steps.len() * team.passes() * settings.batch * settings.sequence;
         self.tokens_per_s = tokens as f64 / took.as_secs_f64().max(1e-9);
     }
 }

@@ -126,7 +126,7 @@ impl fmt::Debug for Sums {
 impl Functions {
     fn open(folder: Option<&Path>, driver: u32) -> Result<Self, DeviceError> {
         let machine = Machine { variable: &|name| env::var_os(name), list: &files_of };
-        let mut failures = String::new();
+        let mut failures = Vec::new();
         for candidate in candidates(&NCCL, folder, driver, &machine) {
             let library = match &candidate {
                 Candidate::Loader(name) => PathBuf::from(name),
@@ -135,7 +135,7 @@ impl Functions {
             match Self::open_one(&library) {
                 Ok(found) => return Ok(found),
                 Err(why) if matches!(candidate, Candidate::File { .. }) => {
-                    failures.push_str(&format!(" ({}: {why})", library.display()));
+                    failures.push(format!(" ({}: {why})", library.display()));
                 }
                 Err(_) => {}
             }
@@ -144,6 +144,7 @@ impl Functions {
             Some(folder) => format!("in {}, the folder that was given", folder.display()),
             None => "by the system's loader or in the usual folders".to_owned(),
         };
+        let failures = failures.concat();
         Err(DeviceError::System {
             what: "opening NCCL, which adds up over several GPUs",
             why: format!(
@@ -190,7 +191,8 @@ mod tests {
     fn a_missing_library_is_an_error_that_says_how_to_get_it() {
         let empty = tempfile::tempdir().unwrap();
         let error = Sums::of(&[0, 1], Some(empty.path()), 13).unwrap_err().to_string();
-        for part in ["libnccl", "pip install nvidia-nccl-cu13", "`nccl`", &empty.path().display().to_string()] {
+        for part in ["libnccl", "pip install nvidia-nccl-cu13", "`nccl`", &empty.path().display().to_string()]
+        {
             assert!(error.contains(part), "{error}");
         }
         std::fs::write(empty.path().join("libnccl.so.2"), "not a library").unwrap();

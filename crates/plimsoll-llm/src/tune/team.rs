@@ -32,9 +32,10 @@ impl Team {
         let count = members.len();
         let alike = members.windows(2).all(|two| two[0].0.settings() == two[1].0.settings());
         if count == 0 || !alike || members.iter().any(|(_, together)| together.members() != count) {
-            let what = "those that learn together are to be asked for the same, each with a place of its own; give \
+            let what =
+                "those that learn together are to be asked for the same, each with a place of its own; give \
                         one for each stage"
-                .to_owned();
+                    .to_owned();
             return Err(TuneError::Settings { what });
         }
         let tuners = members.into_iter().map(|(mut tuner, together)| {
@@ -52,6 +53,11 @@ impl Team {
     /// One of them, as good as any.
     pub fn first(&self) -> &Tuner {
         &self.tuners[0]
+    }
+
+    /// The same, to be changed as long as it learns alone or the others are changed alike.
+    pub fn first_mut(&mut self) -> &mut Tuner {
+        &mut self.tuners[0]
     }
 
     /// All of them: what is changed of one is to be changed of all.

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use plimsoll::Bytes;
 use plimsoll_tensor::{
-    AdamW, AdamWSettings, Dtype, Gradients, Held, LossScale, Rehearsal, Stage, Tape, TensorError,
-    Together, Var,
-    counted,
+    AdamW, AdamWSettings, Dtype, Gradients, Held, LossScale, Rehearsal, Stage, Tape, TensorError, Together,
+    Var, counted,
 };
 
 use super::changes::Changes;
@@ -96,7 +95,8 @@ impl Tuner {
         let adam = AdamW::new(stages.of(frozen.homes().states)?, &changes.leaves, adam)?;
         let scale = if frozen.dtype() == Dtype::F16 { LossScale::moving() } else { LossScale::one() };
         let keeping = vec![Keeping::All; frozen.shape().layers];
-        let mut tuner = Self { settings, frozen, changes, gradients, adam, scale, keeping, held: None, together: None };
+        let mut tuner =
+            Self { settings, frozen, changes, gradients, adam, scale, keeping, held: None, together: None };
         tuner.keep(tuner.keeping.clone());
         Ok(tuner)
     }

@@ -20,9 +20,15 @@ pub struct TrainBenchArgs {
     /// Whose shape: the shipped model's, Llama 3.2 1B, or Llama 3.1 8B
     #[arg(long, value_enum, default_value_t = ShapeOf::Tiny)]
     pub shape: ShapeOf,
-    /// Where to compute: host, or cuda:0
-    #[arg(long, value_name = "PLACE", default_value = "host")]
-    pub device: Place,
+    /// Where to compute: host, cuda:0, or several GPUs that learn together, as cuda:0,cuda:1
+    #[arg(
+        long,
+        visible_alias = "devices",
+        value_name = "PLACES",
+        value_delimiter = ',',
+        default_value = "host"
+    )]
+    pub device: Vec<Place>,
     /// The most memory that it may take there
     #[arg(long, value_name = "SIZE")]
     pub memory: Option<Bytes>,

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use plimsoll::{Bytes, Place};
-use plimsoll_llm::tune::{Batch, Fit, Frozen, Homes, Keeping, TuneError, TuneSettings, Tuner};
+use plimsoll_llm::tune::{Batch, Fit, Frozen, Homes, Keeping, Team, TuneError, TuneSettings, Tuner};
 use plimsoll_tensor::{Dtype, TensorError};
 
 use super::args::{ShapeOf, TrainBenchArgs};
@@ -30,7 +30,7 @@ impl Way {
         if args.quick {
             return ways;
         }
-        if matches!(args.device, Place::Cuda(_)) && args.away != Some(Bytes::ZERO) {
+        if args.device.iter().all(|place| matches!(place, Place::Cuda(_))) && args.away != Some(Bytes::ZERO) {
             let (shape, _) = args.shape.shape();
             let most = [0, shape.layers / 4, shape.layers / 2, shape.layers].map(Homes::most);
             ways.push(Self::Away(Homes::default()));
@@ -88,17 +88,22 @@ fn one(args: &TrainBenchArgs, way: &Way) -> Result<TrainBenchRow, CliError> {
     let (rank, batch, states) = (args.rank, args.batch, args.states);
     let settings = TuneSettings { rank, sequence, batch, states, ..TuneSettings::default() };
     let allowed = Allowed { line: args.memory, away: args.away, threads: None };
-    let ground = Ground::new(args.device, allowed)?;
+    let ground = Ground::new(&args.device, allowed)?;
     let packing = args.weights.packing();
-    let frozen = Frozen::by_lot(&shape, tied, &ground.stages, ground.dtype(), packing, way.homes());
-    let frozen = frozen.map_err(|error| TrainError::Tune(error.into()))?;
-    let mut tuner = Tuner::new(frozen, settings).map_err(TrainError::from)?;
-    let (fit, line) = fitted(&mut tuner, way, &ground).map_err(TrainError::from)?;
+    let team = ground.team(|stages| {
+        let frozen = Frozen::by_lot(&shape, tied, stages, ground.dtype(), packing, way.homes())?;
+        Tuner::new(frozen, settings.clone())
+    });
+    let mut team = team.map_err(TrainError::from)?;
+    let (mut fit, mut line) = fitted(team.first_mut(), way, &ground, 0).map_err(TrainError::from)?;
+    for (spot, tuner) in team.each().enumerate().skip(1) {
+        (fit, line) = fitted(tuner, way, &ground, spot).map_err(TrainError::from)?;
+    }
     let steps = if args.quick { args.steps.min(4) } else { args.steps };
-    let measured = timed(&mut tuner, &ground, steps).map_err(TrainError::from)?;
+    let measured = timed(&mut team, &ground, steps).map_err(TrainError::from)?;
     #[expect(clippy::cast_precision_loss, reason = "a rate")]
-    let tokens = (args.batch * sequence) as f64;
-    let held = tuner.hold().map_err(TrainError::from)?;
+    let tokens = (team.passes() * args.batch * sequence) as f64;
+    let held = team.first_mut().hold().map_err(TrainError::from)?;
     let (arena, bound) = (held.arena().get(), held.bound().get());
     Ok(TrainBenchRow {
         work: way.name(),
@@ -108,7 +113,7 @@ fn one(args: &TrainBenchArgs, way: &Way) -> Result<TrainBenchRow, CliError> {
         measured_peak_bytes: measured.peak.get(),
         away_predicted_bytes: fit.away.get(),
         away_measured_bytes: measured.away.get(),
-        charged_peak_bytes: ground.charged()[1].get(),
+        charged_peak_bytes: ground.charged(0)[1].get(),
         arena_bytes: arena,
         bound_bytes: bound,
         layers_again: fit.layers(Keeping::Input) + fit.layers(Keeping::InputAway),
@@ -124,7 +129,12 @@ fn one(args: &TrainBenchArgs, way: &Way) -> Result<TrainBenchRow, CliError> {
 }
 
 /// What layers keep in this way, and the line that it had to fit below.
-fn fitted(tuner: &mut Tuner, way: &Way, ground: &Ground) -> Result<(Fit, Option<Bytes>), TuneError> {
+fn fitted(
+    tuner: &mut Tuner,
+    way: &Way,
+    ground: &Ground,
+    spot: usize,
+) -> Result<(Fit, Option<Bytes>), TuneError> {
     let whole = tuner.fit(Bytes::new(u64::MAX / 4))?;
     let mut kept = |keeping: Keeping| {
         tuner.keep(vec![keeping; tuner.frozen().shape().layers]);
@@ -138,7 +148,7 @@ fn fitted(tuner: &mut Tuner, way: &Way, ground: &Ground) -> Result<(Fit, Option<
         Way::Away(_) => kept(Keeping::InputAway),
         Way::Line(share) => {
             let span = whole.full.saturating_sub(whole.floor).get();
-            let beside = ground.charged()[0].saturating_sub(tuner.stage().live());
+            let beside = ground.beside(spot, tuner);
             // A plan's one piece is at least what lives at once; the lowest line leaves it the hundredth that it may need.
             let line = whole.floor + Bytes::new(span * share / 100 + whole.floor.get() / 100) + beside;
             Ok((tuner.fit_and_hold(line, beside)?, Some(line)))
@@ -156,25 +166,26 @@ struct Measured {
     device_allocations: u64,
 }
 
-fn timed(tuner: &mut Tuner, ground: &Ground, steps: u32) -> Result<Measured, TuneError> {
-    let (batch, sequence) = (tuner.settings().batch, tuner.settings().sequence);
-    let vocabulary = tuner.frozen().shape().vocabulary;
+fn timed(team: &mut Team, ground: &Ground, steps: u32) -> Result<Measured, TuneError> {
+    let (batch, sequence) = (team.first().settings().batch, team.first().settings().sequence);
+    let vocabulary = team.first().frozen().shape().vocabulary;
     let tokens: Vec<u32> = (0..batch * sequence).map(|at| token(at * 7919 + 13, vocabulary)).collect();
     let targets = tokens.iter().skip(1).chain(tokens.first()).copied().collect();
-    let pass = [Batch { tokens, targets }];
+    let passes = vec![Batch { tokens, targets }; team.passes()];
     let (mut times, mut peak, mut away, mut maps) = (Vec::new(), Bytes::ZERO, Bytes::ZERO, 0);
     for step in 0..steps + 2 {
         let began = Instant::now();
-        let report = tuner.step(&pass)?;
+        let report = team.step(&passes)?;
         (peak, away) = (peak.max(report.peak), away.max(report.away));
         if step < 2 {
-            maps = ground.pool.stats().maps;
+            maps = ground.spots[0].pool.stats().maps;
         } else {
             times.push(began.elapsed().as_secs_f64() * 1e3);
         }
     }
-    let device_allocations = ground.pool.stats().maps - maps;
+    let device_allocations = ground.spots[0].pool.stats().maps - maps;
     let ms = median(times);
+    let tuner = team.first_mut();
     let began = Instant::now();
     let rehearsal = tuner.rehearse()?;
     let book_share = began.elapsed().as_secs_f64() * 1e3 / ms;
