@@ -192,9 +192,9 @@ fn a_word_that_the_table_has_not_is_refused_elsewhere_too() {
     assert!(tuner.step(&[right]).unwrap().loss.is_finite(), "and the next step goes on");
 }
 
-fn shipped(stages: &Stages, dtype: Dtype, packing: Option<Packing>, homes: Homes, states: StatesAs) -> Tuner {
+fn shipped(stages: &Stages, dtype: Dtype, packing: Option<Packing>, homes: Homes, kept: StatesAs) -> Tuner {
     let decoder = Decoder::open(MODEL).unwrap();
-    let settings = TuneSettings { passes: 1, states, ..small() };
+    let settings = TuneSettings { passes: 1, states: kept, ..small() };
     Tuner::new(Frozen::of(&decoder, stages, dtype, packing, homes).unwrap(), settings).unwrap()
 }
 

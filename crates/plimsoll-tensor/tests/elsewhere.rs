@@ -44,7 +44,7 @@ impl Model {
         let loss = {
             let leaves = &self.leaves;
             let mut tape = Tape::new(&self.here);
-            let shelf = Shelf::new(&self.here, &self.away);
+            let waiting = Shelf::new(&self.here, &self.away);
             let mut x = tape.constant(&self.here.floats(&numbers(99, ROWS * WIDTH), &[ROWS, WIDTH])?);
             for (id, ..) in leaves.all() {
                 let part = move |tape: &mut Tape<'_>, v: &[plimsoll_tensor::Var]| {
@@ -54,7 +54,7 @@ impl Model {
                     tape.add(&bent, &v[0])
                 };
                 x = if self.leaves_inputs {
-                    tape.checkpoint_away(&shelf, &[x], part)?
+                    tape.checkpoint_away(&waiting, &[x], part)?
                 } else {
                     tape.checkpoint(&[x], part)?
                 };
@@ -64,7 +64,7 @@ impl Model {
             let loss = tape.sum_all(&square)?;
             drop(square);
             tape.backward(&loss, 1e-3, &mut self.gradients)?;
-            assert!(shelf.is_empty());
+            assert!(waiting.is_empty());
             loss.tensor().clone()
         };
         self.adam.step(&mut self.leaves, &self.gradients, 1e-3, 1.0)?;

@@ -6,6 +6,7 @@
 mod cuda;
 mod error;
 mod gpu;
+mod group;
 mod patient;
 mod wgpu;
 
@@ -14,7 +15,6 @@ use std::sync::Arc;
 
 use plimsoll::Place;
 use plimsoll::monitor::Sampler;
-use plimsoll_device::programs::Member;
 use plimsoll_device::{Device, HostDevice, HostSettings, Notice, SimDevice, SimSettings};
 
 pub use error::BackendError;
@@ -67,22 +67,6 @@ impl Backends {
     /// The same for a command that can do nothing without it.
     pub(crate) fn device(&self, place: Place) -> Result<Arc<dyn Device>, CliError> {
         self.open(place).map_err(|why| CliError::Place { place, why })
-    }
-
-    /// Several GPUs that add up together.
-    pub(crate) fn group(&self, places: &[Place]) -> Result<Vec<Arc<dyn Member>>, CliError> {
-        let number = |place: &Place| match place {
-            Place::Cuda(number) => Ok(*number),
-            other => Err(CliError::Place { place: *other, why: BackendError::Alone(*other) }),
-        };
-        let numbers = places.iter().map(number).collect::<Result<Vec<_>, _>>()?;
-        let twice = (1..places.len()).find(|index| places[..*index].contains(&places[*index]));
-        if let Some(index) = twice {
-            return Err(CliError::Place { place: places[index], why: BackendError::Twice });
-        }
-        let first = places.first().copied().unwrap_or(Place::Host);
-        let group = self.cuda().and_then(|cuda| cuda.group(&numbers));
-        group.map_err(|why| CliError::Place { place: first, why })
     }
 
     /// A sampler of this machine and its GPUs. None of them is opened: that would take memory of who is watched.

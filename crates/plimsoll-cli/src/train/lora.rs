@@ -185,7 +185,7 @@ pub(super) fn run(args: &LoraArgs, printer: &Printer) -> Result<(), CliError> {
     let began = Instant::now();
     let decoder = Decoder::open(&args.model).map_err(TrainError::from)?;
     let settings = args.settings(decoder.shape().context);
-    let mut run = Run::new(args, &decoder, settings)?;
+    let mut run = Run::new(args, &decoder, &settings)?;
     let mut report = LoraReport::new(args, run.team.first(), &run.corpus, run.ground.line);
     if args.plan_only {
         report.fitted(&run.fit()?);
@@ -212,7 +212,7 @@ struct Run {
 }
 
 impl Run {
-    fn new(args: &LoraArgs, decoder: &Decoder, settings: TuneSettings) -> Result<Self, CliError> {
+    fn new(args: &LoraArgs, decoder: &Decoder, settings: &TuneSettings) -> Result<Self, CliError> {
         let allowed = Allowed { line: args.line, away: args.away, threads: args.threads };
         let ground = Ground::new(&args.device, allowed)?;
         let dtype = args.numbers.unwrap_or_else(|| ground.dtype());

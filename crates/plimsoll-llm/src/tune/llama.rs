@@ -32,7 +32,7 @@ impl<'m> Llama<'m> {
         keeping: &[Keeping],
     ) -> Result<Var, TensorError> {
         let mut stream = self.frozen.embed(tape, tokens)?;
-        let shelf = match &self.frozen.stages.away {
+        let waiting = match &self.frozen.stages.away {
             Some(away) if keeping.contains(&Keeping::InputAway) => Some(Shelf::new(tape.stage(), away)),
             _ => None,
         };
@@ -48,8 +48,8 @@ impl<'m> Llama<'m> {
                     tape.checkpoint(&[stream], move |tape, v| self.layer(tape, layer, &v[0]))?
                 }
                 Keeping::InputAway => {
-                    let shelf = shelf.as_ref().ok_or(NOWHERE)?;
-                    tape.checkpoint_away(shelf, &[stream], move |tape, v| self.layer(tape, layer, &v[0]))?
+                    let waiting = waiting.as_ref().ok_or(NOWHERE)?;
+                    tape.checkpoint_away(waiting, &[stream], move |tape, v| self.layer(tape, layer, &v[0]))?
                 }
             };
         }

@@ -25,17 +25,17 @@ impl<'m> Tape<'m> {
     /// is done, and are back one part before they are needed.
     pub fn checkpoint_away(
         &mut self,
-        shelf: &Shelf,
+        waiting: &Shelf,
         inputs: &[Var],
         part: impl Fn(&mut Tape<'m>, &[Var]) -> Result<Var, TensorError> + 'm,
     ) -> Result<Var, TensorError> {
-        self.forgotten(inputs, Some(shelf), part)
+        self.forgotten(inputs, Some(waiting), part)
     }
 
     fn forgotten(
         &mut self,
         inputs: &[Var],
-        shelf: Option<&Shelf>,
+        waiting: Option<&Shelf>,
         part: impl Fn(&mut Tape<'m>, &[Var]) -> Result<Var, TensorError> + 'm,
     ) -> Result<Var, TensorError> {
         if !self.records() {
@@ -43,9 +43,9 @@ impl<'m> Tape<'m> {
         }
         let ids = inputs.iter().map(|input| input.id).collect();
         let tensors: Vec<Tensor> = inputs.iter().map(|input| input.tensor.clone()).collect();
-        let kept = match shelf {
+        let kept = match waiting {
             None => Kept::Here(tensors),
-            Some(shelf) => Kept::Away { place: shelf.put(&tensors)?, shelf: shelf.clone() },
+            Some(waiting) => Kept::Away { place: waiting.put(&tensors)?, waiting: waiting.clone() },
         };
         let found = {
             let mut once = Tape::without_gradients(self.stage());
@@ -67,14 +67,14 @@ impl<'m> Tape<'m> {
 /// Where a part's inputs are until it is done again.
 enum Kept {
     Here(Vec<Tensor>),
-    Away { place: usize, shelf: Shelf },
+    Away { place: usize, waiting: Shelf },
 }
 
 impl Kept {
     fn back(self) -> Result<Vec<Tensor>, TensorError> {
         match self {
             Self::Here(tensors) => Ok(tensors),
-            Self::Away { place, shelf } => shelf.take(place),
+            Self::Away { place, waiting } => waiting.take(place),
         }
     }
 }
