@@ -8,7 +8,7 @@ use plimsoll_tensor::{Dtype, TensorError};
 
 use super::args::{ShapeOf, TrainBenchArgs};
 use super::report::TrainBenchRow;
-use crate::CliError;
+use crate::{CliError, Printer};
 use crate::bench::median;
 use crate::train::TrainError;
 use crate::train::ground::{Allowed, Ground};
@@ -71,10 +71,24 @@ impl Way {
 
 /// Measures all ways.
 pub(super) fn rows(args: &TrainBenchArgs) -> Result<Vec<TrainBenchRow>, CliError> {
-    let wanted = |way: &Way| args.only.as_ref().is_none_or(|only| way.name().contains(only.as_str()));
-    let ways = Way::all(args).into_iter().filter(wanted);
-    let rows = ways.map(|way| one(args, &way)).collect::<Result<Vec<_>, _>>();
-    let mut rows = rows?;
+    let all = Way::all(args);
+    let only = args.only.as_deref().unwrap_or_default();
+    // A whole name means that way alone.
+    let exact = all.iter().any(|way| way.name() == only);
+    let wanted = |way: &&Way| if exact { way.name() == only } else { way.name().contains(only) };
+    let mut rows = Vec::new();
+    for way in all.iter().filter(wanted) {
+        let row = one(args, way)?;
+        // A large model's ways take minutes: what is known is told at once.
+        Printer::remark(&format!(
+            "{}: {} measured, {} elsewhere, {:.1} ms a step",
+            way.name(),
+            Bytes::new(row.measured_peak_bytes),
+            Bytes::new(row.away_measured_bytes),
+            row.ms
+        ));
+        rows.push(row);
+    }
     let fastest = rows.iter().map(|row| row.ms).fold(f64::INFINITY, f64::min);
     for row in &mut rows {
         row.slower = row.ms / fastest;
