@@ -127,3 +127,45 @@ fn what_cannot_be_is_refused_with_what_to_do() {
     let told = refused(&["--out", out]);
     assert!(told.contains("no UTF-8 from byte 3"), "{told}");
 }
+
+#[test]
+fn states_of_eight_bits_and_halves_are_asked_for_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut found = Vec::new();
+    for (name, more) in [
+        ("singles", &[][..]),
+        ("bytes", &["--states", "8bit"]),
+        ("halves", &["--numbers", "f16", "--states", "8bit"]),
+    ] {
+        let out = folder.path().join(name);
+        let all = [&["--steps", "6", "--out", out.to_str().unwrap()], more].concat();
+        let report = json(&train(folder.path(), &all).output().unwrap());
+        assert_eq!(report["predicted_peak_bytes"], report["measured_peak_bytes"], "{name}");
+        assert_eq!(report["as_planned"], true, "{name}");
+        let last = report["steps"][5]["loss"].as_f64().unwrap();
+        found.push((bytes(&report, "predicted_peak_bytes"), last, report["after"].as_f64().unwrap()));
+    }
+    assert!(found[1].0 < found[0].0 && found[2].0 < found[1].0, "{found:?}");
+    for (_, last, after) in &found[1..] {
+        assert!(
+            (last / found[0].1 - 1.0).abs() < 0.02 && (after / found[0].2 - 1.0).abs() < 0.02,
+            "{found:?}"
+        );
+    }
+    // What was learned with states of one kind does not go on with another.
+    let out = folder.path().join("bytes");
+    let other = train(folder.path(), &["--steps", "8", "--out", out.to_str().unwrap()]).output().unwrap();
+    assert_eq!(other.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&other.stderr).contains("other settings"));
+}
+
+#[test]
+fn places_that_cannot_learn_together_are_refused_with_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    for (places, told) in [("host,cuda:0", "host works alone"), ("cuda:0,cuda:0", "named twice")] {
+        let refused = train(folder.path(), &["--devices", places, "--plan-only"]).output().unwrap();
+        assert_eq!(refused.status.code(), Some(1));
+        let text = String::from_utf8_lossy(&refused.stderr).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains(told), "{text}");
+    }
+}

@@ -11,7 +11,8 @@ use crate::error::CudaError;
 use crate::facts::GpuFacts;
 use crate::family::Family;
 use crate::gpu::Gpu;
-use crate::kernels::{Compiler, KernelSet, KernelSettings, Launcher};
+use crate::group::GroupMember;
+use crate::kernels::{Compiler, KernelSet, KernelSettings, Launcher, Sums};
 use crate::pinned::PinnedDevice;
 
 /// How CUDA is used.
@@ -108,6 +109,17 @@ impl Cuda {
         open.devices.retain(|(of, _)| *of != ordinal);
         open.devices.push((ordinal, Arc::downgrade(&device)));
         Ok(device)
+    }
+
+    /// Several GPUs that add up together: a place for each, in the order in which they are named. NCCL is loaded now, and if it
+    /// is not there the error says how to get it.
+    pub fn group(&self, ordinals: &[u16]) -> Result<Vec<GroupMember>, CudaError> {
+        let devices: Vec<Arc<CudaDevice>> =
+            ordinals.iter().map(|ordinal| self.device(*ordinal)).collect::<Result<_, _>>()?;
+        let numbers: Vec<i32> =
+            ordinals.iter().map(|ordinal| self.inner.probes[usize::from(*ordinal)].device).collect();
+        let folder = self.inner.settings.kernels.nccl.as_deref();
+        Ok(GroupMember::all(Sums::of(&numbers, folder, self.inner.version.0)?, devices))
     }
 
     /// Page-locked host memory. The same device each time, while somebody has it.

@@ -4,6 +4,7 @@
 //! * [`CudaDevice`]: a GPU's memory. Growable ranges through virtual memory, plain, stream-ordered and managed
 //!   allocations, streams, events as fences, and kernels that are compiled where they run.
 //! * [`PinnedDevice`]: page-locked host memory, which GPUs copy from at full speed and reach in place.
+//! * [`GroupMember`]: several GPUs that add up together, through NCCL.
 //! * [`GpuUsage`]: how busy GPUs are, from NVIDIA's management library.
 //!
 //! Both pass the conformance suite of [`plimsoll_device`], on hardware and (in this crate's tests) on a driver that is
@@ -16,6 +17,7 @@ mod error;
 mod facts;
 mod family;
 mod gpu;
+mod group;
 mod host;
 mod kernels;
 mod lane;
@@ -32,6 +34,7 @@ pub use cuda::{Cuda, CudaSettings};
 pub use device::CudaDevice;
 pub use error::CudaError;
 pub use facts::{GpuFacts, Link};
+pub use group::GroupMember;
 pub use kernels::{CodeCache, KernelSettings, compile_for};
 pub use pinned::PinnedDevice;
 pub use usage::GpuUsage;

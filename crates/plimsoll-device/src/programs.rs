@@ -150,3 +150,21 @@ pub trait Programs: Send + Sync {
     /// What is put on a stream from now on begins when a fence of another one is signalled. Nobody waits.
     fn follow(&self, stream: Stream, fence: Fence) -> Result<(), DeviceError>;
 }
+
+/// A device's place in a group whose members add up what each of them has.
+///
+/// All members have to ask for the same sums in the same order, each from a thread of its own; who does not come keeps the
+/// others waiting.
+pub trait Member: Send + Sync + std::fmt::Debug {
+    /// How many members there are.
+    fn members(&self) -> usize;
+
+    /// Puts on a stream: singles, so many at each address, become the sums of what all members have.
+    ///
+    /// # Safety
+    /// As [`Programs`] says; the numbers of different places do not overlap, and they are as many at every member.
+    unsafe fn sum(&self, stream: Stream, singles: &[(u64, u64)]) -> Result<(), DeviceError>;
+
+    /// Nobody waits for anybody any more: what waits fails, and so does what is asked for from now on.
+    fn leave(&self);
+}

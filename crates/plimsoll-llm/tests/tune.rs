@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use plimsoll::{Bytes, Engine, Place};
 use plimsoll_kv::layout::Element;
-use plimsoll_llm::tune::{Batch, Frozen, Keeping, Projection, TuneError, TuneSettings, Tuner};
+use plimsoll_llm::tune::{Batch, Frozen, Homes, Keeping, Projection, TuneError, TuneSettings, Tuner};
 use plimsoll_llm::{Decoder, OwnPages, Sequence};
 use plimsoll_tensor::packed::Packing;
 use plimsoll_tensor::{Dtype, IGNORED, Stage};
@@ -21,7 +21,7 @@ fn stage(memory: Bytes) -> (Engine, Stage) {
 
 fn tuner(stage: &Stage, settings: TuneSettings) -> Tuner {
     let decoder = Decoder::open(MODEL).unwrap();
-    Tuner::new(Frozen::of(&decoder, stage, Dtype::F32, None).unwrap(), stage, settings).unwrap()
+    Tuner::new(Frozen::of(&decoder, stage, Dtype::F32, None, Homes::default()).unwrap(), settings).unwrap()
 }
 
 fn small() -> TuneSettings {
@@ -123,8 +123,8 @@ fn frozen_weights_may_be_packed() {
     let passes = [batch(&text(7, 48))];
     let mut found = Vec::new();
     for packing in [None, Some(Packing::Q8_0), Some(Packing::Q4_0)] {
-        let frozen = Frozen::of(&decoder, &stage, Dtype::F32, packing).unwrap();
-        let mut tuner = Tuner::new(frozen, &stage, small()).unwrap();
+        let frozen = Frozen::of(&decoder, &stage, Dtype::F32, packing, Homes::default()).unwrap();
+        let mut tuner = Tuner::new(frozen, small()).unwrap();
         let before = tuner.rehearse().unwrap().before();
         let first = tuner.step(&passes).unwrap();
         let last = (0..5).map(|_| tuner.step(&passes).unwrap().loss).last().unwrap();

@@ -8,7 +8,7 @@ use std::path::Path;
 use plimsoll::{Bytes, Engine, Place};
 use plimsoll_llm::Decoder;
 use plimsoll_llm::text::Tokenizer;
-use plimsoll_llm::tune::{Corpus, Frozen, Keep, TuneError, TuneSettings, Tuner};
+use plimsoll_llm::tune::{Corpus, Frozen, Homes, Keep, TuneError, TuneSettings, Tuner};
 use plimsoll_tensor::{Dtype, IGNORED, Stage};
 
 const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/tiny-7m-q8_0.gguf");
@@ -30,8 +30,8 @@ fn tuner() -> (Engine, Tuner) {
     let pool = engine.account("tuning").unwrap().scratch(Place::Host).unwrap();
     let stage = Stage::host(pool, 2);
     let decoder = Decoder::open(MODEL).unwrap();
-    let frozen = Frozen::of(&decoder, &stage, Dtype::F32, None).unwrap();
-    (engine, Tuner::new(frozen, &stage, settings()).unwrap())
+    let frozen = Frozen::of(&decoder, &stage, Dtype::F32, None, Homes::default()).unwrap();
+    (engine, Tuner::new(frozen, settings()).unwrap())
 }
 
 fn corpus(folder: &Path) -> Corpus {

@@ -4,8 +4,10 @@
 //! singles whatever numbers are kept as. Unless it is said otherwise, operands lie one number behind the other, and an
 //! outcome is new: nobody else has a handle to it.
 
+use plimsoll_device::programs::Member;
 use plimsoll_device::{Fence, Stream};
 
+use crate::train::StatesPart;
 use crate::{PackedTensor, Tensor, TensorError};
 
 /// What became of it.
@@ -282,15 +284,20 @@ pub(crate) trait Compute: Send + Sync {
     /// Adds such rows to where they came from.
     fn patches_back(&self, window: Window, first: usize, rows: &Tensor, dx: &mut Tensor) -> Done;
 
-    /// A step of AdamW with singles as states.
+    /// A step of AdamW for some numbers of a leaf, whose states are a part of a slice.
     fn adam(
         &self,
         step: AdamStep,
+        part: StatesPart,
         value: &mut Tensor,
         grad: &Tensor,
-        mean: &mut Tensor,
-        square: &mut Tensor,
+        states: &mut Tensor,
     ) -> Done;
+
+    /// Singles become the sums of what all members of a group have, where there are groups.
+    fn sum_over(&self, _member: &dyn Member, _tensors: &mut [&mut Tensor]) -> Done {
+        Err(TensorError::Mode("memory of the host is added up by the host"))
+    }
 
     /// The sum of squares, added to `into[0]`.
     fn squares(&self, x: &Tensor, into: &mut Tensor) -> Done;

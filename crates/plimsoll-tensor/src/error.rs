@@ -85,6 +85,11 @@ pub enum TensorError {
     /// A rehearsal within a rehearsal, or a plan while one is being made.
     #[error("{0}")]
     Mode(&'static str),
+    /// Another of those that add up together is gone.
+    #[error(
+        "another of those that learn together failed, and this one cannot go on without it; begin again from what was kept"
+    )]
+    Left,
     /// A plan that the memory does not hold.
     #[error("the plan needs {needed} in one piece: {why}")]
     Plan {

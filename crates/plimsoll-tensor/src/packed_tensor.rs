@@ -55,6 +55,11 @@ impl PackedTensor {
         &self.bytes
     }
 
+    /// The same matrix on another stage: itself if that is where it is, a copy otherwise, as of any [`Tensor`].
+    pub fn to(&self, stage: &Stage) -> Result<Self, TensorError> {
+        Ok(Self { bytes: self.bytes.to(stage)?, ..*self })
+    }
+
     /// A copy as floats.
     pub fn unpack(&self, dtype: Dtype) -> Result<Tensor, TensorError> {
         let stage = self.bytes.stage();

@@ -12,7 +12,8 @@ use plimsoll::{Bytes, Engine};
 use plimsoll_cuda::{Cuda, CudaSettings};
 use plimsoll_device::Device;
 use plimsoll_tensor::{
-    AdamW, AdamWSettings, Dtype, Gradients, Leaves, Stage, Tape, TensorError, Unary, Var, counted,
+    AdamW, AdamWSettings, DeviceTogether, Dtype, Gradients, Leaves, Shelf, Stage, StatesAs, Tape,
+    TensorError, Together, Unary, Var, counted,
 };
 use support::cases::{all, apart, outcome};
 use support::{numbers, stage};
@@ -171,22 +172,26 @@ fn step(
 }
 
 fn losses(stage: &Stage, held: bool) -> Vec<f32> {
+    losses_with(stage, held, stage, StatesAs::Singles)
+}
+
+/// With states on another stage, perhaps, kept like this.
+fn losses_with(stage: &Stage, held: bool, on: &Stage, kept: StatesAs) -> Vec<f32> {
     let mut leaves = Leaves::default();
     for (seed, dims) in [(1, &[40, 24][..]), (2, &[40]), (3, &[50, 40])] {
         let count = dims.iter().product();
         leaves.add("layer", stage.floats(&numbers(seed, count), dims).unwrap());
     }
     let mut gradients = Gradients::new(stage, &leaves).unwrap();
-    let mut optimizer = AdamW::new(stage, &leaves, AdamWSettings::default()).unwrap();
+    let mut optimizer =
+        AdamW::new(on, &leaves, AdamWSettings { states: kept, ..AdamWSettings::default() }).unwrap();
     if !held {
         return (0..8).map(|_| step(stage, &mut leaves, &mut gradients, &mut optimizer).unwrap()).collect();
     }
     let mut found = vec![step(stage, &mut leaves, &mut gradients, &mut optimizer).unwrap()];
     let steps = optimizer.steps();
     let (_, rehearsal) = stage.rehearse(|| step(stage, &mut leaves, &mut gradients, &mut optimizer)).unwrap();
-    // A rehearsal computes nothing, but it counts its steps.
-    let states: Vec<_> = leaves.all().map(|(id, ..)| optimizer.states(id).map(Clone::clone)).collect();
-    optimizer.resume(steps, states).unwrap();
+    assert_eq!(optimizer.steps(), steps, "a rehearsal changes nothing");
     let held = stage.hold(&rehearsal).unwrap();
     for _ in 0..7 {
         let (loss, facts) = held.step(|| step(stage, &mut leaves, &mut gradients, &mut optimizer)).unwrap();
@@ -207,4 +212,145 @@ fn training_goes_as_on_the_host_leased_and_planned() {
         assert!((wanted - found).abs() <= 0.02 * wanted.abs(), "{wanted:?} {found:?}");
     }
     assert!(leased[7] < leased[0], "{leased:?}");
+}
+
+#[test]
+fn states_of_eight_bits_go_as_on_the_host_and_from_elsewhere_to_the_bit() {
+    let Some((_engine, gpu, pinned)) = gpu_and_pinned() else {
+        println!("skipped: there is no GPU");
+        return;
+    };
+    let (_host_engine, host) = stage(Bytes::mib(64), 2);
+    let wanted = losses_with(&host, false, &host, StatesAs::Bytes);
+    for kept in [StatesAs::Singles, StatesAs::Bytes] {
+        let here = losses_with(&gpu, false, &gpu, kept);
+        for held in [false, true] {
+            assert_eq!(here, losses_with(&gpu, held, &pinned, kept), "{kept:?}, held: {held}");
+        }
+        for (wanted, found) in wanted.iter().zip(&here) {
+            assert!((wanted - found).abs() <= 0.03 * wanted.abs(), "{kept:?}: {wanted:?} {found:?}");
+        }
+    }
+}
+
+#[test]
+fn inputs_of_parts_leave_and_come_back_to_the_bit() {
+    let Some((_engine, gpu, pinned)) = gpu_and_pinned() else {
+        println!("skipped: there is no GPU");
+        return;
+    };
+    let (rows, width) = (512, 256);
+    let mut leaves = Leaves::default();
+    for layer in 0..12 {
+        let weight = gpu.floats(&numbers(layer, width * width), &[width, width]).unwrap();
+        leaves.add(format!("layer {layer}"), weight);
+    }
+    let mut gradients = Gradients::new(&gpu, &leaves).unwrap();
+    let mut step = |away: bool| -> Result<Vec<Vec<f32>>, TensorError> {
+        let leaves = &leaves;
+        gradients.clear()?;
+        let mut tape = Tape::new(&gpu);
+        let shelf = Shelf::new(&gpu, &pinned);
+        let mut x =
+            tape.constant(&gpu.floats(&numbers(77, rows * width), &[rows, width])?.cast(Dtype::Bf16)?);
+        for (id, ..) in leaves.all() {
+            let part = move |tape: &mut Tape<'_>, v: &[Var]| {
+                let weight = tape.leaf(leaves, id);
+                let wide = tape.linear(&v[0], &weight)?;
+                let bent = tape.unary(Unary::Tanh, &wide)?;
+                tape.add(&bent, &v[0])
+            };
+            x = if away { tape.checkpoint_away(&shelf, &[x], part)? } else { tape.checkpoint(&[x], part)? };
+        }
+        let square = tape.mul(&x, &x)?;
+        drop(x);
+        let loss = tape.sum_all(&square)?;
+        drop(square);
+        tape.backward(&loss, 1e-3, &mut gradients)?;
+        leaves.all().map(|(id, ..)| gradients.of(id).to_vec()).collect()
+    };
+    let wanted = step(false).unwrap();
+    for _ in 0..5 {
+        assert_eq!(step(true).unwrap(), wanted);
+    }
+    let mut elsewhere = None;
+    let (_, said) = gpu
+        .rehearse(|| {
+            let (found, said) = pinned.rehearse(|| step(true))?;
+            elsewhere = Some(said);
+            Ok::<_, TensorError>(found)
+        })
+        .unwrap();
+    let elsewhere = elsewhere.unwrap();
+    let plans = [gpu.hold(&said).unwrap(), pinned.hold(&elsewhere).unwrap()];
+    for _ in 0..5 {
+        let ((found, there), here) = plans[0].step(|| plans[1].step(|| step(true))).unwrap();
+        assert_eq!(found, wanted);
+        assert!(here.as_planned && there.as_planned, "{here:?} {there:?}");
+        assert_eq!([here.peak, there.peak], [said.peak(), elsewhere.peak()], "said and measured");
+    }
+}
+
+#[test]
+fn several_gpus_add_up_what_each_has() {
+    let Ok(cuda) = Cuda::load(CudaSettings::default()) else {
+        println!("skipped: there is no GPU");
+        return;
+    };
+    let count = u16::try_from(cuda.gpus().len()).unwrap();
+    let members = match cuda.group(&(0..count).collect::<Vec<_>>()) {
+        Ok(members) => members,
+        Err(why) => {
+            println!("skipped: {why}");
+            return;
+        }
+    };
+    println!("{count} GPUs add up");
+    let places: Vec<_> = (0..count).map(|number| cuda.device(number).unwrap().facts().place).collect();
+    let devices: Vec<Arc<dyn Device>> =
+        (0..count).map(|number| cuda.device(number).unwrap() as Arc<dyn Device>).collect();
+    let account = places
+        .iter()
+        .fold(AccountSettings::new("tensors"), |account, place| account.share(*place, Bytes::ZERO, MEMORY));
+    let lines = places.iter().map(|place| LineSettings::new(*place, MEMORY)).collect();
+    let engine = Engine::with(&LedgerSettings { places: lines, accounts: vec![account] }, devices).unwrap();
+    let account = engine.account("tensors").unwrap();
+    let stages: Vec<Stage> =
+        places.iter().map(|place| Stage::gpu(account.scratch(*place).unwrap()).unwrap()).collect();
+    let all: Vec<DeviceTogether> =
+        members.into_iter().map(|member| DeviceTogether::new(Arc::new(member))).collect();
+    let sizes = [1, 1000, 1 << 20];
+    let found: Vec<Vec<Vec<f32>>> = std::thread::scope(|scope| {
+        let running: Vec<_> = stages
+            .iter()
+            .zip(&all)
+            .zip(1..)
+            .map(|((stage, together), seed)| {
+                scope.spawn(move || {
+                    let made = sizes.map(|size| stage.floats(&numbers(seed, size), &[size]).unwrap());
+                    let [mut one, mut two, mut three] = made;
+                    for _ in 0..3 {
+                        together.sum(&mut [&mut one, &mut two, &mut three]).unwrap();
+                    }
+                    [one, two, three].map(|tensor| tensor.to_vec().unwrap()).to_vec()
+                })
+            })
+            .collect();
+        running.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    // What was added up is added up again, by as many.
+    let again = f32::from(count) * f32::from(count);
+    for (place, size) in sizes.into_iter().enumerate() {
+        let each: Vec<Vec<f32>> = (1..=u64::from(count)).map(|seed| numbers(seed, size)).collect();
+        for member in &found {
+            assert_eq!(member[place], found[0][place], "the same everywhere");
+        }
+        for (at, sum) in found[0][place].iter().enumerate() {
+            let wanted = again * each.iter().map(|numbers| numbers[at]).sum::<f32>();
+            assert!((sum - wanted).abs() <= 1e-4 * again, "{sum} and not {wanted}");
+        }
+    }
+    all[0].leave();
+    let mut left = stages[0].floats(&[1.0], &[1]).unwrap();
+    assert!(all[0].sum(&mut [&mut left]).unwrap_err().to_string().contains("left"));
 }

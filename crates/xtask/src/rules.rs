@@ -76,6 +76,8 @@ pub const RULES: Rules = Rules {
         ("crates/bench-compare/src/peers/mimalloc.rs", "calls a C library"),
         ("crates/plimsoll-cuda/src/kernels/launch.rs", "loads code into the driver and launches it"),
         ("crates/plimsoll-tensor/src/gpu/launch.rs", "launches programs on tensors that it was given"),
+        ("crates/plimsoll-cuda/src/kernels/sums.rs", "calls NCCL, a C library"),
+        ("crates/plimsoll-cuda/src/group.rs", "puts sums on streams, by address"),
         ("crates/plimsoll-cuda/src/kernels/blas.rs", "calls CUDA's library of products, a C library"),
         (
             "crates/plimsoll-cuda/src/kernels/brought.rs",

@@ -12,6 +12,7 @@ mod imp {
     use plimsoll::Place;
     use plimsoll::monitor::{DeviceSample, Gpus};
     use plimsoll_cuda::{Cuda, CudaSettings, GpuFacts, GpuUsage};
+    use plimsoll_device::programs::Member;
     use plimsoll_device::{Device, Notice};
 
     use crate::backends::patient::Pending;
@@ -45,6 +46,14 @@ mod imp {
 
         pub(in crate::backends) fn pinned(&self) -> Result<Arc<dyn Device>, BackendError> {
             Ok(self.cuda.pinned()?)
+        }
+
+        pub(in crate::backends) fn group(
+            &self,
+            numbers: &[u16],
+        ) -> Result<Vec<Arc<dyn Member>>, BackendError> {
+            let members = self.cuda.group(numbers)?;
+            Ok(members.into_iter().map(|member| Arc::new(member) as Arc<dyn Member>).collect())
         }
 
         /// Who tells of the GPUs without opening them, where there is somebody.
@@ -101,6 +110,7 @@ mod imp {
     use std::sync::Arc;
 
     use plimsoll::monitor::Gpus;
+    use plimsoll_device::programs::Member;
     use plimsoll_device::{Device, Notice};
 
     use crate::backends::patient::Pending;
@@ -124,6 +134,10 @@ mod imp {
         }
 
         pub(in crate::backends) fn pinned(&self) -> Result<Arc<dyn Device>, BackendError> {
+            match *self {}
+        }
+
+        pub(in crate::backends) fn group(&self, _: &[u16]) -> Result<Vec<Arc<dyn Member>>, BackendError> {
             match *self {}
         }
 

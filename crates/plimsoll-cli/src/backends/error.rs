@@ -12,6 +12,12 @@ pub enum BackendError {
     /// Places that no device serves.
     #[error("{0} is no device")]
     NoDevice(Place),
+    /// A place that does not learn together with others.
+    #[error("{0} works alone; several are GPUs of CUDA, as cuda:0,cuda:1")]
+    Alone(Place),
+    /// A place that was named more than once.
+    #[error("it is named twice; name each once")]
+    Twice,
     /// A device that takes no time.
     #[error("a simulated device takes no time that could be measured")]
     Simulated,

@@ -6,6 +6,7 @@
 mod cuda;
 mod error;
 mod gpu;
+mod group;
 mod patient;
 mod wgpu;
 

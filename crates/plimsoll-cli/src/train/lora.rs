@@ -6,13 +6,15 @@ use std::time::Instant;
 use plimsoll::governor::Reservation;
 use plimsoll::{Bytes, EngineError, Place};
 use plimsoll_llm::text::Tokenizer;
-use plimsoll_llm::tune::{Corpus, Fit, Frozen, Keep, Projection, TuneError, TuneSettings, Tuner};
+use plimsoll_llm::tune::{
+    Corpus, Fit, Frozen, Homes, Keep, Projection, Stages, Team, TuneError, TuneSettings, Tuner, homes_below,
+};
 use plimsoll_llm::{Decoder, Shape};
-use plimsoll_tensor::Stage;
 use plimsoll_tensor::packed::Packing;
+use plimsoll_tensor::{Dtype, StatesAs};
 
 use super::TrainError;
-use super::ground::Ground;
+use super::ground::{Allowed, Ground};
 use super::report::{LoraReport, Loss, view};
 use crate::draw::Line;
 use crate::{CliError, Printer};
@@ -45,10 +47,16 @@ pub struct LoraArgs {
     /// The folder to keep it in; if it has a training of the same, that goes on
     #[arg(long, value_name = "DIR", required_unless_present = "plan_only")]
     pub out: Option<PathBuf>,
-    /// Where to compute: host, or cuda:0
-    #[arg(long, value_name = "PLACE", default_value = "host")]
-    pub device: Place,
-    /// The most memory that all of it may take; half of the host's, or nine tenths of what a device has free,
+    /// Where to compute: host, cuda:0, or several GPUs that learn together, as cuda:0,cuda:1
+    #[arg(
+        long,
+        visible_alias = "devices",
+        value_name = "PLACES",
+        value_delimiter = ',',
+        default_value = "host"
+    )]
+    pub device: Vec<Place>,
+    /// The most memory that all of it may take, at each place; half of the host's, or nine tenths of what a device has free,
     /// unless said
     #[arg(long, value_name = "SIZE")]
     pub line: Option<Bytes>,
@@ -56,6 +64,17 @@ pub struct LoraArgs {
     /// `q8_0` or `q4_0`
     #[arg(long, value_name = "KIND", default_value = "as-they-flow", value_parser = kept)]
     pub weights: WeightsAs,
+    /// How numbers flow: `f32`, `bf16`, or `f16`, whose gradients are scaled; f32 on the host and bf16 on a GPU,
+    /// unless said
+    #[arg(long, value_name = "KIND", value_parser = numbers)]
+    pub numbers: Option<Dtype>,
+    /// How the optimizer's two states of each number are kept: singles, or 8bit
+    #[arg(long, value_name = "KIND", default_value = "singles", value_parser = states)]
+    pub states: StatesAs,
+    /// The most page-locked memory of the host for what a GPU does not need at once: what does not fit below the line
+    /// is kept there and comes when it is needed. 0: none; half of the host's memory, unless said
+    #[arg(long, value_name = "SIZE")]
+    pub away: Option<Bytes>,
     /// The rank of changes
     #[arg(long, value_name = "R", default_value_t = 16)]
     pub rank: usize,
@@ -74,7 +93,7 @@ pub struct LoraArgs {
     /// Rows side by side
     #[arg(long, value_name = "N", default_value_t = 4)]
     pub batch: usize,
-    /// Passes whose gradients are added up for a step
+    /// Passes whose gradients are added up for a step, at each place
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub passes: usize,
     /// How far a step goes at most
@@ -123,6 +142,23 @@ pub(crate) fn kept(kind: &str) -> Result<WeightsAs, String> {
     }
 }
 
+pub(crate) fn numbers(kind: &str) -> Result<Dtype, String> {
+    match kind {
+        "f32" => Ok(Dtype::F32),
+        "f16" => Ok(Dtype::F16),
+        "bf16" => Ok(Dtype::Bf16),
+        _ => Err(format!("{kind:?} is none of f32, f16, bf16")),
+    }
+}
+
+pub(crate) fn states(kind: &str) -> Result<StatesAs, String> {
+    match kind {
+        "singles" => Ok(StatesAs::Singles),
+        "8bit" => Ok(StatesAs::Bytes),
+        _ => Err(format!("{kind:?} is none of singles, 8bit")),
+    }
+}
+
 impl LoraArgs {
     fn settings(&self, context: usize) -> TuneSettings {
         #[expect(clippy::cast_precision_loss, reason = "ranks are small")]
@@ -138,6 +174,7 @@ impl LoraArgs {
             warmup: (self.steps / 20).clamp(1, 100),
             steps: self.steps,
             seed: self.seed,
+            states: self.states,
             ..TuneSettings::default()
         }
     }
@@ -148,15 +185,15 @@ pub(super) fn run(args: &LoraArgs, printer: &Printer) -> Result<(), CliError> {
     let began = Instant::now();
     let decoder = Decoder::open(&args.model).map_err(TrainError::from)?;
     let settings = args.settings(decoder.shape().context);
-    let mut run = Run::new(args, &decoder, settings)?;
-    let mut report = LoraReport::new(args, &run.tuner, &run.corpus, run.ground.line);
+    let mut run = Run::new(args, &decoder, &settings)?;
+    let mut report = LoraReport::new(args, run.team.first(), &run.corpus, run.ground.line);
     if args.plan_only {
         report.fitted(&run.fit()?);
     } else {
         run.learn(args, &mut report)?;
     }
     report.seconds = began.elapsed().as_secs_f64();
-    report.charged_peak_bytes = run.ground.charged()[1].get();
+    report.charged_peak_bytes = run.ground.charged(0)[1].get();
     if let Some(path) = &args.svg {
         super::curve::write(path, &report)?;
     }
@@ -166,7 +203,7 @@ pub(super) fn run(args: &LoraArgs, printer: &Printer) -> Result<(), CliError> {
 /// A fine-tuning, its data, and the memory that it is charged to.
 struct Run {
     ground: Ground,
-    tuner: Tuner,
+    team: Team,
     corpus: Corpus,
     held_out: Option<Corpus>,
     /// What texts take as tokens.
@@ -175,33 +212,40 @@ struct Run {
 }
 
 impl Run {
-    fn new(args: &LoraArgs, decoder: &Decoder, settings: TuneSettings) -> Result<Self, CliError> {
-        let ground = Ground::new(args.device, args.line, args.threads)?;
+    fn new(args: &LoraArgs, decoder: &Decoder, settings: &TuneSettings) -> Result<Self, CliError> {
+        let allowed = Allowed { line: args.line, away: args.away, threads: args.threads };
+        let ground = Ground::new(&args.device, allowed)?;
+        let dtype = args.numbers.unwrap_or_else(|| ground.dtype());
         let tokenizer = Tokenizer::open(&args.model).map_err(|error| TrainError::Tune(error.into()))?;
         let mut corpus = Corpus::read(&args.data, &tokenizer, settings.sequence).map_err(TrainError::from)?;
         let tokens = ground.account()?.reserve(Place::Host, corpus.bytes()).now();
         let tokens = tokens.map_err(|error| TrainError::from(EngineError::from(error)))?;
-        foretell(args, decoder, &settings, &ground)?;
-        let identity = identity(decoder, &corpus, &settings);
+        let of = |stages: &Stages, homes: Homes| -> Result<Tuner, TuneError> {
+            let frozen = Frozen::of(decoder, stages, dtype, args.weights.packing(), homes)?;
+            Tuner::new(frozen, settings.clone())
+        };
+        let homes = foretell(&of, &ground)?;
+        let other = args.numbers.filter(|dtype| *dtype != ground.dtype());
+        let passes = settings.passes * ground.spots.len();
+        let identity = identity(decoder, &corpus, &TuneSettings { passes, ..settings.clone() }, other);
         let held_out = corpus.hold_out(args.hold_out);
-        let frozen = Frozen::of(decoder, &ground.stage, ground.dtype(), args.weights.packing());
-        let frozen = frozen.map_err(|error| TrainError::Tune(error.into()))?;
-        let tuner = Tuner::new(frozen, &ground.stage, settings).map_err(TrainError::from)?;
-        Ok(Self { ground, tuner, corpus, held_out, _tokens: tokens, identity })
+        let team = ground.team(|stages| of(stages, homes)).map_err(TrainError::from)?;
+        Ok(Self { ground, team, corpus, held_out, _tokens: tokens, identity })
     }
 
     /// Chooses what to keep so that all of it fits below the line, and holds steps to it.
     fn fit(&mut self) -> Result<Fit, TrainError> {
-        // What an earlier plan had lies idle and counts; it goes back before the rest is divided.
-        let _ = self.ground.pool.trim(Bytes::ZERO);
-        let beside = self.ground.charged()[0].saturating_sub(self.tuner.stage().live());
-        Ok(self.tuner.fit_and_hold(self.ground.line, beside)?)
+        let ground = &self.ground;
+        Ok(self.team.fit_and_hold(ground.line, |spot, tuner| ground.beside(spot, tuner))?)
     }
 
     fn learn(&mut self, args: &LoraArgs, report: &mut LoraReport) -> Result<(), TrainError> {
         let Some(out) = &args.out else { return Ok(()) };
         let keep = Keep::new(out, &args.model.display().to_string(), &self.identity)?;
-        let behind = keep.resume(&mut self.tuner)?;
+        let mut behind = 0;
+        for tuner in self.team.each() {
+            behind = keep.resume(tuner)?;
+        }
         report.resumed_from = Some(behind).filter(|step| *step > 0);
         report.before = self.look()?;
         report.fitted(&self.fit()?);
@@ -211,24 +255,26 @@ impl Run {
         let began = Instant::now();
         let mut kept = behind;
         for step in behind..args.steps {
-            let settings = self.tuner.settings();
-            let passes = self.corpus.step(step, settings.passes, settings.batch, settings.seed);
-            let done = self.tuner.step(&passes)?;
+            let settings = self.team.first().settings();
+            let passes = self.corpus.step(step, self.team.passes(), settings.batch, settings.seed);
+            let done = self.team.step(&passes)?;
             bar.set_message(format!("loss {:.3}", done.loss));
             bar.set_position(done.step.into());
             report.steps.push(Loss { step: done.step, loss: done.loss, rate: done.rate });
             report.measured_peak_bytes = report.measured_peak_bytes.max(done.peak.get());
+            report.away_measured_bytes = report.away_measured_bytes.max(done.away.get());
+            report.overflows += done.overflows;
             report.as_planned &= done.as_planned;
             if done.step % args.save_every == 0 || done.step == args.steps {
-                report.kept_in = Some(keep.save(&self.tuner)?.display().to_string());
+                report.kept_in = Some(keep.save(self.team.first())?.display().to_string());
                 kept = done.step;
             }
         }
         drop(bar);
         report.kept_step = kept;
-        report.rate(self.tuner.settings(), began.elapsed());
+        report.rate(&self.team, began.elapsed());
         // What looks needs room that the plan has.
-        self.tuner.let_go();
+        self.team.each().for_each(Tuner::let_go);
         report.after = self.look()?;
         Ok(())
     }
@@ -236,35 +282,55 @@ impl Run {
     /// The mean loss of what is not learned from.
     fn look(&self) -> Result<Option<f32>, TrainError> {
         let Some(held_out) = &self.held_out else { return Ok(None) };
-        Ok(Some(self.tuner.evaluate(&held_out.passes(self.tuner.settings().batch))?))
+        let tuner = self.team.first();
+        Ok(Some(tuner.evaluate(&held_out.passes(tuner.settings().batch))?))
     }
 }
 
-/// Refuses a line that nothing could fit below, with the lowest that something does, before a model is loaded.
+/// Chooses what is elsewhere, and refuses a line that nothing could fit below, with the lowest that something does, before a
+/// model is loaded.
 fn foretell(
-    args: &LoraArgs,
-    decoder: &Decoder,
-    settings: &TuneSettings,
+    of: &dyn Fn(&Stages, Homes) -> Result<Tuner, TuneError>,
     ground: &Ground,
-) -> Result<(), TrainError> {
-    let dry = Stage::dry();
-    let frozen =
-        Frozen::of(decoder, &dry, ground.dtype(), args.weights.packing()).map_err(TuneError::from)?;
-    let fit = Tuner::new(frozen, &dry, settings.clone())?.fit(Bytes::new(u64::MAX / 4))?;
+) -> Result<Homes, TrainError> {
     // Beside tensors: texts, and what computes on a device.
-    let floor = fit.floor + ground.charged()[0];
-    if floor <= ground.line { Ok(()) } else { Err(TuneError::Floor { line: ground.line, floor }.into()) }
+    let beside = ground.charged(0)[0];
+    let line = ground.line.saturating_sub(beside);
+    let dry = |homes: Homes| of(&ground.dry(), homes);
+    let fit = if ground.has_away() {
+        // A pool's granules and a plan's one piece need a little more than tensors do.
+        let some = Bytes::new(line.get() / 32 * 31);
+        homes_below(some, dry).or_else(|_| homes_below(line, dry))
+    } else {
+        dry(Homes::default())?.fit(line)
+    };
+    let fit = fit.map_err(|error| match error {
+        TuneError::Floor { floor, .. } => TuneError::Floor { line: ground.line, floor: floor + beside },
+        other => other,
+    })?;
+    let away = Bytes::new(fit.away.get() * ground.spots.len() as u64);
+    if away > ground.away {
+        let what = format!(
+            "to stay below the line {} are to be kept in page-locked memory, and {} of it may be taken; give it a higher \
+             `--away`, or a higher `--line`",
+            away, ground.away
+        );
+        return Err(TuneError::Settings { what }.into());
+    }
+    Ok(fit.homes)
 }
 
 /// What must be the same for learning to go on. How many steps there are in all is not part of it, nor how it fits.
-fn identity(decoder: &Decoder, corpus: &Corpus, settings: &TuneSettings) -> String {
-    let TuneSettings { rank, alpha, targets, batch, sequence, passes, rate, seed, .. } = settings;
+fn identity(decoder: &Decoder, corpus: &Corpus, settings: &TuneSettings, other: Option<Dtype>) -> String {
+    let TuneSettings { rank, alpha, targets, batch, sequence, passes, rate, seed, states, .. } = settings;
+    let states = if *states == StatesAs::Bytes { ", states of 8 bits" } else { "" };
+    let numbers = other.map_or_else(String::new, |dtype| format!(", in {dtype}"));
     let targets: Vec<&str> = targets.iter().map(|target| target.name()).collect();
     let (shape, data) = (decoder.shape(), corpus.fingerprint());
     let Shape { layers, width, heads, kv_heads, inner, vocabulary, .. } = shape;
     format!(
         "{layers} layers of {width}, {heads} heads over {kv_heads}, {inner}, {vocabulary} tokens; {data}; rank {rank}, alpha \
-         {alpha}, {}; {passes} passes of {batch} rows of {sequence}; rate {rate}, seed {seed}",
+         {alpha}, {}; {passes} passes of {batch} rows of {sequence}; rate {rate}, seed {seed}{states}{numbers}",
         targets.join(" ")
     )
 }

@@ -7,8 +7,8 @@ mod lora;
 mod report;
 
 pub use error::TrainError;
-pub(crate) use lora::kept;
 pub use lora::{LoraArgs, WeightsAs};
+pub(crate) use lora::{kept, states};
 pub use report::{LoraReport, Loss};
 
 use crate::{CliError, Printer};

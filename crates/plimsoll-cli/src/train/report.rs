@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use plimsoll::Bytes;
-use plimsoll_llm::tune::{Corpus, Fit, Keeping, TuneSettings, Tuner};
+use plimsoll_llm::tune::{Corpus, Fit, Keeping, Team, Tuner};
 use serde::Serialize;
 
 use super::lora::LoraArgs;
@@ -45,6 +45,20 @@ pub struct LoraReport {
     pub layers_gates_again: usize,
     /// Layers that are computed twice.
     pub layers_again: usize,
+    /// Of those, layers whose inputs are elsewhere meanwhile.
+    pub layers_inputs_away: usize,
+    /// Layers whose matrices are elsewhere, and come when they are needed.
+    pub layers_away: usize,
+    /// Whether the table of embeddings is elsewhere.
+    pub embedding_away: bool,
+    /// Whether the optimizer's states are.
+    pub states_away: bool,
+    /// What tensors were said to have elsewhere at most.
+    pub away_predicted_bytes: u64,
+    /// What they had there.
+    pub away_measured_bytes: u64,
+    /// How often a step was made again because gradients overflowed.
+    pub overflows: u32,
     /// The step that was gone on from, if one was.
     pub resumed_from: Option<u32>,
     /// The loss of what is not learned from, before.
@@ -95,15 +109,32 @@ impl LoraReport {
         self.predicted_peak_bytes = fit.peak.get();
         self.layers_kept = fit.layers(Keeping::All);
         self.layers_gates_again = fit.layers(Keeping::Products);
-        self.layers_again = fit.layers(Keeping::Input);
+        self.layers_inputs_away = fit.layers(Keeping::InputAway);
+        self.layers_again = fit.layers(Keeping::Input) + self.layers_inputs_away;
+        self.layers_away = fit.homes.layers;
+        self.embedding_away = fit.homes.embedding;
+        self.states_away = fit.homes.states;
+        self.away_predicted_bytes = fit.away.get();
     }
 
     /// Tokens a second of the steps that were made.
     #[expect(clippy::cast_precision_loss, reason = "a rate")]
-    pub(super) fn rate(&mut self, settings: &TuneSettings, took: Duration) {
-        let tokens = self.steps.len() * settings.passes * settings.batch * settings.sequence;
+    pub(super) fn rate(&mut self, team: &Team, took: Duration) {
+        let settings = team.first().settings();
+        let tokens = self.steps.len() * team.passes() * settings.batch * settings.sequence;
         self.tokens_per_s = tokens as f64 / took.as_secs_f64().max(1e-9);
     }
+}
+
+/// What is elsewhere.
+fn elsewhere(report: &LoraReport) -> Vec<String> {
+    let parts = [
+        report.embedding_away.then(|| "the embeddings".to_owned()),
+        report.states_away.then(|| "the optimizer's states".to_owned()),
+        (report.layers_inputs_away > 0).then(|| format!("inputs of {} layers", report.layers_inputs_away)),
+        (report.layers_away > 0).then(|| format!("matrices of {} layers", report.layers_away)),
+    ];
+    parts.into_iter().flatten().collect()
 }
 
 /// Draws the report.
@@ -127,6 +158,10 @@ pub(super) fn view(report: &LoraReport, _: &Pen) -> String {
             bytes(report.line_bytes)
         ),
     );
+    let away = elsewhere(report);
+    if !away.is_empty() {
+        line("away", format!("{}: {}", bytes(report.away_predicted_bytes), away.join(", ")));
+    }
     line(
         "lines",
         format!(
@@ -155,6 +190,9 @@ pub(super) fn view(report: &LoraReport, _: &Pen) -> String {
                 bytes(report.charged_peak_bytes)
             ),
         );
+    }
+    if report.overflows > 0 {
+        line("scaled", format!("{} attempts at steps overflowed and were made again", report.overflows));
     }
     if let (Some(before), Some(after)) = (report.before, report.after) {
         line("held out", format!("{before:.3} before, {after:.3} after"));

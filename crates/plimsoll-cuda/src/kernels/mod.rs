@@ -12,6 +12,7 @@
 //! | `cache` | compiled code on disk: any doubt is a miss |
 //! | `brought` | programs of a caller's own |
 //! | `blas` | cuBLAS, for products of matrices |
+//! | `sums` | NCCL, for sums over several GPUs |
 //! | `launch` | code loaded into a context, and how many threads do an operation |
 //! | `expand` | rows of levels times a matrix: by which kernel, and what the desk holds |
 //! | `nearest` | a search: which passes, and what the desk holds |
@@ -29,6 +30,7 @@ mod nvrtc;
 mod program;
 mod search;
 mod settings;
+mod sums;
 #[cfg(test)]
 mod tests;
 
@@ -40,3 +42,4 @@ pub(crate) use launcher::Launcher;
 pub(crate) use nearest::{NearestAt, Plan};
 pub(crate) use program::Program;
 pub use settings::{CodeCache, KernelSettings};
+pub(crate) use sums::Sums;

@@ -45,6 +45,10 @@ pub const CUBLAS: Wanted = Wanted {
     beside: "libcublasLt.so",
 };
 
+/// Sums over several GPUs. One version serves every driver.
+pub const NCCL: Wanted =
+    Wanted { versions: &[(0, "libnccl.so.2")], unversioned: "libnccl.so", beside: "libnccl needs none" };
+
 /// What to try, in order: only `folder` if one is given. `driver` is the newest major version of CUDA that the
 /// driver runs: what a newer library makes may be refused, so newer ones come last.
 pub fn candidates(
@@ -145,8 +149,8 @@ fn usual_folders(machine: &Machine<'_>) -> Vec<PathBuf> {
         for python in beginning(machine, &root.join("lib"), "python3") {
             for packages in ["site-packages", "dist-packages"] {
                 let nvidia = python.join(packages).join("nvidia");
-                folders
-                    .extend(["cu13/lib", "cuda_nvrtc/lib", "cublas/lib"].map(|within| nvidia.join(within)));
+                let parts = ["cu13/lib", "cuda_nvrtc/lib", "cublas/lib", "nccl/lib"];
+                folders.extend(parts.map(|within| nvidia.join(within)));
             }
         }
     }

@@ -10,6 +10,8 @@ pub struct KernelSettings {
     pub nvrtc: Option<PathBuf>,
     /// The folder that has cuBLAS (`libcublas.so.13`, say), which multiplies matrices. None: looked for where NVRTC is.
     pub cublas: Option<PathBuf>,
+    /// The folder that has NCCL (`libnccl.so.2`), which adds up over several GPUs. None: looked for where NVRTC is.
+    pub nccl: Option<PathBuf>,
     /// Where compiled code is kept.
     pub cache: CodeCache,
 }

@@ -84,6 +84,11 @@ pub enum TuneError {
 }
 
 impl TuneError {
+    /// Whether it only says that another of those that learn together failed.
+    pub(super) fn is_of_another(&self) -> bool {
+        matches!(self, Self::Tensor(TensorError::Left))
+    }
+
     /// The error of a file.
     pub(super) fn file(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();

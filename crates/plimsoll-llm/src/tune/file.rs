@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use plimsoll_tensor::{Dtype, Stage, Tensor};
+use plimsoll_tensor::TensorError;
 use serde_json::{Map, Value, json};
 
 use super::error::TuneError;
@@ -13,22 +13,20 @@ use super::error::TuneError;
 /// The longest header that is read.
 const HEADER_MAX: u64 = 64 << 20;
 
-/// Writes singles, tensor after tensor, so that one of them is on the heap at a time.
-pub(super) fn write(
+/// Writes singles, tensor after tensor, each with its name and sizes, so that one of them is on the heap at a time: `numbers`
+/// makes them.
+pub(super) fn write<T>(
     path: &Path,
     facts: &BTreeMap<String, String>,
-    tensors: &[(String, &Tensor)],
-    change: impl Fn(&str, Vec<f32>) -> Vec<f32>,
+    tensors: &[(String, Vec<usize>, T)],
+    numbers: impl Fn(&str, &T) -> Result<Vec<f32>, TensorError>,
 ) -> Result<(), TuneError> {
     let mut header = Map::new();
     header.insert("__metadata__".to_owned(), json!(facts));
     let mut from = 0;
-    for (name, tensor) in tensors {
-        let to = from + tensor.count() * 4;
-        header.insert(
-            name.clone(),
-            json!({"dtype": "F32", "shape": tensor.dims(), "data_offsets": [from, to]}),
-        );
+    for (name, dims, _) in tensors {
+        let to = from + dims.iter().product::<usize>() * 4;
+        header.insert(name.clone(), json!({"dtype": "F32", "shape": dims, "data_offsets": [from, to]}));
         from = to;
     }
     let mut header = Value::Object(header).to_string();
@@ -39,8 +37,8 @@ pub(super) fn write(
     let mut file = BufWriter::with_capacity(1 << 16, file);
     file.write_all(&(header.len() as u64).to_le_bytes()).map_err(wrong())?;
     file.write_all(header.as_bytes()).map_err(wrong())?;
-    for (name, tensor) in tensors {
-        for number in change(name, tensor.to_vec()?) {
+    for (name, _, tensor) in tensors {
+        for number in numbers(name, tensor)? {
             file.write_all(&number.to_le_bytes()).map_err(wrong())?;
         }
     }
@@ -81,14 +79,8 @@ impl Kept {
         self.header.get("__metadata__")?.get(name)?.as_str()
     }
 
-    /// One of its tensors, which is to have these sizes.
-    pub(super) fn tensor(
-        &mut self,
-        name: &str,
-        dims: &[usize],
-        stage: &Stage,
-        change: impl FnOnce(Vec<f32>) -> Vec<f32>,
-    ) -> Result<Tensor, TuneError> {
+    /// The numbers of one of its tensors, which is to have these sizes.
+    pub(super) fn numbers(&mut self, name: &str, dims: &[usize]) -> Result<Vec<f32>, TuneError> {
         let path = self.path.clone();
         let wrong = move |what: &str| TuneError::Kept {
             path: path.clone(),
@@ -108,9 +100,6 @@ impl Kept {
         self.file.seek(SeekFrom::Start(from)).map_err(TuneError::file(&self.path))?;
         let mut bytes = vec![0; dims.iter().product::<usize>() * 4];
         self.file.read_exact(&mut bytes).map_err(|_| wrong("is cut short"))?;
-        let numbers = bytes.as_chunks::<4>().0.iter().map(|four| f32::from_le_bytes(*four)).collect();
-        let tensor = stage.floats(&change(numbers), dims)?;
-        debug_assert_eq!(tensor.dtype(), Dtype::F32);
-        Ok(tensor)
+        Ok(bytes.as_chunks::<4>().0.iter().map(|four| f32::from_le_bytes(*four)).collect())
     }
 }

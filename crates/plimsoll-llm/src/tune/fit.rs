@@ -1,13 +1,14 @@
-//! What a step keeps for the way back, so that it fits below a line.
+//! What a step keeps for the way back, and what of a training is elsewhere, so that it fits below a line.
 
 use plimsoll::Bytes;
 use plimsoll_tensor::TensorError;
 
 use super::error::TuneError;
+use super::homes::Homes;
 use super::tuner::Tuner;
 
 /// What a layer keeps for the way back.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Keeping {
     /// Everything: nothing is computed twice.
     #[default]
@@ -16,6 +17,8 @@ pub enum Keeping {
     Products,
     /// Its input: the layer is computed again, but for its last product, which nobody looks at.
     Input,
+    /// The same, with the input elsewhere until the layer before it on the way back is computed.
+    InputAway,
 }
 
 /// How a step fits below a line.
@@ -23,8 +26,12 @@ pub enum Keeping {
 pub struct Fit {
     /// What each layer keeps.
     pub keeping: Vec<Keeping>,
+    /// What is elsewhere all the time.
+    pub homes: Homes,
     /// The most bytes that tensors will have, to the byte.
     pub peak: Bytes,
+    /// The most that they will have elsewhere, to the byte.
+    pub away: Bytes,
     /// The most if nothing were computed twice.
     pub full: Bytes,
     /// The most if as little as possible is kept.
@@ -38,42 +45,50 @@ impl Fit {
     }
 }
 
+/// A way among those that a line is looked for with: the first layers give up first, gates before layers, layers before
+/// their inputs leave.
+fn way(level: usize, layers: usize) -> Vec<Keeping> {
+    let done = |before: usize| level.saturating_sub(before * layers).min(layers);
+    let (gates, whole, inputs) = (done(0), done(1), done(2));
+    (0..layers)
+        .map(|layer| match layer {
+            layer if layer < inputs => Keeping::InputAway,
+            layer if layer < whole => Keeping::Input,
+            layer if layer < gates => Keeping::Products,
+            _ => Keeping::All,
+        })
+        .collect()
+}
+
 impl Tuner {
     /// Chooses what layers keep so that a step stays below a line and as little as possible is computed twice. Every way
     /// that is looked at is rehearsed, so what is said of it is what it needs.
     ///
     /// The first layers give up first: when they are computed again, what later ones kept is gone. Gates give up before
-    /// layers do, because they are cheap.
+    /// layers do, because they are cheap; inputs of layers leave last, where there is an elsewhere.
     pub fn fit(&mut self, line: Bytes) -> Result<Fit, TuneError> {
         let layers = self.frozen().shape().layers;
-        let way = |level: usize| -> Vec<Keeping> {
-            let (gates, whole) = if level <= layers { (level, 0) } else { (layers, level - layers) };
-            (0..layers)
-                .map(|layer| match layer {
-                    layer if layer < whole => Keeping::Input,
-                    layer if layer < gates => Keeping::Products,
-                    _ => Keeping::All,
-                })
-                .collect()
+        let most = if self.frozen().stages.away.is_some() { 3 * layers } else { 2 * layers };
+        let peak_at = |tuner: &mut Self, level: usize| -> Result<[Bytes; 2], TuneError> {
+            tuner.keep(way(level, layers));
+            let (here, away) = tuner.rehearse_all()?;
+            Ok([here.peak(), away.map_or(Bytes::ZERO, |away| away.peak())])
         };
-        let peak_at = |tuner: &mut Self, level: usize| -> Result<Bytes, TuneError> {
-            tuner.keep(way(level));
-            Ok(tuner.rehearse()?.peak())
-        };
-        let full = peak_at(self, 0)?;
-        let floor = peak_at(self, 2 * layers)?;
+        let [full, _] = peak_at(self, 0)?;
+        let [floor, _] = peak_at(self, most)?;
         if line < floor {
-            self.keep(way(0));
+            self.keep(way(0, layers));
             return Err(TuneError::Floor { line, floor });
         }
         // The smallest level that fits: peaks fall from level to level.
-        let (mut low, mut high) = (0, 2 * layers);
+        let (mut low, mut high) = (0, most);
         while low < high {
             let middle = usize::midpoint(low, high);
-            if peak_at(self, middle)? <= line { high = middle } else { low = middle + 1 }
+            if peak_at(self, middle)?[0] <= line { high = middle } else { low = middle + 1 }
         }
-        let peak = peak_at(self, low)?;
-        Ok(Fit { keeping: way(low), peak, full, floor })
+        let [peak, away] = peak_at(self, low)?;
+        let homes = self.frozen().homes();
+        Ok(Fit { keeping: self.keeping().to_vec(), homes, peak, away, full, floor })
     }
 
     /// The same, with the plan held in one lease. `beside` is what is charged to the same line beside tensors: what a pool has
@@ -101,4 +116,45 @@ impl Tuner {
             aim = aim.saturating_sub(over.max(least));
         }
     }
+}
+
+/// Chooses what is elsewhere so that a step can stay below a line, and tells how it would. `dry` makes the training over
+/// [stages that need no memory](super::Stages::dry).
+///
+/// The first of these is taken of which some way is below the line:
+///
+/// 1. everything here, nothing computed twice;
+/// 2. the table of embeddings elsewhere, which costs next to nothing, and layers computed twice as need be;
+/// 3. the optimizer's states elsewhere too;
+/// 4. matrices of layers too, of as few as suffice.
+pub fn homes_below(
+    line: Bytes,
+    mut dry: impl FnMut(Homes) -> Result<Tuner, TuneError>,
+) -> Result<Fit, TuneError> {
+    let mut tried = |homes: Homes| dry(homes)?.fit(line);
+    let first = tried(Homes::default());
+    match &first {
+        Ok(fit) if fit.peak == fit.full => return first,
+        Ok(_) | Err(TuneError::Floor { .. }) => {}
+        Err(_) => return first,
+    }
+    let layers = dry(Homes::default())?.frozen().shape().layers;
+    let mut tried = |homes: Homes| dry(homes)?.fit(line);
+    for homes in [Homes { states: false, ..Homes::most(0) }, Homes::most(0)] {
+        match tried(homes) {
+            Err(TuneError::Floor { .. }) => {}
+            done => return done,
+        }
+    }
+    let mut found = tried(Homes::most(layers))?;
+    let (mut low, mut high) = (1, layers);
+    while low < high {
+        let middle = usize::midpoint(low, high);
+        match tried(Homes::most(middle)) {
+            Ok(fit) => (high, found) = (middle, fit),
+            Err(TuneError::Floor { .. }) => low = middle + 1,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
 }

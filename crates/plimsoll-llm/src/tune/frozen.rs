@@ -1,17 +1,26 @@
 //! A model's weights as tensors that do not change.
 
+use std::sync::{Mutex, PoisonError};
+
 use plimsoll_tensor::packed::Packing;
-use plimsoll_tensor::{Dtype, PackedTensor, Stage, Tensor, TensorError, Weight};
+use plimsoll_tensor::{Dtype, PackedTensor, Stage, Tape, Tensor, TensorError, Var, Weight};
 
 use super::changes::Projection;
+use super::conveyor::Conveyor;
+use super::homes::{Homes, Stages};
 use crate::Decoder;
 use crate::weights::{Matrix, Shape};
 
 /// A model's weights as tensors that do not change.
+///
+/// Most of them may be [away](Homes), where there is room for them, and come when they are needed.
 #[derive(Debug)]
 pub struct Frozen {
     pub(super) shape: Shape,
-    pub(super) embedding: Tensor,
+    pub(super) stages: Stages,
+    homes: Homes,
+    conveyor: Mutex<Conveyor>,
+    embedding: Tensor,
     pub(super) layers: Vec<FrozenLayer>,
     pub(super) norm: Tensor,
     /// The embedding again, where the model has no output of its own.
@@ -19,7 +28,7 @@ pub struct Frozen {
     pub(super) frequencies: Tensor,
     /// How much longer rotations make queries and keys.
     pub(super) length: f32,
-    pub(super) dtype: Dtype,
+    dtype: Dtype,
 }
 
 #[derive(Debug)]
@@ -42,21 +51,25 @@ impl Frozen {
     /// If the decoder reads its weights when they are needed: all of them are needed here.
     pub fn of(
         decoder: &Decoder,
-        stage: &Stage,
+        stages: impl Into<Stages>,
         dtype: Dtype,
         packing: Option<Packing>,
+        homes: Homes,
     ) -> Result<Self, TensorError> {
         let (shape, weights) = (decoder.shape().clone(), &decoder.weights);
-        let file = decoder.file();
-        let matrix = |matrix: &Matrix| matrix_tensor(matrix, file, stage, dtype);
-        let vector = |numbers: &[f32]| stage.floats(numbers, &[numbers.len()])?.cast(dtype);
+        let stages = stages.into();
+        let (file, here) = (decoder.file(), &stages.here);
+        let matrix = |matrix: &Matrix, stage: &Stage| matrix_tensor(matrix, file, stage, dtype);
+        let vector = |numbers: &[f32]| here.floats(numbers, &[numbers.len()])?.cast(dtype);
         let some = |numbers: &[f32]| (!numbers.is_empty()).then(|| vector(numbers)).transpose();
-        let embedding = matrix(&weights.embedding)?;
         let output = &weights.output[0];
-        let output =
-            if output.bytes == weights.embedding.bytes { embedding.clone() } else { matrix(output)? };
+        let tied = output.bytes == weights.embedding.bytes;
+        let homes = Homes { embedding: homes.embedding && !tied, ..homes };
+        let embedding = matrix(&weights.embedding, stages.of(homes.embedding)?)?;
+        let output = if tied { embedding.clone() } else { matrix(output, here)? };
         let mut layers = Vec::with_capacity(weights.layers.len());
-        for layer in &weights.layers {
+        for (number, layer) in weights.layers.iter().enumerate() {
+            let stage = stages.of(homes.has_away(number, shape.layers))?;
             let parts = layer.matrices();
             layers.push(FrozenLayer {
                 attention_norm: vector(&layer.attention_norm)?,
@@ -64,7 +77,7 @@ impl Frozen {
                 projections: parts
                     .into_iter()
                     .map(|part| match packing {
-                        None => matrix(part).map(Weight::from),
+                        None => matrix(part, stage).map(Weight::from),
                         Some(packing) => {
                             let sides = [part.rows, part.columns];
                             let made = PackedTensor::made(stage, packing, sides, |row, into| {
@@ -88,10 +101,13 @@ impl Frozen {
             layers,
             norm: vector(&weights.norm)?,
             output,
-            frequencies: stage.floats(&frequencies, &[frequencies.len()])?,
+            frequencies: here.floats(&frequencies, &[frequencies.len()])?,
             length: weights.scaling.length,
             dtype,
             shape,
+            homes,
+            conveyor: Mutex::default(),
+            stages,
         })
     }
 
@@ -99,16 +115,20 @@ impl Frozen {
     pub fn by_lot(
         shape: &Shape,
         tied: bool,
-        stage: &Stage,
+        stages: impl Into<Stages>,
         dtype: Dtype,
         packing: Option<Packing>,
+        homes: Homes,
     ) -> Result<Self, TensorError> {
-        let lot = Lot::new();
-        let ones = |len: usize| stage.full(1.0, &[len], dtype);
-        let embedding = lot.matrix(stage, dtype, [shape.vocabulary, shape.width])?;
-        let output =
-            if tied { embedding.clone() } else { lot.matrix(stage, dtype, [shape.vocabulary, shape.width])? };
-        let layer = || -> Result<FrozenLayer, TensorError> {
+        let (lot, stages) = (Lot::new(), stages.into());
+        let here = &stages.here;
+        let ones = |len: usize| here.full(1.0, &[len], dtype);
+        let homes = Homes { embedding: homes.embedding && !tied, ..homes };
+        let sides = [shape.vocabulary, shape.width];
+        let embedding = lot.matrix(stages.of(homes.embedding)?, dtype, sides)?;
+        let output = if tied { embedding.clone() } else { lot.matrix(here, dtype, sides)? };
+        let layer = |number: usize| -> Result<FrozenLayer, TensorError> {
+            let stage = stages.of(homes.has_away(number, shape.layers))?;
             let sides = Projection::ALL.map(|projection| projection.sides(shape));
             let projections = sides.iter().map(|sides| match packing {
                 None => lot.matrix(stage, dtype, *sides).map(Weight::from),
@@ -125,14 +145,71 @@ impl Frozen {
         let frequencies = frequencies(shape, &[]);
         Ok(Self {
             embedding,
-            layers: (0..shape.layers).map(|_| layer()).collect::<Result<_, _>>()?,
+            layers: (0..shape.layers).map(layer).collect::<Result<_, _>>()?,
             norm: ones(shape.width)?,
             output,
-            frequencies: stage.floats(&frequencies, &[frequencies.len()])?,
+            frequencies: here.floats(&frequencies, &[frequencies.len()])?,
             length: 1.0,
             dtype,
             shape: shape.clone(),
+            homes,
+            conveyor: Mutex::default(),
+            stages,
         })
+    }
+
+    /// What of it is away.
+    pub const fn homes(&self) -> Homes {
+        self.homes
+    }
+
+    /// Whether a layer's matrices are away.
+    pub(super) fn is_away(&self, layer: usize) -> bool {
+        self.homes.has_away(layer, self.shape.layers)
+    }
+
+    /// Where ids of tokens are wanted.
+    pub(super) fn reads_tokens_on(&self) -> Stage {
+        self.embedding.stage()
+    }
+
+    /// The rows of some tokens, on the tape's stage. Of a table that is away only those rows come.
+    pub(super) fn embed(&self, tape: &mut Tape<'_>, tokens: &Tensor) -> Result<Var, TensorError> {
+        let there = self.embedding.stage();
+        if there.is(tape.stage()) {
+            let table = tape.constant(&self.embedding);
+            return tape.embedding(&table, tokens);
+        }
+        let mut look = Tape::without_gradients(&there);
+        let table = look.constant(&self.embedding);
+        let rows = look.embedding(&table, tokens)?.into_tensor();
+        Ok(tape.constant(&rows.to(tape.stage())?))
+    }
+
+    /// A matrix of a layer, on the stage that computes. `again` says that layers are gone through from the last to the first.
+    pub(super) fn weight(
+        &self,
+        layer: usize,
+        projection: Projection,
+        again: bool,
+    ) -> Result<Weight, TensorError> {
+        let index = projection.index();
+        if !self.is_away(layer) {
+            return Ok(self.layers[layer].projections[index].clone());
+        }
+        let following = if again {
+            (0..layer).rev().find(|other| self.is_away(*other))
+        } else {
+            (layer + 1..self.shape.layers).find(|other| self.is_away(*other))
+        };
+        let mut conveyor = self.conveyor.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = conveyor.bring(&self.stages.here, layer, following, |of| &self.layers[of].projections)?;
+        Ok(all[index].clone())
+    }
+
+    /// Nothing that is away stays here.
+    pub(super) fn rest(&self) {
+        self.conveyor.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// What the model is made of.

@@ -21,6 +21,8 @@ const ADAPTER: &str = "adapter_model.safetensors";
 const CONFIG: &str = "adapter_config.json";
 const STATE: &str = "state.safetensors";
 const BEGINNING: &str = "step-";
+const SCALE: &str = "scale";
+const GOOD: &str = "good_steps";
 const UNFINISHED: &str = ".unfinished";
 /// How many steps stay.
 const STAY: usize = 2;
@@ -93,23 +95,30 @@ impl Keep {
         let shape = tuner.frozen().shape();
         let leaves: Vec<(LeafId, String, &Tensor)> =
             tuner.changes().leaves.all().map(|(id, name, value)| (id, name.to_owned(), value)).collect();
-        let tensors: Vec<(String, &Tensor)> =
-            leaves.iter().map(|(_, name, value)| (name.clone(), *value)).collect();
+        let tensors: Vec<_> =
+            leaves.iter().map(|(_, name, value)| (name.clone(), value.dims(), *value)).collect();
         let facts = BTreeMap::from([("format".to_owned(), "pt".to_owned())]);
-        file::write(&folder.join(ADAPTER), &facts, &tensors, |name, numbers| to_peft(shape, name, numbers))?;
+        file::write(&folder.join(ADAPTER), &facts, &tensors, |name, value| {
+            Ok(to_peft(shape, name, value.to_vec()?))
+        })?;
         let config = folder.join(CONFIG);
         fs::write(&config, self.config(tuner)).map_err(TuneError::file(&config))?;
         let mut states = Vec::new();
         for (id, name, _) in &leaves {
-            let [mean, square] = tuner.adam().states(*id);
-            states.push((format!("{name}.mean"), mean));
-            states.push((format!("{name}.square"), square));
+            let dims = tuner.changes().leaves.value(*id).dims();
+            states.push((format!("{name}.mean"), dims.clone(), (*id, 0)));
+            states.push((format!("{name}.square"), dims, (*id, 1)));
         }
         let facts = BTreeMap::from([
             ("step".to_owned(), step.to_string()),
             ("identity".to_owned(), self.identity.clone()),
+            (SCALE.to_owned(), tuner.scale().scale().to_string()),
+            (GOOD.to_owned(), tuner.scale().good().to_string()),
         ]);
-        file::write(&folder.join(STATE), &facts, &states, |_, numbers| numbers)
+        file::write(&folder.join(STATE), &facts, &states, |_, (id, which)| {
+            let [mean, square] = tuner.adam().states(*id)?;
+            Ok(if *which == 0 { mean } else { square })
+        })
     }
 
     /// The adapter's description, in PEFT's words.
@@ -148,19 +157,34 @@ impl Keep {
         let mut adapter = Kept::open(&path.join(ADAPTER))?;
         let shape = tuner.frozen().shape().clone();
         let on = tuner.stage().clone();
-        let (changes, adam) = tuner.state_mut();
+        let number = |name: &str| state.fact(name).and_then(|number| number.parse::<f32>().ok());
+        let scales = number(SCALE).zip(state.fact(GOOD).and_then(|good| good.parse().ok()));
+        let (changes, adam, scale) = tuner.state_mut();
         let known: Vec<(LeafId, String, Vec<usize>)> =
             changes.leaves.all().map(|(id, name, value)| (id, name.to_owned(), value.dims())).collect();
-        let (mut values, mut states) = (Vec::new(), Vec::new());
+        let mut kept = |name: &str, dims: &[usize]| -> Result<[Vec<f32>; 2], TuneError> {
+            Ok([
+                state.numbers(&format!("{name}.mean"), dims)?,
+                state.numbers(&format!("{name}.square"), dims)?,
+            ])
+        };
+        // All of it is read before anything is taken: what is damaged changes nothing. States are read twice, so that those
+        // of one leaf at a time are on the heap.
+        let mut values = Vec::new();
         for (_, name, dims) in &known {
-            values.push(adapter.tensor(name, dims, &on, |numbers| from_peft(&shape, name, numbers))?);
-            let mean = state.tensor(&format!("{name}.mean"), dims, &on, |numbers| numbers)?;
-            let square = state.tensor(&format!("{name}.square"), dims, &on, |numbers| numbers)?;
-            states.push([mean, square]);
+            let value = from_peft(&shape, name, adapter.numbers(name, dims)?);
+            values.push(on.floats(&value, dims)?);
+            kept(name, dims)?;
         }
-        adam.resume(step, states)?;
+        adam.resume(step, &changes.leaves, |id| {
+            let (_, name, dims) = &known[id.index()];
+            kept(name, dims)
+        })?;
         for ((id, ..), value) in known.into_iter().zip(values) {
             *changes.leaves.value_mut(id) = value;
+        }
+        if let Some((size, good)) = scales {
+            *scale = scale.resumed(size, good);
         }
         Ok(step)
     }

@@ -1,11 +1,15 @@
 //! What a Llama-family model computes, on a tape.
 
-use plimsoll_tensor::{Rotation, Tape, Tensor, TensorError, Var};
+use plimsoll_tensor::{Rotation, Shelf, Tape, Tensor, TensorError, Var};
 
 use super::changes::{Changes, Projection};
 use super::fit::Keeping;
 use super::frozen::Frozen;
 use crate::weights::Pairs;
+
+const NOWHERE: TensorError = TensorError::Mode(
+    "inputs of layers are to be kept elsewhere and there is no elsewhere; give a stage for it",
+);
 
 /// A frozen model with changes.
 #[derive(Clone, Copy, Debug)]
@@ -17,7 +21,7 @@ pub struct Llama<'m> {
 }
 
 impl<'m> Llama<'m> {
-    /// The mean loss of `[batch, rows]` tokens, each of which is to foretell its target. `keeping` says for each layer what
+    /// The mean loss of `[batch, rows]` tokens, each of which is to foretell its target; tokens are where the table is. `keeping` says for each layer what
     /// is kept for the way back.
     pub fn loss(
         self,
@@ -27,8 +31,11 @@ impl<'m> Llama<'m> {
         counted: usize,
         keeping: &[Keeping],
     ) -> Result<Var, TensorError> {
-        let table = tape.constant(&self.frozen.embedding);
-        let mut stream = tape.embedding(&table, tokens)?;
+        let mut stream = self.frozen.embed(tape, tokens)?;
+        let waiting = match &self.frozen.stages.away {
+            Some(away) if keeping.contains(&Keeping::InputAway) => Some(Shelf::new(tape.stage(), away)),
+            _ => None,
+        };
         for layer in 0..self.frozen.layers.len() {
             stream = match keeping.get(layer).copied().unwrap_or_default() {
                 Keeping::All => self.layer(tape, layer, &stream)?,
@@ -39,6 +46,10 @@ impl<'m> Llama<'m> {
                 }
                 Keeping::Input => {
                     tape.checkpoint(&[stream], move |tape, v| self.layer(tape, layer, &v[0]))?
+                }
+                Keeping::InputAway => {
+                    let waiting = waiting.as_ref().ok_or(NOWHERE)?;
+                    tape.checkpoint_away(waiting, &[stream], move |tape, v| self.layer(tape, layer, &v[0]))?
                 }
             };
         }
@@ -123,7 +134,7 @@ impl<'m> Llama<'m> {
         projection: Projection,
         x: &Var,
     ) -> Result<Var, TensorError> {
-        let weight = self.frozen.layers[layer].projections[projection.index()].clone();
+        let weight = self.frozen.weight(layer, projection, tape.does_again())?;
         match self.changes.of(layer, projection) {
             None => tape.linear(x, weight),
             Some(change) => {

@@ -1,5 +1,7 @@
 //! What a fine-tuning is asked for.
 
+use plimsoll_tensor::StatesAs;
+
 use super::changes::Projection;
 use super::error::TuneError;
 use crate::weights::Shape;
@@ -31,6 +33,8 @@ pub struct TuneSettings {
     pub decay: f32,
     /// What is drawn by lot is drawn from this.
     pub seed: u64,
+    /// How the optimizer's states are kept.
+    pub states: StatesAs,
 }
 
 impl Default for TuneSettings {
@@ -48,6 +52,7 @@ impl Default for TuneSettings {
             clip: 1.0,
             decay: 0.0,
             seed: 1,
+            states: StatesAs::Singles,
         }
     }
 }

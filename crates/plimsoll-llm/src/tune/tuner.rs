@@ -1,14 +1,18 @@
 //! Steps of a fine-tuning.
 
+use std::sync::Arc;
+
 use plimsoll::Bytes;
 use plimsoll_tensor::{
-    AdamW, AdamWSettings, Gradients, Held, Rehearsal, Stage, Tape, TensorError, Var, counted,
+    AdamW, AdamWSettings, Dtype, Gradients, Held, LossScale, Rehearsal, Stage, Tape, TensorError, Together,
+    Var, counted,
 };
 
 use super::changes::Changes;
 use super::error::TuneError;
 use super::fit::Keeping;
 use super::frozen::Frozen;
+use super::homes::Stages;
 use super::llama::Llama;
 use super::settings::TuneSettings;
 
@@ -33,40 +37,73 @@ pub struct StepReport {
     pub size: f32,
     /// How far it went.
     pub rate: f32,
+    /// How often it was begun and given up before, because gradients overflowed.
+    pub overflows: u32,
     /// The most bytes that tensors had in it.
     pub peak: Bytes,
+    /// The most that they had elsewhere.
+    pub away: Bytes,
     /// Whether its buffers lay as planned.
     pub as_planned: bool,
+}
+
+/// What became of an attempt at a step.
+struct Attempt {
+    loss: f32,
+    size: f32,
+    rate: f32,
+    changed: bool,
+}
+
+/// What an attempt needed.
+struct Facts {
+    peak: Bytes,
+    away: Bytes,
+    as_planned: bool,
+}
+
+/// The plans that steps are held to, in each place.
+#[derive(Debug)]
+struct Plans {
+    here: Held,
+    away: Option<Held>,
 }
 
 /// A fine-tuning under way: the model, what is learned of it, its gradients and the optimizer's states.
 #[derive(Debug)]
 pub struct Tuner {
-    stage: Stage,
     settings: TuneSettings,
     frozen: Frozen,
     changes: Changes,
     gradients: Gradients,
     adam: AdamW,
+    scale: LossScale,
     keeping: Vec<Keeping>,
-    held: Option<Held>,
+    held: Option<Plans>,
+    together: Option<Arc<dyn Together>>,
 }
 
 impl Tuner {
-    /// Begins: changes nothing yet, keeps everything for the way back.
-    pub fn new(frozen: Frozen, stage: &Stage, settings: TuneSettings) -> Result<Self, TuneError> {
+    /// Begins, on the stages of the model: changes nothing yet, keeps everything for the way back.
+    pub fn new(frozen: Frozen, settings: TuneSettings) -> Result<Self, TuneError> {
         settings.check(frozen.shape())?;
-        let changes = Changes::new(frozen.shape(), stage, &settings)?;
-        let gradients = Gradients::new(stage, &changes.leaves)?;
-        let adam = AdamWSettings { decay: settings.decay, ..AdamWSettings::default() };
-        let adam = AdamW::new(stage, &changes.leaves, adam)?;
+        let stages = &frozen.stages;
+        let changes = Changes::new(frozen.shape(), &stages.here, &settings)?;
+        let gradients = Gradients::new(&stages.here, &changes.leaves)?;
+        let adam =
+            AdamWSettings { decay: settings.decay, states: settings.states, ..AdamWSettings::default() };
+        let adam = AdamW::new(stages.of(frozen.homes().states)?, &changes.leaves, adam)?;
+        let scale = if frozen.dtype() == Dtype::F16 { LossScale::moving() } else { LossScale::one() };
         let keeping = vec![Keeping::All; frozen.shape().layers];
-        Ok(Self { stage: stage.clone(), settings, frozen, changes, gradients, adam, keeping, held: None })
+        let mut tuner =
+            Self { settings, frozen, changes, gradients, adam, scale, keeping, held: None, together: None };
+        tuner.keep(tuner.keeping.clone());
+        Ok(tuner)
     }
 
     /// Where it computes.
     pub const fn stage(&self) -> &Stage {
-        &self.stage
+        &self.frozen.stages.here
     }
 
     /// What it was asked for.
@@ -89,9 +126,14 @@ impl Tuner {
         &self.keeping
     }
 
-    /// What was learned, and the optimizer's states, to be kept or replaced.
-    pub const fn state_mut(&mut self) -> (&mut Changes, &mut AdamW) {
-        (&mut self.changes, &mut self.adam)
+    /// What was learned, the optimizer's states and the scale of losses, to be kept or replaced.
+    pub const fn state_mut(&mut self) -> (&mut Changes, &mut AdamW, &mut LossScale) {
+        (&mut self.changes, &mut self.adam, &mut self.scale)
+    }
+
+    /// How many times as large gradients are made while they flow.
+    pub const fn scale(&self) -> LossScale {
+        self.scale
     }
 
     /// The optimizer.
@@ -99,27 +141,52 @@ impl Tuner {
         &self.adam
     }
 
-    /// From here on layers keep this. A plan that was held is given up.
+    /// From here on layers keep this; those whose matrices are away their inputs at most. A plan that was held is given up.
     pub fn keep(&mut self, keeping: Vec<Keeping>) {
         self.held = None;
         self.keeping = keeping;
+        for (layer, keeping) in self.keeping.iter_mut().enumerate() {
+            if self.frozen.is_away(layer) {
+                *keeping = (*keeping).max(Keeping::Input);
+            }
+        }
     }
 
-    /// A step without arithmetic: what it would need.
+    /// From here on gradients are added up with others', who learn the same.
+    pub(super) fn join(&mut self, together: Arc<dyn Together>) {
+        self.held = None;
+        self.together = Some(together);
+    }
+
+    /// A step without arithmetic: what it would need where it computes.
     pub fn rehearse(&mut self) -> Result<Rehearsal, TuneError> {
+        Ok(self.rehearse_all()?.0)
+    }
+
+    /// The same, and what it would need elsewhere, if there is an elsewhere.
+    pub fn rehearse_all(&mut self) -> Result<(Rehearsal, Option<Rehearsal>), TuneError> {
         let tokens = self.settings.batch * self.settings.sequence;
         let blank = Batch { tokens: vec![0; tokens], targets: vec![0; tokens] };
         let passes = vec![blank; self.settings.passes];
-        let stage = self.stage.clone();
-        let (_, rehearsal) = stage.rehearse(|| self.all_passes(&passes))?;
-        Ok(rehearsal)
+        let Stages { here, away } = self.frozen.stages.clone();
+        let mut elsewhere = None;
+        let ((), found) = here.rehearse(|| {
+            let Some(away) = &away else { return self.attempt(&passes).map(drop) };
+            let (_, found) = away.rehearse(|| self.attempt(&passes))?;
+            elsewhere = Some(found);
+            Ok::<_, TuneError>(())
+        })?;
+        Ok((found, elsewhere))
     }
 
-    /// Holds later steps to a plan of their buffers.
+    /// Holds later steps to a plan of their buffers, in every place.
     pub fn hold(&mut self) -> Result<&Held, TuneError> {
         self.held = None;
-        let rehearsal = self.rehearse()?;
-        Ok(self.held.insert(self.stage.hold(&rehearsal)?))
+        let (here, elsewhere) = self.rehearse_all()?;
+        let Stages { here: stage, away } = &self.frozen.stages;
+        let away = away.as_ref().zip(elsewhere).map(|(away, found)| away.hold(&found)).transpose()?;
+        let here = stage.hold(&here)?;
+        Ok(&self.held.insert(Plans { here, away }).here)
     }
 
     /// Gives up the plan that is held, and its memory.
@@ -127,47 +194,107 @@ impl Tuner {
         self.held = None;
     }
 
-    /// One step.
+    /// One step, and nobody is left waiting if it fails.
     pub fn step(&mut self, passes: &[Batch]) -> Result<StepReport, TuneError> {
+        let done = self.step_alone(passes);
+        if let (Err(_), Some(together)) = (&done, &self.together) {
+            together.leave();
+        }
+        done
+    }
+
+    /// One whose gradients overflow in halves is made again at half the [scale](LossScale).
+    fn step_alone(&mut self, passes: &[Batch]) -> Result<StepReport, TuneError> {
         let wanted = self.settings.batch * self.settings.sequence;
         let odd = passes.iter().flat_map(|batch| [batch.tokens.len(), batch.targets.len()]);
         if let Some(found) = odd.into_iter().find(|found| *found != wanted) {
             return Err(TuneError::Batch { found, wanted });
         }
-        let held = self.held.take();
-        let done = if let Some(held) = &held {
-            held.step(|| self.all_passes(passes)).map(|(done, facts)| (done, facts.peak, facts.as_planned))
-        } else {
-            self.stage.restart_peak();
-            self.all_passes(passes).map(|done| (done, self.stage.peak(), false))
+        let mut overflows = 0;
+        loop {
+            let held = self.held.take();
+            let done = self.attempt_in(held.as_ref(), passes);
+            self.held = held;
+            let (Attempt { loss, size, rate, changed }, facts) = done?;
+            let step = self.adam.steps();
+            if changed {
+                self.scale.went_well();
+                let Facts { peak, away, as_planned } = facts;
+                return Ok(StepReport { step, loss, size, rate, overflows, peak, away, as_planned });
+            }
+            if !self.scale.overflowed() {
+                return Err(TuneError::NotFinite { step: step + 1, loss, size, rate });
+            }
+            overflows += 1;
+        }
+    }
+
+    /// An attempt at a step, and what it needed.
+    fn attempt_in(&mut self, held: Option<&Plans>, passes: &[Batch]) -> Result<(Attempt, Facts), TuneError> {
+        let Stages { here, away } = self.frozen.stages.clone();
+        let Some(Plans { here: plan, away: elsewhere }) = held else {
+            here.restart_peak();
+            away.iter().for_each(Stage::restart_peak);
+            let done = self.attempt(passes)?;
+            let away = away.map_or(Bytes::ZERO, |away| away.peak());
+            return Ok((done, Facts { peak: here.peak(), away, as_planned: false }));
         };
-        self.held = held;
-        let ((loss, size), peak, as_planned) = done?;
+        let mut other = None;
+        let (done, facts) = plan.step(|| {
+            let Some(elsewhere) = elsewhere else { return self.attempt(passes) };
+            let (done, facts) = elsewhere.step(|| self.attempt(passes))?;
+            other = Some(facts);
+            Ok(done)
+        })?;
+        let as_planned = facts.as_planned && other.is_none_or(|other| other.as_planned);
+        let away = other.map_or(Bytes::ZERO, |other| other.peak);
+        Ok((done, Facts { peak: facts.peak, away, as_planned }))
+    }
+
+    /// Forward and back through all passes, and a step of the optimizer unless gradients are no numbers.
+    fn attempt(&mut self, passes: &[Batch]) -> Result<Attempt, TuneError> {
+        self.frozen.rest();
+        let (loss, size) = self.all_passes(passes)?;
+        self.frozen.rest();
         let step = self.adam.steps() + 1;
         let rate = self.settings.rate_at(step);
-        if !loss.is_finite() || !size.is_finite() {
+        if !loss.is_finite() {
             return Err(TuneError::NotFinite { step, loss, size, rate });
+        }
+        if !size.is_finite() {
+            return Ok(Attempt { loss, size, rate, changed: false });
         }
         let clip = self.settings.clip;
         let factor = if clip > 0.0 && size > clip { clip / size } else { 1.0 };
+        let factor = factor / self.scale.scale();
         self.adam.step(&mut self.changes.leaves, &self.gradients, rate, factor)?;
-        Ok(StepReport { step, loss, size, rate, peak, as_planned })
+        Ok(Attempt { loss, size, rate, changed: true })
     }
 
     /// Forward and back through all passes; the mean loss, and how long the gradients are.
     fn all_passes(&mut self, passes: &[Batch]) -> Result<(f32, f32), TuneError> {
         self.gradients.clear()?;
         let mut sum = 0.0;
+        let members = self.together.as_ref().map_or(1, |together| together.members());
         #[expect(clippy::cast_precision_loss, reason = "a few passes")]
-        let share = 1.0 / passes.len().max(1) as f32;
+        let share = 1.0 / (passes.len() * members).max(1) as f32;
+        let scale = self.scale.scale();
         for batch in passes {
-            let mut tape = Tape::new(&self.stage);
+            let mut tape = Tape::new(&self.frozen.stages.here).scaled(scale);
             let model = Llama { frozen: &self.frozen, changes: &self.changes };
             let loss = forward(model, &mut tape, self.settings.batch, batch, &self.keeping)?;
-            tape.backward(&loss, share, &mut self.gradients)?;
+            tape.backward(&loss, share * scale, &mut self.gradients)?;
             sum += loss.tensor().item()?;
         }
-        Ok((sum * share, self.gradients.size()?))
+        let mut loss = sum * share;
+        if let Some(together) = self.together.clone() {
+            // What decides whether a step is made is the same for all.
+            let mut all = self.stage().floats(&[loss], &[1])?;
+            together.sum(&mut [&mut all])?;
+            loss = all.item()?;
+            self.gradients.sum(together.as_ref())?;
+        }
+        Ok((loss, self.gradients.size()? / scale))
     }
 
     /// The mean loss of some passes; nothing is learned from them. Unless a plan of steps is held, it has a plan of its own,
@@ -180,8 +307,8 @@ impl Tuner {
                 sum += self.look(batch)?;
             }
         } else {
-            let (_, rehearsal) = self.stage.rehearse(|| self.look(first))?;
-            let held = self.stage.hold(&rehearsal)?;
+            let (_, rehearsal) = self.stage().rehearse(|| self.look(first))?;
+            let held = self.stage().hold(&rehearsal)?;
             for batch in passes {
                 sum += held.step(|| self.look(batch))?.0;
             }
@@ -192,9 +319,12 @@ impl Tuner {
     }
 
     fn look(&self, batch: &Batch) -> Result<f32, TensorError> {
-        let mut tape = Tape::without_gradients(&self.stage);
+        self.frozen.rest();
+        let mut tape = Tape::without_gradients(self.stage());
         let model = Llama { frozen: &self.frozen, changes: &self.changes };
-        forward(model, &mut tape, self.settings.batch, batch, &[])?.tensor().item()
+        let loss = forward(model, &mut tape, self.settings.batch, batch, &[])?;
+        self.frozen.rest();
+        loss.tensor().item()
     }
 }
 
@@ -207,7 +337,7 @@ fn forward<'m>(
     keeping: &[Keeping],
 ) -> Result<Var, TensorError> {
     let dims = [rows, batch.tokens.len() / rows];
-    let tokens = tape.stage().ids(&batch.tokens, &dims)?;
+    let tokens = model.frozen.reads_tokens_on().ids(&batch.tokens, &dims)?;
     let targets = tape.stage().ids(&batch.targets, &dims)?;
     model.loss(tape, &tokens, &targets, counted(&batch.targets), keeping)
 }

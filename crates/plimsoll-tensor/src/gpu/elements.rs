@@ -6,6 +6,7 @@ use super::operand::{Line, View, address, address_mut};
 use super::place::Gpu;
 use super::programs::Program::Elements;
 use crate::compute::{AdamStep, Binary, Done, Unary};
+use crate::train::{BLOCK, StatesAs, StatesPart};
 use crate::{Dtype, Tensor, TensorError};
 
 impl Gpu {
@@ -152,23 +153,34 @@ impl Gpu {
     pub(super) fn adam_step(
         &self,
         step: AdamStep,
+        part: StatesPart,
         value: &mut Tensor,
         grad: &Tensor,
-        states: [&mut Tensor; 2],
+        states: &mut Tensor,
     ) -> Done {
         const WHAT: &str = "AdamW";
         let times = i32::try_from(step.step).unwrap_or(i32::MAX);
         let fix = |beta: f32| Single(1.0 / (1.0 - beta.powi(times)));
-        let (grad, count) = (Line::of(WHAT, grad)?, value.count());
-        let value = Line::of_mut(WHAT, value)?;
-        let [mean, square] = states;
-        let (mean, square) = (Line::of_mut(WHAT, mean)?, Line::of_mut(WHAT, square)?);
-        let arguments = [
-            value.argument(),
-            grad.argument(),
-            mean.argument(),
-            square.argument(),
-            Long(count),
+        let from = part.from as u64;
+        let grad = Line::at(address(WHAT, grad)? + from * grad.dtype().bytes(), grad.dtype());
+        let (kind, count) = (value.dtype(), part.len as u64);
+        let value = Line::at(address_mut(WHAT, value)? + from * kind.bytes(), kind);
+        let begin = address_mut(WHAT, states)?;
+        let [mean, square, mean_scales, square_scales] = part.bytes_at().map(|at| begin + at as u64);
+        let [means, squares] = [mean, square].map(|at| Line::at(at, Dtype::F32));
+        let of_states = match part.kept {
+            StatesAs::Singles => vec![means.argument(), squares.argument(), Long(count)],
+            StatesAs::Bytes => vec![
+                Long(mean),
+                Long(square),
+                Long(mean_scales),
+                Long(square_scales),
+                Long(count),
+                Long(part.place),
+                Long(u64::from(step.step) * 2),
+            ],
+        };
+        let numbers = [
             Single(step.rate),
             Single(step.beta1),
             Single(step.beta2),
@@ -178,7 +190,11 @@ impl Gpu {
             fix(step.beta1),
             fix(step.beta2),
         ];
-        self.launches.over(Elements, "adam", count, &arguments)
+        let name = if part.kept == StatesAs::Bytes { "adam_bytes" } else { "adam" };
+        let values = [value.argument(), grad.argument()];
+        let arguments: Vec<_> = values.into_iter().chain(of_states).chain(numbers).collect();
+        // Whole blocks, a warp each, eight numbers a thread.
+        self.launches.over(Elements, name, count.next_multiple_of(BLOCK as u64), &arguments)
     }
 
     pub(super) fn sum_squares(&self, x: &Tensor, into: &mut Tensor) -> Done {

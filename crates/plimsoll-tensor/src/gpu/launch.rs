@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use plimsoll_device::programs::{Argument, Entry, Multiply, Programs, Threads};
+use plimsoll_device::programs::{Argument, Entry, Member, Multiply, Programs, Threads};
 use plimsoll_device::{Device, DeviceError, Stream};
 
 use super::programs::Program;
@@ -103,6 +103,12 @@ impl Launches {
     pub(super) fn multiply(&self, what: &Multiply) -> Done {
         // SAFETY: as in `launch`; the matrices lie within their tensors, as the layouts that they were made from say.
         unsafe { self.programs()?.multiply(self.stream, what)? };
+        Ok(())
+    }
+
+    pub(super) fn sum_over(&self, member: &dyn Member, singles: &[(u64, u64)]) -> Done {
+        // SAFETY: as in `launch`; the tensors are whole and nobody shares them, so they are apart.
+        unsafe { member.sum(self.stream, singles)? };
         Ok(())
     }
 

@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use plimsoll::pool::Pool;
 use plimsoll::{Bytes, Place};
+use plimsoll_device::programs::Member;
 use plimsoll_device::{Fence, Stream};
 
 use super::desk::Desk;
 use super::launch::Launches;
-use super::operand::address;
+use super::operand::{address, address_mut};
 use crate::compute::{
     AdamStep, Attention, Binary, Compute, Done, Norm, Product, Reduce, Rotation, Unary, Window,
 };
+use crate::train::StatesPart;
 use crate::{Dtype, PackedTensor, Tensor, TensorError};
 
 /// Computes on a GPU, on one stream.
@@ -205,12 +207,18 @@ impl Compute for Gpu {
     fn adam(
         &self,
         step: AdamStep,
+        part: StatesPart,
         value: &mut Tensor,
         grad: &Tensor,
-        mean: &mut Tensor,
-        square: &mut Tensor,
+        states: &mut Tensor,
     ) -> Done {
-        self.adam_step(step, value, grad, [mean, square])
+        self.adam_step(step, part, value, grad, states)
+    }
+
+    fn sum_over(&self, member: &dyn Member, tensors: &mut [&mut Tensor]) -> Done {
+        const WHAT: &str = "adding up together";
+        let all = tensors.iter_mut().map(|tensor| Ok((address_mut(WHAT, tensor)?, tensor.count())));
+        self.launches.sum_over(member, &all.collect::<Result<Vec<_>, TensorError>>()?)
     }
 
     fn squares(&self, x: &Tensor, into: &mut Tensor) -> Done {

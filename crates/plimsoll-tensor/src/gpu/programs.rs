@@ -98,6 +98,7 @@ const ELEMENT_ENTRIES: &[(&str, u32)] = &[
     ("gated_back", 0),
     ("dropout", 0),
     ("adam", 0),
+    ("adam_bytes", 0),
     ("squares", 0),
     ("add_shares", 0),
 ];

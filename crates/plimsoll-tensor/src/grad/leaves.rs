@@ -2,6 +2,7 @@
 
 use crate::compute::Done;
 use crate::stage::Stage;
+use crate::train::Together;
 use crate::{Dtype, Tensor, TensorError};
 
 /// Which of the tensors that are learned.
@@ -83,6 +84,11 @@ impl Gradients {
 
     pub(crate) fn of_mut(&mut self, leaf: LeafId) -> &mut Tensor {
         &mut self.all[leaf.index()]
+    }
+
+    /// Each becomes the sum of what all that learn together have of it.
+    pub fn sum(&mut self, together: &dyn Together) -> Done {
+        together.sum(&mut self.all.iter_mut().collect::<Vec<_>>())
     }
 
     /// All become zero.

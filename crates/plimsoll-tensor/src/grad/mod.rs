@@ -6,10 +6,12 @@
 
 mod checkpoint;
 mod leaves;
+mod shelf;
 mod sink;
 mod tape;
 
 pub use leaves::{Gradients, LeafId, Leaves};
+pub use shelf::Shelf;
 pub(crate) use sink::Sink;
 pub(crate) use tape::VarId;
 pub use tape::{Tape, Var};

@@ -73,6 +73,8 @@ pub struct Tape<'m> {
     pub(super) again: bool,
     /// Whether only others look at what is done now.
     pub(super) last: bool,
+    /// How many times as large gradients are that are made on the way there.
+    pub(super) scale: f32,
     entries: Vec<Entry<'m>>,
     /// For each variable the leaf that it is, if it is one.
     leaves: Vec<Option<LeafId>>,
@@ -91,6 +93,7 @@ impl<'m> Tape<'m> {
             records: true,
             again: false,
             last: false,
+            scale: 1.0,
             entries: Vec::new(),
             leaves: Vec::new(),
         }
@@ -99,6 +102,19 @@ impl<'m> Tape<'m> {
     /// One that writes nothing down: for what needs no gradient.
     pub fn without_gradients(stage: &Stage) -> Self {
         Self { records: false, ..Self::new(stage) }
+    }
+
+    /// The same where gradients are to flow so many times as large as they are: those that are made on the way there, as of a
+    /// [cross-entropy](Self::cross_entropy), are made as large at once. Whoever goes [back](Self::backward) gives the scale.
+    #[must_use]
+    pub fn scaled(mut self, scale: f32) -> Self {
+        self.scale = scale;
+        self
+    }
+
+    /// How many times as large gradients are made on the way there.
+    pub(crate) const fn scale(&self) -> f32 {
+        self.scale
     }
 
     /// Where it computes.

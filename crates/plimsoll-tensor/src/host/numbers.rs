@@ -121,6 +121,16 @@ impl Numbers<'_> {
 }
 
 impl<'n> NumbersMut<'n> {
+    /// Some of them.
+    pub(super) fn part(self, from: usize, len: usize) -> Self {
+        let range = from..from + len;
+        match self {
+            Self::F32(all) => Self::F32(&mut all[range]),
+            Self::F16(all) => Self::F16(&mut all[range]),
+            Self::Bf16(all) => Self::Bf16(&mut all[range]),
+        }
+    }
+
     /// Runs of `len` numbers, the last perhaps shorter.
     pub(super) fn chunks(self, len: usize) -> Vec<NumbersMut<'n>> {
         let len = len.max(1);

@@ -4,6 +4,7 @@ use super::numbers::{floats, singles_mut};
 use crate::compute::{
     AdamStep, Attention, Binary, Compute, Done, Norm, Product, Reduce, Rotation, Unary, Window,
 };
+use crate::train::StatesPart;
 use crate::{Crew, Dtype, PackedTensor, Tensor};
 
 /// Computes on the host, with a crew of threads.
@@ -184,12 +185,12 @@ impl Compute for Host {
     fn adam(
         &self,
         step: AdamStep,
+        part: StatesPart,
         value: &mut Tensor,
         grad: &Tensor,
-        mean: &mut Tensor,
-        square: &mut Tensor,
+        states: &mut Tensor,
     ) -> Done {
-        self.adam_step(step, value, grad, mean, square)
+        self.adam_step(step, part, value, grad, states)
     }
 
     fn squares(&self, x: &Tensor, into: &mut Tensor) -> Done {

@@ -86,7 +86,7 @@ impl Host {
 }
 
 /// 24 bits that depend on the seed and a number's place and nothing else, so that they need not be kept.
-fn drawn(seed: u64, place: u64) -> u32 {
+pub(super) fn drawn(seed: u64, place: u64) -> u32 {
     let mut bits = seed.wrapping_add(place.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -4,6 +4,7 @@ use super::elements::{floats_only, one_stage};
 use super::product::{SET, into, product, rows};
 use crate::compute::{Done, Product};
 use crate::grad::{Sink, Tape, Var, VarId};
+use crate::stage::Stage;
 use crate::{Dtype, PackedTensor, Tensor, TensorError};
 
 /// A layer's matrix.
@@ -51,6 +52,15 @@ impl Weight {
             Self::Floats(var) => {
                 Err(TensorError::shape("a layer", format!("{:?} is no matrix of floats", var.tensor)))
             }
+        }
+    }
+
+    /// The same matrix on another stage: itself if that is where it is, a copy otherwise. One that is learned stays.
+    pub fn to(&self, stage: &Stage) -> Result<Self, TensorError> {
+        match self {
+            Self::Packed(packed) => Ok(Self::Packed(packed.to(stage)?)),
+            Self::Floats(var) if var.id.is_none() => Ok(Self::from(var.tensor.to(stage)?)),
+            Self::Floats(_) => Ok(self.clone()),
         }
     }
 

@@ -50,6 +50,7 @@ impl Tape<'_> {
         let at_once = if at_once > TILE { at_once / TILE * TILE } else { at_once };
         let stage = self.stage().clone();
         let wanted = self.wants(&[hidden.id, weight.id]);
+        let scale = self.scale();
         let mut loss = stage.zeros(&[1], Dtype::F32)?;
         let mut dhidden = (wanted && hidden.id.is_some())
             .then(|| stage.tensor(&[count, width], flat.dtype()))
@@ -62,7 +63,7 @@ impl Tape<'_> {
             let part = flat.narrow(0, from, len)?;
             let mut logits = product(&part, &weight.tensor.transpose(0, 1)?, Dtype::F32)?;
             let of = targets.narrow(0, from, len)?;
-            stage.run(|compute| compute.cross_entropy(share, &of, &mut logits, &mut loss))?;
+            stage.run(|compute| compute.cross_entropy(share * scale, &of, &mut logits, &mut loss))?;
             if let Some(all) = &mut dhidden {
                 let grad = product(&logits, &weight.tensor, flat.dtype())?;
                 stage.run(|compute| compute.put([1, count, width], from, false, &grad, all))?;
@@ -76,7 +77,8 @@ impl Tape<'_> {
         let before = hidden.dims();
         Ok(self.outcome(loss, &ids, move || {
             Box::new(move |dy: Tensor, sink: &mut Sink<'_>| {
-                // The gradients are there; what comes back is a number that they are multiplied by.
+                // The gradients are there; what comes back is a number that they are multiplied by, and is as large already.
+                let dy = super::elements::affine(&dy, 1.0 / scale, 0.0)?;
                 for (id, grad) in ids.into_iter().zip([dhidden, dweight]) {
                     let Some(grad) = grad else { continue };
                     let grad = super::elements::scaled_by(&grad, &dy)?;

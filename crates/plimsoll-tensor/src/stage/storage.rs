@@ -38,7 +38,7 @@ impl Storage {
     }
 
     /// Its addresses on its device.
-    fn range(&self, what: &'static str) -> Result<Range<u64>, TensorError> {
+    pub(super) fn range(&self, what: &'static str) -> Result<Range<u64>, TensorError> {
         match &self.backing {
             Backing::Leased(lease) => Ok(lease.address()..lease.address() + lease.bytes().get()),
             Backing::Placed { arena, slot } => Ok(arena.range(*slot)),

@@ -30,6 +30,24 @@ impl Tensor {
         }
         Ok(out)
     }
+
+    /// The numbers of another tensor, of the same sizes and kind, become this one's, wherever the two are. As with
+    /// [`to`](Self::to) nobody waits for it who does not look at them.
+    pub fn take_from(&mut self, from: &Self) -> Result<(), TensorError> {
+        if from.dims() != self.dims() || from.dtype() != self.dtype() {
+            let why = format!("{from:?} has not the sizes and kind of {self:?}");
+            return Err(TensorError::shape(WHAT, why));
+        }
+        self.own()?;
+        let (stage, whole) = (self.stage(), from.contiguous()?);
+        if stage.rehearses() || whole.stage().rehearses() {
+            return Ok(());
+        }
+        if whole.stage().is(&stage) {
+            return stage.run(|compute| compute.copy(&whole, self));
+        }
+        copy(&whole, self)
+    }
 }
 
 fn copy(from: &Tensor, to: &mut Tensor) -> Done {
@@ -65,19 +83,40 @@ fn bytes_of(tensor: &Tensor) -> Result<&[u8], TensorError> {
 fn beside(source: &Stage, target: &Stage, mover: &Memory, from: &Tensor, to: &mut Tensor) -> Done {
     let bytes = from.count() * from.dtype().bytes();
     let road = mover.road()?;
-    // First, because a stage may still have to order itself behind earlier copies of the same memory.
-    let start = from.storage.address(WHAT)? + from.offset * from.dtype().bytes();
-    let end = to.storage.address_mut(WHAT)?;
-    for stage in [source, target] {
-        if let Some(fence) = stage.behind_work()? {
-            mover.compute.follow(road, fence)?;
-        }
-    }
+    let start = ready(source, mover, road, from, false)? + from.offset * from.dtype().bytes();
+    let end = ready(target, mover, road, to, true)? + to.offset * to.dtype().bytes();
     mover.compute.carry(road, start, end, bytes)?;
     let fence = mover.pool.device().fence(road)?;
     source.memory()?.note(start..start + bytes, Way::Leaving, fence);
     target.memory()?.note(end..end + bytes, Way::Arriving, fence);
     Ok(())
+}
+
+/// Where a tensor's storage begins, with the road behind whatever may still have it.
+fn ready(
+    stage: &Stage,
+    mover: &Memory,
+    road: Stream,
+    tensor: &Tensor,
+    writes: bool,
+) -> Result<u64, TensorError> {
+    let memory = stage.memory()?;
+    if memory.stream.is_none() {
+        // The host is not kept waiting by copies of what it does not look at: the road goes behind them.
+        let range = tensor.storage.range(WHAT)?;
+        for fence in memory.transits.of(&range, writes) {
+            if fence.stream != road {
+                mover.compute.follow(road, fence)?;
+            }
+        }
+        return Ok(range.start);
+    }
+    // First, because the stage may still have to order itself behind earlier copies of the same memory.
+    let start = if writes { tensor.storage.address_mut(WHAT)? } else { tensor.storage.address(WHAT)? };
+    if let Some(fence) = stage.behind_work()? {
+        mover.compute.follow(road, fence)?;
+    }
+    Ok(start)
 }
 
 impl Memory {

@@ -1,9 +1,10 @@
 //! AdamW, with its states as tensors.
 
+use super::states::{self, Slice, StatesAs};
 use crate::compute::{AdamStep, Done};
 use crate::grad::{Gradients, LeafId, Leaves};
 use crate::stage::Stage;
-use crate::{Dtype, Tensor, TensorError};
+use crate::{Tensor, TensorError};
 
 /// How AdamW goes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -16,30 +17,31 @@ pub struct AdamWSettings {
     pub epsilon: f32,
     /// What is taken of the weights themselves, times the rate.
     pub decay: f32,
+    /// How its states are kept.
+    pub states: StatesAs,
 }
 
 impl Default for AdamWSettings {
     fn default() -> Self {
-        Self { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0.0 }
+        Self { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0.0, states: StatesAs::Singles }
     }
 }
 
-/// AdamW: two states for each number that is learned, in singles, leased when it is made and never again.
+/// AdamW: two states for each number that is learned, leased when it is made and never again.
+///
+/// States may be on another stage than what is learned. Then a step brings them a slice at a time, the next one while one is
+/// worked with, and sends each back: here are two slices at once and no more, which a rehearsal of the step knows of.
 #[derive(Debug)]
 pub struct AdamW {
     settings: AdamWSettings,
-    means: Vec<Tensor>,
-    squares: Vec<Tensor>,
+    slices: Vec<Slice>,
     steps: u32,
 }
 
 impl AdamW {
-    /// For these leaves.
+    /// For these leaves, with states on this stage.
     pub fn new(stage: &Stage, leaves: &Leaves, settings: AdamWSettings) -> Result<Self, TensorError> {
-        let zeros = || -> Result<Vec<Tensor>, TensorError> {
-            leaves.all().map(|(_, _, value)| stage.zeros(&value.dims(), Dtype::F32)).collect()
-        };
-        Ok(Self { settings, means: zeros()?, squares: zeros()?, steps: 0 })
+        Ok(Self { settings, slices: states::zeros(stage, leaves, settings.states)?, steps: 0 })
     }
 
     /// How many steps were made.
@@ -47,43 +49,90 @@ impl AdamW {
         self.steps
     }
 
-    /// One step at this rate. Gradients are multiplied by `factor` first: the inverse of a loss scale, a clipping.
+    /// One step at this rate. Gradients are multiplied by `factor` first: the inverse of a loss scale, a clipping. In a
+    /// rehearsal nothing is changed, and no step counted.
     pub fn step(&mut self, leaves: &mut Leaves, gradients: &Gradients, rate: f32, factor: f32) -> Done {
-        let AdamWSettings { beta1, beta2, epsilon, decay } = self.settings;
+        let AdamWSettings { beta1, beta2, epsilon, decay, .. } = self.settings;
         let step = AdamStep { rate, beta1, beta2, epsilon, decay, factor, step: self.steps + 1 };
         let ids: Vec<LeafId> = leaves.all().map(|(id, ..)| id).collect();
-        if ids.first().is_some_and(|id| leaves.value(*id).stage().rehearses()) {
-            // Nothing of a step is leased.
-            return Ok(());
+        let Some(here) = ids.first().map(|id| leaves.value(*id).stage()) else { return Ok(()) };
+        for id in ids {
+            leaves.value_mut(id).own()?;
         }
-        for (id, (mean, square)) in ids.into_iter().zip(self.means.iter_mut().zip(&mut self.squares)) {
-            let value = leaves.value_mut(id);
-            value.own()?;
-            let stage = value.stage();
-            stage.run(|compute| compute.adam(step, value, gradients.of(id), mean, square))?;
+        let mut ahead: Option<Tensor> = None;
+        for index in 0..self.slices.len() {
+            let slice = &mut self.slices[index];
+            if slice.states.stage().is(&here) {
+                change(step, slice.parts.as_slice(), leaves, gradients, &mut slice.states)?;
+                continue;
+            }
+            let mut brought = match ahead.take() {
+                Some(brought) => brought,
+                None => slice.states.to(&here)?,
+            };
+            ahead = self.slices.get(index + 1).map(|next| next.states.to(&here)).transpose()?;
+            let slice = &mut self.slices[index];
+            change(step, &slice.parts, leaves, gradients, &mut brought)?;
+            slice.states.take_from(&brought)?;
         }
-        self.steps += 1;
+        if !here.rehearses() {
+            self.steps += 1;
+        }
         Ok(())
     }
 
-    /// The states of a leaf: its mean and its mean of squares.
-    pub fn states(&self, leaf: LeafId) -> [&Tensor; 2] {
-        [&self.means[leaf.index()], &self.squares[leaf.index()]]
+    /// The states of a leaf as singles: its means and its means of squares.
+    pub fn states(&self, leaf: LeafId) -> Result<[Vec<f32>; 2], TensorError> {
+        let mut all = [Vec::new(), Vec::new()];
+        for slice in &self.slices {
+            for (_, part) in slice.parts.iter().filter(|(of, _)| *of == leaf) {
+                for (all, found) in all.iter_mut().zip(slice.read(part)?) {
+                    all.extend(found);
+                }
+            }
+        }
+        Ok(all)
     }
 
-    /// Goes on from states that were kept.
-    pub fn resume(&mut self, steps: u32, states: impl IntoIterator<Item = [Tensor; 2]>) -> Done {
-        let states: Vec<[Tensor; 2]> = states.into_iter().collect();
-        let fits = states.len() == self.means.len()
-            && states.iter().zip(&self.means).all(|(state, mean)| {
-                state.iter().all(|state| state.dims() == mean.dims() && state.dtype() == Dtype::F32)
-            });
-        if !fits {
-            let why = "the states that were kept are of other leaves".to_owned();
-            return Err(TensorError::shape("AdamW", why));
+    /// Goes on from states that were kept, which are asked for leaf by leaf.
+    pub fn resume<E: From<TensorError>>(
+        &mut self,
+        steps: u32,
+        leaves: &Leaves,
+        mut states: impl FnMut(LeafId) -> Result<[Vec<f32>; 2], E>,
+    ) -> Result<(), E> {
+        for (id, name, value) in leaves.all() {
+            let [means, squares] = states(id)?;
+            if [&means, &squares].iter().any(|kept| kept.len() as u64 != value.count()) {
+                let why = format!("the states that were kept are not those of {name}");
+                return Err(TensorError::shape("AdamW", why).into());
+            }
+            for slice in &mut self.slices {
+                let parts: Vec<_> =
+                    slice.parts.iter().filter(|(of, _)| *of == id).map(|(_, part)| *part).collect();
+                for part in parts {
+                    let range = part.from..part.from + part.len;
+                    slice.write(&part, [&means[range.clone()], &squares[range]])?;
+                }
+            }
         }
-        (self.means, self.squares) = states.into_iter().map(|[mean, square]| (mean, square)).unzip();
         self.steps = steps;
         Ok(())
     }
+}
+
+/// Changes what is learned, and the states of it that are here.
+fn change(
+    step: AdamStep,
+    parts: &[(LeafId, states::StatesPart)],
+    leaves: &mut Leaves,
+    gradients: &Gradients,
+    states: &mut Tensor,
+) -> Done {
+    for (leaf, part) in parts {
+        let value = leaves.value_mut(*leaf);
+        let stage = value.stage();
+        stage.run(|compute| compute.adam(step, *part, value, gradients.of(*leaf), states))?;
+    }
+    Ok(())
 }

@@ -1,5 +1,14 @@
 //! Steps that change what is learned.
 
 mod adam;
+mod code;
+mod scale;
+mod states;
+mod team;
 
 pub use adam::{AdamW, AdamWSettings};
+pub(crate) use code::{BLOCK, MEAN, SQUARE, read as read_block, tell as tell_block};
+pub use scale::LossScale;
+pub use states::StatesAs;
+pub(crate) use states::StatesPart;
+pub use team::{DeviceTogether, HostTogether, Together};

@@ -20,9 +20,15 @@ pub struct TrainBenchArgs {
     /// Whose shape: the shipped model's, Llama 3.2 1B, or Llama 3.1 8B
     #[arg(long, value_enum, default_value_t = ShapeOf::Tiny)]
     pub shape: ShapeOf,
-    /// Where to compute: host, or cuda:0
-    #[arg(long, value_name = "PLACE", default_value = "host")]
-    pub device: Place,
+    /// Where to compute: host, cuda:0, or several GPUs that learn together, as cuda:0,cuda:1
+    #[arg(
+        long,
+        visible_alias = "devices",
+        value_name = "PLACES",
+        value_delimiter = ',',
+        default_value = "host"
+    )]
+    pub device: Vec<Place>,
     /// The most memory that it may take there
     #[arg(long, value_name = "SIZE")]
     pub memory: Option<Bytes>,
@@ -38,6 +44,16 @@ pub struct TrainBenchArgs {
     /// How the matrices of layers are kept: as they flow, `q8_0` or `q4_0`
     #[arg(long, value_name = "KIND", default_value = "as-they-flow", value_parser = crate::train::kept)]
     pub weights: crate::train::WeightsAs,
+    /// How the optimizer's states are kept: singles, or 8bit
+    #[arg(long, value_name = "KIND", default_value = "singles", value_parser = crate::train::states)]
+    pub states: plimsoll_tensor::StatesAs,
+    /// The most page-locked memory beside a GPU for ways that keep things there; 0: none of these ways; half of the
+    /// host's memory, unless said
+    #[arg(long, value_name = "SIZE")]
+    pub away: Option<Bytes>,
+    /// Only the ways that have this in their names
+    #[arg(long, value_name = "TEXT")]
+    pub only: Option<String>,
     /// Steps that are timed in each way
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(3..=1000))]
     pub steps: u32,

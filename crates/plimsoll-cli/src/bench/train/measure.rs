@@ -2,44 +2,92 @@
 
 use std::time::Instant;
 
-use plimsoll::Bytes;
-use plimsoll_llm::tune::{Batch, Fit, Frozen, Keeping, TuneError, TuneSettings, Tuner};
+use plimsoll::{Bytes, Place};
+use plimsoll_llm::tune::{Batch, Fit, Frozen, Homes, Keeping, Team, TuneError, TuneSettings, Tuner};
 use plimsoll_tensor::{Dtype, TensorError};
 
 use super::args::{ShapeOf, TrainBenchArgs};
 use super::report::TrainBenchRow;
-use crate::CliError;
+use crate::{CliError, Printer};
 use crate::bench::median;
 use crate::train::TrainError;
-use crate::train::ground::Ground;
+use crate::train::ground::{Allowed, Ground};
 
 /// What a way is.
 enum Way {
     Kept(Keeping),
+    /// Layers twice, with these elsewhere, and inputs of layers too.
+    Away(Homes),
     /// A line so many hundredths of the way up from the floor.
     Line(u64),
 }
 
 impl Way {
+    /// All of them; of those that keep things elsewhere only where there is an elsewhere.
+    fn all(args: &TrainBenchArgs) -> Vec<Self> {
+        let mut ways =
+            vec![Keeping::All, Keeping::Products, Keeping::Input].into_iter().map(Self::Kept).collect();
+        if args.quick {
+            return ways;
+        }
+        if args.device.iter().all(|place| matches!(place, Place::Cuda(_))) && args.away != Some(Bytes::ZERO) {
+            let (shape, _) = args.shape.shape();
+            let most = [0, shape.layers / 4, shape.layers / 2, shape.layers].map(Homes::most);
+            ways.push(Self::Away(Homes::default()));
+            ways.push(Self::Away(Homes { states: false, ..Homes::most(0) }));
+            ways.extend(most.map(Self::Away));
+        }
+        ways.extend([75, 50, 25, 0].map(Self::Line));
+        ways
+    }
+
     fn name(&self) -> String {
         match self {
             Self::Kept(Keeping::All) => "nothing twice".to_owned(),
             Self::Kept(Keeping::Products) => "gates twice".to_owned(),
             Self::Kept(Keeping::Input) => "layers twice".to_owned(),
+            Self::Kept(Keeping::InputAway) => "layers twice, away: inputs".to_owned(),
+            Self::Away(homes) => {
+                let layers = format!(", matrices of {} layers", homes.layers);
+                let parts = [
+                    (homes.embedding, ", embeddings"),
+                    (homes.states, ", states"),
+                    (homes.layers > 0, layers.as_str()),
+                ];
+                let more: Vec<&str> = parts.iter().filter(|part| part.0).map(|part| part.1).collect();
+                format!("layers twice, away: inputs{}", more.concat())
+            }
             Self::Line(share) => format!("a line {share}% up from the floor"),
+        }
+    }
+
+    fn homes(&self) -> Homes {
+        match self {
+            Self::Away(homes) => *homes,
+            Self::Kept(_) | Self::Line(_) => Homes::default(),
         }
     }
 }
 
 /// Measures all ways.
 pub(super) fn rows(args: &TrainBenchArgs) -> Result<Vec<TrainBenchRow>, CliError> {
-    let mut ways = vec![Way::Kept(Keeping::All), Way::Kept(Keeping::Products), Way::Kept(Keeping::Input)];
-    if !args.quick {
-        ways.extend([75, 50, 25, 0].map(Way::Line));
-    }
+    let all = Way::all(args);
+    let only = args.only.as_deref().unwrap_or_default();
+    // A whole name means that way alone.
+    let exact = all.iter().any(|way| way.name() == only);
+    let wanted = |way: &&Way| if exact { way.name() == only } else { way.name().contains(only) };
     let mut rows = Vec::new();
-    for way in &ways {
-        rows.push(one(args, way)?);
+    for way in all.iter().filter(wanted) {
+        let row = one(args, way)?;
+        // A large model's ways take minutes: what is known is told at once.
+        Printer::remark(&format!(
+            "{}: {} measured, {} elsewhere, {:.1} ms a step",
+            way.name(),
+            Bytes::new(row.measured_peak_bytes),
+            Bytes::new(row.away_measured_bytes),
+            row.ms
+        ));
+        rows.push(row);
     }
     let fastest = rows.iter().map(|row| row.ms).fold(f64::INFINITY, f64::min);
     for row in &mut rows {
@@ -51,17 +99,25 @@ pub(super) fn rows(args: &TrainBenchArgs) -> Result<Vec<TrainBenchRow>, CliError
 fn one(args: &TrainBenchArgs, way: &Way) -> Result<TrainBenchRow, CliError> {
     let (shape, tied) = args.shape.shape();
     let sequence = args.sequence.unwrap_or(if args.shape == ShapeOf::Tiny { 256 } else { 2048 });
-    let settings = TuneSettings { rank: args.rank, sequence, batch: args.batch, ..TuneSettings::default() };
-    let ground = Ground::new(args.device, args.memory, None)?;
-    let frozen = Frozen::by_lot(&shape, tied, &ground.stage, ground.dtype(), args.weights.packing());
-    let frozen = frozen.map_err(|error| TrainError::Tune(error.into()))?;
-    let mut tuner = Tuner::new(frozen, &ground.stage, settings).map_err(TrainError::from)?;
-    let (fit, line) = fitted(&mut tuner, way, &ground).map_err(TrainError::from)?;
+    let (rank, batch, states) = (args.rank, args.batch, args.states);
+    let settings = TuneSettings { rank, sequence, batch, states, ..TuneSettings::default() };
+    let allowed = Allowed { line: args.memory, away: args.away, threads: None };
+    let ground = Ground::new(&args.device, allowed)?;
+    let packing = args.weights.packing();
+    let team = ground.team(|stages| {
+        let frozen = Frozen::by_lot(&shape, tied, stages, ground.dtype(), packing, way.homes())?;
+        Tuner::new(frozen, settings.clone())
+    });
+    let mut team = team.map_err(TrainError::from)?;
+    let (mut fit, mut line) = fitted(team.first_mut(), way, &ground, 0).map_err(TrainError::from)?;
+    for (spot, tuner) in team.each().enumerate().skip(1) {
+        (fit, line) = fitted(tuner, way, &ground, spot).map_err(TrainError::from)?;
+    }
     let steps = if args.quick { args.steps.min(4) } else { args.steps };
-    let measured = timed(&mut tuner, &ground, steps).map_err(TrainError::from)?;
+    let measured = timed(&mut team, &ground, steps).map_err(TrainError::from)?;
     #[expect(clippy::cast_precision_loss, reason = "a rate")]
-    let tokens = (args.batch * sequence) as f64;
-    let held = tuner.hold().map_err(TrainError::from)?;
+    let tokens = (team.passes() * args.batch * sequence) as f64;
+    let held = team.first_mut().hold().map_err(TrainError::from)?;
     let (arena, bound) = (held.arena().get(), held.bound().get());
     Ok(TrainBenchRow {
         work: way.name(),
@@ -69,10 +125,12 @@ fn one(args: &TrainBenchArgs, way: &Way) -> Result<TrainBenchRow, CliError> {
         line_bytes: line.map(Bytes::get),
         predicted_peak_bytes: fit.peak.get(),
         measured_peak_bytes: measured.peak.get(),
-        charged_peak_bytes: ground.charged()[1].get(),
+        away_predicted_bytes: fit.away.get(),
+        away_measured_bytes: measured.away.get(),
+        charged_peak_bytes: ground.charged(0)[1].get(),
         arena_bytes: arena,
         bound_bytes: bound,
-        layers_again: fit.layers(Keeping::Input),
+        layers_again: fit.layers(Keeping::Input) + fit.layers(Keeping::InputAway),
         layers_gates_again: fit.layers(Keeping::Products),
         ms: measured.ms,
         slower: 1.0,
@@ -85,18 +143,26 @@ fn one(args: &TrainBenchArgs, way: &Way) -> Result<TrainBenchRow, CliError> {
 }
 
 /// What layers keep in this way, and the line that it had to fit below.
-fn fitted(tuner: &mut Tuner, way: &Way, ground: &Ground) -> Result<(Fit, Option<Bytes>), TuneError> {
+fn fitted(
+    tuner: &mut Tuner,
+    way: &Way,
+    ground: &Ground,
+    spot: usize,
+) -> Result<(Fit, Option<Bytes>), TuneError> {
     let whole = tuner.fit(Bytes::new(u64::MAX / 4))?;
+    let mut kept = |keeping: Keeping| {
+        tuner.keep(vec![keeping; tuner.frozen().shape().layers]);
+        let (here, away) = tuner.rehearse_all()?;
+        let (peak, away) = (here.peak(), away.map_or(Bytes::ZERO, |away| away.peak()));
+        tuner.hold()?;
+        Ok((Fit { keeping: tuner.keeping().to_vec(), peak, away, ..whole.clone() }, None))
+    };
     match way {
-        Way::Kept(keeping) => {
-            tuner.keep(vec![*keeping; tuner.frozen().shape().layers]);
-            let peak = tuner.rehearse()?.peak();
-            tuner.hold()?;
-            Ok((Fit { keeping: tuner.keeping().to_vec(), peak, ..whole }, None))
-        }
+        Way::Kept(keeping) => kept(*keeping),
+        Way::Away(_) => kept(Keeping::InputAway),
         Way::Line(share) => {
             let span = whole.full.saturating_sub(whole.floor).get();
-            let beside = ground.charged()[0].saturating_sub(tuner.stage().live());
+            let beside = ground.beside(spot, tuner);
             // A plan's one piece is at least what lives at once; the lowest line leaves it the hundredth that it may need.
             let line = whole.floor + Bytes::new(span * share / 100 + whole.floor.get() / 100) + beside;
             Ok((tuner.fit_and_hold(line, beside)?, Some(line)))
@@ -107,36 +173,46 @@ fn fitted(tuner: &mut Tuner, way: &Way, ground: &Ground) -> Result<(Fit, Option<
 struct Measured {
     ms: f64,
     peak: Bytes,
+    away: Bytes,
     buffers: usize,
     making_share: f64,
     book_share: f64,
     device_allocations: u64,
 }
 
-fn timed(tuner: &mut Tuner, ground: &Ground, steps: u32) -> Result<Measured, TuneError> {
-    let (batch, sequence) = (tuner.settings().batch, tuner.settings().sequence);
-    let vocabulary = tuner.frozen().shape().vocabulary;
+fn timed(team: &mut Team, ground: &Ground, steps: u32) -> Result<Measured, TuneError> {
+    let (batch, sequence) = (team.first().settings().batch, team.first().settings().sequence);
+    let vocabulary = team.first().frozen().shape().vocabulary;
     let tokens: Vec<u32> = (0..batch * sequence).map(|at| token(at * 7919 + 13, vocabulary)).collect();
     let targets = tokens.iter().skip(1).chain(tokens.first()).copied().collect();
-    let pass = [Batch { tokens, targets }];
-    let (mut times, mut peak, mut maps) = (Vec::new(), Bytes::ZERO, 0);
+    let passes = vec![Batch { tokens, targets }; team.passes()];
+    let (mut times, mut peak, mut away, mut maps) = (Vec::new(), Bytes::ZERO, Bytes::ZERO, 0);
     for step in 0..steps + 2 {
         let began = Instant::now();
-        let report = tuner.step(&pass)?;
-        peak = peak.max(report.peak);
+        let report = team.step(&passes)?;
+        (peak, away) = (peak.max(report.peak), away.max(report.away));
         if step < 2 {
-            maps = ground.pool.stats().maps;
+            maps = ground.spots[0].pool.stats().maps;
         } else {
             times.push(began.elapsed().as_secs_f64() * 1e3);
         }
     }
-    let device_allocations = ground.pool.stats().maps - maps;
+    let device_allocations = ground.spots[0].pool.stats().maps - maps;
     let ms = median(times);
+    let tuner = team.first_mut();
     let began = Instant::now();
     let rehearsal = tuner.rehearse()?;
     let book_share = began.elapsed().as_secs_f64() * 1e3 / ms;
     let making_share = making(tuner, rehearsal.buffers())? / ms;
-    Ok(Measured { ms, peak, buffers: rehearsal.buffers(), making_share, book_share, device_allocations })
+    Ok(Measured {
+        ms,
+        peak,
+        away,
+        buffers: rehearsal.buffers(),
+        making_share,
+        book_share,
+        device_allocations,
+    })
 }
 
 fn token(number: usize, vocabulary: usize) -> u32 {

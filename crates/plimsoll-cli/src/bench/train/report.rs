@@ -18,6 +18,10 @@ pub struct TrainBenchRow {
     pub predicted_peak_bytes: u64,
     /// What they had.
     pub measured_peak_bytes: u64,
+    /// What they were said to have elsewhere at most.
+    pub away_predicted_bytes: u64,
+    /// What they had there.
+    pub away_measured_bytes: u64,
     /// The most that was charged, with what the pool had idle.
     pub charged_peak_bytes: u64,
     /// The plan's one lease.
@@ -51,6 +55,7 @@ pub(super) fn view(rows: &[TrainBenchRow], pen: &Pen) -> String {
         ("said", Align::Right),
         ("measured", Align::Right),
         ("charged", Align::Right),
+        ("away", Align::Right),
         ("over bound", Align::Right),
         ("ms", Align::Right),
         ("slower", Align::Right),
@@ -68,6 +73,7 @@ pub(super) fn view(rows: &[TrainBenchRow], pen: &Pen) -> String {
             bytes(row.predicted_peak_bytes).into(),
             bytes(row.measured_peak_bytes).into(),
             bytes(row.charged_peak_bytes).into(),
+            bytes(row.away_measured_bytes).into(),
             format!("{:.2}%", over(row) * 100.0).into(),
             format!("{:.1}", row.ms).into(),
             format!("{:.2}×", row.slower).into(),

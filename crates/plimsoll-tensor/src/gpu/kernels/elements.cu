@@ -228,6 +228,92 @@ extern "C" __global__ void adam(Line value, Line grad, Line mean, Line square, u
     }
 }
 
+// States in eight bits, as `train/code.rs` argues and tells them: 127 powers of two with a sign, or 255 without.
+struct Code {
+    float top, step;
+    bool never_nothing;
+};
+
+__device__ __forceinline__ Code code_of_means() { return {127.0f, 1.0f / 9.0f, false}; }
+__device__ __forceinline__ Code code_of_squares() { return {255.0f, 24.0f / 254.0f, true}; }
+
+__device__ __forceinline__ float told(Code code, u32 bits) {
+    return bits == 0 ? 0.0f : exp2f(((float)bits - code.top) * code.step);
+}
+
+__device__ __forceinline__ u32 tell(Code code, float share, float lot) {
+    if (!(share > 0.0f))
+        return 0;
+    const float place = code.top + log2f(share) / code.step;
+    if (place < 1.0f)
+        return code.never_nothing || lot < share / told(code, 1) ? 1 : 0;
+    const u32 below = (u32)fminf(place, code.top);
+    if (below >= (u32)code.top)
+        return (u32)code.top;
+    const float low = told(code, below), high = told(code, below + 1);
+    return below + (lot < (share - low) / (high - low) ? 1 : 0);
+}
+
+__device__ __forceinline__ float largest_of_warp(const float *eight) {
+    float most = 0.0f;
+#pragma unroll
+    for (u32 each = 0; each < 8; each++)
+        most = fmaxf(most, fabsf(eight[each]));
+#pragma unroll
+    for (u32 step = 16; step > 0; step /= 2)
+        most = fmaxf(most, __shfl_xor_sync(~0u, most, step));
+    return most;
+}
+
+__device__ __forceinline__ float lot(u64 seed, u64 place) { return (float)drawn(seed, place) / 16777216.0f; }
+
+// A warp has a block of 256 numbers, which share two scales. Slices of states are whole blocks, so that codes may be read
+// where there are no numbers any more.
+extern "C" __global__ void adam_bytes(Line value, Line grad, u8 *means, u8 *squares, float *mean_scales,
+                                      float *square_scales, u64 count, u64 first, u64 seed, float rate, float beta1,
+                                      float beta2, float epsilon, float decay, float factor, float mean_fix,
+                                      float square_fix) {
+    const u32 lane = threadIdx.x % 32;
+    const u64 blocks = (count + 255) / 256;
+    for (u64 block = ((u64)blockIdx.x * blockDim.x + threadIdx.x) / 32; block < blocks;
+         block += (u64)gridDim.x * blockDim.x / 32) {
+        const u64 at = block * 256 + lane * 8;
+        const u32 many = at >= count ? 0 : up_to_eight(at, count);
+        float v[8], g[8], m[8], s[8];
+        load8(value, at, many, v);
+        load8(grad, at, many, g);
+        const float mean_scale = mean_scales[block], square_scale = square_scales[block];
+#pragma unroll
+        for (u32 each = 0; each < 8; each++) {
+            const u32 mean = means[at + each], square = squares[at + each];
+            const float size = mean_scale * told(code_of_means(), mean & 127);
+            m[each] = mean & 128 ? -size : size;
+            s[each] = square_scale * told(code_of_squares(), square);
+            const float given = g[each] * factor;
+            m[each] = beta1 * m[each] + (1.0f - beta1) * given;
+            s[each] = beta2 * s[each] + (1.0f - beta2) * given * given;
+            const float root = sqrtf(s[each] * square_fix) + epsilon;
+            v[each] -= rate * (m[each] * mean_fix / root + decay * v[each]);
+            if (each >= many)
+                m[each] = s[each] = 0.0f;
+        }
+        store8(value, at, many, v);
+        const float mean_most = largest_of_warp(m), square_most = largest_of_warp(s);
+#pragma unroll
+        for (u32 each = 0; each < 8; each++) {
+            const u64 place = first + at + each;
+            const float mean = mean_most > 0.0f ? fabsf(m[each]) / mean_most : 0.0f;
+            const float square = square_most > 0.0f ? s[each] / square_most : 0.0f;
+            const u32 sign = m[each] < 0.0f ? 128 : 0;
+            means[at + each] = (u8)(tell(code_of_means(), mean, lot(seed, place)) | sign);
+            squares[at + each] = (u8)tell(code_of_squares(), square, lot(seed + 1, place));
+        }
+        if (lane == 0)
+            mean_scales[block] = mean_most, square_scales[block] = square_most;
+        __syncwarp();
+    }
+}
+
 // A sum of squares in two steps, always added up in the same order: each thread block's share, then all shares.
 extern "C" __global__ void squares(Line x, u64 count, float *shares) {
     float sum = 0.0f;

@@ -1,0 +1,46 @@
+//! GPUs that add up together.
+
+use std::sync::Arc;
+
+use plimsoll_device::programs::Member;
+use plimsoll_device::{DeviceError, Stream};
+
+use crate::CudaDevice;
+use crate::kernels::Sums;
+
+/// A GPU's place in a group.
+#[derive(Debug)]
+pub struct GroupMember {
+    sums: Arc<Sums>,
+    device: Arc<CudaDevice>,
+    place: usize,
+}
+
+impl GroupMember {
+    pub(crate) fn all(sums: Sums, devices: Vec<Arc<CudaDevice>>) -> Vec<Self> {
+        let sums = Arc::new(sums);
+        let devices = devices.into_iter().enumerate();
+        devices.map(|(place, device)| Self { sums: Arc::clone(&sums), device, place }).collect()
+    }
+}
+
+impl Member for GroupMember {
+    fn members(&self) -> usize {
+        self.sums.members()
+    }
+
+    unsafe fn sum(&self, stream: Stream, singles: &[(u64, u64)]) -> Result<(), DeviceError> {
+        let lane = self.device.view().lane(stream)?;
+        // The stream is not held meanwhile: its members may have to wait for each other, and one of them may look at all
+        // streams before it comes.
+        let raw = lane.start(&[], |_, raw| Ok(raw))?;
+        // SAFETY: the caller's promise; the context became current with the line above.
+        unsafe { self.sums.sum(self.place, raw, singles)? };
+        // So that a fence is put behind it.
+        lane.start(&[], |_, _| Ok(()))
+    }
+
+    fn leave(&self) {
+        self.sums.leave();
+    }
+}

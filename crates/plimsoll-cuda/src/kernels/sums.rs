@@ -1,0 +1,202 @@
+//! NCCL, NVIDIA's library of sums over several GPUs, opened when a group is first asked for.
+//!
+//! Its few functions are called directly, as cuBLAS's are and for the same reasons. The buffers that it works in it takes from
+//! the driver by itself: they are on no account.
+
+use std::env;
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+use libloading::Library;
+use plimsoll_device::DeviceError;
+
+use super::nvrtc::files_of;
+use super::search::{Candidate, Machine, NCCL, candidates};
+use crate::driver::RawStream;
+
+type Place = *mut c_void;
+type Status = c_int;
+
+/// Of `nccl.h`.
+const SINGLES: c_int = 7;
+const ADDED: c_int = 0;
+
+/// The functions that are called. They stay valid while the library does, which is as long as this does.
+struct Functions {
+    open: unsafe extern "C" fn(*mut Place, c_int, *const c_int) -> Status,
+    sum: unsafe extern "C" fn(*const c_void, *mut c_void, usize, c_int, c_int, Place, *mut c_void) -> Status,
+    begin: unsafe extern "C" fn() -> Status,
+    end: unsafe extern "C" fn() -> Status,
+    abort: unsafe extern "C" fn(Place) -> Status,
+    close: unsafe extern "C" fn(Place) -> Status,
+    message: unsafe extern "C" fn(Status) -> *const c_char,
+    _library: Library,
+}
+
+/// A group of GPUs: a place in it for each.
+pub(crate) struct Sums {
+    functions: Functions,
+    /// Null once the group was left.
+    places: Vec<AtomicPtr<c_void>>,
+}
+
+impl Sums {
+    /// Opens the library, in `folder` if one is given, and a group of the GPUs that the driver numbers so.
+    pub(crate) fn of(gpus: &[i32], folder: Option<&Path>, driver: u32) -> Result<Self, DeviceError> {
+        let functions = Functions::open(folder, driver)?;
+        let mut places = vec![ptr::null_mut(); gpus.len()];
+        let count = c_int::try_from(gpus.len()).unwrap_or(c_int::MAX);
+        // SAFETY: there is room for a place of each, and the numbers are those of the driver.
+        let status = unsafe { (functions.open)(places.as_mut_ptr(), count, gpus.as_ptr()) };
+        functions.told("opening a group of GPUs", status)?;
+        Ok(Self { functions, places: places.into_iter().map(AtomicPtr::new).collect() })
+    }
+
+    pub(crate) fn members(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Puts sums on a stream of a member.
+    ///
+    /// # Safety
+    /// The member's context is current, the stream is of it, and so many singles lie at each address until the stream has
+    /// come past them.
+    pub(crate) unsafe fn sum(
+        &self,
+        member: usize,
+        stream: RawStream,
+        singles: &[(u64, u64)],
+    ) -> Result<(), DeviceError> {
+        const WHAT: &str = "adding up over several GPUs";
+        let place = self.places[member].load(Ordering::Acquire);
+        if place.is_null() {
+            let why = "the group was left because one of its GPUs failed".to_owned();
+            return Err(DeviceError::System { what: WHAT, why });
+        }
+        let functions = &self.functions;
+        let raw = ptr::with_exposed_provenance_mut::<c_void>(stream.0);
+        // SAFETY: takes nothing.
+        functions.told(WHAT, unsafe { (functions.begin)() })?;
+        let mut done = Ok(());
+        for (address, count) in singles {
+            let at = ptr::with_exposed_provenance_mut::<c_void>(usize::try_from(*address).unwrap_or(0));
+            let count = usize::try_from(*count).unwrap_or(usize::MAX);
+            // SAFETY: the caller's promise; a sum may be written over what it is made of.
+            let status = unsafe { (functions.sum)(at, at, count, SINGLES, ADDED, place, raw) };
+            done = done.and(functions.told(WHAT, status));
+        }
+        // SAFETY: takes nothing, and ends what was begun on this thread.
+        let ended = functions.told(WHAT, unsafe { (functions.end)() });
+        done.and(ended)
+    }
+
+    /// Ends all places at once.
+    pub(crate) fn leave(&self) {
+        for place in &self.places {
+            let place = place.swap(ptr::null_mut(), Ordering::AcqRel);
+            if !place.is_null() {
+                // SAFETY: whoever swaps it out is the only one who ends it; the library lets any thread do that at any time. A
+                // refusal leaves nothing to be done.
+                let _left = unsafe { (self.functions.abort)(place) };
+            }
+        }
+    }
+}
+
+impl Drop for Sums {
+    fn drop(&mut self) {
+        for place in &mut self.places {
+            if !place.get_mut().is_null() {
+                // SAFETY: nobody has it any more.
+                let _closed = unsafe { (self.functions.close)(*place.get_mut()) };
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Sums {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sums").field("members", &self.places.len()).finish_non_exhaustive()
+    }
+}
+
+impl Functions {
+    fn open(folder: Option<&Path>, driver: u32) -> Result<Self, DeviceError> {
+        let machine = Machine { variable: &|name| env::var_os(name), list: &files_of };
+        let mut failures = Vec::new();
+        for candidate in candidates(&NCCL, folder, driver, &machine) {
+            let library = match &candidate {
+                Candidate::Loader(name) => PathBuf::from(name),
+                Candidate::File { library, .. } => library.clone(),
+            };
+            match Self::open_one(&library) {
+                Ok(found) => return Ok(found),
+                Err(why) if matches!(candidate, Candidate::File { .. }) => {
+                    failures.push(format!(" ({}: {why})", library.display()));
+                }
+                Err(_) => {}
+            }
+        }
+        let place = match folder {
+            Some(folder) => format!("in {}, the folder that was given", folder.display()),
+            None => "by the system's loader or in the usual folders".to_owned(),
+        };
+        let failures = failures.concat();
+        Err(DeviceError::System {
+            what: "opening NCCL, which adds up over several GPUs",
+            why: format!(
+                "no libnccl was found {place}{failures}; install it with `pip install nvidia-nccl-cu13` or NVIDIA's packages, \
+                 name its folder in the setting `nccl`, or use one GPU"
+            ),
+        })
+    }
+
+    fn open_one(library: &Path) -> Result<Self, libloading::Error> {
+        // SAFETY: NVIDIA's libraries may be loaded at any time; their initializers need nothing of us.
+        let library = unsafe { Library::new(library) }?;
+        // SAFETY: the types are those of nccl.h, which have been the same since version 2.0. The functions are copied out and
+        // kept no longer than the library.
+        unsafe {
+            Ok(Self {
+                open: *library.get(b"ncclCommInitAll\0")?,
+                sum: *library.get(b"ncclAllReduce\0")?,
+                begin: *library.get(b"ncclGroupStart\0")?,
+                end: *library.get(b"ncclGroupEnd\0")?,
+                abort: *library.get(b"ncclCommAbort\0")?,
+                close: *library.get(b"ncclCommDestroy\0")?,
+                message: *library.get(b"ncclGetErrorString\0")?,
+                _library: library,
+            })
+        }
+    }
+
+    fn told(&self, what: &'static str, status: Status) -> Result<(), DeviceError> {
+        if status == 0 {
+            return Ok(());
+        }
+        // SAFETY: the function takes every number and returns a string that is never freed.
+        let text = unsafe { CStr::from_ptr((self.message)(status)) };
+        Err(DeviceError::System { what, why: format!("NCCL answers {status}: {}", text.to_string_lossy()) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_library_is_an_error_that_says_how_to_get_it() {
+        let empty = tempfile::tempdir().unwrap();
+        let error = Sums::of(&[0, 1], Some(empty.path()), 13).unwrap_err().to_string();
+        for part in ["libnccl", "pip install nvidia-nccl-cu13", "`nccl`", &empty.path().display().to_string()]
+        {
+            assert!(error.contains(part), "{error}");
+        }
+        std::fs::write(empty.path().join("libnccl.so.2"), "not a library").unwrap();
+        let error = Sums::of(&[0, 1], Some(empty.path()), 13).unwrap_err().to_string();
+        assert!(error.contains("libnccl.so.2: "), "{error}");
+    }
+}
