@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use plimsoll_cuda::{Cuda, CudaSettings};
-use plimsoll_device::kernels::nearest::{self, Form, Key, Measure, Nearest, NearestShape, NearestStored, Squares};
+use plimsoll_device::kernels::nearest::{
+    self, Form, Key, Measure, Nearest, NearestShape, NearestStored, Squares,
+};
 use plimsoll_device::kernels::{Kernels, Number, Numbers, Scales};
 use plimsoll_device::{
     Bytes, Device, DeviceError, HostDevice, HostSettings, Region, Request, Span, StorageMode, Stream,
@@ -182,7 +184,12 @@ impl Bench {
         if kernels.wants_squares(&shape) {
             let squares = self.take(shape.squares_bytes())?;
             let rows = stored.rows.span(0..shape.rows_bytes())?;
-            let ask = Squares { shape, rows, scales: stored.scales_of(&shape)?, target: squares.span(0..shape.squares_bytes())? };
+            let ask = Squares {
+                shape,
+                rows,
+                scales: stored.scales_of(&shape)?,
+                target: squares.span(0..shape.squares_bytes())?,
+            };
             kernels.squares(STREAM, &ask)?;
             self.wait()?;
             stored.squares = Some(squares);
@@ -285,9 +292,14 @@ impl Bench {
         let many = self.shape(self.rows, QUERIES, form, measure);
         let lists = self.take(many.lists_bytes())?;
         let kept = stored.squares.is_some();
-        for (queries, depth, squares) in
-            [(1, 10, false), (4, 10, false), (8, 10, false), (100, 3, kept), (QUERIES, 2, false), (QUERIES, 2, kept)]
-        {
+        for (queries, depth, squares) in [
+            (1, 10, false),
+            (4, 10, false),
+            (8, 10, false),
+            (100, 3, kept),
+            (QUERIES, 2, false),
+            (QUERIES, 2, kept),
+        ] {
             let shape = NearestShape { squares, ..self.shape(self.rows, queries, form, measure) };
             let desk = self.take(self.kernels()?.nearest_desk(&shape).get())?;
             let seconds = self.time(depth, || self.ask(shape, &stored, 0, &lists, &desk))?;

@@ -178,7 +178,9 @@ fn sides(shape: &NearestShape, seed: u64, scale: impl Fn(u8) -> f32) -> Vec<u8> 
     let scales = numbers(u64::from(shape.rows), seed, scale);
     let side = |scale: f32| match shape.form {
         Form::Level8 | Form::Level4 => stored(&[-3.0 * scale, scale], Number::F32),
-        Form::Sign => [stored(&[scale * 700.0], Number::F32), stored(&[scale * 90.0, -1.0], Number::F16)].concat(),
+        Form::Sign => {
+            [stored(&[scale * 700.0], Number::F32), stored(&[scale * 90.0, -1.0], Number::F16)].concat()
+        }
         _ => stored(&[scale], Number::F32),
     };
     scales.into_iter().flat_map(side).collect()
@@ -347,7 +349,11 @@ fn squares(trial: &Trial<'_>) -> Result<(), Stop> {
             let ask = Squares {
                 shape: data.shape,
                 rows: part(&rows, data.rows.len())?,
-                scales: form.number().is_some_and(Number::scaled).then(|| part(&scales, data.scales.len())).transpose()?,
+                scales: form
+                    .number()
+                    .is_some_and(Number::scaled)
+                    .then(|| part(&scales, data.scales.len()))
+                    .transpose()?,
                 target: target.span()?,
             };
             let step = format!("squaring {:?} as {mode:?}", data.shape);
@@ -357,7 +363,8 @@ fn squares(trial: &Trial<'_>) -> Result<(), Stop> {
             let without = data.search(trial, mode, &lists, &step)?;
             let with = data.search_with(trial, mode, &lists, (&step, Some(&kept)))?;
             if trial.options.contents {
-                nearest::squares_found(&data.shape, &data.stored(), &kept).map_err(|why| failed(&step, why))?;
+                nearest::squares_found(&data.shape, &data.stored(), &kept)
+                    .map_err(|why| failed(&step, why))?;
             }
             same(trial, &format!("searching with squares, {:?}", data.shape), &with, &without)?;
         }
@@ -375,18 +382,17 @@ fn refusals(trial: &Trial<'_>) -> Result<(), Stop> {
     let room = trial.allocate(desk.max(16), mode)?;
     let (rows, queries) = (region.part(0, 4096)?, region.part(4096, 4224)?);
     let lists = target.region.part(MARGIN, MARGIN + 64)?;
-    let ask =
-        Nearest {
-            shape: good,
-            rows,
-            scales: None,
-            squares: None,
-            queries,
-            mask: None,
-            first: 0,
-            lists,
-            desk: room.whole(),
-        };
+    let ask = Nearest {
+        shape: good,
+        rows,
+        scales: None,
+        squares: None,
+        queries,
+        mask: None,
+        first: 0,
+        lists,
+        desk: room.whole(),
+    };
     let with = |shape| kernels.nearest(STREAM, &Nearest { shape, ..ask });
     refused!("searching none", with(NearestShape { k: 0, ..good }), BadOperation { .. });
     refused!("searching too many", with(NearestShape { k: 4097, ..good }), BadOperation { .. });

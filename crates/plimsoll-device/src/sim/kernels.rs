@@ -274,8 +274,8 @@ impl Kernels for SimDevice {
         Bytes::ZERO
     }
 
-    fn wants_squares(&self, _shape: &NearestShape) -> bool {
-        true
+    fn wants_squares(&self, shape: &NearestShape) -> bool {
+        shape.form.number().is_some()
     }
 
     fn squares(&self, stream: Stream, ask: &Squares<'_>) -> Result<(), DeviceError> {

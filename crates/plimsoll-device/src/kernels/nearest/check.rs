@@ -42,8 +42,7 @@ pub fn nearest(ask: &Nearest<'_>, desk: Bytes) -> Result<NearestShape, DeviceErr
         let found = ask.desk.bytes();
         return Err(bad(WHAT, format!("a desk of {found}; ask nearest_desk, which says {desk}")));
     }
-    let read: [Option<Span<'_>>; 5] =
-        [Some(ask.rows), ask.scales, ask.squares, Some(ask.queries), ask.mask];
+    let read: [Option<Span<'_>>; 5] = [Some(ask.rows), ask.scales, ask.squares, Some(ask.queries), ask.mask];
     for span in read.iter().flatten() {
         operand(WHAT, span)?;
         apart(span, &ask.lists)?;

@@ -18,7 +18,8 @@ const LANES: usize = 16;
 pub(crate) fn nearest(shape: &NearestShape, stored: &NearestStored<'_>, lists: &mut [u8]) {
     let (dimension, k) = (shape.dimension as usize, shape.k as usize);
     let count = shape.queries as usize * dimension;
-    let queries: Vec<f32> = (0..count).map(|at| asked(shape.measure, float(Number::F32, stored.queries, at))).collect();
+    let queries: Vec<f32> =
+        (0..count).map(|at| asked(shape.measure, float(Number::F32, stored.queries, at))).collect();
     let mut heaps: Vec<BinaryHeap<Key>> =
         lists.chunks(k * 8).map(|list| Key::read(list).filter(|key| *key != Key::NONE).collect()).collect();
     let mut row = vec![0.0; dimension];

@@ -3,7 +3,15 @@
 use super::*;
 
 fn shape(rows: u32, k: u32) -> NearestShape {
-    NearestShape { rows, queries: 1, dimension: 2, form: Form::F32, measure: Measure::Distance, k, squares: false }
+    NearestShape {
+        rows,
+        queries: 1,
+        dimension: 2,
+        form: Form::F32,
+        measure: Measure::Distance,
+        k,
+        squares: false,
+    }
 }
 
 fn bytes(numbers: &[f32]) -> Vec<u8> {

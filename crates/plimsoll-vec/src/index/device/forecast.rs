@@ -5,7 +5,9 @@ use plimsoll::{Bytes, Place};
 use super::super::forecast::Question;
 use super::super::{Forecast, Shape, VecError};
 use super::store::SLOTS;
-use crate::{BLOCK_ROWS, Codec};
+use crate::BLOCK_ROWS;
+use crate::scan::Queries;
+use crate::top::Tops;
 
 /// Chunks of codes are about so large where there is room.
 const CHUNK_BYTES: u64 = 16 << 20;
@@ -35,6 +37,10 @@ pub(super) struct DeviceStock {
     pub(super) segments: Vec<u64>,
     /// Codes that are on the device already.
     pub(super) kept_bytes: u64,
+    /// What squares take of a block that stays.
+    pub(super) squares_bytes: u64,
+    /// Blocks of lower planes that the host has.
+    pub(super) pages_bytes: u64,
     /// Marks of who may be found.
     pub(super) mask_bytes: u64,
     /// Memory that is free for this search, with that of what is kept.
@@ -53,8 +59,8 @@ pub(super) struct DeviceStock {
     pub(super) host_ring: bool,
 }
 
-/// What the kernels work in, for so many rows at a time and so many queries.
-pub(super) type DeskBytes<'d> = &'d dyn Fn(u64, usize) -> u64;
+/// What the kernels work in, for so many rows at a time and so many queries, with squares kept or not.
+pub(super) type DeskBytes<'d> = &'d dyn Fn(u64, usize, bool) -> u64;
 
 /// A search, with what it is about.
 pub(super) struct Outlook<'o> {
@@ -62,6 +68,25 @@ pub(super) struct Outlook<'o> {
     pub(super) shape: Shape,
     pub(super) stock: &'o DeviceStock,
     pub(super) desk: DeskBytes<'o>,
+}
+
+impl Question {
+    /// What the host has of so many queries that a device searches for: as they are compared, their lists as they come, and
+    /// hits; and of planes what the second stage takes, which the host does.
+    pub(super) fn device_bytes(&self, shape: &Shape, queries: usize) -> u64 {
+        let each = shape.dimension as u64 * 8 + self.listed as u64 * (8 + 16);
+        let here = (queries as u64).saturating_mul(each);
+        let projected = shape.projected_bytes(queries, self.threads);
+        let Shape { codec, metric, dimension, .. } = shape.coded();
+        let planes = if shape.layout().lower_bytes() == 0 {
+            0
+        } else {
+            let prepared = Queries::bytes_for(codec, metric, dimension, queries).get();
+            let left = Tops::bytes_without_desk(queries, self.listed);
+            prepared.saturating_add(left).saturating_add(self.lower_bytes(shape, queries))
+        };
+        here.saturating_add(projected).saturating_add(planes)
+    }
 }
 
 impl Outlook<'_> {
@@ -75,25 +100,31 @@ impl Outlook<'_> {
 
     /// A chunk as it arrives and, where that is another way, as it is searched.
     fn slot(&self, chunk: u64) -> u64 {
-        let twice = if self.shape.codec == Codec::Int8 { 2 } else { 1 };
+        let twice = if self.shape.codec.side_bytes() > 0 { 2 } else { 1 };
         chunk.saturating_mul(self.block()).saturating_add(ALIGN * 2).saturating_mul(twice)
     }
 
     /// What so many queries take beside codes that stay, with so many blocks in a chunk and at most so many in a piece.
     fn beside(&self, queries: usize, chunk: u64, piece: u64) -> u64 {
-        let rows = chunk.max(piece).saturating_mul(BLOCK_ROWS as u64);
-        let numbers = (queries as u64).saturating_mul(self.shape.dimension as u64 * 4);
+        let desk = |blocks: u64, squares| {
+            (self.desk)(
+                blocks.saturating_mul(BLOCK_ROWS as u64),
+                queries,
+                squares && self.stock.squares_bytes > 0,
+            )
+        };
+        let desk = desk(chunk, false).max(desk(piece, true));
+        let numbers = (queries as u64).saturating_mul(self.shape.coded().dimension as u64 * 4);
         let lists = (queries as u64).saturating_mul(self.question.listed as u64 * 8);
         let ring = self.slot(chunk).saturating_mul(SLOTS as u64);
-        let sum = [numbers, lists, (self.desk)(rows, queries), self.stock.mask_bytes, ring, ALIGN * 4];
+        let sum = [numbers, lists, desk, self.stock.mask_bytes, ring, ALIGN * 4];
         sum.into_iter().fold(0, u64::saturating_add)
     }
 
-    /// What the host has of so many queries: as they are compared, their lists as they come, and hits.
+    /// What the host has of so many queries.
     fn heap(&self, queries: usize) -> u64 {
-        let each = self.shape.dimension as u64 * 8 + self.question.listed as u64 * (8 + 16);
         let again = if self.question.again { self.question.threads * self.shape.dimension * 8 } else { 0 };
-        (queries as u64).saturating_mul(each).saturating_add(again as u64)
+        self.question.device_bytes(&self.shape, queries).saturating_add(again as u64)
     }
 
     fn host(&self, queries: usize, chunk: u64) -> u64 {
@@ -111,6 +142,7 @@ impl Outlook<'_> {
 
     /// What so many kept bytes take, with what pools round up.
     fn taken(&self, kept: u64) -> u64 {
+        let kept = kept + kept / self.block().max(1) * self.stock.squares_bytes;
         kept.saturating_add(kept / 64).saturating_add(4 * self.stock.granule)
     }
 
@@ -165,7 +197,7 @@ impl Outlook<'_> {
             kept: Bytes::new(kept),
             streamed: Bytes::new(streamed),
             read,
-            lower: Bytes::ZERO,
+            lower: self.question.lower(&self.shape, stock.segments.iter().sum(), stock.pages_bytes),
             chunk_blocks: chunk,
             slots: HOST_SLOTS,
             peak: Bytes::new(self.host(queries, chunk).saturating_add(stock.host_fixed)),
@@ -199,13 +231,15 @@ pub(super) fn most_blocks(most: u64, block: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Metric;
+    use crate::{Codec, Metric};
 
     fn stock(room: u64) -> DeviceStock {
         DeviceStock {
             place: Place::Cuda(0),
             segments: vec![3000, 1500],
             kept_bytes: 0,
+            squares_bytes: 0,
+            pages_bytes: 0,
             mask_bytes: 0,
             room,
             limit: Bytes::new(room),
@@ -230,7 +264,8 @@ mod tests {
             reduced: None,
         };
         let question = Question { queries: 1000, listed: 10, candidates: 10, threads: 2, again: false };
-        let desk = |rows: u64, queries: usize| queries as u64 * (3104 + 8 * rows.min(8192)) + rows * 4;
+        let desk =
+            |rows: u64, queries: usize, _: bool| queries as u64 * (3104 + 8 * rows.min(8192)) + rows * 4;
         let all = 4500 * 49_408;
         let (mut last, mut refused, mut halved) = (0, 0, 0);
         for room in (0..600).rev().map(|mib| mib << 20) {
