@@ -37,7 +37,7 @@ const WIDE_THREADS: u64 = THREADS + 32;
 /// Of so many times as many rows as a query has room for candidates, the first part of a search by many has.
 const FIRST_PART: u64 = 8;
 /// And the sample before it so much less than there is room for.
-const SAMPLE_PART: u64 = 4;
+const SAMPLE_PART: u64 = 2;
 /// The fewest places of a list in a thread block's memory, so that each thread has two.
 const PLACES_MIN: u32 = 512;
 
@@ -88,7 +88,7 @@ impl Plan {
         // as many have room.
         let wanted = (2 * (u64::from(shape.k).max(SAMPLE_MIN) * rows).isqrt()).max(ROOM_MIN);
         let room = if rows <= 2 * wanted { rows } else { wanted.next_multiple_of(1024) };
-        // Where a first part follows that bounds better, a smaller one will do: thirty-two times the list is expected there.
+        // Where a first part follows that bounds better, a smaller one will do: sixteen times the list is expected there.
         let sample = if bounded && cut(room, rows) > 0 { room / SAMPLE_PART } else { room };
         let stride = if room == rows { 0 } else { rows / sample };
         let queries = u64::from(shape.queries);
