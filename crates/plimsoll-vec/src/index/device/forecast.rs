@@ -25,7 +25,7 @@ const ALIGN: u64 = 256;
 pub struct DeviceShare {
     /// Where.
     pub place: Place,
-    /// The most of its memory, with what is kept there.
+    /// The most of its memory that will be charged, with what is kept there and what the pool has to spare.
     pub peak: Bytes,
 }
 
@@ -41,10 +41,12 @@ pub(super) struct DeviceStock {
     pub(super) squares_bytes: u64,
     /// Blocks of lower planes that the host has.
     pub(super) pages_bytes: u64,
-    /// Marks of who may be found.
-    pub(super) mask_bytes: u64,
+    /// Marks of who may be found, of each part that not all rows of may.
+    pub(super) masks: Vec<u64>,
     /// Memory that is free for this search, with that of what is kept.
     pub(super) room: u64,
+    /// What is free beside what the pool has.
+    pub(super) pool_room: u64,
     pub(super) limit: Bytes,
     /// What others of the account have there.
     pub(super) fixed: u64,
@@ -62,12 +64,16 @@ pub(super) struct DeviceStock {
 /// What the kernels work in, for so many rows at a time and so many queries, with squares kept or not.
 pub(super) type DeskBytes<'d> = &'d dyn Fn(u64, usize, bool) -> u64;
 
+/// What the device's pool will have behind leases that are taken in this order, once so many bytes that are kept have gone.
+pub(super) type BackedBytes<'d> = &'d dyn Fn(u64, &[Bytes]) -> Bytes;
+
 /// A search, with what it is about.
 pub(super) struct Outlook<'o> {
     pub(super) question: Question,
     pub(super) shape: Shape,
     pub(super) stock: &'o DeviceStock,
     pub(super) desk: DeskBytes<'o>,
+    pub(super) backed: BackedBytes<'o>,
 }
 
 impl Question {
@@ -104,8 +110,8 @@ impl Outlook<'_> {
         chunk.saturating_mul(self.block()).saturating_add(ALIGN * 2).saturating_mul(twice)
     }
 
-    /// What so many queries take beside codes that stay, with so many blocks in a chunk and at most so many in a piece.
-    fn beside(&self, queries: usize, chunk: u64, piece: u64) -> u64 {
+    /// Queries, their lists, and what the kernels work in, with so many blocks in a chunk and at most so many in a piece.
+    fn desk_bytes(&self, queries: usize, chunk: u64, piece: u64) -> [u64; 3] {
         let desk = |blocks: u64, squares| {
             (self.desk)(
                 blocks.saturating_mul(BLOCK_ROWS as u64),
@@ -115,10 +121,45 @@ impl Outlook<'_> {
         };
         let desk = desk(chunk, false).max(desk(piece, true));
         let numbers = (queries as u64).saturating_mul(self.shape.coded().dimension as u64 * 4);
-        let lists = (queries as u64).saturating_mul(self.question.listed as u64 * 8);
+        [numbers, (queries as u64).saturating_mul(self.question.listed as u64 * 8), desk]
+    }
+
+    /// What so many queries take beside codes that stay.
+    fn beside(&self, queries: usize, chunk: u64, piece: u64) -> u64 {
+        let masks = self.stock.masks.iter().map(|bytes| bytes.next_multiple_of(ALIGN)).sum();
         let ring = self.slot(chunk).saturating_mul(SLOTS as u64);
-        let sum = [numbers, lists, desk, self.stock.mask_bytes, ring, ALIGN * 4];
-        sum.into_iter().fold(0, u64::saturating_add)
+        let desk = self.desk_bytes(queries, chunk, piece).into_iter();
+        desk.chain([masks, ring, ALIGN * 4]).fold(0, u64::saturating_add)
+    }
+
+    /// What will be charged on the device: leases in the order in which a search takes them, as the pool backs them.
+    fn charged(&self, queries: usize, chunk: u64, kept: u64) -> Bytes {
+        let (stock, block) = (self.stock, self.block().max(1));
+        let numbers = (self.shape.layout().first_bytes() * BLOCK_ROWS) as u64;
+        let rows = |blocks: u64| [blocks * (block - numbers), blocks * numbers];
+        // Pieces of each segment, as far as they are not there.
+        let (at_once, mut left) = (self.piece_most(kept), kept / block);
+        let (mut there, mut leases) = (stock.kept_bytes / block, Vec::new());
+        for all in &stock.segments {
+            let mut here = left.min(*all);
+            left -= here;
+            let known = there.min(here);
+            (there, here) = (there - known, here - known);
+            while here > 0 {
+                let blocks = here.min(at_once);
+                leases.extend(rows(blocks).into_iter().chain([blocks * stock.squares_bytes]));
+                here -= blocks;
+            }
+        }
+        leases.extend(&stock.masks);
+        leases.extend(self.desk_bytes(queries, chunk, self.piece(kept)));
+        for _ in 0..SLOTS {
+            let stage = if self.shape.codec.side_bytes() > 0 { chunk * block } else { 0 };
+            leases.extend([[stage, 0], rows(chunk)].as_flattened());
+        }
+        let leases: Vec<Bytes> = leases.into_iter().filter(|bytes| *bytes > 0).map(Bytes::new).collect();
+        let gone = stock.kept_bytes.saturating_sub(kept) / block * (block + stock.squares_bytes);
+        (self.backed)(gone, &leases)
     }
 
     /// What the host has of so many queries.
@@ -133,11 +174,16 @@ impl Outlook<'_> {
         self.heap(queries).saturating_add(ring)
     }
 
+    /// The most blocks of one piece.
+    fn piece_most(&self, kept: u64) -> u64 {
+        let most = if kept < self.all() { self.stock.most.min(PIECE_BYTES) } else { self.stock.most };
+        most_blocks(most, self.block())
+    }
+
     /// The largest piece of a segment.
     fn piece(&self, kept: u64) -> u64 {
         let longest = self.stock.segments.iter().copied().max().unwrap_or_default();
-        let most = if kept < self.all() { self.stock.most.min(PIECE_BYTES) } else { self.stock.most };
-        longest.min(most_blocks(most, self.block())).min(kept / self.block().max(1))
+        longest.min(self.piece_most(kept)).min(kept / self.block().max(1))
     }
 
     /// What so many kept bytes take, with what pools round up.
@@ -169,7 +215,7 @@ impl Outlook<'_> {
             || std::iter::successors(Some(wanted), |chunk| (*chunk > 2).then(|| (chunk / 4 * 2).max(2)));
         for chunk in chunks().take(4) {
             if let Some(queries) = self.most_queries(|queries| fits(queries, chunk, all)) {
-                return Ok(self.told(queries, chunk, all, with(queries, chunk, all)));
+                return Ok(self.told(queries, chunk, all));
             }
         }
         let Some(queries) = self.most_queries(|queries| fits(queries, 2, 0)) else {
@@ -185,10 +231,10 @@ impl Outlook<'_> {
             if fits(queries, chunk, (middle * unit).min(all)) { least = middle } else { over = middle }
         }
         let kept = (least * unit).min(all);
-        Ok(self.told(queries, chunk, kept, with(queries, chunk, kept)))
+        Ok(self.told(queries, chunk, kept))
     }
 
-    fn told(&self, queries: usize, chunk: u64, kept: u64, peak: u64) -> Forecast {
+    fn told(&self, queries: usize, chunk: u64, kept: u64) -> Forecast {
         let (stock, streamed) = (self.stock, self.all() - kept);
         let (passes, read) = self.question.reads(queries, streamed, kept.saturating_sub(stock.kept_bytes));
         Forecast {
@@ -205,7 +251,7 @@ impl Outlook<'_> {
             lists: None,
             device: Some(DeviceShare {
                 place: stock.place,
-                peak: Bytes::new(peak.saturating_add(stock.fixed)),
+                peak: Bytes::new(self.charged(queries, chunk, kept).get().saturating_add(stock.fixed)),
             }),
         }
     }
@@ -240,8 +286,9 @@ mod tests {
             kept_bytes: 0,
             squares_bytes: 0,
             pages_bytes: 0,
-            mask_bytes: 0,
+            masks: Vec::new(),
             room,
+            pool_room: room,
             limit: Bytes::new(room),
             fixed: 0,
             most: 1 << 40,
@@ -266,11 +313,12 @@ mod tests {
         let question = Question { queries: 1000, listed: 10, candidates: 10, threads: 2, again: false };
         let desk =
             |rows: u64, queries: usize, _: bool| queries as u64 * (3104 + 8 * rows.min(8192)) + rows * 4;
+        let backed = |_: u64, leases: &[Bytes]| leases.iter().copied().fold(Bytes::ZERO, Bytes::saturating_add);
         let all = 4500 * 49_408;
         let (mut last, mut refused, mut halved) = (0, 0, 0);
         for room in (0..600).rev().map(|mib| mib << 20) {
             let now = stock(room);
-            let outlook = Outlook { question, shape, stock: &now, desk: &desk };
+            let outlook = Outlook { question, shape, stock: &now, desk: &desk, backed: &backed };
             match outlook.forecast() {
                 Ok(forecast) => {
                     let there = forecast.device.unwrap();
@@ -292,7 +340,8 @@ mod tests {
         }
         assert!(refused > 0 && halved > 0 && last > 2 * all, "{refused} {halved} {last}");
         let stock = DeviceStock { host_room: 1000, ..stock(600 << 20) };
-        let refused = Outlook { question, shape, stock: &stock, desk: &desk }.forecast().unwrap_err();
+        let refused = Outlook { question, shape, stock: &stock, desk: &desk, backed: &backed };
+        let refused = refused.forecast().unwrap_err();
         assert!(refused.to_string().contains("on the way to a device"), "{refused}");
     }
 }

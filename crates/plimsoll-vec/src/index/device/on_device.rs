@@ -123,7 +123,9 @@ impl OnDevice<'_> {
             let shape = flat.search(rows, queries, question.listed);
             shape.map_or(0, |shape| kernels.nearest_desk(&NearestShape { squares, ..shape }).get())
         };
-        Outlook { question, shape, stock: &stock, desk: &desk }.forecast()
+        let room = Bytes::new(stock.pool_room);
+        let backed = |gone: u64, leases: &[Bytes]| self.pool.backed_in_turn(Bytes::new(gone), leases, room);
+        Outlook { question, shape, stock: &stock, desk: &desk, backed: &backed }.forecast()
     }
 
     fn stock(&self, view: &View, filtered: bool) -> DeviceStock {
@@ -142,8 +144,9 @@ impl OnDevice<'_> {
             kept_bytes,
             squares_bytes: self.store.squares_bytes(),
             pages_bytes: self.index.pages().blocks_bytes(),
-            mask_bytes: masks.map(|(part, _)| mask_bytes(part.rows()).next_multiple_of(256)).sum(),
+            masks: masks.map(|(part, _)| mask_bytes(part.rows())).collect(),
             room: there.room.saturating_add(backed),
+            pool_room: there.room,
             limit: there.limit,
             fixed: there.used().saturating_sub(backed),
             most: facts.max_allocation.get(),
