@@ -12,6 +12,7 @@ use plimsoll::{Bytes, Engine, EngineAccount, Place};
 use plimsoll_device::{Device, DeviceError, HostDevice, HostSettings, SimDevice, SimSettings};
 use plimsoll_vec::gpu::GpuError;
 use plimsoll_vec::index::{Answer, Index, Search, Shape, VecError};
+use plimsoll_vec::neural::{NeuralShape, Reduction, Weights};
 use plimsoll_vec::{Codec, Metric};
 
 const DIMENSION: usize = 24;
@@ -178,13 +179,16 @@ fn what_streams_to_a_device_is_found_as_what_stays_to_the_bit_and_within_the_for
 /// What was predicted is what was measured, but for what small blocks do to two granules.
 fn within_a_hundredth(measured: Bytes, predicted: Bytes, what: &str) {
     let apart = measured.get().abs_diff(predicted.get());
-    assert!(apart * 100 <= predicted.get() || apart <= 2 * GRANULE, "{what}: {measured} measured, {predicted} predicted");
+    assert!(
+        apart * 100 <= predicted.get() || apart <= 2 * GRANULE,
+        "{what}: {measured} measured, {predicted} predicted"
+    );
 }
 
 #[test]
 fn what_is_charged_on_a_device_is_within_a_hundredth_of_the_forecast_for_every_form() {
     let folder = tempfile::tempdir().unwrap();
-    let queries = vectors(9, 40 * DIMENSION);
+    let queries = vectors(9, 12 * DIMENSION);
     for codec in [Codec::F32, Codec::F16, Codec::Int8, Codec::Int4, Codec::Binary, Codec::Planes] {
         let home = folder.path().join(codec.name());
         made(&home, shape(codec, Metric::L2));
@@ -195,11 +199,69 @@ fn what_is_charged_on_a_device_is_within_a_hundredth_of_the_forecast_for_every_f
             let index = Index::open(&home, &machine.account).unwrap();
             let mut device = index.on_device(DEVICE).unwrap();
             let mut told = Bytes::ZERO;
-            for (queries, allow) in [(&queries[..], None), (&queries[..5 * DIMENSION], Some(vec![1, 5, 3001]))] {
+            for (queries, allow) in
+                [(&queries[..], None), (&queries[..5 * DIMENSION], Some(vec![1, 5, 3001]))]
+            {
                 let search = Search { allow, ..Search::nearest(3) };
                 let answer = device.search(queries, &search).unwrap();
                 told = told.max(answer.forecast.device.unwrap().peak);
                 within_a_hundredth(answer.measured.device_peak, told, &format!("{codec} in {there}"));
+            }
+        }
+    }
+}
+
+/// Some weights, whose decoder is made to be at right angles.
+fn reduction() -> Reduction {
+    const LATENT: usize = 16;
+    let shape = NeuralShape { dimension: DIMENSION, latent: LATENT, normalized: false };
+    let small = |seed| vectors(seed, DIMENSION * LATENT).into_iter().map(|x| x * 0.2).collect();
+    let weights = Weights::new(shape, small(11), small(12), vectors(13, DIMENSION)).unwrap();
+    weights.orthonormal(&account(Bytes::mib(4))).unwrap()
+}
+
+#[test]
+fn a_device_searches_what_vectors_are_reduced_to_and_tells_what_the_host_tells() {
+    let folder = tempfile::tempdir().unwrap();
+    let queries = vectors(9, 12 * DIMENSION);
+    for (codec, metric) in [
+        (Codec::F32, Metric::L2),
+        (Codec::F32, Metric::Cosine),
+        (Codec::F16, Metric::Ip),
+        (Codec::Int8, Metric::L2),
+        (Codec::Planes, Metric::L2),
+    ] {
+        let what = format!("{codec} {metric}, reduced");
+        let home = folder.path().join(&what);
+        let shape = Shape { originals: true, ..shape(codec, metric) };
+        let index = Index::create_reduced(&home, shape, &reduction(), &account(Bytes::mib(64))).unwrap();
+        let rows = npy(folder.path(), "rows.npy", &vectors(1, 2000 * DIMENSION), DIMENSION);
+        index.build(&rows, None, |_| {}).unwrap();
+        index.add(&vectors(3, 100 * DIMENSION), None).unwrap();
+        index.delete(&(0..2100).filter(|id| id % 7 == 3).collect::<Vec<u64>>()).unwrap();
+        drop(index);
+        let room = match codec {
+            Codec::Int8 | Codec::Planes => 0.5,
+            _ => 2e-4,
+        };
+        // All of it there, and streamed.
+        for there in [Bytes::mib(32), Bytes::kib(120)] {
+            let machine = machine(Bytes::mib(32), there);
+            let index = Index::open(&home, &machine.account).unwrap();
+            let mut device = index.on_device(DEVICE).unwrap();
+            let search = Search::nearest(10);
+            let (found, wanted) =
+                (device.search(&queries, &search).unwrap(), index.search(&queries, &search).unwrap());
+            near(&found, &wanted, room, &what);
+            assert!(found.ids.iter().all(|id| id % 7 != 3), "{what}: one that is dead");
+            let again = Search { again: 4, ..search };
+            let (found, wanted) =
+                (device.search(&queries, &again).unwrap(), index.search(&queries, &again).unwrap());
+            if matches!(codec, Codec::Planes | Codec::Int8) {
+                // One may be left out where queries are rounded, or where they are not.
+                near(&found, &wanted, 2.0, &what);
+            } else {
+                assert_eq!(scores(&found), scores(&wanted), "{what}, looked at again");
             }
         }
     }
@@ -240,10 +302,39 @@ fn what_a_device_cannot_do_is_refused_with_what_would_do() {
         device.search(&queries[1..], &Search::nearest(1)),
         Err(VecError::Dimension { found: 23, .. })
     ));
-    let odd = [f32::NAN; DIMENSION];
-    assert!(device.search(&odd, &Search::nearest(1)).unwrap_err().to_string().contains("is NaN"));
+    for (odd, said) in [(f32::NAN, "is NaN"), (f32::INFINITY, "is inf")] {
+        let found = device.search(&[odd; DIMENSION], &Search::nearest(1)).unwrap_err().to_string();
+        assert!(found.contains(said), "{found}");
+    }
+    assert!(matches!(
+        device.search(&queries, &Search::nearest(4000)),
+        Err(VecError::TooFew { k: 4000, vectors: 3343 })
+    ));
+    assert!(device.search(&queries, &Search::nearest(5000)).unwrap_err().to_string().contains("1 to 4096"));
     device.search(&queries, &Search::nearest(1)).unwrap();
 
+    // What has no direction is named by its number among all, whatever passes there are.
+    let home = folder.path().join("empty");
+    let empty = Index::create(&home, shape(Codec::F32, Metric::Cosine), &roomy.account).unwrap();
+    assert!(matches!(
+        empty.on_device(DEVICE).unwrap().search(&queries, &Search::nearest(1)),
+        Err(VecError::Empty)
+    ));
+    empty.add(&vectors(3, 900 * DIMENSION), None).unwrap();
+    let mut many = vectors(4, 40 * DIMENSION);
+    many[37 * DIMENSION..38 * DIMENSION].fill(0.0);
+    drop(empty);
+    for there in [Bytes::mib(32), Bytes::kib(48)] {
+        let small = machine(Bytes::mib(32), there);
+        let index = Index::open(&home, &small.account).unwrap();
+        let mut device = index.on_device(DEVICE).unwrap();
+        let passes = device.forecast(40, &Search::nearest(60)).unwrap().queries_a_pass;
+        assert!((passes < 38) == (there < Bytes::mib(1)), "{passes} at a time in {there}");
+        let zeros = device.search(&many, &Search::nearest(60)).unwrap_err();
+        assert!(zeros.to_string().contains("vector 37"), "{zeros}");
+    }
+
+    let home = folder.path().join("f32");
     for (host, there, why) in [(32 << 20, 10 << 10, "device's memory"), (2 << 20, 32 << 20, "")] {
         let small = machine(Bytes::new(host), Bytes::new(there));
         let index = Index::open(&home, &small.account).unwrap();

@@ -11,7 +11,7 @@ use super::GpuError;
 use super::settings::{FlatShape, STEP};
 use crate::code::{Shape, finite};
 use crate::neural::view;
-use crate::{Codec, Hit, Metric};
+use crate::{CodeError, Codec, Hit, Metric};
 
 /// Queries, their lists, and the memory that the device's kernels work in.
 #[derive(Debug)]
@@ -135,9 +135,10 @@ pub(crate) fn ready(
         return Ok(Cow::Borrowed(queries));
     }
     let mut turned = queries.to_vec();
-    for query in turned.chunks_exact_mut(dimension) {
-        // A query of zeros has no direction, and every row is as near.
-        shape.apply(query);
+    for (vector, query) in turned.chunks_exact_mut(dimension).enumerate() {
+        if !shape.apply(query) {
+            return Err(CodeError::NoDirection { vector }.into());
+        }
     }
     Ok(Cow::Owned(turned))
 }

@@ -219,6 +219,8 @@ fn what_does_not_fit_is_refused_with_a_reason() {
         flat.search(&odd[..24], 1, Some(&[1, 2])),
         Err(GpuError::Mask { found: 2, wanted: 1, .. })
     ));
+    let zeros = flat.search(&[queries(1), vec![0.0; 24]].concat(), 1, None);
+    assert!(matches!(zeros, Err(GpuError::Code(CodeError::NoDirection { vector: 1 }))));
     assert_eq!(flat.search(&queries(1), 5, None).unwrap()[0].len(), 3, "as many as there are");
 
     let bare = Bed::new(Bytes::mib(4), |settings| settings.kernels = false);

@@ -313,7 +313,8 @@ mod tests {
         let question = Question { queries: 1000, listed: 10, candidates: 10, threads: 2, again: false };
         let desk =
             |rows: u64, queries: usize, _: bool| queries as u64 * (3104 + 8 * rows.min(8192)) + rows * 4;
-        let backed = |_: u64, leases: &[Bytes]| leases.iter().copied().fold(Bytes::ZERO, Bytes::saturating_add);
+        let backed =
+            |_: u64, leases: &[Bytes]| leases.iter().copied().fold(Bytes::ZERO, Bytes::saturating_add);
         let all = 4500 * 49_408;
         let (mut last, mut refused, mut halved) = (0, 0, 0);
         for room in (0..600).rev().map(|mib| mib << 20) {

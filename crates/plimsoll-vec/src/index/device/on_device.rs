@@ -172,10 +172,12 @@ impl OnDevice<'_> {
         self.store.plan(&view, forecast.kept.get(), piece_most(streams, self.pool.device().facts()))?;
         let at_once = forecast.queries_a_pass.max(1);
         let _charge = self.index.budget().charge(question.device_bytes(&view.shape, at_once))?;
-        for part in queries.chunks(at_once * dimension) {
-            let asked = view.as_asked(part, question.threads)?;
+        for (number, part) in queries.chunks(at_once * dimension).enumerate() {
+            let after = |error: VecError| error.after(number * at_once);
+            let asked = view.as_asked(part, question.threads).map_err(|error| after(error.into()))?;
             let flat = flat(&view.shape);
-            let ready = ready(flat.codec, flat.metric, flat.dimension, &asked.vectors)?;
+            let ready = ready(flat.codec, flat.metric, flat.dimension, &asked.vectors);
+            let ready = ready.map_err(|error| after(error.into()))?;
             let mut pass = Pass::new(&run, &self.pool, &mut self.store, &self.streaming, flat)?;
             let found = pass.find(&ready, forecast.chunk_blocks, &mut answer.measured)?;
             drop(pass);
