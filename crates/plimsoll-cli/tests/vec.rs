@@ -67,6 +67,9 @@ fn an_index_is_built_searched_added_to_and_deleted_from() {
 
     let dry = json(&["vec", "search", home, more, "--dry-run"]);
     assert!(dry["measured"].is_null() && dry["predicted"]["peak_bytes"].as_u64().unwrap() > 0);
+    // Time by a trial, and recall by what such codes gave elsewhere.
+    assert!(dry["predicted"]["seconds"].as_f64().unwrap() > 0.0, "{dry}");
+    assert_eq!(dry["predicted"]["codec_recall"], serde_json::json!([0.97, 1.0]));
 }
 
 #[test]

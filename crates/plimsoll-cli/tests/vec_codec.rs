@@ -116,8 +116,49 @@ fn an_index_reduces_by_a_codec_that_was_learned() {
     assert!(refused.contains("take l2, ip or cosine"), "{refused}");
     assert!(build(&["--reduce", rows]).contains("is no neural codec"));
     assert!(!Path::new(&none).exists());
-    let host = ["vec", "search", &place("int8"), rows, "--device", "sim:0"];
-    assert!(said(&host, 1).contains("search on the host"));
+    // What a device does not know, it says.
+    let pq = place("pq");
+    json(&["vec", "build", rows, "--into", &pq, "--reduce", &codec, "--codec", "pq8"]);
+    assert!(said(&["vec", "search", &pq, rows, "--device", "sim:0"], 1).contains("do not search pq8"));
+}
+
+/// What the planner says of a reduced index is what it takes, within a hundredth.
+#[test]
+fn a_planned_reduced_index_is_the_one_that_is_built() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let rows = vectors(folder.path(), "rows.npy", 20_000);
+    let queries = vectors(folder.path(), "queries.npy", 1);
+    let (rows, queries, codec) =
+        (rows.to_str().unwrap(), queries.to_str().unwrap(), place("codec.safetensors"));
+    json(&["vec", "train-codec", rows, "--latent", "12", "--epochs", "0", "-o", &codec, "--memory", "16MiB"]);
+    for (kept, lists) in [("f32", ""), ("int8", ""), ("int8", "200"), ("planes", ""), ("pq2", "200")] {
+        let home = place(&format!("{kept}{lists}"));
+        let divided: &[&str] = if lists.is_empty() { &[] } else { &["--lists", lists] };
+        json(
+            &[&["vec", "build", rows, "--into", &home, "--reduce", &codec, "--codec", kept], divided]
+                .concat(),
+        );
+        let lower = if kept == "planes" { ",lower=disk" } else { "" };
+        let ivf = if lists.is_empty() { String::new() } else { format!(",ivf,nlist={lists}") };
+        let text = format!("20000x32:{kept},reduce=12{ivf}{lower}");
+        let resident = plimsoll_plan::index::Index::parse(&text).unwrap().phases().resident;
+        let sum = |named: &[&str]| -> u64 {
+            let parts = resident.iter().filter(|part| named.contains(&part.name.as_str()));
+            parts.map(|part| part.bytes.get()).sum()
+        };
+        let near = |one: u64, other: u64| one.abs_diff(other) * 100 < other;
+        let both = ["codes", "sign plane", "checksums", "centroids", "list table", "code tables"];
+        let info = json(&["vec", "info", &home]);
+        let disk = info["disk_bytes"].as_u64().unwrap();
+        let said =
+            sum(&both) + sum(&["lower planes", "originals", "ids by row and by id", "weights on disk"]);
+        assert!(near(disk, said), "{text}: {disk} on disk, {said} planned");
+        let kept = json(&["vec", "search", &home, queries])["predicted"]["kept_bytes"].as_u64().unwrap();
+        let memory = info["memory_bytes"].as_u64().unwrap() + kept;
+        let said = sum(&both) + sum(&["deleted", "weights"]);
+        assert!(near(memory, said), "{text}: {memory} in memory, {said} planned");
+    }
 }
 
 #[test]

@@ -10,10 +10,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use plimsoll_cuda::{Cuda, CudaSettings};
-use plimsoll_device::kernels::nearest::{self, Key, Measure, Nearest, NearestShape, NearestStored};
+use plimsoll_device::kernels::nearest::{
+    self, Form, Key, Measure, Nearest, NearestShape, NearestStored, Squares,
+};
 use plimsoll_device::kernels::{Kernels, Number, Numbers, Scales};
 use plimsoll_device::{
-    Bytes, Device, DeviceError, HostDevice, HostSettings, Region, Request, StorageMode, Stream,
+    Bytes, Device, DeviceError, HostDevice, HostSettings, Region, Request, Span, StorageMode, Stream,
 };
 
 const STREAM: Stream = Stream(0);
@@ -28,14 +30,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let device: Arc<dyn Device> = cuda.device(0)?;
     let bench = Bench::new(device, rows, dimension)?;
     if arguments.next().is_some_and(|word| word == "many") {
-        return bench.many(Number::F16);
+        bench.many(Form::F16)?;
+        return bench.many(Form::Bf16);
     }
     bench.copies()?;
     bench.checked()?;
-    for number in [Number::F32, Number::F16, Number::Bf16, Number::Int8] {
-        bench.kind(number)?;
+    for form in Form::ALL {
+        bench.kind(form, Measure::Distance)?;
     }
-    Ok(())
+    bench.kind(Form::Sign, Measure::Hamming)
 }
 
 fn told(what: &str, value: f64, unit: &str) {
@@ -49,6 +52,18 @@ struct Bench {
     dimension: u32,
     numbers: Vec<u8>,
     queries: Vec<u8>,
+}
+
+/// Bytes of any kind.
+fn any(count: u64) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut word = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    };
+    (0..count.div_ceil(8)).flat_map(|_| word()).take(Bytes::new(count).as_usize()).collect()
 }
 
 /// Nearly normal numbers.
@@ -118,13 +133,32 @@ impl Bench {
         Ok(())
     }
 
-    fn shape(&self, rows: u32, queries: u32, number: Number, measure: Measure) -> NearestShape {
-        NearestShape { rows, queries, dimension: self.dimension, number, measure, k: K }
+    fn shape(&self, rows: u32, queries: u32, form: Form, measure: Measure) -> NearestShape {
+        NearestShape { rows, queries, dimension: self.dimension, form, measure, k: K, squares: false }
     }
 
-    /// Rows and queries on the device, as a kind.
-    fn stored(&self, rows: u32, number: Number) -> Result<Stored, Box<dyn Error>> {
+    /// Rows of few bits: any bits, and sides of numbers of about one.
+    fn packed(&self, shape: NearestShape) -> Result<(Region, Option<Region>), Box<dyn Error>> {
+        let put = |bytes: &[u8]| -> Result<Region, DeviceError> {
+            let region = self.take(bytes.len() as u64)?;
+            self.device.upload(STREAM, bytes, region.span(0..bytes.len() as u64)?)?;
+            self.wait()?;
+            Ok(region)
+        };
+        let side = match shape.form {
+            Form::Level8 => [(-2.0_f32).to_le_bytes(), (4.0_f32 / 255.0).to_le_bytes()].concat(),
+            Form::Level4 => [(-2.0_f32).to_le_bytes(), (4.0_f32 / 15.0).to_le_bytes()].concat(),
+            // The length of a vector of ones, and 1.25 as a half.
+            _ => [27.7_f32.to_le_bytes(), [0, 0x3d, 0, 0]].concat(),
+        };
+        let sides = side.repeat(shape.rows as usize);
+        Ok((put(&any(shape.rows_bytes()))?, Some(put(&sides)?)))
+    }
+
+    /// Rows and queries on the device, in a form, with squares where searches make use of them.
+    fn stored(&self, rows: u32, form: Form) -> Result<Stored, Box<dyn Error>> {
         let kernels = self.kernels()?;
+        let shape = self.shape(rows, 1, form, Measure::Distance);
         let upload = |bytes: &[u8], number: Number| -> Result<(Region, Option<Region>), Box<dyn Error>> {
             let raw = self.take(bytes.len() as u64)?;
             self.device.upload(STREAM, bytes, raw.whole())?;
@@ -141,9 +175,26 @@ impl Bench {
             Ok((target, scales))
         };
         let bytes = rows as usize * self.dimension as usize * 4;
-        let (rows, scales) = upload(&self.numbers[..bytes], number)?;
+        let (rows, scales) = match form.number() {
+            Some(number) => upload(&self.numbers[..bytes], number)?,
+            None => self.packed(shape)?,
+        };
         let (queries, _) = upload(&self.queries, Number::F32)?;
-        Ok(Stored { rows, scales, queries })
+        let mut stored = Stored { rows, scales, queries, squares: None };
+        if kernels.wants_squares(&shape) {
+            let squares = self.take(shape.squares_bytes())?;
+            let rows = stored.rows.span(0..shape.rows_bytes())?;
+            let ask = Squares {
+                shape,
+                rows,
+                scales: stored.scales_of(&shape)?,
+                target: squares.span(0..shape.squares_bytes())?,
+            };
+            kernels.squares(STREAM, &ask)?;
+            self.wait()?;
+            stored.squares = Some(squares);
+        }
+        Ok(stored)
     }
 
     fn get(&self, region: &Region, bytes: u64) -> Result<Vec<u8>, Box<dyn Error>> {
@@ -173,7 +224,11 @@ impl Bench {
         let ask = Nearest {
             shape,
             rows: stored.rows.span(0..shape.rows_bytes())?,
-            scales: stored.scales.as_ref().map(|scales| scales.span(0..shape.scales_bytes())).transpose()?,
+            scales: stored.scales_of(&shape)?,
+            squares: match &stored.squares {
+                Some(squares) if shape.squares => Some(squares.span(0..shape.squares_bytes())?),
+                _ => None,
+            },
             queries: stored.queries.span(start..start + shape.queries_bytes())?,
             mask: None,
             first: 0,
@@ -186,16 +241,21 @@ impl Bench {
     /// All kinds and ways on fewer rows, by the tolerance.
     fn checked(&self) -> Result<(), Box<dyn Error>> {
         let rows = self.rows.min(40_000);
-        for number in [Number::F32, Number::F16, Number::Bf16, Number::Int8] {
-            let stored = self.stored(rows, number)?;
-            for (queries, measure) in [
+        for form in Form::ALL {
+            let stored = self.stored(rows, form)?;
+            let mut asked = vec![
                 (1, Measure::Distance),
                 (3, Measure::Product),
                 (8, Measure::Distance),
                 (40, Measure::Distance),
                 (150, Measure::Product),
-            ] {
-                let shape = self.shape(rows, queries, number, measure);
+            ];
+            if form == Form::Sign {
+                asked.extend([(1, Measure::Hamming), (40, Measure::Hamming)]);
+            }
+            for (queries, measure) in asked {
+                let shape = self.shape(rows, queries, form, measure);
+                let shape = NearestShape { squares: queries > 100 && stored.squares.is_some(), ..shape };
                 let found = self.search(shape, &stored, 0)?;
                 // A few of them: the reference takes its time.
                 let some = NearestShape { queries: queries.min(6), ..shape };
@@ -215,35 +275,36 @@ impl Bench {
         Ok(())
     }
 
-    fn many(&self, number: Number) -> Result<(), Box<dyn Error>> {
-        let stored = self.stored(self.rows, number)?;
-        let shape = self.shape(self.rows, QUERIES, number, Measure::Distance);
+    fn many(&self, form: Form) -> Result<(), Box<dyn Error>> {
+        let stored = self.stored(self.rows, form)?;
+        let shape = self.shape(self.rows, QUERIES, form, Measure::Distance);
+        let shape = NearestShape { squares: stored.squares.is_some(), ..shape };
         let (lists, desk) =
             (self.take(shape.lists_bytes())?, self.take(self.kernels()?.nearest_desk(&shape).get())?);
         let seconds = self.time(3, || self.ask(shape, &stored, 0, &lists, &desk))?;
-        told(&format!("{number:?}, {QUERIES} queries: rate"), f64::from(QUERIES) / seconds, "queries/s");
+        told(&format!("{form:?}, {QUERIES} queries: rate"), f64::from(QUERIES) / seconds, "queries/s");
         Ok(())
     }
 
-    fn kind(&self, number: Number) -> Result<(), Box<dyn Error>> {
-        let stored = self.stored(self.rows, number)?;
-        let measure = Measure::Distance;
-        let single = self.shape(self.rows, 1, number, measure);
-        let many = self.shape(self.rows, QUERIES, number, measure);
+    fn kind(&self, form: Form, measure: Measure) -> Result<(), Box<dyn Error>> {
+        let stored = self.stored(self.rows, form)?;
+        let single = self.shape(self.rows, 1, form, measure);
+        let many = self.shape(self.rows, QUERIES, form, measure);
         let lists = self.take(many.lists_bytes())?;
-        for (queries, measure, depth) in [
-            (1, Measure::Distance, 10),
-            (1, Measure::Product, 10),
-            (4, Measure::Distance, 10),
-            (8, Measure::Distance, 10),
-            (100, Measure::Distance, 3),
-            (QUERIES, Measure::Distance, 2),
-            (QUERIES, Measure::Product, 2),
+        let kept = stored.squares.is_some();
+        for (queries, depth, squares) in [
+            (1, 10, false),
+            (4, 10, false),
+            (8, 10, false),
+            (100, 3, kept),
+            (QUERIES, 2, false),
+            (QUERIES, 2, kept),
         ] {
-            let shape = self.shape(self.rows, queries, number, measure);
+            let shape = NearestShape { squares, ..self.shape(self.rows, queries, form, measure) };
             let desk = self.take(self.kernels()?.nearest_desk(&shape).get())?;
             let seconds = self.time(depth, || self.ask(shape, &stored, 0, &lists, &desk))?;
-            let what = format!("{number:?}, {queries} queries, {measure:?}");
+            let with = if squares { ", squares kept" } else { "" };
+            let what = format!("{form:?}, {queries} queries, {measure:?}{with}");
             #[expect(clippy::cast_precision_loss, reason = "a rate")]
             let bytes = shape.rows_bytes() as f64;
             told(&format!("{what}: time"), seconds * 1e3, "ms");
@@ -259,7 +320,7 @@ impl Bench {
             let at = Bytes::new(query).as_usize() * list;
             unlike += u32::from(alone != together[at..at + list]);
         }
-        told(&format!("{number:?}: lists that differ when asked alone, of 28"), f64::from(unlike), "lists");
+        told(&format!("{form:?}: lists that differ when asked alone, of 28"), f64::from(unlike), "lists");
         self.beside_host(single, &stored, &together[..list])
     }
 
@@ -273,15 +334,16 @@ impl Bench {
         };
         let rows = put(&self.get(&stored.rows, shape.rows_bytes())?)?;
         let scales = match &stored.scales {
-            Some(scales) => Some(put(&self.get(scales, shape.scales_bytes())?)?),
-            None => None,
+            Some(scales) if shape.scales_bytes() > 0 => Some(put(&self.get(scales, shape.scales_bytes())?)?),
+            _ => None,
         };
         let queries = put(&self.get(&stored.queries, shape.queries_bytes())?)?;
         let (lists, desk) = (put(&vec![0xff; found.len()])?, put(&[])?);
         let ask = Nearest {
             shape,
             rows: rows.whole(),
-            scales: scales.as_ref().map(|scales| scales.whole()),
+            scales: scales.as_ref().map(|scales| scales.span(0..shape.scales_bytes())).transpose()?,
+            squares: None,
             queries: queries.span(0..shape.queries_bytes())?,
             mask: None,
             first: 0,
@@ -297,7 +359,7 @@ impl Bench {
         };
         let (found, wanted) = (rows_of(found), rows_of(&wanted));
         let hits = u32::try_from(found.iter().filter(|row| wanted.contains(row)).count())?;
-        told(&format!("{:?}: recall against the host", shape.number), f64::from(hits) / f64::from(K), "");
+        told(&format!("{:?}: recall against the host", shape.form), f64::from(hits) / f64::from(K), "");
         Ok(())
     }
 }
@@ -307,4 +369,15 @@ struct Stored {
     rows: Region,
     scales: Option<Region>,
     queries: Region,
+    squares: Option<Region>,
+}
+
+impl Stored {
+    /// Scales or sides, where they count.
+    fn scales_of(&self, shape: &NearestShape) -> Result<Option<Span<'_>>, DeviceError> {
+        match &self.scales {
+            Some(scales) if shape.scales_bytes() > 0 => Ok(Some(scales.span(0..shape.scales_bytes())?)),
+            _ => Ok(None),
+        }
+    }
 }

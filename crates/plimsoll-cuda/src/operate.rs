@@ -1,7 +1,7 @@
 //! The operations of [`Kernels`] on CUDA memory: checked as for every back end, then launched on a stream.
 
 use plimsoll_device::kernels::expand::{self, Expand, ExpandShape};
-use plimsoll_device::kernels::nearest::{self, Nearest, NearestShape};
+use plimsoll_device::kernels::nearest::{self, Nearest, NearestShape, Squares};
 use plimsoll_device::kernels::{Kernels, Numbers, Rows, check};
 use plimsoll_device::{Bytes, DeviceError, Span, Stream};
 
@@ -171,7 +171,7 @@ impl View<'_> {
         self.lane(stream)?;
         let operand = |span: Option<Span<'_>>| span.map(|span| self.operand(&span)).transpose();
         let (rows, queries) = (self.operand(&ask.rows)?, self.operand(&ask.queries)?);
-        let (scales, mask) = (operand(ask.scales)?, operand(ask.mask)?);
+        let (scales, squares, mask) = (operand(ask.scales)?, operand(ask.squares)?, operand(ask.mask)?);
         let (lists, desk) = (self.operand(&ask.lists)?, self.operand(&ask.desk)?);
         let shape = nearest::check(ask, self.nearest_desk(&ask.shape))?;
         if shape.is_empty() {
@@ -185,20 +185,55 @@ impl View<'_> {
         let at = NearestAt {
             rows: rows.address(),
             scales: scales.as_ref().map_or(0, Use::address),
+            squares: squares.as_ref().map_or(0, Use::address),
             queries: queries.address(),
             mask: mask.as_ref().map_or(0, Use::address),
             first: ask.first,
             lists: lists.address(),
             desk: desk.address(),
         };
-        let uses: Vec<&Use> =
-            [&rows, &queries, &lists, &desk].into_iter().chain(&scales).chain(&mask).collect();
+        let others = scales.iter().chain(&squares).chain(&mask);
+        let uses: Vec<&Use> = [&rows, &queries, &lists, &desk].into_iter().chain(others).collect();
         // SAFETY: as above; the desk is as large as the plan says.
         self.launch(stream, &uses, |raw| unsafe { kernels.nearest(raw, &plan, &at) })
     }
 
     fn nearest_desk(&self, shape: &NearestShape) -> Bytes {
         nearest::desk_of(shape, || Plan::of(*shape, self.gpu.probe.compute).desk_bytes().get())
+    }
+
+    fn squares(&self, stream: Stream, ask: &Squares<'_>) -> Result<(), DeviceError> {
+        self.lane(stream)?;
+        let (rows, target) = (self.operand(&ask.rows)?, self.operand(&ask.target)?);
+        let scales = ask.scales.map(|span| self.operand(&span)).transpose()?;
+        let shape = nearest::check_squares(ask)?;
+        if !self.wants_squares(&shape) {
+            return Err(DeviceError::Unsupported {
+                device: self.gpu.probe.name.clone(),
+                what: "make use of squares of such rows; search without them",
+            });
+        }
+        if shape.rows == 0 {
+            return Ok(());
+        }
+        let kernels = self.kernels(stream, Program::NearestLists)?;
+        let at = NearestAt {
+            rows: rows.address(),
+            scales: scales.as_ref().map_or(0, Use::address),
+            squares: target.address(),
+            queries: 0,
+            mask: 0,
+            first: 0,
+            lists: 0,
+            desk: 0,
+        };
+        let uses: Vec<&Use> = [&rows, &target].into_iter().chain(&scales).collect();
+        // SAFETY: as above; the target has a single for each row.
+        self.launch(stream, &uses, |raw| unsafe { kernels.squares(raw, &shape, &at) })
+    }
+
+    fn wants_squares(&self, shape: &NearestShape) -> bool {
+        Plan::wants_squares(shape, self.gpu.probe.compute)
     }
 
     fn expand(&self, stream: Stream, ask: &Expand<'_>) -> Result<(), DeviceError> {
@@ -317,6 +352,14 @@ macro_rules! kernels {
 
             fn nearest_desk(&self, shape: &NearestShape) -> Bytes {
                 self.view().nearest_desk(shape)
+            }
+
+            fn wants_squares(&self, shape: &NearestShape) -> bool {
+                self.view().wants_squares(shape)
+            }
+
+            fn squares(&self, stream: Stream, ask: &Squares<'_>) -> Result<(), DeviceError> {
+                self.view().squares(stream, ask)
             }
 
             fn expands(&self) -> bool {

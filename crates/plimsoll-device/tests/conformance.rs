@@ -64,7 +64,7 @@ fn sim_with_slabs_only() {
 
 #[test]
 fn sim_with_nothing_beyond_the_least() {
-    sim(34, |s| {
+    sim(35, |s| {
         s.capabilities = Capabilities { private: true, ..Capabilities::default() };
         s.kernels = false;
     });
@@ -97,13 +97,13 @@ mod host {
 
     #[test]
     fn as_it_is() {
-        host(5, HostSettings::default());
+        host(6, HostSettings::default());
     }
 
     #[test]
     fn with_a_small_granule_and_a_limit() {
         host(
-            3,
+            4,
             HostSettings {
                 granule: Some(Bytes::kib(64)),
                 huge_pages: false,
@@ -115,6 +115,6 @@ mod host {
 
     #[test]
     fn with_a_worker_for_everything() {
-        host(5, HostSettings { inline: Bytes::ZERO, ..HostSettings::default() });
+        host(6, HostSettings { inline: Bytes::ZERO, ..HostSettings::default() });
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use plimsoll_device::conformance::{Options, run};
 use plimsoll_device::kernels::expand::{Expand, ExpandShape};
-use plimsoll_device::kernels::nearest::{Nearest, NearestShape};
+use plimsoll_device::kernels::nearest::{Nearest, NearestShape, Squares};
 use plimsoll_device::kernels::{Number, Numbers, Rows};
 use plimsoll_device::{
     Bytes, Device, DeviceError, Facts, Fence, FreeError, Kernels, MemoryNow, Region, Request, SimDevice,
@@ -52,6 +52,7 @@ enum Flaw {
     SearchesIgnoreMasks,
     SearchesForgetLists,
     SearchesStartAtZero,
+    SquaresComeToNothing,
     ExpansionsComeToNothing,
     KernelsLeaveTheirStream,
     KernelsAcceptAnything,
@@ -342,6 +343,18 @@ impl Kernels for Broken {
         self.inner.nearest_desk(shape)
     }
 
+    fn wants_squares(&self, shape: &NearestShape) -> bool {
+        self.inner.wants_squares(shape)
+    }
+
+    fn squares(&self, stream: Stream, ask: &Squares<'_>) -> Result<(), DeviceError> {
+        self.inner.squares(self.kernel_stream(stream), ask)?;
+        if self.is(Flaw::SquaresComeToNothing) {
+            self.inner.fill(stream, ask.target, 0)?;
+        }
+        Ok(())
+    }
+
     fn expands(&self) -> bool {
         self.inner.expands()
     }
@@ -421,6 +434,7 @@ fn each_flaw_is_caught_by_the_check_that_is_about_it() {
         (Flaw::SearchesIgnoreMasks, "the nearest rows are found, ties by row"),
         (Flaw::SearchesForgetLists, "lists are filled from the parts of an index"),
         (Flaw::SearchesStartAtZero, "lists are filled from the parts of an index"),
+        (Flaw::SquaresComeToNothing, "squares of rows are kept for searches"),
         (Flaw::ExpansionsComeToNothing, "rows are expanded as near as they should be"),
         (Flaw::KernelsLeaveTheirStream, "kernels keep the order of their stream"),
         (Flaw::KernelsAcceptAnything, "kernels refuse what does not fit"),

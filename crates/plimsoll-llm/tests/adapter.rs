@@ -8,7 +8,7 @@ use std::sync::Arc;
 use plimsoll::{Bytes, Engine, Place};
 use plimsoll_kv::layout::Element;
 use plimsoll_llm::text::Tokenizer;
-use plimsoll_llm::tune::{Batch, Corpus, Frozen, Keep, Projection, TuneSettings, Tuner};
+use plimsoll_llm::tune::{Batch, Corpus, Frozen, Homes, Keep, Projection, TuneSettings, Tuner};
 use plimsoll_llm::{Adapter, Decoder, ModelError, OwnPages, Sequence, Strand};
 use plimsoll_tensor::{Dtype, Stage};
 use serde_json::{Value, json};
@@ -28,8 +28,8 @@ fn learned(folder: &Path) -> (PathBuf, Batch, f32, f32) {
         targets: Projection::ALL.to_vec(),
         ..TuneSettings::default()
     };
-    let frozen = Frozen::of(&Decoder::open(MODEL).unwrap(), &stage, Dtype::F32, None).unwrap();
-    let mut tuner = Tuner::new(frozen, &stage, settings).unwrap();
+    let frozen = Frozen::of(&Decoder::open(MODEL).unwrap(), &stage, Dtype::F32, None, Homes::default()).unwrap();
+    let mut tuner = Tuner::new(frozen, settings).unwrap();
     let path = folder.join("words.txt");
     fs::write(&path, "Every lease returns its bytes when it is dropped, and not before. ".repeat(200))
         .unwrap();

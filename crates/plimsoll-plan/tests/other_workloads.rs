@@ -52,10 +52,11 @@ prop_compose! {
         ],
         (place, lower_place, originals_place) in (any_place(), any_place(), any_place()),
         (queries, k, oversampling, threads) in (any_number(), any_number(), any_number(), any_number()),
-        (chunk, slots, ingest) in (any_number(), any_number(), any_number()),
+        (chunk, slots, ingest, reduced) in
+            (any_number(), any_number(), any_number(), proptest::option::of(any_number())),
     ) -> Index {
         Index {
-            vectors, dimension, codec, kind, maker, metric: Metric::L2, place, lower_place,
+            vectors, dimension, reduced, codec, kind, maker, metric: Metric::L2, place, lower_place,
             originals: Some(Originals { place: originals_place, number_bytes: 4 }),
             replicas,
             load: Load { queries, k, oversampling, threads },

@@ -123,6 +123,12 @@ fn a_budget_too_small_is_refused_with_what_would_do() {
     drop(index);
     let index = Index::open(&home, &account(needed)).unwrap();
     assert_eq!(index.search(&queries, &Search::nearest(10)).unwrap().ids.len(), 10);
+    // A bad query is named by its number among all, whichever pass it is in.
+    let mut many = vectors(9, 40 * DIMENSION);
+    many[33 * DIMENSION + 2] = f32::NAN;
+    assert!(index.forecast(40, &Search::nearest(10)).unwrap().queries_a_pass <= 20);
+    let said = index.search(&many, &Search::nearest(10)).unwrap_err().to_string();
+    assert!(said.contains("component 2 of vector 33"), "{said}");
 }
 
 #[test]

@@ -12,10 +12,12 @@ use plimsoll::{Bytes, Engine, EngineAccount, Place};
 use plimsoll_device::{Device, DeviceError, HostDevice, HostSettings, SimDevice, SimSettings};
 use plimsoll_vec::gpu::GpuError;
 use plimsoll_vec::index::{Answer, Index, Search, Shape, VecError};
+use plimsoll_vec::neural::{NeuralShape, Reduction, Weights};
 use plimsoll_vec::{Codec, Metric};
 
 const DIMENSION: usize = 24;
 const DEVICE: Place = Place::Sim(0);
+const GRANULE: u64 = 4096;
 
 fn shape(codec: Codec, metric: Metric) -> Shape {
     Shape { dimension: DIMENSION, metric, codec, originals: codec != Codec::F32, lists: None, reduced: None }
@@ -28,7 +30,7 @@ struct Machine {
 
 /// A machine with so much memory of its own, and so much on a device.
 fn machine(host: Bytes, there: Bytes) -> Machine {
-    let settings = SimSettings { place: DEVICE, granule: 4096, ..SimSettings::default() };
+    let settings = SimSettings { place: DEVICE, granule: GRANULE, ..SimSettings::default() };
     let device = Arc::new(SimDevice::new(settings).unwrap());
     let account = AccountSettings::new("vec").share(Place::Host, Bytes::ZERO, host);
     let plan = LedgerSettings {
@@ -64,7 +66,9 @@ fn near(found: &Answer, wanted: &Answer, room: f32, what: &str) {
         assert!((found_far - far).abs() <= room, "{what}, place {at}: {found_far} and {far}");
     }
     let same = found.ids.iter().zip(&wanted.ids).filter(|(one, other)| one == other).count();
-    assert!(same * 100 >= found.ids.len() * if room > 1e-3 { 80 } else { 99 }, "{what}: {same} the same");
+    // One that is left out moves those behind it, too.
+    let least = if room > 1e-3 { 70 } else { 99 };
+    assert!(same * 100 >= found.ids.len() * least, "{what}: {same} the same");
 }
 
 #[test]
@@ -78,6 +82,15 @@ fn a_device_answers_as_the_host_does() {
         (Codec::Bf16, Metric::L2),
         (Codec::Int8, Metric::L2),
         (Codec::Int8, Metric::Cosine),
+        (Codec::Int8Affine, Metric::L2),
+        (Codec::Int8Affine, Metric::Ip),
+        (Codec::Int4, Metric::L2),
+        (Codec::Int4, Metric::Cosine),
+        (Codec::Binary, Metric::Hamming),
+        (Codec::Binary, Metric::L2),
+        (Codec::Binary, Metric::Cosine),
+        (Codec::Planes, Metric::L2),
+        (Codec::Planes, Metric::Ip),
     ] {
         let what = format!("{codec} {metric}");
         let home = folder.path().join(&what);
@@ -86,7 +99,13 @@ fn a_device_answers_as_the_host_does() {
         let index = Index::open(&home, &machine.account).unwrap();
         let mut device = index.on_device(DEVICE).unwrap();
         // The host rounds queries to levels, and a device does not.
-        let room = if codec == Codec::Int8 { 0.3 } else { 2e-5 };
+        let room = match (codec, metric) {
+            (Codec::Int8 | Codec::Int8Affine | Codec::Int4, _) => 0.3,
+            // By four bits, and by all lower planes of what the signs left, which is what the host does too.
+            (Codec::Binary, Metric::L2 | Metric::Cosine) => 1.5,
+            (Codec::Planes, _) => 0.3,
+            _ => 2e-5,
+        };
         let allow = Some((0..3900).filter(|id| id % 3 == 0 && id / 1000 != 1).collect::<Vec<u64>>());
         for allow in [None, allow] {
             let search = Search { allow: allow.clone(), ..Search::nearest(10) };
@@ -99,7 +118,12 @@ fn a_device_answers_as_the_host_does() {
         let again = Search { again: 4, ..Search::nearest(10) };
         let (found, wanted) =
             (device.search(&queries, &again).unwrap(), index.search(&queries, &again).unwrap());
-        assert_eq!(scores(&found), scores(&wanted), "{what}, looked at again");
+        if matches!(codec, Codec::Binary | Codec::Planes) && metric != Metric::Hamming {
+            // Estimates that are so rough leave other candidates where queries are rounded and where they are not.
+            near(&found, &wanted, 1.5, &what);
+        } else {
+            assert_eq!(scores(&found), scores(&wanted), "{what}, looked at again");
+        }
         assert!(codec == Codec::F32 || found.measured.again > Bytes::ZERO);
     }
 }
@@ -127,6 +151,7 @@ fn what_streams_to_a_device_is_found_as_what_stays_to_the_bit_and_within_the_for
             let small = machine(Bytes::mib(32), budget);
             let index = Index::open(&home, &small.account).unwrap();
             let mut device = index.on_device(DEVICE).unwrap();
+            let mut told = Bytes::ZERO;
             for turn in 0..2 {
                 let forecast = match device.forecast(24, &search) {
                     Err(VecError::Budget { needed, .. }) if needed > budget => continue,
@@ -138,6 +163,8 @@ fn what_streams_to_a_device_is_found_as_what_stays_to_the_bit_and_within_the_for
                 assert_eq!(scores(&answer), scores(&whole), "{what}");
                 let share = forecast.device.unwrap();
                 assert!(share.peak <= budget && answer.measured.device_peak <= budget, "{what}");
+                told = told.max(share.peak);
+                within_a_hundredth(answer.measured.device_peak, told, &what);
                 assert_eq!(answer.measured.read, forecast.read, "{what}");
                 streamed += u32::from(forecast.streamed > Bytes::ZERO);
                 parted += u32::from(forecast.queries_a_pass < 24);
@@ -148,6 +175,97 @@ fn what_streams_to_a_device_is_found_as_what_stays_to_the_bit_and_within_the_for
             assert_eq!(pool.stats().live, Bytes::ZERO, "nothing is left behind");
         }
         assert!(streamed >= 6 && parted >= 1, "{codec}: {streamed} streamed, {parted} in parts");
+    }
+}
+
+/// What was predicted is what was measured, but for what small blocks do to two granules.
+fn within_a_hundredth(measured: Bytes, predicted: Bytes, what: &str) {
+    let apart = measured.get().abs_diff(predicted.get());
+    assert!(
+        apart * 100 <= predicted.get() || apart <= 2 * GRANULE,
+        "{what}: {measured} measured, {predicted} predicted"
+    );
+}
+
+#[test]
+fn what_is_charged_on_a_device_is_within_a_hundredth_of_the_forecast_for_every_form() {
+    let folder = tempfile::tempdir().unwrap();
+    let queries = vectors(9, 12 * DIMENSION);
+    for codec in [Codec::F32, Codec::F16, Codec::Int8, Codec::Int4, Codec::Binary, Codec::Planes] {
+        let home = folder.path().join(codec.name());
+        made(&home, shape(codec, Metric::L2));
+        // With room to spare, with some, and with little.
+        for mib in [4096, 512, 16] {
+            let there = Bytes::mib(mib);
+            let machine = machine(Bytes::mib(64), there);
+            let index = Index::open(&home, &machine.account).unwrap();
+            let mut device = index.on_device(DEVICE).unwrap();
+            let mut told = Bytes::ZERO;
+            for (queries, allow) in
+                [(&queries[..], None), (&queries[..5 * DIMENSION], Some(vec![1, 5, 3001]))]
+            {
+                let search = Search { allow, ..Search::nearest(3) };
+                let answer = device.search(queries, &search).unwrap();
+                told = told.max(answer.forecast.device.unwrap().peak);
+                within_a_hundredth(answer.measured.device_peak, told, &format!("{codec} in {there}"));
+            }
+        }
+    }
+}
+
+/// Some weights, whose decoder is made to be at right angles.
+fn reduction() -> Reduction {
+    const LATENT: usize = 16;
+    let shape = NeuralShape { dimension: DIMENSION, latent: LATENT, normalized: false };
+    let small = |seed| vectors(seed, DIMENSION * LATENT).into_iter().map(|x| x * 0.2).collect();
+    let weights = Weights::new(shape, small(11), small(12), vectors(13, DIMENSION)).unwrap();
+    weights.orthonormal(&account(Bytes::mib(4))).unwrap()
+}
+
+#[test]
+fn a_device_searches_what_vectors_are_reduced_to_and_tells_what_the_host_tells() {
+    let folder = tempfile::tempdir().unwrap();
+    let queries = vectors(9, 12 * DIMENSION);
+    for (codec, metric) in [
+        (Codec::F32, Metric::L2),
+        (Codec::F32, Metric::Cosine),
+        (Codec::F16, Metric::Ip),
+        (Codec::Int8, Metric::L2),
+        (Codec::Planes, Metric::L2),
+    ] {
+        let what = format!("{codec} {metric}, reduced");
+        let home = folder.path().join(&what);
+        let shape = Shape { originals: true, ..shape(codec, metric) };
+        let index = Index::create_reduced(&home, shape, &reduction(), &account(Bytes::mib(64))).unwrap();
+        let rows = npy(folder.path(), "rows.npy", &vectors(1, 2000 * DIMENSION), DIMENSION);
+        index.build(&rows, None, |_| {}).unwrap();
+        index.add(&vectors(3, 100 * DIMENSION), None).unwrap();
+        index.delete(&(0..2100).filter(|id| id % 7 == 3).collect::<Vec<u64>>()).unwrap();
+        drop(index);
+        let room = match codec {
+            Codec::Int8 | Codec::Planes => 0.5,
+            _ => 2e-4,
+        };
+        // All of it there, and streamed.
+        for there in [Bytes::mib(32), Bytes::kib(120)] {
+            let machine = machine(Bytes::mib(32), there);
+            let index = Index::open(&home, &machine.account).unwrap();
+            let mut device = index.on_device(DEVICE).unwrap();
+            let search = Search::nearest(10);
+            let (found, wanted) =
+                (device.search(&queries, &search).unwrap(), index.search(&queries, &search).unwrap());
+            near(&found, &wanted, room, &what);
+            assert!(found.ids.iter().all(|id| id % 7 != 3), "{what}: one that is dead");
+            let again = Search { again: 4, ..search };
+            let (found, wanted) =
+                (device.search(&queries, &again).unwrap(), index.search(&queries, &again).unwrap());
+            if matches!(codec, Codec::Planes | Codec::Int8) {
+                // One may be left out where queries are rounded, or where they are not.
+                near(&found, &wanted, 2.0, &what);
+            } else {
+                assert_eq!(scores(&found), scores(&wanted), "{what}, looked at again");
+            }
+        }
     }
 }
 
@@ -168,13 +286,13 @@ fn lists_are_passed_over_and_everything_is_looked_at() {
 #[test]
 fn what_a_device_cannot_do_is_refused_with_what_would_do() {
     let folder = tempfile::tempdir().unwrap();
-    let home = folder.path().join("int4");
-    made(&home, shape(Codec::Int4, Metric::L2));
+    let home = folder.path().join("pq8");
+    made(&home, shape(Codec::Pq8, Metric::L2));
     let roomy = machine(Bytes::mib(32), Bytes::mib(32));
     let index = Index::open(&home, &roomy.account).unwrap();
     let refused = index.on_device(DEVICE).unwrap_err();
-    assert!(matches!(refused, VecError::Device(GpuError::Codec { codec: Codec::Int4 })), "{refused}");
-    assert!(refused.to_string().contains("f32, f16, bf16 or int8"), "{refused}");
+    assert!(matches!(refused, VecError::Device(GpuError::Codec { codec: Codec::Pq8 })), "{refused}");
+    assert!(refused.to_string().contains("f32, f16, bf16, int8"), "{refused}");
 
     let home = folder.path().join("f32");
     made(&home, shape(Codec::F32, Metric::L2));
@@ -186,10 +304,39 @@ fn what_a_device_cannot_do_is_refused_with_what_would_do() {
         device.search(&queries[1..], &Search::nearest(1)),
         Err(VecError::Dimension { found: 23, .. })
     ));
-    let odd = [f32::NAN; DIMENSION];
-    assert!(device.search(&odd, &Search::nearest(1)).unwrap_err().to_string().contains("is NaN"));
+    for (odd, said) in [(f32::NAN, "is NaN"), (f32::INFINITY, "is inf")] {
+        let found = device.search(&[odd; DIMENSION], &Search::nearest(1)).unwrap_err().to_string();
+        assert!(found.contains(said), "{found}");
+    }
+    assert!(matches!(
+        device.search(&queries, &Search::nearest(4000)),
+        Err(VecError::TooFew { k: 4000, vectors: 3343 })
+    ));
+    assert!(device.search(&queries, &Search::nearest(5000)).unwrap_err().to_string().contains("1 to 4096"));
     device.search(&queries, &Search::nearest(1)).unwrap();
 
+    // What has no direction is named by its number among all, whatever passes there are.
+    let home = folder.path().join("empty");
+    let empty = Index::create(&home, shape(Codec::F32, Metric::Cosine), &roomy.account).unwrap();
+    assert!(matches!(
+        empty.on_device(DEVICE).unwrap().search(&queries, &Search::nearest(1)),
+        Err(VecError::Empty)
+    ));
+    empty.add(&vectors(3, 900 * DIMENSION), None).unwrap();
+    let mut many = vectors(4, 40 * DIMENSION);
+    many[37 * DIMENSION..38 * DIMENSION].fill(0.0);
+    drop(empty);
+    for there in [Bytes::mib(32), Bytes::kib(48)] {
+        let small = machine(Bytes::mib(32), there);
+        let index = Index::open(&home, &small.account).unwrap();
+        let mut device = index.on_device(DEVICE).unwrap();
+        let passes = device.forecast(40, &Search::nearest(60)).unwrap().queries_a_pass;
+        assert!((passes < 38) == (there < Bytes::mib(1)), "{passes} at a time in {there}");
+        let zeros = device.search(&many, &Search::nearest(60)).unwrap_err();
+        assert!(zeros.to_string().contains("vector 37"), "{zeros}");
+    }
+
+    let home = folder.path().join("f32");
     for (host, there, why) in [(32 << 20, 10 << 10, "device's memory"), (2 << 20, 32 << 20, "")] {
         let small = machine(Bytes::new(host), Bytes::new(there));
         let index = Index::open(&home, &small.account).unwrap();

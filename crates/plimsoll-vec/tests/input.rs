@@ -106,7 +106,10 @@ fn what_is_wrong_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let mut uneven = [4_u32.to_le_bytes().to_vec(), vec![0; 16]].concat();
     uneven.extend([5_u32.to_le_bytes().to_vec(), vec![0; 16]].concat());
-    let bad: [(&str, Vec<u8>, &str); 9] = [
+    let bytes = |words: &[(u32, usize)]| -> Vec<u8> {
+        words.iter().flat_map(|(head, bytes)| [&head.to_le_bytes()[..], &vec![7; *bytes]].concat()).collect()
+    };
+    let bad: [(&str, Vec<u8>, &str); 13] = [
         ("cut.npy", npy("<f4", 10, 4, &[0; 159]), "is cut"),
         ("long.npy", npy("<f4", 10, 4, &[0; 164]), "is cut"),
         ("many.npy", npy("<f4", usize::MAX / 2, 4, &[0; 16]), "is cut"),
@@ -114,6 +117,10 @@ fn what_is_wrong_is_said() {
         ("empty.fvecs", Vec::new(), "is empty"),
         ("cut.fvecs", [4_u32.to_le_bytes().to_vec(), vec![0; 15]].concat(), "is cut"),
         ("uneven.fvecs", uneven, "vector 1"),
+        ("cut.bvecs", bytes(&[(4, 4), (4, 3)]), "is cut"),
+        ("uneven.bvecs", bytes(&[(4, 4), (5, 4)]), "vector 1"),
+        ("empty.bvecs", Vec::new(), "is empty"),
+        ("nan.jsonl", b"[1, 2]\n[1, NaN]\n".to_vec(), "line 2"),
         ("word.jsonl", b"[1, 2]\nhello\n".to_vec(), "line 2"),
         ("uneven.jsonl", b"[1, 2]\n[1, 2, 3]\n".to_vec(), "3 numbers"),
     ];

@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use plimsoll::{Bytes, Place};
-use plimsoll_vec::index::{Answer, Index, Probe, Search, VecError};
+use plimsoll_vec::index::{Answer, Index, Probe, Search, Shape, VecError};
 use plimsoll_vec::input::{Origin, npy_head};
+use plimsoll_vec::{Codec, Metric};
 use serde::Serialize;
 
 use super::{budget, numbers};
@@ -61,8 +62,8 @@ pub struct SearchArgs {
     /// Threads; all that the machine has, unless said
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub threads: usize,
-    /// Search on this device (`cuda:0`, `gpu:0`): every code is looked at there, lists or not; codecs f32, f16, bf16 and
-    /// int8
+    /// Search on this device (`cuda:0`, `gpu:0`): every code is looked at there, lists or not; all codecs but
+    /// product quantization
     #[arg(long, value_name = "PLACE", conflicts_with_all = ["probe", "recall", "signs"])]
     pub device: Option<Place>,
     /// The most of the device's memory that the search may take; nine tenths of what is free, unless said
@@ -82,7 +83,7 @@ pub struct SearchArgs {
 /// { "k": 1, "answers": [[{ "id": 7, "distance": 0.5 }]],
 ///   "predicted": { "passes": 0, "queries_a_pass": 1, "kept_bytes": 1, "streamed_bytes": 0, "read_bytes": 1,
 ///                  "lower_bytes": 0, "peak_bytes": 1, "lists": 4, "of_lists": 512, "recall": 0.95,
-///                  "device": null, "device_peak_bytes": null },
+///                  "codec_recall": [0.97, 1.0], "seconds": 0.1, "device": null, "device_peak_bytes": null },
 ///   "measured": { "seconds": 0.1, "passes": 0, "read_bytes": 1, "lower_bytes": 0, "again_bytes": 0,
 ///                 "peak_bytes": 1, "device_peak_bytes": 0 } }
 /// ```
@@ -130,6 +131,11 @@ pub struct Predicted {
     pub of_lists: Option<usize>,
     /// The share of the nearest that was found in so many lists when the index was built.
     pub recall: Option<f64>,
+    /// The share of the ten nearest that such codes are expected to find of what is looked at, from and to: what other vectors
+    /// gave, as `plimsoll plan index` has it, and no promise. None where signs are counted.
+    pub codec_recall: Option<[f64; 2]>,
+    /// About how long it takes, by a trial of a little of it; none where nothing was there to try, or a device looks.
+    pub seconds: Option<f64>,
     /// The device that looks; none where the host does.
     pub device: Option<String>,
     /// The most of its memory.
@@ -180,6 +186,12 @@ pub fn run(args: &SearchArgs, printer: &Printer) -> Result<(), CliError> {
         },
     };
     let mut device = args.device.map(|place| index.on_device(place)).transpose()?;
+    let seconds = match device {
+        Some(_) => None,
+        None => index.expected_time(queries, &search)?.map(|time| time.as_secs_f64()),
+    };
+    let codec_recall = codec_recall(&index.shape(), index.facts().vectors, search.again > 1);
+    let beside = |predicted: Predicted| Predicted { seconds, codec_recall, ..predicted };
     if args.dry_run {
         let count = queries.len() / dimension;
         let forecast = match &device {
@@ -189,7 +201,7 @@ pub fn run(args: &SearchArgs, printer: &Printer) -> Result<(), CliError> {
         let report = SearchReport {
             k: args.k,
             answers: Vec::new(),
-            predicted: Predicted::new(&forecast),
+            predicted: beside(Predicted::new(&forecast)),
             measured: None,
         };
         return printer.report(&report, view);
@@ -202,7 +214,22 @@ pub fn run(args: &SearchArgs, printer: &Printer) -> Result<(), CliError> {
         let written = std::fs::write(path, npy(&answer));
         written.map_err(|source| CliError::Write { path: path.clone(), source })?;
     }
-    printer.report(&SearchReport::new(&answer), view)
+    let report = SearchReport::new(&answer);
+    printer.report(&SearchReport { predicted: beside(report.predicted), ..report }, view)
+}
+
+/// What the planner expects of such codes.
+fn codec_recall(shape: &Shape, vectors: u64, again: bool) -> Option<[f64; 2]> {
+    if shape.metric == Metric::Hamming {
+        return None;
+    }
+    // The planner has one code of a byte a number.
+    let codec = if shape.codec == Codec::Int8Affine { Codec::Int8 } else { shape.codec };
+    let reduce = shape.reduced.map(|numbers| format!(",reduce={numbers}")).unwrap_or_default();
+    let text = format!("{}x{}:{codec},metric=l2,k=1{reduce}", vectors.max(1), shape.dimension);
+    let rung = plimsoll_plan::index::Index::parse(&text).ok()?.expected_recall();
+    let (from, to) = if again { rung.recall_again } else { rung.recall };
+    Some([from, to])
 }
 
 impl Predicted {
@@ -218,6 +245,8 @@ impl Predicted {
             lists: forecast.lists.map(|probed| probed.lists),
             of_lists: forecast.lists.map(|probed| probed.of),
             recall: forecast.lists.and_then(plimsoll_vec::index::Probed::recall),
+            codec_recall: None,
+            seconds: None,
             device: forecast.device.map(|share| share.place.to_string()),
             device_peak_bytes: forecast.device.map(|share| share.peak.get()),
         }
@@ -297,8 +326,13 @@ pub fn view(report: &SearchReport, pen: &Pen) -> String {
         (Some(device), Some(peak)) => format!(", {} of {device}", bytes(peak)),
         _ => String::new(),
     };
+    let time = said.seconds.map(|seconds| format!("about {seconds:.3} s; ")).unwrap_or_default();
+    let codes = match said.codec_recall {
+        Some([from, to]) if from < to => format!("; codes find {from:.2} to {to:.2} elsewhere"),
+        _ => String::new(),
+    };
     let line = format!(
-        "predicted: {} of memory{}, {} read; {way}{lists}",
+        "predicted: {} of memory{}, {} read; {time}{way}{lists}{codes}",
         bytes(said.peak_bytes),
         there(said.device_peak_bytes),
         bytes(said.read_bytes + said.lower_bytes)

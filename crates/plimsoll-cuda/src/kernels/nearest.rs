@@ -9,8 +9,7 @@ use std::ffi::CStr;
 
 use cudarc::driver::sys;
 use plimsoll_device::Bytes;
-use plimsoll_device::kernels::Number;
-use plimsoll_device::kernels::nearest::{Measure, NearestShape};
+use plimsoll_device::kernels::nearest::{Form, Measure, NearestShape};
 
 use super::launch::{KernelError, KernelSet, Shape, THREADS, narrow, parameters, told};
 use super::program::Program;
@@ -38,7 +37,7 @@ const WIDE_THREADS: u64 = THREADS + 32;
 /// Of so many times as many rows as a query has room for candidates, the first part of a search by many has.
 const FIRST_PART: u64 = 8;
 /// And the sample before it so much less than there is room for.
-const SAMPLE_PART: u64 = 4;
+const SAMPLE_PART: u64 = 2;
 /// The fewest places of a list in a thread block's memory, so that each thread has two.
 const PLACES_MIN: u32 = 512;
 
@@ -64,7 +63,7 @@ struct Desk {
     coded: u64,
     each: u64,
     candidates: u64,
-    sizes: u64,
+    squares: u64,
     end: u64,
 }
 
@@ -75,10 +74,12 @@ impl Plan {
     /// For a GPU of this compute capability.
     pub(crate) fn of(shape: NearestShape, capability: (u32, u32)) -> Self {
         let whole = shape.row_bytes().is_multiple_of(16);
-        let many = match shape.number {
-            Number::F32 => MANY,
-            Number::F16 | Number::Bf16 => MANY_HALVES,
-            Number::Int8 | Number::Int4 => MANY_LEVELS,
+        let many = match shape.form {
+            Form::F32 => MANY,
+            Form::F16 | Form::Bf16 => MANY_HALVES,
+            Form::Int8 => MANY_LEVELS,
+            // Matrix units do not take these.
+            Form::Level8 | Form::Level4 | Form::Sign => u32::MAX,
         };
         let bounded = shape.queries >= many && whole && capability >= (8, 0);
         let padded = shape.dimension.next_multiple_of(16);
@@ -87,7 +88,7 @@ impl Plan {
         // as many have room.
         let wanted = (2 * (u64::from(shape.k).max(SAMPLE_MIN) * rows).isqrt()).max(ROOM_MIN);
         let room = if rows <= 2 * wanted { rows } else { wanted.next_multiple_of(1024) };
-        // Where a first part follows that bounds better, a smaller one will do: thirty-two times the list is expected there.
+        // Where a first part follows that bounds better, a smaller one will do: sixteen times the list is expected there.
         let sample = if bounded && cut(room, rows) > 0 { room / SAMPLE_PART } else { room };
         let stride = if room == rows { 0 } else { rows / sample };
         let queries = u64::from(shape.queries);
@@ -99,14 +100,19 @@ impl Plan {
         };
         take(queries.next_multiple_of(8) * u64::from(padded) * 4);
         // Singles are taken by the matrix units as they came.
-        let coded = bounded && shape.number != Number::F32;
+        let coded = bounded && shape.form != Form::F32;
         let coded = take(if coded { queries * shape.row_bytes() } else { 0 });
         let each = take(queries * QUERY_BYTES);
         let candidates = take(queries * room * 8);
-        let sizes = take(if bounded { rows * 4 } else { 0 });
-        let desk = Desk { coded, each, candidates, sizes, end };
+        let squares = take(if bounded && !shape.squares { rows * 4 } else { 0 });
+        let desk = Desk { coded, each, candidates, squares, end };
         let [room, sample, stride] = [room, sample, stride].map(narrow);
         Self { shape, bounded, padded, room, sample, stride, desk }
+    }
+
+    /// Whether many queries are bounded by products of such rows, and so by their squares.
+    pub(crate) fn wants_squares(shape: &NearestShape, capability: (u32, u32)) -> bool {
+        Self::of(NearestShape { queries: MANY, ..*shape }, capability).bounded
     }
 
     /// What the desk has to hold.
@@ -116,15 +122,16 @@ impl Plan {
 
     /// What is launched, in order: all of it is compiled before the stream is taken.
     pub(crate) fn programs(&self) -> [Program; 2] {
-        let scan = match (self.shape.number, self.bounded) {
-            (Number::F16, false) => Program::NearestFewF16,
-            (Number::F16, true) => Program::NearestManyF16,
-            (Number::Bf16, false) => Program::NearestFewBf16,
-            (Number::Bf16, true) => Program::NearestManyBf16,
-            (Number::Int8 | Number::Int4, false) => Program::NearestFewInt8,
-            (Number::Int8 | Number::Int4, true) => Program::NearestManyInt8,
-            (Number::F32, false) => Program::NearestFewF32,
-            (Number::F32, true) => Program::NearestManyF32,
+        let scan = match (self.shape.form, self.bounded) {
+            (Form::F16, false) => Program::NearestFewF16,
+            (Form::F16, true) => Program::NearestManyF16,
+            (Form::Bf16, false) => Program::NearestFewBf16,
+            (Form::Bf16, true) => Program::NearestManyBf16,
+            (Form::Int8, false) => Program::NearestFewInt8,
+            (Form::Int8, true) => Program::NearestManyInt8,
+            (Form::F32, false) => Program::NearestFewF32,
+            (Form::F32, true) => Program::NearestManyF32,
+            (Form::Level8 | Form::Level4 | Form::Sign, _) => Program::NearestPacked,
         };
         [Program::NearestLists, scan]
     }
@@ -135,7 +142,7 @@ impl Plan {
     #[expect(clippy::cast_precision_loss, reason = "at most 65,536")]
     fn slack(&self) -> f32 {
         let sums = (self.shape.dimension as f32 / 2.0 + 80.0) / 16_777_216.0;
-        if self.shape.number == Number::F32 { 2.02 / 1024.0 + sums } else { sums }
+        if self.shape.form == Form::F32 { 2.02 / 1024.0 + sums } else { sums }
     }
 
     /// Rows pass by in two parts where many queries make many candidates: the lists of the first, smaller one bound the
@@ -189,8 +196,9 @@ const fn tile_bytes(wide: bool) -> u64 {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NearestAt {
     pub rows: u64,
-    /// 0 where there are none, and so of the mask.
+    /// 0 where there are none, and so of squares and the mask.
     pub scales: u64,
+    pub squares: u64,
     pub queries: u64,
     pub mask: u64,
     pub first: u32,
@@ -211,7 +219,7 @@ struct Search {
     coded: u64,
     each: u64,
     candidates: u64,
-    sizes: u64,
+    squares: u64,
     row_bytes: u64,
     count: u32,
     queries_count: u32,
@@ -243,10 +251,10 @@ impl Search {
             mask: at.mask,
             lists: at.lists,
             singles: at.desk,
-            coded: if shape.number == Number::F32 { at.queries } else { at.desk + plan.desk.coded },
+            coded: if shape.form == Form::F32 { at.queries } else { at.desk + plan.desk.coded },
             each: at.desk + plan.desk.each,
             candidates: at.desk + plan.desk.candidates,
-            sizes: at.desk + plan.desk.sizes,
+            squares: if shape.squares { at.squares } else { at.desk + plan.desk.squares },
             row_bytes: shape.row_bytes(),
             count: shape.rows,
             queries_count: shape.queries,
@@ -286,17 +294,17 @@ impl KernelSet {
         at: &NearestAt,
     ) -> Result<(), KernelError> {
         let search = Search::new(plan, at);
-        let kind = word(plan.shape.number);
+        let kind = word(&plan.shape);
         let [lists, scan] = plan.programs();
         let queries =
             |shared: u32| Shape { grid: (plan.shape.queries, 1), block: (narrow(THREADS), 1), shared };
         let keys = queries(2 * 8 * plan.places());
         // SAFETY: the caller's promise; the parameter is the kernels' only one.
         unsafe {
-            self.start(lists, &format!("prepare_{kind}"), queries(0), stream, &search)?;
-            if plan.bounded {
+            self.start(lists, &format!("prepare_{}", prepared(kind)), queries(0), stream, &search)?;
+            if plan.bounded && !plan.shape.squares {
                 let shape = self.rows_shape(u64::from(plan.shape.rows));
-                self.start(lists, &format!("sizes_{kind}"), shape, stream, &search)?;
+                self.start(lists, &format!("squares_{kind}"), shape, stream, &search)?;
             }
             if plan.stride > 0 {
                 let sample = Search { stride: plan.stride, direct: 1, ..search };
@@ -310,6 +318,23 @@ impl KernelSet {
             }
             Ok(())
         }
+    }
+
+    /// Puts on a stream: the squares of rows are written to `target`.
+    ///
+    /// # Safety
+    /// As of every launch of the set; `target` has a single for each row.
+    pub(crate) unsafe fn squares(
+        &self,
+        stream: RawStream,
+        shape: &NearestShape,
+        at: &NearestAt,
+    ) -> Result<(), KernelError> {
+        let shape = NearestShape { queries: 0, squares: true, ..*shape };
+        let search = Search::new(&Plan::of(shape, self.capability), at);
+        let (entry, grid) = (format!("squares_{}", word(&shape)), self.rows_shape(shape.rows.into()));
+        // SAFETY: the caller's promise.
+        unsafe { self.start(Program::NearestLists, &entry, grid, stream, &search) }
     }
 
     /// Rows against all queries. # Safety: as of `nearest`.
@@ -339,14 +364,18 @@ impl KernelSet {
             // SAFETY: the caller's promise.
             return unsafe { self.start(scan, &format!("many_{kind}_128"), shape, stream, &search) };
         }
+        let packed = scan == Program::NearestPacked;
         let (name, group) = match queries {
-            _ if search.whole == 0 => ("odd", 1),
+            _ if search.whole == 0 && !packed => ("odd", 1),
             1 => ("1", 1),
-            2..=4 => ("4", 4),
+            2..=4 if !packed => ("4", 4),
             _ => ("8", 8),
         };
-        let entry = format!("few_{kind}_{name}");
-        let wide = self.rows_shape(search.looked_at());
+        let entry = if packed { format!("packed_{kind}_{name}") } else { format!("few_{kind}_{name}") };
+        let wide = match plan.shape.form {
+            Form::Sign => self.threads_shape(search.looked_at()),
+            _ => self.rows_shape(search.looked_at()),
+        };
         for from in (0..queries.div_ceil(group)).step_by(HIGHEST_GRID as usize) {
             let high = (queries.div_ceil(group) - from).min(HIGHEST_GRID);
             let part = Search { from: from * group, ..search };
@@ -381,6 +410,12 @@ impl KernelSet {
         let at_once = THREADS / 32 * ROWS;
         let full = u64::from(self.multiprocessors.max(1)) * 16;
         let blocks = rows.div_ceil(at_once).min(full.max(rows.div_ceil(8 * at_once))).max(1);
+        Shape { grid: (narrow(blocks), 1), block: (narrow(THREADS), 1), shared: 0 }
+    }
+
+    /// The same for rows of a thread each.
+    fn threads_shape(&self, rows: u64) -> Shape {
+        let blocks = rows.div_ceil(THREADS).clamp(1, u64::from(self.multiprocessors.max(1)) * 16);
         Shape { grid: (narrow(blocks), 1), block: (narrow(THREADS), 1), shared: 0 }
     }
 
@@ -433,12 +468,25 @@ fn map(address: u64, row_bytes: u64, rows: u32, box_rows: u64) -> Result<sys::CU
     Ok(map)
 }
 
-const fn word(number: Number) -> &'static str {
-    match number {
-        Number::F32 => "f32",
-        Number::F16 => "f16",
-        Number::Bf16 => "bf16",
-        Number::Int8 | Number::Int4 => "int8",
+/// What kernels call rows that are stored and compared so.
+const fn word(shape: &NearestShape) -> &'static str {
+    match shape.form {
+        Form::F32 => "f32",
+        Form::F16 => "f16",
+        Form::Bf16 => "bf16",
+        Form::Int8 => "int8",
+        Form::Level8 => "level8",
+        Form::Level4 => "level4",
+        Form::Sign if matches!(shape.measure, Measure::Hamming) => "count",
+        Form::Sign => "sign",
+    }
+}
+
+/// What makes queries ready for a kind: those of levels and signs stay as they came.
+fn prepared(kind: &str) -> &str {
+    match kind {
+        "level8" | "level4" | "sign" => "f32",
+        kind => kind,
     }
 }
 
@@ -446,8 +494,8 @@ const fn word(number: Number) -> &'static str {
 mod tests {
     use super::*;
 
-    fn shape(rows: u32, queries: u32, dimension: u32, number: Number, k: u32) -> NearestShape {
-        NearestShape { rows, queries, dimension, number, measure: Measure::Distance, k }
+    fn shape(rows: u32, queries: u32, dimension: u32, form: Form, k: u32) -> NearestShape {
+        NearestShape { rows, queries, dimension, form, measure: Measure::Distance, k, squares: false }
     }
 
     #[test]
@@ -469,19 +517,24 @@ mod tests {
 
     #[test]
     fn every_shape_names_what_can_be_launched() {
-        for number in [Number::F32, Number::F16, Number::Bf16, Number::Int8] {
+        for form in Form::ALL {
             for queries in [1, 3, 8, 16, 17, 128, 129, 1000] {
                 for dimension in [1, 7, 768] {
                     for capability in [(7, 5), (8, 0), (9, 0), (12, 0)] {
-                        let plan = Plan::of(shape(1_000_000, queries, dimension, number, 10), capability);
+                        let plan = Plan::of(shape(1_000_000, queries, dimension, form, 10), capability);
                         let [lists, scan] = plan.programs();
-                        let kind = word(number);
+                        let kind = word(&plan.shape);
                         let names = |program: Program| {
                             program.entries().iter().map(|name| name.to_str().unwrap()).collect::<Vec<_>>()
                         };
                         assert!(names(lists).contains(&format!("merge_{kind}").as_str()));
-                        let first =
-                            if plan.bounded { format!("many_{kind}_128") } else { format!("few_{kind}_1") };
+                        let first = match (plan.bounded, scan) {
+                            (true, _) => format!("many_{kind}_128"),
+                            (false, Program::NearestPacked) => format!("packed_{kind}_8"),
+                            (false, _) => format!("few_{kind}_1"),
+                        };
+                        let ready = format!("prepare_{}", prepared(kind));
+                        assert!(names(lists).contains(&ready.as_str()), "{ready}");
                         assert!(names(scan).contains(&first.as_str()), "{first}");
                         assert!(!plan.bounded || capability.0 >= 8 && queries > 7 && dimension == 768);
                     }
@@ -494,13 +547,13 @@ mod tests {
     fn there_is_room_for_what_a_pass_may_find() {
         for rows in [1, 100, 8192, 8193, 100_000, 1_000_000, 50_000_000] {
             for k in [1, 10, 100, 4096] {
-                let plan = Plan::of(shape(rows, 5, 768, Number::F32, k), (9, 0));
+                let plan = Plan::of(shape(rows, 5, 768, Form::F32, k), (9, 0));
                 if plan.stride == 0 {
                     assert_eq!(plan.room, rows, "every row has its place");
                     continue;
                 }
                 assert!(u64::from(plan.stride) * u64::from(plan.sample) <= u64::from(rows));
-                let many = Plan::of(shape(rows, 500, 768, Number::F16, k), (9, 0));
+                let many = Plan::of(shape(rows, 500, 768, Form::F16, k), (9, 0));
                 let first = many.parts().next().map_or(0, |(begin, end)| u64::from(end - begin));
                 let found = u64::from(k.max(16)) * first / u64::from(many.sample);
                 assert!(found * 4 <= u64::from(many.room) + 4, "{rows} {k}: {found} in {}", many.room);
@@ -513,12 +566,14 @@ mod tests {
 
     #[test]
     fn the_desk_is_what_the_page_says() {
-        let plan = Plan::of(shape(1_000_000, 1000, 768, Number::F16, 10), (9, 0));
+        let plan = Plan::of(shape(1_000_000, 1000, 768, Form::F16, 10), (9, 0));
         assert_eq!(plan.room, 8192);
         let bytes = 1000 * 768 * (4 + 2) + 1000 * 32 + 1000 * 8192 * 8 + 4_000_000;
         let desk = plan.desk_bytes().get();
         assert!(desk >= bytes && desk < bytes + 5 * 256, "{desk} {bytes}");
-        let plan = Plan::of(shape(1_000_000, 1, 768, Number::F32, 10), (9, 0));
+        let kept = NearestShape { squares: true, ..plan.shape };
+        assert_eq!(desk - Plan::of(kept, (9, 0)).desk_bytes().get(), 4_000_000_u64.next_multiple_of(256));
+        let plan = Plan::of(shape(1_000_000, 1, 768, Form::F32, 10), (9, 0));
         assert!(plan.desk_bytes() < Bytes::kib(128));
     }
 }

@@ -43,11 +43,12 @@ pub enum Program {
     NearestManyF16,
     NearestManyF32,
     NearestManyInt8,
+    NearestPacked,
     Sum,
 }
 
 impl Program {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Blocks,
         Self::Convert,
         Self::CopyRows,
@@ -63,6 +64,7 @@ impl Program {
         Self::NearestManyF16,
         Self::NearestManyF32,
         Self::NearestManyInt8,
+        Self::NearestPacked,
         Self::Sum,
     ];
 
@@ -89,6 +91,7 @@ impl Program {
             Self::NearestManyF16 => "nearest_many_f16.cu",
             Self::NearestManyF32 => "nearest_many_f32.cu",
             Self::NearestManyInt8 => "nearest_many_int8.cu",
+            Self::NearestPacked => "nearest_packed.cu",
             Self::Sum => "sum.cu",
         }
     }
@@ -113,6 +116,9 @@ impl Program {
             Self::NearestManyF16 => many!("MANY(f16, TensorF16, GroupF16)"),
             Self::NearestManyF32 => many!("MANY(f32, TensorF32, GroupF32)"),
             Self::NearestManyInt8 => many!("MANY(int8, TensorInt8, GroupInt8)"),
+            Self::NearestPacked => {
+                concat!(include_str!("cuda/nearest.cuh"), include_str!("cuda/nearest_packed.cu"))
+            }
             Self::Sum => include_str!("cuda/sum.cu"),
         }
     }
@@ -171,20 +177,35 @@ impl Program {
                 c"prepare_f16",
                 c"prepare_bf16",
                 c"prepare_int8",
-                c"sizes_f32",
-                c"sizes_f16",
-                c"sizes_bf16",
-                c"sizes_int8",
+                c"prepare_count",
+                c"squares_f32",
+                c"squares_f16",
+                c"squares_bf16",
+                c"squares_int8",
                 c"tighten",
                 c"merge_f32",
                 c"merge_f16",
                 c"merge_bf16",
                 c"merge_int8",
+                c"merge_level8",
+                c"merge_level4",
+                c"merge_sign",
+                c"merge_count",
             ],
             Self::NearestManyBf16 => &[c"many_bf16_128", c"wide_bf16"],
             Self::NearestManyF16 => &[c"many_f16_128", c"wide_f16"],
             Self::NearestManyF32 => &[c"many_f32_128", c"wide_f32"],
             Self::NearestManyInt8 => &[c"many_int8_128", c"wide_int8"],
+            Self::NearestPacked => &[
+                c"packed_level8_1",
+                c"packed_level8_8",
+                c"packed_level4_1",
+                c"packed_level4_8",
+                c"packed_sign_1",
+                c"packed_sign_8",
+                c"packed_count_1",
+                c"packed_count_8",
+            ],
             Self::Sum => &[c"sum"],
         }
     }

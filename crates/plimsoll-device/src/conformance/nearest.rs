@@ -3,7 +3,7 @@
 use super::Check;
 use super::kernels::{MARGIN, Target, filled, offered, stored};
 use super::trial::{Held, Stop, Trial, failed, index, must, pattern, refused};
-use crate::kernels::nearest::{self, Key, Measure, Nearest, NearestShape, NearestStored};
+use crate::kernels::nearest::{self, Form, Key, Measure, Nearest, NearestShape, NearestStored, Squares};
 use crate::kernels::{Kernels, Number};
 use crate::{DeviceError, Region, StorageMode, Stream};
 
@@ -13,12 +13,11 @@ pub(super) const CHECKS: &[Check] = &[
     Check { name: "lists are filled from the parts of an index", run: parts },
     Check { name: "what no row took says so", run: short },
     Check { name: "rows without a score are near nothing", run: without },
+    Check { name: "squares of rows are kept for searches", run: squares },
     Check { name: "a search refuses what does not fit", run: refusals },
 ];
 
 const STREAM: Stream = Stream(0);
-const NUMBERS: [Number; 4] = [Number::F32, Number::F16, Number::Bf16, Number::Int8];
-
 /// What is searched, on the host.
 struct Data {
     shape: NearestShape,
@@ -32,38 +31,21 @@ struct Data {
 impl Data {
     /// Small whole numbers: every sum is exact in any order, and many scores are equal.
     fn whole(shape: NearestShape, seed: u64) -> Self {
-        Self::of(shape, seed, |byte| f32::from(byte % 7) - 3.0, |_| 0.5)
+        let number = |byte| f32::from(byte % 7) - 3.0;
+        let queries = numbers(u64::from(shape.queries) * u64::from(shape.dimension), seed + 2, number);
+        let rows = rows(&shape, seed, number, |byte| byte % 7);
+        let scales = sides(&shape, seed + 1, |_| 0.5);
+        Self { shape, rows, scales, queries: stored(&queries, Number::F32), mask: None, first: 0 }
     }
 
     /// Numbers of all kinds around zero.
     fn near(shape: NearestShape, seed: u64) -> Self {
-        Self::of(
-            shape,
-            seed,
-            |byte| (f32::from(byte) - 127.3) * 0.013,
-            |byte| 0.003 + f32::from(byte) * 0.000_1,
-        )
-    }
-
-    fn of(shape: NearestShape, seed: u64, number: impl Fn(u8) -> f32, scale: impl Fn(u8) -> f32) -> Self {
-        let numbers =
-            |count: u64, seed| -> Vec<f32> { pattern(index(count), seed).into_iter().map(&number).collect() };
-        let dimension = u64::from(shape.dimension);
-        let values = numbers(u64::from(shape.rows) * dimension, seed);
-        let rows = if shape.number == Number::Int8 {
-            let any = pattern(values.len(), seed);
-            any.into_iter().zip(&values).map(|(byte, value)| level(byte, *value)).collect()
-        } else {
-            stored(&values, shape.number)
-        };
-        let scales = if shape.number.scaled() {
-            let any = pattern(shape.rows as usize, seed + 1);
-            stored(&any.into_iter().map(scale).collect::<Vec<_>>(), Number::F32)
-        } else {
-            Vec::new()
-        };
-        let queries = stored(&numbers(u64::from(shape.queries) * dimension, seed + 2), Number::F32);
-        Self { shape, rows, scales, queries, mask: None, first: 0 }
+        let number = |byte| (f32::from(byte) - 127.3) * 0.013;
+        let queries = numbers(u64::from(shape.queries) * u64::from(shape.dimension), seed + 2, number);
+        let level = |byte: u8| if shape.form == Form::Int8 { byte.max(129) } else { byte };
+        let rows = rows(&shape, seed, number, level);
+        let scales = sides(&shape, seed + 1, |byte| 0.003 + f32::from(byte) * 0.000_1);
+        Self { shape, rows, scales, queries: stored(&queries, Number::F32), mask: None, first: 0 }
     }
 
     /// Every third row may be found, and none of rows 64 to 127.
@@ -83,7 +65,8 @@ impl Data {
             bytes[index(u64::from(from) * unit)..index(u64::from(to) * unit)].to_vec()
         };
         let row = shape.row_bytes();
-        let scales = if shape.number.scaled() { bytes(&self.scales, 4) } else { Vec::new() };
+        let side = shape.form.side_bytes();
+        let scales = if shape.scales_bytes() > 0 { bytes(&self.scales, side) } else { Vec::new() };
         let queries = self.queries.clone();
         let first = self.first + from;
         Self { shape, rows: bytes(&self.rows, row), scales, queries, mask: None, first }
@@ -112,17 +95,34 @@ impl Data {
         lists: &[u8],
         step: &str,
     ) -> Result<Vec<u8>, Stop> {
+        self.search_with(trial, mode, lists, (step, None))
+    }
+
+    /// The same with squares of the rows, if there are some.
+    fn search_with(
+        &self,
+        trial: &Trial<'_>,
+        mode: StorageMode,
+        lists: &[u8],
+        (step, squares): (&str, Option<&[u8]>),
+    ) -> Result<Vec<u8>, Stop> {
         let kernels = offered(trial)?;
+        let shape = NearestShape { squares: squares.is_some(), ..self.shape };
+        let squares = squares.map(|squares| filled(trial, squares, mode)).transpose()?;
         let (rows, scales) = (filled(trial, &self.rows, mode)?, filled(trial, &self.scales, mode)?);
         let queries = filled(trial, &self.queries, mode)?;
         let mask = self.mask.as_ref().map(|mask| filled(trial, mask, mode)).transpose()?;
-        let desk = trial.allocate(kernels.nearest_desk(&self.shape).get().max(16), mode)?;
+        let desk = trial.allocate(kernels.nearest_desk(&shape).get().max(16), mode)?;
         let target = Target::new(trial, self.shape.lists_bytes(), mode, 900)?;
         trial.put(target.span()?, lists)?;
         let ask = Nearest {
-            shape: self.shape,
+            shape,
             rows: part(&rows, self.rows.len())?,
-            scales: self.shape.number.scaled().then(|| part(&scales, self.scales.len())).transpose()?,
+            scales: (shape.scales_bytes() > 0).then(|| part(&scales, self.scales.len())).transpose()?,
+            squares: squares
+                .as_ref()
+                .map(|squares| part(squares, index(shape.squares_bytes())))
+                .transpose()?,
             queries: part(&queries, self.queries.len())?,
             mask: mask.as_ref().map(|mask| part(mask, index(self.shape.mask_bytes()))).transpose()?,
             first: self.first,
@@ -143,10 +143,47 @@ fn part<'h>(region: &'h Held<'_>, bytes: usize) -> Result<crate::Span<'h>, Stop>
     region.part(0, bytes as u64)
 }
 
-/// A level for each kind of data: small where the numbers are whole.
-fn level(byte: u8, value: f32) -> u8 {
-    let whole = value.fract() == 0.0;
-    if whole { byte % 7 } else { byte.max(129) }
+fn numbers(count: u64, seed: u64, number: impl Fn(u8) -> f32) -> Vec<f32> {
+    pattern(index(count), seed).into_iter().map(number).collect()
+}
+
+/// Rows as they are stored. Levels of any kind are what they are said to be; halves of bytes are taken as they come.
+fn rows(shape: &NearestShape, seed: u64, number: impl Fn(u8) -> f32, level: impl Fn(u8) -> u8) -> Vec<u8> {
+    if let Some(of) = shape.form.number().filter(|of| !of.scaled()) {
+        return stored(&numbers(u64::from(shape.rows) * u64::from(shape.dimension), seed, number), of);
+    }
+    let mut bytes = pattern(index(shape.rows_bytes()), seed);
+    match shape.form {
+        Form::Sign => signs_end(shape, &mut bytes),
+        Form::Level4 => {}
+        _ => bytes.iter_mut().for_each(|byte| *byte = level(*byte)),
+    }
+    bytes
+}
+
+/// Bits behind the last number of a row are none.
+fn signs_end(shape: &NearestShape, bytes: &mut [u8]) {
+    let row_bytes = index(shape.row_bytes());
+    let over = row_bytes * 8 - shape.dimension as usize;
+    for row in 0..bytes.len() / row_bytes {
+        bytes[nearest::sign_at(row_bytes, row, row_bytes - 1)] &= 0xff >> over;
+    }
+}
+
+/// Scales or sides: multiples of a scale each, and lengths.
+fn sides(shape: &NearestShape, seed: u64, scale: impl Fn(u8) -> f32) -> Vec<u8> {
+    if shape.scales_bytes() == 0 {
+        return Vec::new();
+    }
+    let scales = numbers(u64::from(shape.rows), seed, scale);
+    let side = |scale: f32| match shape.form {
+        Form::Level8 | Form::Level4 => stored(&[-3.0 * scale, scale], Number::F32),
+        Form::Sign => {
+            [stored(&[scale * 700.0], Number::F32), stored(&[scale * 90.0, -1.0], Number::F16)].concat()
+        }
+        _ => stored(&[scale], Number::F32),
+    };
+    scales.into_iter().flat_map(side).collect()
 }
 
 fn empty(shape: &NearestShape) -> Vec<u8> {
@@ -167,18 +204,22 @@ const SHAPES: [(u32, u32, u32, u32); 9] = [
     (4200, 1, 8, 4096),
 ];
 
-fn shape(sizes: (u32, u32, u32, u32), number: Number, measure: Measure) -> NearestShape {
+fn shape(sizes: (u32, u32, u32, u32), form: Form, measure: Measure) -> NearestShape {
     let (rows, queries, dimension, k) = sizes;
-    NearestShape { rows, queries, dimension, number, measure, k }
+    NearestShape { rows, queries, dimension, form, measure, k, squares: false }
 }
 
 fn whole(trial: &Trial<'_>) -> Result<(), Stop> {
     offered(trial)?;
     let modes = trial.modes()?;
     for (sizes, seed) in SHAPES.into_iter().zip(0..) {
-        for (number, at) in NUMBERS.into_iter().zip(seed..) {
-            let measure = [Measure::Distance, Measure::Product][at % 2];
-            let data = Data::whole(shape(sizes, number, measure), 1000 + at as u64);
+        for (form, at) in Form::ALL.into_iter().zip(seed..) {
+            // Estimates by signs are no whole numbers.
+            let measure = match form {
+                Form::Sign => Measure::Hamming,
+                _ => [Measure::Distance, Measure::Product][at % 2],
+            };
+            let data = Data::whole(shape(sizes, form, measure), 1000 + at as u64);
             let data = if at % 3 == 0 { data.masked() } else { data };
             let mode = modes[at % modes.len()];
             let mut wanted = empty(&data.shape);
@@ -207,9 +248,10 @@ fn near(trial: &Trial<'_>) -> Result<(), Stop> {
     offered(trial)?;
     let mode = trial.any_mode()?;
     for sizes in [(800, 1, 100, 10), (900, 17, 64, 20), (300, 2, 768, 100)] {
-        for number in NUMBERS {
-            for measure in [Measure::Distance, Measure::Product] {
-                let data = Data::near(shape(sizes, number, measure), u64::from(sizes.0));
+        for form in Form::ALL {
+            let measures = [Measure::Distance, Measure::Product, Measure::Hamming];
+            for measure in measures.into_iter().take(if form == Form::Sign { 3 } else { 2 }) {
+                let data = Data::near(shape(sizes, form, measure), u64::from(sizes.0));
                 let lists = empty(&data.shape);
                 let step = data.step(mode);
                 let found = data.search(trial, mode, &lists, &step)?;
@@ -226,13 +268,13 @@ fn near(trial: &Trial<'_>) -> Result<(), Stop> {
 fn parts(trial: &Trial<'_>) -> Result<(), Stop> {
     offered(trial)?;
     let mode = trial.any_mode()?;
-    for (number, queries) in [(Number::F32, 2), (Number::F16, 40), (Number::Int8, 1)] {
-        let data = Data::whole(shape((1300, queries, 32, 50), number, Measure::Distance), 77);
+    for (form, queries) in [(Form::F32, 2), (Form::F16, 40), (Form::Int8, 1), (Form::Level4, 3)] {
+        let data = Data::whole(shape((1300, queries, 32, 50), form, Measure::Distance), 77);
         let mut wanted = empty(&data.shape);
         let mut found = wanted.clone();
         // From behind, so that rows of a later part come before equals of an earlier one.
         for (from, to) in [(700, 1300), (0, 10), (10, 700)] {
-            let step = format!("adding rows {from} to {to}, {number:?}");
+            let step = format!("adding rows {from} to {to}, {form:?}");
             found = data.part(from, to).search(trial, mode, &found, &step)?;
         }
         data.reference(&mut wanted);
@@ -245,7 +287,7 @@ fn short(trial: &Trial<'_>) -> Result<(), Stop> {
     offered(trial)?;
     let mode = trial.any_mode()?;
     for queries in [1, 40] {
-        let data = Data::whole(shape((200, queries, 16, 150), Number::F16, Measure::Product), 5).masked();
+        let data = Data::whole(shape((200, queries, 16, 150), Form::F16, Measure::Product), 5).masked();
         let mut wanted = empty(&data.shape);
         let step = "searching more rows than there are";
         let found = data.search(trial, mode, &wanted, step)?;
@@ -264,7 +306,7 @@ fn without(trial: &Trial<'_>) -> Result<(), Stop> {
     offered(trial)?;
     let mode = trial.any_mode()?;
     for (measure, queries) in [(Measure::Distance, 1), (Measure::Product, 1), (Measure::Distance, 24)] {
-        let mut data = Data::whole(shape((400, queries, 8, 390), Number::F32, measure), 9);
+        let mut data = Data::whole(shape((400, queries, 8, 390), Form::F32, measure), 9);
         for (row, value) in [(3, f32::NAN), (70, f32::INFINITY), (300, f32::NEG_INFINITY), (399, f32::MAX)] {
             let numbers = [value, -value, 1.0, value].map(f32::to_le_bytes);
             data.rows[row * 32..row * 32 + 16].copy_from_slice(numbers.as_flattened());
@@ -283,18 +325,74 @@ fn without(trial: &Trial<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
+/// Squares are near the reference's, and lists are the same with them.
+fn squares(trial: &Trial<'_>) -> Result<(), Stop> {
+    let kernels = offered(trial)?;
+    let mode = trial.any_mode()?;
+    if !kernels.wants_squares(&shape((64, 1, 64, 1), Form::F32, Measure::Distance)) {
+        return Err(Stop::Skipped("searches need no squares"));
+    }
+    for (sizes, form) in [
+        ((900, 130, 64, 20), Form::F32),
+        ((700, 40, 96, 5), Form::F16),
+        ((300, 20, 32, 7), Form::Bf16),
+        ((513, 33, 48, 9), Form::Int8),
+        ((65, 1, 7, 3), Form::F32),
+    ] {
+        for measure in [Measure::Distance, Measure::Product] {
+            let data = Data::near(shape(sizes, form, measure), u64::from(sizes.0)).masked();
+            if !kernels.wants_squares(&data.shape) {
+                continue;
+            }
+            let (rows, scales) = (filled(trial, &data.rows, mode)?, filled(trial, &data.scales, mode)?);
+            let target = Target::new(trial, data.shape.squares_bytes(), mode, 910)?;
+            let ask = Squares {
+                shape: data.shape,
+                rows: part(&rows, data.rows.len())?,
+                scales: form
+                    .number()
+                    .is_some_and(Number::scaled)
+                    .then(|| part(&scales, data.scales.len()))
+                    .transpose()?,
+                target: target.span()?,
+            };
+            let step = format!("squaring {:?} as {mode:?}", data.shape);
+            must(&step, kernels.squares(STREAM, &ask))?;
+            let kept = target.take(trial, &step)?;
+            let lists = empty(&data.shape);
+            let without = data.search(trial, mode, &lists, &step)?;
+            let with = data.search_with(trial, mode, &lists, (&step, Some(&kept)))?;
+            if trial.options.contents {
+                nearest::squares_found(&data.shape, &data.stored(), &kept)
+                    .map_err(|why| failed(&step, why))?;
+            }
+            same(trial, &format!("searching with squares, {:?}", data.shape), &with, &without)?;
+        }
+    }
+    Ok(())
+}
+
 fn refusals(trial: &Trial<'_>) -> Result<(), Stop> {
     use DeviceError::{BadOperation, Overlap, UnknownStream};
     let kernels = offered(trial)?;
     let mode = trial.any_mode()?;
-    let good = shape((64, 2, 16, 4), Number::F32, Measure::Distance);
+    let good = shape((64, 2, 16, 4), Form::F32, Measure::Distance);
     let desk = kernels.nearest_desk(&good).get();
     let (region, target) = (trial.allocate(8192, mode)?, Target::new(trial, 4096, mode, 950)?);
     let room = trial.allocate(desk.max(16), mode)?;
     let (rows, queries) = (region.part(0, 4096)?, region.part(4096, 4224)?);
     let lists = target.region.part(MARGIN, MARGIN + 64)?;
-    let ask =
-        Nearest { shape: good, rows, scales: None, queries, mask: None, first: 0, lists, desk: room.whole() };
+    let ask = Nearest {
+        shape: good,
+        rows,
+        scales: None,
+        squares: None,
+        queries,
+        mask: None,
+        first: 0,
+        lists,
+        desk: room.whole(),
+    };
     let with = |shape| kernels.nearest(STREAM, &Nearest { shape, ..ask });
     refused!("searching none", with(NearestShape { k: 0, ..good }), BadOperation { .. });
     refused!("searching too many", with(NearestShape { k: 4097, ..good }), BadOperation { .. });
@@ -305,10 +403,14 @@ fn refusals(trial: &Trial<'_>) -> Result<(), Stop> {
     );
     refused!("searching fewer rows", with(NearestShape { rows: 63, ..good }), BadOperation { .. });
     refused!("searching for more queries", with(NearestShape { queries: 3, ..good }), BadOperation { .. });
-    let int8 = NearestShape { number: Number::Int8, dimension: 64, ..good };
+    let int8 = NearestShape { form: Form::Int8, dimension: 64, ..good };
     refused!("searching without scales", with(int8), BadOperation { .. });
-    let int4 = NearestShape { number: Number::Int4, dimension: 128, ..good };
-    refused!("searching rows of Int4", with(int4), BadOperation { .. });
+    let levels = NearestShape { form: Form::Level4, dimension: 128, ..good };
+    refused!("searching levels without sides", with(levels), BadOperation { .. });
+    let counted = NearestShape { measure: Measure::Hamming, ..good };
+    refused!("counting signs of numbers", with(counted), BadOperation { .. });
+    let squared = NearestShape { squares: true, ..good };
+    refused!("searching without the squares that are said", with(squared), BadOperation { .. });
     let with = |change: Nearest<'_>| kernels.nearest(STREAM, &change);
     let last = u32::MAX - 64;
     refused!("searching rows without numbers", with(Nearest { first: last, ..ask }), BadOperation { .. });
@@ -337,11 +439,12 @@ fn refusals(trial: &Trial<'_>) -> Result<(), Stop> {
 
 /// A search that needs a region of 4 KiB, for devices that refuse everything.
 pub(super) fn smallest(kernels: &dyn Kernels, stream: Stream, region: &Region) -> Result<(), DeviceError> {
-    let shape = shape((1, 1, 4, 1), Number::F32, Measure::Product);
+    let shape = shape((1, 1, 4, 1), Form::F32, Measure::Product);
     let ask = Nearest {
         shape,
         rows: region.span(0..16)?,
         scales: None,
+        squares: None,
         queries: region.span(16..32)?,
         mask: None,
         first: 0,

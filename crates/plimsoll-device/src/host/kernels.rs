@@ -190,6 +190,7 @@ impl Kernels for HostDevice {
         let (rows, queries) = (self.operand(&ask.rows)?, self.operand(&ask.queries)?);
         let scales = ask.scales.map(|span| self.operand(&span)).transpose()?;
         let mask = ask.mask.map(|span| self.operand(&span)).transpose()?;
+        let _squares = ask.squares.map(|span| self.operand(&span)).transpose()?;
         let (lists, _) = (self.result(&ask.lists)?, self.result(&ask.desk)?);
         let shape = nearest::check(ask, self.nearest_desk(&ask.shape))?;
         for input in [Some(&rows), Some(&queries), scales.as_ref(), mask.as_ref()].into_iter().flatten() {

@@ -28,7 +28,7 @@ mod tests;
 use crate::{Bytes, DeviceError, Span, Stream};
 
 use expand::{Expand, ExpandShape};
-use nearest::{Nearest, NearestShape};
+use nearest::{Nearest, NearestShape, Squares};
 pub use number::{Number, Numbers, Rows, Scales};
 
 /// Where operands start, and what blocks are multiples of: the width of the widest load.
@@ -85,6 +85,21 @@ pub trait Kernels: Send + Sync {
 
     /// How much memory such a search works in.
     fn nearest_desk(&self, shape: &NearestShape) -> Bytes;
+
+    /// Whether searches of such rows are quicker where [`squares`](Self::squares) of them are given. Then it is worth keeping
+    /// those of rows that stay.
+    fn wants_squares(&self, _shape: &NearestShape) -> bool {
+        false
+    }
+
+    /// Writes the squares of rows, Σ x² each, for searches to come. [`nearest::squares_found`] says how exactly.
+    fn squares(&self, _stream: Stream, _ask: &Squares<'_>) -> Result<(), DeviceError> {
+        let device = "the device".to_owned();
+        Err(DeviceError::Unsupported {
+            device,
+            what: "keep squares of rows, and needs none; search without them",
+        })
+    }
 
     /// Whether [`expand`](Self::expand) is offered.
     fn expands(&self) -> bool {

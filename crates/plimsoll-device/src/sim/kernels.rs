@@ -10,7 +10,7 @@ use super::faults::Call;
 use super::work::{Op, Piece};
 use crate::kernels::check::{self, Conversion, Pattern, RowCopy};
 use crate::kernels::expand::{self, Expand, ExpandShape, ExpandStored};
-use crate::kernels::nearest::{self, Nearest, NearestShape, NearestStored};
+use crate::kernels::nearest::{self, Nearest, NearestShape, NearestStored, Squares};
 use crate::kernels::reference::{self, Stored, StoredMut};
 use crate::kernels::{Numbers, Rows};
 use crate::{Bytes, DeviceError, Kernels, Span, Stream};
@@ -55,6 +55,13 @@ pub(super) enum Work {
         scales: Option<Piece>,
         mask: Option<Piece>,
     },
+    /// Rows and, where there are any, scales; and where squares go.
+    Squares {
+        shape: NearestShape,
+        rows: Piece,
+        scales: Option<Piece>,
+        target: Piece,
+    },
     /// Levels, scales, matrix and offsets; and where rows go.
     Expand {
         shape: ExpandShape,
@@ -75,6 +82,9 @@ impl Work {
             | Self::Scatter { source, target, .. } => [Some(source), Some(target), None, None, None],
             Self::Expand { from: [levels, scales, matrix, offsets], target, .. } => {
                 [Some(levels), Some(scales), Some(matrix), Some(offsets), Some(target)]
+            }
+            Self::Squares { rows, scales, target, .. } => {
+                [Some(rows), Some(target), scales.as_ref(), None, None]
             }
             Self::Nearest { rows, queries, lists, scales, mask, .. } => {
                 [Some(rows), Some(queries), Some(lists), scales.as_ref(), mask.as_ref()]
@@ -130,6 +140,14 @@ impl Work {
                     ExpandStored { levels: &levels, scales: &scales, matrix: &matrix, offsets: &offsets };
                 let mut bytes = vec![0; target.len()];
                 expand::reference(&shape, &stored, &mut bytes);
+                target.put_all(&bytes);
+            }
+            Self::Squares { shape, rows, scales, target } => {
+                let (rows, scales) = (rows.bytes(), scales.as_ref().map(Piece::bytes));
+                let scales = scales.as_deref().unwrap_or_default();
+                let stored = NearestStored { rows: &rows, scales, queries: &[], mask: None, first: 0 };
+                let mut bytes = vec![0; target.len()];
+                nearest::reference_squares(&shape, &stored, &mut bytes);
                 target.put_all(&bytes);
             }
             Self::Nearest { shape, first, rows, queries, lists, scales, mask } => {
@@ -242,6 +260,7 @@ impl Kernels for SimDevice {
         let (rows, queries) = (self.operand(stream, &ask.rows)?, self.operand(stream, &ask.queries)?);
         let scales = ask.scales.map(|span| self.operand(stream, &span)).transpose()?;
         let mask = ask.mask.map(|span| self.operand(stream, &span)).transpose()?;
+        let _squares = ask.squares.map(|span| self.operand(stream, &span)).transpose()?;
         let (lists, _) = (self.result(stream, &ask.lists)?, self.result(stream, &ask.desk)?);
         let shape = nearest::check(ask, self.nearest_desk(&ask.shape))?;
         if shape.is_empty() {
@@ -253,6 +272,18 @@ impl Kernels for SimDevice {
 
     fn nearest_desk(&self, _shape: &NearestShape) -> Bytes {
         Bytes::ZERO
+    }
+
+    fn wants_squares(&self, shape: &NearestShape) -> bool {
+        shape.form.number().is_some()
+    }
+
+    fn squares(&self, stream: Stream, ask: &Squares<'_>) -> Result<(), DeviceError> {
+        let rows = self.operand(stream, &ask.rows)?;
+        let scales = ask.scales.map(|span| self.operand(stream, &span)).transpose()?;
+        let target = self.result(stream, &ask.target)?;
+        let shape = nearest::check_squares(ask)?;
+        self.kernel(stream, shape.rows_bytes(), Work::Squares { shape, rows, scales, target })
     }
 
     fn expands(&self) -> bool {

@@ -98,11 +98,7 @@ impl Codec {
                 let words = 1_u64.checked_shl(u32::try_from(bits).unwrap_or(u32::MAX)).unwrap_or(u64::MAX);
                 words.saturating_mul(dimension).saturating_mul(4)
             }
-            // Encoder and decoder in f32, each with a bias.
-            Self::Neural { width } => {
-                let matrices = dimension.saturating_mul(width).saturating_mul(2);
-                matrices.saturating_add(dimension).saturating_add(width).saturating_mul(4)
-            }
+            Self::Neural { width } => weights_bytes(dimension, width),
             _ => 0,
         }
     }
@@ -111,6 +107,12 @@ impl Codec {
     pub fn is_exact(self) -> bool {
         self == Self::F32
     }
+}
+
+/// What weights take in memory that make vectors so much shorter: the encoder in whole vectors of sixteen, the decoder, the mean.
+pub(super) fn weights_bytes(dimension: u64, width: u64) -> u64 {
+    let encoder = dimension.saturating_mul(width.div_ceil(16).saturating_mul(16));
+    encoder.saturating_add(dimension.saturating_mul(width)).saturating_add(dimension).saturating_mul(4)
 }
 
 impl fmt::Display for Codec {

@@ -24,6 +24,8 @@ pub struct Index {
     pub vectors: u64,
     /// Numbers of each.
     pub dimension: u64,
+    /// Numbers that each is reduced to before it is coded, by a linear code that was learned: as many as come, if none.
+    pub reduced: Option<u64>,
     /// How they are kept.
     pub codec: Codec,
     /// How they are found.
@@ -105,9 +107,19 @@ impl Index {
         Self { codec, ..self.clone() }
     }
 
+    /// Numbers of a vector that are coded.
+    pub fn coded(&self) -> u64 {
+        self.reduced.unwrap_or(self.dimension)
+    }
+
+    /// Whether codes alone give what the vectors as they came would.
+    pub fn is_exact(&self) -> bool {
+        self.codec.is_exact() && self.reduced.is_none()
+    }
+
     /// Bytes of one vector's code with what belongs to it and its id.
     pub fn vector_bytes(&self) -> Bytes {
-        let code = self.codec.code_bytes(self.dimension);
+        let code = self.codec.code_bytes(self.coded());
         let scale = self.codec.scale_bytes(self.maker).saturating_add(self.factor_bytes());
         Bytes::new(code.saturating_add(scale).saturating_add(self.id_bytes()))
     }
@@ -137,7 +149,7 @@ impl Index {
 
     /// What the planes below the signs take for one vector.
     pub(super) fn lower_bytes(&self) -> u64 {
-        self.dimension.div_ceil(8).saturating_mul(3)
+        self.coded().div_ceil(8).saturating_mul(3)
     }
 
     /// Candidates that a query keeps: more than it wants where the originals are looked at again.

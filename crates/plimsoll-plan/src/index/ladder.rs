@@ -24,6 +24,15 @@ const MEASURED: &str = "estimated: clustered Gaussians (40k × 768, FAISS 1.15 a
                         embeddings";
 const GUESSED: &str = "estimated: between int4 and binary by the bits that are looked at first";
 
+/// The same where vectors are reduced first: no more than that finds which is made so.
+fn recall_reduced(index: &Index, codec: Codec) -> ((f64, f64), (f64, f64), &'static str) {
+    let (alone, again, source) = recall(codec, index.coded());
+    let Some(width) = index.reduced else { return (alone, again, source) };
+    let (most, most_again, measured) = recall(Codec::Neural { width }, index.dimension);
+    let least = |one: (f64, f64), other: (f64, f64)| (one.0.min(other.0), one.1.min(other.1));
+    (least(alone, most), least(again, most_again), measured)
+}
+
 /// Recall at ten by codec: alone, then with four times as many looked at again.
 fn recall(codec: Codec, dimension: u64) -> ((f64, f64), (f64, f64), &'static str) {
     let bits = bits_a_number(codec, dimension);
@@ -50,7 +59,7 @@ impl Index {
     /// Codecs that could keep these vectors, from the best to the smallest. Recall is an expectation, never a
     /// promise: it depends on the vectors, and only a measurement on them tells.
     pub fn ladder(&self) -> Vec<Rung> {
-        let dimension = self.dimension.max(1);
+        let dimension = self.coded().max(1);
         let common = [Codec::F32, Codec::F16, Codec::Int8, Codec::Int4];
         let small = if self.maker == Maker::Plimsoll {
             [2, 4, 8].map(|numbers| Codec::Groups { numbers })
@@ -62,7 +71,7 @@ impl Index {
             .into_iter()
             .chain(small)
             .map(|codec| {
-                let (alone, again, source) = recall(codec, dimension);
+                let (alone, again, source) = recall_reduced(self, codec);
                 let vector_bytes = self.with_codec(codec).vector_bytes();
                 Rung { codec, vector_bytes, recall: alone, recall_again: again, source }
             })
@@ -79,7 +88,7 @@ impl Index {
 
     /// What is expected of the codec that it has: alone, and with candidates looked at again.
     pub fn expected_recall(&self) -> Rung {
-        let (alone, again, source) = recall(self.codec, self.dimension);
+        let (alone, again, source) = recall_reduced(self, self.codec);
         let vector_bytes = self.vector_bytes();
         Rung { codec: self.codec, vector_bytes, recall: alone, recall_again: again, source }
     }
@@ -91,7 +100,7 @@ mod tests {
 
     #[test]
     fn each_step_down_is_smaller_and_finds_no_more() {
-        for text in ["1Mx768", "1Mx384:int8", "1Mx8", "1Mx1", "1Mx768:as=faiss"] {
+        for text in ["1Mx768", "1Mx384:int8", "1Mx8", "1Mx1", "1Mx768:as=faiss", "1Mx768:int8,reduce=128"] {
             let rungs = Index::parse(text).unwrap().ladder();
             assert!(!rungs.is_empty());
             for pair in rungs.windows(2) {

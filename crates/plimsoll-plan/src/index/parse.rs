@@ -9,7 +9,7 @@ use crate::wording::{Wording, WordingError, choose, number};
 const EXAMPLE: &str = "5Mx768:int4,ivf,nlist=4096,nprobe=32,k=100,queries=64,originals=disk";
 const WHAT: &str = "an index";
 
-const KEYS: [&str; 26] = [
+const KEYS: [&str; 27] = [
     "nlist",
     "nprobe",
     "m",
@@ -32,6 +32,7 @@ const KEYS: [&str; 26] = [
     "pq_m",
     "pq_bits",
     "width",
+    "reduce",
     "codec",
     "kind",
     "vectors",
@@ -73,7 +74,8 @@ impl Index {
     /// Reads `5Mx768:int4,ivf,nlist=4096,nprobe=32,originals=disk,queries=64,k=100,metric=l2`.
     ///
     /// Vectors and numbers of each come first. Then a codec (`f32`, `f16`, `bf16`, `int8`, `int4`, `binary`,
-    /// `planes`, `pq2`, `pq4`, `pq8`, `pq` with `pq_m` and `pq_bits`, `neural` with `width`), a kind (`flat`, `ivf` with `nlist` and
+    /// `planes`, `pq2`, `pq4`, `pq8`, `pq` with `pq_m` and `pq_bits`, `neural` with `width`), `reduce` for as many numbers as
+    /// vectors are reduced to before that, a kind (`flat`, `ivf` with `nlist` and
     /// `nprobe`, `hnsw` with `m`, `ef` and `ef_construction`), and what is asked: `queries`, `k`, `oversampling`,
     /// `threads`. `on` is the place of the codes, `lower` that of the lower planes, `originals` that of the vectors
     /// as they came (or `none`). `as` is who lays it out: `plimsoll`, `faiss`, `hnswlib`, `usearch`.
@@ -87,7 +89,11 @@ impl Index {
         let said = Wording::parse(WHAT, if rest.trim().is_empty() { "f32" } else { rest }, EXAMPLE)?;
         said.keys(&KEYS)?;
         let (codec, kind) = words(&said)?;
-        let codec = filled_codec(codec, &said, dimension)?;
+        let reduced = match said.text("reduce") {
+            Some(_) => Some(said.number_or("reduce", 1..=dimension, dimension)?),
+            None => None,
+        };
+        let codec = filled_codec(codec, &said, reduced.unwrap_or(dimension))?;
         let kind = filled_kind(kind, &said, vectors)?;
         let makers = [
             ("plimsoll", Maker::Plimsoll),
@@ -97,11 +103,13 @@ impl Index {
         ];
         let maker = said.choice("as", &makers, Maker::Plimsoll)?;
         let place = said.place("on")?.unwrap_or(Place::Host);
-        let originals = originals(&said, codec)?;
-        let again = if originals.is_some() && !codec.is_exact() { 4 } else { 1 };
+        let exact = codec.is_exact() && reduced.is_none();
+        let originals = originals(&said, exact)?;
+        let again = if originals.is_some() && !exact { 4 } else { 1 };
         let index = Self {
             vectors,
             dimension,
+            reduced,
             codec,
             kind,
             maker,
@@ -128,6 +136,24 @@ impl Index {
         if self.load.k > self.vectors {
             let (key, found, least, most) = ("k".to_owned(), self.load.k, 1, self.vectors);
             return Err(WordingError::Range { key, found, least, most });
+        }
+        if let Some(reduced) = self.reduced {
+            let apart = match (self.maker, self.metric, self.codec) {
+                (maker, ..) if maker != Maker::Plimsoll => {
+                    Some((format!("as={maker}"), "it reduces nothing; say its own dimension"))
+                }
+                (_, Metric::Hamming, _) => Some((
+                    "metric=hamming".to_owned(),
+                    "its distances are kept, not signs; take l2, ip or cosine",
+                )),
+                (_, _, Codec::Neural { .. }) => {
+                    Some((self.codec.to_string(), "that is reduced already; take int8"))
+                }
+                _ => None,
+            };
+            if let Some((other, reason)) = apart {
+                return Err(conflict(format!("reduce={reduced}"), other, reason));
+            }
         }
         let graph = matches!(self.kind, Kind::Hnsw { .. });
         let reason = match (self.maker, self.codec) {
@@ -268,14 +294,14 @@ fn metric(said: &Wording, codec: Codec) -> Result<Metric, WordingError> {
 }
 
 /// Where the originals are. Codes that are the vectors themselves need none; others are looked at again on disk.
-fn originals(said: &Wording, codec: Codec) -> Result<Option<Originals>, WordingError> {
+fn originals(said: &Wording, exact: bool) -> Result<Option<Originals>, WordingError> {
     let sizes = [("f32", 4), ("f16", 2), ("bf16", 2)];
     let number_bytes = said.choice("originals_type", &sizes, 4)?;
     let no = ["none", "no", "not"];
     match said.text("originals") {
         Some(text) if no.iter().any(|word| word.eq_ignore_ascii_case(text)) => Ok(None),
         Some(_) => Ok(said.place("originals")?.map(|place| Originals { place, number_bytes })),
-        None if codec.is_exact() => Ok(None),
+        None if exact => Ok(None),
         None => Ok(Some(Originals { place: Place::Disk, number_bytes })),
     }
 }
@@ -337,6 +363,10 @@ mod tests {
             ("5Mx768:pq96", "\"pq96\" is not known here"),
             ("5Mx768:pq4,as=faiss", "it has no such code"),
             ("5Mx768:flat,nlist=5", "nlist does not go with flat"),
+            ("5Mx768:int8,reduce=769", "reduce = 769 is out of range; it is 1 to 768"),
+            ("5Mx768:int8,reduce=64,as=faiss,ivf", "reduce=64 does not go with as=FAISS 1.15"),
+            ("5Mx768:binary,reduce=64", "reduce=64 does not go with metric=hamming"),
+            ("5Mx768:neural,reduce=64", "that is reduced already"),
             ("5Mx768:hnsw,on=disk", "hnsw does not go with on=disk"),
             ("5Mx768:int8,as=hnswlib,hnsw", "it keeps f32 only"),
             ("5Mx768:planes,as=faiss", "it has no such code"),

@@ -2,6 +2,7 @@
 
 use plimsoll::{Bytes, Place};
 
+use super::codec::weights_bytes;
 use super::{Codec, Index, Kind, Maker};
 use crate::phase::{product, push};
 use crate::{Certainty, Formula, Part};
@@ -35,16 +36,16 @@ impl Index {
     }
 
     fn codes(&self, parts: &mut Vec<Part>) {
-        let code = self.codec.code_bytes(self.dimension);
+        let code = self.codec.code_bytes(self.coded());
         let scale = self.codec.scale_bytes(self.maker).saturating_add(self.factor_bytes());
-        let plane = self.dimension.div_ceil(8);
+        let plane = self.coded().div_ceil(8);
         let apart = self.planes_apart();
         let upper = if apart { plane } else { code };
         let rule = "vectors × (code + scale) × replicas";
         let formula = |code: u64, scale: u64| {
             Formula::new(rule)
                 .term("vectors", self.vectors)
-                .term("code", format!("{code} B ({} of {})", self.codec, self.dimension))
+                .term("code", format!("{code} B ({} of {})", self.codec, self.coded()))
                 .term("scale", format!("{scale} B"))
                 .term("replicas", self.replicas)
         };
@@ -58,12 +59,31 @@ impl Index {
             let at = (self.lower_place, "codes");
             push(parts, "lower planes", at, bytes, self.array_certainty(bytes), formula(lower, 0));
         }
-        let bytes = self.codec.table_bytes(self.dimension, self.maker).saturating_mul(self.replicas);
+        let bytes = self.codec.table_bytes(self.coded(), self.maker).saturating_mul(self.replicas);
         let formula = Formula::new("what the code is described by: ranges, codewords or weights, × replicas")
             .term("code", self.codec)
-            .term("dimension", self.dimension)
+            .term("dimension", self.coded())
             .term("replicas", self.replicas);
         push(parts, "code tables", (self.memory(), "codes"), bytes, Certainty::Exact, formula);
+        self.weights(parts);
+    }
+
+    /// What vectors are reduced by: on disk as it was learned, in memory as it runs.
+    fn weights(&self, parts: &mut Vec<Part>) {
+        let Some(width) = self.reduced else { return };
+        let bytes = weights_bytes(self.dimension, width).saturating_mul(self.replicas);
+        let formula =
+            Formula::new("(dimension × ⌈reduced⌉₁₆ + reduced × dimension + dimension) × 4 B × replicas")
+                .term("dimension", self.dimension)
+                .term("reduced", width)
+                .term("replicas", self.replicas);
+        push(parts, "weights", (self.memory(), "codes"), bytes, Certainty::Exact, formula);
+        let numbers = product(&[2, self.dimension, width]).saturating_add(self.dimension);
+        let bytes = numbers.saturating_mul(4).saturating_add(4096 + 8);
+        let formula = Formula::new("(2 × dimension × reduced + dimension) × 4 B + a page and a checksum")
+            .term("dimension", self.dimension)
+            .term("reduced", width);
+        push(parts, "weights on disk", (Place::Disk, "codes"), bytes, Certainty::Exact, formula);
     }
 
     fn beside_codes(&self, parts: &mut Vec<Part>) {
@@ -114,10 +134,10 @@ impl Index {
         // Ours are compared in whole blocks.
         let middles =
             if self.maker == Maker::Plimsoll { lists.div_ceil(64).saturating_mul(64) } else { lists };
-        let bytes = product(&[middles, self.dimension, 4, self.replicas]);
+        let bytes = product(&[middles, self.coded(), 4, self.replicas]);
         let formula = Formula::new("lists × dimension × 4 B × replicas")
             .term("lists", middles)
-            .term("dimension", self.dimension)
+            .term("dimension", self.coded())
             .term("replicas", self.replicas);
         push(parts, "centroids", (self.memory(), "codes"), bytes, self.array_certainty(bytes), formula);
         // Where a list begins and how long it is; FAISS's files have the length alone.

@@ -48,18 +48,18 @@ impl Index {
     fn training(&self, parts: &mut Vec<Part>) {
         let sample = self.sample();
         let at = (self.memory(), "build");
-        let bytes = product(&[sample, self.dimension, 4]);
+        let bytes = product(&[sample, self.coded(), 4]);
         let formula = Formula::new("min(256 × lists or codewords, vectors) × dimension × 4 B")
             .term("sample", sample)
-            .term("dimension", self.dimension);
+            .term("dimension", self.coded());
         push(parts, "training sample", at, bytes, Certainty::Estimated(0.1), formula);
         if let Kind::Ivf { lists, .. } = self.kind {
             // Sums of f32 and counts, beside the centroids that stay; for each of the sample its list and distance.
-            let sums = product(&[lists, self.dimension.saturating_mul(4).saturating_add(8)]);
+            let sums = product(&[lists, self.coded().saturating_mul(4).saturating_add(8)]);
             let bytes = sums.saturating_add(sample.saturating_mul(8));
             let formula = Formula::new("lists × (dimension × 4 B + 8 B) + sample × 8 B")
                 .term("lists", lists)
-                .term("dimension", self.dimension)
+                .term("dimension", self.coded())
                 .term("sample", sample);
             push(parts, "k-means sums", at, bytes, Certainty::Estimated(0.1), formula);
             let bytes = product(&[TILE_QUERIES, lists.min(TILE_ROWS), 4, self.load.threads]);
@@ -81,6 +81,20 @@ impl Index {
             .term("rows", rows)
             .term("dimension", self.dimension);
         push(parts, "batches", (Place::Host, "build"), bytes, Certainty::Estimated(0.1), formula);
+        if let Some(width) = self.reduced {
+            let desks = product(&[
+                self.load.threads,
+                product(&[256, self.dimension.saturating_add(width)]).saturating_add(12 << 10),
+            ]);
+            let bytes = product(&[rows, width, 4]).saturating_add(desks);
+            let formula =
+                Formula::new("rows × reduced × 4 B + threads × (256 × (dimension + reduced) B + 12 KiB)")
+                    .term("rows", rows)
+                    .term("dimension", self.dimension)
+                    .term("reduced", width)
+                    .term("threads", self.load.threads);
+            push(parts, "reduced batch", (Place::Host, "build"), bytes, Certainty::Estimated(0.1), formula);
+        }
         let bytes = product(&[rows, self.vector_bytes().get()]);
         let formula = Formula::new("rows × (code + scale + id)")
             .term("rows", rows)
@@ -127,6 +141,18 @@ impl Index {
             .term("queries", queries)
             .term("k", self.load.k);
         push(&mut parts, "results", (Place::Host, "query"), bytes, Certainty::Exact, formula);
+        if let Some(width) = self.reduced {
+            let each = width.saturating_mul(4).saturating_add(8);
+            let desk = width.saturating_mul(8).saturating_add(self.dimension.saturating_mul(4));
+            let bytes = product(&[queries, each]).saturating_add(product(&[self.load.threads, desk]));
+            let formula =
+                Formula::new("queries × (reduced × 4 B + 8 B) + threads × (reduced × 8 B + dimension × 4 B)")
+                    .term("queries", queries)
+                    .term("dimension", self.dimension)
+                    .term("reduced", width)
+                    .term("threads", self.load.threads);
+            push(&mut parts, "reduced queries", at, bytes, Certainty::Exact, formula);
+        }
         self.looking(&mut parts, queries);
         self.again(&mut parts, queries);
         if self.streams() {
@@ -163,7 +189,7 @@ impl Index {
         }
         if let Codec::Groups { .. } = self.codec {
             // In whole pairs of groups, and what a sum means.
-            let groups = self.codec.groups(self.dimension);
+            let groups = self.codec.groups(self.coded());
             let table = groups.div_ceil(2).saturating_mul(32).saturating_add(24);
             let bytes = product(&[queries, table]);
             let formula = Formula::new("queries × (16 B a group, of whole pairs + 24 B)")
@@ -185,7 +211,7 @@ impl Index {
     /// Candidates' originals, read to be compared exactly.
     fn again(&self, parts: &mut Vec<Part>, queries: u64) {
         let Some(originals) = self.originals else { return };
-        if self.codec.is_exact() || self.load.oversampling <= 1 {
+        if self.is_exact() || self.load.oversampling <= 1 {
             return;
         }
         let at_once = queries.min(AGAIN_AT_ONCE);

@@ -25,6 +25,11 @@ impl Shape {
         Self { unit: metric == Metric::Cosine, rotate: few && metric != Metric::Hamming }
     }
 
+    /// Whether vectors stay as they are.
+    pub(crate) fn is_plain(self) -> bool {
+        !self.unit && !self.rotate
+    }
+
     /// Brings a vector to its shape; false if it is all zeros and should have length one.
     pub(crate) fn apply(self, vector: &mut [f32]) -> bool {
         if self.unit && !normalize(vector) {

@@ -4,14 +4,14 @@ use std::borrow::Cow;
 
 use plimsoll::Bytes;
 use plimsoll::pool::{Lease, LeaseError, NearestIn, Pool};
-use plimsoll_device::kernels::nearest::Key;
+use plimsoll_device::kernels::nearest::{Key, NearestShape};
 use plimsoll_device::{Fence, Kernels, Stream};
 
 use super::GpuError;
 use super::settings::{FlatShape, STEP};
-use crate::code::{finite, normalize};
+use crate::code::{Shape, finite};
 use crate::neural::view;
-use crate::{Hit, Metric};
+use crate::{CodeError, Codec, Hit, Metric};
 
 /// Queries, their lists, and the memory that the device's kernels work in.
 #[derive(Debug)]
@@ -30,6 +30,7 @@ pub(crate) struct Desk {
 pub(crate) struct Look<'l> {
     pub(crate) rows: (&'l mut Lease, u64),
     pub(crate) scales: Option<(&'l mut Lease, u64)>,
+    pub(crate) squares: Option<(&'l mut Lease, u64)>,
     pub(crate) mask: Option<(&'l mut Lease, u64)>,
     pub(crate) count: u64,
     /// The number of the first one.
@@ -37,12 +38,12 @@ pub(crate) struct Look<'l> {
 }
 
 impl Desk {
-    /// For as many of the queries at a time as there is room for, over no more rows at a time than these. Says how many
-    /// queries.
+    /// For as many of the queries at a time as there is room for, over no more rows at a time than these, whose squares are
+    /// kept or not. Says how many queries.
     pub(crate) fn take(
         pool: &Pool,
         shape: FlatShape,
-        rows: &(impl Iterator<Item = u64> + Clone),
+        rows: &(impl Iterator<Item = (u64, bool)> + Clone),
         queries: usize,
         k: usize,
     ) -> Result<(Self, usize), GpuError> {
@@ -62,14 +63,15 @@ impl Desk {
     fn exactly(
         pool: &Pool,
         shape: FlatShape,
-        rows: impl Iterator<Item = u64>,
+        rows: impl Iterator<Item = (u64, bool)>,
         count: usize,
         k: usize,
     ) -> Result<Self, GpuError> {
         let kernels = kernels(pool)?;
         let mut room = Bytes::ZERO;
-        for rows in rows {
-            room = room.max(kernels.nearest_desk(&shape.search(rows, count, k)?));
+        for (rows, squares) in rows {
+            let shape = NearestShape { squares, ..shape.search(rows, count, k)? };
+            room = room.max(kernels.nearest_desk(&shape));
         }
         let one = shape.search(1, count, k)?;
         let queries = pool.lease(Bytes::new(one.queries_bytes()))?;
@@ -87,10 +89,12 @@ impl Desk {
 
     /// Rows are put into the lists that they belong in.
     pub(crate) fn look(&mut self, stream: Stream, look: Look<'_>) -> Result<Option<Fence>, GpuError> {
+        let shape = self.shape.search(look.count, self.count, self.k)?;
         let ask = NearestIn {
-            shape: self.shape.search(look.count, self.count, self.k)?,
+            shape: NearestShape { squares: look.squares.is_some(), ..shape },
             rows: look.rows,
-            scales: look.scales,
+            scales: look.scales.filter(|_| shape.scales_bytes() > 0),
+            squares: look.squares,
             queries: &mut self.queries,
             mask: look.mask,
             first: u32::try_from(look.first).unwrap_or(u32::MAX),
@@ -116,18 +120,25 @@ pub(crate) fn kernels(pool: &Pool) -> Result<&dyn Kernels, GpuError> {
     device.kernels().ok_or_else(|| GpuError::NoKernels { device: device.facts().name.clone() })
 }
 
-/// Queries as they are compared: of length one where directions are.
-pub(crate) fn ready(metric: Metric, dimension: usize, queries: &[f32]) -> Result<Cow<'_, [f32]>, GpuError> {
+/// Queries as they are compared: of length one where directions are, and rotated where rows are.
+pub(crate) fn ready(
+    codec: Codec,
+    metric: Metric,
+    dimension: usize,
+    queries: &[f32],
+) -> Result<Cow<'_, [f32]>, GpuError> {
     for (at, query) in queries.chunks_exact(dimension).enumerate() {
         finite(at, query)?;
     }
-    if metric != Metric::Cosine {
+    let shape = Shape::new(codec, metric);
+    if shape.is_plain() {
         return Ok(Cow::Borrowed(queries));
     }
     let mut turned = queries.to_vec();
-    for query in turned.chunks_exact_mut(dimension) {
-        // A query of zeros has no direction, and every row is as near.
-        normalize(query);
+    for (vector, query) in turned.chunks_exact_mut(dimension).enumerate() {
+        if !shape.apply(query) {
+            return Err(CodeError::NoDirection { vector }.into());
+        }
     }
     Ok(Cow::Owned(turned))
 }

@@ -16,22 +16,21 @@ pub enum GpuError {
         device: String,
     },
     /// Devices know some codes only.
-    #[error("devices do not search {codec} codes: take f32, f16, bf16 or int8")]
+    #[error(
+        "devices do not search {codec} codes so: take f32, f16, bf16, int8, int8a or int4, or an index of binary or planes"
+    )]
     Codec {
         /// The code.
         codec: Codec,
     },
-    /// Devices know some metrics only.
-    #[error("devices do not compare by {metric}: take l2, ip or cosine")]
+    /// Signs are counted of signs alone.
+    #[error("{codec} codes are not compared by {metric}: take l2, ip or cosine, or codec binary")]
     Metric {
+        /// The code.
+        codec: Codec,
         /// The metric.
         metric: Metric,
     },
-    /// Devices know vectors as they are.
-    #[error(
-        "devices do not search an index of reduced vectors: search on the host, or build it without --reduce"
-    )]
-    Reduced,
     /// None or too many were asked for.
     #[error("the {k} nearest cannot be searched: ask for 1 to {TOP_MAX}")]
     Count {

@@ -22,7 +22,8 @@ use crate::{Hit, TOP_MAX};
 /// searches, of queries, lists and a desk. All are charged to the accounts of the pools.
 ///
 /// # Formula
-/// Rows: [`FlatShape::bytes`]. A ring: `ring · chunk`. A search of q queries: `q · (4 D + 8 k)`, 1/8 byte a row
+/// Rows: [`FlatShape::bytes`], and 4 bytes each for their squares where they are searched in place by a device that wants
+/// those ([`wants_squares`](plimsoll_device::Kernels::wants_squares)). A ring: `ring · chunk`. A search of q queries: `q · (4 D + 8 k)`, 1/8 byte a row
 /// for a mask, and what the device's [`nearest_desk`](plimsoll_device::Kernels::nearest_desk) says; where that is refused, queries are
 /// searched in halves, quarters and so on, one after the other.
 ///
@@ -76,7 +77,7 @@ impl Flat {
     ) -> Result<Self, GpuError> {
         shape.measure()?;
         kernels(pool)?;
-        let pieces = Pieces::take(rows, &shape)?;
+        let pieces = Pieces::take(rows, &shape, ring.is_none())?;
         let ring = ring.map(|settings| Ring::take(pool, &shape, settings)).transpose()?;
         Ok(Self { shape, pool: pool.clone(), pieces, ring, stream: pool.device().stream()? })
     }
@@ -119,7 +120,7 @@ impl Flat {
         }
         let dimension = self.shape.dimension;
         let count = whole(queries, dimension)?;
-        let queries = ready(self.shape.metric, dimension, queries)?;
+        let queries = ready(self.shape.codec, self.shape.metric, dimension, queries)?;
         let words = Bytes::new(self.pieces.filled.div_ceil(64)).as_usize();
         if let Some(live) = live.filter(|live| live.len() != words) {
             return Err(GpuError::Mask { found: live.len(), wanted: words, rows: self.rows() });
@@ -130,7 +131,8 @@ impl Flat {
         let chunks = self.chunks();
         self.start(&chunks)?;
         let mut mask = live.map(|live| mask_on(&self.pool, self.stream, live)).transpose()?;
-        let rows = chunks.iter().map(|chunk| chunk.rows);
+        let kept = |chunk: &Chunk| self.ring.is_none() && self.pieces.all[chunk.piece].squares.is_some();
+        let rows = chunks.iter().map(|chunk| (chunk.rows, kept(chunk)));
         let (mut desk, at_once) = Desk::take(&self.pool, self.shape, &rows, count, k)?;
         let mut found = Vec::with_capacity(count);
         for (number, part) in queries.chunks(at_once * dimension).enumerate() {
@@ -155,21 +157,24 @@ impl Flat {
     /// All rows, for the queries on the desk.
     fn pass(&mut self, chunks: &[Chunk], desk: &mut Desk, mask: &mut Option<Lease>) -> Result<(), GpuError> {
         let stream = self.stream;
-        let mut look = |rows: (&mut Lease, u64), scales: Option<(&mut Lease, u64)>, chunk: &Chunk| {
+        let mut look = |rows: At<'_>, scales: Option<At<'_>>, squares: Option<At<'_>>, chunk: &Chunk| {
             let mask = mask.as_mut().map(|mask| (mask, chunk.first / 8));
-            desk.look(stream, Look { rows, scales, mask, count: chunk.rows, first: chunk.first })
+            desk.look(stream, Look { rows, scales, squares, mask, count: chunk.rows, first: chunk.first })
         };
         let Some(ring) = &mut self.ring else {
+            self.pieces.square(&self.shape, stream)?;
+            let one = self.shape.search(1, 1, 1)?;
             for chunk in chunks {
                 let piece = &mut self.pieces.all[chunk.piece];
-                let scales = piece.scales.as_mut().map(|scales| (scales, chunk.start * 4));
-                let start = chunk.start * self.shape.search(1, 1, 1)?.row_bytes();
-                look((&mut piece.rows, start), scales, chunk)?;
+                let scales =
+                    piece.scales.as_mut().map(|scales| (scales, chunk.start * one.form.side_bytes()));
+                let squares = piece.squares.as_mut().map(|squares| (squares, chunk.start * 4));
+                look((&mut piece.rows, chunk.start * one.row_bytes()), scales, squares, chunk)?;
             }
             return Ok(());
         };
         ring.each(&self.pool, &mut self.pieces.all, chunks, |slot, chunk| {
-            look((&mut slot.rows, 0), slot.scales.as_mut().map(|scales| (scales, 0)), chunk)
+            look((&mut slot.rows, 0), slot.scales.as_mut().map(|scales| (scales, 0)), None, chunk)
         })
     }
 
@@ -178,3 +183,6 @@ impl Flat {
         self.pieces.chunks(self.ring.as_ref().map_or(u64::MAX, |ring| ring.rows))
     }
 }
+
+/// A lease from a byte on.
+type At<'l> = (&'l mut Lease, u64);

@@ -1,11 +1,13 @@
 //! Rows where they lie for good: in as many leases as the device's largest allocation makes of them.
 
 use plimsoll::Bytes;
-use plimsoll::pool::{Lease, Pool};
+use plimsoll::pool::{Lease, Pool, SquaresIn};
 use plimsoll_device::Stream;
+use plimsoll_device::kernels::nearest::Form;
 
 use super::GpuError;
-use super::settings::FlatShape;
+use super::desk::kernels;
+use super::settings::{FlatShape, STEP};
 use crate::{BLOCK_ROWS, Coder, Layout};
 
 /// A run of rows.
@@ -13,6 +15,9 @@ use crate::{BLOCK_ROWS, Coder, Layout};
 pub(super) struct Piece {
     pub(super) rows: Lease,
     pub(super) scales: Option<Lease>,
+    /// Squares of rows, where searches want them, and of how many they are there.
+    pub(super) squares: Option<Lease>,
+    squared: u64,
     /// The number of its first row.
     pub(super) first: u64,
     /// How many it has room for.
@@ -42,18 +47,23 @@ pub(super) struct Chunk {
 }
 
 impl Pieces {
-    /// Room for all rows of a shape.
-    pub(super) fn take(pool: &Pool, shape: &FlatShape) -> Result<Self, GpuError> {
+    /// Room for all rows of a shape; with that for their squares, where they are searched in place.
+    pub(super) fn take(pool: &Pool, shape: &FlatShape, squares: bool) -> Result<Self, GpuError> {
         let most = pool.device().facts().max_allocation;
         let at_once = shape.rows_in(most);
-        let integers = shape.number()?.scaled();
+        let sides = shape.form()?.side_bytes();
+        if shape.form()? == Form::Sign {
+            return Err(GpuError::Codec { codec: shape.codec });
+        }
+        let squares = squares && kernels(pool)?.wants_squares(&shape.search(1, 1, 1)?);
         let mut all = Vec::new();
         let mut first = 0;
         while first < u64::from(shape.rows) {
             let room = at_once.min(u64::from(shape.rows) - first);
             let rows = pool.lease(Bytes::new(room * shape.codec.code_bytes(shape.dimension) as u64))?;
-            let scales = if integers { Some(pool.lease(Bytes::new(room * 4))?) } else { None };
-            all.push(Piece { rows, scales, first, room });
+            let beside = |bytes: u64| (bytes > 0).then(|| pool.lease(Bytes::new(room * bytes))).transpose();
+            let (scales, squares) = (beside(sides)?, beside(if squares { 4 } else { 0 })?);
+            all.push(Piece { rows, scales, squares, squared: 0, first, room });
             first += room;
         }
         let coder = Coder::new(shape.codec, shape.metric, shape.dimension)?;
@@ -78,6 +88,22 @@ impl Pieces {
                 done += count;
                 self.filled += count;
             }
+        }
+        Ok(())
+    }
+
+    /// Makes the squares of rows that came since they were made last, where they are kept.
+    pub(super) fn square(&mut self, shape: &FlatShape, stream: Stream) -> Result<(), GpuError> {
+        for piece in &mut self.all {
+            let there = self.filled.saturating_sub(piece.first).min(piece.room);
+            let Some(squares) = piece.squares.as_mut().filter(|_| piece.squared < there) else { continue };
+            // Where operands start: some are made again.
+            let from = piece.squared / STEP * STEP;
+            let shape = shape.search(there - from, 1, 1)?;
+            let scales = piece.scales.as_mut().map(|scales| (scales, from * shape.form.side_bytes()));
+            let rows = (&mut piece.rows, from * shape.row_bytes());
+            squares.squares_from(stream, from * 4, SquaresIn { shape, rows, scales })?;
+            piece.squared = there;
         }
         Ok(())
     }
@@ -112,7 +138,9 @@ impl Piece {
         let (codes, sides) = block.split_at(layout.first_bytes() * BLOCK_ROWS);
         put(&mut self.rows, codes, layout.first_bytes() as u64, (from, at - self.first, count), stream)?;
         match &mut self.scales {
-            Some(scales) => put(scales, sides, 4, (from, at - self.first, count), stream),
+            Some(scales) => {
+                put(scales, sides, layout.codec().side_bytes() as u64, (from, at - self.first, count), stream)
+            }
             None => Ok(()),
         }
     }

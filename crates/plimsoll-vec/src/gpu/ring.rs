@@ -37,10 +37,10 @@ impl Ring {
     pub(super) fn take(pool: &Pool, shape: &FlatShape, settings: FlatSettings) -> Result<Self, GpuError> {
         let device = pool.device();
         let rows = shape.rows_in(settings.chunk.min(device.facts().max_allocation));
-        let integers = shape.number()?.scaled();
+        let sides = shape.form()?.side_bytes();
         let slot = |_| -> Result<Slot, GpuError> {
             let rows_lease = pool.lease(Bytes::new(rows * shape.codec.code_bytes(shape.dimension) as u64))?;
-            let scales = if integers { Some(pool.lease(Bytes::new(rows * 4))?) } else { None };
+            let scales = (sides > 0).then(|| pool.lease(Bytes::new(rows * sides))).transpose()?;
             Ok(Slot { rows: rows_lease, scales, arrived: None, searched: None })
         };
         let slots = (0..settings.ring.max(2)).map(slot).collect::<Result<_, _>>()?;
@@ -101,7 +101,8 @@ impl Slot {
         };
         self.arrived = copy(&mut self.rows, &mut piece.rows, unit)?;
         if let (Some(to), Some(from)) = (&mut self.scales, &mut piece.scales) {
-            self.arrived = copy(to, from, 4)?;
+            let side = from.bytes().get() / piece.room;
+            self.arrived = copy(to, from, side)?;
         }
         Ok(())
     }

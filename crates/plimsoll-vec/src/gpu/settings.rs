@@ -1,8 +1,7 @@
 //! What is searched, and how it comes to the device. Pure.
 
 use plimsoll::Bytes;
-use plimsoll_device::kernels::Number;
-use plimsoll_device::kernels::nearest::{Measure, NearestShape};
+use plimsoll_device::kernels::nearest::{Form, Measure, NearestShape};
 
 use super::GpuError;
 use crate::{Codec, Metric};
@@ -13,9 +12,10 @@ pub(crate) const STEP: u64 = 128;
 /// The vectors of a flat search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FlatShape {
-    /// How rows are kept: [`Codec::F32`], [`Codec::F16`], [`Codec::Bf16`] or [`Codec::Int8`].
+    /// How rows are kept: as numbers ([`Codec::F32`], [`Codec::F16`], [`Codec::Bf16`]) or levels ([`Codec::Int8`],
+    /// [`Codec::Int8Affine`], [`Codec::Int4`]).
     pub codec: Codec,
-    /// What is near: not [`Metric::Hamming`].
+    /// What is near.
     pub metric: Metric,
     /// Numbers of a vector.
     pub dimension: usize,
@@ -24,18 +24,23 @@ pub struct FlatShape {
 }
 
 impl FlatShape {
-    /// What the rows take where they lie: `rows · (D · b + s)`, b bytes a number and s = 4 for the scale of int8.
+    /// What the rows take where they lie: `rows · (D · b + s)`, b bytes a number and s the codec's side.
     pub fn bytes(&self) -> Bytes {
         Bytes::new(u64::from(self.rows) * self.codec.row_bytes(self.dimension) as u64)
     }
 
-    pub(crate) fn number(&self) -> Result<Number, GpuError> {
+    /// What a device calls such rows.
+    pub(crate) fn form(&self) -> Result<Form, GpuError> {
         match self.codec {
-            Codec::F32 => Ok(Number::F32),
-            Codec::F16 => Ok(Number::F16),
-            Codec::Bf16 => Ok(Number::Bf16),
-            Codec::Int8 => Ok(Number::Int8),
-            codec => Err(GpuError::Codec { codec }),
+            Codec::F32 => Ok(Form::F32),
+            Codec::F16 => Ok(Form::F16),
+            Codec::Bf16 => Ok(Form::Bf16),
+            Codec::Int8 => Ok(Form::Int8),
+            Codec::Int8Affine => Ok(Form::Level8),
+            Codec::Int4 => Ok(Form::Level4),
+            // Of planes the signs: what they leave is looked at again.
+            Codec::Binary | Codec::Planes => Ok(Form::Sign),
+            codec @ (Codec::Pq2 | Codec::Pq4 | Codec::Pq8) => Err(GpuError::Codec { codec }),
         }
     }
 
@@ -43,7 +48,8 @@ impl FlatShape {
         match self.metric {
             Metric::L2 => Ok(Measure::Distance),
             Metric::Ip | Metric::Cosine => Ok(Measure::Product),
-            metric @ Metric::Hamming => Err(GpuError::Metric { metric }),
+            Metric::Hamming if self.codec.serves(Metric::Hamming) => Ok(Measure::Hamming),
+            metric @ Metric::Hamming => Err(GpuError::Metric { codec: self.codec, metric }),
         }
     }
 
@@ -54,9 +60,10 @@ impl FlatShape {
             rows: u32::try_from(rows).unwrap_or(u32::MAX),
             queries: narrow(queries),
             dimension: narrow(self.dimension),
-            number: self.number()?,
+            form: self.form()?,
             measure: self.measure()?,
             k: narrow(k),
+            squares: false,
         })
     }
 

@@ -198,8 +198,8 @@ fn what_does_not_fit_is_refused_with_a_reason() {
     let bed = roomy();
     let pool = bed.pool();
     let make = |codec, metric| Flat::resident(&pool, shape(codec, metric, 10)).unwrap_err();
-    assert!(matches!(make(Codec::Int4, Metric::L2), GpuError::Codec { .. }));
-    assert!(matches!(make(Codec::Binary, Metric::Hamming), GpuError::Metric { .. }));
+    assert!(matches!(make(Codec::Pq4, Metric::L2), GpuError::Codec { .. }));
+    assert!(matches!(make(Codec::F16, Metric::Hamming), GpuError::Metric { .. }));
     let mut flat = Flat::resident(&pool, shape(Codec::F32, Metric::Cosine, 3)).unwrap();
     assert_eq!(flat.search(&queries(2), 5, None).unwrap(), [vec![], vec![]], "no rows, no hits");
     let full = flat.push(&vectors(4, 1)).unwrap_err();
@@ -219,6 +219,8 @@ fn what_does_not_fit_is_refused_with_a_reason() {
         flat.search(&odd[..24], 1, Some(&[1, 2])),
         Err(GpuError::Mask { found: 2, wanted: 1, .. })
     ));
+    let zeros = flat.search(&[queries(1), vec![0.0; 24]].concat(), 1, None);
+    assert!(matches!(zeros, Err(GpuError::Code(CodeError::NoDirection { vector: 1 }))));
     assert_eq!(flat.search(&queries(1), 5, None).unwrap()[0].len(), 3, "as many as there are");
 
     let bare = Bed::new(Bytes::mib(4), |settings| settings.kernels = false);

@@ -12,6 +12,7 @@ use plimsoll::pool::LeaseError;
 use crate::Metric;
 use crate::code::CodeError;
 use crate::column::ColumnError;
+use crate::gpu::GpuError;
 use crate::index::lists::NoLists;
 use crate::input::InputError;
 use crate::neural::NeuralError;
@@ -245,10 +246,21 @@ pub enum VecError {
     NoReduction,
     /// The device that was to search.
     #[error(transparent)]
-    Device(#[from] crate::gpu::GpuError),
+    Device(#[from] GpuError),
     /// A thread died.
     #[error(
         "a thread of the search died, so its answer is not whole; this is a mistake in plimsoll, please report it"
     )]
     Died,
+}
+
+impl VecError {
+    /// The same where so many vectors came before.
+    pub(super) fn after(self, before: usize) -> Self {
+        match self {
+            Self::Code(error) => Self::Code(error.after(before)),
+            Self::Device(GpuError::Code(error)) => Self::Device(GpuError::Code(error.after(before))),
+            error => error,
+        }
+    }
 }

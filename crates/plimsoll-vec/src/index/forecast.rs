@@ -145,14 +145,14 @@ impl Question {
         clippy::cast_sign_loss,
         reason = "an estimate"
     )]
-    pub(super) fn lower(&self, shape: &Shape, stock: &Stock) -> Bytes {
+    pub(super) fn lower(&self, shape: &Shape, blocks: u64, pages_bytes: u64) -> Bytes {
         let bytes = shape.layout().lower_bytes() as f64;
-        let blocks = stock.blocks as f64;
+        let blocks = blocks as f64;
         if bytes == 0.0 || blocks == 0.0 {
             return Bytes::ZERO;
         }
         let rows = self.queries.saturating_mul(self.listed) as f64;
-        let there = (stock.pages_bytes as f64 / (blocks * bytes)).min(1.0);
+        let there = (pages_bytes as f64 / (blocks * bytes)).min(1.0);
         Bytes::new((blocks * bytes * (1.0 - (-rows / blocks).exp()) * (1.0 - there)) as u64)
     }
 
@@ -165,7 +165,7 @@ impl Question {
     /// The way of doing it that reads least.
     pub(super) fn forecast(&self, shape: &Shape, stock: &Stock) -> Result<Forecast, VecError> {
         let block = shape.upper_bytes() as u64;
-        let lower = self.lower(shape, stock);
+        let lower = self.lower(shape, stock.blocks, stock.pages_bytes);
         let slots = self.threads + 2;
         let all = stock.codes_bytes;
         let whole = |queries: usize| self.heap_bytes(shape, queries).saturating_add(all);

@@ -29,6 +29,7 @@ mod lock;
 mod log;
 mod lower;
 mod manifest;
+mod pace;
 mod pages;
 mod pass;
 mod publish;

@@ -104,7 +104,7 @@ impl Index {
     }
 
     /// What is asked, and what it will take.
-    fn look_ahead(
+    pub(super) fn look_ahead(
         &self,
         view: &View,
         queries: &[f32],
@@ -127,8 +127,10 @@ impl Index {
         let run = Run::new(self, view, &question, masks);
         let mut answer = Answer::begun(search.k, forecast);
         let dimension = view.shape.dimension;
-        for queries in queries.chunks(forecast.queries_a_pass.max(1) * dimension) {
-            run.answer(queries, search, (&question, &forecast), &mut answer)?;
+        let at_once = forecast.queries_a_pass.max(1);
+        for (part, queries) in queries.chunks(at_once * dimension).enumerate() {
+            let done = run.answer(queries, search, (&question, &forecast), &mut answer);
+            done.map_err(|error| error.after(part * at_once))?;
         }
         answer.measured.took = began.elapsed();
         answer.measured.peak = self.budget().standing().peak;

@@ -3,7 +3,7 @@
 //! What is bound at once is limited, and so is what a group has for itself: lists are made on the desk, queries are
 //! taken in slices that it has room for, and rows in blocks. Lists of any length are made in the same way.
 
-use plimsoll_device::kernels::nearest::{self, Measure, Nearest, NearestShape};
+use plimsoll_device::kernels::nearest::{self, Form, Measure, Nearest, NearestShape};
 use plimsoll_device::{Bytes, DeviceError, Stream};
 
 use super::operations::code;
@@ -49,6 +49,7 @@ impl GpuDevice {
         let (rows, queries) = (self.part(&ask.rows)?, self.part(&ask.queries)?);
         let scales = ask.scales.map(|span| self.part(&span)).transpose()?;
         let mask = ask.mask.map(|span| self.part(&span)).transpose()?;
+        let _squares = ask.squares.map(|span| self.part(&span)).transpose()?;
         let (lists, desk) = (self.part(&ask.lists)?, self.part(&ask.desk)?);
         let shape = nearest::check(ask, desk_bytes(&ask.shape))?;
         let mut turn = self.turn(stream)?;
@@ -86,8 +87,13 @@ impl GpuDevice {
                     word(first),
                     word(block),
                     word(some),
-                    code(shape.number),
-                    u32::from(shape.measure == Measure::Distance),
+                    form_code(shape.form),
+                    match shape.measure {
+                        Measure::Product => 0,
+                        Measure::Distance => 1,
+                        Measure::Hamming => 2,
+                    },
+                    word(shape.row_bytes()),
                 ];
                 let buffers = [on_desk, from, with.unwrap_or(from)];
                 let tiles = block.div_ceil(TILE) * some.div_ceil(4);
@@ -117,6 +123,19 @@ impl GpuDevice {
     }
 }
 
+/// What the kernel of scores calls a form.
+const fn form_code(form: Form) -> u32 {
+    match form {
+        Form::F32 => 0,
+        Form::F16 => 1,
+        Form::Bf16 => 2,
+        Form::Int8 => 3,
+        Form::Level8 => 5,
+        Form::Level4 => 6,
+        Form::Sign => 7,
+    }
+}
+
 /// What the desk has to hold.
 pub(super) fn desk_bytes(shape: &NearestShape) -> Bytes {
     nearest::desk_of(shape, || Plan::of(shape).end)
@@ -124,8 +143,6 @@ pub(super) fn desk_bytes(shape: &NearestShape) -> Bytes {
 
 #[cfg(test)]
 mod tests {
-    use plimsoll_device::kernels::Number;
-
     use super::*;
 
     #[test]
@@ -136,9 +153,10 @@ mod tests {
                     rows,
                     queries,
                     dimension: 768,
-                    number: Number::F16,
+                    form: Form::F16,
                     measure: Measure::Distance,
                     k,
+                    squares: false,
                 };
                 let plan = Plan::of(&shape);
                 assert!(plan.end <= 128 << 20 && plan.end >= plan.scores + 4, "{plan:?}");

@@ -38,7 +38,7 @@ pub use error::LeaseError;
 pub use expand::ExpandIn;
 pub use lease::Lease;
 pub use movable::{Movable, Pinned, PinnedMut};
-pub use nearest::NearestIn;
+pub use nearest::{NearestIn, SquaresIn};
 pub use operate::{NumbersIn, RowsIn};
 pub use pool::{LeaseRequest, Pool};
 pub use settings::PoolSettings;

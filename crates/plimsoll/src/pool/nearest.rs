@@ -1,7 +1,7 @@
 //! The nearest rows of queries, all of it in leases.
 
 use plimsoll_device::kernels::check;
-use plimsoll_device::kernels::nearest::{Nearest, NearestShape};
+use plimsoll_device::kernels::nearest::{Nearest, NearestShape, Squares};
 use plimsoll_device::{DeviceError, Fence, Span, Stream};
 
 use super::error::LeaseError;
@@ -15,8 +15,10 @@ pub struct NearestIn<'l> {
     pub shape: NearestShape,
     /// The rows.
     pub rows: (&'l mut Lease, u64),
-    /// Their scales, if they have any.
+    /// Their scales or sides, if they have any.
     pub scales: Option<(&'l mut Lease, u64)>,
+    /// Their squares, where they are kept.
+    pub squares: Option<(&'l mut Lease, u64)>,
     /// The queries.
     pub queries: &'l mut Lease,
     /// Which rows may be found; all, where there is none.
@@ -50,15 +52,59 @@ impl Lease {
                 ask.scales.as_ref().map(|from| part(from, stream, shape.scales_bytes())).transpose()?;
             let mask = ask.mask.as_ref().map(|from| part(from, stream, shape.mask_bytes())).transpose()?;
             let rows = part(&ask.rows, stream, shape.rows_bytes())?;
-            let asked = Nearest { shape, rows, scales, queries, mask, first: ask.first, lists, desk };
+            let squares =
+                ask.squares.as_ref().map(|from| part(from, stream, shape.squares_bytes())).transpose()?;
+            let first = ask.first;
+            let asked = Nearest { shape, rows, scales, squares, queries, mask, first, lists, desk };
             kernels(device.as_ref())?.nearest(stream, &asked)?;
             device.fence(stream)
         };
-        for from in [Some(&mut ask.rows), ask.scales.as_mut(), ask.mask.as_mut()].into_iter().flatten() {
+        let others = [ask.scales.as_mut(), ask.squares.as_mut(), ask.mask.as_mut()];
+        for from in others.into_iter().flatten().chain([&mut ask.rows]) {
             from.0.started(stream, &fence);
         }
         ask.queries.started(stream, &fence);
         ask.desk.started(stream, &fence);
+        self.started(stream, &fence);
+        Ok(Some(fence?))
+    }
+}
+
+/// Rows whose squares are to be kept, in leases, each from which byte on.
+#[derive(Debug)]
+pub struct SquaresIn<'l> {
+    /// Their sizes; what it says of queries and lists is of no account.
+    pub shape: NearestShape,
+    /// The rows.
+    pub rows: (&'l mut Lease, u64),
+    /// Their scales or sides, if they have any.
+    pub scales: Option<(&'l mut Lease, u64)>,
+}
+
+impl Lease {
+    /// Puts on a stream: this lease takes, from byte `at` on, the squares of rows.
+    /// [`Kernels::squares`](plimsoll_device::Kernels::squares) says how.
+    pub fn squares_from(
+        &mut self,
+        stream: Stream,
+        at: u64,
+        mut ask: SquaresIn<'_>,
+    ) -> Result<Option<Fence>, LeaseError> {
+        let shape = ask.shape;
+        if shape.rows == 0 {
+            return Ok(None);
+        }
+        let fence = {
+            let (device, target) = self.part_of(stream, at, shape.squares_bytes())?.ok_or_else(missing)?;
+            let scales =
+                ask.scales.as_ref().map(|from| part(from, stream, shape.scales_bytes())).transpose()?;
+            let rows = part(&ask.rows, stream, shape.rows_bytes())?;
+            kernels(device.as_ref())?.squares(stream, &Squares { shape, rows, scales, target })?;
+            device.fence(stream)
+        };
+        for from in [Some(&mut ask.rows), ask.scales.as_mut()].into_iter().flatten() {
+            from.0.started(stream, &fence);
+        }
         self.started(stream, &fence);
         Ok(Some(fence?))
     }

@@ -284,6 +284,16 @@ impl Pool {
         self.core.central().arena.backed_for(leases.get()).map(Bytes::new)
     }
 
+    /// What the pool will have behind its leases once some of `gone` bytes have been dropped and these have been taken, in
+    /// order, where its account has so much `room` besides what is backed now.
+    ///
+    /// Growth is generous where there is room, so the order counts; this goes through the same steps. Exact while the new
+    /// leases find no holes among old ones, as in a pool that was [trimmed](Self::trim).
+    pub fn backed_in_turn(&self, gone: Bytes, leases: &[Bytes], room: Bytes) -> Bytes {
+        let leases: Vec<u64> = leases.iter().map(|bytes| bytes.get()).collect();
+        Bytes::new(self.core.central().arena.backed_in_turn(gone.get(), &leases, room.get()))
+    }
+
     /// Gives idle memory back to the device until no more than `keep` is idle; says how much went.
     pub fn trim(&self, keep: Bytes) -> Result<Bytes, LeaseError> {
         Ok(self.core.trim(keep)?)

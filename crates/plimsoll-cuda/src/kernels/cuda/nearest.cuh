@@ -34,13 +34,13 @@ struct Search {
     const float *queries;
     const u32 *mask;
     u64 *lists;
-    // On the desk: queries as singles, filled up with zeros, and as the matrix units take them; what is known of each;
-    // candidates; what bounds rows.
+    // On the desk: queries as singles, filled up with zeros (their signs as bits, where those are counted), and as the matrix
+    // units take them; what is known of each; candidates; squares of rows, unless they are given.
     float *singles;
     u8 *coded;
     Query *each;
     u64 *candidates;
-    float *sizes;
+    float *squares;
     u64 row_bytes;
     u32 count;
     u32 queries_count;
@@ -102,6 +102,7 @@ bool is_finite(float score) { return fabsf(score) <= OPEN; }
 
 // Kinds: how many fours a unit of 16 bytes has, and four numbers as singles.
 struct F32 {
+    static constexpr bool PACKED = false;
     static constexpr bool LEVELS = false;
     static constexpr u32 FOURS = 1;
     static constexpr u32 BYTES = 4;
@@ -113,6 +114,7 @@ struct F32 {
 };
 
 struct F16 {
+    static constexpr bool PACKED = false;
     static constexpr bool LEVELS = false;
     static constexpr u32 FOURS = 2;
     static constexpr u32 BYTES = 2;
@@ -129,6 +131,7 @@ struct F16 {
 };
 
 struct Bf16 {
+    static constexpr bool PACKED = false;
     static constexpr bool LEVELS = false;
     static constexpr u32 FOURS = 2;
     static constexpr u32 BYTES = 2;
@@ -142,6 +145,7 @@ struct Bf16 {
 
 // Levels become singles by their bits: 2^23 + level + 128, less what was added.
 struct Int8 {
+    static constexpr bool PACKED = false;
     static constexpr bool LEVELS = true;
     static constexpr u32 FOURS = 4;
     static constexpr u32 BYTES = 1;
@@ -248,6 +252,12 @@ const u8 *row_of(const Search &s, u32 row) { return s.rows + row * s.row_bytes; 
 
 float scale_of(const Search &s, u32 row) { return s.scales == nullptr ? 1.0f : s.scales[row]; }
 
+// What bounds a row: its square for distances, its length for products; not a number where it may not be found.
+float size_of(const Search &s, u32 row) {
+    const float square = is_live(s, row) ? s.squares[row] : __uint_as_float(0x7fc00000u);
+    return s.distance ? square : sqrtf(square);
+}
+
 // Puts what is looked at as number `at` among the candidates of a query, or says that it is none.
 void put(const Search &s, u32 query, u32 at, u64 key) {
     if (s.direct) {
@@ -258,3 +268,203 @@ void put(const Search &s, u32 query, u32 at, u64 key) {
             s.candidates[(u64)query * s.room + place] = key;
     }
 }
+
+// Rows of few bits a number. A score is that of a query alone and of eight to the bit: each lane, or each thread, adds up
+// in one order.
+struct Level8 {
+    template <u32 AT> static float level(u32 word) {
+        return __uint_as_float(__byte_perm(word, 0x4b000000u, 0x7650 + AT)) - 8388608.0f;
+    }
+    // Of a unit of 16 bytes the levels of its word `w`, four from number `at` on.
+    static float4 four(uint4 unit, u32 w) {
+        const u32 word = w == 0 ? unit.x : w == 1 ? unit.y : w == 2 ? unit.z : unit.w;
+        return make_float4(level<0>(word), level<1>(word), level<2>(word), level<3>(word));
+    }
+    static u32 first(const Search &, u32 unit, u32 w) { return unit * 16 + w * 4; }
+    static constexpr u32 fours() { return 4; }
+    // Of byte `j` the numbers that it has.
+    static u32 numbers() { return 1; }
+    static u32 number(const Search &, u32 j, u32) { return j; }
+    static float one(u8 byte, u32) { return (float)byte; }
+};
+
+// The lower halves of all bytes are the first numbers, the upper halves the rest.
+struct Level4 {
+    static float4 four(uint4 unit, u32 w) {
+        const u32 at = w & 3;
+        const u32 word = (at == 0 ? unit.x : at == 1 ? unit.y : at == 2 ? unit.z : unit.w) >> (w & 4) & 0x0f0f0f0fu;
+        return make_float4(Level8::level<0>(word), Level8::level<1>(word), Level8::level<2>(word),
+                           Level8::level<3>(word));
+    }
+    static u32 first(const Search &s, u32 unit, u32 w) { return (w & 4 ? s.dimension / 2 : 0) + unit * 16 + (w & 3) * 4; }
+    static constexpr u32 fours() { return 8; }
+    static u32 numbers() { return 2; }
+    static u32 number(const Search &s, u32 j, u32 half) { return half ? (u32)s.row_bytes + j : j; }
+    static float one(u8 byte, u32 half) { return (float)(half ? byte >> 4 : byte & 15); }
+};
+
+// A row's share of each of Q scores in this lane.
+template <class Kind, u32 Q, bool DISTANCE>
+void add_levels(const Search &s, u32 row, const float *queries, float (&sums)[Q]) {
+    const u32 lane = threadIdx.x % 32;
+    const u8 *codes = row_of(s, row);
+    const float2 side = __ldg((const float2 *)s.scales + row);
+    const float low = side.x, step = side.y;
+    if (s.whole) {
+        const u32 units = (u32)(s.row_bytes / 16);
+        for (u32 unit = lane; unit < units; unit += 32) {
+            const uint4 held = load_once((const uint4 *)codes + unit);
+#pragma unroll
+            for (u32 w = 0; w < Kind::fours(); w++) {
+                const float4 level = Kind::four(held, w);
+                const float4 x = make_float4(fmaf(step, level.x, low), fmaf(step, level.y, low),
+                                             fmaf(step, level.z, low), fmaf(step, level.w, low));
+                const float *from = queries + Kind::first(s, unit, w);
+#pragma unroll
+                for (u32 n = 0; n < Q; n++) {
+                    const float4 q = __ldg((const float4 *)(from + (u64)n * s.padded));
+                    add<DISTANCE, false>(sums[n], q.x, x.x, 1.0f);
+                    add<DISTANCE, false>(sums[n], q.y, x.y, 1.0f);
+                    add<DISTANCE, false>(sums[n], q.z, x.z, 1.0f);
+                    add<DISTANCE, false>(sums[n], q.w, x.w, 1.0f);
+                }
+            }
+        }
+        return;
+    }
+    for (u32 j = lane; j < s.row_bytes; j += 32) {
+        const u8 byte = codes[j];
+        for (u32 half = 0; half < Kind::numbers(); half++) {
+            const u32 at = Kind::number(s, j, half);
+            if (at >= s.dimension)
+                continue;
+            const float x = fmaf(step, Kind::one(byte, half), low);
+#pragma unroll
+            for (u32 n = 0; n < Q; n++)
+                add<DISTANCE, false>(sums[n], queries[(u64)n * s.padded + at], x, 1.0f);
+        }
+    }
+}
+
+// The score of a row for one of Q queries: of number lane / (32 / Q). All lanes of a warp call it.
+template <class Kind, u32 Q, bool DISTANCE> float score_levels(const Search &s, u32 row, const float *queries) {
+    float sums[Q];
+#pragma unroll
+    for (u32 n = 0; n < Q; n++)
+        sums[n] = 0.0f;
+    add_levels<Kind, Q, DISTANCE>(s, row, queries, sums);
+    const float sum = share(sums);
+    return DISTANCE ? sum : 0.0f - sum;
+}
+
+// Where a row's signs lie: in blocks of 64 rows, eight bytes of all and so on, then what is left of each.
+struct Signs {
+    const u8 *words;
+    const u8 *rest;
+    u32 count, left;
+
+    Signs(const Search &s, u32 row) {
+        const u32 bytes = (u32)s.row_bytes;
+        const u8 *block = s.rows + (u64)(row / 64) * 64 * bytes;
+        count = bytes / 8;
+        left = bytes % 8;
+        words = block + row % 64 * 8;
+        rest = block + count * 512 + row % 64 * left;
+    }
+    uint2 word(u32 at) const { return *(const uint2 *)(words + at * 512); }
+};
+
+// Bit `at` of `bits` set: q, else -q.
+float turned(float q, u32 bits, u32 at) { return __uint_as_float(__float_as_uint(q) ^ (~bits << (31 - at) & 0x80000000u)); }
+
+// Adds numbers of Q queries from `from` on with the signs that bits say, four sums each of every fourth number.
+template <u32 Q, u32 FOURS> void add_bits(const Search &s, u32 bits, const float *from, float4 (&parts)[Q]) {
+#pragma unroll
+    for (u32 four = 0; four < FOURS; four++)
+#pragma unroll
+        for (u32 n = 0; n < Q; n++) {
+            const float4 q = __ldg((const float4 *)(from + (u64)n * s.padded) + four);
+            parts[n].x += turned(q.x, bits, four * 4);
+            parts[n].y += turned(q.y, bits, four * 4 + 1);
+            parts[n].z += turned(q.z, bits, four * 4 + 2);
+            parts[n].w += turned(q.w, bits, four * 4 + 3);
+        }
+}
+
+// A row's Q sums of a query's numbers with the row's signs, by one thread.
+template <u32 Q> void add_signs(const Search &s, u32 row, const float *queries, float (&sums)[Q]) {
+    const Signs signs(s, row);
+    float4 parts[Q];
+#pragma unroll
+    for (u32 n = 0; n < Q; n++)
+        parts[n] = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
+    for (u32 at = 0; at < signs.count; at++) {
+        const uint2 word = signs.word(at);
+        add_bits<Q, 8>(s, word.x, queries + at * 64, parts);
+        add_bits<Q, 8>(s, word.y, queries + at * 64 + 32, parts);
+    }
+    for (u32 at = 0; at < signs.left; at++)
+        add_bits<Q, 2>(s, signs.rest[at], queries + signs.count * 64 + at * 8, parts);
+#pragma unroll
+    for (u32 n = 0; n < Q; n++)
+        sums[n] = (parts[n].x + parts[n].y) + (parts[n].z + parts[n].w);
+}
+
+// The score that a sum with a row's signs makes. `own` is the query's square.
+float score_of_signs(const Search &s, u32 row, float sum, float own) {
+    const float2 side = __ldg((const float2 *)s.scales + row);
+    const float factor = F16::widen((u16)__float_as_uint(side.y));
+    const float product = factor * (side.x / sqrtf((float)s.dimension)) * sum;
+    return s.distance ? fmaf(-2.0f, product, fmaf(side.x, side.x, own)) : 0.0f - product;
+}
+
+// How many signs of a row and of Q queries differ, by one thread.
+template <u32 Q> void count_signs(const Search &s, u32 row, const float *queries, u32 (&counts)[Q]) {
+    const Signs signs(s, row);
+#pragma unroll
+    for (u32 n = 0; n < Q; n++)
+        counts[n] = 0;
+    for (u32 at = 0; at < signs.count; at++) {
+        const uint2 word = signs.word(at);
+#pragma unroll
+        for (u32 n = 0; n < Q; n++) {
+            const uint2 q = __ldg((const uint2 *)(queries + (u64)n * s.padded) + at);
+            counts[n] += __popc(word.x ^ q.x) + __popc(word.y ^ q.y);
+        }
+    }
+    for (u32 at = 0; at < signs.left; at++) {
+        const u32 byte = signs.rest[at];
+#pragma unroll
+        for (u32 n = 0; n < Q; n++)
+            counts[n] += __popc(byte ^ ((const u8 *)(queries + (u64)n * s.padded))[signs.count * 8 + at]);
+    }
+}
+
+// The score of a row for a query whose numbers are at `query`, told to lane 0 of a warp, all lanes of which call it.
+template <class Kind> struct OfLevels {
+    static float score(const Search &s, u32 row, const float *query, float) {
+        return s.distance ? score_levels<Kind, 1, true>(s, row, query) : score_levels<Kind, 1, false>(s, row, query);
+    }
+};
+struct OfLevel8 : OfLevels<Level8> {
+    static constexpr bool PACKED = true;
+};
+struct OfLevel4 : OfLevels<Level4> {
+    static constexpr bool PACKED = true;
+};
+struct OfSigns {
+    static constexpr bool PACKED = true;
+    static float score(const Search &s, u32 row, const float *query, float own) {
+        float sums[1];
+        add_signs<1>(s, row, query, sums);
+        return score_of_signs(s, row, sums[0], own);
+    }
+};
+struct OfCounts {
+    static constexpr bool PACKED = true;
+    static float score(const Search &s, u32 row, const float *query, float) {
+        u32 counts[1];
+        count_signs<1>(s, row, query, counts);
+        return (float)counts[0];
+    }
+};

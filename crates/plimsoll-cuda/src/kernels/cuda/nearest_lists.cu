@@ -80,8 +80,25 @@ extern "C" __global__ void __launch_bounds__(THREADS) prepare_f16(Search s) { pr
 extern "C" __global__ void __launch_bounds__(THREADS) prepare_bf16(Search s) { prepare<Bf16>(s); }
 extern "C" __global__ void __launch_bounds__(THREADS) prepare_int8(Search s) { prepare<Int8>(s); }
 
-// What bounds a row: its square for distances, its length for products; not a number where it may not be found.
-template <class Kind> void sizes(const Search &s) {
+// A query's signs as bits, for those that count them.
+extern "C" __global__ void __launch_bounds__(THREADS) prepare_count(Search s) {
+    const u32 query = blockIdx.x;
+    const float *numbers = s.queries + (u64)query * s.dimension;
+    u8 *bits = (u8 *)(s.singles + (u64)query * s.padded);
+    for (u32 byte = threadIdx.x; byte < s.row_bytes; byte += THREADS) {
+        u32 eight = 0;
+        for (u32 at = byte * 8; at < min(byte * 8 + 8, s.dimension); at++)
+            eight |= (~__float_as_uint(numbers[at]) >> 31) << at % 8;
+        bits[byte] = (u8)eight;
+    }
+    if (threadIdx.x != 0)
+        return;
+    const u64 limit = s.lists[(u64)query * s.k + s.k - 1];
+    s.each[query] = {limit, limit == NONE ? OPEN : score_of(limit), 0.0f, 0, 0.0f, 1.0f, 0};
+}
+
+// The squares of rows.
+template <class Kind> void squares(const Search &s) {
     const u32 warp = blockIdx.x * (THREADS / 32) + threadIdx.x / 32;
     const u32 warps = gridDim.x * (THREADS / 32);
     const u32 units = (u32)(s.row_bytes / 16);
@@ -112,14 +129,14 @@ template <class Kind> void sizes(const Search &s) {
         const u32 lane = threadIdx.x % 32;
         const u32 row = (u32)start + lane / (32 / ROWS);
         if (lane % (32 / ROWS) == 0 && row < s.count)
-            s.sizes[row] = is_live(s, row) ? (s.distance ? sum : sqrtf(sum)) : __uint_as_float(0x7fc00000u);
+            s.squares[row] = sum;
     }
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS) sizes_f32(Search s) { sizes<F32>(s); }
-extern "C" __global__ void __launch_bounds__(THREADS) sizes_f16(Search s) { sizes<F16>(s); }
-extern "C" __global__ void __launch_bounds__(THREADS) sizes_bf16(Search s) { sizes<Bf16>(s); }
-extern "C" __global__ void __launch_bounds__(THREADS) sizes_int8(Search s) { sizes<Int8>(s); }
+extern "C" __global__ void __launch_bounds__(THREADS) squares_f32(Search s) { squares<F32>(s); }
+extern "C" __global__ void __launch_bounds__(THREADS) squares_f16(Search s) { squares<F16>(s); }
+extern "C" __global__ void __launch_bounds__(THREADS) squares_bf16(Search s) { squares<Bf16>(s); }
+extern "C" __global__ void __launch_bounds__(THREADS) squares_int8(Search s) { squares<Int8>(s); }
 
 // The least of the keys that are given, in the memory of a thread block: sorted, and behind it keys that wait.
 struct Least {
@@ -213,7 +230,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) tighten(Search s) {
 
 // How far the bound of a candidate is below what it was stored by.
 float widening(const Search &s, const Query &query, u32 row) {
-    const float size = s.sizes[row];
+    const float size = size_of(s, row);
     return 2.05f * query.slack * (s.distance ? size + query.own : size * query.own);
 }
 
@@ -232,7 +249,15 @@ template <class Kind, bool DISTANCE, bool WHOLE> void score_queue(const Search &
 }
 
 template <class Kind> void score_any(const Search &s, Least &least, const u32 *queue, u32 waiting) {
-    if (s.whole) {
+    if constexpr (Kind::PACKED) {
+        const float *query = s.singles + (u64)blockIdx.x * s.padded;
+        for (u32 n = threadIdx.x / 32; n < waiting; n += THREADS / 32) {
+            const u32 row = queue[n];
+            const float score = Kind::score(s, row, query, s.each[blockIdx.x].own);
+            if (threadIdx.x % 32 == 0 && is_finite(score))
+                least.take(key_of(score, s.first + row), s.k - 1);
+        }
+    } else if (s.whole) {
         if (s.distance)
             score_queue<Kind, true, true>(s, least, queue, waiting);
         else
@@ -320,3 +345,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) merge_f32(Search s) { merg
 extern "C" __global__ void __launch_bounds__(THREADS) merge_f16(Search s) { merge<F16>(s); }
 extern "C" __global__ void __launch_bounds__(THREADS) merge_bf16(Search s) { merge<Bf16>(s); }
 extern "C" __global__ void __launch_bounds__(THREADS) merge_int8(Search s) { merge<Int8>(s); }
+extern "C" __global__ void __launch_bounds__(THREADS) merge_level8(Search s) { merge<OfLevel8>(s); }
+extern "C" __global__ void __launch_bounds__(THREADS) merge_level4(Search s) { merge<OfLevel4>(s); }
+extern "C" __global__ void __launch_bounds__(THREADS) merge_sign(Search s) { merge<OfSigns>(s); }
+extern "C" __global__ void __launch_bounds__(THREADS) merge_count(Search s) { merge<OfCounts>(s); }

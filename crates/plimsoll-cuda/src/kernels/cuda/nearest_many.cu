@@ -65,7 +65,7 @@ template <u32 WIDE, u32 COUNT> struct Judge {
         for (u32 h = 0; h < 2; h++) {
             const u32 at = base + h * 8;
             const u32 row = row_at(s, min(at, looked - 1));
-            size[h] = at < looked ? s.sizes[row] : __uint_as_float(0x7fc00000u);
+            size[h] = at < looked ? size_of(s, row) : __uint_as_float(0x7fc00000u);
             scale[h] = scale_of(s, row);
             rest[h] = s.distance ? size[h] : 0.0f;
             quick[h] = fmaf(-most, size[h], rest[h]);

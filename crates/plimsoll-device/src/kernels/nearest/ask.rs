@@ -1,7 +1,10 @@
 //! What is asked.
 
+use super::Form;
 use crate::Span;
-use crate::kernels::Number;
+
+/// Rows that stand together where they are signs.
+pub(super) const BLOCK: u64 = 64;
 
 /// The most rows that can be asked for.
 pub const K_MAX: u32 = 4096;
@@ -12,10 +15,13 @@ pub const DIMENSION_MAX: u32 = 1 << 16;
 /// What the score of a row is; less is nearer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Measure {
-    /// The squared distance, Σ (q − x)².
+    /// The squared distance, Σ (q − x)². Of rows of signs |x|² + |q|² − 2 Σ q x, with the length that their side says: an
+    /// estimate, which may be below zero.
     Distance,
     /// The product with its sign turned, −Σ q x. Of vectors that come normalized that is the angle's cosine.
     Product,
+    /// How many signs differ: for rows of [`Form::Sign`] alone.
+    Hamming,
 }
 
 /// The sizes of a search.
@@ -27,28 +33,37 @@ pub struct NearestShape {
     pub queries: u32,
     /// Numbers of each: 1..=[`DIMENSION_MAX`].
     pub dimension: u32,
-    /// How rows are stored: floats, or [`Number::Int8`] with a scale for each row.
-    pub number: Number,
+    /// How rows are stored.
+    pub form: Form,
     /// What is near.
     pub measure: Measure,
     /// How many rows a list has: 1..=[`K_MAX`].
     pub k: u32,
+    /// Squares of rows are given.
+    pub squares: bool,
 }
 
 impl NearestShape {
     /// One row.
     pub const fn row_bytes(&self) -> u64 {
-        self.dimension as u64 * self.number.bits() / 8
+        (self.dimension as u64 * self.form.bits()).div_ceil(8)
     }
 
-    /// All rows, one after the other.
+    /// All rows, one after the other; signs in whole blocks.
     pub const fn rows_bytes(&self) -> u64 {
-        self.row_bytes() * self.rows as u64
+        let rows = self.rows as u64;
+        self.row_bytes() * if matches!(self.form, Form::Sign) { rows.next_multiple_of(BLOCK) } else { rows }
     }
 
-    /// A single for each row, where they are scaled.
+    /// The scales or sides of all rows, where they count: signs that are counted mean nothing else.
     pub const fn scales_bytes(&self) -> u64 {
-        if self.number.scaled() { self.rows as u64 * 4 } else { 0 }
+        let counted = matches!(self.measure, Measure::Hamming);
+        if counted { 0 } else { self.rows as u64 * self.form.side_bytes() }
+    }
+
+    /// A single for each row.
+    pub const fn squares_bytes(&self) -> u64 {
+        self.rows as u64 * 4
     }
 
     /// All queries, one after the other: singles, however rows are stored.
@@ -79,8 +94,10 @@ pub struct Nearest<'r> {
     pub shape: NearestShape,
     /// The rows.
     pub rows: Span<'r>,
-    /// Their scales, exactly for [`Number::Int8`].
+    /// Their scales or sides, exactly where the shape has some.
     pub scales: Option<Span<'r>>,
+    /// Their squares, exactly where the shape says so: what [`Kernels::squares`](crate::Kernels::squares) wrote for them.
+    pub squares: Option<Span<'r>>,
     /// The queries, as singles.
     pub queries: Span<'r>,
     /// Which rows may be found; all, where there is none.
@@ -93,4 +110,17 @@ pub struct Nearest<'r> {
     /// Memory to work in, of at least [`Kernels::nearest_desk`](crate::Kernels::nearest_desk) bytes. What it holds
     /// afterwards is nothing.
     pub desk: Span<'r>,
+}
+
+/// Squares to be kept of rows.
+#[derive(Clone, Copy, Debug)]
+pub struct Squares<'r> {
+    /// Their sizes; what it says of queries and lists is of no account.
+    pub shape: NearestShape,
+    /// The rows.
+    pub rows: Span<'r>,
+    /// Their scales or sides.
+    pub scales: Option<Span<'r>>,
+    /// A single for each row, to be written.
+    pub target: Span<'r>,
 }

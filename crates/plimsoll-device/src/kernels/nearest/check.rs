@@ -1,7 +1,7 @@
 //! What fits together.
 
-use super::ask::{DIMENSION_MAX, K_MAX, Nearest, NearestShape};
-use crate::kernels::Number;
+use super::Form;
+use super::ask::{DIMENSION_MAX, K_MAX, Measure, Nearest, NearestShape, Squares};
 use crate::kernels::check::{apart, bad, operand, writable};
 use crate::{Bytes, DeviceError, Span};
 
@@ -20,18 +20,14 @@ pub fn nearest(ask: &Nearest<'_>, desk: Bytes) -> Result<NearestShape, DeviceErr
             format!("{rows} rows from number {first} on; rows are numbered below 2^32 − 1, cut the index"),
         ));
     }
-    match ask.scales {
-        None if shape.number.scaled() => {
-            return Err(bad(WHAT, format!("{:?} rows need a scale each and none are given", shape.number)));
-        }
-        Some(_) if !shape.number.scaled() => {
-            return Err(bad(WHAT, format!("{:?} rows have no scales and some are given", shape.number)));
-        }
-        _ => {}
+    scales(WHAT, &shape, ask.scales.as_ref())?;
+    if shape.squares != ask.squares.is_some() {
+        return Err(bad(WHAT, format!("squares of rows are given or not; {shape:?} says otherwise")));
     }
     let exact = [
         ("rows", Some(ask.rows), shape.rows_bytes()),
         ("scales", ask.scales, shape.scales_bytes()),
+        ("squares", ask.squares, shape.squares_bytes()),
         ("queries", Some(ask.queries), shape.queries_bytes()),
         ("mask", ask.mask, shape.mask_bytes()),
         ("lists", Some(ask.lists), shape.lists_bytes()),
@@ -46,7 +42,7 @@ pub fn nearest(ask: &Nearest<'_>, desk: Bytes) -> Result<NearestShape, DeviceErr
         let found = ask.desk.bytes();
         return Err(bad(WHAT, format!("a desk of {found}; ask nearest_desk, which says {desk}")));
     }
-    let read: [Option<Span<'_>>; 4] = [Some(ask.rows), ask.scales, Some(ask.queries), ask.mask];
+    let read: [Option<Span<'_>>; 5] = [Some(ask.rows), ask.scales, ask.squares, Some(ask.queries), ask.mask];
     for span in read.iter().flatten() {
         operand(WHAT, span)?;
         apart(span, &ask.lists)?;
@@ -58,21 +54,61 @@ pub fn nearest(ask: &Nearest<'_>, desk: Bytes) -> Result<NearestShape, DeviceErr
     Ok(shape)
 }
 
+/// The arguments of [`Kernels::squares`](crate::Kernels::squares).
+pub fn squares(ask: &Squares<'_>) -> Result<NearestShape, DeviceError> {
+    const WHAT: &str = "squares of rows";
+    let shape = ask.shape;
+    writable(&ask.target)?;
+    sizes(&shape)?;
+    scales(WHAT, &shape, ask.scales.as_ref())?;
+    let exact = [
+        ("rows", Some(ask.rows), shape.rows_bytes()),
+        ("scales", ask.scales, shape.scales_bytes()),
+        ("the target", Some(ask.target), shape.squares_bytes()),
+    ];
+    for (name, span, wanted) in exact {
+        let found = span.map_or(wanted, |span| span.bytes().get());
+        if found != wanted {
+            return Err(bad(WHAT, format!("{name} of {found} bytes; {shape:?} has {wanted}")));
+        }
+    }
+    for span in [Some(&ask.rows), ask.scales.as_ref()].into_iter().flatten() {
+        operand(WHAT, span)?;
+        apart(span, &ask.target)?;
+    }
+    operand(WHAT, &ask.target)?;
+    Ok(shape)
+}
+
+/// Scales or sides are there exactly where rows have some.
+fn scales(what: &'static str, shape: &NearestShape, given: Option<&Span<'_>>) -> Result<(), DeviceError> {
+    let wanted = shape.scales_bytes() > 0 || shape.rows == 0 && shape.form.side_bytes() > 0;
+    match given {
+        None if shape.scales_bytes() > 0 => {
+            Err(bad(what, format!("{:?} rows need a scale or side each and none are given", shape.form)))
+        }
+        Some(_) if !wanted => {
+            Err(bad(what, format!("{:?} rows have no scales here and some are given", shape.form)))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The desk of a shape that can be searched; nothing for one that cannot, which the check refuses.
 pub fn desk_of(shape: &NearestShape, bytes: impl FnOnce() -> u64) -> Bytes {
     if shape.is_empty() || sizes(shape).is_err() { Bytes::ZERO } else { Bytes::new(bytes()) }
 }
 
 fn sizes(shape: &NearestShape) -> Result<(), DeviceError> {
-    let NearestShape { dimension, k, .. } = *shape;
+    let NearestShape { dimension, k, form, measure, .. } = *shape;
     if k == 0 || k > K_MAX {
         return Err(bad(WHAT, format!("the {k} nearest cannot be searched: ask for 1 to {K_MAX}")));
     }
     if dimension == 0 || dimension > DIMENSION_MAX {
         return Err(bad(WHAT, format!("vectors of {dimension} numbers; they have 1 to {DIMENSION_MAX}")));
     }
-    if shape.number == Number::Int4 {
-        return Err(bad(WHAT, "rows of Int4; convert them to Int8 or F16 first"));
+    if measure == Measure::Hamming && form != Form::Sign {
+        return Err(bad(WHAT, format!("signs that differ among rows of {form:?}; rows of Sign have them")));
     }
     Ok(())
 }

@@ -7,9 +7,9 @@ use std::collections::BinaryHeap;
 
 use super::ask::{Measure, NearestShape};
 use super::key::Key;
-use super::reference::NearestStored;
+use super::stored::{NearestStored, asked};
 use crate::kernels::Number;
-use crate::kernels::reference::{float, integer, scale};
+use crate::kernels::reference::float;
 
 /// Sums that are added up apart, so that a compiler makes registers of them.
 const LANES: usize = 16;
@@ -18,7 +18,8 @@ const LANES: usize = 16;
 pub(crate) fn nearest(shape: &NearestShape, stored: &NearestStored<'_>, lists: &mut [u8]) {
     let (dimension, k) = (shape.dimension as usize, shape.k as usize);
     let count = shape.queries as usize * dimension;
-    let queries: Vec<f32> = (0..count).map(|at| float(Number::F32, stored.queries, at)).collect();
+    let queries: Vec<f32> =
+        (0..count).map(|at| asked(shape.measure, float(Number::F32, stored.queries, at))).collect();
     let mut heaps: Vec<BinaryHeap<Key>> =
         lists.chunks(k * 8).map(|list| Key::read(list).filter(|key| *key != Key::NONE).collect()).collect();
     let mut row = vec![0.0; dimension];
@@ -26,9 +27,9 @@ pub(crate) fn nearest(shape: &NearestShape, stored: &NearestStored<'_>, lists: &
         if !stored.is_live(at) {
             continue;
         }
-        decode(shape, stored, at, &mut row);
+        let beside = beside(shape.measure, stored.decode(shape, at, &mut row), &row);
         for (heap, query) in heaps.iter_mut().zip(queries.chunks_exact(dimension)) {
-            let Some(key) = Key::new(score(shape.measure, query, &row), number) else { continue };
+            let Some(key) = Key::new(score(shape.measure, query, &row) + beside, number) else { continue };
             if heap.len() < k {
                 heap.push(key);
             } else if let Some(mut worst) = heap.peek_mut()
@@ -43,26 +44,19 @@ pub(crate) fn nearest(shape: &NearestShape, stored: &NearestStored<'_>, lists: &
     }
 }
 
-fn decode(shape: &NearestShape, stored: &NearestStored<'_>, row: usize, into: &mut [f32]) {
-    let first = row * into.len();
-    match shape.number {
-        Number::Int8 => {
-            let scale = scale(stored.scales, row);
-            for (at, value) in (first..).zip(into) {
-                *value = integer(Number::Int8, stored.rows, at) * scale;
-            }
-        }
-        number => {
-            for (at, value) in (first..).zip(into) {
-                *value = float(number, stored.rows, at);
-            }
-        }
+/// What a row's length says beside its numbers: for the distance, its square less theirs.
+#[expect(clippy::cast_possible_truncation, reason = "a score is a single")]
+fn beside(measure: Measure, square: Option<f32>, row: &[f32]) -> f32 {
+    let theirs = || row.iter().map(|x| f64::from(*x) * f64::from(*x)).sum::<f64>();
+    match square {
+        Some(square) if measure == Measure::Distance => (f64::from(square) - theirs()) as f32,
+        _ => 0.0,
     }
 }
 
 fn score(measure: Measure, query: &[f32], row: &[f32]) -> f32 {
     match measure {
-        Measure::Distance => sum(query, row, |q, x| (q - x) * (q - x)),
+        Measure::Distance | Measure::Hamming => sum(query, row, |q, x| (q - x) * (q - x)),
         Measure::Product => 0.0 - sum(query, row, |q, x| q * x),
     }
 }

@@ -6,25 +6,31 @@
 //!
 //! | part | what |
 //! |---|---|
-//! | `ask` | what is asked: [`NearestShape`], [`Nearest`] |
+//! | `ask` | what is asked: [`NearestShape`], [`Nearest`], [`Squares`] |
+//! | `form` | how rows are stored |
 //! | `key` | a place of a list, in eight bytes |
 //! | `check` | what fits together |
+//! | `stored` | what the numbers of stored rows are |
 //! | `reference` | what it means, in doubles |
 //! | `tolerance` | how close a back end must come |
 //! | `host` | the same in single precision, for the host |
 
 mod ask;
 mod check;
+mod form;
 #[cfg(unix)]
 pub(crate) mod host;
 mod key;
 mod reference;
+mod stored;
 #[cfg(test)]
 mod tests;
 mod tolerance;
 
-pub use ask::{DIMENSION_MAX, K_MAX, Measure, Nearest, NearestShape};
-pub use check::{desk_of, nearest as check};
+pub use ask::{DIMENSION_MAX, K_MAX, Measure, Nearest, NearestShape, Squares};
+pub use check::{desk_of, nearest as check, squares as check_squares};
+pub use form::Form;
 pub use key::Key;
-pub use reference::{NearestStored, nearest as reference};
-pub use tolerance::{found, room};
+pub use reference::{nearest as reference, squares as reference_squares};
+pub use stored::{NearestStored, sign_at};
+pub use tolerance::{found, room, squares_found};

@@ -4,72 +4,24 @@ use std::collections::BTreeSet;
 
 use super::ask::{Measure, NearestShape};
 use super::key::Key;
-use crate::kernels::Number;
-use crate::kernels::reference::{float, integer, scale};
+use super::stored::{NearestStored, Row};
 
-/// What is searched, as bytes.
-#[derive(Clone, Copy, Debug)]
-pub struct NearestStored<'b> {
-    /// The rows.
-    pub rows: &'b [u8],
-    /// Their scales; empty for floats.
-    pub scales: &'b [u8],
-    /// The queries.
-    pub queries: &'b [u8],
-    /// Which rows may be found.
-    pub mask: Option<&'b [u8]>,
-    /// The number of the first row.
-    pub first: u32,
-}
-
-impl NearestStored<'_> {
-    /// Whether a row may be found.
-    pub fn is_live(&self, row: usize) -> bool {
-        self.mask.is_none_or(|mask| mask[row / 8] >> (row % 8) & 1 == 1)
-    }
-
-    /// A row's numbers.
-    pub(super) fn row(&self, shape: &NearestShape, row: usize) -> Vec<f64> {
-        let dimension = shape.dimension as usize;
-        let number = |at: usize| {
-            if shape.number == Number::Int8 {
-                f64::from(integer(shape.number, self.rows, at)) * f64::from(scale(self.scales, row))
-            } else {
-                f64::from(float(shape.number, self.rows, at))
-            }
-        };
-        (row * dimension..(row + 1) * dimension).map(number).collect()
-    }
-
-    /// The rows that may be found: their keys and numbers.
-    pub(super) fn live(&self, shape: &NearestShape) -> Vec<(u32, Vec<f64>)> {
-        (self.first..)
-            .zip(0..shape.rows as usize)
-            .filter(|(_, row)| self.is_live(*row))
-            .map(|(number, row)| (number, self.row(shape, row)))
-            .collect()
-    }
-
-    /// A query's numbers.
-    pub(super) fn query(&self, shape: &NearestShape, query: usize) -> Vec<f64> {
-        let dimension = shape.dimension as usize;
-        let number = |at| f64::from(float(Number::F32, self.queries, at));
-        (query * dimension..(query + 1) * dimension).map(number).collect()
-    }
-}
-
-/// The score of two vectors.
-pub(super) fn score(measure: Measure, query: &[f64], row: &[f64]) -> f64 {
-    let pairs = query.iter().zip(row);
-    match measure {
-        Measure::Distance => pairs.map(|(q, x)| (q - x) * (q - x)).sum(),
-        Measure::Product => 0.0 - pairs.map(|(q, x)| q * x).sum::<f64>(),
+/// The score of a query and a row.
+pub(super) fn score(measure: Measure, query: &[f64], row: &Row) -> f64 {
+    let pairs = || query.iter().zip(&row.numbers);
+    let product = || pairs().map(|(q, x)| q * x).sum::<f64>();
+    match (measure, row.square) {
+        (Measure::Distance, Some(square)) => {
+            square + query.iter().map(|q| q * q).sum::<f64>() - 2.0 * product()
+        }
+        (Measure::Distance | Measure::Hamming, _) => pairs().map(|(q, x)| (q - x) * (q - x)).sum(),
+        (Measure::Product, _) => 0.0 - product(),
     }
 }
 
 /// The key of a row for a query.
 #[expect(clippy::cast_possible_truncation, reason = "a score is a single; what is larger is infinite")]
-pub(super) fn key(measure: Measure, query: &[f64], row: &[f64], number: u32) -> Option<Key> {
+fn key(measure: Measure, query: &[f64], row: &Row, number: u32) -> Option<Key> {
     Key::new(score(measure, query, row) as f32, number)
 }
 
@@ -83,5 +35,15 @@ pub fn nearest(shape: &NearestShape, stored: &NearestStored<'_>, lists: &mut [u8
         let keys = live.iter().filter_map(|(number, row)| key(shape.measure, &query, row, *number));
         let sorted: BTreeSet<Key> = before.chain(keys).collect();
         Key::write(sorted, list);
+    }
+}
+
+/// The squares of [`Kernels::squares`](crate::Kernels::squares): Σ x² of each row's numbers.
+#[expect(clippy::cast_possible_truncation, reason = "a square is a single; what is larger is infinite")]
+pub fn squares(shape: &NearestShape, stored: &NearestStored<'_>, target: &mut [u8]) {
+    let (places, _) = target.as_chunks_mut::<4>();
+    for (place, row) in places.iter_mut().zip(0..) {
+        let row = stored.row(shape, row);
+        *place = (row.numbers.iter().map(|x| x * x).sum::<f64>() as f32).to_le_bytes();
     }
 }

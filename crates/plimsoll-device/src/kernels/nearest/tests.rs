@@ -1,10 +1,17 @@
 //! Keys keep their order, the reference does what is written, and the tolerance is not loose.
 
 use super::*;
-use crate::kernels::Number;
 
 fn shape(rows: u32, k: u32) -> NearestShape {
-    NearestShape { rows, queries: 1, dimension: 2, number: Number::F32, measure: Measure::Distance, k }
+    NearestShape {
+        rows,
+        queries: 1,
+        dimension: 2,
+        form: Form::F32,
+        measure: Measure::Distance,
+        k,
+        squares: false,
+    }
 }
 
 fn bytes(numbers: &[f32]) -> Vec<u8> {

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 
 use super::ask::{Measure, NearestShape};
 use super::key::Key;
-use super::reference::{NearestStored, score};
+use super::reference::score;
+use super::stored::{NearestStored, Row};
 
 /// How far a score may be from the reference: (D / 4 + 32) · 2⁻²⁴ of |q| |x| for a product, and of (|q| + |x|)² for a
 /// distance. None where that is so large that single precision may not hold the sums on the way: such a row may be
@@ -15,6 +16,8 @@ pub fn room(shape: &NearestShape, query: f64, row: f64) -> Option<f64> {
     let size = match shape.measure {
         Measure::Distance => (query + row) * (query + row),
         Measure::Product => query * row,
+        // Counts are exact.
+        Measure::Hamming => return Some(0.0),
     };
     let part = (f64::from(shape.dimension) / 4.0 + 32.0) / f64::from(1 << 24);
     // Subnormal products may be taken for zero.
@@ -42,9 +45,10 @@ pub fn found(
     let list_bytes = shape.k as usize * 8;
     for (at, (before, found)) in before.chunks(list_bytes).zip(found.chunks(list_bytes)).enumerate() {
         let query = stored.query(shape, at);
-        let candidate = |(number, row): &(u32, Vec<f64>)| {
+        let candidate = |(number, row): &(u32, Row)| {
             let score = score(shape.measure, &query, row);
-            let room = room(shape, length(&query), length(row)).filter(|_| score.is_finite());
+            let long = length(&row.numbers).max(row.square.unwrap_or_default().sqrt());
+            let room = room(shape, length(&query), long).filter(|_| score.is_finite());
             Candidate { key: *number, score, room }
         };
         let candidates: Vec<_> = live.iter().map(candidate).collect();
@@ -107,6 +111,20 @@ fn list(shape: &NearestShape, candidates: &[Candidate], before: &[u8], found: &[
     }
 }
 
-pub(super) fn length(vector: &[f64]) -> f64 {
+fn length(vector: &[f64]) -> f64 {
     vector.iter().map(|number| number * number).sum::<f64>().sqrt()
+}
+
+/// Whether `found` are squares that a back end may make of rows; if not, of which not and why.
+pub fn squares_found(shape: &NearestShape, stored: &NearestStored<'_>, found: &[u8]) -> Result<(), String> {
+    let (places, _) = found.as_chunks::<4>();
+    for (row, place) in places.iter().enumerate() {
+        let (should, found) = (length(&stored.row(shape, row).numbers).powi(2), f32::from_le_bytes(*place));
+        let part = (f64::from(shape.dimension) / 4.0 + 32.0) / f64::from(1 << 24);
+        let near = (f64::from(found) - should).abs() <= should * part + f64::from(f32::MIN_POSITIVE);
+        if should.is_finite() && should < f64::from(f32::MAX) / 4.0 && !near {
+            return Err(format!("row {row} has the square {found:e} instead of {should:e}"));
+        }
+    }
+    Ok(())
 }

@@ -5,7 +5,9 @@ use plimsoll::{Bytes, Place};
 use super::super::forecast::Question;
 use super::super::{Forecast, Shape, VecError};
 use super::store::SLOTS;
-use crate::{BLOCK_ROWS, Codec};
+use crate::BLOCK_ROWS;
+use crate::scan::Queries;
+use crate::top::Tops;
 
 /// Chunks of codes are about so large where there is room.
 const CHUNK_BYTES: u64 = 16 << 20;
@@ -23,7 +25,7 @@ const ALIGN: u64 = 256;
 pub struct DeviceShare {
     /// Where.
     pub place: Place,
-    /// The most of its memory, with what is kept there.
+    /// The most of its memory that will be charged, with what is kept there and what the pool has to spare.
     pub peak: Bytes,
 }
 
@@ -35,10 +37,16 @@ pub(super) struct DeviceStock {
     pub(super) segments: Vec<u64>,
     /// Codes that are on the device already.
     pub(super) kept_bytes: u64,
-    /// Marks of who may be found.
-    pub(super) mask_bytes: u64,
+    /// What squares take of a block that stays.
+    pub(super) squares_bytes: u64,
+    /// Blocks of lower planes that the host has.
+    pub(super) pages_bytes: u64,
+    /// Marks of who may be found, of each part that not all rows of may.
+    pub(super) masks: Vec<u64>,
     /// Memory that is free for this search, with that of what is kept.
     pub(super) room: u64,
+    /// What is free beside what the pool has.
+    pub(super) pool_room: u64,
     pub(super) limit: Bytes,
     /// What others of the account have there.
     pub(super) fixed: u64,
@@ -53,8 +61,11 @@ pub(super) struct DeviceStock {
     pub(super) host_ring: bool,
 }
 
-/// What the kernels work in, for so many rows at a time and so many queries.
-pub(super) type DeskBytes<'d> = &'d dyn Fn(u64, usize) -> u64;
+/// What the kernels work in, for so many rows at a time and so many queries, with squares kept or not.
+pub(super) type DeskBytes<'d> = &'d dyn Fn(u64, usize, bool) -> u64;
+
+/// What the device's pool will have behind leases that are taken in this order, once so many bytes that are kept have gone.
+pub(super) type BackedBytes<'d> = &'d dyn Fn(u64, &[Bytes]) -> Bytes;
 
 /// A search, with what it is about.
 pub(super) struct Outlook<'o> {
@@ -62,6 +73,26 @@ pub(super) struct Outlook<'o> {
     pub(super) shape: Shape,
     pub(super) stock: &'o DeviceStock,
     pub(super) desk: DeskBytes<'o>,
+    pub(super) backed: BackedBytes<'o>,
+}
+
+impl Question {
+    /// What the host has of so many queries that a device searches for: as they are compared, their lists as they come, and
+    /// hits; and of planes what the second stage takes, which the host does.
+    pub(super) fn device_bytes(&self, shape: &Shape, queries: usize) -> u64 {
+        let each = shape.dimension as u64 * 8 + self.listed as u64 * (8 + 16);
+        let here = (queries as u64).saturating_mul(each);
+        let projected = shape.projected_bytes(queries, self.threads);
+        let Shape { codec, metric, dimension, .. } = shape.coded();
+        let planes = if shape.layout().lower_bytes() == 0 {
+            0
+        } else {
+            let prepared = Queries::bytes_for(codec, metric, dimension, queries).get();
+            let left = Tops::bytes_without_desk(queries, self.listed);
+            prepared.saturating_add(left).saturating_add(self.lower_bytes(shape, queries))
+        };
+        here.saturating_add(projected).saturating_add(planes)
+    }
 }
 
 impl Outlook<'_> {
@@ -75,25 +106,66 @@ impl Outlook<'_> {
 
     /// A chunk as it arrives and, where that is another way, as it is searched.
     fn slot(&self, chunk: u64) -> u64 {
-        let twice = if self.shape.codec == Codec::Int8 { 2 } else { 1 };
+        let twice = if self.shape.codec.side_bytes() > 0 { 2 } else { 1 };
         chunk.saturating_mul(self.block()).saturating_add(ALIGN * 2).saturating_mul(twice)
     }
 
-    /// What so many queries take beside codes that stay, with so many blocks in a chunk and at most so many in a piece.
-    fn beside(&self, queries: usize, chunk: u64, piece: u64) -> u64 {
-        let rows = chunk.max(piece).saturating_mul(BLOCK_ROWS as u64);
-        let numbers = (queries as u64).saturating_mul(self.shape.dimension as u64 * 4);
-        let lists = (queries as u64).saturating_mul(self.question.listed as u64 * 8);
-        let ring = self.slot(chunk).saturating_mul(SLOTS as u64);
-        let sum = [numbers, lists, (self.desk)(rows, queries), self.stock.mask_bytes, ring, ALIGN * 4];
-        sum.into_iter().fold(0, u64::saturating_add)
+    /// Queries, their lists, and what the kernels work in, with so many blocks in a chunk and at most so many in a piece.
+    fn desk_bytes(&self, queries: usize, chunk: u64, piece: u64) -> [u64; 3] {
+        let desk = |blocks: u64, squares| {
+            (self.desk)(
+                blocks.saturating_mul(BLOCK_ROWS as u64),
+                queries,
+                squares && self.stock.squares_bytes > 0,
+            )
+        };
+        let desk = desk(chunk, false).max(desk(piece, true));
+        let numbers = (queries as u64).saturating_mul(self.shape.coded().dimension as u64 * 4);
+        [numbers, (queries as u64).saturating_mul(self.question.listed as u64 * 8), desk]
     }
 
-    /// What the host has of so many queries: as they are compared, their lists as they come, and hits.
+    /// What so many queries take beside codes that stay.
+    fn beside(&self, queries: usize, chunk: u64, piece: u64) -> u64 {
+        let masks = self.stock.masks.iter().map(|bytes| bytes.next_multiple_of(ALIGN)).sum();
+        let ring = self.slot(chunk).saturating_mul(SLOTS as u64);
+        let desk = self.desk_bytes(queries, chunk, piece).into_iter();
+        desk.chain([masks, ring, ALIGN * 4]).fold(0, u64::saturating_add)
+    }
+
+    /// What will be charged on the device: leases in the order in which a search takes them, as the pool backs them.
+    fn charged(&self, queries: usize, chunk: u64, kept: u64) -> Bytes {
+        let (stock, block) = (self.stock, self.block().max(1));
+        let numbers = (self.shape.layout().first_bytes() * BLOCK_ROWS) as u64;
+        let rows = |blocks: u64| [blocks * (block - numbers), blocks * numbers];
+        // Pieces of each segment, as far as they are not there.
+        let (at_once, mut left) = (self.piece_most(kept), kept / block);
+        let (mut there, mut leases) = (stock.kept_bytes / block, Vec::new());
+        for all in &stock.segments {
+            let mut here = left.min(*all);
+            left -= here;
+            let known = there.min(here);
+            (there, here) = (there - known, here - known);
+            while here > 0 {
+                let blocks = here.min(at_once);
+                leases.extend(rows(blocks).into_iter().chain([blocks * stock.squares_bytes]));
+                here -= blocks;
+            }
+        }
+        leases.extend(&stock.masks);
+        leases.extend(self.desk_bytes(queries, chunk, self.piece(kept)));
+        for _ in 0..SLOTS {
+            let stage = if self.shape.codec.side_bytes() > 0 { chunk * block } else { 0 };
+            leases.extend([[stage, 0], rows(chunk)].as_flattened());
+        }
+        let leases: Vec<Bytes> = leases.into_iter().filter(|bytes| *bytes > 0).map(Bytes::new).collect();
+        let gone = stock.kept_bytes.saturating_sub(kept) / block * (block + stock.squares_bytes);
+        (self.backed)(gone, &leases)
+    }
+
+    /// What the host has of so many queries.
     fn heap(&self, queries: usize) -> u64 {
-        let each = self.shape.dimension as u64 * 8 + self.question.listed as u64 * (8 + 16);
         let again = if self.question.again { self.question.threads * self.shape.dimension * 8 } else { 0 };
-        (queries as u64).saturating_mul(each).saturating_add(again as u64)
+        self.question.device_bytes(&self.shape, queries).saturating_add(again as u64)
     }
 
     fn host(&self, queries: usize, chunk: u64) -> u64 {
@@ -102,15 +174,21 @@ impl Outlook<'_> {
         self.heap(queries).saturating_add(ring)
     }
 
+    /// The most blocks of one piece.
+    fn piece_most(&self, kept: u64) -> u64 {
+        let most = if kept < self.all() { self.stock.most.min(PIECE_BYTES) } else { self.stock.most };
+        most_blocks(most, self.block())
+    }
+
     /// The largest piece of a segment.
     fn piece(&self, kept: u64) -> u64 {
         let longest = self.stock.segments.iter().copied().max().unwrap_or_default();
-        let most = if kept < self.all() { self.stock.most.min(PIECE_BYTES) } else { self.stock.most };
-        longest.min(most_blocks(most, self.block())).min(kept / self.block().max(1))
+        longest.min(self.piece_most(kept)).min(kept / self.block().max(1))
     }
 
     /// What so many kept bytes take, with what pools round up.
     fn taken(&self, kept: u64) -> u64 {
+        let kept = kept + kept / self.block().max(1) * self.stock.squares_bytes;
         kept.saturating_add(kept / 64).saturating_add(4 * self.stock.granule)
     }
 
@@ -137,7 +215,7 @@ impl Outlook<'_> {
             || std::iter::successors(Some(wanted), |chunk| (*chunk > 2).then(|| (chunk / 4 * 2).max(2)));
         for chunk in chunks().take(4) {
             if let Some(queries) = self.most_queries(|queries| fits(queries, chunk, all)) {
-                return Ok(self.told(queries, chunk, all, with(queries, chunk, all)));
+                return Ok(self.told(queries, chunk, all));
             }
         }
         let Some(queries) = self.most_queries(|queries| fits(queries, 2, 0)) else {
@@ -153,10 +231,10 @@ impl Outlook<'_> {
             if fits(queries, chunk, (middle * unit).min(all)) { least = middle } else { over = middle }
         }
         let kept = (least * unit).min(all);
-        Ok(self.told(queries, chunk, kept, with(queries, chunk, kept)))
+        Ok(self.told(queries, chunk, kept))
     }
 
-    fn told(&self, queries: usize, chunk: u64, kept: u64, peak: u64) -> Forecast {
+    fn told(&self, queries: usize, chunk: u64, kept: u64) -> Forecast {
         let (stock, streamed) = (self.stock, self.all() - kept);
         let (passes, read) = self.question.reads(queries, streamed, kept.saturating_sub(stock.kept_bytes));
         Forecast {
@@ -165,7 +243,7 @@ impl Outlook<'_> {
             kept: Bytes::new(kept),
             streamed: Bytes::new(streamed),
             read,
-            lower: Bytes::ZERO,
+            lower: self.question.lower(&self.shape, stock.segments.iter().sum(), stock.pages_bytes),
             chunk_blocks: chunk,
             slots: HOST_SLOTS,
             peak: Bytes::new(self.host(queries, chunk).saturating_add(stock.host_fixed)),
@@ -173,7 +251,7 @@ impl Outlook<'_> {
             lists: None,
             device: Some(DeviceShare {
                 place: stock.place,
-                peak: Bytes::new(peak.saturating_add(stock.fixed)),
+                peak: Bytes::new(self.charged(queries, chunk, kept).get().saturating_add(stock.fixed)),
             }),
         }
     }
@@ -199,15 +277,18 @@ pub(super) fn most_blocks(most: u64, block: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Metric;
+    use crate::{Codec, Metric};
 
     fn stock(room: u64) -> DeviceStock {
         DeviceStock {
             place: Place::Cuda(0),
             segments: vec![3000, 1500],
             kept_bytes: 0,
-            mask_bytes: 0,
+            squares_bytes: 0,
+            pages_bytes: 0,
+            masks: Vec::new(),
             room,
+            pool_room: room,
             limit: Bytes::new(room),
             fixed: 0,
             most: 1 << 40,
@@ -230,12 +311,15 @@ mod tests {
             reduced: None,
         };
         let question = Question { queries: 1000, listed: 10, candidates: 10, threads: 2, again: false };
-        let desk = |rows: u64, queries: usize| queries as u64 * (3104 + 8 * rows.min(8192)) + rows * 4;
+        let desk =
+            |rows: u64, queries: usize, _: bool| queries as u64 * (3104 + 8 * rows.min(8192)) + rows * 4;
+        let backed =
+            |_: u64, leases: &[Bytes]| leases.iter().copied().fold(Bytes::ZERO, Bytes::saturating_add);
         let all = 4500 * 49_408;
         let (mut last, mut refused, mut halved) = (0, 0, 0);
         for room in (0..600).rev().map(|mib| mib << 20) {
             let now = stock(room);
-            let outlook = Outlook { question, shape, stock: &now, desk: &desk };
+            let outlook = Outlook { question, shape, stock: &now, desk: &desk, backed: &backed };
             match outlook.forecast() {
                 Ok(forecast) => {
                     let there = forecast.device.unwrap();
@@ -257,7 +341,8 @@ mod tests {
         }
         assert!(refused > 0 && halved > 0 && last > 2 * all, "{refused} {halved} {last}");
         let stock = DeviceStock { host_room: 1000, ..stock(600 << 20) };
-        let refused = Outlook { question, shape, stock: &stock, desk: &desk }.forecast().unwrap_err();
+        let refused = Outlook { question, shape, stock: &stock, desk: &desk, backed: &backed };
+        let refused = refused.forecast().unwrap_err();
         assert!(refused.to_string().contains("on the way to a device"), "{refused}");
     }
 }

@@ -6,6 +6,7 @@ use plimsoll::holding::Streaming;
 use plimsoll::pool::Pool;
 use plimsoll::{Bytes, Place};
 use plimsoll_device::Facts;
+use plimsoll_device::kernels::nearest::NearestShape;
 
 use super::super::answer::Answer;
 use super::super::forecast::Question;
@@ -17,6 +18,7 @@ use super::pass::Pass;
 use super::store::Store;
 use crate::gpu::desk::{kernels, mask_bytes, ready};
 use crate::gpu::{FlatShape, GpuError};
+use crate::top::Tops;
 
 /// How long the ring waits for page-locked memory that others have.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -34,8 +36,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// device, while what came before is searched.
 ///
 /// # Formula
-/// On the device: what is kept; of a search two chunks (int8: four), `q · (4 · dimension + 8 k)`, a bit a row where some
-/// may not be found, and the kernels' [desk](plimsoll_device::Kernels::nearest_desk).
+/// On the device: what is kept, with 4 bytes a row for squares where searches want those; of a search two chunks (of codes
+/// with sides four), `q · (4 · dimension + 8 k)`, a bit a row where some may not be found, and the kernels'
+/// [desk](plimsoll_device::Kernels::nearest_desk).
 ///
 /// ```no_run
 /// # use plimsoll::{EngineAccount, Place};
@@ -60,11 +63,8 @@ impl Index {
     /// The same index, searched by the device of a place that its account has a share of.
     pub fn on_device(&self, place: Place) -> Result<OnDevice<'_>, VecError> {
         let shape = self.shape();
-        if shape.reduced.is_some() {
-            return Err(GpuError::Reduced.into());
-        }
         let flat = flat(&shape);
-        flat.number()?;
+        flat.form()?;
         flat.measure()?;
         let account = self.budget().account();
         let pool = account.scratch(place)?;
@@ -75,7 +75,7 @@ impl Index {
             Some(pinned) => Streaming::pooled(pinned, "vectors", PATIENCE),
             None => self.budget().streaming("vectors"),
         };
-        let store = Store::new(&pool, shape.layout())?;
+        let store = Store::new(&pool, shape.layout(), flat)?;
         Ok(OnDevice {
             index: self,
             pool,
@@ -92,9 +92,9 @@ fn piece_most(streams: bool, facts: &Facts) -> u64 {
     if streams { most.min(PIECE_BYTES) } else { most }
 }
 
-/// What the kernels are told of vectors.
+/// What the kernels are told of vectors, as they are coded.
 fn flat(shape: &Shape) -> FlatShape {
-    let Shape { codec, metric, dimension, .. } = *shape;
+    let Shape { codec, metric, dimension, .. } = shape.coded();
     FlatShape { codec, metric, dimension, rows: u32::MAX }
 }
 
@@ -119,11 +119,13 @@ impl OnDevice<'_> {
         }
         let stock = self.stock(view, filtered);
         let (flat, kernels) = (flat(&shape), kernels(&self.pool)?);
-        let desk = |rows: u64, queries: usize| {
+        let desk = |rows: u64, queries: usize, squares: bool| {
             let shape = flat.search(rows, queries, question.listed);
-            shape.map_or(0, |shape| kernels.nearest_desk(&shape).get())
+            shape.map_or(0, |shape| kernels.nearest_desk(&NearestShape { squares, ..shape }).get())
         };
-        Outlook { question, shape, stock: &stock, desk: &desk }.forecast()
+        let room = Bytes::new(stock.pool_room);
+        let backed = |gone: u64, leases: &[Bytes]| self.pool.backed_in_turn(Bytes::new(gone), leases, room);
+        Outlook { question, shape, stock: &stock, desk: &desk, backed: &backed }.forecast()
     }
 
     fn stock(&self, view: &View, filtered: bool) -> DeviceStock {
@@ -140,8 +142,11 @@ impl OnDevice<'_> {
             place,
             segments: view.segments.iter().map(|(segment, _)| segment.codes().header().units).collect(),
             kept_bytes,
-            mask_bytes: masks.map(|(part, _)| mask_bytes(part.rows()).next_multiple_of(256)).sum(),
+            squares_bytes: self.store.squares_bytes(),
+            pages_bytes: self.index.pages().blocks_bytes(),
+            masks: masks.map(|(part, _)| mask_bytes(part.rows())).collect(),
             room: there.room.saturating_add(backed),
+            pool_room: there.room,
             limit: there.limit,
             fixed: there.used().saturating_sub(backed),
             most: facts.max_allocation.get(),
@@ -166,15 +171,30 @@ impl OnDevice<'_> {
         let streams = forecast.streamed > Bytes::ZERO;
         self.store.plan(&view, forecast.kept.get(), piece_most(streams, self.pool.device().facts()))?;
         let at_once = forecast.queries_a_pass.max(1);
-        // Queries as they are compared, their lists as they come, and hits.
-        let heap = at_once.saturating_mul(dimension * 8 + question.listed * (8 + 16)) as u64;
-        let _charge = self.index.budget().charge(heap)?;
-        for part in queries.chunks(at_once * dimension) {
-            let ready = ready(view.shape.metric, dimension, part)?;
-            let mut pass = Pass::new(&run, &self.pool, &mut self.store, &self.streaming, flat(&view.shape))?;
+        let _charge = self.index.budget().charge(question.device_bytes(&view.shape, at_once))?;
+        for (number, part) in queries.chunks(at_once * dimension).enumerate() {
+            let after = |error: VecError| error.after(number * at_once);
+            let asked = view.as_asked(part, question.threads).map_err(|error| after(error.into()))?;
+            let flat = flat(&view.shape);
+            let ready = ready(flat.codec, flat.metric, flat.dimension, &asked.vectors);
+            let ready = ready.map_err(|error| after(error.into()))?;
+            let mut pass = Pass::new(&run, &self.pool, &mut self.store, &self.streaming, flat)?;
             let found = pass.find(&ready, forecast.chunk_blocks, &mut answer.measured)?;
             drop(pass);
-            run.tell((part, &[]), search, |query| found[query].clone(), &mut answer)?;
+            let told = (part, &asked.constants[..]);
+            if view.shape.layout().lower_bytes() == 0 {
+                run.tell(told, search, |query| found[query].clone(), &mut answer)?;
+                continue;
+            }
+            // Of planes, what is best by all four bits of what the signs left: the host looks.
+            let prepared = view.queries(&asked.vectors)?;
+            let mut left = Tops::without_desk(&prepared, question.listed)?;
+            for (query, hits) in found.into_iter().enumerate() {
+                hits.into_iter().for_each(|hit| left.push(query, hit));
+            }
+            let (best, read) = run.lower(&prepared, left)?;
+            answer.measured.lower += Bytes::new(read);
+            run.tell(told, search, |query| best.hits(query), &mut answer)?;
         }
         answer.measured.took = began.elapsed();
         answer.measured.peak = self.index.budget().standing().peak;

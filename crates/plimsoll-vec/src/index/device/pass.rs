@@ -44,7 +44,7 @@ impl<'p> Pass<'p> {
         let mask =
             |mask: &Option<Vec<u64>>| mask.as_ref().map(|live| mask_on(pool, searches, live)).transpose();
         let masks = run.masks.iter().map(mask).collect::<Result<_, _>>()?;
-        let block_bytes = run.view.shape.layout().block_bytes();
+        let block_bytes = run.view.shape.upper_bytes();
         Ok(Self { run, pool, store, streaming, flat, masks, searches, block_bytes })
     }
 
@@ -56,7 +56,8 @@ impl<'p> Pass<'p> {
         measured: &mut Measured,
     ) -> Result<Vec<Vec<Hit>>, VecError> {
         let longest = self.store.pieces.iter().map(|piece| piece.blocks).max().unwrap_or_default();
-        let rows = [chunk * ROWS, longest.max(1) * ROWS].into_iter();
+        let kept = self.store.squares_bytes() > 0;
+        let rows = [(chunk * ROWS, false), (longest.max(1) * ROWS, kept)].into_iter();
         let count = queries.len() / self.flat.dimension;
         let (mut desk, at_once) = Desk::take(self.pool, self.flat, &rows, count, self.run.listed)?;
         let mut slots = self.store.ring(chunk)?;
@@ -83,8 +84,10 @@ impl<'p> Pass<'p> {
             let (pieces, kept) = self.store.of(segment.number());
             for at in pieces {
                 self.load(place, at, &mut slots[0], chunk, measured)?;
+                self.store.square(at, self.searches)?;
                 let mut piece = self.store.pieces.swap_remove(at);
-                let looked = self.look(desk, place, piece.first, piece.blocks, &mut piece.rows);
+                let (first, blocks) = (piece.first, piece.blocks);
+                let looked = self.look(desk, place, (first, blocks), &mut piece.rows, piece.squares.as_mut());
                 self.store.pieces.push(piece);
                 let last = self.store.pieces.len() - 1;
                 self.store.pieces.swap(at, last);
@@ -95,7 +98,7 @@ impl<'p> Pass<'p> {
             self.stream(place, kept..units, chunk, measured, |pass, first, blocks| {
                 let slot = &mut slots[turn % slots.len()];
                 turn += 1;
-                pass.search_in(desk, slot, place, first, blocks)
+                pass.search_in(desk, slot, place, first, std::iter::once(blocks))
             })?;
         }
         Ok(())
@@ -145,31 +148,37 @@ impl<'p> Pass<'p> {
     /// What is in memory only.
     fn young(&mut self, desk: &mut Desk, slots: &mut [Slot], chunk: u64) -> Result<(), VecError> {
         let run = self.run;
-        let chunk_bytes = usize::try_from(chunk).unwrap_or(usize::MAX).saturating_mul(self.block_bytes);
+        let (layout, upper) = (run.view.shape.layout(), self.block_bytes);
+        let chunk_bytes = index(chunk).saturating_mul(layout.block_bytes());
         let mut turn = 0;
         for (place, part) in run.parts.iter().enumerate() {
             let Part::Young(batch) = part else { continue };
             for (blocks, first) in batch.blocks.chunks(chunk_bytes).zip((0..).step_by(index(chunk))) {
                 let slot = &mut slots[turn % slots.len()];
                 turn += 1;
-                self.search_in(desk, slot, place, first, blocks)?;
+                if layout.lower_bytes() == 0 {
+                    self.search_in(desk, slot, place, first, std::iter::once(blocks))?;
+                } else {
+                    let uppers = blocks.chunks(layout.block_bytes()).map(|block| &block[..upper]);
+                    self.search_in(desk, slot, place, first, uppers)?;
+                }
             }
         }
         Ok(())
     }
 
     /// Blocks go by way of a slot, and are searched there.
-    fn search_in(
+    fn search_in<'b>(
         &mut self,
         desk: &mut Desk,
         slot: &mut Slot,
         place: usize,
         first: u64,
-        blocks: &[u8],
+        blocks: impl Iterator<Item = &'b [u8]> + Clone,
     ) -> Result<(), VecError> {
-        self.store.fill(slot, blocks)?;
-        let count = (blocks.len() / self.block_bytes) as u64;
-        slot.searched = self.look(desk, place, first, count, &mut slot.rows)?;
+        self.store.fill(slot, blocks.clone())?;
+        let count = (blocks.map(<[u8]>::len).sum::<usize>() / self.block_bytes) as u64;
+        slot.searched = self.look(desk, place, (first, count), &mut slot.rows, None)?;
         Ok(())
     }
 
@@ -177,9 +186,9 @@ impl<'p> Pass<'p> {
         &mut self,
         desk: &mut Desk,
         place: usize,
-        first: u64,
-        blocks: u64,
+        (first, blocks): (u64, u64),
         rows: &mut Rows,
+        squares: Option<&mut Lease>,
     ) -> Result<Option<plimsoll_device::Fence>, VecError> {
         let run = self.run;
         let all = run.parts.get(place).map_or(0, Part::rows);
@@ -187,7 +196,8 @@ impl<'p> Pass<'p> {
         let mask = self.masks[place].as_mut().map(|mask| (mask, first * ROWS / 8));
         let scales = rows.scales.as_mut().map(|scales| (scales, 0));
         let first = run.bases[place] + first * ROWS;
-        let look = Look { rows: (&mut rows.numbers, 0), scales, mask, count, first };
+        let squares = squares.map(|squares| (squares, 0));
+        let look = Look { rows: (&mut rows.numbers, 0), scales, squares, mask, count, first };
         Ok(desk.look(self.searches, look)?)
     }
 }

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use plimsoll::Bytes;
-use plimsoll::pool::{Lease, LeaseError, Pool, RowsIn};
+use plimsoll::pool::{Lease, LeaseError, Pool, RowsIn, SquaresIn};
 use plimsoll_device::{Fence, Stream};
 
 use super::super::view::View;
 use super::forecast::{PIECE_BLOCKS, most_blocks};
-use crate::gpu::GpuError;
-use crate::{BLOCK_ROWS, Codec, Layout};
+use crate::gpu::desk::kernels;
+use crate::gpu::{FlatShape, GpuError};
+use crate::{BLOCK_ROWS, Layout};
 
 /// Chunks that the device has room for: one is searched while the next one arrives.
 pub(super) const SLOTS: usize = 2;
@@ -32,6 +33,9 @@ pub(super) struct Piece {
     /// How many of them have come.
     pub(super) filled: u64,
     pub(super) rows: Rows,
+    /// Squares of rows, where searches want them; made when all have come.
+    pub(super) squares: Option<Lease>,
+    squared: bool,
 }
 
 /// Room for a chunk.
@@ -49,21 +53,31 @@ pub(super) struct Slot {
 pub(super) struct Store {
     pool: Pool,
     layout: Layout,
+    flat: FlatShape,
+    /// Squares of rows that stay are kept.
+    squares: bool,
     copies: Stream,
     pub(super) pieces: Vec<Piece>,
 }
 
 impl Store {
-    pub(super) fn new(pool: &Pool, layout: Layout) -> Result<Self, GpuError> {
+    pub(super) fn new(pool: &Pool, layout: Layout, flat: FlatShape) -> Result<Self, GpuError> {
         let copies = pool.device().stream()?;
-        Ok(Self { pool: pool.clone(), layout, copies, pieces: Vec::new() })
+        let squares = kernels(pool)?.wants_squares(&flat.search(1, 1, 1)?);
+        Ok(Self { pool: pool.clone(), layout, flat, squares, copies, pieces: Vec::new() })
     }
 
+    /// A block as it comes: of planes the upper part.
     fn block_bytes(&self) -> u64 {
-        self.layout.block_bytes() as u64
+        self.layout.upper_bytes() as u64
     }
 
-    /// What is there.
+    /// What squares take of a block that stays.
+    pub(super) fn squares_bytes(&self) -> u64 {
+        if self.squares { BLOCK_ROWS as u64 * 4 } else { 0 }
+    }
+
+    /// Codes that are there.
     pub(super) fn bytes(&self) -> u64 {
         self.pieces.iter().map(|piece| piece.blocks).sum::<u64>() * self.block_bytes()
     }
@@ -97,10 +111,12 @@ impl Store {
             let mut at_once = at_once;
             while !blocks.is_empty() {
                 let count = at_once.min(blocks.end - blocks.start);
-                match self.rows(count) {
-                    Ok(rows) => {
+                match self.rows(count).and_then(|rows| Ok((rows, self.squares_of(count)?))) {
+                    Ok((rows, squares)) => {
                         let first = blocks.start;
-                        self.pieces.push(Piece { segment, first, blocks: count, filled: 0, rows });
+                        let piece =
+                            Piece { segment, first, blocks: count, filled: 0, rows, squares, squared: false };
+                        self.pieces.push(piece);
                         blocks.start += count;
                     }
                     // One run of memory may not be there where two are.
@@ -135,10 +151,26 @@ impl Store {
         Ok(Rows { numbers: self.pool.lease(Bytes::new(blocks * numbers))?, scales })
     }
 
+    fn squares_of(&self, blocks: u64) -> Result<Option<Lease>, GpuError> {
+        let bytes = Bytes::new(blocks * self.squares_bytes());
+        Ok(if bytes > Bytes::ZERO { Some(self.pool.lease(bytes)?) } else { None })
+    }
+
+    /// Makes the squares of a piece that has all of its rows.
+    pub(super) fn square(&mut self, at: usize, stream: Stream) -> Result<(), GpuError> {
+        let Piece { blocks, filled, rows, squares, squared, .. } = &mut self.pieces[at];
+        let Some(squares) = squares.as_mut().filter(|_| !*squared && filled == blocks) else { return Ok(()) };
+        let shape = self.flat.search(*blocks * BLOCK_ROWS as u64, 1, 1)?;
+        let scales = rows.scales.as_mut().map(|scales| (scales, 0));
+        squares.squares_from(stream, 0, SquaresIn { shape, rows: (&mut rows.numbers, 0), scales })?;
+        *squared = true;
+        Ok(())
+    }
+
     /// A ring of chunks of so many blocks.
     pub(super) fn ring(&self, blocks: u64) -> Result<Vec<Slot>, GpuError> {
         let slot = |_| {
-            let staged = self.layout.codec() == Codec::Int8;
+            let staged = self.layout.codec().side_bytes() > 0;
             let bytes = Bytes::new(blocks * self.block_bytes());
             let stage = if staged { Some(self.pool.lease(bytes)?) } else { None };
             Ok(Slot { stage, rows: self.rows(blocks)?, searched: None })
@@ -146,11 +178,21 @@ impl Store {
         (0..SLOTS).map(slot).collect()
     }
 
-    /// Brings blocks into a slot, once what was in it has been searched, and waits for them.
-    pub(super) fn fill(&self, slot: &mut Slot, blocks: &[u8]) -> Result<(), GpuError> {
+    /// Brings blocks into a slot, once what was in it has been searched, and waits for them. They come in one piece, or
+    /// each alone, out of longer ones.
+    pub(super) fn fill<'b>(
+        &self,
+        slot: &mut Slot,
+        blocks: impl Iterator<Item = &'b [u8]>,
+    ) -> Result<(), GpuError> {
         self.wait(slot.searched.take())?;
         let Slot { stage, rows, .. } = slot;
-        self.bring(stage.as_mut(), rows, 0, blocks)
+        let mut at = 0;
+        for blocks in blocks {
+            self.bring(stage.as_mut(), rows, at, blocks)?;
+            at += blocks.len() as u64 / self.block_bytes();
+        }
+        Ok(())
     }
 
     /// Brings blocks into a piece, behind those that are there, by way of a slot.

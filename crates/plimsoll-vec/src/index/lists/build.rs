@@ -189,10 +189,10 @@ impl Index {
             let part = &vectors[..count * dimension];
             let coded = view.as_coded(part, task.threads).map_err(|error| error.after(first))?;
             if let Some(truth) = &mut fresh.truth {
-                truth.look(&coded, first as u64).map_err(|error| named(error, first))?;
+                truth.look(&coded, first as u64).map_err(|error| error.after(first))?;
             }
             let hits = &mut hits[..count];
-            fresh.division.lists_of(&coded, task.threads, hits).map_err(|error| named(error, first))?;
+            fresh.division.lists_of(&coded, task.threads, hits).map_err(|error| error.after(first))?;
             for hit in &*hits {
                 let list = u32::try_from(hit.row).unwrap_or_default();
                 divided.0.push(list);
@@ -278,13 +278,5 @@ impl Index {
             self.charged(charge);
         }
         Ok(())
-    }
-}
-
-/// The same error with the number that the vector has in its file.
-fn named(error: VecError, before: usize) -> VecError {
-    match error {
-        VecError::Code(error) => VecError::Code(error.after(before)),
-        error => error,
     }
 }

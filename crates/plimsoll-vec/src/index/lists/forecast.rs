@@ -131,7 +131,7 @@ pub(super) fn forecast(
         kept: Bytes::new(kept),
         streamed: Bytes::new(all - kept),
         read: Bytes::new(read),
-        lower: question.lower(shape, stock),
+        lower: question.lower(shape, stock.blocks, stock.pages_bytes),
         chunk_blocks,
         slots,
         peak: Bytes::new(taken.saturating_add(kept).saturating_add(stock.fixed)),

@@ -197,6 +197,39 @@ impl Arena {
         }
     }
 
+    /// What will be backed once blocks of `gone` bytes have gone and these have been leased in turn, where so much more may
+    /// be backed: the steps of growth, by their sizes alone.
+    pub(in super::super) fn backed_in_turn(&self, gone: u64, leases: &[u64], room: u64) -> u64 {
+        let most = self.backed_bytes.saturating_add(room);
+        let Backing::Pages { granule, .. } = self.settings.backing else {
+            return self.slabs_for(leases).saturating_add(self.backed_bytes.saturating_sub(gone)).min(most);
+        };
+        let mut taken = self.taken_bytes.saturating_sub(gone);
+        let (mut backed, mut high) = (self.backed_bytes, self.need_high);
+        for lease in leases {
+            taken = taken.saturating_add(lease.next_multiple_of(self.settings.unit));
+            high = high.max(taken);
+            if taken > backed {
+                let spare = self.limit_of(granule, high);
+                let least = taken.checked_next_multiple_of(granule).unwrap_or(u64::MAX);
+                backed = if spare <= most { spare.max(least) } else { least.min(most) };
+            }
+        }
+        backed
+    }
+
+    /// The slabs that leases are cut from, in each class as full as they can be.
+    fn slabs_for(&self, leases: &[u64]) -> u64 {
+        let of = |class: SizeClass| leases.iter().filter(move |bytes| SizeClass::of(**bytes) == class);
+        let shared = [SizeClass::Small, SizeClass::Medium].map(|class| {
+            let slab = class.slab_bytes(1).unwrap_or(1);
+            of(class).sum::<u64>().div_ceil(slab).saturating_mul(slab)
+        });
+        let own = [SizeClass::Large, SizeClass::Direct].into_iter().flat_map(of);
+        let own = own.map(|bytes| SizeClass::of(*bytes).slab_bytes(*bytes).unwrap_or(*bytes));
+        shared.into_iter().chain(own).fold(0, u64::saturating_add)
+    }
+
     /// The most that may be backed before idle granules are exchanged.
     fn limit(&self, granule: u64) -> u64 {
         self.limit_of(granule, self.need_high)
