@@ -28,7 +28,8 @@ fn learned(folder: &Path) -> (PathBuf, Batch, f32, f32) {
         targets: Projection::ALL.to_vec(),
         ..TuneSettings::default()
     };
-    let frozen = Frozen::of(&Decoder::open(MODEL).unwrap(), &stage, Dtype::F32, None, Homes::default()).unwrap();
+    let frozen =
+        Frozen::of(&Decoder::open(MODEL).unwrap(), &stage, Dtype::F32, None, Homes::default()).unwrap();
     let mut tuner = Tuner::new(frozen, settings).unwrap();
     let path = folder.join("words.txt");
     fs::write(&path, "Every lease returns its bytes when it is dropped, and not before. ".repeat(200))

@@ -31,7 +31,9 @@ pub enum ServeError {
         source: std::io::Error,
     },
     /// Parts that do not fit the line.
-    #[error("{kv} of keys and values (at least {least}) and {program} for the program itself do not leave anything of the line of {line} for models; raise the line or give less to keys and values")]
+    #[error(
+        "{kv} of keys and values (at least {least}) and {program} for the program itself do not leave anything of the line of {line} for models; raise the line or give less to keys and values"
+    )]
     Line {
         /// The line.
         line: Bytes,

@@ -34,7 +34,9 @@ pub enum NoSeat {
         most: usize,
     },
     /// Other programs press the machine for memory, and that did not end in time.
-    #[error("other programs need this machine's memory, and that did not ease within {waited:?}; nobody new is taken in until then")]
+    #[error(
+        "other programs need this machine's memory, and that did not ease within {waited:?}; nobody new is taken in until then"
+    )]
     Pressed {
         /// How long it waited.
         waited: Duration,
@@ -93,7 +95,14 @@ impl Seats {
             accounts: vec![AccountSettings::new(REQUESTS).share(Place::Host, Bytes::ZERO, most)],
         };
         let account = Governor::open(&settings)?.account(REQUESTS)?;
-        Ok(Self { account, most, waiting_most: waiting, patience, line: Mutex::default(), pressed: AtomicBool::new(false) })
+        Ok(Self {
+            account,
+            most,
+            waiting_most: waiting,
+            patience,
+            line: Mutex::default(),
+            pressed: AtomicBool::new(false),
+        })
     }
 
     /// A seat, at once or in turn. Whoever waits is told its place now and then through `told`: 1 is next.
@@ -102,7 +111,9 @@ impl Seats {
             return Err(NoSeat::Never { asked, most: self.most });
         }
         let ask = self.account.reserve(Place::Host, asked);
-        if !self.pressed() && let Ok(seat) = ask.clone().quietly() {
+        if !self.pressed()
+            && let Ok(seat) = ask.clone().quietly()
+        {
             return Ok(seat);
         }
         let place = self.enter()?;
@@ -161,7 +172,6 @@ impl Seats {
         let line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
         SeatsStats { most: self.most, taken: self.account.charged(Place::Host), waiting: line.waiting.len() }
     }
-
 }
 
 /// How often whoever waits is told its place.

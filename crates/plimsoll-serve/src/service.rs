@@ -12,8 +12,8 @@ use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
 use crate::api::{self, Desk};
-use crate::http::{Keys, Listener};
 use crate::house::House;
+use crate::http::{Keys, Listener};
 use crate::model::{Keeper, slugs};
 use crate::seats::Seats;
 use crate::{ServeError, ServeSettings};
@@ -130,13 +130,7 @@ impl Service {
     }
 }
 
-fn run(
-    runtime: &Runtime,
-    listener: Listener,
-    desk: &Arc<Desk>,
-    drain: Duration,
-    stopped: impl Future,
-) {
+fn run(runtime: &Runtime, listener: Listener, desk: &Arc<Desk>, drain: Duration, stopped: impl Future) {
     let router = api::router(desk);
     let stop = async {
         let _ = stopped.await;

@@ -33,7 +33,7 @@ impl Default for Limits {
             reading: Duration::from_secs(30),
             connections: 16_384,
             waiting: 256,
-            patience: Duration::from_secs(60),
+            patience: Duration::from_mins(1),
             tokens: 512,
         }
     }

@@ -26,8 +26,7 @@ fn a_text_goes_on_the_same_whether_it_comes_whole_or_in_pieces() {
     assert!(answer.headers.contains("text/event-stream"), "{}", answer.headers);
     assert!(answer.body.ends_with("data: [DONE]\n\n"));
     let pieces = answer.pieces();
-    let joined: String =
-        pieces.iter().filter_map(|piece| piece["choices"][0]["text"].as_str()).collect();
+    let joined: String = pieces.iter().filter_map(|piece| piece["choices"][0]["text"].as_str()).collect();
     assert_eq!(joined, text);
     let last = pieces.last().expect("pieces");
     assert_eq!(last["usage"]["completion_tokens"], 24);
@@ -43,7 +42,8 @@ fn a_conversation_is_answered_whole_and_in_pieces() {
         {"role": "system", "content": "Documentation."},
         {"role": "user", "content": [{"type": "text", "text": "Returns the number of elements"}]}
     ]);
-    let mut ask = json!({"model": "tiny", "messages": messages, "max_completion_tokens": 12, "temperature": 0});
+    let mut ask =
+        json!({"model": "tiny", "messages": messages, "max_completion_tokens": 12, "temperature": 0});
     let whole = post(at, "/v1/chat/completions", &ask).json();
     let said = &whole["choices"][0]["message"];
     assert_eq!((&whole["object"], &said["role"]), (&json!("chat.completion"), &json!("assistant")));
@@ -82,7 +82,8 @@ fn several_prompts_and_answers_stand_in_their_order() {
 fn an_end_that_was_asked_for_ends_it_and_json_is_json() {
     let running = start(settings());
     let at = running.address();
-    let ask = json!({"prompt": "Returns the number of", "max_tokens": 60, "temperature": 0, "stop": [".", "\n\n"]});
+    let ask =
+        json!({"prompt": "Returns the number of", "max_tokens": 60, "temperature": 0, "stop": [".", "\n\n"]});
     let answer = post(at, "/v1/completions", &ask).json();
     assert_eq!(answer["choices"][0]["finish_reason"], "stop");
     assert!(!answer["choices"][0]["text"].as_str().expect("text").contains('.'));
@@ -95,7 +96,8 @@ fn an_end_that_was_asked_for_ends_it_and_json_is_json() {
         let choice = &answer["choices"][0];
         if choice["finish_reason"] == "stop" {
             let text = choice["message"]["content"].as_str().expect("text");
-            let value: serde_json::Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
+            let value: serde_json::Value =
+                serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
             assert!(value.is_object());
         }
     }
@@ -114,7 +116,10 @@ fn what_was_read_is_not_read_again() {
         let usage = &answer["usage"];
         let cached = usage["prompt_tokens_details"]["cached_tokens"].as_u64().expect("a count");
         if turn > 0 {
-            assert!(cached + 16 > before, "turn {turn} computes its new tokens only: {usage}, {before} stood there");
+            assert!(
+                cached + 16 > before,
+                "turn {turn} computes its new tokens only: {usage}, {before} stood there"
+            );
         }
         before = usage["prompt_tokens"].as_u64().expect("a count");
         messages.push(answer["choices"][0]["message"].clone());
@@ -182,9 +187,17 @@ fn texts_become_vectors_whose_nearest_are_alike() {
         (json!({"input": vec!["a"; 3000]}), "input"),
     ] {
         let refused = post(at, "/v1/embeddings", &ask);
-        assert_eq!((refused.status, &refused.json()["error"]["param"]), (400, &json!(param)), "{}", refused.body);
+        assert_eq!(
+            (refused.status, &refused.json()["error"]["param"]),
+            (400, &json!(param)),
+            "{}",
+            refused.body
+        );
     }
     // Nothing of them is kept.
     let seats = get(at, "/activity").json();
-    assert_eq!((&seats["seats"]["taken_bytes"], &seats["models"][0]["tiers"][0]["blocks"]), (&json!(0), &json!(0)));
+    assert_eq!(
+        (&seats["seats"]["taken_bytes"], &seats["models"][0]["tiers"][0]["blocks"]),
+        (&json!(0), &json!(0))
+    );
 }

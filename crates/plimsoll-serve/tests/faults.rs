@@ -30,10 +30,18 @@ fn what_cannot_be_understood_is_refused_with_the_field_it_is_about() {
         ("/v1/completions", json!({"prompt": "a", "frequency_penalty": 9}), "frequency_penalty"),
         ("/v1/completions", json!({"prompt": "a", "logprobs": 3}), "logprobs"),
         ("/v1/completions", json!({"prompt": "a", "suffix": "b"}), "suffix"),
-        ("/v1/completions", json!({"prompt": "a", "response_format": {"type": "json_schema"}}), "response_format"),
+        (
+            "/v1/completions",
+            json!({"prompt": "a", "response_format": {"type": "json_schema"}}),
+            "response_format",
+        ),
         ("/v1/chat/completions", json!({"messages": []}), "messages"),
         ("/v1/chat/completions", json!({"messages": ["hello"]}), "messages"),
-        ("/v1/chat/completions", json!({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}), "messages"),
+        (
+            "/v1/chat/completions",
+            json!({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}),
+            "messages",
+        ),
     ] {
         let answer = post(at, path, &ask);
         assert_eq!(answer.status, 400, "{ask}: {}", answer.body);
@@ -67,8 +75,10 @@ fn a_request_that_is_too_large_or_never_ends_is_refused() {
     let _ = slow.read_to_end(&mut rest);
     // A body that never ends.
     let mut slow = TcpStream::connect(at).expect("it listens");
-    slow.write_all(b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\nConnection: close\r\n\r\n{")
-        .expect("it is taken");
+    slow.write_all(
+        b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\nConnection: close\r\n\r\n{",
+    )
+    .expect("it is taken");
     assert_eq!(common::read(slow).status, 408);
 }
 
@@ -120,7 +130,11 @@ fn who_waits_is_told_so_and_is_served_in_turn() {
     let answers: Vec<_> = asked.into_iter().map(|thread| thread.join().expect("no panic")).collect();
     assert!(answers.iter().all(|answer| answer.status == 200 && answer.body.ends_with("data: [DONE]\n\n")));
     let text = |answer: &common::Answer| -> String {
-        answer.pieces().iter().filter_map(|piece| piece["choices"][0]["text"].as_str().map(str::to_owned)).collect()
+        answer
+            .pieces()
+            .iter()
+            .filter_map(|piece| piece["choices"][0]["text"].as_str().map(str::to_owned))
+            .collect()
     };
     assert!(answers.iter().all(|answer| text(answer) == text(&answers[0])), "whoever stood beside it");
     assert!(answers.iter().any(|answer| answer.body.contains(": waiting for memory, place ")));
@@ -132,7 +146,8 @@ fn a_client_that_goes_ends_its_text_at_once() {
     let at = running.address();
     let ask = json!({"prompt": "Returns", "max_tokens": 1000, "stream": true, "logit_bias": {}}).to_string();
     let mut stream = TcpStream::connect(at).expect("it listens");
-    let head = format!("POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{ask}", ask.len());
+    let head =
+        format!("POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{ask}", ask.len());
     stream.write_all(head.as_bytes()).expect("it is taken");
     let mut some = [0; 64];
     let read = stream.read(&mut some).expect("it begins");
@@ -157,7 +172,8 @@ fn a_model_that_is_damaged_is_named_and_the_others_go_on() {
     assert_eq!(settings.models.len(), 2, "what is hidden is no model");
     let running = start(settings);
     let at = running.address();
-    let ask = |name: &str| post(at, "/v1/completions", &json!({"model": name, "prompt": "a", "max_tokens": 2}));
+    let ask =
+        |name: &str| post(at, "/v1/completions", &json!({"model": name, "prompt": "a", "max_tokens": 2}));
     assert_eq!(ask("good").status, 200);
     let bad = ask("bad");
     assert_eq!((bad.status, bad.code().as_str()), (503, "model_unavailable"), "{}", bad.body);

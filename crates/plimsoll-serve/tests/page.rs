@@ -26,5 +26,10 @@ fn the_page_shows_where_memory_goes() {
     node.env("NODE_PATH", std::path::Path::new(&folder).join("node_modules"));
     node.args([script, &format!("http://{at}/"), "page-key"]);
     let done = node.stdin(Stdio::null()).output().expect("node is there where playwright-core is");
-    assert!(done.status.success(), "{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    assert!(
+        done.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&done.stdout),
+        String::from_utf8_lossy(&done.stderr)
+    );
 }

@@ -106,7 +106,11 @@ pub(super) fn merged(typed: &ServeArgs, environment: Environment<'_>) -> Result<
         answer_tokens: of.value(typed.answer_tokens, "PLIMSOLL_ANSWER_TOKENS", file.answer_tokens)?,
         parallel: of.value(typed.parallel, "PLIMSOLL_PARALLEL", file.parallel)?,
         waiting: of.value(typed.waiting, "PLIMSOLL_WAITING", file.waiting)?,
-        patience_seconds: of.value(typed.patience_seconds, "PLIMSOLL_PATIENCE_SECONDS", file.patience_seconds)?,
+        patience_seconds: of.value(
+            typed.patience_seconds,
+            "PLIMSOLL_PATIENCE_SECONDS",
+            file.patience_seconds,
+        )?,
         drain_seconds: of.value(typed.drain_seconds, "PLIMSOLL_DRAIN_SECONDS", file.drain_seconds)?,
         config,
     })
@@ -115,7 +119,12 @@ pub(super) fn merged(typed: &ServeArgs, environment: Environment<'_>) -> Result<
 struct Of<'e>(Environment<'e>);
 
 impl Of<'_> {
-    fn value<T: FromStr>(&self, typed: Option<T>, name: &str, file: Option<T>) -> Result<Option<T>, ServeFailure> {
+    fn value<T: FromStr>(
+        &self,
+        typed: Option<T>,
+        name: &str,
+        file: Option<T>,
+    ) -> Result<Option<T>, ServeFailure> {
         match (typed, (self.0)(name)) {
             (Some(typed), _) => Ok(Some(typed)),
             (None, Some(text)) => {
@@ -130,7 +139,8 @@ impl Of<'_> {
 fn read(path: &Path) -> Result<FileSettings, ServeFailure> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| ServeFailure::Config { path: path.to_owned(), what: source.to_string() })?;
-    toml::from_str(&text).map_err(|error| ServeFailure::Config { path: path.to_owned(), what: error.to_string() })
+    toml::from_str(&text)
+        .map_err(|error| ServeFailure::Config { path: path.to_owned(), what: error.to_string() })
 }
 
 #[cfg(test)]
@@ -145,7 +155,11 @@ mod tests {
     fn flags_win_over_the_environment_and_that_over_the_file() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("serve.toml");
-        std::fs::write(&path, "line = \"1GiB\"\nkv = \"100MiB\"\nmodel = \"a.gguf\"\nkeys = [\"k\"]\nwaiting = 3\n").expect("written");
+        std::fs::write(
+            &path,
+            "line = \"1GiB\"\nkv = \"100MiB\"\nmodel = \"a.gguf\"\nkeys = [\"k\"]\nwaiting = 3\n",
+        )
+        .expect("written");
         let environment = |name: &str| match name {
             "PLIMSOLL_KV" => Some("200MiB".to_owned()),
             "PLIMSOLL_WAITING" => Some("4".to_owned()),
@@ -153,7 +167,10 @@ mod tests {
         };
         let typed = ServeArgs { config: Some(path), waiting: Some(5), ..ServeArgs::default() };
         let merged = merged(&typed, &environment).expect("they add up");
-        assert_eq!((merged.line, merged.kv, merged.waiting), (Some(Bytes::gib(1)), Some(Bytes::mib(200)), Some(5)));
+        assert_eq!(
+            (merged.line, merged.kv, merged.waiting),
+            (Some(Bytes::gib(1)), Some(Bytes::mib(200)), Some(5))
+        );
         assert_eq!(merged.model, [folder.path().join("a.gguf")], "beside the file");
         assert_eq!(merged.keys, ["k"]);
     }
@@ -170,6 +187,11 @@ mod tests {
         let error = merged(&ServeArgs::default(), &wrong).expect_err("that is no size").to_string();
         assert!(error.contains("PLIMSOLL_LINE") && error.contains("much"), "{error}");
         let missing = ServeArgs { config: Some("/nowhere/serve.toml".into()), ..ServeArgs::default() };
-        assert!(merged(&missing, &nothing).expect_err("there is none").to_string().contains("/nowhere/serve.toml"));
+        assert!(
+            merged(&missing, &nothing)
+                .expect_err("there is none")
+                .to_string()
+                .contains("/nowhere/serve.toml")
+        );
     }
 }

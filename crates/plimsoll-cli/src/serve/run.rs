@@ -31,12 +31,14 @@ struct Started {
 pub fn run(args: &ServeArgs, printer: &Printer) -> Result<(), CliError> {
     let args = merged(args, &|name| std::env::var(name).ok().filter(|value| !value.is_empty()))?;
     let mut settings = settings(&args)?;
-    let running = match start(settings.clone()) {
+    let running = match start(&settings) {
         // Somebody else's cache is no reason to serve nothing, where no folder was asked for.
-        Err(ServeFailure::Serve(ServeError::Store(error))) if args.cache.is_none() && settings.cache.is_some() => {
+        Err(ServeFailure::Serve(ServeError::Store(error)))
+            if args.cache.is_none() && settings.cache.is_some() =>
+        {
             Printer::remark(&format!("nothing is kept beyond this run: {error}"));
             settings.cache = None;
-            start(settings.clone())?
+            start(&settings)?
         }
         started => started?,
     };
@@ -48,7 +50,7 @@ pub fn run(args: &ServeArgs, printer: &Printer) -> Result<(), CliError> {
     Ok(())
 }
 
-fn start(settings: ServeSettings) -> Result<Running, ServeFailure> {
+fn start(settings: &ServeSettings) -> Result<Running, ServeFailure> {
     let service = Service::open(settings.clone())?;
     // A model that is asked for by nothing but its place is loaded now, so that what is wrong with it is told here.
     if let [only] = settings.models.as_slice() {
@@ -125,7 +127,9 @@ fn tell(running: &Running, settings: &ServeSettings, printer: &Printer) -> Resul
         cache: settings.cache.as_ref().map(|(folder, _)| folder.clone()),
     };
     if !running.address().ip().is_loopback() && settings.keys.is_empty() {
-        Printer::remark("others can reach this address, and anyone may ask: give --key, or listen at 127.0.0.1");
+        Printer::remark(
+            "others can reach this address, and anyone may ask: give --key, or listen at 127.0.0.1",
+        );
     }
     printer.report(&started, |started, _| {
         let models = started.models.join(", ");

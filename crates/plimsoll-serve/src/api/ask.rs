@@ -65,18 +65,19 @@ impl Ask {
     pub(super) async fn begin(self, desk: &Arc<Desk>, told: impl FnMut(usize)) -> Result<Answer, ApiError> {
         let Self { model, prompt, voice } = self;
         let worst = model.facts().worst_case(prompt.len() + voice.tokens);
-        let voice = Voice::new(voice, model.tokenizer(), &prompt).map_err(|error| ApiError::bad("temperature", error.to_string()))?;
+        let voice = Voice::new(voice, model.tokenizer(), &prompt)
+            .map_err(|error| ApiError::bad("temperature", error.to_string()))?;
         let seat = desk.seats().take(worst, told).await?;
         desk.open()?;
         let (events, heard) = mpsc::channel(BEHIND);
         let tokens = prompt.len();
         let job = Job { prompt, voice, events, seat };
-        let sent = {
+        let begun = {
             // What a disk has of the prompt is brought before the first step.
             let sender = Arc::clone(&model);
             spawn_blocking(move || sender.send(job)).await
         };
-        let cached = sent.map_err(|error| ApiError::failed(error.to_string()))??;
+        let cached = begun.map_err(|error| ApiError::failed(error.to_string()))??;
         Ok(Answer { events: heard, prompt: tokens, cached, _model: model })
     }
 }
@@ -91,7 +92,9 @@ impl Answer {
                 Ok(Piece::Done(Whole { text, tokens, finish: Some(finish), prompt, cached }))
             }
             Some(Event::Failed(fault)) => Err(fault.into()),
-            None => Err(ApiError::failed("the text was ended: it was not read fast enough, or its model was given up")),
+            None => Err(ApiError::failed(
+                "the text was ended: it was not read fast enough, or its model was given up",
+            )),
         }
     }
 

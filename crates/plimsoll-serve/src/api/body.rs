@@ -16,7 +16,9 @@ pub(super) async fn read<T: DeserializeOwned>(body: Body, limits: &Limits) -> Re
             let message = format!("the request is longer than {}; send it in parts", limits.body);
             return Err(ApiError::status(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message));
         }
-        Ok(Err(error)) => return Err(ApiError::malformed(format!("the request did not come whole: {error}"))),
+        Ok(Err(error)) => {
+            return Err(ApiError::malformed(format!("the request did not come whole: {error}")));
+        }
         Err(_) => {
             let message = format!("the request did not come within {:?}", limits.reading);
             return Err(ApiError::status(StatusCode::REQUEST_TIMEOUT, "too_slow", message));

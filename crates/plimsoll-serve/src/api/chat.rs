@@ -142,8 +142,8 @@ pub(super) async fn answer(State(desk): State<Arc<Desk>>, body: Body) -> Result<
     if request.manner.stream == Some(true) {
         head.object = "chat.completion.chunk";
         let wanted = request.manner.stream_options.unwrap_or_default().include_usage;
-        let held = vec![Held::new(calls); answers];
-        return stream::answer(&desk, asks, Pieces { head, wanted, held, answers }).await;
+        let pieces = Pieces { head, wanted, held: vec![Held::new(calls); answers], answers };
+        return stream::answer(&desk, asks, pieces).await;
     }
     let ends = ask::all(&desk, asks).await?;
     let usage = Usage::of(&ends, answers);
@@ -184,9 +184,11 @@ fn message(value: &Value) -> Result<Message, ApiError> {
 /// Who gave the template what it does not take is told so; a template that is broken is the model's fault.
 fn refused(error: &ChatError) -> ApiError {
     match error {
-        ChatError::Refused { .. } | ChatError::Empty | ChatError::Letters | ChatError::Tools { .. } | ChatError::Text(_) => {
-            ApiError::bad("messages", error.to_string())
-        }
+        ChatError::Refused { .. }
+        | ChatError::Empty
+        | ChatError::Letters
+        | ChatError::Tools { .. }
+        | ChatError::Text(_) => ApiError::bad("messages", error.to_string()),
         _ => ApiError::failed(error.to_string()),
     }
 }

@@ -57,7 +57,10 @@ struct Choice {
 pub(super) async fn answer(State(desk): State<Arc<Desk>>, body: Body) -> Result<Response, ApiError> {
     let request: Request = body::read(body, &desk.limits).await?;
     if request.best_of.is_some_and(|best| best > 1) {
-        return Err(ApiError::bad("best_of", "only one text is written for each answer; leave `best_of` out"));
+        return Err(ApiError::bad(
+            "best_of",
+            "only one text is written for each answer; leave `best_of` out",
+        ));
     }
     if request.suffix.as_ref().is_some_and(|suffix| !suffix.is_empty()) {
         return Err(ApiError::bad("suffix", "texts are only written on at their end; leave `suffix` out"));
@@ -73,9 +76,7 @@ pub(super) async fn answer(State(desk): State<Arc<Desk>>, body: Body) -> Result<
     };
     let (prompt, limits) = (request.prompt.clone(), desk.limits);
     let own = Arc::clone(&model);
-    let prompts = spawn_blocking(move || {
-        prompt.unwrap_or_default().cut(&own, &limits, "prompt")
-    });
+    let prompts = spawn_blocking(move || prompt.unwrap_or_default().cut(&own, &limits, "prompt"));
     let prompts = prompts.await.map_err(|error| ApiError::failed(error.to_string()))??;
     not_more("prompt", prompts.len(), PROMPTS)?;
     let answers = request.manner.answers()?;

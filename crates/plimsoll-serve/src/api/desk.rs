@@ -10,8 +10,8 @@ use plimsoll::{Engine, Place};
 
 use super::ApiError;
 use crate::Limits;
-use crate::http::{Keys, Watched};
 use crate::house::House;
+use crate::http::{Keys, Watched};
 use crate::model::Keeper;
 use crate::seats::Seats;
 
@@ -110,10 +110,8 @@ impl Desk {
 
     /// Writes what caches have and their folder has not.
     pub(crate) fn flush(&self) {
-        for (_, _, model, _) in self.keeper.states() {
-            if let Some(model) = model {
-                model.flush();
-            }
+        for model in self.keeper.standings().into_iter().filter_map(|standing| standing.model) {
+            model.flush();
         }
     }
 }

@@ -37,7 +37,8 @@ struct Answer {
 struct Embedding {
     object: &'static str,
     index: usize,
-    embedding: Numbers,
+    #[serde(rename = "embedding")]
+    numbers: Numbers,
 }
 
 /// As they were asked for.
@@ -77,8 +78,13 @@ pub(super) async fn answer(State(desk): State<Arc<Desk>>, body: Body) -> Result<
     let texts = texts.map_err(|error| ApiError::failed(error.to_string()))??;
     not_more("input", texts.len(), TEXTS)?;
     let context = model.facts().context;
-    if let Some((index, (tokens, _))) = texts.iter().enumerate().find(|(_, (tokens, _))| tokens.len() > context) {
-        let message = format!("text {index} has {} tokens, and the model's context {context}; shorten it", tokens.len());
+    if let Some((index, (tokens, _))) =
+        texts.iter().enumerate().find(|(_, (tokens, _))| tokens.len() > context)
+    {
+        let message = format!(
+            "text {index} has {} tokens, and the model's context {context}; shorten it",
+            tokens.len()
+        );
         return Err(ApiError::context(message));
     }
     let (mut data, mut count) = (Vec::with_capacity(texts.len()), 0);
@@ -93,8 +99,9 @@ pub(super) async fn answer(State(desk): State<Arc<Desk>>, body: Body) -> Result<
             made
         });
         let numbers = made.await.map_err(|error| ApiError::failed(error.to_string()))??;
-        let embedding = if packed { Numbers::Packed(base64::singles(&numbers)) } else { Numbers::Plain(numbers) };
-        data.push(Embedding { object: "embedding", index, embedding });
+        let numbers =
+            if packed { Numbers::Packed(base64::singles(&numbers)) } else { Numbers::Plain(numbers) };
+        data.push(Embedding { object: "embedding", index, numbers });
     }
     let usage = Usage { prompt_tokens: count, total_tokens: count };
     Ok(Json(Answer { object: "list", data, model: model.name().to_owned(), usage }).into_response())

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::http::header::{HeaderValue, RETRY_AFTER};
 use axum::http::StatusCode;
+use axum::http::header::{HeaderValue, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
@@ -108,13 +108,20 @@ impl From<NoSeat> for ApiError {
             }
             NoSeat::Full { waiting, .. } => {
                 let retry = (*waiting as u64 / 8).clamp(1, 60);
-                Self::busy(StatusCode::TOO_MANY_REQUESTS, "queue_full", format!("{no}; try again later"), retry)
+                Self::busy(
+                    StatusCode::TOO_MANY_REQUESTS,
+                    "queue_full",
+                    format!("{no}; try again later"),
+                    retry,
+                )
             }
             NoSeat::Pressed { .. } => {
                 Self::busy(StatusCode::SERVICE_UNAVAILABLE, "pressure", no.to_string(), 15)
             }
             NoSeat::Late { free, .. } => {
-                let message = format!("{no}; a request of {free} or less would fit now: ask for fewer tokens, or try again later");
+                let message = format!(
+                    "{no}; a request of {free} or less would fit now: ask for fewer tokens, or try again later"
+                );
                 Self::busy(StatusCode::SERVICE_UNAVAILABLE, "no_memory", message, 10)
             }
         }

@@ -13,7 +13,7 @@ use plimsoll_kv::tree::Tier;
 use serde::Serialize;
 
 use super::Desk;
-use crate::model::ModelState;
+use crate::model::Standing;
 
 /// What it does at this moment.
 #[derive(Serialize)]
@@ -62,11 +62,10 @@ struct TierActivity {
 
 impl Activity {
     fn of(desk: &Desk) -> Self {
-        let seats = desk.seats().stats();
-        let models = desk.keeper().states().into_iter().map(|(source, state, model, why)| {
-            let (stats, cache) = model.as_ref().map_or_else(Default::default, |model| {
-                (model.stats(), Some(model.cache()))
-            });
+        let promised = desk.seats().stats();
+        let models = desk.keeper().standings().into_iter().map(|Standing { source, state, model, why }| {
+            let (stats, cache) =
+                model.as_ref().map_or_else(Default::default, |model| (model.stats(), Some(model.cache())));
             let tier = |(tier, name)| {
                 cache.as_ref().map(|cache| {
                     let stats = &cache.tiers[tier];
@@ -82,11 +81,7 @@ impl Activity {
             let tiers = [(Tier::Hot, "hot"), (Tier::Warm, "warm"), (Tier::Cold, "cold")];
             ModelActivity {
                 name: source.name.clone(),
-                state: match state {
-                    ModelState::Idle => "idle",
-                    ModelState::Loaded => "loaded",
-                    ModelState::Broken => "broken",
-                },
+                state: state.name(),
                 why,
                 bytes: model.as_ref().map_or(0, |model| model.bytes().get()),
                 context: model.as_ref().map_or(0, |model| model.facts().context),
@@ -107,9 +102,9 @@ impl Activity {
             refused: desk.counts.refused.load(Ordering::Relaxed),
             failed: desk.counts.failed.load(Ordering::Relaxed),
             seats: SeatFacts {
-                bytes: seats.most.get(),
-                taken_bytes: seats.taken.get(),
-                waiting: seats.waiting,
+                bytes: promised.most.get(),
+                taken_bytes: promised.taken.get(),
+                waiting: promised.waiting,
             },
             models: models.collect(),
         }
@@ -174,10 +169,25 @@ fn families(text: &mut String, activity: &Activity) {
         let value = |model: &ModelActivity| (format!("{{model=\"{}\"}}", label(&model.name)), of(model));
         activity.models.iter().map(value).collect()
     };
-    one("model_loaded", "gauge", "Whether a model is loaded.", &each(|model| u64::from(model.state == "loaded")));
+    one(
+        "model_loaded",
+        "gauge",
+        "Whether a model is loaded.",
+        &each(|model| u64::from(model.state == "loaded")),
+    );
     one("running", "gauge", "Sequences that are stepped.", &each(|model| model.running as u64));
-    one("tokens_read_total", "counter", "Tokens of prompts that were computed.", &each(|model| model.tokens_read));
-    one("tokens_cached_total", "counter", "Tokens of prompts that the cache had.", &each(|model| model.tokens_cached));
+    one(
+        "tokens_read_total",
+        "counter",
+        "Tokens of prompts that were computed.",
+        &each(|model| model.tokens_read),
+    );
+    one(
+        "tokens_cached_total",
+        "counter",
+        "Tokens of prompts that the cache had.",
+        &each(|model| model.tokens_cached),
+    );
     one("tokens_written_total", "counter", "Tokens that were written.", &each(|model| model.tokens_written));
     one("dropped_total", "counter", "Texts that nobody read to their end.", &each(|model| model.dropped));
 }

@@ -80,8 +80,15 @@ impl Manner {
 
     /// What it means, for an answer of so many tokens. `index` tells several answers to one request apart.
     pub(super) fn voice(&self, tokens: usize, index: usize) -> Result<VoiceSettings, ApiError> {
-        if self.logprobs.as_ref().is_some_and(|wanted| !matches!(wanted, serde_json::Value::Bool(false) | serde_json::Value::Null)) {
-            return Err(ApiError::bad("logprobs", "chances of tokens are not told here; leave `logprobs` out"));
+        if self
+            .logprobs
+            .as_ref()
+            .is_some_and(|wanted| !matches!(wanted, serde_json::Value::Bool(false) | serde_json::Value::Null))
+        {
+            return Err(ApiError::bad(
+                "logprobs",
+                "chances of tokens are not told here; leave `logprobs` out",
+            ));
         }
         let format = match self.response_format.as_ref().map(|format| format.r#type.as_str()) {
             None | Some("text") => Format::Text,
@@ -93,7 +100,10 @@ impl Manner {
         };
         let stops = self.stop.clone().map(OneOr::into_vec).unwrap_or_default();
         if stops.len() > STOPS {
-            return Err(ApiError::bad("stop", format!("{} texts to end at are more than {STOPS}", stops.len())));
+            return Err(ApiError::bad(
+                "stop",
+                format!("{} texts to end at are more than {STOPS}", stops.len()),
+            ));
         }
         let own = Sampling::default();
         let seed = self.seed.map_or_else(chance, i64::cast_unsigned);
@@ -161,7 +171,9 @@ pub(super) fn tokens(
         return Err(ApiError::context(message));
     }
     match asked {
-        Some(0) => Err(ApiError::bad("max_tokens", "an answer of no tokens was asked for; ask for one at least")),
+        Some(0) => {
+            Err(ApiError::bad("max_tokens", "an answer of no tokens was asked for; ask for one at least"))
+        }
         Some(asked) => Ok(asked.min(left)),
         None => Ok(usual.min(left)),
     }
@@ -177,7 +189,9 @@ pub(super) fn not_huge(bytes: usize, context: usize, limits: &Limits) -> Result<
     // No token has more letters than this in any vocabulary that is about.
     const LETTERS: usize = 128;
     if bytes > context.saturating_mul(LETTERS) || bytes as u64 > limits.body.get() {
-        let message = format!("the prompt has {bytes} bytes, which the model's context of {context} tokens cannot hold");
+        let message = format!(
+            "the prompt has {bytes} bytes, which the model's context of {context} tokens cannot hold"
+        );
         return Err(ApiError::context(message));
     }
     Ok(())
@@ -186,7 +200,10 @@ pub(super) fn not_huge(bytes: usize, context: usize, limits: &Limits) -> Result<
 /// No more of something than is served at once.
 pub(super) fn not_more(param: &'static str, found: usize, most: usize) -> Result<(), ApiError> {
     if found > most {
-        return Err(ApiError::bad(param, format!("{found} are more than {most} at once; send them in parts")));
+        return Err(ApiError::bad(
+            param,
+            format!("{found} are more than {most} at once; send them in parts"),
+        ));
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use serde::Serialize;
 
 use super::{ApiError, Desk};
-use crate::model::{Model, ModelFault, ModelSource, ModelState};
+use crate::model::Standing;
 
 /// A model as OpenAI's clients expect it, and what else is known of it.
 #[derive(Serialize)]
@@ -33,31 +33,23 @@ pub(super) struct List {
 }
 
 impl ModelFacts {
-    fn new(source: &ModelSource, state: ModelState, model: Option<&Model>, why: Option<String>) -> Self {
-        let state = match state {
-            ModelState::Idle => "idle",
-            ModelState::Loaded => "loaded",
-            ModelState::Broken => "broken",
-        };
+    fn new(standing: Standing<'_>) -> Self {
+        let Standing { source, state, model, why } = standing;
         Self {
             id: source.name.clone(),
             object: "model",
             created: 0,
             owned_by: "plimsoll",
-            state,
+            state: state.name(),
             why,
-            context: model.map(|model| model.facts().context),
-            bytes: model.map(|model| model.bytes().get()),
+            context: model.as_ref().map(|model| model.facts().context),
+            bytes: model.as_ref().map(|model| model.bytes().get()),
         }
     }
 }
 
 pub(super) async fn list(State(desk): State<Arc<Desk>>) -> Json<List> {
-    let states = desk.keeper().states();
-    let data = states
-        .into_iter()
-        .map(|(source, state, model, why)| ModelFacts::new(source, state, model.as_deref(), why))
-        .collect();
+    let data = desk.keeper().standings().into_iter().map(ModelFacts::new).collect();
     Json(List { object: "list", data })
 }
 
@@ -65,10 +57,6 @@ pub(super) async fn one(
     State(desk): State<Arc<Desk>>,
     Path(name): Path<String>,
 ) -> Result<Json<ModelFacts>, ApiError> {
-    let states = desk.keeper().states();
-    let found = states.into_iter().find(|(source, ..)| source.name == name);
-    let known = || desk.keeper().names().collect::<Vec<_>>().join(", ");
-    let (source, state, model, why) =
-        found.ok_or_else(|| ModelFault::Unknown { name: name.clone(), known: known() })?;
-    Ok(Json(ModelFacts::new(source, state, model.as_deref(), why)))
+    let found = desk.keeper().standings().into_iter().find(|standing| standing.source.name == name);
+    Ok(Json(ModelFacts::new(found.ok_or_else(|| desk.keeper().unknown(&name))?)))
 }

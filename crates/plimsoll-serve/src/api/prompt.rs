@@ -52,7 +52,12 @@ impl Prompt {
 }
 
 impl Given {
-    fn cut(self, model: &Model, limits: &Limits, param: &'static str) -> Result<(Vec<Token>, String), ApiError> {
+    fn cut(
+        self,
+        model: &Model,
+        limits: &Limits,
+        param: &'static str,
+    ) -> Result<(Vec<Token>, String), ApiError> {
         let context = model.facts().context;
         let (mut tokens, text) = match self {
             Self::Text(text) => {
@@ -74,7 +79,10 @@ impl Given {
             tokens.extend(model.first());
         }
         if tokens.is_empty() {
-            return Err(ApiError::bad(param, "the text is empty, and the model names no token that texts begin with"));
+            return Err(ApiError::bad(
+                param,
+                "the text is empty, and the model names no token that texts begin with",
+            ));
         }
         Ok((tokens, text))
     }

@@ -47,7 +47,9 @@ async fn count(State(desk): State<Arc<Desk>>, request: Request, next: Next) -> R
     desk.counts.asked.fetch_add(1, Ordering::Relaxed);
     let response = next.run(request).await;
     let counter = match response.status() {
-        status if status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE => &desk.counts.failed,
+        status if status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE => {
+            &desk.counts.failed
+        }
         status if status.is_client_error() || status.is_server_error() => &desk.counts.refused,
         _ => return response,
     };

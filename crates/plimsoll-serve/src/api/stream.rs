@@ -35,7 +35,11 @@ pub(super) fn json(value: &impl Serialize) -> String {
 
 /// Answers with pieces as they come. What is refused before the first is an answer like any other; what fails later is told
 /// in the stream.
-pub(super) async fn answer<S: Shape>(desk: &Arc<Desk>, asks: Vec<Ask>, shape: S) -> Result<Response, ApiError> {
+pub(super) async fn answer<S: Shape>(
+    desk: &Arc<Desk>,
+    asks: Vec<Ask>,
+    shape: S,
+) -> Result<Response, ApiError> {
     let (pieces, mut sent) = mpsc::channel::<Bytes>(BEHIND);
     let writer = tokio::spawn(write(Arc::clone(desk), asks, shape, pieces));
     // The first piece tells whether it was refused at once.
@@ -76,7 +80,12 @@ impl Out {
 }
 
 /// Writes all answers side by side. An error before anything was sent is given back instead of being written.
-async fn write<S: Shape>(desk: Arc<Desk>, asks: Vec<Ask>, shape: S, pieces: Sender<Bytes>) -> Result<(), ApiError> {
+async fn write<S: Shape>(
+    desk: Arc<Desk>,
+    asks: Vec<Ask>,
+    shape: S,
+    pieces: Sender<Bytes>,
+) -> Result<(), ApiError> {
     let out = Out { pieces, begun: Arc::default() };
     let one = |(index, ask): (usize, Ask)| write_one(&desk, index, ask, shape.clone(), &out);
     let all = futures_util::future::try_join_all(asks.into_iter().enumerate().map(one));
@@ -107,7 +116,8 @@ async fn write_one<S: Shape>(
     mut shape: S,
     out: &Out,
 ) -> Result<Whole, ApiError> {
-    let mut answer = ask.begin(desk, |place| out.remark(&format!("waiting for memory, place {place}"))).await?;
+    let mut answer =
+        ask.begin(desk, |place| out.remark(&format!("waiting for memory, place {place}"))).await?;
     if let Some(begin) = shape.begin(index) {
         out.send(&begin).await;
     }

@@ -34,7 +34,12 @@ impl Call {
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
-        Some(Self { index, id: format!("call_{index}"), r#type: "function", function: Function { name, arguments } })
+        Some(Self {
+            index,
+            id: format!("call_{index}"),
+            r#type: "function",
+            function: Function { name, arguments },
+        })
     }
 }
 
@@ -66,7 +71,7 @@ pub(super) struct Held {
     /// Whether calls are looked for.
     looks: bool,
     /// What is held back.
-    held: String,
+    kept: String,
     /// Whether a call has begun, so that all that follows is held.
     begun: bool,
 }
@@ -81,17 +86,17 @@ impl Held {
         if !self.looks {
             return text.to_owned();
         }
-        self.held.push_str(text);
-        let seen = self.held.trim_start();
+        self.kept.push_str(text);
+        let seen = self.kept.trim_start();
         // An answer that begins as an object may be one whole call.
-        if self.begun || seen.is_empty() || seen.starts_with('{') || self.held.contains(BEGIN) {
+        if self.begun || seen.is_empty() || seen.starts_with('{') || self.kept.contains(BEGIN) {
             self.begun = self.begun || !seen.is_empty();
             return String::new();
         }
-        let may_begin = |at: &usize| BEGIN.starts_with(&self.held[*at..]);
-        let keep = self.held.char_indices().map(|(at, _)| at).find(may_begin).unwrap_or(self.held.len());
-        let rest = self.held.split_off(keep);
-        std::mem::replace(&mut self.held, rest)
+        let may_begin = |at: &usize| BEGIN.starts_with(&self.kept[*at..]);
+        let keep = self.kept.char_indices().map(|(at, _)| at).find(may_begin).unwrap_or(self.kept.len());
+        let rest = self.kept.split_off(keep);
+        std::mem::replace(&mut self.kept, rest)
     }
 
     /// The rest of the text, and the calls.
@@ -99,8 +104,8 @@ impl Held {
         if !self.looks {
             return (text.to_owned(), Vec::new());
         }
-        self.held.push_str(text);
-        found(&std::mem::take(&mut self.held))
+        self.kept.push_str(text);
+        found(&std::mem::take(&mut self.kept))
     }
 }
 
@@ -125,7 +130,9 @@ mod tests {
 
     #[test]
     fn a_text_in_pieces_gives_what_the_whole_gives() {
-        for text in [format!("I look. {CALL}"), CALL.to_owned(), "a <tool b <tool_call".to_owned(), String::new()] {
+        for text in
+            [format!("I look. {CALL}"), CALL.to_owned(), "a <tool b <tool_call".to_owned(), String::new()]
+        {
             for size in 1..7 {
                 let (mut held, mut shown) = (Held::new(true), String::new());
                 let letters: Vec<char> = text.chars().collect();

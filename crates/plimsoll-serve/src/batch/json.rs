@@ -25,8 +25,8 @@ enum Next {
     Escape(bool),
     /// So many digits of a code are missing.
     Code(bool, u8),
-    /// The rest of a literal, and how far it has come.
-    Word(&'static [u8], u8),
+    /// The rest of a literal.
+    Word(&'static [u8]),
     /// Inside a number.
     Number(Digits),
     /// Nothing but blanks.
@@ -42,8 +42,8 @@ enum Digits {
     Point,
     Fraction,
     Power,
-    PowerSign,
-    PowerDigits,
+    Signed,
+    Exponent,
 }
 
 impl Digits {
@@ -55,14 +55,14 @@ impl Digits {
             (Self::Zero | Self::Whole, b'.') => Self::Point,
             (Self::Point | Self::Fraction, b'0'..=b'9') => Self::Fraction,
             (Self::Zero | Self::Whole | Self::Fraction, b'e' | b'E') => Self::Power,
-            (Self::Power, b'+' | b'-') => Self::PowerSign,
-            (Self::Power | Self::PowerSign | Self::PowerDigits, b'0'..=b'9') => Self::PowerDigits,
+            (Self::Power, b'+' | b'-') => Self::Signed,
+            (Self::Power | Self::Signed | Self::Exponent, b'0'..=b'9') => Self::Exponent,
             _ => return None,
         })
     }
 
     const fn may_end(self) -> bool {
-        matches!(self, Self::Zero | Self::Whole | Self::Fraction | Self::PowerDigits)
+        matches!(self, Self::Zero | Self::Whole | Self::Fraction | Self::Exponent)
     }
 }
 
@@ -113,10 +113,9 @@ impl Json {
                 self.next = if left == 1 { Next::Text(key) } else { Next::Code(key, left - 1) };
                 return byte.is_ascii_hexdigit();
             }
-            Next::Word(word, at) => {
-                let at = usize::from(at);
-                self.next = if at + 1 == word.len() { self.behind() } else { Next::Word(word, at as u8 + 1) };
-                return word[at] == byte;
+            Next::Word(rest) => {
+                self.next = if rest.len() == 1 { self.behind() } else { Next::Word(&rest[1..]) };
+                return rest[0] == byte;
             }
             Next::Number(digits) => {
                 if let Some(digits) = digits.then(byte) {
@@ -157,8 +156,7 @@ impl Json {
     fn structure(&mut self, byte: u8) -> bool {
         let inside_object = self.open.last().copied();
         match (self.next, byte) {
-            (Next::Begin, b'{') => return self.opens(true),
-            (Next::Value | Next::ValueOrEnd, b'{') => return self.opens(true),
+            (Next::Begin | Next::Value | Next::ValueOrEnd, b'{') => return self.opens(true),
             (Next::Value | Next::ValueOrEnd, b'[') => return self.opens(false),
             (Next::Value | Next::ValueOrEnd, _) if self.begins_value(byte) => {}
             (Next::Key | Next::KeyOrEnd, b'"') => self.next = Next::Text(true),
@@ -176,9 +174,9 @@ impl Json {
     fn begins_value(&mut self, byte: u8) -> bool {
         self.next = match byte {
             b'"' => Next::Text(false),
-            b't' => Next::Word(b"true", 1),
-            b'f' => Next::Word(b"false", 1),
-            b'n' => Next::Word(b"null", 1),
+            b't' => Next::Word(b"rue"),
+            b'f' => Next::Word(b"alse"),
+            b'n' => Next::Word(b"ull"),
             b'-' => Next::Number(Digits::Sign),
             b'0' => Next::Number(Digits::Zero),
             b'1'..=b'9' => Next::Number(Digits::Whole),
@@ -210,17 +208,28 @@ mod tests {
 
     #[test]
     fn what_is_an_object_is_taken_and_nothing_else() {
-        for good in [
-            "{}",
-            r#" {"a": 1, "b": [true, null, -0.5e+3, "x\"\u00e9"], "c": {"d": []}} "#,
-            r#"{"ä": "ö"}"#,
-        ] {
+        for good in
+            ["{}", r#" {"a": 1, "b": [true, null, -0.5e+3, "x\"\u00e9"], "c": {"d": []}} "#, r#"{"ä": "ö"}"#]
+        {
             assert!(whole(good), "{good}");
             assert!(serde_json::from_str::<serde_json::Value>(good).is_ok(), "{good}");
         }
         for bad in [
-            "[]", "1", "{", r#"{"a"}"#, r#"{"a":}"#, r#"{"a":1,}"#, r#"{"a":01}"#, r#"{"a":1]"#, r#"{"a":tru}"#, "{} {",
-            r#"{"a":-}"#, r#"{"a":1.}"#, "{\"a\":\"\n\"}", r#"{"a":"\x"}"#, r#"{"a":"\u12g4"}"#,
+            "[]",
+            "1",
+            "{",
+            r#"{"a"}"#,
+            r#"{"a":}"#,
+            r#"{"a":1,}"#,
+            r#"{"a":01}"#,
+            r#"{"a":1]"#,
+            r#"{"a":tru}"#,
+            "{} {",
+            r#"{"a":-}"#,
+            r#"{"a":1.}"#,
+            "{\"a\":\"\n\"}",
+            r#"{"a":"\x"}"#,
+            r#"{"a":"\u12g4"}"#,
         ] {
             assert!(!whole(bad), "{bad}");
         }
@@ -234,7 +243,8 @@ mod tests {
                 let mut changed = text.to_vec();
                 changed[at] = byte;
                 let Ok(changed) = String::from_utf8(changed) else { continue };
-                let parsed = serde_json::from_str::<serde_json::Value>(&changed).is_ok_and(|value| value.is_object());
+                let parsed =
+                    serde_json::from_str::<serde_json::Value>(&changed).is_ok_and(|value| value.is_object());
                 assert_eq!(whole(&changed), parsed, "{changed}");
             }
         }

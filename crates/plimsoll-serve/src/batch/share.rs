@@ -38,7 +38,11 @@ impl Shares {
         let writing = wants.iter().filter(|want| want.writes && want.left > 0).count();
         let mut room = STEP_MOST.saturating_sub(writing);
         if writing > 0 && self.token_seconds > 0.0 {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count, cut to the step's")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a count, cut to the step's"
+            )]
             let aim = (STEP_AIM.as_secs_f64() / self.token_seconds).min(1e6) as usize;
             room = room.min(aim.saturating_sub(writing).max(PROMPT_LEAST));
         }

@@ -272,7 +272,10 @@ impl<E: Engine> Bench<E> {
             .iter_mut()
             .zip(shares)
             .filter(|(_, share)| **share > 0)
-            .map(|(running, share)| Part { sequence: &mut running.sequence, tokens: &running.pending[..*share] })
+            .map(|(running, share)| Part {
+                sequence: &mut running.sequence,
+                tokens: &running.pending[..*share],
+            })
             .collect();
         match self.engine.step(batch, &mut parts) {
             Ok(logits) => {

@@ -67,7 +67,9 @@ impl Engine for Native {
         let mut embedder = self.embedder.lock().unwrap_or_else(PoisonError::into_inner);
         let mut sequence = match embedder.take() {
             Some(sequence) => sequence,
-            None => Sequence::begin(&self.decoder, self.cache.layout()).map_err(|error| fault(None, &error))?,
+            None => {
+                Sequence::begin(&self.decoder, self.cache.layout()).map_err(|error| fault(None, &error))?
+            }
         };
         sequence.resume(0);
         let made = sequence.embed(tokens, &mut pages).map_err(|error| fault(pages.trouble(), &error));
@@ -76,7 +78,8 @@ impl Engine for Native {
     }
 
     fn batch(&self) -> Result<Batch, EngineFault> {
-        Batch::begin(&self.decoder, self.cache.layout()).map_err(|error| EngineFault::Failed(error.to_string()))
+        Batch::begin(&self.decoder, self.cache.layout())
+            .map_err(|error| EngineFault::Failed(error.to_string()))
     }
 
     fn step<'b>(

@@ -20,7 +20,7 @@ use crate::{Limits, ServeError};
 
 /// Where it listens.
 pub(crate) struct Listener {
-    listener: TcpListener,
+    socket: TcpListener,
     limits: Limits,
     open: Arc<AtomicUsize>,
 }
@@ -46,13 +46,13 @@ impl Drop for Counted {
 
 impl Listener {
     pub(crate) async fn bind(address: SocketAddr, limits: Limits) -> Result<Self, ServeError> {
-        let listener =
+        let socket =
             TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })?;
-        Ok(Self { listener, limits, open: Arc::default() })
+        Ok(Self { socket, limits, open: Arc::default() })
     }
 
     pub(crate) fn address(&self) -> std::io::Result<SocketAddr> {
-        self.listener.local_addr()
+        self.socket.local_addr()
     }
 
     pub(crate) fn watched(&self) -> Watched {
@@ -67,7 +67,7 @@ impl Listener {
         tokio::pin!(stop);
         loop {
             let accepted = tokio::select! {
-                accepted = self.listener.accept() => accepted,
+                accepted = self.socket.accept() => accepted,
                 () = &mut stop => break,
             };
             let Ok((stream, _)) = accepted else {
@@ -91,7 +91,7 @@ impl Listener {
                 drop(counted);
             });
         }
-        drop(self.listener);
+        drop(self.socket);
         let _ = tokio::time::timeout(drain, graceful.shutdown()).await;
     }
 }

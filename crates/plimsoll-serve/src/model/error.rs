@@ -25,7 +25,9 @@ pub enum ModelFault {
         why: String,
     },
     /// It is larger than all models together may be.
-    #[error("the model {name} takes {asked}, and {most} is all there is for models; raise the line or take a smaller one")]
+    #[error(
+        "the model {name} takes {asked}, and {most} is all there is for models; raise the line or take a smaller one"
+    )]
     Large {
         /// Which.
         name: String,

@@ -50,6 +50,30 @@ pub enum ModelState {
     Broken,
 }
 
+impl ModelState {
+    /// As answers say it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Loaded => "loaded",
+            Self::Broken => "broken",
+        }
+    }
+}
+
+/// One model and how it stands.
+#[derive(Debug)]
+pub struct Standing<'k> {
+    /// What can be asked for.
+    pub source: &'k ModelSource,
+    /// How it stands.
+    pub state: ModelState,
+    /// The model, if it is loaded.
+    pub model: Option<Arc<Model>>,
+    /// Why it cannot be served, if it cannot.
+    pub why: Option<String>,
+}
+
 /// Accounts have no blanks in their names, and slashes stand for parents.
 pub(crate) fn slug(name: &str) -> String {
     let letter = |letter: char| if letter.is_alphanumeric() || "-_.".contains(letter) { letter } else { '-' };
@@ -112,10 +136,16 @@ impl Keeper {
         self.entries.keys().map(String::as_str)
     }
 
+    /// There is none of that name.
+    pub fn unknown(&self, name: &str) -> ModelFault {
+        let known = self.names().collect::<Vec<_>>().join(", ");
+        ModelFault::Unknown { name: name.chars().take(100).collect(), known }
+    }
+
     /// How each stands, with the model where it is loaded, and why it is broken. Looking at a model is no use of it, and holds
     /// it for no longer than the look takes.
-    pub fn states(&self) -> Vec<(&ModelSource, ModelState, Option<Arc<Model>>, Option<String>)> {
-        let state = |entry: &Entry| {
+    pub fn standings(&self) -> Vec<Standing<'_>> {
+        let all = self.entries.values().map(|entry| {
             let model = lock(&entry.seen).upgrade();
             let why = lock(&entry.broken).as_ref().map(|(why, _)| why.clone());
             let state = match (&model, &why) {
@@ -123,17 +153,15 @@ impl Keeper {
                 (None, Some(_)) => ModelState::Broken,
                 (None, None) => ModelState::Idle,
             };
-            (state, model, why)
-        };
-        let all = self.entries.values().map(|entry| (&entry.source, state(entry)));
-        all.map(|(source, (state, model, why))| (source, state, model, why)).collect()
+            Standing { source: &entry.source, state, model, why }
+        });
+        all.collect()
     }
 
     /// A model, loaded now if it is not here. May take as long as reading it takes, or waiting for others to be done.
     pub fn get(&self, name: &str) -> Result<Hit<Arc<Model>>, ModelFault> {
         let Some(entry) = self.entries.get(name) else {
-            let known = self.names().collect::<Vec<_>>().join(", ");
-            return Err(ModelFault::Unknown { name: name.chars().take(100).collect(), known });
+            return Err(self.unknown(name));
         };
         entry.still_broken()?;
         let shard = self.shard(entry).inspect_err(|fault| entry.breaks(&fault.to_string()))?;

@@ -6,7 +6,7 @@ mod loaded;
 mod source;
 
 pub use error::ModelFault;
-pub use keeper::{Keeper, ModelState};
 pub(crate) use keeper::slugs;
+pub use keeper::{Keeper, ModelState, Standing};
 pub use loaded::Model;
 pub use source::{ModelSource, Origin, found};

@@ -81,7 +81,10 @@ impl ModelSource {
 
 impl std::fmt::Debug for ModelSource {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ModelSource").field("name", &self.name).field("path", &self.path()).finish_non_exhaustive()
+        f.debug_struct("ModelSource")
+            .field("name", &self.name)
+            .field("path", &self.path())
+            .finish_non_exhaustive()
     }
 }
 

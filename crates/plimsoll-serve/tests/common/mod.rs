@@ -1,6 +1,7 @@
 //! A service on a port of its own with the small model, and a client for it.
 
 #![allow(dead_code, reason = "each test uses a part of it")]
+#![allow(clippy::expect_used, reason = "a test that cannot ask has failed")]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -58,7 +59,7 @@ impl Answer {
 /// A request whose answer is read to its end.
 pub fn send(at: SocketAddr, head: &str, body: &[u8]) -> Answer {
     let mut stream = TcpStream::connect(at).expect("it listens");
-    stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
+    stream.set_read_timeout(Some(Duration::from_mins(1))).expect("a timeout");
     let head = format!("{head}\r\nHost: test\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
     stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body)).expect("it is taken");
     read(stream)

@@ -8,10 +8,10 @@ use plimsoll_tensor::{Dtype, TensorError};
 
 use super::args::{ShapeOf, TrainBenchArgs};
 use super::report::TrainBenchRow;
-use crate::{CliError, Printer};
 use crate::bench::median;
 use crate::train::TrainError;
 use crate::train::ground::{Allowed, Ground};
+use crate::{CliError, Printer};
 
 /// What a way is.
 enum Way {
