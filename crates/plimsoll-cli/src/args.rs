@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 use crate::bench::kv::KvArgs;
 use crate::bench::llm::LlmArgs;
 use crate::bench::memory::MemoryArgs;
+use crate::bench::serve::ServeBenchArgs;
 use crate::bench::train::TrainBenchArgs;
 use crate::bench::{GovernorArgs, PoolArgs, RecorderArgs};
 use crate::config::CheckArgs;
@@ -148,6 +149,8 @@ pub(crate) enum BenchCommand {
     Kv(KvArgs),
     /// How fast a model is computed on the host, beside how fast its bytes are read
     Llm(LlmArgs),
+    /// What a service adds to what a model takes, how soon a first token comes, and whether the line holds under load
+    Serve(ServeBenchArgs),
 }
 
 #[derive(Debug, Subcommand)]

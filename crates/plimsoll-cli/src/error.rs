@@ -61,6 +61,9 @@ pub enum CliError {
     /// A service could not be opened.
     #[error(transparent)]
     Serve(#[from] crate::serve::ServeFailure),
+    /// A service could not be measured.
+    #[error("the service did not answer as it should: {0}")]
+    ServeBench(#[source] std::io::Error),
     /// The tiered cache could not be measured.
     #[error(transparent)]
     KvBench(#[from] crate::bench::kv::KvBenchError),
@@ -263,6 +266,7 @@ Self::Recording(_) => {
             Self::Train(error) => error.next_step().to_owned(),
             Self::Generate(error) => error.next_step(),
             Self::Serve(error) => error.next_step(),
+            Self::ServeBench(_) => "give a higher `--line`, or fewer `--streams` and `--clients`".to_owned(),
             Self::KvBench(_) => "give the machine 3 GiB of memory, or add --quick".to_owned(),
             Self::LlmBench(_) => "`plimsoll bench llm --quick` measures a small model that is made up".to_owned(),
             Self::Gpu(_) => "`plimsoll machine` says what the device has; take fewer rows, or another codec".to_owned(),

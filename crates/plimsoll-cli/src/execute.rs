@@ -31,6 +31,7 @@ pub(crate) fn execute(settings: &Settings, printer: &Printer) -> Result<(), CliE
         Command::BenchKv(kv) => bench::kv::run(kv, printer),
         Command::BenchTrain(train) => bench::train::run(train, printer),
         Command::BenchLlm(llm) => bench::llm::run(llm, printer),
+        Command::BenchServe(serve) => bench::serve::run(serve, printer),
         Command::BenchRecorder(recorder) => bench::run_recorder(recorder, printer),
     }
 }

@@ -6,6 +6,7 @@ use crate::args::{
 use crate::bench::kv::KvArgs;
 use crate::bench::llm::LlmArgs;
 use crate::bench::memory::MemoryArgs;
+use crate::bench::serve::ServeBenchArgs;
 use crate::bench::train::TrainBenchArgs;
 use crate::bench::{GovernorArgs, PoolArgs, RecorderArgs};
 use crate::config::CheckArgs;
@@ -59,6 +60,7 @@ pub(crate) enum Command {
     BenchKv(KvArgs),
     BenchTrain(TrainBenchArgs),
     BenchLlm(LlmArgs),
+    BenchServe(ServeBenchArgs),
 }
 
 impl From<Args> for Settings {
@@ -90,6 +92,7 @@ impl From<Args> for Settings {
                 CommandArgs::Bench(BenchCommand::Kv(kv)) => Command::BenchKv(kv),
                 CommandArgs::Bench(BenchCommand::Train(train)) => Command::BenchTrain(train),
                 CommandArgs::Bench(BenchCommand::Llm(llm)) => Command::BenchLlm(llm),
+                CommandArgs::Bench(BenchCommand::Serve(serve)) => Command::BenchServe(serve),
             },
         }
     }

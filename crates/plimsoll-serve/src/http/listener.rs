@@ -46,6 +46,7 @@ impl Drop for Counted {
 
 impl Listener {
     pub(crate) async fn bind(address: SocketAddr, limits: Limits) -> Result<Self, ServeError> {
+        raise_files(limits.connections);
         let socket =
             TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })?;
         Ok(Self { socket, limits, open: Arc::default() })
@@ -101,3 +102,21 @@ fn turn_away(stream: &TcpStream) {
     const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 1\r\nConnection: close\r\n\r\n";
     let _ = stream.try_write(BUSY);
 }
+
+/// A connection is a file to the system, and many systems let a process open 1,024 unless it asks for more.
+#[cfg(unix)]
+fn raise_files(connections: usize) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    // Model files, the cache's folder and threads have theirs too.
+    let wanted = connections as u64 + 512;
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current.is_some_and(|current| current < wanted) {
+        let raised = maximum.map_or(wanted, |maximum| wanted.min(maximum));
+        // Where it is refused, connections beyond the limit wait to be accepted.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(raised), maximum });
+    }
+}
+
+#[cfg(not(unix))]
+fn raise_files(_: usize) {}

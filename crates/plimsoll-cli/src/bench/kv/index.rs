@@ -15,7 +15,7 @@ use plimsoll_kv::store::{Expect, Found, Listed, Record, Room, Store, StoreError,
 use super::report::Target;
 use super::stand::{Stand, TOKENS, quantile};
 use super::{KvArgs, KvBenchError, KvRow};
-use crate::bench::median;
+use crate::bench::{median, resident};
 
 /// Blocks of a prompt.
 const PROMPT: usize = 1_000;
@@ -129,11 +129,4 @@ fn listed(layout: &Layout, chains: &[Chain]) -> Result<Vec<Listed>, KvBenchError
         worth: Worth { seconds: 0.01, uses: 1, used_at: 0 },
     };
     Ok(chains.iter().flat_map(|chain| (0..chain.ids().len()).map(move |index| one(chain, index))).collect())
-}
-
-/// What the process has in memory; zero where that is not told.
-fn resident() -> u64 {
-    let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages: u64 = text.split_whitespace().nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0);
-    pages * 4096
 }

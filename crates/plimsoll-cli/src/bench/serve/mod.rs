@@ -1,0 +1,24 @@
+//! `plimsoll bench serve`: what a service adds to what a model takes, how soon a first token comes, and whether the line holds
+//! under load; with a service of this process, over its real connections.
+//!
+//! # How it counts
+//! What the interface costs is a request's time less that of the same step made in this process, in turns. A first token is timed
+//! from sending the request to the first piece of its stream: for a prompt that nobody has read, for the same prompt again, and after the
+//! service was dropped and opened again over its folder. Memory is what the system says that this process has (Linux), clients of the
+//! bench included, which are a socket each.
+
+mod args;
+mod client;
+mod measure;
+mod report;
+
+pub use args::ServeBenchArgs;
+pub use report::{ServeReport, ServeRow};
+
+use crate::{CliError, Printer};
+
+/// Measures and prints.
+pub fn run(args: &ServeBenchArgs, printer: &Printer) -> Result<(), CliError> {
+    let report = measure::report(args)?;
+    printer.report(&report, report::view)
+}
