@@ -176,6 +176,10 @@ impl Attend<'_> {
     /// # Safety
     /// The processor has the instructions of `R`, of which there are [`columns`](Registers::columns), and there are so many
     /// queries. Widths and the page's tokens are whole registers.
+    #[expect(
+        clippy::needless_range_loop,
+        reason = "a closure is compiled by itself, without the instructions"
+    )]
     #[inline(always)]
     unsafe fn direct<R: Registers, const T: usize>(
         &self,
