@@ -114,11 +114,17 @@ fn what_cannot_be_is_refused_with_what_to_do() {
         text.split_whitespace().collect::<Vec<_>>().join(" ")
     };
     let plan = json(&train(folder.path(), &["--plan-only"]).output().unwrap());
-    // Below the weights alone, and just below the least.
-    for line in ["1MiB".to_owned(), format!("{}B", bytes(&plan, "floor_bytes"))] {
-        let told = refused(&["--out", out, "--line", &line]);
-        assert!(told.contains("needs at least") && told.contains("--line"), "{told}");
+    // Below the weights alone, and just below the least: what is said then is the line that the plan says, and that is taken.
+    let lowest = bytes(&plan, "lowest_line_bytes");
+    let said = format!("needs at least {}", plimsoll::Bytes::new(lowest));
+    for line in [1 << 20, bytes(&plan, "floor_bytes"), lowest - 1] {
+        let told = refused(&["--out", out, "--line", &format!("{line}B")]);
+        assert!(told.contains(&said) && told.contains("--line"), "{told}");
     }
+    let more = ["--steps", "1", "--line", &format!("{lowest}B"), "--out", &format!("{out}-lowest")];
+    let report = json(&train(folder.path(), &more).output().unwrap());
+    assert!(bytes(&report, "charged_peak_bytes") <= lowest, "{report}");
+    assert_eq!(bytes(&report, "lowest_line_bytes"), lowest);
     let told = refused(&["--out", out, "--targets", "q,nose"]);
     assert!(told.contains("nose"), "{told}");
     let told = refused(&["--out", out, "--rate=-1"]);

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use plimsoll::{Bytes, Engine, Place};
 use plimsoll_llm::Decoder;
-use plimsoll_llm::tune::{Batch, Frozen, Homes, Team, TuneError, TuneSettings, Tuner};
-use plimsoll_tensor::{Dtype, HostTogether, IGNORED, Stage, Together};
+use plimsoll_llm::tune::{Batch, Frozen, Homes, Keep, Stages, Team, TuneError, TuneSettings, Tuner};
+use plimsoll_tensor::{Dtype, HostTogether, IGNORED, Share, Stage, StatesAs, Together};
 
 const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/tiny-7m-q8_0.gguf");
 
@@ -24,20 +24,40 @@ fn settings(passes: usize) -> TuneSettings {
 }
 
 fn tuner(passes: usize) -> (Engine, Tuner) {
+    tuner_of(settings(passes), false)
+}
+
+/// One whose optimizer's states are elsewhere, or not.
+fn tuner_of(settings: TuneSettings, states_away: bool) -> (Engine, Tuner) {
     let engine = Engine::in_memory(Bytes::mib(256), "tuning").unwrap();
     let pool = engine.account("tuning").unwrap().scratch(Place::Host).unwrap();
     let decoder = Decoder::open(MODEL).unwrap();
-    let stage = Stage::host(pool, 1);
-    let frozen = Frozen::of(&decoder, &stage, Dtype::F32, None, Homes::default()).unwrap();
-    (engine, Tuner::new(frozen, settings(passes)).unwrap())
+    let here = Stage::host(pool.clone(), 1);
+    let away = states_away.then(|| Stage::host(pool, 1));
+    let homes = Homes { states: states_away, ..Homes::default() };
+    let frozen = Frozen::of(&decoder, Stages { here, away }, Dtype::F32, None, homes).unwrap();
+    (engine, Tuner::new(frozen, settings).unwrap())
 }
 
 fn team(members: usize, passes: usize) -> (Vec<Engine>, Team) {
+    team_of(members, |_| tuner(passes))
+}
+
+/// Two whose states are kept like this, each with all of them or its share.
+fn two(kept: StatesAs, divided: bool, away: bool) -> (Vec<Engine>, Team) {
+    team_of(2, |place| {
+        let share = if divided { Share { place, members: 2 } } else { Share::ALL };
+        tuner_of(TuneSettings { states: kept, share, ..settings(1) }, away)
+    })
+}
+
+fn team_of(members: usize, of: impl Fn(usize) -> (Engine, Tuner)) -> (Vec<Engine>, Team) {
     let places = HostTogether::places(members);
     let (engines, members) = places
         .into_iter()
-        .map(|place| {
-            let (engine, tuner) = tuner(passes);
+        .enumerate()
+        .map(|(at, place)| {
+            let (engine, tuner) = of(at);
             (engine, (tuner, Arc::new(place) as Arc<dyn Together>))
         })
         .unzip();
@@ -76,6 +96,81 @@ fn together_they_learn_what_one_would_of_all_passes() {
         assert!(all.windows(2).all(|two| two[0] == two[1]), "all have learned the same to the bit");
         assert!(team.first().evaluate(&passes).unwrap() < 0.99 * tuner(4).1.evaluate(&passes).unwrap());
     }
+}
+
+#[test]
+fn with_states_divided_they_learn_the_same_to_the_bit() {
+    let passes: Vec<Batch> = (0..2).map(batch).collect();
+    let line = Bytes::mib(200);
+    for (kept, away) in [(StatesAs::Singles, false), (StatesAs::Bytes, false), (StatesAs::Bytes, true)] {
+        let told = format!("{kept:?}, elsewhere: {away}");
+        let (_whole, mut whole) = two(kept, false, away);
+        let (_divided, mut divided) = two(kept, true, away);
+        let all = whole.fit_and_hold(line, |_, _| Bytes::ZERO).unwrap();
+        let less = divided.fit_and_hold(line, |_, _| Bytes::ZERO).unwrap();
+        // Two bytes or eight a number; about half of them are another's.
+        let numbers: u64 = whole.first().changes().leaves.all().map(|(.., value)| value.count()).sum();
+        let saved = if away { all.away.get() - less.away.get() } else { all.peak.get() - less.peak.get() };
+        let states = numbers * if kept == StatesAs::Bytes { 2 } else { 8 };
+        assert!(saved > states * 2 / 5 && saved < states * 3 / 5, "{told}: {saved} of {states}");
+        let mut peak = Bytes::ZERO;
+        for step in 1..=3 {
+            let [wanted, found] = [&mut whole, &mut divided].map(|team| team.step(&passes).unwrap());
+            assert_eq!((found.step, found.as_planned), (step, true), "{told}");
+            assert_eq!(
+                (found.loss.to_bits(), found.size.to_bits()),
+                (wanted.loss.to_bits(), wanted.size.to_bits()),
+                "{told}"
+            );
+            peak = peak.max(found.peak);
+        }
+        assert_eq!(peak, less.peak, "{told}");
+        let wanted = learned(whole.first());
+        assert!(divided.each().all(|tuner| learned(tuner) == wanted), "{told}");
+    }
+}
+
+#[test]
+fn divided_states_are_kept_as_ones_would_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let passes: Vec<Batch> = (0..2).map(batch).collect();
+    let keep = |name: &str| Keep::new(&folder.path().join(name), "tiny", "one").unwrap();
+    let (_whole, mut whole) = two(StatesAs::Bytes, false, false);
+    let (_divided, mut divided) = two(StatesAs::Bytes, true, false);
+    for team in [&mut whole, &mut divided] {
+        team.step(&passes).unwrap();
+    }
+    let paths = [keep("whole").save(&whole).unwrap(), keep("divided").save(&divided).unwrap()];
+    let [wanted, found] = paths.map(|path| std::fs::read(path.join("state.safetensors")).unwrap());
+    assert!(wanted == found, "the same file");
+    let error = keep("one").save(divided.first()).unwrap_err().to_string();
+    assert!(error.contains("keep the whole team"), "{error}");
+    // It goes on divided, or not.
+    let (_again, mut again) = two(StatesAs::Bytes, true, false);
+    for tuner in again.each() {
+        assert_eq!(keep("whole").resume(tuner).unwrap(), 1);
+    }
+    for team in [&mut whole, &mut again] {
+        team.step(&passes).unwrap();
+    }
+    assert_eq!(learned(again.first()), learned(whole.first()));
+}
+
+#[test]
+fn a_share_is_for_a_team_that_has_the_others() {
+    let of = |place, members| TuneSettings { share: Share { place, members }, ..settings(1) };
+    let (_engine, mut alone) = tuner_of(of(0, 2), false);
+    let error = alone.step(&[batch(1)]).unwrap_err().to_string();
+    assert!(error.contains("in a team"), "{error}");
+    let places = HostTogether::places(2).into_iter().map(|place| Arc::new(place) as Arc<dyn Together>);
+    let (_engines, members): (Vec<_>, Vec<_>) = places
+        .map(|place| {
+            // Both have the first.
+            let (engine, tuner) = tuner_of(of(0, 2), false);
+            (engine, (tuner, place))
+        })
+        .unzip();
+    assert!(matches!(Team::of(members), Err(TuneError::Settings { .. })));
 }
 
 #[test]

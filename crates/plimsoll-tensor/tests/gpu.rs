@@ -12,7 +12,7 @@ use plimsoll::{Bytes, Engine};
 use plimsoll_cuda::{Cuda, CudaSettings};
 use plimsoll_device::Device;
 use plimsoll_tensor::{
-    AdamW, AdamWSettings, DeviceTogether, Dtype, Gradients, Leaves, Shelf, Stage, StatesAs, Tape,
+    AdamW, AdamWSettings, DeviceTogether, Dtype, Gradients, Leaves, Share, Shelf, Stage, StatesAs, Tape,
     TensorError, Together, Unary, Var, counted,
 };
 use support::cases::{all, apart, outcome};
@@ -171,18 +171,24 @@ fn step(
     told.item()
 }
 
+/// What is learned first, and its gradients.
+fn begin(stage: &Stage) -> (Leaves, Gradients) {
+    let mut leaves = Leaves::default();
+    for (seed, dims) in [(1, &[40, 24][..]), (2, &[40]), (3, &[50, 40])] {
+        let count = dims.iter().product();
+        leaves.add("layer", stage.floats(&numbers(seed, count), dims).unwrap());
+    }
+    let gradients = Gradients::new(stage, &leaves).unwrap();
+    (leaves, gradients)
+}
+
 fn losses(stage: &Stage, held: bool) -> Vec<f32> {
     losses_with(stage, held, stage, StatesAs::Singles)
 }
 
 /// With states on another stage, perhaps, kept like this.
 fn losses_with(stage: &Stage, held: bool, on: &Stage, kept: StatesAs) -> Vec<f32> {
-    let mut leaves = Leaves::default();
-    for (seed, dims) in [(1, &[40, 24][..]), (2, &[40]), (3, &[50, 40])] {
-        let count = dims.iter().product();
-        leaves.add("layer", stage.floats(&numbers(seed, count), dims).unwrap());
-    }
-    let mut gradients = Gradients::new(stage, &leaves).unwrap();
+    let (mut leaves, mut gradients) = begin(stage);
     let mut optimizer =
         AdamW::new(on, &leaves, AdamWSettings { states: kept, ..AdamWSettings::default() }).unwrap();
     if !held {
@@ -291,18 +297,18 @@ fn inputs_of_parts_leave_and_come_back_to_the_bit() {
     }
 }
 
-#[test]
-fn several_gpus_add_up_what_each_has() {
+/// Stages on all GPUs, with their places among those that add up, and the engine that charges them.
+fn several() -> Option<(Engine, Vec<Stage>, Vec<DeviceTogether>)> {
     let Ok(cuda) = Cuda::load(CudaSettings::default()) else {
         println!("skipped: there is no GPU");
-        return;
+        return None;
     };
     let count = u16::try_from(cuda.gpus().len()).unwrap();
     let members = match cuda.group(&(0..count).collect::<Vec<_>>()) {
         Ok(members) => members,
         Err(why) => {
             println!("skipped: {why}");
-            return;
+            return None;
         }
     };
     println!("{count} GPUs add up");
@@ -319,6 +325,46 @@ fn several_gpus_add_up_what_each_has() {
         places.iter().map(|place| Stage::gpu(account.scratch(*place).unwrap()).unwrap()).collect();
     let all: Vec<DeviceTogether> =
         members.into_iter().map(|member| DeviceTogether::new(Arc::new(member))).collect();
+    Some((engine, stages, all))
+}
+
+/// Each learns with its share of the states, and then all have what one learns with all of them.
+#[test]
+fn several_gpus_divide_the_states_and_learn_the_same_to_the_bit() {
+    let Some((_engine, stages, all)) = several() else { return };
+    let members = all.len();
+    for kept in [StatesAs::Singles, StatesAs::Bytes] {
+        let learn = &|place: Option<usize>| {
+            let (stage, share) = match place {
+                Some(place) => (&stages[place], Share { place, members }),
+                None => (&stages[0], Share::ALL),
+            };
+            let (mut leaves, mut gradients) = begin(stage);
+            let settings = AdamWSettings { states: kept, share, ..AdamWSettings::default() };
+            let mut optimizer = AdamW::new(stage, &leaves, settings).unwrap();
+            let mut found = Vec::new();
+            for _ in 0..4 {
+                found.push(step(stage, &mut leaves, &mut gradients, &mut optimizer).unwrap());
+                if let Some(place) = place {
+                    optimizer.spread(&mut leaves, &all[place]).unwrap();
+                }
+            }
+            found.extend(leaves.all().flat_map(|(.., value)| value.to_vec().unwrap()));
+            found
+        };
+        let wanted = learn(None);
+        let found: Vec<Vec<f32>> = std::thread::scope(|scope| {
+            let running: Vec<_> = (0..members).map(|place| scope.spawn(move || learn(Some(place)))).collect();
+            running.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        assert!(found.iter().all(|found| *found == wanted), "{kept:?}");
+    }
+}
+
+#[test]
+fn several_gpus_add_up_what_each_has() {
+    let Some((_engine, stages, all)) = several() else { return };
+    let count = u16::try_from(all.len()).unwrap();
     let sizes = [1, 1000, 1 << 20];
     let found: Vec<Vec<Vec<f32>>> = std::thread::scope(|scope| {
         let running: Vec<_> = stages

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use plimsoll::pool::Pool;
 use plimsoll::{Bytes, Engine, EngineAccount, EngineError, Place};
 use plimsoll_llm::tune::{Stages, Team, TuneError, Tuner};
-use plimsoll_tensor::{DeviceTogether, Dtype, Stage, Together};
+use plimsoll_tensor::{DeviceTogether, Dtype, Share, Stage, Together};
 
 use super::TrainError;
 use crate::backends::Backends;
@@ -112,11 +112,22 @@ impl Ground {
         Stages { away: dry.away.filter(|_| self.has_away()), ..dry }
     }
 
-    /// A training on every spot, and all of them as one.
-    pub(crate) fn team(&self, of: impl Fn(&Stages) -> Result<Tuner, TuneError>) -> Result<Team, TuneError> {
+    /// The share that each spot has of the optimizer's states: its own, if they are divided.
+    pub(crate) fn shares(&self, divided: bool) -> Vec<Share> {
+        let members = self.spots.len();
+        let places = 0..members;
+        places.map(|place| if divided { Share { place, members } } else { Share::ALL }).collect()
+    }
+
+    /// A training on every spot, each with its share of the optimizer's states, and all of them as one.
+    pub(crate) fn team(
+        &self,
+        divided: bool,
+        of: impl Fn(&Stages, Share) -> Result<Tuner, TuneError>,
+    ) -> Result<Team, TuneError> {
         let mut members = Vec::new();
-        for spot in &self.spots {
-            let tuner = of(&spot.stages)?;
+        for (spot, share) in self.spots.iter().zip(self.shares(divided)) {
+            let tuner = of(&spot.stages, share)?;
             match &spot.together {
                 None => return Ok(tuner.into()),
                 Some(together) => members.push((tuner, Arc::clone(together))),

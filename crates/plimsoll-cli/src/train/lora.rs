@@ -7,14 +7,15 @@ use plimsoll::governor::Reservation;
 use plimsoll::{Bytes, EngineError, Place};
 use plimsoll_llm::text::Tokenizer;
 use plimsoll_llm::tune::{
-    Corpus, Fit, Frozen, Homes, Keep, Projection, Stages, Team, TuneError, TuneSettings, Tuner, homes_below,
+    Corpus, Fit, Frozen, Homes, Keep, Projection, Stages, Team, TuneError, TuneSettings, Tuner,
 };
 use plimsoll_llm::{Decoder, Shape};
 use plimsoll_tensor::packed::Packing;
-use plimsoll_tensor::{Dtype, StatesAs};
+use plimsoll_tensor::{Dtype, Share, StatesAs};
 
 use super::TrainError;
 use super::ground::{Allowed, Ground};
+use super::lines::{Lines, foretell};
 use super::report::{LoraReport, Loss, view};
 use crate::draw::Line;
 use crate::{CliError, Printer};
@@ -71,6 +72,9 @@ pub struct LoraArgs {
     /// How the optimizer's two states of each number are kept: singles, or 8bit
     #[arg(long, value_name = "KIND", default_value = "singles", value_parser = states)]
     pub states: StatesAs,
+    /// Several GPUs divide the optimizer's states: each has its share, and what it learns of it goes to all
+    #[arg(long)]
+    pub divide_states: bool,
     /// The most page-locked memory of the host for what a GPU does not need at once: what does not fit below the line
     /// is kept there and comes when it is needed. 0: none; half of the host's memory, unless said
     #[arg(long, value_name = "SIZE")]
@@ -188,7 +192,7 @@ pub(super) fn run(args: &LoraArgs, printer: &Printer) -> Result<(), CliError> {
     let mut run = Run::new(args, &decoder, &settings)?;
     let mut report = LoraReport::new(args, run.team.first(), &run.corpus, run.ground.line);
     if args.plan_only {
-        report.fitted(&run.fit()?);
+        report.fitted(&run.fit()?, run.lines);
     } else {
         run.learn(args, &mut report)?;
     }
@@ -203,6 +207,7 @@ pub(super) fn run(args: &LoraArgs, printer: &Printer) -> Result<(), CliError> {
 /// A fine-tuning, its data, and the memory that it is charged to.
 struct Run {
     ground: Ground,
+    lines: Lines,
     team: Team,
     corpus: Corpus,
     held_out: Option<Corpus>,
@@ -220,17 +225,19 @@ impl Run {
         let mut corpus = Corpus::read(&args.data, &tokenizer, settings.sequence).map_err(TrainError::from)?;
         let tokens = ground.account()?.reserve(Place::Host, corpus.bytes()).now();
         let tokens = tokens.map_err(|error| TrainError::from(EngineError::from(error)))?;
-        let of = |stages: &Stages, homes: Homes| -> Result<Tuner, TuneError> {
+        let of = |stages: &Stages, homes: Homes, share: Share| -> Result<Tuner, TuneError> {
             let frozen = Frozen::of(decoder, stages, dtype, args.weights.packing(), homes)?;
-            Tuner::new(frozen, settings.clone())
+            Tuner::new(frozen, TuneSettings { share, ..settings.clone() })
         };
-        let homes = foretell(&of, &ground)?;
+        let (homes, lines) = foretell(&of, &ground, args.divide_states)?;
         let other = args.numbers.filter(|dtype| *dtype != ground.dtype());
         let passes = settings.passes * ground.spots.len();
         let identity = identity(decoder, &corpus, &TuneSettings { passes, ..settings.clone() }, other);
         let held_out = corpus.hold_out(args.hold_out);
-        let team = ground.team(|stages| of(stages, homes)).map_err(TrainError::from)?;
-        Ok(Self { ground, team, corpus, held_out, _tokens: tokens, identity })
+        let team = ground
+            .team(args.divide_states, |stages, share| of(stages, homes, share))
+            .map_err(TrainError::from)?;
+        Ok(Self { ground, lines, team, corpus, held_out, _tokens: tokens, identity })
     }
 
     /// Chooses what to keep so that all of it fits below the line, and holds steps to it.
@@ -248,7 +255,7 @@ impl Run {
         }
         report.resumed_from = Some(behind).filter(|step| *step > 0);
         report.before = self.look()?;
-        report.fitted(&self.fit()?);
+        report.fitted(&self.fit()?, self.lines);
         let bar = Line::new(Some(args.steps.into()), PROGRESS);
         bar.set_position(behind.into());
         bar.reset_eta();
@@ -266,7 +273,7 @@ impl Run {
             report.overflows += done.overflows;
             report.as_planned &= done.as_planned;
             if done.step % args.save_every == 0 || done.step == args.steps {
-                report.kept_in = Some(keep.save(self.team.first())?.display().to_string());
+                report.kept_in = Some(keep.save(&self.team)?.display().to_string());
                 kept = done.step;
             }
         }
@@ -285,39 +292,6 @@ impl Run {
         let tuner = self.team.first();
         Ok(Some(tuner.evaluate(&held_out.passes(tuner.settings().batch))?))
     }
-}
-
-/// Chooses what is elsewhere, and refuses a line that nothing could fit below, with the lowest that something does, before a
-/// model is loaded.
-fn foretell(
-    of: &dyn Fn(&Stages, Homes) -> Result<Tuner, TuneError>,
-    ground: &Ground,
-) -> Result<Homes, TrainError> {
-    // Beside tensors: texts, and what computes on a device.
-    let beside = ground.charged(0)[0];
-    let line = ground.line.saturating_sub(beside);
-    let dry = |homes: Homes| of(&ground.dry(), homes);
-    let fit = if ground.has_away() {
-        // A pool's granules and a plan's one piece need a little more than tensors do.
-        let some = Bytes::new(line.get() / 32 * 31);
-        homes_below(some, dry).or_else(|_| homes_below(line, dry))
-    } else {
-        dry(Homes::default())?.fit(line)
-    };
-    let fit = fit.map_err(|error| match error {
-        TuneError::Floor { floor, .. } => TuneError::Floor { line: ground.line, floor: floor + beside },
-        other => other,
-    })?;
-    let away = Bytes::new(fit.away.get() * ground.spots.len() as u64);
-    if away > ground.away {
-        let what = format!(
-            "to stay below the line {} are to be kept in page-locked memory, and {} of it may be taken; give it a higher \
-             `--away`, or a higher `--line`",
-            away, ground.away
-        );
-        return Err(TuneError::Settings { what }.into());
-    }
-    Ok(fit.homes)
 }
 
 /// What must be the same for learning to go on. How many steps there are in all is not part of it, nor how it fits.

@@ -3,6 +3,7 @@
 mod curve;
 mod error;
 pub(crate) mod ground;
+mod lines;
 mod lora;
 mod report;
 

@@ -7,6 +7,7 @@ use plimsoll::Bytes;
 use plimsoll_llm::tune::{Corpus, Fit, Keeping, Team, Tuner};
 use serde::Serialize;
 
+use super::lines::Lines;
 use super::lora::LoraArgs;
 use crate::draw::Pen;
 
@@ -27,9 +28,13 @@ pub struct LoraReport {
     pub learned_numbers: u64,
     /// The line.
     pub line_bytes: u64,
-    /// What a step would have at most with nothing computed twice.
+    /// The lowest line that is taken, with all that is charged to it.
+    pub lowest_line_bytes: u64,
+    /// The line from which on nothing is computed twice and nothing is elsewhere.
+    pub full_line_bytes: u64,
+    /// What tensors of a step would have at most with nothing computed twice.
     pub full_peak_bytes: u64,
-    /// What a step needs when as little as possible is kept.
+    /// What tensors of a step have when as little as possible is kept, with what is elsewhere there.
     pub floor_bytes: u64,
     /// What tensors were said to have at most.
     pub predicted_peak_bytes: u64,
@@ -103,7 +108,9 @@ impl LoraReport {
         }
     }
 
-    pub(super) fn fitted(&mut self, fit: &Fit) {
+    pub(super) fn fitted(&mut self, fit: &Fit, lines: Lines) {
+        self.lowest_line_bytes = lines.lowest.get();
+        self.full_line_bytes = lines.full.get();
         self.full_peak_bytes = fit.full.get();
         self.floor_bytes = fit.floor.get();
         self.predicted_peak_bytes = fit.peak.get();
@@ -165,9 +172,9 @@ pub(super) fn view(report: &LoraReport, _: &Pen) -> String {
     line(
         "lines",
         format!(
-            "from {} on; {} with nothing computed twice",
-            bytes(report.floor_bytes),
-            bytes(report.full_peak_bytes)
+            "from {} on; from {} on nothing is computed twice",
+            bytes(report.lowest_line_bytes),
+            bytes(report.full_line_bytes)
         ),
     );
     if let Some(step) = report.resumed_from {

@@ -65,13 +65,15 @@ impl Keep {
         self.folder.join(format!("{BEGINNING}{step:08}"))
     }
 
-    /// Keeps what a tuner has learned, and takes away all but the newest two.
-    pub fn save(&self, tuner: &Tuner) -> Result<PathBuf, TuneError> {
-        let step = tuner.adam().steps();
+    /// Keeps what a tuner or a team has learned, and takes away all but the newest two. Where the optimizer's states are
+    /// divided, those of all members are kept as one's would be.
+    pub fn save(&self, learned: &impl AsRef<[Tuner]>) -> Result<PathBuf, TuneError> {
+        let all = learned.as_ref();
+        let step = all.first().map_or(0, |first| first.adam().steps());
         let (path, fresh) = (self.path(step), self.folder.join(format!("{BEGINNING}{step:08}{UNFINISHED}")));
         let _ = fs::remove_dir_all(&fresh);
         fs::create_dir(&fresh).map_err(TuneError::file(&fresh))?;
-        let written = self.write(tuner, step, &fresh).and_then(|()| {
+        let written = self.write(all, step, &fresh).and_then(|()| {
             sync(&fresh)?;
             if path.exists() {
                 fs::remove_dir_all(&path).map_err(TuneError::file(&path))?;
@@ -91,7 +93,10 @@ impl Keep {
         Ok(path)
     }
 
-    fn write(&self, tuner: &Tuner, step: u32, folder: &Path) -> Result<(), TuneError> {
+    fn write(&self, all: &[Tuner], step: u32, folder: &Path) -> Result<(), TuneError> {
+        let nobody =
+            || TuneError::Settings { what: "there is nobody whose learning could be kept".to_owned() };
+        let tuner = all.first().ok_or_else(nobody)?;
         let shape = tuner.frozen().shape();
         let leaves: Vec<(LeafId, String, &Tensor)> =
             tuner.changes().leaves.all().map(|(id, name, value)| (id, name.to_owned(), value)).collect();
@@ -105,9 +110,12 @@ impl Keep {
         fs::write(&config, self.config(tuner)).map_err(TuneError::file(&config))?;
         let mut states = Vec::new();
         for (id, name, _) in &leaves {
+            let has = all.iter().find(|tuner| tuner.adam().has(*id)).ok_or_else(|| TuneError::Settings {
+                what: format!("the optimizer's states of {name} are another member's; keep the whole team"),
+            })?;
             let dims = tuner.changes().leaves.value(*id).dims();
-            states.push((format!("{name}.mean"), dims.clone(), (*id, 0)));
-            states.push((format!("{name}.square"), dims, (*id, 1)));
+            states.push((format!("{name}.mean"), dims.clone(), (has, *id, 0)));
+            states.push((format!("{name}.square"), dims, (has, *id, 1)));
         }
         let facts = BTreeMap::from([
             ("step".to_owned(), step.to_string()),
@@ -115,8 +123,8 @@ impl Keep {
             (SCALE.to_owned(), tuner.scale().scale().to_string()),
             (GOOD.to_owned(), tuner.scale().good().to_string()),
         ]);
-        file::write(&folder.join(STATE), &facts, &states, |_, (id, which)| {
-            let [mean, square] = tuner.adam().states(*id)?;
+        file::write(&folder.join(STATE), &facts, &states, |_, (has, id, which)| {
+            let [mean, square] = has.adam().states(*id)?;
             Ok(if *which == 0 { mean } else { square })
         })
     }

@@ -1,6 +1,6 @@
 //! What a fine-tuning is asked for.
 
-use plimsoll_tensor::StatesAs;
+use plimsoll_tensor::{Share, StatesAs};
 
 use super::changes::Projection;
 use super::error::TuneError;
@@ -35,6 +35,8 @@ pub struct TuneSettings {
     pub seed: u64,
     /// How the optimizer's states are kept.
     pub states: StatesAs,
+    /// Which part of them a member of a [`Team`](super::Team) has; [all](Share::ALL), unless they are divided.
+    pub share: Share,
 }
 
 impl Default for TuneSettings {
@@ -53,6 +55,7 @@ impl Default for TuneSettings {
             decay: 0.0,
             seed: 1,
             states: StatesAs::Singles,
+            share: Share::ALL,
         }
     }
 }

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::thread;
 
 use plimsoll::Bytes;
-use plimsoll_tensor::Together;
+use plimsoll_tensor::{Share, Together};
 
 use super::error::TuneError;
 use super::fit::Fit;
+use super::settings::TuneSettings;
 use super::tuner::{Batch, StepReport, Tuner};
 
 /// One fine-tuning on one stage or several.
@@ -15,6 +16,9 @@ use super::tuner::{Batch, StepReport, Tuner};
 /// All begin with the same changes. In a step each goes there and back through its share of the passes, the gradients are
 /// added up over all of them, and each makes the same step of them, so that what is learned stays the same everywhere. When
 /// one fails, all do.
+///
+/// The optimizer's states may be divided ([`TuneSettings::share`]): then each makes the step of its own part, and what it made
+/// of it goes to all.
 #[derive(Debug)]
 pub struct Team {
     tuners: Vec<Tuner>,
@@ -26,15 +30,30 @@ impl From<Tuner> for Team {
     }
 }
 
+impl AsRef<[Tuner]> for Team {
+    fn as_ref(&self) -> &[Tuner] {
+        &self.tuners
+    }
+}
+
 impl Team {
     /// These, which are of one model and were asked for the same, with their places among those that add up together.
     pub fn of(members: Vec<(Tuner, Arc<dyn Together>)>) -> Result<Self, TuneError> {
         let count = members.len();
-        let alike = members.windows(2).all(|two| two[0].0.settings() == two[1].0.settings());
-        if count == 0 || !alike || members.iter().any(|(_, together)| together.members() != count) {
+        let asked = |tuner: &Tuner| TuneSettings { share: Share::ALL, ..tuner.settings().clone() };
+        let alike = members.windows(2).all(|two| asked(&two[0].0) == asked(&two[1].0));
+        let shares = |divided: bool| {
+            let wanted = |place| if divided { Share { place, members: count } } else { Share::ALL };
+            members.iter().enumerate().all(|(place, (tuner, _))| tuner.settings().share == wanted(place))
+        };
+        if count == 0
+            || !alike
+            || !(shares(true) || shares(false))
+            || members.iter().any(|(_, together)| together.members() != count)
+        {
             let what =
-                "those that learn together are to be asked for the same, each with a place of its own; give \
-                        one for each stage"
+                "those that learn together are to be asked for the same, each with a place of its own and all of \
+                 the optimizer's states or its share of them; give one for each stage"
                     .to_owned();
             return Err(TuneError::Settings { what });
         }

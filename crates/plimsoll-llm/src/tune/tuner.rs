@@ -47,6 +47,13 @@ pub struct StepReport {
     pub as_planned: bool,
 }
 
+/// One that learns alone has all of what is learned.
+impl AsRef<[Self]> for Tuner {
+    fn as_ref(&self) -> &[Self] {
+        std::slice::from_ref(self)
+    }
+}
+
 /// What became of an attempt at a step.
 struct Attempt {
     loss: f32,
@@ -90,8 +97,12 @@ impl Tuner {
         let stages = &frozen.stages;
         let changes = Changes::new(frozen.shape(), &stages.here, &settings)?;
         let gradients = Gradients::new(&stages.here, &changes.leaves)?;
-        let adam =
-            AdamWSettings { decay: settings.decay, states: settings.states, ..AdamWSettings::default() };
+        let adam = AdamWSettings {
+            decay: settings.decay,
+            states: settings.states,
+            share: settings.share,
+            ..AdamWSettings::default()
+        };
         let adam = AdamW::new(stages.of(frozen.homes().states)?, &changes.leaves, adam)?;
         let scale = if frozen.dtype() == Dtype::F16 { LossScale::moving() } else { LossScale::one() };
         let keeping = vec![Keeping::All; frozen.shape().layers];
@@ -210,6 +221,11 @@ impl Tuner {
         if let Some(found) = odd.into_iter().find(|found| *found != wanted) {
             return Err(TuneError::Batch { found, wanted });
         }
+        if self.settings.share.is_part() && self.together.is_none() {
+            let what =
+                "it has a share of the optimizer's states and nobody has the others; let it learn in a team";
+            return Err(TuneError::Settings { what: what.to_owned() });
+        }
         let mut overflows = 0;
         loop {
             let held = self.held.take();
@@ -268,6 +284,9 @@ impl Tuner {
         let factor = if clip > 0.0 && size > clip { clip / size } else { 1.0 };
         let factor = factor / self.scale.scale();
         self.adam.step(&mut self.changes.leaves, &self.gradients, rate, factor)?;
+        if let Some(together) = &self.together {
+            self.adam.spread(&mut self.changes.leaves, together.as_ref())?;
+        }
         Ok(Attempt { loss, size, rate, changed: true })
     }
 

@@ -52,6 +52,11 @@ impl Leaves {
         &mut self.values[leaf.index()]
     }
 
+    /// Each becomes the sum of what all that learn together have of it.
+    pub(crate) fn sum(&mut self, together: &dyn Together) -> Done {
+        together.sum(&mut self.values.iter_mut().collect::<Vec<_>>())
+    }
+
     /// One's name.
     pub fn name(&self, leaf: LeafId) -> &str {
         &self.names[leaf.index()]

@@ -1,6 +1,8 @@
 //! AdamW, with its states as tensors.
 
+use super::share::Share;
 use super::states::{self, Slice, StatesAs};
+use super::team::Together;
 use crate::compute::{AdamStep, Done};
 use crate::grad::{Gradients, LeafId, Leaves};
 use crate::stage::Stage;
@@ -19,11 +21,21 @@ pub struct AdamWSettings {
     pub decay: f32,
     /// How its states are kept.
     pub states: StatesAs,
+    /// Whose they are among several that learn together: a part has states of its own leaves and changes those; then
+    /// [`spread`](AdamW::spread) brings every change everywhere.
+    pub share: Share,
 }
 
 impl Default for AdamWSettings {
     fn default() -> Self {
-        Self { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0.0, states: StatesAs::Singles }
+        Self {
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+            decay: 0.0,
+            states: StatesAs::Singles,
+            share: Share::ALL,
+        }
     }
 }
 
@@ -41,7 +53,9 @@ pub struct AdamW {
 impl AdamW {
     /// For these leaves, with states on this stage.
     pub fn new(stage: &Stage, leaves: &Leaves, settings: AdamWSettings) -> Result<Self, TensorError> {
-        Ok(Self { settings, slices: states::zeros(stage, leaves, settings.states)?, steps: 0 })
+        settings.share.check()?;
+        let slices = states::zeros(stage, leaves, settings.states, settings.share)?;
+        Ok(Self { settings, slices, steps: 0 })
     }
 
     /// How many steps were made.
@@ -81,7 +95,27 @@ impl AdamW {
         Ok(())
     }
 
-    /// The states of a leaf as singles: its means and its means of squares.
+    /// Whether the states of a leaf are in this share.
+    pub fn has(&self, leaf: LeafId) -> bool {
+        self.slices.iter().any(|slice| slice.parts.iter().any(|(of, _)| *of == leaf))
+    }
+
+    /// After a step of everybody's share: leaves become what the one whose they are has made of them, the same everywhere
+    /// to the bit. It is a sum in which all others have zeros, so it needs no room. Nothing is to be done for who has all.
+    pub fn spread(&self, leaves: &mut Leaves, together: &dyn Together) -> Done {
+        if !self.settings.share.is_part() {
+            return Ok(());
+        }
+        let others: Vec<LeafId> = leaves.all().map(|(id, ..)| id).filter(|id| !self.has(*id)).collect();
+        for id in others {
+            let value = leaves.value_mut(id);
+            let stage = value.stage();
+            stage.run(|compute| compute.fill(value, 0.0))?;
+        }
+        leaves.sum(together)
+    }
+
+    /// The states of a leaf as singles: its means and its means of squares; none of one that this share [has](Self::has) not.
     pub fn states(&self, leaf: LeafId) -> Result<[Vec<f32>; 2], TensorError> {
         let mut all = [Vec::new(), Vec::new()];
         for slice in &self.slices {

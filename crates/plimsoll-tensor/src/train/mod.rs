@@ -3,12 +3,14 @@
 mod adam;
 mod code;
 mod scale;
+mod share;
 mod states;
 mod team;
 
 pub use adam::{AdamW, AdamWSettings};
 pub(crate) use code::{BLOCK, MEAN, SQUARE, read as read_block, tell as tell_block};
 pub use scale::LossScale;
+pub use share::Share;
 pub use states::StatesAs;
 pub(crate) use states::StatesPart;
 pub use team::{DeviceTogether, HostTogether, Together};

@@ -1,6 +1,7 @@
 //! Where an optimizer's states are: slices that go between places one at a time.
 
 use super::code::{self, BLOCK, MEAN, SQUARE};
+use super::share::Share;
 use crate::cast::bytes_of;
 use crate::compute::Done;
 use crate::grad::{LeafId, Leaves};
@@ -42,11 +43,16 @@ pub(super) struct Slice {
     pub(super) states: Tensor,
 }
 
-/// How many numbers each leaf has, cut into slices of at most so many, whole blocks for each.
-fn cut(counts: &[usize], most: usize, kept: StatesAs) -> Vec<Vec<(usize, StatesPart)>> {
+/// How many numbers each leaf has, and whether its states are kept here, cut into slices of at most so many, whole blocks
+/// for each. What a part is of and its place do not depend on which others are kept here.
+fn cut(leaves: &[(usize, bool)], most: usize, kept: StatesAs) -> Vec<Vec<(usize, StatesPart)>> {
     let mut slices: Vec<Vec<(usize, StatesPart)>> = Vec::new();
     let (mut room, mut place) = (0, 0_u64);
-    for (leaf, count) in counts.iter().enumerate() {
+    for (leaf, (count, own)) in leaves.iter().enumerate() {
+        if !own {
+            place += *count as u64;
+            continue;
+        }
         let mut from = 0;
         while from < *count {
             if room == 0 {
@@ -71,12 +77,18 @@ fn cut(counts: &[usize], most: usize, kept: StatesAs) -> Vec<Vec<(usize, StatesP
     slices
 }
 
-/// Zeros for all leaves, on a stage.
-pub(super) fn zeros(stage: &Stage, leaves: &Leaves, kept: StatesAs) -> Result<Vec<Slice>, TensorError> {
+/// Zeros for a share of the leaves, on a stage.
+pub(super) fn zeros(
+    stage: &Stage,
+    leaves: &Leaves,
+    kept: StatesAs,
+    share: Share,
+) -> Result<Vec<Slice>, TensorError> {
     let ids: Vec<LeafId> = leaves.all().map(|(id, ..)| id).collect();
     let counts: Vec<usize> =
         leaves.all().map(|(.., value)| usize::try_from(value.count()).unwrap_or(usize::MAX)).collect();
-    let slices = cut(&counts, SLICE, kept).into_iter().map(|parts| {
+    let own: Vec<(usize, bool)> = counts.iter().copied().zip(share.of(&counts)).collect();
+    let slices = cut(&own, SLICE, kept).into_iter().map(|parts| {
         let numbers = parts.first().map_or(0, |(_, part)| part.numbers);
         let states = match kept {
             StatesAs::Singles => stage.zeros(&[2 * numbers], Dtype::F32)?,
@@ -165,7 +177,8 @@ mod tests {
     #[test]
     fn every_number_has_states_and_blocks_are_of_one_leaf() {
         let counts = [1, 0, 700, 256, 2100, 3];
-        let slices = cut(&counts, 1024, StatesAs::Bytes);
+        let own = counts.map(|count| (count, true));
+        let slices = cut(&own, 1024, StatesAs::Bytes);
         let (mut place, mut seen) = (0, vec![0; counts.len()]);
         for slice in &slices {
             let mut end = 0;
@@ -179,5 +192,11 @@ mod tests {
         }
         assert_eq!(seen, counts);
         assert!(slices.len() >= 4);
+        // Of fewer leaves, parts are of the same numbers in whole blocks, at the same places.
+        let some = own.map(|(count, _)| (count, count > 256));
+        for (leaf, part) in cut(&some, 1024, StatesAs::Bytes).iter().flatten() {
+            assert!(counts[*leaf] > 256 && part.from % BLOCK == 0);
+            assert_eq!(part.place, (counts[..*leaf].iter().sum::<usize>() + part.from) as u64);
+        }
     }
 }

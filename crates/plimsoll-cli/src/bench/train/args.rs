@@ -47,6 +47,9 @@ pub struct TrainBenchArgs {
     /// How the optimizer's states are kept: singles, or 8bit
     #[arg(long, value_name = "KIND", default_value = "singles", value_parser = crate::train::states)]
     pub states: plimsoll_tensor::StatesAs,
+    /// Several GPUs divide the optimizer's states: each has its share, and what it learns of it goes to all
+    #[arg(long)]
+    pub divide_states: bool,
     /// The most page-locked memory beside a GPU for ways that keep things there; 0: none of these ways; half of the
     /// host's memory, unless said
     #[arg(long, value_name = "SIZE")]

@@ -104,9 +104,9 @@ fn one(args: &TrainBenchArgs, way: &Way) -> Result<TrainBenchRow, CliError> {
     let allowed = Allowed { line: args.memory, away: args.away, threads: None };
     let ground = Ground::new(&args.device, allowed)?;
     let packing = args.weights.packing();
-    let team = ground.team(|stages| {
+    let team = ground.team(args.divide_states, |stages, share| {
         let frozen = Frozen::by_lot(&shape, tied, stages, ground.dtype(), packing, way.homes())?;
-        Tuner::new(frozen, settings.clone())
+        Tuner::new(frozen, TuneSettings { share, ..settings.clone() })
     });
     let mut team = team.map_err(TrainError::from)?;
     let (mut fit, mut line) = fitted(team.first_mut(), way, &ground, 0).map_err(TrainError::from)?;
