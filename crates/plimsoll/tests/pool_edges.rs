@@ -14,7 +14,7 @@ use common::{Bench, PLACE};
 use plimsoll::Bytes;
 use plimsoll::holding::{Cached, Site, Streaming};
 use plimsoll::pool::{Lease, LeaseError, LeaseRequest, Movable, Pool, PoolSettings};
-use plimsoll_device::sim::{Call, SimSettings};
+use plimsoll_device::sim::{Call, Contents, SimSettings};
 use plimsoll_device::{Device, Stream};
 
 const MIB: Bytes = Bytes::mib(1);
@@ -342,5 +342,37 @@ fn a_lease_may_be_dropped_by_a_thread_that_is_ending() {
         .join()
         .unwrap();
         bench.assert_balanced();
+    }
+}
+
+#[test]
+fn what_a_pool_will_have_behind_leases_in_turn_is_what_it_has() {
+    let orders: [&[u64]; 5] =
+        [&[600, 16, 16, 9, 3], &[9, 16, 16, 600], &[1, 1, 1], &[40; 12], &[300, 300, 20]];
+    for line in [64, 650, 700, 4096] {
+        for order in orders {
+            let bench = Bench::with(
+                Bytes::mib(line),
+                SimSettings { granule: 2 << 20, contents: Contents::Hollow, ..SimSettings::default() },
+            );
+            let pool = bench.pool_with(PoolSettings::default());
+            let mut leases: Vec<Bytes> = order.iter().map(|mib| Bytes::mib(*mib)).collect();
+            let fit = leases.iter().scan(0, |sum, bytes| {
+                *sum += bytes.get();
+                Some(*sum)
+            });
+            leases.truncate(fit.take_while(|sum| *sum <= Bytes::mib(line).get()).count());
+            let told = pool.backed_in_turn(Bytes::ZERO, &leases, Bytes::mib(line));
+            let held: Vec<Lease> = leases.iter().map(|bytes| pool.lease(*bytes).unwrap()).collect();
+            assert_eq!(pool.stats().backed, told, "{leases:?} in {line} MiB");
+            // Some go and others come: what is idle is given back first.
+            drop(held);
+            pool.trim(Bytes::ZERO).unwrap();
+            let room = Bytes::mib(line) - pool.stats().backed;
+            let told = pool.backed_in_turn(Bytes::ZERO, &leases[..1.min(leases.len())], room);
+            let held: Vec<Lease> = leases.iter().take(1).map(|bytes| pool.lease(*bytes).unwrap()).collect();
+            assert_eq!(pool.stats().backed, told, "the first of {leases:?} again in {line} MiB");
+            drop(held);
+        }
     }
 }

@@ -191,7 +191,7 @@ pub fn run(args: &SearchArgs, printer: &Printer) -> Result<(), CliError> {
         None => index.expected_time(queries, &search)?.map(|time| time.as_secs_f64()),
     };
     let codec_recall = codec_recall(&index.shape(), index.facts().vectors, search.again > 1);
-    let beside = |predicted: Predicted| Predicted { seconds, codec_recall, ..predicted };
+    let beside = |predicted: Predicted| Predicted { codec_recall, seconds, ..predicted };
     if args.dry_run {
         let count = queries.len() / dimension;
         let forecast = match &device {

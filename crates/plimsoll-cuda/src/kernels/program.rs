@@ -196,17 +196,20 @@ impl Program {
             Self::NearestManyF16 => &[c"many_f16_128", c"wide_f16"],
             Self::NearestManyF32 => &[c"many_f32_128", c"wide_f32"],
             Self::NearestManyInt8 => &[c"many_int8_128", c"wide_int8"],
-            Self::NearestPacked => &[
-                c"packed_level8_1",
-                c"packed_level8_8",
-                c"packed_level4_1",
-                c"packed_level4_8",
-                c"packed_sign_1",
-                c"packed_sign_8",
-                c"packed_count_1",
-                c"packed_count_8",
-            ],
+            Self::NearestPacked => PACKED,
             Self::Sum => &[c"sum"],
         }
     }
 }
+
+/// One query or eight, of rows of few bits.
+const PACKED: &[&CStr] = &[
+    c"packed_level8_1",
+    c"packed_level8_8",
+    c"packed_level4_1",
+    c"packed_level4_8",
+    c"packed_sign_1",
+    c"packed_sign_8",
+    c"packed_count_1",
+    c"packed_count_8",
+];

@@ -142,14 +142,7 @@ impl Work {
                 expand::reference(&shape, &stored, &mut bytes);
                 target.put_all(&bytes);
             }
-            Self::Squares { shape, rows, scales, target } => {
-                let (rows, scales) = (rows.bytes(), scales.as_ref().map(Piece::bytes));
-                let scales = scales.as_deref().unwrap_or_default();
-                let stored = NearestStored { rows: &rows, scales, queries: &[], mask: None, first: 0 };
-                let mut bytes = vec![0; target.len()];
-                nearest::reference_squares(&shape, &stored, &mut bytes);
-                target.put_all(&bytes);
-            }
+            Self::Squares { shape, rows, scales, target } => squares(&shape, &rows, scales.as_ref(), &target),
             Self::Nearest { shape, first, rows, queries, lists, scales, mask } => {
                 let (rows, queries) = (rows.bytes(), queries.bytes());
                 let (scales, mask) = (scales.as_ref().map(Piece::bytes), mask.as_ref().map(Piece::bytes));
@@ -166,6 +159,14 @@ impl Work {
             }
         }
     }
+}
+
+fn squares(shape: &NearestShape, rows: &Piece, scales: Option<&Piece>, target: &Piece) {
+    let (rows, scales) = (rows.bytes(), scales.map(Piece::bytes).unwrap_or_default());
+    let stored = NearestStored { rows: &rows, scales: &scales, queries: &[], mask: None, first: 0 };
+    let mut bytes = vec![0; target.len()];
+    nearest::reference_squares(shape, &stored, &mut bytes);
+    target.put_all(&bytes);
 }
 
 impl Piece {

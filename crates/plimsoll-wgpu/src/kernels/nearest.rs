@@ -88,11 +88,7 @@ impl GpuDevice {
                     word(block),
                     word(some),
                     form_code(shape.form),
-                    match shape.measure {
-                        Measure::Product => 0,
-                        Measure::Distance => 1,
-                        Measure::Hamming => 2,
-                    },
+                    measure_code(shape.measure),
                     word(shape.row_bytes()),
                 ];
                 let buffers = [on_desk, from, with.unwrap_or(from)];
@@ -120,6 +116,15 @@ impl GpuDevice {
             }
         }
         Ok(())
+    }
+}
+
+/// What the kernel of scores calls a measure.
+const fn measure_code(measure: Measure) -> u32 {
+    match measure {
+        Measure::Product => 0,
+        Measure::Distance => 1,
+        Measure::Hamming => 2,
     }
 }
 

@@ -207,7 +207,8 @@ impl Outlook<'_> {
         let wanted = wanted.min(longest.next_multiple_of(2).max(2)).min(most_blocks(stock.most, block));
         let on_host = |queries, chunk| self.host(queries, chunk) <= stock.host_room;
         let with = |queries, chunk, kept: u64| {
-            self.beside(queries, chunk, self.piece(kept)).saturating_add(self.taken(kept))
+            let beside = self.beside(queries, chunk, self.piece(kept));
+            beside.saturating_add(beside / 64).saturating_add(self.taken(kept))
         };
         let fits = |queries, chunk, kept| on_host(queries, chunk) && with(queries, chunk, kept) <= stock.room;
         // Chunks are halved before queries are, down to a few.
@@ -263,7 +264,9 @@ impl Outlook<'_> {
             let what = "for one query at a time on the way to a device";
             return VecError::Budget { budget: stock.host_limit, what, needed };
         }
-        let needed = self.beside(1, 2, 0).saturating_add(self.taken(0)).saturating_add(stock.fixed);
+        let beside = self.beside(1, 2, 0);
+        let rounded = beside.saturating_add(beside / 64).saturating_add(self.taken(0));
+        let needed = rounded.saturating_add(stock.fixed);
         let what = "of the device's memory for one query at a time";
         VecError::Budget { budget: stock.limit, what, needed: Bytes::new(needed) }
     }

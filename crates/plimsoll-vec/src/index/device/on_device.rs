@@ -190,7 +190,9 @@ impl OnDevice<'_> {
             let prepared = view.queries(&asked.vectors)?;
             let mut left = Tops::without_desk(&prepared, question.listed)?;
             for (query, hits) in found.into_iter().enumerate() {
-                hits.into_iter().for_each(|hit| left.push(query, hit));
+                for hit in hits {
+                    left.push(query, hit);
+                }
             }
             let (best, read) = run.lower(&prepared, left)?;
             answer.measured.lower += Bytes::new(read);

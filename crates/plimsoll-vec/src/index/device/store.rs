@@ -167,8 +167,23 @@ impl Store {
         Ok(())
     }
 
-    /// A ring of chunks of so many blocks.
-    pub(super) fn ring(&self, blocks: u64) -> Result<Vec<Slot>, GpuError> {
+    /// A ring of chunks of so many blocks. Where memory lies in parts that are too small for it, something that stays goes.
+    pub(super) fn ring(&mut self, blocks: u64) -> Result<Vec<Slot>, GpuError> {
+        loop {
+            match self.try_ring(blocks) {
+                Err(GpuError::Lease(LeaseError::Refused { .. } | LeaseError::TooLarge { .. }))
+                    if !self.pieces.is_empty() =>
+                {
+                    let last = (0..self.pieces.len())
+                        .max_by_key(|at| (self.pieces[*at].segment, self.pieces[*at].first));
+                    last.map(|at| self.pieces.swap_remove(at));
+                }
+                ring => return ring,
+            }
+        }
+    }
+
+    fn try_ring(&self, blocks: u64) -> Result<Vec<Slot>, GpuError> {
         let slot = |_| {
             let staged = self.layout.codec().side_bytes() > 0;
             let bytes = Bytes::new(blocks * self.block_bytes());

@@ -202,7 +202,7 @@ impl Arena {
     pub(in super::super) fn backed_in_turn(&self, gone: u64, leases: &[u64], room: u64) -> u64 {
         let most = self.backed_bytes.saturating_add(room);
         let Backing::Pages { granule, .. } = self.settings.backing else {
-            return self.slabs_for(leases).saturating_add(self.backed_bytes.saturating_sub(gone)).min(most);
+            return slabs_for(leases).saturating_add(self.backed_bytes.saturating_sub(gone)).min(most);
         };
         let mut taken = self.taken_bytes.saturating_sub(gone);
         let (mut backed, mut high) = (self.backed_bytes, self.need_high);
@@ -216,18 +216,6 @@ impl Arena {
             }
         }
         backed
-    }
-
-    /// The slabs that leases are cut from, in each class as full as they can be.
-    fn slabs_for(&self, leases: &[u64]) -> u64 {
-        let of = |class: SizeClass| leases.iter().filter(move |bytes| SizeClass::of(**bytes) == class);
-        let shared = [SizeClass::Small, SizeClass::Medium].map(|class| {
-            let slab = class.slab_bytes(1).unwrap_or(1);
-            of(class).sum::<u64>().div_ceil(slab).saturating_mul(slab)
-        });
-        let own = [SizeClass::Large, SizeClass::Direct].into_iter().flat_map(of);
-        let own = own.map(|bytes| SizeClass::of(*bytes).slab_bytes(*bytes).unwrap_or(*bytes));
-        shared.into_iter().chain(own).fold(0, u64::saturating_add)
     }
 
     /// The most that may be backed before idle granules are exchanged.
@@ -432,4 +420,16 @@ impl Arena {
             slab: Some(slab),
         })
     }
+}
+
+/// The slabs that leases are cut from, in each class as full as they can be.
+fn slabs_for(leases: &[u64]) -> u64 {
+    let of = |class: SizeClass| leases.iter().filter(move |bytes| SizeClass::of(**bytes) == class);
+    let shared = [SizeClass::Small, SizeClass::Medium].map(|class| {
+        let slab = class.slab_bytes(1).unwrap_or(1);
+        of(class).sum::<u64>().div_ceil(slab).saturating_mul(slab)
+    });
+    let own = [SizeClass::Large, SizeClass::Direct].into_iter().flat_map(of);
+    let own = own.map(|bytes| SizeClass::of(*bytes).slab_bytes(*bytes).unwrap_or(*bytes));
+    shared.into_iter().chain(own).fold(0, u64::saturating_add)
 }
