@@ -108,7 +108,8 @@ impl Bench<'_> {
         let tokens = self.tokens(1, 8);
         let ask = json!({"prompt": tokens, "max_tokens": 1, "temperature": 0}).to_string();
         let layout = self.decoder.layout(16, Element::F16);
-        let mut alone = Sequence::begin(&self.decoder, &layout).map_err(|error| failed(io::Error::other(error)))?;
+        let mut alone =
+            Sequence::begin(&self.decoder, &layout).map_err(|error| failed(io::Error::other(error)))?;
         let mut pages = OwnPages::new(&layout);
         let (mut asked, mut stepped, mut plain) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..self.turns * 20 {
@@ -172,7 +173,8 @@ impl Bench<'_> {
         settings.limits.patience = Duration::from_mins(10);
         settings.drain = Duration::ZERO;
         let running = start(settings)?;
-        let ask = json!({"prompt": self.tokens(7, 4), "max_tokens": 900, "stream": true, "logit_bias": {}}).to_string();
+        let ask = json!({"prompt": self.tokens(7, 4), "max_tokens": 900, "stream": true, "logit_bias": {}})
+            .to_string();
         let before = resident();
         let mut clients = Vec::with_capacity(count);
         for _ in 0..count {
@@ -192,8 +194,8 @@ impl Bench<'_> {
     /// Conversations side by side, for a while.
     fn load(&self) -> Result<Vec<ServeRow>, CliError> {
         let running = start(settings(self.args, None))?;
-        let seconds = if self.args.quick { 2 } else { self.args.seconds };
-        let until = Instant::now() + Duration::from_secs(seconds);
+        let time = Duration::from_secs(if self.args.quick { 2 } else { self.args.seconds });
+        let until = Instant::now() + time;
         let load = Load::new(running.address(), until);
         let most = thread::scope(|scope| {
             for number in 0..self.args.clients {
@@ -211,16 +213,24 @@ impl Bench<'_> {
         let peak = book.place(Place::Host).map_or(0, |host| host.peak.get());
         #[expect(clippy::cast_precision_loss, reason = "counts, and bytes of a process")]
         let number = |value: u64| value as f64;
-        let written = number(load.written.load(Ordering::Relaxed)) / seconds as f64;
+        let written = number(load.written.load(Ordering::Relaxed)) / time.as_secs_f64();
         let (prompt, cached) = (load.prompt.load(Ordering::Relaxed), load.cached.load(Ordering::Relaxed));
         let line = number(self.args.line.get());
         let refused = load.refused.load(Ordering::Relaxed);
         let broken = load.broken.load(Ordering::Relaxed);
         Ok(vec![
-            ServeRow::new(format!("written by {} conversations", self.args.clients), written, Unit::TokensPerS),
+            ServeRow::new(
+                format!("written by {} conversations", self.args.clients),
+                written,
+                Unit::TokensPerS,
+            ),
             ServeRow::new("charged at most", number(peak), Unit::Bytes).at_most(line),
             ServeRow::new("this process had at most", number(most), Unit::Bytes).at_most(line),
-            ServeRow::new("of later turns' prompts found", number(cached) / number(prompt.max(1)), Unit::Times),
+            ServeRow::new(
+                "of later turns' prompts found",
+                number(cached) / number(prompt.max(1)),
+                Unit::Times,
+            ),
             ServeRow::new("refused in words", number(refused as u64), Unit::Count),
             ServeRow::new("answered with anything else", number(broken as u64), Unit::Count).at_most(0.0),
         ])
