@@ -12,6 +12,11 @@ pub enum ServeError {
     /// There is nothing to serve.
     #[error("there is no model to serve: the folder has no GGUF file and no folder of safetensors")]
     NoModel,
+    /// A key that anybody has.
+    #[error(
+        "a key is blank, which would open the service to everybody; give one with letters, or none at all"
+    )]
+    BlankKey,
     /// Two models of one name.
     #[error("two models are called {name}: {} and {}; rename one", first.display(), second.display())]
     TwoModels {

@@ -29,7 +29,9 @@ use plimsoll_kv::store::folder::{Folder, FolderSettings};
 use crate::{ServeError, ServeSettings};
 
 /// The program itself: code, stacks of its threads, buffers of its connections.
-const PROGRAM: Bytes = Bytes::mib(48);
+const PROGRAM: Bytes = Bytes::mib(64);
+/// What is on disk, for all models; no model can be called so.
+const COLD: &str = "kv/(disk)";
 /// The least that keys and values are worth opening for.
 const KV_LEAST: Bytes = Bytes::mib(16);
 /// A read from the disk that takes longer is given up, and its tokens are computed.
@@ -55,7 +57,7 @@ impl House {
         };
         let mut accounts = vec![share("program".to_owned(), PROGRAM, PROGRAM).priority(9)];
         let mut cache = share("kv".to_owned(), kv, kv).priority(2);
-        let mut cold = AccountSettings::new("kv/cold");
+        let mut cold = AccountSettings::new(COLD);
         let mut places = vec![LineSettings::new(Place::Host, settings.line)];
         if let Some((_, size)) = &settings.cache {
             places.push(LineSettings::new(Place::Disk, *size));
@@ -120,7 +122,7 @@ fn kv(settings: &ServeSettings) -> Result<Bytes, ServeError> {
 }
 
 fn cold_store(engine: &Engine, folder: &Path, size: Bytes) -> Result<Arc<dyn Store>, ServeError> {
-    let account = Some((*engine.account("kv/cold")?).clone());
+    let account = Some((*engine.account(COLD)?).clone());
     let (store, _) = Folder::open(&FolderSettings { account, ..FolderSettings::new(folder, size) })?;
     Ok(Arc::new(store))
 }

@@ -119,6 +119,7 @@ impl Seats {
         let place = self.enter()?;
         let began = Instant::now();
         while self.pressed() {
+            told(place.now());
             if began.elapsed() >= self.patience {
                 return Err(NoSeat::Pressed { waited: began.elapsed() });
             }

@@ -24,6 +24,8 @@ const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 const WATCH_EVERY: Duration = Duration::from_millis(250);
 /// What `plimsoll top` calls it.
 const PROGRAM: &str = "plimsoll-serve";
+/// How long a stop waits for what answers nobody any more.
+const LAST: Duration = Duration::from_secs(2);
 /// Threads that answer. Those that compute are the models'.
 const ANSWERING: usize = 2;
 
@@ -92,6 +94,9 @@ impl Sink for Latest {
 impl Service {
     /// Opens the line, the accounts and the cache's folder; loads nothing yet. What does not add up is refused here.
     pub fn open(settings: ServeSettings) -> Result<Self, ServeError> {
+        if settings.keys.iter().any(|key| key.trim().is_empty()) {
+            return Err(ServeError::BlankKey);
+        }
         let slugs = slugs(&settings.models)?;
         let house = Arc::new(House::open(&settings, &slugs)?);
         let limits = settings.limits;
@@ -120,23 +125,25 @@ impl Service {
         let Self { settings, desk, sight } = self;
         let listener = runtime.block_on(Listener::bind(settings.listen, settings.limits))?;
         let address = listener.address().unwrap_or(settings.listen);
-        desk.watch(listener.watched());
+        desk.watch(listener.watched(), address.ip().is_loopback());
         let (stop, stopped) = oneshot::channel();
         let answering = Arc::clone(&desk);
-        let serve = move || run(&runtime, listener, &answering, settings.drain, stopped);
+        let serve = move || run(runtime, listener, &answering, settings.drain, stopped);
         let name = "plimsoll-listen".to_owned();
         let served = std::thread::Builder::new().name(name).spawn(serve).map_err(ServeError::Threads)?;
         Ok(Running { address, desk, stop: Some(stop), served: Some(served), _sight: sight })
     }
 }
 
-fn run(runtime: &Runtime, listener: Listener, desk: &Arc<Desk>, drain: Duration, stopped: impl Future) {
+fn run(runtime: Runtime, listener: Listener, desk: &Arc<Desk>, drain: Duration, stopped: impl Future) {
     let router = api::router(desk);
     let stop = async {
         let _ = stopped.await;
         desk.close();
     };
     runtime.block_on(listener.serve(router, stop, drain));
+    // What is still being loaded or read then is not waited for.
+    runtime.shutdown_timeout(LAST);
 }
 
 impl Running {
@@ -161,8 +168,8 @@ impl Running {
         if let Some(served) = self.served.take() {
             // What panicked there has been answered already.
             let _ = served.join();
+            self.desk.flush();
         }
-        self.desk.flush();
         began.elapsed()
     }
 }

@@ -68,6 +68,13 @@ fn several_prompts_and_answers_stand_in_their_order() {
     assert_eq!(choices.len(), 4);
     assert_eq!((texts[0], texts[2]), (texts[1], texts[3]), "the likeliest is the same each time");
     assert!(texts[0].starts_with("Creates a new") && texts[2].starts_with("Returns the"));
+    // Counted once for all answers, whole and in pieces.
+    let mut ask = json!({"prompt": "Returns the", "n": 3, "max_tokens": 3});
+    let whole = post(at, "/v1/completions", &ask).json();
+    ask["stream"] = json!(true);
+    ask["stream_options"] = json!({"include_usage": true});
+    let pieces = post(at, "/v1/completions", &ask).pieces();
+    assert_eq!(pieces.last().expect("pieces")["usage"]["prompt_tokens"], whole["usage"]["prompt_tokens"]);
     // Other seeds for other answers.
     let ask = json!({"prompt": "Returns the", "n": 4, "max_tokens": 12, "temperature": 2.0, "seed": 7});
     let first = post(at, "/v1/completions", &ask).json();

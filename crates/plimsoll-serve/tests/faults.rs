@@ -35,6 +35,19 @@ fn what_cannot_be_understood_is_refused_with_the_field_it_is_about() {
             json!({"prompt": "a", "response_format": {"type": "json_schema"}}),
             "response_format",
         ),
+        ("/v1/completions", json!({"prompt": []}), "prompt"),
+        ("/v1/completions", json!({"prompt": vec!["a"; 40], "n": 2}), "prompt"),
+        ("/v1/completions", json!({"prompt": "a", "stop": ["x".repeat(600)]}), "stop"),
+        (
+            "/v1/completions",
+            json!({"prompt": "a", "logit_bias": (0..2000).map(|token| (token.to_string(), 1)).collect::<std::collections::BTreeMap<_, _>>()}),
+            "logit_bias",
+        ),
+        (
+            "/v1/chat/completions",
+            json!({"messages": [{"role": "user", "content": "a"}], "tool_choice": "required"}),
+            "tool_choice",
+        ),
         ("/v1/chat/completions", json!({"messages": []}), "messages"),
         ("/v1/chat/completions", json!({"messages": ["hello"]}), "messages"),
         (
@@ -76,7 +89,7 @@ fn a_request_that_is_too_large_or_never_ends_is_refused() {
     // A body that never ends.
     let mut slow = TcpStream::connect(at).expect("it listens");
     slow.write_all(
-        b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\nConnection: close\r\n\r\n{",
+        b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\nConnection: close\r\n\r\n{",
     )
     .expect("it is taken");
     assert_eq!(common::read(slow).status, 408);
@@ -93,13 +106,36 @@ fn only_who_has_a_key_is_answered() {
     assert_eq!(get(at, "/health").status, 200, "whoever watches over it has no key");
     let answer = send(at, "GET /v1/models HTTP/1.1\r\nAuthorization: Bearer secret", b"");
     assert_eq!(answer.status, 200);
+    let mut blank = common::settings();
+    blank.keys = vec![" ".to_owned()];
+    assert!(
+        matches!(Service::open(blank), Err(ServeError::BlankKey)),
+        "it would open the service to everybody"
+    );
+}
+
+#[test]
+fn pages_of_others_are_not_answered_where_there_are_no_keys() {
+    let running = start(settings());
+    let at = running.address();
+    let with = |header: &str| {
+        let mut stream = TcpStream::connect(at).expect("it listens");
+        let head = format!("GET /v1/models HTTP/1.1\r\n{header}\r\nConnection: close\r\n\r\n");
+        stream.write_all(head.as_bytes()).expect("it is taken");
+        common::read(stream).status
+    };
+    assert_eq!(with(&format!("Host: {at}")), 200);
+    assert_eq!(with(&format!("Host: {at}\r\nOrigin: http://{at}")), 200, "its own page");
+    assert_eq!(with(&format!("Host: localhost:{}", at.port())), 200);
+    assert_eq!(with(&format!("Host: {at}\r\nOrigin: http://example.org")), 403);
+    assert_eq!(with("Host: made-to-lead-here.example.org"), 403);
 }
 
 #[test]
 fn more_than_ever_fits_is_refused_and_so_is_one_too_many_in_line() {
     let mut settings = settings();
     // Room for one long answer, and nobody may wait.
-    settings.line = Bytes::mib(96);
+    settings.line = Bytes::mib(112);
     settings.kv = Some(Bytes::mib(16));
     settings.limits.waiting = 0;
     let running = start(settings);
@@ -116,7 +152,7 @@ fn more_than_ever_fits_is_refused_and_so_is_one_too_many_in_line() {
 #[test]
 fn who_waits_is_told_so_and_is_served_in_turn() {
     let mut settings = settings();
-    settings.line = Bytes::mib(96);
+    settings.line = Bytes::mib(112);
     settings.kv = Some(Bytes::mib(16));
     let running = start(settings);
     let at = running.address();
@@ -146,8 +182,10 @@ fn a_client_that_goes_ends_its_text_at_once() {
     let at = running.address();
     let ask = json!({"prompt": "Returns", "max_tokens": 1000, "stream": true, "logit_bias": {}}).to_string();
     let mut stream = TcpStream::connect(at).expect("it listens");
-    let head =
-        format!("POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{ask}", ask.len());
+    let head = format!(
+        "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{ask}",
+        ask.len()
+    );
     stream.write_all(head.as_bytes()).expect("it is taken");
     let mut some = [0; 64];
     let read = stream.read(&mut some).expect("it begins");
@@ -195,7 +233,7 @@ fn models_stand_in_each_others_place() {
     settings.models = found(folder.path()).expect("it is read");
     // Room for two at a time.
     settings.kv = Some(Bytes::mib(16));
-    settings.line = Bytes::mib(48 + 16 + 32);
+    settings.line = Bytes::mib(64 + 16 + 45);
     let running = start(settings);
     let at = running.address();
     for turn in 0..3 {
@@ -220,9 +258,11 @@ fn a_stop_lets_answers_end_and_takes_nobody_in() {
     let at = running.address();
     let ask = json!({"prompt": "Creates a new", "max_tokens": 900, "temperature": 0, "frequency_penalty": 1});
     let wanted = post(at, "/v1/completions", &ask).json();
+    let running_now = || get(at, "/activity").json()["models"][0]["running"].clone();
+    until("the first has gone", || running_now() == 0);
     let again = ask.clone();
     let asked = std::thread::spawn(move || post(at, "/v1/completions", &again));
-    until("it runs", || get(at, "/activity").json()["models"][0]["running"] == 1);
+    until("it runs", || running_now() == 1);
     running.stop();
     let answer = asked.join().expect("no panic");
     assert_eq!(answer.status, 200);

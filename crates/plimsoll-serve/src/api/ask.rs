@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use plimsoll::holding::cached::Hit;
 use plimsoll_kv::block::Token;
 use tokio::sync::mpsc::{self, Receiver};
@@ -13,11 +14,13 @@ use crate::model::Model;
 
 /// Events that a reader may be behind; one that falls further behind is dropped.
 const BEHIND: usize = 1024;
+/// Texts of one request that are written side by side.
+const AT_ONCE: usize = 16;
 
 /// A text that can be begun.
 pub(super) struct Ask {
     pub(super) model: Hit<Arc<Model>>,
-    pub(super) prompt: Vec<Token>,
+    pub(super) prompt: Arc<[Token]>,
     pub(super) voice: VoiceSettings,
 }
 
@@ -48,16 +51,19 @@ pub(super) enum Piece {
     Done(Whole),
 }
 
-/// A model by its name, or the first. Loading one may take a while; nobody else waits for it.
+/// A model by its name, or the first. Loading one may take a while, and waiting for others to be given up too; those who want one
+/// that is here go on in the meantime.
 pub(super) async fn model(desk: &Arc<Desk>, name: Option<String>) -> Result<Hit<Arc<Model>>, ApiError> {
     desk.open()?;
-    let desk = Arc::clone(desk);
-    let load = move || {
-        let name = name.unwrap_or_else(|| desk.keeper().first().to_owned());
-        desk.keeper().get(&name)
-    };
-    let loaded = spawn_blocking(load).await.map_err(|error| ApiError::failed(error.to_string()))?;
-    Ok(loaded?)
+    let name = name.unwrap_or_else(|| desk.keeper().first().to_owned());
+    if let Some(here) = desk.keeper().here(&name) {
+        return Ok(here);
+    }
+    // Those who wait for a model hold no thread.
+    let _turn = desk.loading.acquire().await.map_err(|_| ApiError::closing())?;
+    let keeper = Arc::clone(desk);
+    let loaded = spawn_blocking(move || keeper.keeper().get(&name)).await;
+    Ok(loaded.map_err(|error| ApiError::failed(error.to_string()))??)
 }
 
 impl Ask {
@@ -67,14 +73,16 @@ impl Ask {
         let worst = model.facts().worst_case(prompt.len() + voice.tokens);
         let voice = Voice::new(voice, model.tokenizer(), &prompt)
             .map_err(|error| ApiError::bad("temperature", error.to_string()))?;
-        let seat = desk.seats().take(worst, told).await?;
-        desk.open()?;
+        let seat = tokio::select! {
+            seat = desk.seats().take(worst, told) => seat?,
+            () = desk.closed() => return Err(ApiError::closing()),
+        };
         let (events, heard) = mpsc::channel(BEHIND);
         let tokens = prompt.len();
         let job = Job { prompt, voice, events, seat };
         let begun = {
             // What a disk has of the prompt is brought before the first step.
-            let sender = Arc::clone(&model);
+            let sender = model.clone();
             spawn_blocking(move || sender.send(job)).await
         };
         let cached = begun.map_err(|error| ApiError::failed(error.to_string()))??;
@@ -116,5 +124,7 @@ impl Answer {
 /// Several texts at once, all of them to their end.
 pub(super) async fn all(desk: &Arc<Desk>, asks: Vec<Ask>) -> Result<Vec<Whole>, ApiError> {
     let one = |ask: Ask| async move { ask.begin(desk, |_| ()).await?.whole().await };
-    futures_util::future::try_join_all(asks.into_iter().map(one)).await
+    // Some at a time: one request is not to have all places of the queue.
+    let some = futures_util::stream::iter(asks.into_iter().map(one)).buffered(AT_ONCE);
+    some.try_collect().await
 }

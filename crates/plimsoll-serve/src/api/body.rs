@@ -1,15 +1,37 @@
 //! A request's body.
 
-use axum::body::{Body, to_bytes};
+use std::sync::Arc;
+
+use axum::body::{Body, HttpBody as _, to_bytes};
 use axum::http::StatusCode;
 use serde::de::DeserializeOwned;
+use tokio::task::spawn_blocking;
 
-use super::ApiError;
-use crate::Limits;
+use super::desk::BODIES_KIB;
+use super::{ApiError, Desk};
+
+/// Bodies up to this are read without a turn, and understood where they arrive.
+const SMALL: u64 = 64 << 10;
+/// How many times its length a body may take while it is understood.
+const BECOMES: u64 = 8;
 
 /// Reads it as JSON of a form, within a size and a time.
-pub(super) async fn read<T: DeserializeOwned>(body: Body, limits: &Limits) -> Result<T, ApiError> {
+///
+/// A body may become several times as large when it is understood, so that many times its length is taken of the room that all
+/// bodies share; small ones are let through.
+pub(super) async fn read<T: DeserializeOwned + Send + 'static>(
+    desk: &Arc<Desk>,
+    body: Body,
+) -> Result<T, ApiError> {
+    let limits = &desk.limits;
     let most = usize::try_from(limits.body.get()).unwrap_or(usize::MAX);
+    let said = body.size_hint().exact().unwrap_or(limits.body.get()).min(limits.body.get());
+    let _room = if said > SMALL {
+        let kib = u32::try_from(said.saturating_mul(BECOMES) >> 10).unwrap_or(u32::MAX).clamp(1, BODIES_KIB);
+        Some(desk.bodies.acquire_many(kib).await.map_err(|_| ApiError::closing())?)
+    } else {
+        None
+    };
     let bytes = match tokio::time::timeout(limits.reading, to_bytes(body, most)).await {
         Ok(Ok(bytes)) => bytes,
         Ok(Err(error)) if too_long(&error) => {
@@ -24,8 +46,17 @@ pub(super) async fn read<T: DeserializeOwned>(body: Body, limits: &Limits) -> Re
             return Err(ApiError::status(StatusCode::REQUEST_TIMEOUT, "too_slow", message));
         }
     };
-    serde_json::from_slice(&bytes).map_err(|error| {
-        let what = if std::str::from_utf8(&bytes).is_err() { "it is no UTF-8" } else { "" };
+    if bytes.len() as u64 <= SMALL {
+        return parse(&bytes);
+    }
+    // Not on a thread that answers others.
+    let parsed = spawn_blocking(move || parse(&bytes)).await;
+    parsed.map_err(|error| ApiError::failed(error.to_string()))?
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        let what = if std::str::from_utf8(bytes).is_err() { "it is no UTF-8" } else { "" };
         let message = if what.is_empty() { error.to_string() } else { what.to_owned() };
         ApiError::malformed(format!("the request is no JSON of the form that is wanted: {message}"))
     })

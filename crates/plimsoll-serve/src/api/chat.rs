@@ -7,6 +7,7 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use plimsoll_kv::block::Token;
 use plimsoll_llm::text::{ChatError, ChatSettings, Given, Message};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -108,30 +109,44 @@ struct Said {
 }
 
 pub(super) async fn answer(State(desk): State<Arc<Desk>>, body: Body) -> Result<Response, ApiError> {
-    let request: Request = body::read(body, &desk.limits).await?;
-    let messages = request.messages.iter().map(message).collect::<Result<Vec<_>, _>>()?;
+    let mut request: Request = body::read(&desk, body).await?;
+    let messages = std::mem::take(&mut request.messages);
+    let messages = messages.into_iter().map(message).collect::<Result<Vec<_>, _>>()?;
     let model = ask::model(&desk, request.model.clone()).await?;
-    let no_tools = request.tool_choice.as_ref().is_some_and(|choice| choice == "none");
+    let no_tools = match &request.tool_choice {
+        None => false,
+        Some(choice) if choice == "auto" => false,
+        Some(choice) if choice == "none" => true,
+        Some(_) => {
+            let message = "a model is not made to call a tool here; there are auto and none";
+            return Err(ApiError::bad("tool_choice", message));
+        }
+    };
     let tools = if no_tools { Vec::new() } else { request.tools.clone() };
     let calls = !tools.is_empty();
     let settings =
         ChatSettings { tools, more: request.chat_template_kwargs.clone(), ..ChatSettings::default() };
-    let (own, limits) = (Arc::clone(&model), desk.limits);
+    let (own, limits) = (model.clone(), desk.limits);
     let cut = spawn_blocking(move || {
         let bytes = messages.iter().filter_map(|message| message.content.as_ref()).map(String::len).sum();
-        not_huge(bytes, own.facts().context, &limits)?;
+        not_huge("messages", bytes, own.facts().context, &limits)?;
         own.chat().tokens(&messages, &settings).map_err(|error| refused(&error))
     });
-    let prompt = cut.await.map_err(|error| ApiError::failed(error.to_string()))??;
+    let prompt: Arc<[Token]> = cut.await.map_err(|error| ApiError::failed(error.to_string()))??.into();
     let asked = request.max_completion_tokens.or(request.max_tokens);
-    let most = tokens(asked, desk.limits.tokens, prompt.len(), model.facts().context)?;
+    let most = tokens("messages", asked, desk.limits.tokens, prompt.len(), model.facts().context)?;
     let answers = request.manner.answers()?;
     let asks = (0..answers).map(|index| {
-        Ok(Ask { model: model.clone(), prompt: prompt.clone(), voice: request.manner.voice(most, index)? })
+        Ok(Ask {
+            model: model.clone(),
+            prompt: Arc::clone(&prompt),
+            voice: request.manner.voice(most, index)?,
+        })
     });
     let asks = asks.collect::<Result<Vec<_>, ApiError>>()?;
+    let number = desk.number();
     let mut head = Answer {
-        id: format!("chatcmpl-{:08x}", desk.number()),
+        id: format!("chatcmpl-{number:08x}"),
         object: "chat.completion",
         created: now(),
         model: model.name().to_owned(),
@@ -142,13 +157,14 @@ pub(super) async fn answer(State(desk): State<Arc<Desk>>, body: Body) -> Result<
     if request.manner.stream == Some(true) {
         head.object = "chat.completion.chunk";
         let wanted = request.manner.stream_options.unwrap_or_default().include_usage;
-        let pieces = Pieces { head, wanted, held: vec![Held::new(calls); answers], answers };
+        let pieces = Pieces { head, wanted, held: vec![Held::new(calls); answers], answers, number };
         return stream::answer(&desk, asks, pieces).await;
     }
     let ends = ask::all(&desk, asks).await?;
     let usage = Usage::of(&ends, answers);
     let choices = ends.into_iter().enumerate().map(|(index, end)| {
-        let (content, tool_calls) = if calls { tools::found(&end.text) } else { (end.text, Vec::new()) };
+        let (content, tool_calls) =
+            if calls { tools::found(&end.text, number) } else { (end.text, Vec::new()) };
         let finish_reason = if tool_calls.is_empty() { finish(end.finish) } else { Some("tool_calls") };
         let content = (tool_calls.is_empty() || !content.is_empty()).then_some(content);
         let message = Some(Said { role: Some("assistant"), content, tool_calls });
@@ -159,11 +175,10 @@ pub(super) async fn answer(State(desk): State<Arc<Desk>>, body: Body) -> Result<
 }
 
 /// A message, with its text whole where it came in parts.
-fn message(value: &Value) -> Result<Message, ApiError> {
-    let mut value = value.clone();
+fn message(mut value: Value) -> Result<Message, ApiError> {
     let bad = |what: String| ApiError::bad("messages", what);
     let Some(fields) = value.as_object_mut() else {
-        return Err(bad(format!("{value} is no message; one has a role and a content")));
+        return Err(bad("a message is an object with a role and a content".to_owned()));
     };
     if let Some(Value::Array(parts)) = fields.get("content") {
         let mut text = String::new();
@@ -200,6 +215,7 @@ struct Pieces {
     wanted: bool,
     held: Vec<Held>,
     answers: usize,
+    number: u64,
 }
 
 impl Pieces {
@@ -222,7 +238,7 @@ impl stream::Shape for Pieces {
 
     fn end(&mut self, index: usize, end: &Whole) -> Vec<String> {
         let Some(held) = self.held.get_mut(index) else { return Vec::new() };
-        let (text, tool_calls) = held.finish(&end.text);
+        let (text, tool_calls) = held.finish(&end.text, self.number);
         let mut pieces = Vec::new();
         if !text.is_empty() {
             pieces.push(self.piece(index, Said { content: Some(text), ..Said::default() }, None));

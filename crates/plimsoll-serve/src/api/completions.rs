@@ -6,20 +6,19 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use plimsoll_kv::block::Token;
 use serde::{Deserialize, Serialize};
 use tokio::task::spawn_blocking;
 
 use super::ask::{self, Ask, Whole};
 use super::chat::{Usage, finish};
-use super::form::{Manner, not_more, now, tokens};
+use super::form::{Manner, TEXTS, not_more, now, tokens};
 use super::prompt::Prompt;
 use super::stream::{self, json};
 use super::{ApiError, Desk, body};
 
 /// Tokens of an answer that does not say how many: what OpenAI's service has.
 const USUAL: usize = 16;
-/// Prompts of one request at most.
-const PROMPTS: usize = 64;
 
 /// What is asked.
 #[derive(Deserialize)]
@@ -55,7 +54,7 @@ struct Choice {
 }
 
 pub(super) async fn answer(State(desk): State<Arc<Desk>>, body: Body) -> Result<Response, ApiError> {
-    let request: Request = body::read(body, &desk.limits).await?;
+    let request: Request = body::read(&desk, body).await?;
     if request.best_of.is_some_and(|best| best > 1) {
         return Err(ApiError::bad(
             "best_of",
@@ -65,7 +64,14 @@ pub(super) async fn answer(State(desk): State<Arc<Desk>>, body: Body) -> Result<
     if request.suffix.as_ref().is_some_and(|suffix| !suffix.is_empty()) {
         return Err(ApiError::bad("suffix", "texts are only written on at their end; leave `suffix` out"));
     }
-    let model = ask::model(&desk, request.model.clone()).await?;
+    let (prompt, limits) = (request.prompt.unwrap_or_default(), desk.limits);
+    let answers = request.manner.answers()?;
+    if prompt.count() == 0 {
+        return Err(ApiError::bad("prompt", "there is no text among the prompts; give one at least"));
+    }
+    // Before any of them is looked at.
+    not_more("prompt", prompt.count().saturating_mul(answers), TEXTS)?;
+    let model = ask::model(&desk, request.model).await?;
     let head = Answer {
         id: format!("cmpl-{:08x}", desk.number()),
         object: "text_completion",
@@ -74,24 +80,23 @@ pub(super) async fn answer(State(desk): State<Arc<Desk>>, body: Body) -> Result<
         choices: Vec::new(),
         usage: None,
     };
-    let (prompt, limits) = (request.prompt.clone(), desk.limits);
-    let own = Arc::clone(&model);
-    let prompts = spawn_blocking(move || prompt.unwrap_or_default().cut(&own, &limits, "prompt"));
+    // The hit itself goes along: what is not done with must not be given up, whoever leaves.
+    let own = model.clone();
+    let prompts = spawn_blocking(move || prompt.cut(&own, &limits, "prompt"));
     let prompts = prompts.await.map_err(|error| ApiError::failed(error.to_string()))??;
-    not_more("prompt", prompts.len(), PROMPTS)?;
-    let answers = request.manner.answers()?;
     let (mut asks, mut echoes) = (Vec::new(), Vec::new());
     for (prompt, text) in prompts {
+        let (prompt, text): (Arc<[Token]>, Arc<str>) = (prompt.into(), text.into());
         for _ in 0..answers {
-            let most = tokens(request.max_tokens, USUAL, prompt.len(), model.facts().context)?;
+            let most = tokens("prompt", request.max_tokens, USUAL, prompt.len(), model.facts().context)?;
             let voice = request.manner.voice(most, asks.len())?;
-            asks.push(Ask { model: model.clone(), prompt: prompt.clone(), voice });
-            echoes.push(if request.echo { text.clone() } else { String::new() });
+            asks.push(Ask { model: model.clone(), prompt: Arc::clone(&prompt), voice });
+            echoes.push(request.echo.then(|| Arc::clone(&text)));
         }
     }
     if request.manner.stream == Some(true) {
         let wanted = request.manner.stream_options.unwrap_or_default().include_usage;
-        return stream::answer(&desk, asks, Pieces { head, echoes, wanted }).await;
+        return stream::answer(&desk, asks, Pieces { head, echoes: echoes.into(), wanted, answers }).await;
     }
     let ends = ask::all(&desk, asks).await?;
     let usage = Usage::of(&ends, answers);
@@ -99,7 +104,7 @@ pub(super) async fn answer(State(desk): State<Arc<Desk>>, body: Body) -> Result<
     let choices = choices
         .map(|(index, (end, echo))| Choice {
             index,
-            text: echo + &end.text,
+            text: echo.map_or(end.text.clone(), |echo| format!("{echo}{}", end.text)),
             logprobs: None,
             finish_reason: finish(end.finish),
         })
@@ -111,8 +116,9 @@ pub(super) async fn answer(State(desk): State<Arc<Desk>>, body: Body) -> Result<
 #[derive(Clone)]
 struct Pieces {
     head: Answer,
-    echoes: Vec<String>,
+    echoes: Arc<[Option<Arc<str>>]>,
     wanted: bool,
+    answers: usize,
 }
 
 impl Pieces {
@@ -124,7 +130,7 @@ impl Pieces {
 
 impl stream::Shape for Pieces {
     fn begin(&self, index: usize) -> Option<String> {
-        let echo = self.echoes.get(index).filter(|echo| !echo.is_empty())?;
+        let echo = self.echoes.get(index)?.as_ref()?;
         Some(self.piece(index, echo, None))
     }
 
@@ -137,7 +143,7 @@ impl stream::Shape for Pieces {
     }
 
     fn usage(&self, ends: &[Whole]) -> Option<String> {
-        let usage = Some(Usage::of(ends, 1));
+        let usage = Some(Usage::of(ends, self.answers));
         self.wanted.then(|| json(&Answer { usage, ..self.head.clone() }))
     }
 }

@@ -1,12 +1,14 @@
 //! What every request needs: the models, the seats, and what is known of the machine.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use plimsoll::governor::PressureLevel;
 use plimsoll::monitor::Sample;
 use plimsoll::{Engine, Place};
+
+use tokio::sync::{Semaphore, watch};
 
 use super::ApiError;
 use crate::Limits;
@@ -27,8 +29,21 @@ pub(crate) struct Desk {
     began: Instant,
     sample: Mutex<Option<Arc<Sample>>>,
     connections: OnceLock<Watched>,
-    closing: AtomicBool,
+    closing: watch::Sender<bool>,
+    /// Turns at loading models, at embedding, and room for bodies that are being read, in KiB: what waits for these holds no thread.
+    pub(super) loading: Semaphore,
+    pub(super) embedding: Semaphore,
+    pub(super) bodies: Semaphore,
+    /// Whether only this machine can reach it.
+    local: OnceLock<bool>,
 }
+
+/// Models that are loaded, or waited for, side by side.
+const LOADING: usize = 4;
+/// Texts that are embedded side by side, of all models.
+const EMBEDDING: usize = 2;
+/// KiB of bodies that are read and understood side by side, each taken several times for what it becomes.
+pub(super) const BODIES_KIB: u32 = 32 << 10;
 
 /// What was asked so far.
 #[derive(Default)]
@@ -51,7 +66,11 @@ impl Desk {
             began: Instant::now(),
             sample: Mutex::default(),
             connections: OnceLock::new(),
-            closing: AtomicBool::new(false),
+            closing: watch::Sender::new(false),
+            loading: Semaphore::new(LOADING),
+            embedding: Semaphore::new(EMBEDDING),
+            bodies: Semaphore::new(BODIES_KIB as usize),
+            local: OnceLock::new(),
         }
     }
 
@@ -79,10 +98,15 @@ impl Desk {
         self.sample.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whose connections are counted.
-    pub(crate) fn watch(&self, connections: Watched) {
+    /// Whose connections are counted, and whether only this machine can make them.
+    pub(crate) fn watch(&self, connections: Watched, local: bool) {
         // There is one listener.
         let _ = self.connections.set(connections);
+        let _ = self.local.set(local);
+    }
+
+    pub(super) fn is_local(&self) -> bool {
+        self.local.get().copied().unwrap_or(false)
     }
 
     pub(super) fn connections(&self) -> usize {
@@ -95,12 +119,18 @@ impl Desk {
 
     /// Nobody is admitted any more.
     pub(crate) fn close(&self) {
-        self.closing.store(true, Ordering::Release);
+        self.closing.send_replace(true);
     }
 
     /// Refuses once the service is stopping.
     pub(super) fn open(&self) -> Result<(), ApiError> {
-        if self.closing.load(Ordering::Acquire) { Err(ApiError::closing()) } else { Ok(()) }
+        if *self.closing.borrow() { Err(ApiError::closing()) } else { Ok(()) }
+    }
+
+    /// Until the service is stopping.
+    pub(super) async fn closed(&self) {
+        // It lives as long as the desk, so there is always an answer.
+        let _ = self.closing.subscribe().wait_for(|closing| *closing).await;
     }
 
     /// A number for an answer that no other has.

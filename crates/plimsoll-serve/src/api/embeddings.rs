@@ -57,7 +57,7 @@ struct Usage {
 }
 
 pub(super) async fn answer(State(desk): State<Arc<Desk>>, body: Body) -> Result<Response, ApiError> {
-    let request: Request = body::read(body, &desk.limits).await?;
+    let request: Request = body::read(&desk, body).await?;
     let packed = match request.encoding_format.as_deref() {
         None | Some("float") => false,
         Some("base64") => true,
@@ -72,11 +72,12 @@ pub(super) async fn answer(State(desk): State<Arc<Desk>>, body: Body) -> Result<
     let Some(input) = request.input else {
         return Err(ApiError::bad("input", "there is nothing to embed; give a text or several"));
     };
+    // Before any of them is looked at.
+    not_more("input", input.count(), TEXTS)?;
     let model = ask::model(&desk, request.model).await?;
-    let (own, limits) = (Arc::clone(&model), desk.limits);
+    let (own, limits) = (model.clone(), desk.limits);
     let texts = spawn_blocking(move || input.cut(&own, &limits, "input")).await;
     let texts = texts.map_err(|error| ApiError::failed(error.to_string()))??;
-    not_more("input", texts.len(), TEXTS)?;
     let context = model.facts().context;
     if let Some((index, (tokens, _))) =
         texts.iter().enumerate().find(|(_, (tokens, _))| tokens.len() > context)
@@ -85,20 +86,23 @@ pub(super) async fn answer(State(desk): State<Arc<Desk>>, body: Body) -> Result<
             "text {index} has {} tokens, and the model's context {context}; shorten it",
             tokens.len()
         );
-        return Err(ApiError::context(message));
+        return Err(ApiError::context("input", message));
     }
     let (mut data, mut count) = (Vec::with_capacity(texts.len()), 0);
     for (index, (tokens, _)) in texts.into_iter().enumerate() {
         count += tokens.len();
         // One text's pages at a time: many texts wait for their turn, and others come in between.
         let seat = desk.seats().take(model.facts().worst_case(tokens.len()), |_| ()).await?;
-        let own = Arc::clone(&model);
+        // A model embeds one text at a time: whoever waits for it holds no thread.
+        let turn = desk.embedding.acquire().await.map_err(|_| ApiError::closing())?;
+        let own = model.clone();
         let made = spawn_blocking(move || {
             let made = own.embed(&tokens);
             drop(seat);
             made
         });
         let numbers = made.await.map_err(|error| ApiError::failed(error.to_string()))??;
+        drop(turn);
         let numbers =
             if packed { Numbers::Packed(base64::singles(&numbers)) } else { Numbers::Plain(numbers) };
         data.push(Embedding { object: "embedding", index, numbers });

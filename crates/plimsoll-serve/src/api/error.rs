@@ -29,6 +29,9 @@ pub struct ApiError {
     pub retry: Option<Duration>,
 }
 
+/// The code of an answer that nobody reads.
+const GONE: &str = "gone";
+
 /// How it is written.
 #[derive(Serialize)]
 pub(super) struct ErrorBody {
@@ -62,13 +65,17 @@ impl ApiError {
         Self::new(status, "invalid_request_error", code, message)
     }
 
-    pub(super) fn context(message: impl Into<String>) -> Self {
+    pub(super) fn context(param: &'static str, message: impl Into<String>) -> Self {
         let (status, kind) = (StatusCode::BAD_REQUEST, "invalid_request_error");
-        Self { param: Some("messages"), ..Self::new(status, kind, "context_length_exceeded", message) }
+        Self { param: Some(param), ..Self::new(status, kind, "context_length_exceeded", message) }
     }
 
     pub(super) fn failed(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "failed", message)
+        Self::failed_as("failed", message)
+    }
+
+    fn failed_as(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", code, message)
     }
 
     fn busy(status: StatusCode, code: &'static str, message: impl Into<String>, retry: u64) -> Self {
@@ -79,6 +86,15 @@ impl ApiError {
     pub(super) fn closing() -> Self {
         let message = "the service is stopping; ask again when it is back";
         Self::busy(StatusCode::SERVICE_UNAVAILABLE, "closing", message, 5)
+    }
+
+    /// Whoever asked has gone, or reads nothing any more.
+    pub(super) fn gone() -> Self {
+        Self::failed_as(GONE, "the answer was not read")
+    }
+
+    pub(super) fn is_gone(&self) -> bool {
+        self.code == GONE
     }
 
     pub(super) fn body(&self) -> ErrorBody {

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use plimsoll_kv::tree::Tier;
 use serde::Serialize;
 
-use super::Desk;
+use super::{ApiError, Desk};
 use crate::model::Standing;
 
 /// What it does at this moment.
@@ -111,8 +111,15 @@ impl Activity {
     }
 }
 
-pub(super) async fn activity(State(desk): State<Arc<Desk>>) -> Json<Activity> {
-    Json(Activity::of(&desk))
+pub(super) async fn activity(State(desk): State<Arc<Desk>>) -> Result<Json<Activity>, ApiError> {
+    Ok(Json(looked(&desk).await?))
+}
+
+/// Looking at a model may be the last that holds it, and then waits for its thread: not on one that answers others.
+async fn looked(desk: &Arc<Desk>) -> Result<Activity, ApiError> {
+    let desk = Arc::clone(desk);
+    let looked = tokio::task::spawn_blocking(move || Activity::of(&desk)).await;
+    looked.map_err(|error| ApiError::failed(error.to_string()))
 }
 
 /// The last sample: the machine, the line, and every account.
@@ -139,13 +146,13 @@ pub(super) async fn health(State(desk): State<Arc<Desk>>) -> Response {
 }
 
 /// For Prometheus: the monitor's families, and those of requests and models.
-pub(super) async fn metrics(State(desk): State<Arc<Desk>>) -> Response {
+pub(super) async fn metrics(State(desk): State<Arc<Desk>>) -> Result<Response, ApiError> {
     let sample = desk.sample();
     let mut text = sample.as_deref().map(plimsoll::monitor::metrics::prometheus_text).unwrap_or_default();
-    let activity = Activity::of(&desk);
+    let activity = looked(&desk).await?;
     families(&mut text, &activity);
     let kind = plimsoll::monitor::metrics::CONTENT_TYPE;
-    ([(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-store")], text).into_response()
+    Ok(([(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-store")], text).into_response())
 }
 
 fn families(text: &mut String, activity: &Activity) {

@@ -66,8 +66,13 @@ pub(super) struct Manner {
 
 /// Answers to one request at most.
 const ANSWERS: usize = 16;
-/// Texts at which to end at most.
+/// Texts at which to end at most, and how long each may be.
 const STOPS: usize = 16;
+const STOP_BYTES: usize = 512;
+/// Tokens that a bias is given for at most: all are looked at for each token of the text.
+const BIASES: usize = 1024;
+/// Texts that one request is answered with at most, all prompts and answers together.
+pub(super) const TEXTS: usize = 64;
 
 impl Manner {
     /// How many answers are wanted.
@@ -105,6 +110,11 @@ impl Manner {
                 format!("{} texts to end at are more than {STOPS}", stops.len()),
             ));
         }
+        if let Some(long) = stops.iter().find(|stop| stop.len() > STOP_BYTES) {
+            let message = format!("a text of {} bytes to end at is longer than {STOP_BYTES}", long.len());
+            return Err(ApiError::bad("stop", message));
+        }
+        not_more("logit_bias", self.logit_bias.as_ref().map_or(0, HashMap::len), BIASES)?;
         let own = Sampling::default();
         let seed = self.seed.map_or_else(chance, i64::cast_unsigned);
         let sampling = Sampling {
@@ -158,6 +168,7 @@ fn chance() -> u64 {
 
 /// Tokens of an answer at most: as many as are asked for, or as usual; never more than the context has left.
 pub(super) fn tokens(
+    param: &'static str,
     asked: Option<usize>,
     usual: usize,
     prompt: usize,
@@ -168,7 +179,7 @@ pub(super) fn tokens(
         let message = format!(
             "the prompt has {prompt} tokens, and the model's context {context}: there is no room for an answer; shorten it"
         );
-        return Err(ApiError::context(message));
+        return Err(ApiError::context(param, message));
     }
     match asked {
         Some(0) => {
@@ -185,14 +196,19 @@ pub(super) fn now() -> u64 {
 }
 
 /// Whether the request's own limits allow this many tokens of text at all: nobody cuts a novel to find that it is too long.
-pub(super) fn not_huge(bytes: usize, context: usize, limits: &Limits) -> Result<(), ApiError> {
+pub(super) fn not_huge(
+    param: &'static str,
+    bytes: usize,
+    context: usize,
+    limits: &Limits,
+) -> Result<(), ApiError> {
     // No token has more letters than this in any vocabulary that is about.
     const LETTERS: usize = 128;
     if bytes > context.saturating_mul(LETTERS) || bytes as u64 > limits.body.get() {
         let message = format!(
             "the prompt has {bytes} bytes, which the model's context of {context} tokens cannot hold"
         );
-        return Err(ApiError::context(message));
+        return Err(ApiError::context(param, message));
     }
     Ok(())
 }

@@ -15,8 +15,6 @@ use crate::model::Model;
 pub(super) enum Prompt {
     Text(OneOr<String>),
     Tokens(OneOr<Vec<Token>>),
-    /// One prompt of tokens.
-    Single(Vec<Token>),
 }
 
 impl Default for Prompt {
@@ -32,6 +30,15 @@ enum Given {
 }
 
 impl Prompt {
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        match self {
+            Self::Text(OneOr::One(_)) | Self::Tokens(OneOr::One(_)) => 1,
+            Self::Text(OneOr::Several(several)) => several.len(),
+            Self::Tokens(OneOr::Several(several)) => several.len(),
+        }
+    }
+
     /// Each as tokens, with the text that it is. `param` is the field that refusals name.
     pub(super) fn cut(
         self,
@@ -46,7 +53,6 @@ impl Prompt {
         match self {
             Self::Text(texts) => texts.into_vec().into_iter().map(Given::Text).collect(),
             Self::Tokens(several) => several.into_vec().into_iter().map(Given::Tokens).collect(),
-            Self::Single(one) => vec![Given::Tokens(one)],
         }
     }
 }
@@ -61,7 +67,7 @@ impl Given {
         let context = model.facts().context;
         let (mut tokens, text) = match self {
             Self::Text(text) => {
-                not_huge(text.len(), context, limits)?;
+                not_huge(param, text.len(), context, limits)?;
                 let tokens = model.tokenizer().encode(&text, Encode::PROMPT);
                 (tokens.map_err(|error| ApiError::bad(param, error.to_string()))?, text)
             }

@@ -1,11 +1,13 @@
 //! Which path is which answer.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::http::header::{HOST, ORIGIN};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -40,7 +42,27 @@ async fn key(State(desk): State<Arc<Desk>>, request: Request, next: Next) -> Res
         let message = "a key is needed: send it as `Authorization: Bearer …`";
         return ApiError::status(StatusCode::UNAUTHORIZED, "invalid_api_key", message).into_response();
     }
+    if desk.keys.is_open()
+        && let Some(refused) = foreign(&desk, request.headers())
+    {
+        return refused.into_response();
+    }
     next.run(request).await
+}
+
+/// Without keys whoever can reach the address may ask, but not the pages of others through their readers' browsers: what comes from
+/// another page says so, and a name that was made to lead to this machine is none of its own.
+fn foreign(desk: &Desk, headers: &HeaderMap) -> Option<ApiError> {
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let host = text(HOST).unwrap_or_default();
+    let elsewhere =
+        text(ORIGIN).is_some_and(|origin| origin.split_once("://").map_or(origin, |(_, rest)| rest) != host);
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name).trim_matches(['[', ']']);
+    let own = name.is_empty() || name == "localhost" || name.parse::<IpAddr>().is_ok();
+    let message =
+        "this service has no keys and does not answer pages of other addresses; give it one with --key";
+    (elsewhere || (desk.is_local() && !own))
+        .then(|| ApiError::status(StatusCode::FORBIDDEN, "foreign_page", message))
 }
 
 async fn count(State(desk): State<Arc<Desk>>, request: Request, next: Next) -> Response {

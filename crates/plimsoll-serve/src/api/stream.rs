@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -15,6 +16,8 @@ use super::{ApiError, Desk};
 
 /// Pieces that a connection may be behind before its text waits.
 const BEHIND: usize = 64;
+/// Who takes nothing for so long is taken for gone: the text would hold its model.
+const STUCK: Duration = Duration::from_secs(30);
 
 /// How an answer's pieces are written.
 pub(super) trait Shape: Clone + Send + 'static {
@@ -66,10 +69,16 @@ struct Out {
 }
 
 impl Out {
-    /// Sends a piece of JSON; false if nobody reads any more.
+    /// Sends a piece of JSON; false if nobody reads any more, or has not for a while.
     async fn send(&self, piece: &str) -> bool {
         self.begun.store(true, Ordering::Relaxed);
-        self.pieces.send(Bytes::from(format!("data: {piece}\n\n"))).await.is_ok()
+        let sent = self.pieces.send(Bytes::from(format!("data: {piece}\n\n")));
+        matches!(tokio::time::timeout(STUCK, sent).await, Ok(Ok(())))
+    }
+
+    /// A piece of an answer, which ends with its reader.
+    async fn piece(&self, piece: &str) -> Result<(), ApiError> {
+        if self.send(piece).await { Ok(()) } else { Err(ApiError::gone()) }
     }
 
     /// Says something that is no piece of the answer, unless the reader is behind.
@@ -101,6 +110,8 @@ async fn write<S: Shape>(
             }
         }
         Err(error) if !out.begun.load(Ordering::Relaxed) => return Err(error),
+        // Nobody is there to be told.
+        Err(error) if error.is_gone() => return Ok(()),
         Err(error) => {
             out.send(&json(&error.body())).await;
         }
@@ -119,18 +130,18 @@ async fn write_one<S: Shape>(
     let mut answer =
         ask.begin(desk, |place| out.remark(&format!("waiting for memory, place {place}"))).await?;
     if let Some(begin) = shape.begin(index) {
-        out.send(&begin).await;
+        out.piece(&begin).await?;
     }
     loop {
         match answer.next().await? {
             Piece::Text(text) => {
                 if let Some(piece) = shape.text(index, &text) {
-                    out.send(&piece).await;
+                    out.piece(&piece).await?;
                 }
             }
             Piece::Done(end) => {
                 for piece in shape.end(index, &end) {
-                    out.send(&piece).await;
+                    out.piece(&piece).await?;
                 }
                 return Ok(end);
             }

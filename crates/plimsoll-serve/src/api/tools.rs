@@ -26,7 +26,7 @@ struct Function {
 }
 
 impl Call {
-    fn of(text: &str, index: usize) -> Option<Self> {
+    fn of(text: &str, (number, index): (u64, usize)) -> Option<Self> {
         let value: Value = serde_json::from_str(text.trim()).ok()?;
         let name = value.get("name")?.as_str()?.to_owned();
         let arguments = value.get("arguments").or_else(|| value.get("parameters"))?;
@@ -36,16 +36,16 @@ impl Call {
         };
         Some(Self {
             index,
-            id: format!("call_{index}"),
+            id: format!("call_{number:08x}_{index}"),
             r#type: "function",
             function: Function { name, arguments },
         })
     }
 }
 
-/// The text without calls, and the calls.
-pub(super) fn found(text: &str) -> (String, Vec<Call>) {
-    if let Some(call) = Call::of(text, 0) {
+/// The text without calls, and the calls; the answer's number is in their names.
+pub(super) fn found(text: &str, number: u64) -> (String, Vec<Call>) {
+    if let Some(call) = Call::of(text, (number, 0)) {
         return (String::new(), vec![call]);
     }
     let (mut rest, mut left, mut calls) = (String::new(), text, Vec::new());
@@ -53,7 +53,7 @@ pub(super) fn found(text: &str) -> (String, Vec<Call>) {
         let inside = &left[begin + BEGIN.len()..];
         let (inside, behind) = inside.split_once(END).unwrap_or((inside, ""));
         rest.push_str(&left[..begin]);
-        match Call::of(inside, calls.len()) {
+        match Call::of(inside, (number, calls.len())) {
             Some(call) => calls.push(call),
             // What only looks like one stays text.
             None => rest.push_str(&left[begin..left.len() - behind.len()]),
@@ -100,12 +100,12 @@ impl Held {
     }
 
     /// The rest of the text, and the calls.
-    pub(super) fn finish(&mut self, text: &str) -> (String, Vec<Call>) {
+    pub(super) fn finish(&mut self, text: &str, number: u64) -> (String, Vec<Call>) {
         if !self.looks {
             return (text.to_owned(), Vec::new());
         }
         self.kept.push_str(text);
-        found(&std::mem::take(&mut self.kept))
+        found(&std::mem::take(&mut self.kept), number)
     }
 }
 
@@ -117,14 +117,14 @@ mod tests {
 
     #[test]
     fn calls_are_found_and_what_only_looks_like_one_is_text() {
-        let (text, calls) = found(&format!("I look.\n{CALL}\n{CALL}"));
+        let (text, calls) = found(&format!("I look.\n{CALL}\n{CALL}"), 7);
         assert_eq!((text.as_str(), calls.len()), ("I look.", 2));
         assert_eq!(calls[1].function.arguments, r#"{"place":"Oslo"}"#);
         assert_eq!(calls[1].index, 1);
-        let llama = found(r#" {"name": "f", "parameters": {}}"#);
+        let llama = found(r#" {"name": "f", "parameters": {}}"#, 7);
         assert_eq!((llama.0.as_str(), llama.1.len()), ("", 1));
         for text in ["<tool_call>no</tool_call>", "{}", "a < b", "<tool_call>"] {
-            assert_eq!(found(text), (text.to_owned(), vec![]));
+            assert_eq!(found(text, 7), (text.to_owned(), vec![]));
         }
     }
 
@@ -139,9 +139,9 @@ mod tests {
                 for piece in letters.chunks(size) {
                     shown.push_str(&held.push(&piece.iter().collect::<String>()));
                 }
-                let (rest, calls) = held.finish("");
+                let (rest, calls) = held.finish("", 7);
                 shown.push_str(&rest);
-                let (whole, wanted) = found(&text);
+                let (whole, wanted) = found(&text, 7);
                 assert_eq!((shown.trim(), calls.len()), (whole.trim(), wanted.len()), "{text} by {size}");
             }
         }

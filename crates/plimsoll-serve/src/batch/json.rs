@@ -67,22 +67,24 @@ impl Digits {
 }
 
 /// Objects and arrays in each other at most: no text needs more, and a model that only opens would never end.
-const DEPTH: usize = 64;
+const DEPTH: u32 = 64;
 /// Blanks in a row at most: a model that draws nothing else would never end.
 const BLANKS: u16 = 64;
 
 /// One JSON object, as far as it has come.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Json {
-    /// What is open: true for an object.
-    open: Vec<bool>,
+    /// What is open, the innermost in the lowest bit: one for an object.
+    open: u64,
+    /// How many are.
+    depth: u32,
     next: Next,
     blanks: u16,
 }
 
 impl Default for Json {
     fn default() -> Self {
-        Self { open: Vec::new(), next: Next::Begin, blanks: 0 }
+        Self { open: 0, depth: 0, next: Next::Begin, blanks: 0 }
     }
 }
 
@@ -149,12 +151,12 @@ impl Json {
     }
 
     /// What follows a value.
-    fn behind(&self) -> Next {
-        if self.open.is_empty() { Next::End } else { Next::CommaOrEnd }
+    const fn behind(&self) -> Next {
+        if self.depth == 0 { Next::End } else { Next::CommaOrEnd }
     }
 
     fn structure(&mut self, byte: u8) -> bool {
-        let inside_object = self.open.last().copied();
+        let inside_object = (self.depth > 0).then_some(self.open & 1 == 1);
         match (self.next, byte) {
             (Next::Begin | Next::Value | Next::ValueOrEnd, b'{') => return self.opens(true),
             (Next::Value | Next::ValueOrEnd, b'[') => return self.opens(false),
@@ -186,13 +188,15 @@ impl Json {
     }
 
     fn opens(&mut self, object: bool) -> bool {
-        self.open.push(object);
+        self.open = self.open << 1 | u64::from(object);
+        self.depth += 1;
         self.next = if object { Next::KeyOrEnd } else { Next::ValueOrEnd };
-        self.open.len() <= DEPTH
+        self.depth <= DEPTH
     }
 
     fn closes(&mut self) {
-        self.open.pop();
+        self.open >>= 1;
+        self.depth -= 1;
         self.next = self.behind();
     }
 }

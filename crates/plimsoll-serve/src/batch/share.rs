@@ -44,8 +44,9 @@ impl Shares {
                 reason = "a count, cut to the step's"
             )]
             let aim = (STEP_AIM.as_secs_f64() / self.token_seconds).min(1e6) as usize;
-            room = room.min(aim.saturating_sub(writing).max(PROMPT_LEAST));
+            room = room.min(aim.saturating_sub(writing));
         }
+        room = room.max(PROMPT_LEAST);
         let mut shares = Vec::with_capacity(wants.len());
         for want in wants {
             shares.push(if want.writes {

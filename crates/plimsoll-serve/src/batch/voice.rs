@@ -152,10 +152,10 @@ impl Voice {
     /// A token that the form allows. The first that is drawn most often does; after some that did not, all that cannot follow
     /// are made impossible at once.
     fn draw(&mut self, logits: &mut [f32]) -> Result<Token, SampleError> {
-        let Some(json) = self.json.clone() else { return self.sampler.draw(logits) };
+        let Some(json) = self.json else { return self.sampler.draw(logits) };
         for _ in 0..TRIES {
             let token = self.sampler.draw(logits)?;
-            if let Some(then) = self.after(&json, token) {
+            if let Some(then) = self.after(json, token) {
                 self.json = Some(then);
                 return Ok(token);
             }
@@ -164,22 +164,22 @@ impl Voice {
             }
         }
         for (token, logit) in (0..).zip(logits.iter_mut()) {
-            if *logit > f32::NEG_INFINITY && self.after(&json, token).is_none() {
+            if *logit > f32::NEG_INFINITY && self.after(json, token).is_none() {
                 *logit = f32::NEG_INFINITY;
             }
         }
         let token = self.sampler.draw(logits)?;
-        self.json = self.after(&json, token);
+        self.json = self.after(json, token);
         Ok(token)
     }
 
     /// The object behind this token, if it can follow.
-    fn after(&self, json: &Json, token: Token) -> Option<Json> {
+    fn after(&self, json: Json, token: Token) -> Option<Json> {
         if self.tokenizer.stops().contains(&token) {
-            return json.is_whole().then(|| json.clone());
+            return json.is_whole().then_some(json);
         }
         let bytes = self.tokenizer.bytes(token);
-        let mut then = json.clone();
+        let mut then = json;
         (!bytes.is_empty() && then.takes(bytes)).then_some(then)
     }
 }

@@ -16,8 +16,9 @@ use super::share::{Share, Shares};
 use super::{Event, Voice};
 use crate::engine::{Engine, EngineFault, Part};
 
-/// A sequence that finds no page tries again so soon.
+/// A sequence that finds no page tries again so soon, and each time after twice as long, up to the second.
 const AGAIN: Duration = Duration::from_millis(5);
+const AGAIN_MOST: Duration = Duration::from_millis(250);
 
 /// What a worker allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +39,7 @@ impl Default for BatchSettings {
 #[derive(Debug)]
 pub struct Job {
     /// Its prompt, at least one token.
-    pub prompt: Vec<Token>,
+    pub prompt: Arc<[Token]>,
     /// How it writes.
     pub voice: Voice,
     /// Who hears of it. Closed, it ends the text.
@@ -129,6 +130,11 @@ impl<E: Engine> Worker<E> {
         Ok(cached)
     }
 
+    /// Whether its thread is there: it ends only by a fault of its own.
+    pub fn is_alive(&self) -> bool {
+        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
+    }
+
     /// What it has done.
     pub fn stats(&self) -> WorkerStats {
         let Counts { running, waiting, read, cached, written, dropped } = &*self.counts;
@@ -170,8 +176,9 @@ struct Running<E: Engine> {
 #[derive(Clone, Copy)]
 struct Stalled {
     since: Instant,
-    /// When it tries again.
+    /// When it tries again, and how long it waits for that.
     again: Instant,
+    pause: Duration,
 }
 
 /// What became of a sequence in a turn.
@@ -250,8 +257,11 @@ impl<E: Engine> Bench<E> {
         self.counts.dropped.fetch_add((before - self.running.len()) as u64, Ordering::Relaxed);
         // Who found no page lets the others go on, which may end and give theirs back.
         let now = Instant::now();
+        // While one that writes finds none, prompts take no more of them.
+        let short = self.running.iter().any(|running| running.writes && running.stalled.is_some());
         let wants = self.running.iter().map(|running| {
-            let rests = running.stalled.is_some_and(|stalled| now < stalled.again);
+            let rests =
+                running.stalled.is_some_and(|stalled| now < stalled.again) || (short && !running.writes);
             Share { left: if rests { 0 } else { running.pending.len() }, writes: running.writes }
         });
         let shares = self.shares.of(&wants.collect::<Vec<_>>());
@@ -343,7 +353,8 @@ impl<E: Engine> Bench<E> {
         let now = Instant::now();
         let since = running.stalled.map_or(now, |stalled| stalled.since);
         if matches!(fault, EngineFault::NoRoom(_)) && now - since < self.settings.patience {
-            running.stalled = Some(Stalled { since, again: now + AGAIN });
+            let pause = running.stalled.map_or(AGAIN, |stalled| (2 * stalled.pause).min(AGAIN_MOST));
+            running.stalled = Some(Stalled { since, again: now + pause, pause });
             return Outcome::GoesOn;
         }
         let _ = running.events.try_send(Event::Failed(fault));

@@ -17,7 +17,9 @@ pub enum ModelFault {
         known: String,
     },
     /// It failed before and its file has not changed since: it is not tried again.
-    #[error("the model {name} cannot be served: {why}; it is tried again when its file changes")]
+    #[error(
+        "the model {name} cannot be served: {why}; it is tried again when its file changes, and after a minute"
+    )]
     Broken {
         /// Which.
         name: String,
@@ -59,4 +61,11 @@ pub enum ModelFault {
     /// Its cache, or its thread.
     #[error("the model could not be set up: {0}")]
     Setup(String),
+}
+
+impl ModelFault {
+    /// Whether it is its file that must change before it is worth another try.
+    pub(super) const fn is_of_the_file(&self) -> bool {
+        matches!(self, Self::Model(_) | Self::Text(_) | Self::Chat(_) | Self::Large { .. })
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use plimsoll::holding::cached::Hit;
 use plimsoll::holding::resident::{ResidentError, Shard};
@@ -13,6 +13,9 @@ use super::{Model, ModelFault, ModelSource, Origin};
 use crate::ServeError;
 use crate::batch::BatchSettings;
 use crate::house::House;
+
+/// A model that failed is tried again after this, though its file is as it was: a folder's files may have changed.
+const AGAIN: Duration = Duration::from_mins(1);
 
 /// The models of a service.
 ///
@@ -28,15 +31,18 @@ pub struct Keeper {
     most: Bytes,
 }
 
+/// A shard, and of when its file was as it is.
+type Found = (Shard<Arc<Model>>, Option<SystemTime>);
+
 struct Entry {
     source: ModelSource,
     slug: String,
     resident: Resident<Arc<Model>>,
-    shard: Mutex<Option<Shard<Arc<Model>>>>,
+    shard: Mutex<Option<Found>>,
     /// The model while it is loaded: to be looked at without being used.
     seen: Arc<Mutex<Weak<Model>>>,
-    /// Why it failed, and of when its file was.
-    broken: Mutex<Option<(String, Option<SystemTime>)>>,
+    /// Why it failed, of when its file was, and when it failed.
+    broken: Mutex<Option<(String, Option<SystemTime>, Instant)>>,
 }
 
 /// How a model stands.
@@ -147,7 +153,7 @@ impl Keeper {
     pub fn standings(&self) -> Vec<Standing<'_>> {
         let all = self.entries.values().map(|entry| {
             let model = lock(&entry.seen).upgrade();
-            let why = lock(&entry.broken).as_ref().map(|(why, _)| why.clone());
+            let why = lock(&entry.broken).as_ref().map(|(why, ..)| why.clone());
             let state = match (&model, &why) {
                 (Some(_), _) => ModelState::Loaded,
                 (None, Some(_)) => ModelState::Broken,
@@ -158,29 +164,54 @@ impl Keeper {
         all.collect()
     }
 
+    /// A model if it is loaded, without waiting for anything.
+    pub fn here(&self, name: &str) -> Option<Hit<Arc<Model>>> {
+        let entry = self.entries.get(name)?;
+        let shard = lock(&entry.shard).as_ref().map(|(shard, _)| shard.clone())?;
+        shard.here().filter(|model| model.is_alive())
+    }
+
     /// A model, loaded now if it is not here. May take as long as reading it takes, or waiting for others to be done.
     pub fn get(&self, name: &str) -> Result<Hit<Arc<Model>>, ModelFault> {
         let Some(entry) = self.entries.get(name) else {
             return Err(self.unknown(name));
         };
         entry.still_broken()?;
-        let shard = self.shard(entry).inspect_err(|fault| entry.breaks(&fault.to_string()))?;
-        shard.get().map_err(|error| match error {
+        let shard = self.shard(entry).inspect_err(|fault| entry.breaks(fault))?;
+        let loaded = match shard.get() {
+            // Its thread ended by a fault: it is loaded again.
+            Ok(model) if !model.is_alive() => {
+                drop(model);
+                shard.evict();
+                shard.get()
+            }
+            loaded => loaded,
+        };
+        loaded.map_err(|error| match error {
             ResidentError::Refused { refusal, .. } => {
                 ModelFault::NoRoom { name: name.to_owned(), why: refusal.to_string() }
             }
-            error => {
-                entry.breaks(&error.to_string());
-                ModelFault::Load(error)
-            }
+            ResidentError::Load { source, name } => match source.downcast::<ModelFault>() {
+                Ok(fault) => {
+                    entry.breaks(&fault);
+                    *fault
+                }
+                Err(source) => ModelFault::Load(ResidentError::Load { name, source }),
+            },
+            error => ModelFault::Load(error),
         })
     }
 
     /// What it takes is known from its header, so it is looked at before anything is asked for.
     fn shard(&self, entry: &Entry) -> Result<Shard<Arc<Model>>, ModelFault> {
         let mut known = lock(&entry.shard);
-        if let Some(shard) = &*known {
-            return Ok(shard.clone());
+        let changed = entry.changed();
+        if let Some((shard, when)) = &*known {
+            if *when == changed {
+                return Ok(shard.clone());
+            }
+            // Another file stands there: what is loaded of the old one goes when nobody uses it, and its size may be another.
+            entry.resident.forget(&entry.source.name);
         }
         let decoder = entry.source.open()?;
         let tokenizer = entry.source.tokenizer(&decoder)?;
@@ -197,7 +228,7 @@ impl Keeper {
             Ok(model)
         };
         let shard = entry.resident.shard(&entry.source.name, bytes, load);
-        *known = Some(shard.clone());
+        *known = Some((shard.clone(), changed));
         Ok(shard)
     }
 }
@@ -210,21 +241,21 @@ impl Entry {
         }
     }
 
-    fn breaks(&self, why: &str) {
-        *lock(&self.broken) = Some((why.to_owned(), self.changed()));
+    /// What is wrong with its file is remembered; what passes by itself is not.
+    fn breaks(&self, fault: &ModelFault) {
+        if fault.is_of_the_file() {
+            *lock(&self.broken) = Some((fault.to_string(), self.changed(), Instant::now()));
+        }
     }
 
-    /// A model that failed is not tried again before its file has changed: each try may take minutes.
+    /// A model that failed is not tried again at once unless its file has changed: each try may take minutes.
     fn still_broken(&self) -> Result<(), ModelFault> {
         let mut broken = lock(&self.broken);
-        if let Some((why, when)) = &*broken {
-            if *when == self.changed() {
+        if let Some((why, when, since)) = &*broken {
+            if *when == self.changed() && since.elapsed() < AGAIN {
                 return Err(ModelFault::Broken { name: self.source.name.clone(), why: why.clone() });
             }
             *broken = None;
-            // Its size may be another.
-            self.resident.forget(&self.source.name);
-            *lock(&self.shard) = None;
         }
         Ok(())
     }

@@ -39,8 +39,8 @@ impl Model {
     /// What it takes of the line: weights, tokenizer, and what steps work with.
     pub(super) fn bytes_of(decoder: &Decoder, tokenizer: &Tokenizer, batch: &BatchSettings) -> Bytes {
         let layout = decoder.layout(PAGE_TOKENS, Element::F16);
-        // The logits of each sequence: as they come, and as they are drawn from.
-        let logits = 8 * (batch.sequences.saturating_mul(decoder.shape().vocabulary) as u64);
+        // The logits of each sequence: as they come, twice on their way, as they are drawn from, and as candidates.
+        let logits = 32 * (batch.sequences.saturating_mul(decoder.shape().vocabulary) as u64);
         // Once for the sequences, and once for what is embedded beside them.
         let work = 2 * decoder.working_bytes(&layout);
         let parts = [decoder.bytes(), work, tokenizer.memory_bytes(), logits];
@@ -120,6 +120,11 @@ impl Model {
     /// What tokens mean together, as a vector of length one. Takes as long as reading them.
     pub fn embed(&self, tokens: &[Token]) -> Result<Vec<f32>, EngineFault> {
         self.worker.engine().embed(tokens)
+    }
+
+    /// Whether it can compute: its thread ends only by a fault.
+    pub fn is_alive(&self) -> bool {
+        self.worker.is_alive()
     }
 
     /// What its thread has done.

@@ -60,7 +60,8 @@ impl Answer {
 pub fn send(at: SocketAddr, head: &str, body: &[u8]) -> Answer {
     let mut stream = TcpStream::connect(at).expect("it listens");
     stream.set_read_timeout(Some(Duration::from_mins(1))).expect("a timeout");
-    let head = format!("{head}\r\nHost: test\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+    let head =
+        format!("{head}\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
     stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body)).expect("it is taken");
     read(stream)
 }

@@ -85,6 +85,14 @@ fn failed(error: io::Error) -> CliError {
     CliError::ServeBench(error)
 }
 
+/// A refusal is no figure.
+fn answered(status: u16) -> Result<(), CliError> {
+    if status == 200 {
+        return Ok(());
+    }
+    Err(failed(io::Error::other(format!("a request was answered with {status}"))))
+}
+
 fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
@@ -116,9 +124,7 @@ impl Bench<'_> {
             let began = Instant::now();
             let (status, _) = client.ask("/v1/completions", &ask).map_err(failed)?;
             asked.push(milliseconds(began.elapsed()));
-            if status != 200 {
-                return Err(failed(io::Error::other(format!("a request was answered with {status}"))));
-            }
+            answered(status)?;
             let began = Instant::now();
             alone.resume(0);
             alone.step(&tokens, &mut pages).map_err(|error| failed(io::Error::other(error)))?;
@@ -142,7 +148,7 @@ impl Bench<'_> {
             let ask = json!({"prompt": self.tokens(number, self.prompt), "max_tokens": 2, "stream": true, "temperature": 0});
             let mut client = Client::connect(at).map_err(failed)?;
             let began = Instant::now();
-            client.begin("/v1/completions", &ask.to_string()).map_err(failed)?;
+            answered(client.begin("/v1/completions", &ask.to_string()).map_err(failed)?)?;
             client.first().map_err(failed)?;
             Ok(milliseconds(began.elapsed()))
         };
@@ -169,7 +175,9 @@ impl Bench<'_> {
     fn streams(&self) -> Result<ServeRow, CliError> {
         let count = if self.args.quick { 100 } else { self.args.streams };
         let mut settings = settings(self.args, None);
-        settings.kv = Some(Bytes::mib(16));
+        // Room for two at a time: the others wait.
+        let page = self.decoder.layout(16, Element::F16).block_bytes() as u64;
+        settings.kv = Some(Bytes::new(page * 64 * 5 / 2).max(Bytes::mib(16)));
         settings.limits.patience = Duration::from_mins(10);
         settings.drain = Duration::ZERO;
         let running = start(settings)?;
@@ -179,7 +187,7 @@ impl Bench<'_> {
         let mut clients = Vec::with_capacity(count);
         for _ in 0..count {
             let mut client = Client::connect(running.address()).map_err(failed)?;
-            client.begin("/v1/completions", &ask).map_err(failed)?;
+            answered(client.begin("/v1/completions", &ask).map_err(failed)?)?;
             clients.push(client);
         }
         let taken = resident().saturating_sub(before);

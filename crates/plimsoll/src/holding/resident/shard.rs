@@ -32,6 +32,11 @@ impl<T: Send + Sync + 'static> Shard<T> {
         loaded.map_err(|error| ResidentError::of(&core.name, error))
     }
 
+    /// The content if it is here; that is a use of it. Nothing is waited for.
+    pub fn here(&self) -> Option<Hit<T>> {
+        self.core.cache.get(&self.core.name)
+    }
+
     /// Loads it, and keeps it from being given up until [`unpin`](Self::unpin), however long nobody uses it. It is not
     /// locked into RAM by this; that is the loader's choice.
     pub fn pin(&self) -> Result<(), ResidentError> {

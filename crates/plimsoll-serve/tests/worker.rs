@@ -1,0 +1,171 @@
+//! A model's thread beside an engine that fails: what finds no page waits for others, and a fault is told and not passed over.
+
+#![allow(clippy::expect_used, reason = "a test that cannot begin has failed")]
+
+mod common;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use plimsoll::{Bytes, Engine as Books, Place};
+use plimsoll_kv::block::Token;
+use plimsoll_llm::text::Tokenizer;
+use plimsoll_serve::batch::{BatchSettings, Event, Finish, Job, Voice, VoiceSettings, Worker};
+use plimsoll_serve::engine::{Engine, EngineFault, Facts, Failed, Part};
+use tokio::sync::mpsc::{Receiver, channel};
+
+/// What befalls a step of so many parts: which of them, and what.
+type Trouble = dyn FnMut(usize) -> Option<(usize, EngineFault)> + Send;
+
+/// An engine whose model always writes the same token; `trouble` says what befalls a step.
+struct Fake {
+    facts: Facts,
+    trouble: Mutex<Box<Trouble>>,
+    steps: AtomicUsize,
+}
+
+const WRITES: Token = 100;
+
+impl Engine for Fake {
+    type Sequence = usize;
+    type Batch = Vec<f32>;
+
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn begin(&self, _: &[Token]) -> usize {
+        0
+    }
+
+    fn tokens(&self, sequence: &usize) -> usize {
+        *sequence
+    }
+
+    fn turn_ended(&self, _: &usize) {}
+
+    fn embed(&self, _: &[Token]) -> Result<Vec<f32>, EngineFault> {
+        Ok(Vec::new())
+    }
+
+    fn batch(&self) -> Result<Vec<f32>, EngineFault> {
+        Ok(Vec::new())
+    }
+
+    fn step<'b>(&self, batch: &'b mut Vec<f32>, parts: &mut [Part<'_, usize>]) -> Result<&'b [f32], Failed> {
+        self.steps.fetch_add(1, Ordering::Relaxed);
+        let trouble = (self.trouble.lock().expect("no panic holds it"))(parts.len());
+        if let Some((part, fault)) = trouble {
+            return Err(Failed { part, fault });
+        }
+        batch.clear();
+        for part in parts {
+            *part.sequence += part.tokens.len();
+            let mut row = vec![0.0; self.facts.vocabulary];
+            row[WRITES as usize] = 9.0;
+            batch.extend(row);
+        }
+        Ok(batch)
+    }
+}
+
+struct Stand {
+    worker: Worker<Fake>,
+    tokenizer: Arc<Tokenizer>,
+    books: Books,
+}
+
+impl Stand {
+    fn new(trouble: impl FnMut(usize) -> Option<(usize, EngineFault)> + Send + 'static) -> Self {
+        let tokenizer = Arc::new(Tokenizer::open(common::model()).expect("the shipped model has one"));
+        let facts =
+            Facts { context: 1000, vocabulary: tokenizer.len(), page_tokens: 16, page_bytes: Bytes::kib(4) };
+        let engine = Fake { facts, trouble: Mutex::new(Box::new(trouble)), steps: AtomicUsize::new(0) };
+        let settings = BatchSettings { sequences: 4, patience: Duration::from_millis(300) };
+        let worker = Worker::start(Arc::new(engine), "fake", settings).expect("a thread");
+        let books = Books::in_memory(Bytes::mib(1), "seats").expect("a line");
+        Self { worker, tokenizer, books }
+    }
+
+    fn send(&self, tokens: usize) -> Receiver<Event> {
+        let prompt = [7; 20];
+        let settings = VoiceSettings { tokens, ..VoiceSettings::default() };
+        let voice = Voice::new(settings, &self.tokenizer, &prompt).expect("settings");
+        let seat = self.books.reserve("seats", Bytes::kib(1)).expect("an account").now().expect("room");
+        let (events, heard) = channel(64);
+        self.worker.send(Job { prompt: prompt.into(), voice, events, seat }).expect("it is there");
+        heard
+    }
+
+    fn seats(&self) -> Bytes {
+        self.books.account("seats").expect("an account").charged(Place::Host)
+    }
+}
+
+/// The last word; none if the channel closed without one.
+fn end(mut heard: Receiver<Event>) -> Option<Event> {
+    let mut last = None;
+    while let Some(event) = heard.blocking_recv() {
+        last = Some(event);
+    }
+    last
+}
+
+#[test]
+fn what_finds_no_page_waits_and_the_others_go_on() {
+    let mut left = 6;
+    // While two stand there the second finds no page; alone it does.
+    let stand = Stand::new(move |parts| {
+        let short = parts == 2 && left > 0;
+        left -= usize::from(short);
+        short.then(|| (1, EngineFault::NoRoom("full".to_owned())))
+    });
+    let (one, other) = (stand.send(40), stand.send(40));
+    for heard in [one, other] {
+        let end = end(heard);
+        assert!(matches!(end, Some(Event::Done { tokens: 40, finish: Finish::Length, .. })), "{end:?}");
+    }
+    let given_back = || stand.seats() == Bytes::ZERO;
+    let began = Instant::now();
+    while !given_back() && began.elapsed() < Duration::from_secs(10) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!(given_back());
+}
+
+#[test]
+fn who_never_finds_one_is_told_and_tries_less_and_less_often() {
+    let stand = Stand::new(|_| Some((0, EngineFault::NoRoom("full".to_owned()))));
+    let end = end(stand.send(5));
+    assert!(matches!(end, Some(Event::Failed(EngineFault::NoRoom(_)))), "{end:?}");
+    let steps = stand.worker.engine().steps.load(Ordering::Relaxed);
+    assert!((2..20).contains(&steps), "{steps} tries in 300 ms");
+}
+
+#[test]
+fn a_fault_is_told_to_whom_it_befell_and_the_others_go_on() {
+    let mut first = true;
+    let stand = Stand::new(move |_| {
+        std::mem::take(&mut first).then(|| (0, EngineFault::Failed("damaged".to_owned())))
+    });
+    let ends = [end(stand.send(3)), end(stand.send(3))];
+    assert!(
+        matches!(&ends[0], Some(Event::Failed(EngineFault::Failed(why))) if why == "damaged"),
+        "{ends:?}"
+    );
+    assert!(matches!(ends[1], Some(Event::Done { .. })), "{ends:?}");
+    assert!(stand.worker.is_alive());
+}
+
+#[test]
+fn a_thread_that_panics_is_known_to_be_gone() {
+    let stand = Stand::new(|_| panic!("on purpose"));
+    assert!(end(stand.send(3)).is_none(), "its channel closes");
+    let began = Instant::now();
+    while stand.worker.is_alive() && began.elapsed() < Duration::from_secs(10) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!(!stand.worker.is_alive());
+    assert_eq!(stand.seats(), Bytes::ZERO);
+}
