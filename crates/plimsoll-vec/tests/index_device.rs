@@ -199,8 +199,8 @@ fn what_is_charged_on_a_device_is_within_a_hundredth_of_the_forecast() {
                 (answer.measured.device_peak.get(), answer.forecast.device.unwrap().peak.get());
             streamed += u32::from(answer.forecast.passes > 0);
             let what = format!("{codec} in {there}: {measured} measured, {predicted} predicted");
-            // A pool gives small blocks a run of their own.
-            let room = (predicted / 100).max(512 << 10);
+            // Where memory is short a pool takes idle parts in turns, and what it has may lie otherwise.
+            let room = if kib < 12 << 10 { (predicted / 100).max(128 << 10) } else { 0 };
             assert!(measured <= there.get() && measured.abs_diff(predicted) <= room, "{what}");
         }
         assert!(streamed > 0, "{codec}");

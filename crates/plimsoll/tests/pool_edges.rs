@@ -347,16 +347,26 @@ fn a_lease_may_be_dropped_by_a_thread_that_is_ending() {
 
 #[test]
 fn what_a_pool_will_have_behind_leases_in_turn_is_what_it_has() {
-    let orders: [&[u64]; 5] =
-        [&[600, 16, 16, 9, 3], &[9, 16, 16, 600], &[1, 1, 1], &[40; 12], &[300, 300, 20]];
+    let mib = |sizes: &[u64]| sizes.iter().map(|mib| Bytes::mib(*mib)).collect::<Vec<_>>();
+    let kib = |sizes: &[u64]| sizes.iter().map(|kib| Bytes::kib(*kib)).collect::<Vec<_>>();
+    let orders = [
+        mib(&[600, 16, 16, 9, 3]),
+        mib(&[9, 16, 16, 600]),
+        mib(&[1, 1, 1]),
+        mib(&[40; 12]),
+        mib(&[300, 300, 20]),
+        // Searches of an index of halves, and of one of levels: what is small lies by itself, and what is large at either end.
+        kib(&[600_000, 1564, 600, 16, 8908, 16_320, 16_320]),
+        kib(&[300_000, 1564, 1564, 600, 16, 8756, 16_308, 16_224, 85, 16_308, 16_224, 85]),
+    ];
     for line in [64, 650, 700, 4096] {
-        for order in orders {
+        for order in &orders {
             let bench = Bench::with(
                 Bytes::mib(line),
                 SimSettings { granule: 2 << 20, contents: Contents::Hollow, ..SimSettings::default() },
             );
             let pool = bench.pool_with(PoolSettings::default());
-            let mut leases: Vec<Bytes> = order.iter().map(|mib| Bytes::mib(*mib)).collect();
+            let mut leases = order.clone();
             let fit = leases.iter().scan(0, |sum, bytes| {
                 *sum += bytes.get();
                 Some(*sum)

@@ -103,11 +103,18 @@ impl Plan {
         let coded = bounded && shape.form != Form::F32;
         let coded = take(if coded { queries * shape.row_bytes() } else { 0 });
         let each = take(queries * QUERY_BYTES);
-        let candidates = take(queries * room * 8);
+        let candidates = take(queries * Self::held(room, &shape) * 8);
         let squares = take(if bounded && !shape.squares { rows * 4 } else { 0 });
         let desk = Desk { coded, each, candidates, squares, end };
         let [room, sample, stride] = [room, sample, stride].map(narrow);
         Self { shape, bounded, padded, room, sample, stride, desk }
+    }
+
+    /// A few thousand rows all have a place, and more have fewer places: there is room for what fewer rows would have,
+    /// so that a desk does for these, too.
+    fn held(room: u64, shape: &NearestShape) -> u64 {
+        let direct = (16 * u64::from(shape.k).max(SAMPLE_MIN)).max(2 * ROOM_MIN);
+        room.max(direct.min(shape.rows.into()))
     }
 
     /// Whether many queries are bounded by products of such rows, and so by their squares.
@@ -560,6 +567,20 @@ mod tests {
                 assert!(plan.room >= k.max(16), "the sample has a k-th row");
                 let expected = u64::from(k.max(16)) * u64::from(rows) / u64::from(plan.room);
                 assert!(expected * 4 <= u64::from(plan.room) + 4, "{rows} {k}: {expected} in {}", plan.room);
+            }
+        }
+    }
+
+    #[test]
+    fn a_desk_does_for_fewer_rows_and_fewer_queries() {
+        let desk = |shape: NearestShape| Plan::of(shape, (9, 0)).desk_bytes();
+        let sizes = [1, 4097, 5120, 8000, 8193, 10_880, 65_536, 65_537, 400_000, 5_000_000];
+        for (k, form) in [1, 600, 4096].into_iter().flat_map(|k| Form::ALL.map(|form| (k, form))) {
+            for two in sizes.windows(2) {
+                let [less, more] = [two[0], two[1]].map(|rows| shape(rows, 200, 768, form, k));
+                assert!(desk(less) <= desk(more), "{less:?} {more:?}");
+                assert!((1..200).all(|queries| desk(NearestShape { queries, ..less }) <= desk(less)));
+                assert!(desk(NearestShape { squares: true, ..less }) <= desk(less), "{less:?}");
             }
         }
     }

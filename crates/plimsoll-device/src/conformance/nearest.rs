@@ -372,11 +372,32 @@ fn squares(trial: &Trial<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
+/// What is enough for many is enough for fewer.
+fn desks(kernels: &dyn Kernels) -> Result<(), Stop> {
+    let asked =
+        |rows, queries, form| kernels.nearest_desk(&shape((rows, queries, 64, 10), form, Measure::Distance));
+    let sizes = [1, 500, 4096, 5120, 8192, 8193, 20_000, 300_000, 4_000_000];
+    for (two, form) in sizes.windows(2).flat_map(|two| Form::ALL.map(|form| (two, form))) {
+        for queries in [1, 9, 200, 299, 300, 1000] {
+            let more = asked(two[1], queries, form);
+            for less in [asked(two[0], queries, form), asked(two[1], queries.div_ceil(2), form)] {
+                if less > more {
+                    let why =
+                        format!("{less} for fewer than {two:?} of {form:?} and {queries}, {more} for all");
+                    return Err(failed("the desk of a part", why));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
 fn refusals(trial: &Trial<'_>) -> Result<(), Stop> {
     use DeviceError::{BadOperation, Overlap, UnknownStream};
     let kernels = offered(trial)?;
     let mode = trial.any_mode()?;
     let good = shape((64, 2, 16, 4), Form::F32, Measure::Distance);
+    desks(kernels)?;
     let desk = kernels.nearest_desk(&good).get();
     let (region, target) = (trial.allocate(8192, mode)?, Target::new(trial, 4096, mode, 950)?);
     let room = trial.allocate(desk.max(16), mode)?;

@@ -83,7 +83,8 @@ pub trait Kernels: Send + Sync {
     /// a number is near nothing. [`nearest`] says what a score is, and how exact.
     fn nearest(&self, stream: Stream, ask: &Nearest<'_>) -> Result<(), DeviceError>;
 
-    /// How much memory such a search works in.
+    /// How much memory such a search works in. It is enough for fewer rows and fewer queries, too, and where squares are
+    /// given: who searches in parts asks for the longest.
     fn nearest_desk(&self, shape: &NearestShape) -> Bytes;
 
     /// Whether searches of such rows are quicker where [`squares`](Self::squares) of them are given. Then it is worth keeping

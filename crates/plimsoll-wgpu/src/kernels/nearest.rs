@@ -40,7 +40,9 @@ impl Plan {
         let rows = (SCORES_BYTES / 4 / queries / TILE * TILE).max(TILE).min(u64::from(shape.rows).max(1));
         let best = (u64::from(shape.queries) * u64::from(shape.dimension) * 4).next_multiple_of(256);
         let scores = best + queries * list;
-        Self { places, queries, rows, best, scores, end: scores + queries * rows * 4 }
+        // Of fewer queries more rows are taken at a time, which may come to more scores: there is room for these.
+        let most = (queries * u64::from(shape.rows) * 4).min(SCORES_BYTES);
+        Self { places, queries, rows, best, scores, end: scores + most }
     }
 }
 
@@ -149,6 +151,24 @@ pub(super) fn desk_bytes(shape: &NearestShape) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_desk_does_for_fewer_rows_and_fewer_queries() {
+        let shape = |rows, queries| NearestShape {
+            rows,
+            queries,
+            dimension: 2,
+            form: Form::F32,
+            measure: Measure::Distance,
+            k: 10,
+            squares: false,
+        };
+        let end = |rows, queries| Plan::of(&shape(rows, queries)).end;
+        for queries in 1..2100 {
+            assert!(end(1_000_000, queries) <= end(1_000_000, queries + 1), "{queries}");
+            assert!(end(100, queries) <= end(100, queries + 1) && end(100, queries) <= end(5000, queries));
+        }
+    }
 
     #[test]
     fn the_desk_is_bound_at_once_for_many_queries_and_long_lists() {

@@ -287,11 +287,14 @@ impl Pool {
     /// What the pool will have behind its leases once some of `gone` bytes have been dropped and these have been taken, in
     /// order, where its account has so much `room` besides what is backed now.
     ///
-    /// Growth is generous where there is room, so the order counts; this goes through the same steps. Exact while the new
-    /// leases find no holes among old ones, as in a pool that was [trimmed](Self::trim).
+    /// Growth is generous where there is room, and what is free may lie in parts, so the order counts: leases are placed in a
+    /// copy of the pool's records. Exact where nothing goes and the pool was [trimmed](Self::trim); where some goes, sizes
+    /// alone count.
     pub fn backed_in_turn(&self, gone: Bytes, leases: &[Bytes], room: Bytes) -> Bytes {
         let leases: Vec<u64> = leases.iter().map(|bytes| bytes.get()).collect();
-        Bytes::new(self.core.central().arena.backed_in_turn(gone.get(), &leases, room.get()))
+        // Of a copy, so that nobody waits.
+        let arena = self.core.central().arena.clone();
+        Bytes::new(arena.backed_in_turn(gone.get(), &leases, room.get()))
     }
 
     /// Gives idle memory back to the device until no more than `keep` is idle; says how much went.

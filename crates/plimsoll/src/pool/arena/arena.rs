@@ -43,7 +43,7 @@ pub struct Placed {
 ///
 /// # The formulas
 /// backed = taken + free; external fragmentation = 1 − largest free ÷ free.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Arena {
     pub(super) settings: ArenaSettings,
     pub(super) nodes: Nodes,

@@ -12,7 +12,7 @@ const STEPS: u32 = 32;
 const STEP_BITS: u32 = 5;
 
 /// One index of free blocks (or of holes).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Bins {
     unit_shift: u32,
     levels: u64,

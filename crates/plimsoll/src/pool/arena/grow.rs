@@ -197,13 +197,45 @@ impl Arena {
         }
     }
 
-    /// What will be backed once blocks of `gone` bytes have gone and these have been leased in turn, where so much more may
-    /// be backed: the steps of growth, by their sizes alone.
-    pub(in super::super) fn backed_in_turn(&self, gone: u64, leases: &[u64], room: u64) -> u64 {
+    /// The most that will be backed once blocks of `gone` bytes have gone and these have been leased in turn, where so much
+    /// more may be backed. Where none go, every lease is placed as it will be; else by sizes alone, as nobody says which go.
+    pub(in super::super) fn backed_in_turn(mut self, gone: u64, leases: &[u64], room: u64) -> u64 {
         let most = self.backed_bytes.saturating_add(room);
         let Backing::Pages { granule, .. } = self.settings.backing else {
             return slabs_for(leases).saturating_add(self.backed_bytes.saturating_sub(gone)).min(most);
         };
+        if gone > 0 {
+            return self.backed_by_sizes(gone, leases, most, granule);
+        }
+        let mut high = self.backed_bytes;
+        for (at, lease) in leases.iter().enumerate() {
+            if !self.rehearse(*lease, most) {
+                // It does not fit where things lie: what is said then is no more than what there is.
+                return high.max(self.backed_by_sizes(0, &leases[at..], most, granule));
+            }
+            high = high.max(self.backed_bytes);
+        }
+        high
+    }
+
+    /// Places a lease as a pool does, backing more where that is wanted and no more than `most`. Says whether it fits.
+    fn rehearse(&mut self, lease: u64, most: u64) -> bool {
+        let align = self.settings.unit;
+        for mode in [GrowthMode::Spare, GrowthMode::Exchange] {
+            if self.place(lease, align).is_some() {
+                return true;
+            }
+            let Some(growth) = self.growth(lease, align, mode) else { return false };
+            let after = self.backed_bytes.saturating_add(growth.back_bytes());
+            if after.saturating_sub(growth.give_back_bytes()) <= most {
+                growth.give_back.into_iter().for_each(|range| self.given_back(range));
+                growth.back.into_iter().for_each(|range| self.backed(range));
+            }
+        }
+        self.place(lease, align).is_some()
+    }
+
+    fn backed_by_sizes(&self, gone: u64, leases: &[u64], most: u64, granule: u64) -> u64 {
         let mut taken = self.taken_bytes.saturating_sub(gone);
         let (mut backed, mut high) = (self.backed_bytes, self.need_high);
         for lease in leases {

@@ -146,7 +146,7 @@ impl Node {
 }
 
 /// All records, with the vacant ones kept for reuse. Releasing never allocates.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Nodes {
     slots: Vec<Node>,
     /// When each record of the large zone was last placed or released; beside the records, since small blocks
