@@ -22,7 +22,7 @@ impl Client {
     fn send(&mut self, path: &str, body: &str) -> io::Result<()> {
         let method = if body.is_empty() { "GET" } else { "POST" };
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: bench\r\nContent-Length: {}\r\n\r\n{body}",
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         );
         self.stream.get_mut().write_all(request.as_bytes())
