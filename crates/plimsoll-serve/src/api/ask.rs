@@ -6,8 +6,8 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use plimsoll::holding::cached::Hit;
 use plimsoll_kv::block::Token;
 use tokio::sync::mpsc::{self, Receiver};
-use tokio::task::spawn_blocking;
 
+use super::aside::aside;
 use super::{ApiError, Desk};
 use crate::batch::{Event, Finish, Job, Voice, VoiceSettings};
 use crate::model::Model;
@@ -62,8 +62,7 @@ pub(super) async fn model(desk: &Arc<Desk>, name: Option<String>) -> Result<Hit<
     // Those who wait for a model hold no thread.
     let _turn = desk.loading.acquire().await.map_err(|_| ApiError::closing())?;
     let keeper = Arc::clone(desk);
-    let loaded = spawn_blocking(move || keeper.keeper().get(&name)).await;
-    Ok(loaded.map_err(|error| ApiError::failed(error.to_string()))??)
+    Ok(aside(move || keeper.keeper().get(&name)).await??)
 }
 
 impl Ask {
@@ -80,12 +79,9 @@ impl Ask {
         let (events, heard) = mpsc::channel(BEHIND);
         let tokens = prompt.len();
         let job = Job { prompt, voice, events, seat };
-        let begun = {
-            // What a disk has of the prompt is brought before the first step.
-            let sender = model.clone();
-            spawn_blocking(move || sender.send(job)).await
-        };
-        let cached = begun.map_err(|error| ApiError::failed(error.to_string()))??;
+        // What a disk has of the prompt is brought before the first step.
+        let sender = model.clone();
+        let cached = aside(move || sender.send(job)).await??;
         Ok(Answer { events: heard, prompt: tokens, cached, _model: model })
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::body::{Body, HttpBody as _, to_bytes};
 use axum::http::StatusCode;
 use serde::de::DeserializeOwned;
-use tokio::task::spawn_blocking;
 
+use super::aside::aside;
 use super::desk::BODIES_KIB;
 use super::{ApiError, Desk};
 
@@ -50,15 +50,14 @@ pub(super) async fn read<T: DeserializeOwned + Send + 'static>(
         return parse(&bytes);
     }
     // Not on a thread that answers others.
-    let parsed = spawn_blocking(move || parse(&bytes)).await;
-    parsed.map_err(|error| ApiError::failed(error.to_string()))?
+    aside(move || parse(&bytes)).await?
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     serde_json::from_slice(bytes).map_err(|error| {
-        let what = if std::str::from_utf8(bytes).is_err() { "it is no UTF-8" } else { "" };
-        let message = if what.is_empty() { error.to_string() } else { what.to_owned() };
-        ApiError::malformed(format!("the request is no JSON of the form that is wanted: {message}"))
+        let utf8 = std::str::from_utf8(bytes).is_ok();
+        let what = if utf8 { error.to_string() } else { "it is no UTF-8".to_owned() };
+        ApiError::malformed(format!("the request is no JSON of the form that is wanted: {what}"))
     })
 }
 

@@ -11,14 +11,14 @@ use plimsoll_kv::block::Token;
 use plimsoll_llm::text::{ChatError, ChatSettings, Given, Message};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokio::task::spawn_blocking;
 
+use super::answer::{Answer, Usage, finish};
+use super::aside::aside;
 use super::ask::{self, Ask, Whole};
-use super::form::{Manner, not_huge, now, tokens};
+use super::form::{Manner, not_huge, tokens};
 use super::stream::{self, json};
 use super::tools::{self, Call, Held};
 use super::{ApiError, Desk, body};
-use crate::batch::Finish;
 
 /// What is asked.
 #[derive(Deserialize)]
@@ -36,55 +36,6 @@ struct Request {
     chat_template_kwargs: BTreeMap<String, Given>,
     #[serde(flatten)]
     manner: Manner,
-}
-
-/// How many tokens there were.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub(super) struct Usage {
-    prompt_tokens: usize,
-    completion_tokens: usize,
-    total_tokens: usize,
-    prompt_tokens_details: Cached,
-}
-
-#[derive(Clone, Copy, Debug, Serialize)]
-struct Cached {
-    cached_tokens: usize,
-}
-
-impl Usage {
-    /// Of all answers together; a prompt of `answers` answers counts once, as what was computed for it does.
-    pub(super) fn of(ends: &[Whole], answers: usize) -> Self {
-        let prompts = ends.iter().step_by(answers.max(1));
-        let (prompt_tokens, cached_tokens) =
-            prompts.fold((0, 0), |(prompt, cached), end| (prompt + end.prompt, cached + end.cached));
-        let completion_tokens = ends.iter().map(|end| end.tokens).sum();
-        Self {
-            prompt_tokens,
-            completion_tokens,
-            total_tokens: prompt_tokens + completion_tokens,
-            prompt_tokens_details: Cached { cached_tokens },
-        }
-    }
-}
-
-/// Why it ended, in OpenAI's words.
-pub(super) fn finish(finish: Option<Finish>) -> Option<&'static str> {
-    finish.map(|finish| match finish {
-        Finish::Stop => "stop",
-        Finish::Length => "length",
-    })
-}
-
-#[derive(Clone, Serialize)]
-struct Answer {
-    id: String,
-    object: &'static str,
-    created: u64,
-    model: String,
-    choices: Vec<Choice>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    usage: Option<Usage>,
 }
 
 #[derive(Clone, Serialize)]
@@ -127,12 +78,12 @@ pub(super) async fn answer(State(desk): State<Arc<Desk>>, body: Body) -> Result<
     let settings =
         ChatSettings { tools, more: request.chat_template_kwargs.clone(), ..ChatSettings::default() };
     let (own, limits) = (model.clone(), desk.limits);
-    let cut = spawn_blocking(move || {
+    let cut = aside(move || {
         let bytes = messages.iter().filter_map(|message| message.content.as_ref()).map(String::len).sum();
         not_huge("messages", bytes, own.facts().context, &limits)?;
         own.chat().tokens(&messages, &settings).map_err(|error| refused(&error))
     });
-    let prompt: Arc<[Token]> = cut.await.map_err(|error| ApiError::failed(error.to_string()))??.into();
+    let prompt: Arc<[Token]> = cut.await??.into();
     let asked = request.max_completion_tokens.or(request.max_tokens);
     let most = tokens("messages", asked, desk.limits.tokens, prompt.len(), model.facts().context)?;
     let answers = request.manner.answers()?;
@@ -145,14 +96,7 @@ pub(super) async fn answer(State(desk): State<Arc<Desk>>, body: Body) -> Result<
     });
     let asks = asks.collect::<Result<Vec<_>, ApiError>>()?;
     let number = desk.number();
-    let mut head = Answer {
-        id: format!("chatcmpl-{number:08x}"),
-        object: "chat.completion",
-        created: now(),
-        model: model.name().to_owned(),
-        choices: Vec::new(),
-        usage: None,
-    };
+    let mut head = Answer::new(format!("chatcmpl-{number:08x}"), "chat.completion", model.name());
     drop(model);
     if request.manner.stream == Some(true) {
         head.object = "chat.completion.chunk";
@@ -211,7 +155,7 @@ fn refused(error: &ChatError) -> ApiError {
 /// The pieces of a stream.
 #[derive(Clone)]
 struct Pieces {
-    head: Answer,
+    head: Answer<Choice>,
     wanted: bool,
     held: Vec<Held>,
     answers: usize,

@@ -8,11 +8,11 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use plimsoll_kv::block::Token;
 use serde::{Deserialize, Serialize};
-use tokio::task::spawn_blocking;
 
+use super::answer::{Answer, Usage, finish};
+use super::aside::aside;
 use super::ask::{self, Ask, Whole};
-use super::chat::{Usage, finish};
-use super::form::{Manner, TEXTS, not_more, now, tokens};
+use super::form::{Manner, TEXTS, not_more, tokens};
 use super::prompt::Prompt;
 use super::stream::{self, json};
 use super::{ApiError, Desk, body};
@@ -32,17 +32,6 @@ struct Request {
     suffix: Option<String>,
     #[serde(flatten)]
     manner: Manner,
-}
-
-#[derive(Clone, Serialize)]
-struct Answer {
-    id: String,
-    object: &'static str,
-    created: u64,
-    model: String,
-    choices: Vec<Choice>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    usage: Option<Usage>,
 }
 
 #[derive(Clone, Serialize)]
@@ -72,18 +61,10 @@ pub(super) async fn answer(State(desk): State<Arc<Desk>>, body: Body) -> Result<
     // Before any of them is looked at.
     not_more("prompt", prompt.count().saturating_mul(answers), TEXTS)?;
     let model = ask::model(&desk, request.model).await?;
-    let head = Answer {
-        id: format!("cmpl-{:08x}", desk.number()),
-        object: "text_completion",
-        created: now(),
-        model: model.name().to_owned(),
-        choices: Vec::new(),
-        usage: None,
-    };
+    let head = Answer::new(format!("cmpl-{:08x}", desk.number()), "text_completion", model.name());
     // The hit itself goes along: what is not done with must not be given up, whoever leaves.
     let own = model.clone();
-    let prompts = spawn_blocking(move || prompt.cut(&own, &limits, "prompt"));
-    let prompts = prompts.await.map_err(|error| ApiError::failed(error.to_string()))??;
+    let prompts = aside(move || prompt.cut(&own, &limits, "prompt")).await??;
     let (mut asks, mut echoes) = (Vec::new(), Vec::new());
     for (prompt, text) in prompts {
         let (prompt, text): (Arc<[Token]>, Arc<str>) = (prompt.into(), text.into());
@@ -104,7 +85,7 @@ pub(super) async fn answer(State(desk): State<Arc<Desk>>, body: Body) -> Result<
     let choices = choices
         .map(|(index, (end, echo))| Choice {
             index,
-            text: echo.map_or(end.text.clone(), |echo| format!("{echo}{}", end.text)),
+            text: echo.as_deref().unwrap_or_default().to_owned() + &end.text,
             logprobs: None,
             finish_reason: finish(end.finish),
         })
@@ -115,7 +96,7 @@ pub(super) async fn answer(State(desk): State<Arc<Desk>>, body: Body) -> Result<
 /// The pieces of a stream.
 #[derive(Clone)]
 struct Pieces {
-    head: Answer,
+    head: Answer<Choice>,
     echoes: Arc<[Option<Arc<str>>]>,
     wanted: bool,
     answers: usize,

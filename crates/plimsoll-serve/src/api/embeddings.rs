@@ -7,8 +7,8 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use tokio::task::spawn_blocking;
 
+use super::aside::aside;
 use super::form::not_more;
 use super::prompt::Prompt;
 use super::{ApiError, Desk, ask, base64, body};
@@ -76,8 +76,7 @@ pub(super) async fn answer(State(desk): State<Arc<Desk>>, body: Body) -> Result<
     not_more("input", input.count(), TEXTS)?;
     let model = ask::model(&desk, request.model).await?;
     let (own, limits) = (model.clone(), desk.limits);
-    let texts = spawn_blocking(move || input.cut(&own, &limits, "input")).await;
-    let texts = texts.map_err(|error| ApiError::failed(error.to_string()))??;
+    let texts = aside(move || input.cut(&own, &limits, "input")).await??;
     let context = model.facts().context;
     if let Some((index, (tokens, _))) =
         texts.iter().enumerate().find(|(_, (tokens, _))| tokens.len() > context)
@@ -96,12 +95,12 @@ pub(super) async fn answer(State(desk): State<Arc<Desk>>, body: Body) -> Result<
         // A model embeds one text at a time: whoever waits for it holds no thread.
         let turn = desk.embedding.acquire().await.map_err(|_| ApiError::closing())?;
         let own = model.clone();
-        let made = spawn_blocking(move || {
+        let made = aside(move || {
             let made = own.embed(&tokens);
             drop(seat);
             made
         });
-        let numbers = made.await.map_err(|error| ApiError::failed(error.to_string()))??;
+        let numbers = made.await??;
         drop(turn);
         let numbers =
             if packed { Numbers::Packed(base64::singles(&numbers)) } else { Numbers::Plain(numbers) };

@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use plimsoll_kv::tree::Tier;
 use serde::Serialize;
 
+use super::aside::aside;
 use super::{ApiError, Desk};
 use crate::model::Standing;
 
@@ -118,8 +119,7 @@ pub(super) async fn activity(State(desk): State<Arc<Desk>>) -> Result<Json<Activ
 /// Looking at a model may be the last that holds it, and then waits for its thread: not on one that answers others.
 async fn looked(desk: &Arc<Desk>) -> Result<Activity, ApiError> {
     let desk = Arc::clone(desk);
-    let looked = tokio::task::spawn_blocking(move || Activity::of(&desk)).await;
-    looked.map_err(|error| ApiError::failed(error.to_string()))
+    aside(move || Activity::of(&desk)).await
 }
 
 /// The last sample: the machine, the line, and every account.

@@ -1,5 +1,7 @@
 //! What is asked and answered: the interface of OpenAI's service, and facts about this one.
 
+mod answer;
+mod aside;
 mod ask;
 mod base64;
 mod body;

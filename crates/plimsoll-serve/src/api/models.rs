@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use serde::Serialize;
 
+use super::aside::aside;
 use super::{ApiError, Desk};
 use crate::model::Standing;
 
@@ -48,15 +49,20 @@ impl ModelFacts {
     }
 }
 
-pub(super) async fn list(State(desk): State<Arc<Desk>>) -> Json<List> {
-    let data = desk.keeper().standings().into_iter().map(ModelFacts::new).collect();
-    Json(List { object: "list", data })
+pub(super) async fn list(State(desk): State<Arc<Desk>>) -> Result<Json<List>, ApiError> {
+    Ok(Json(List { object: "list", data: facts(&desk).await? }))
+}
+
+/// As in `facts.rs`: looking at a model may be the last that holds it.
+async fn facts(desk: &Arc<Desk>) -> Result<Vec<ModelFacts>, ApiError> {
+    let desk = Arc::clone(desk);
+    aside(move || desk.keeper().standings().into_iter().map(ModelFacts::new).collect()).await
 }
 
 pub(super) async fn one(
     State(desk): State<Arc<Desk>>,
     Path(name): Path<String>,
 ) -> Result<Json<ModelFacts>, ApiError> {
-    let found = desk.keeper().standings().into_iter().find(|standing| standing.source.name == name);
-    Ok(Json(ModelFacts::new(found.ok_or_else(|| desk.keeper().unknown(&name))?)))
+    let found = facts(&desk).await?.into_iter().find(|model| model.id == name);
+    Ok(Json(found.ok_or_else(|| desk.keeper().unknown(&name))?))
 }

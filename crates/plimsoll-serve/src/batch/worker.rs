@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -85,7 +85,8 @@ struct Counts {
 /// It admits nobody: who sends a job has a seat for it.
 pub struct Worker<E: Engine> {
     engine: Arc<E>,
-    inbox: Mutex<Option<Sender<Running<E>>>>,
+    /// Taken when it is dropped, which ends the thread.
+    inbox: Option<Sender<Running<E>>>,
     counts: Arc<Counts>,
     thread: Option<JoinHandle<()>>,
 }
@@ -107,7 +108,7 @@ impl<E: Engine> Worker<E> {
         };
         let name = format!("plimsoll-{}", name.chars().take(20).collect::<String>());
         let thread = thread::Builder::new().name(name).spawn(move || bench.run())?;
-        Ok(Self { engine, inbox: Mutex::new(Some(inbox)), counts, thread: Some(thread) })
+        Ok(Self { engine, inbox: Some(inbox), counts, thread: Some(thread) })
     }
 
     /// The engine.
@@ -124,9 +125,8 @@ impl<E: Engine> Worker<E> {
         self.counts.cached.fetch_add(cached as u64, Ordering::Relaxed);
         let Job { voice, events, seat, .. } = job;
         let running = Running { sequence, pending, writes: false, voice, events, stalled: None, _seat: seat };
-        let inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
         let gone = || EngineFault::Failed("the model was given up; ask again".to_owned());
-        inbox.as_ref().ok_or_else(gone)?.send(running).map_err(|_| gone())?;
+        self.inbox.as_ref().ok_or_else(gone)?.send(running).map_err(|_| gone())?;
         Ok(cached)
     }
 
@@ -151,7 +151,7 @@ impl<E: Engine> Worker<E> {
 
 impl<E: Engine> Drop for Worker<E> {
     fn drop(&mut self) {
-        drop(self.inbox.get_mut().unwrap_or_else(PoisonError::into_inner).take());
+        drop(self.inbox.take());
         if let Some(thread) = self.thread.take() {
             // A panic there has closed every text already.
             let _ = thread.join();
