@@ -75,10 +75,8 @@ impl Decoder {
     fn of(contents: &Contents, path: &Path, file: ModelBytes) -> Result<Self, ModelError> {
         let shape = Shape::read(contents, path)?;
         let bytes = (*file).as_ref();
-        let weights = {
-            let scaling = weights::scaling(contents, &shape, path)?;
-            weights::load(Stored::Gguf(contents), &shape, bytes, path, (false, scaling))?
-        };
+        let scaling = weights::scaling(contents, &shape, path)?;
+        let weights = weights::load(Stored::Gguf(contents), &shape, bytes, path, (false, scaling))?;
         let parts = std::iter::once(0..bytes.len()).collect();
         Ok(Self {
             path: path.to_owned(),

@@ -61,8 +61,8 @@ pub struct LoraArgs {
     /// unless said
     #[arg(long, value_name = "SIZE")]
     pub line: Option<Bytes>,
-    /// How the matrices of layers, which do not change, are kept: as they flow (singles on the host, 16 bits on a GPU),
-    /// `q8_0` or `q4_0`
+    /// How the matrices of layers, which do not change, are kept: as they flow (singles on the host, 16 bits on a GPU, or what
+    /// --numbers says), `q8_0` or `q4_0`
     #[arg(long, value_name = "KIND", default_value = "as-they-flow", value_parser = kept)]
     pub weights: WeightsAs,
     /// How numbers flow: `f32`, `bf16`, or `f16`, whose gradients are scaled; f32 on the host and bf16 on a GPU,
@@ -127,7 +127,7 @@ fn target(name: &str) -> Result<Projection, String> {
     Projection::named(name).ok_or_else(|| format!("{name:?} is none of q, k, v, o, gate, up, down"))
 }
 
-/// How frozen matrices are kept: as singles, or packed.
+/// How frozen matrices are kept: as they flow, or packed.
 #[derive(Clone, Copy, Debug)]
 pub struct WeightsAs(Option<Packing>);
 

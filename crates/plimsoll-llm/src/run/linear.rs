@@ -32,13 +32,14 @@ pub(super) fn multiply<const N: usize>(
 ) {
     let columns = list.first().map_or(1, |linear| linear.matrix.columns);
     let count = inputs.len() / columns;
-    let (mut whole, mut changed) = (Vec::with_capacity(N), Vec::new());
-    for (number, linear) in list.into_iter().enumerate() {
+    let thin = list.each_ref().map(|linear| linear.change);
+    let mut whole = list.map(|linear| {
         linear.out.resize(count * linear.matrix.rows, 0.0);
-        whole.push(Product { view: linear.matrix.of(file), out: linear.out });
-        changed.extend(linear.change.map(|change| (number, change)));
-    }
+        Product { view: linear.matrix.of(file), out: linear.out }
+    });
     products(decoder.crew(), inputs, &mut whole, desk);
+    let changed: Vec<_> =
+        thin.into_iter().enumerate().filter_map(|(number, change)| Some((number, change?))).collect();
     if changed.is_empty() {
         return;
     }

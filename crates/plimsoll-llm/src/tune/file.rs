@@ -19,7 +19,7 @@ pub(super) fn write<T>(
     path: &Path,
     facts: &BTreeMap<String, String>,
     tensors: &[(String, Vec<usize>, T)],
-    numbers: impl Fn(&str, &T) -> Result<Vec<f32>, TensorError>,
+    mut numbers: impl FnMut(&str, &T) -> Result<Vec<f32>, TensorError>,
 ) -> Result<(), TuneError> {
     let mut header = Map::new();
     header.insert("__metadata__".to_owned(), json!(facts));

@@ -80,8 +80,8 @@ impl Tuner {
             self.keep(way(0, layers));
             return Err(TuneError::Floor { line, floor });
         }
-        // The smallest level that fits: peaks fall from level to level.
-        let (mut low, mut high) = (0, most);
+        // The smallest level that fits: peaks fall from level to level, so where the first fits nothing is searched.
+        let (mut low, mut high) = (0, if full <= line { 0 } else { most });
         while low < high {
             let middle = usize::midpoint(low, high);
             if peak_at(self, middle)?[0] <= line { high = middle } else { low = middle + 1 }
@@ -131,14 +131,15 @@ pub fn homes_below(
     line: Bytes,
     mut dry: impl FnMut(Homes) -> Result<Tuner, TuneError>,
 ) -> Result<Fit, TuneError> {
-    let mut tried = |homes: Homes| dry(homes)?.fit(line);
-    let first = tried(Homes::default());
+    let mut whole = dry(Homes::default())?;
+    let layers = whole.frozen().shape().layers;
+    let first = whole.fit(line);
+    drop(whole);
     match &first {
         Ok(fit) if fit.peak == fit.full => return first,
         Ok(_) | Err(TuneError::Floor { .. }) => {}
         Err(_) => return first,
     }
-    let layers = dry(Homes::default())?.frozen().shape().layers;
     let mut tried = |homes: Homes| dry(homes)?.fit(line);
     for homes in [Homes { states: false, ..Homes::most(0) }, Homes::most(0)] {
         match tried(homes) {

@@ -123,9 +123,15 @@ impl Keep {
             (SCALE.to_owned(), tuner.scale().scale().to_string()),
             (GOOD.to_owned(), tuner.scale().good().to_string()),
         ]);
+        // A leaf's squares follow its means: both are read at once.
+        let mut squares = Vec::new();
         file::write(&folder.join(STATE), &facts, &states, |_, (has, id, which)| {
-            let [mean, square] = has.adam().states(*id)?;
-            Ok(if *which == 0 { mean } else { square })
+            if *which == 1 {
+                return Ok(std::mem::take(&mut squares));
+            }
+            let [means, follow] = has.adam().states(*id)?;
+            squares = follow;
+            Ok(means)
         })
     }
 
