@@ -1,0 +1,11 @@
+//! Documents to passages, and passages found again: streamed, resumable, inside one budget.
+//!
+//! * `source`: what is to be read, file by file.
+//! * `passage`: a file's text, cut where a reader would cut it.
+
+mod error;
+mod passage;
+mod source;
+mod text;
+
+pub use error::DocsError;

@@ -1,0 +1,1 @@
+//! Text to passages: cut where a reader would cut.

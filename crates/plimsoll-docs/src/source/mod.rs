@@ -1,0 +1,1 @@
+//! What is to be read: paths to files, and what each of them is.

@@ -1,0 +1,1 @@
+//! A file to text, whatever it is, in bounded memory.
