@@ -1,8 +1,10 @@
 //! What can go wrong between a path and what is found in it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use plimsoll::holding::StreamError;
+use plimsoll::holding::streaming::StreamError;
+
+use crate::text::TextError;
 
 /// A document that could not be read, or a folder of passages that could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -24,4 +26,22 @@ pub enum DocsError {
         /// What the stream said.
         source: StreamError,
     },
+    /// A document gives no text.
+    #[error("cannot read {path}: {source}")]
+    Text {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: TextError,
+    },
+}
+
+impl DocsError {
+    pub(crate) fn text(path: &Path, error: TextError) -> Self {
+        let path = path.to_owned();
+        match error {
+            TextError::Stream(source) => Self::Stream { path, source },
+            source => Self::Text { path, source },
+        }
+    }
 }

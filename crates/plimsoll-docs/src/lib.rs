@@ -4,8 +4,9 @@
 //! * `passage`: a file's text, cut where a reader would cut it.
 
 mod error;
-mod passage;
-mod source;
+pub mod passage;
+pub mod source;
 mod text;
 
 pub use error::DocsError;
+pub use text::{Flaws, Skipped, TextError};
