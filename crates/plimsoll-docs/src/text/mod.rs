@@ -1,1 +1,20 @@
-//! A file to text, whatever it is, in bounded memory.
+//! Each kind of document to text, streamed: what is held of it is a window, whatever the document's size.
+//!
+//! * [`Text`]: fills a window from a file.
+//! * [`Window`]: the text that is held, where in the source it comes from, and its [`Mark`]s.
+
+mod decode;
+mod error;
+mod flaws;
+mod reader;
+mod room;
+#[expect(clippy::module_inception, reason = "the text of a document is what this module is about")]
+mod text;
+mod window;
+
+pub(crate) use decode::Encoding;
+pub use error::TextError;
+pub use flaws::{Flaws, Skipped};
+pub(crate) use reader::Grain;
+pub(crate) use text::{Start, Text};
+pub(crate) use window::{Mark, What, Window};
