@@ -10,6 +10,7 @@ use crate::bench::train::TrainBenchArgs;
 use crate::bench::{GovernorArgs, PoolArgs, RecorderArgs};
 use crate::config::CheckArgs;
 use crate::device::DeviceCheckArgs;
+use crate::docs::DocsCommand;
 use crate::generate::GenerateArgs;
 use crate::health::HealthArgs;
 use crate::kv::KvCommand;
@@ -41,6 +42,8 @@ Examples:
   plimsoll generate --prompt \"Creates a new\"  a model writes on, within a line of memory
   plimsoll vec build vectors.npy --into index   an index of vectors, in as little memory as it is given
   plimsoll vec search index queries.npy         the nearest of each query
+  plimsoll docs ingest notes/ --into library    documents, so that their passages can be found
+  plimsoll docs search library \"who may take the reserve\"
   plimsoll train lora --model model.gguf --data notes.txt --out notes   a model learns, below a line
   plimsoll device check cuda:0      whether a GPU keeps what devices promise
   plimsoll bench pool               what a lease costs on this machine
@@ -97,6 +100,9 @@ pub(crate) enum CommandArgs {
     /// Indexes of vectors: build, search, add, delete, within a budget of memory
     #[command(subcommand, arg_required_else_help = true)]
     Vec(VecCommand),
+    /// Documents: take them into a library, find the passages that answer a question
+    #[command(subcommand, arg_required_else_help = true)]
+    Docs(DocsCommand),
     /// Look at devices: GPUs, and the machine's own memory
     #[command(subcommand, arg_required_else_help = true)]
     Device(DeviceCommand),

@@ -76,6 +76,12 @@ pub enum CliError {
     /// An index of vectors.
     #[error(transparent)]
     Vec(#[from] plimsoll_vec::index::VecError),
+    /// Documents.
+    #[error(transparent)]
+    Docs(#[from] plimsoll_docs::DocsError),
+    /// Lines and accounts.
+    #[error(transparent)]
+    Engine(#[from] plimsoll::EngineError),
     /// A neural codec.
     #[error(transparent)]
     Neural(#[from] plimsoll_vec::neural::NeuralError),
@@ -259,6 +265,9 @@ impl CliError {
 Self::Recording(_) => {
                 "check the path; `plimsoll pool replay TRACE --record FILE` and `engine.record_to(…)` make recordings".to_owned()
             }
+            Self::Docs(plimsoll_docs::DocsError::Memory(_)) => "give more `--memory`, or fewer `--threads`".to_owned(),
+            Self::Docs(_) => "`plimsoll docs --help` has the commands; nothing was lost".to_owned(),
+            Self::Engine(_) => "give more `--memory`".to_owned(),
             Self::Export(_) => "name an account and a place that it has, or leave both out".to_owned(),
             Self::Plan(error) => error.next_step().to_owned(),
             Self::Kv(error) => error.next_step().to_owned(),

@@ -2,7 +2,7 @@
 
 use crate::settings::{Command, Settings};
 use crate::{
-    CliError, Printer, bench, config, device, generate, health, kv, machine, plan, pool, recording, report,
+    CliError, Printer, bench, config, device, docs, generate, health, kv, machine, plan, pool, recording, report,
     serve, top, train, vec, watch,
 };
 
@@ -20,6 +20,7 @@ pub(crate) fn execute(settings: &Settings, printer: &Printer) -> Result<(), CliE
         Command::Kv(command) => kv::run(command, printer),
         Command::Generate(generate) => generate::run(generate, printer),
         Command::Vec(command) => vec::run(command, printer),
+        Command::Docs(command) => docs::run(command, printer),
         Command::Train(command) => train::run(command, printer),
         Command::DeviceCheck(check) => device::run(check, printer),
         Command::RecordingShow(show) => recording::run_show(show, printer),

@@ -11,6 +11,7 @@ use crate::bench::train::TrainBenchArgs;
 use crate::bench::{GovernorArgs, PoolArgs, RecorderArgs};
 use crate::config::CheckArgs;
 use crate::device::DeviceCheckArgs;
+use crate::docs::DocsCommand;
 use crate::generate::GenerateArgs;
 use crate::health::HealthArgs;
 use crate::kv::KvCommand;
@@ -48,6 +49,7 @@ pub(crate) enum Command {
     Kv(KvCommand),
     Generate(Box<GenerateArgs>),
     Vec(VecCommand),
+    Docs(DocsCommand),
     Train(TrainCommand),
     DeviceCheck(DeviceCheckArgs),
     RecordingShow(ShowArgs),
@@ -80,6 +82,7 @@ impl From<Args> for Settings {
                 CommandArgs::Kv(command) => Command::Kv(command),
                 CommandArgs::Generate(generate) => Command::Generate(generate),
                 CommandArgs::Vec(command) => Command::Vec(command),
+                CommandArgs::Docs(command) => Command::Docs(command),
                 CommandArgs::Train(command) => Command::Train(command),
                 CommandArgs::Device(DeviceCommand::Check(check)) => Command::DeviceCheck(check),
                 CommandArgs::Recording(RecordingCommand::Show(show)) => Command::RecordingShow(show),

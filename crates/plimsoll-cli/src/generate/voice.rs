@@ -49,7 +49,7 @@ impl Voice {
             ends: tokenizer.map(|tokenizer| tokenizer.stops().to_vec()).unwrap_or_default(),
             left: tokens,
             shown,
-            interrupt: interrupt(),
+            interrupt: crate::interrupt::flag(),
             text: String::new(),
             tokens: 0,
             stopped: StoppedBy::Limit,
@@ -117,22 +117,4 @@ impl Writer for Voice {
         }
         Ok(Some(token))
     }
-}
-
-/// Set by the first Ctrl-C; the second ends the program at once.
-#[cfg(unix)]
-fn interrupt() -> Arc<AtomicBool> {
-    use signal_hook::consts::SIGINT;
-    use signal_hook::flag::{register, register_conditional_shutdown};
-
-    let flag = Arc::new(AtomicBool::new(false));
-    // In this order: the second signal finds the flag set. Without them Ctrl-C does what it always does.
-    let _ = register_conditional_shutdown(SIGINT, 130, Arc::clone(&flag));
-    let _ = register(SIGINT, Arc::clone(&flag));
-    flag
-}
-
-#[cfg(not(unix))]
-fn interrupt() -> Arc<AtomicBool> {
-    Arc::new(AtomicBool::new(false))
 }

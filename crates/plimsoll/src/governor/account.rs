@@ -238,6 +238,12 @@ impl Account {
         Bytes::new(self.node(place).map_or(0, charged))
     }
 
+    /// The most that was ever charged there.
+    pub fn peak(&self, place: Place) -> Bytes {
+        let peak = |node| self.inner.with(|state| state.books.node(node).peak);
+        Bytes::new(self.node(place).map_or(0, peak))
+    }
+
     /// Writes down what happened to its bytes.
     #[cfg(not(any(loom, shuttle)))]
     pub(crate) fn note(&self, place: Place, kind: Kind, bytes: u64, tag: Tag, address: u64) {
