@@ -4,9 +4,11 @@
 //! * [`Chunking`]: how long a passage may be.
 //! * `cut`, `sentence`: where it may end; pure.
 
+mod bounds;
 mod chunking;
 mod cut;
 mod passages;
+mod place;
 mod position;
 mod sentence;
 

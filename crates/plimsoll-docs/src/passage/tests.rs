@@ -116,6 +116,10 @@ fn words() -> impl Strategy<Value = String> {
         1 => "\\PC{1,30}",
         1 => Just("}\n".to_owned()),
         1 => "[a-z]{30,90}",
+        2 => "\n#{1,4} [A-Z][a-z]{0,8}\n",
+        1 => Just("\n```\n".to_owned()),
+        1 => Just("\nTitle\n===\n".to_owned()),
+        1 => Just("\n---\n".to_owned()),
     ];
     proptest::collection::vec(word, 0..60).prop_map(|words| words.join(" "))
 }
@@ -168,4 +172,60 @@ proptest! {
         }
         desk.resumed(&found, chunking, GRAINS[1]);
     }
+
+    #[test]
+    fn pages_and_records_do_not_depend_on_pieces(page in pages(), lines in records(), chunking in chunkings()) {
+        let desk = Desk::new();
+        for (content, kind) in [(page, Kind::Html), (lines, Kind::Jsonl)] {
+            let found = desk.found("text", content.as_bytes(), kind);
+            let [first, others @ ..] = GRAINS.map(|grain| desk.all(&found, chunking, grain));
+            for other in others {
+                prop_assert_eq!(&other, &first);
+            }
+            for (given, rest) in desk.resumed(&found, chunking, GRAINS[1]).into_iter().enumerate() {
+                prop_assert_eq!(&rest[..], &first[given..]);
+            }
+        }
+    }
+
+    #[test]
+    fn utf_16_is_read_like_utf_8(text in words(), chunking in chunkings(), big in any::<bool>()) {
+        let desk = Desk::new();
+        let bytes = |unit: u16| if big { unit.to_be_bytes() } else { unit.to_le_bytes() };
+        let wide: Vec<u8> = std::iter::once(0xFEFF).chain(text.encode_utf16()).flat_map(bytes).collect();
+        let narrow = desk.all(&desk.found("narrow", text.as_bytes(), Kind::Markdown), chunking, GRAINS[2]);
+        let found = desk.found("wide", &wide, Kind::Markdown);
+        for grain in GRAINS {
+            let all = desk.all(&found, chunking, grain);
+            prop_assert_eq!(all.len(), narrow.len());
+            for (wide, narrow) in all.iter().zip(&narrow) {
+                prop_assert_eq!(&wide.text, &narrow.text);
+                let before = text[..narrow.at.start as usize].encode_utf16().count() as u64;
+                prop_assert_eq!(wide.at.start, 2 + 2 * before);
+            }
+        }
+        desk.resumed(&found, chunking, GRAINS[1]);
+    }
+}
+
+fn pages() -> impl Strategy<Value = String> {
+    let part = prop_oneof![
+        6 => "[a-zA-Z .é€]{1,20}",
+        4 => prop::sample::select(vec![
+            "<p>", "</p>", "<h1>", "</h1>", "<h2 class=\"a>b\">", "</h2>", "<br/>", "<pre>", "</pre>", "<li>",
+            "<script>if (a < b) \"</p>\";</script>", "<!-- a -- > b -->", "<nav>", "</nav>", "<td>", "&amp;", "&eacute;",
+            "&#233;", "&nosuch;", "& ", "<", "< ", "</", "<svg/>", "<title>", "</title>", "\n", "  ", "<a href='>'>", "&lt",
+        ]).prop_map(str::to_owned),
+    ];
+    proptest::collection::vec(part, 0..60).prop_map(|parts| parts.concat())
+}
+
+fn records() -> impl Strategy<Value = String> {
+    let line = prop_oneof![
+        4 => words().prop_map(|text| serde_json::json!({ "id": 7, "text": text, "title": "T" }).to_string()),
+        1 => "[a-z ]{0,30}".prop_map(|text| serde_json::json!({ "q": text, "a": [text] }).to_string()),
+        1 => Just("{ broken".to_owned()),
+        1 => Just(String::new()),
+    ];
+    proptest::collection::vec(line, 0..8).prop_map(|lines| lines.join("\n"))
 }

@@ -27,6 +27,32 @@ pub enum TextError {
         /// Why it was refused.
         refusal: Refusal,
     },
+    /// A PDF that is larger than what there is room for.
+    #[error("a PDF is held whole while it is read, which takes {times} times its {bytes}: {refusal}")]
+    PdfRoom {
+        /// The length of its file.
+        bytes: Bytes,
+        /// How many times that is asked.
+        times: u64,
+        /// Why it was refused.
+        refusal: Refusal,
+    },
+    /// A PDF that needs a password.
+    #[error(
+        "it is encrypted, and does not open without a password; decrypt it first, with qpdf --decrypt for example"
+    )]
+    Encrypted,
+    /// A PDF without text.
+    #[error(
+        "there is no text on its {pages} pages, only pictures; have the text recognized first, with ocrmypdf for example"
+    )]
+    NoText {
+        /// How many pages it has.
+        pages: usize,
+    },
+    /// A PDF that is not as a PDF should be.
+    #[error("it is damaged ({0}); open it in a viewer and save it anew, or repair it with qpdf")]
+    Damaged(String),
     /// A place to go on from that is not in the document.
     #[error(
         "reading was to go on at byte {at}, but there are only {bytes}: the document has changed; read it anew"

@@ -5,16 +5,25 @@
 
 mod decode;
 mod error;
+mod fence;
+mod fields;
 mod flaws;
+mod html;
+mod jsonl;
+mod markdown;
+mod pdf;
 mod reader;
 mod room;
 #[expect(clippy::module_inception, reason = "the text of a document is what this module is about")]
 mod text;
+mod title;
 mod window;
 
 pub(crate) use decode::Encoding;
 pub use error::TextError;
+pub(crate) use fence::Fence;
 pub use flaws::{Flaws, Skipped};
 pub(crate) use reader::Grain;
 pub(crate) use text::{Start, Text};
+use title::title;
 pub(crate) use window::{Mark, What, Window};

@@ -1,30 +1,58 @@
 //! A document's text, as much of it at a time as somebody needs.
 
-use std::path::Path;
-
 use plimsoll::EngineAccount;
 
 use super::decode::{Decoder, Encoding, Piece};
+use super::html::Page;
+use super::jsonl::Records;
+use super::markdown::Scan;
+use super::pdf::Pdf;
 use super::reader::{Grain, Reader};
-use super::{TextError, Window};
+use super::{Fence, TextError, Window};
 use crate::source::{Found, Kind};
 
 /// Where reading begins.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Start {
     /// The byte of the source.
     pub at: u64,
     /// How characters are written, for a place within a document.
     pub encoding: Option<Encoding>,
+    /// Whether a line begins there.
+    pub at_line: bool,
+    /// What encloses it.
+    pub fence: Option<Fence>,
+    /// The number of a record's line.
+    pub line: u64,
+}
+
+impl Default for Start {
+    fn default() -> Self {
+        Self { at: 0, encoding: None, at_line: true, fence: None, line: 1 }
+    }
 }
 
 /// What fills a window.
 #[derive(Debug)]
 pub struct Text {
+    origin: Origin,
+    window: Window,
+}
+
+/// Where text is from.
+#[derive(Debug)]
+enum Origin {
+    /// A file from one end to the other.
+    Stream(Stream),
+    /// A PDF's pages.
+    Pages(Box<Pdf>),
+}
+
+#[derive(Debug)]
+struct Stream {
     reader: Reader,
     decoder: Decoder,
     shape: Shape,
-    window: Window,
     /// The byte of the source that is read next.
     read: u64,
 }
@@ -34,6 +62,9 @@ pub struct Text {
 enum Shape {
     /// Nothing.
     AsItIs,
+    Markdown(Scan),
+    Html(Box<Page>),
+    Jsonl(Records),
 }
 
 impl Text {
@@ -44,17 +75,21 @@ impl Text {
         account: &EngineAccount,
         grain: Grain,
     ) -> Result<Self, TextError> {
+        let mut window = Window::new(account, start.at)?;
         let shape = match found.kind {
-            Kind::Plain | Kind::Code | Kind::Markdown | Kind::Html | Kind::Jsonl | Kind::Pdf => Shape::AsItIs,
+            Kind::Plain | Kind::Code => Shape::AsItIs,
+            Kind::Markdown => Shape::Markdown(Scan::new(start.at == 0, start.at_line, start.fence)),
+            Kind::Html => Shape::Html(Box::new(Page::new())),
+            Kind::Jsonl => Shape::Jsonl(Records::new(start.at, start.line)),
+            Kind::Pdf => {
+                let pdf = Pdf::open(&found.path, start.at, &mut window)?;
+                return Ok(Self { origin: Origin::Pages(Box::new(pdf)), window });
+            }
         };
-        let path: &Path = &found.path;
-        Ok(Self {
-            reader: Reader::open(path, start.at, account, grain)?,
-            decoder: Decoder::new(start.encoding),
-            shape,
-            window: Window::new(account, start.at)?,
-            read: start.at,
-        })
+        let reader = Reader::open(&found.path, start.at, account, grain)?;
+        let decoder = Decoder::new(start.encoding);
+        let stream = Stream { reader, decoder, shape, read: start.at };
+        Ok(Self { origin: Origin::Stream(stream), window })
     }
 
     /// What is held.
@@ -69,50 +104,92 @@ impl Text {
 
     /// How characters are written, as far as is known.
     pub fn encoding(&self) -> Option<Encoding> {
-        self.decoder.encoding()
+        match &self.origin {
+            Origin::Stream(stream) => stream.decoder.encoding(),
+            Origin::Pages(_) => None,
+        }
     }
 
-    /// The byte of the source that is read next.
+    /// Bytes of the source that were read.
     pub fn read(&self) -> u64 {
-        self.read
+        match &self.origin {
+            Origin::Stream(stream) => stream.read,
+            Origin::Pages(pdf) => pdf.bytes_of(pdf.done()),
+        }
+    }
+
+    /// Bytes of the source up to this place of the text.
+    pub fn given(&self, at: u64) -> u64 {
+        let source = self.window.source_end(at);
+        match &self.origin {
+            Origin::Stream(_) => source,
+            Origin::Pages(pdf) => pdf.bytes_of(source),
+        }
     }
 
     /// Reads on until all is known up to `up_to`, or to the end; lets go of what is before `keep`.
     pub fn fill(&mut self, keep: u64, up_to: u64) -> Result<(), TextError> {
         while self.window.known() < up_to && !self.window.has_ended() {
             self.window.drop_before(keep);
-            let Self { reader, decoder, shape, window, read } = self;
-            if let Some((bytes, source)) = reader.piece()? {
-                decoder.take(bytes, source, &mut |piece| shape.take(piece, window))?;
-                *read = source + bytes.len() as u64;
-                shape.settle(window)?;
-            } else {
-                decoder.finish(*read, &mut |piece| shape.take(piece, window))?;
-                shape.finish(window)?;
-                window.finish();
+            let goes_on = match &mut self.origin {
+                Origin::Stream(stream) => stream.more(&mut self.window)?,
+                Origin::Pages(pdf) => {
+                    let more = pdf.page(&mut self.window)?;
+                    self.window.know(self.window.end());
+                    more
+                }
+            };
+            if !goes_on {
+                self.window.finish();
             }
         }
         Ok(())
     }
 }
 
+impl Stream {
+    /// Puts the next piece into a window; whether there was one.
+    fn more(&mut self, window: &mut Window) -> Result<bool, TextError> {
+        let Self { reader, decoder, shape, read } = self;
+        let Some((bytes, source)) = reader.piece()? else {
+            decoder.finish(*read, &mut |piece| shape.take(piece, window))?;
+            shape.finish(*read, window)?;
+            return Ok(false);
+        };
+        decoder.take(bytes, source, &mut |piece| shape.take(piece, window))?;
+        *read = source + bytes.len() as u64;
+        shape.settle(window)?;
+        Ok(true)
+    }
+}
+
 impl Shape {
     fn take(&mut self, piece: Piece<'_>, window: &mut Window) -> Result<(), TextError> {
         match self {
-            Self::AsItIs => pass(piece, window),
+            Self::AsItIs | Self::Markdown(_) => pass(piece, window),
+            Self::Html(page) => page.take(piece, window),
+            Self::Jsonl(records) => records.take(piece, window),
         }
     }
 
     /// Says what is known after a piece.
     fn settle(&mut self, window: &mut Window) -> Result<(), TextError> {
         match self {
-            Self::AsItIs => window.know(window.end()),
+            Self::AsItIs | Self::Jsonl(_) => window.know(window.end()),
+            Self::Markdown(scan) => scan.settle(window, false)?,
+            Self::Html(page) => page.settle(window)?,
         }
         Ok(())
     }
 
-    fn finish(&mut self, _window: &mut Window) -> Result<(), TextError> {
-        Ok(())
+    /// Nothing follows the byte `source`.
+    fn finish(&mut self, source: u64, window: &mut Window) -> Result<(), TextError> {
+        match self {
+            Self::AsItIs => Ok(()),
+            Self::Markdown(scan) => scan.settle(window, true),
+            Self::Html(page) => page.finish(source, window),
+            Self::Jsonl(records) => records.finish(source, window),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::ops::Range;
 use plimsoll::EngineAccount;
 
 use super::room::Room;
-use super::{Skipped, TextError};
+use super::{Fence, Skipped, TextError};
 
 /// How a run of text lies in its source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +18,17 @@ pub enum Scale {
     Wide,
     /// All of it stands for so many bytes.
     Whole(u64),
+}
+
+impl Scale {
+    /// How much of the source this text stands for.
+    pub fn bytes(self, text: &str) -> u64 {
+        match self {
+            Self::Same => text.len() as u64,
+            Self::Wide => text.chars().map(|char| 2 * char.len_utf16() as u64).sum(),
+            Self::Whole(bytes) => bytes,
+        }
+    }
 }
 
 /// Text that comes from one stretch of the source.
@@ -44,13 +55,13 @@ pub enum What {
     /// A heading begins, and ends at `end`.
     Heading { level: u8, title: Box<str>, end: u64 },
     /// Text begins that stays together and is cut at lines.
-    Fence,
+    Fence(Fence),
     /// It ends.
     FenceEnd,
     /// A page begins.
     Page(u32),
     /// A record begins: the text of this line.
-    Record { id: Option<Box<str>>, title: Option<Box<str>>, line: u64, bytes: Range<u64> },
+    Record { id: Option<Box<str>>, title: Option<Box<str>>, line: u64, bytes: Range<u64>, replaced: u64 },
     /// A record was left out.
     Skipped(Skipped),
 }
@@ -236,7 +247,7 @@ impl Window {
         let Some(run) = self.run_of(at) else { return self.origin };
         match run.scale {
             Scale::Same => run.source + (at - run.at),
-            Scale::Wide => run.source + self.wide_bytes(run, at),
+            Scale::Wide => run.source + run.scale.bytes(self.text(run.at..at)),
             Scale::Whole(_) if at > run.at => self.source_end(at),
             Scale::Whole(_) => run.source,
         }
@@ -247,7 +258,7 @@ impl Window {
         let Some(run) = at.checked_sub(1).and_then(|last| self.run_of(last)) else { return self.source(at) };
         match run.scale {
             Scale::Same => run.source + (at - run.at),
-            Scale::Wide => run.source + self.wide_bytes(run, at),
+            Scale::Wide => run.source + run.scale.bytes(self.text(run.at..at)),
             Scale::Whole(bytes) => run.source + bytes,
         }
     }
@@ -255,10 +266,6 @@ impl Window {
     fn run_of(&self, at: u64) -> Option<&Run> {
         let after = self.runs.partition_point(|run| run.at <= at);
         self.runs.get(after.checked_sub(1)?)
-    }
-
-    fn wide_bytes(&self, run: &Run, at: u64) -> u64 {
-        self.text(run.at..at).chars().map(|char| 2 * char.len_utf16() as u64).sum()
     }
 
     /// How many bytes of the source were replaced between two places.
