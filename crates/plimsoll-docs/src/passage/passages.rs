@@ -235,15 +235,12 @@ impl Passages {
 
     /// Takes over what encloses a place that is not a fence's own beginning.
     fn pass_fences(&mut self, at: u64) {
-        while let Some(mark) = self.text.window().marks().next() {
-            let passed = match mark.what {
-                What::Fence(_) => mark.at < at,
-                What::FenceEnd => mark.at <= at,
-                _ => false,
-            };
-            if !passed {
-                break;
-            }
+        let passed = |mark: &Mark| match mark.what {
+            What::Fence(_) => mark.at < at,
+            What::FenceEnd => mark.at <= at,
+            _ => false,
+        };
+        while self.text.window().marks().next().is_some_and(passed) {
             if let Some(mark) = self.text.window_mut().take_mark(at) {
                 self.pass(mark);
             }
