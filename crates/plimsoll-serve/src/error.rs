@@ -27,6 +27,23 @@ pub enum ServeError {
         /// The other.
         second: PathBuf,
     },
+    /// Two libraries of one name.
+    #[error("two libraries are called {name}; give one another name: --library NAME=FOLDER")]
+    TwoLibraries {
+        /// The name.
+        name: String,
+    },
+    /// Too little for documents.
+    #[error("{docs} for documents is too little; at least {least} is needed")]
+    Docs {
+        /// What was given.
+        docs: Bytes,
+        /// What is needed.
+        least: Bytes,
+    },
+    /// The model that is to make vectors.
+    #[error("no vectors can be made: {0}")]
+    Embedder(#[source] crate::model::ModelFault),
     /// A folder that cannot be read.
     #[error("{} cannot be read: {source}", path.display())]
     Folder {

@@ -4,6 +4,7 @@
 //! line
 //! ├─ program          the program itself, its connections and threads: taken at once and kept
 //! ├─ models/NAME      weights, and what steps work with; loaded when asked for, given up by value
+//! ├─ docs             passages that are taken in and searched, guaranteed where libraries are served
 //! └─ kv               keys and values, guaranteed to all models together
 //!    └─ kv/NAME/hot   pages: sequences hold them, and what nobody holds stays for as long as it is worth it
 //!       kv/NAME/warm  what moves blocks to a disk and back
@@ -34,6 +35,11 @@ const PROGRAM: Bytes = Bytes::mib(64);
 const COLD: &str = "kv/(disk)";
 /// The least that keys and values are worth opening for.
 const KV_LEAST: Bytes = Bytes::mib(16);
+/// The part of a line that is for documents where nothing was said, and its bounds.
+const DOCS_PART: u64 = 16;
+const DOCS_MOST: Bytes = Bytes::mib(512);
+/// With less nothing is taken in.
+const DOCS_LEAST: Bytes = Bytes::mib(24);
 /// A read from the disk that takes longer is given up, and its tokens are computed.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The part of keys and values that moves blocks, and keeps some on the way.
@@ -51,7 +57,8 @@ impl House {
     /// Opens it: what does not add up is refused here.
     pub(crate) fn open(settings: &ServeSettings, slugs: &[(String, Bytes)]) -> Result<Self, ServeError> {
         let kv = kv(settings)?;
-        let rest = settings.line.saturating_sub(PROGRAM).saturating_sub(kv);
+        let docs = docs(settings)?;
+        let rest = settings.line.saturating_sub(PROGRAM).saturating_sub(docs).saturating_sub(kv);
         let share = |path: String, guaranteed: Bytes, limit: Bytes| {
             AccountSettings::new(path).share(Place::Host, guaranteed, limit)
         };
@@ -65,6 +72,9 @@ impl House {
             cold = cold.share(Place::Disk, *size, *size);
         }
         accounts.extend([cache, cold, share("models".to_owned(), Bytes::ZERO, rest).priority(5)]);
+        if docs > Bytes::ZERO {
+            accounts.push(share("docs".to_owned(), docs, docs).priority(3));
+        }
         for (slug, guaranteed) in slugs {
             accounts.push(share(format!("models/{slug}"), *guaranteed, rest).priority(5));
             let warm = Bytes::new(kv.get() / WARM_PART);
@@ -112,8 +122,20 @@ impl House {
     }
 }
 
+/// What is for documents: nothing without a library.
+fn docs(settings: &ServeSettings) -> Result<Bytes, ServeError> {
+    if settings.libraries.is_empty() {
+        return Ok(Bytes::ZERO);
+    }
+    let docs = settings.docs.unwrap_or(Bytes::new(settings.line.get() / DOCS_PART).clamp(DOCS_LEAST, DOCS_MOST));
+    if docs < DOCS_LEAST {
+        return Err(ServeError::Docs { docs, least: DOCS_LEAST });
+    }
+    Ok(docs)
+}
+
 fn kv(settings: &ServeSettings) -> Result<Bytes, ServeError> {
-    let free = settings.line.saturating_sub(PROGRAM);
+    let free = settings.line.saturating_sub(PROGRAM).saturating_sub(docs(settings)?);
     let kv = settings.kv.unwrap_or(Bytes::new(free.get() / 5 * 2));
     if kv < KV_LEAST || kv >= free {
         return Err(ServeError::Line { line: settings.line, kv, program: PROGRAM, least: KV_LEAST });

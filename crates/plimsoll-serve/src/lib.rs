@@ -4,6 +4,7 @@
 //! * [`engine`]: what computes a model, behind one trait; the native one.
 //! * [`model`]: which models there are, loaded when they are asked for and given up by value.
 //! * [`batch`]: one thread a model, which steps all sequences together and lets each come and go.
+//! * [`shelf`]: libraries of documents, whose passages are found and answered from.
 //! * [`seats`]: admission: a request has a seat when its worst case fits, or waits with its place told.
 //! * [`api`] and [`http`]: what is asked and answered, and the connections it comes through; a page at `/` shows it.
 //!
@@ -22,6 +23,7 @@ mod page;
 pub mod seats;
 mod service;
 mod settings;
+pub mod shelf;
 
 pub use error::ServeError;
 pub use service::{Running, Service};

@@ -16,6 +16,7 @@ use crate::house::House;
 use crate::http::{Keys, Listener};
 use crate::model::{Keeper, slugs};
 use crate::seats::Seats;
+use crate::shelf::Shelves;
 use crate::{ServeError, ServeSettings};
 
 /// How often the machine and the ledger are looked at.
@@ -103,7 +104,11 @@ impl Service {
         let keeper = Keeper::open(&house, &settings.models, settings.batch, limits.patience)?;
         let seats = Seats::new(house.seats(), limits.waiting, limits.patience)?;
         let keys = Keys::new(settings.keys.iter().cloned());
-        let desk = Arc::new(Desk::new(house, keeper, seats, keys, limits));
+        if let Some(name) = settings.embedder.as_deref().filter(|name| !keeper.names().any(|one| one == *name)) {
+            return Err(ServeError::Embedder(keeper.unknown(name)));
+        }
+        let shelves = Shelves::open(&house, &settings.libraries, settings.embedder.clone())?;
+        let desk = Arc::new(Desk::new(house, keeper, shelves, seats, keys, limits));
         let sight = Sight::open(&desk);
         Ok(Self { settings, desk, sight })
     }

@@ -8,12 +8,15 @@ use plimsoll::Bytes;
 
 use crate::batch::BatchSettings;
 use crate::model::ModelSource;
+use crate::shelf::LibrarySource;
 
 /// What requests may ask and how long they may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of a request's body.
     pub body: Bytes,
+    /// Bytes of a document that is sent to be taken in.
+    pub document: Bytes,
     /// How long its head and body may take to come.
     pub reading: Duration,
     /// Connections at once; one more is closed.
@@ -30,6 +33,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             body: Bytes::mib(16),
+            document: Bytes::gib(1),
             reading: Duration::from_secs(30),
             connections: 16_384,
             waiting: 256,
@@ -50,6 +54,12 @@ pub struct ServeSettings {
     pub kv: Option<Bytes>,
     /// Which models there are. The first is meant where a request names none.
     pub models: Vec<ModelSource>,
+    /// Which libraries there are. The first is meant where a request names none.
+    pub libraries: Vec<LibrarySource>,
+    /// How much of the line is for documents; a part of it, unless said, where there are libraries.
+    pub docs: Option<Bytes>,
+    /// The model that makes vectors of passages, if one does.
+    pub embedder: Option<String>,
     /// Where keys and values are kept beyond this process, and how much that may take.
     pub cache: Option<(PathBuf, Bytes)>,
     /// Who may ask: one of these, if there are any.
@@ -70,6 +80,9 @@ impl ServeSettings {
             line,
             kv: None,
             models,
+            libraries: Vec::new(),
+            docs: None,
+            embedder: None,
             cache: None,
             keys: Vec::new(),
             limits: Limits::default(),

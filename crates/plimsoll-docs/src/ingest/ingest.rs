@@ -43,7 +43,7 @@ impl Library {
                 of = (of.0 + 1, of.1 + found.bytes.get());
             }
         }
-        self.with_mill(settings, |mill| {
+        self.with_mill(settings, of.1, |mill| {
             let mut work = Ingest::new(self, settings, mill, of, told)?;
             for entry in walk() {
                 match entry {
@@ -69,7 +69,7 @@ impl Library {
         settings: &IngestSettings,
         told: Told<'_>,
     ) -> Result<IngestReport, DocsError> {
-        self.with_mill(settings, |mill| {
+        self.with_mill(settings, found.bytes.get(), |mill| {
             let mut work = Ingest::new(self, settings, mill, (1, found.bytes.get()), told)?;
             work.file(found, name, None)?;
             work.finish()
@@ -79,13 +79,14 @@ impl Library {
     fn with_mill(
         &self,
         settings: &IngestSettings,
+        bytes: u64,
         work: impl FnOnce(&Mill<'_>) -> Result<IngestReport, DocsError>,
     ) -> Result<IngestReport, DocsError> {
         if !self.is_writable() {
             return Err(DocsError::ReadOnly);
         }
         let threads = settings.threads();
-        let room = Room::take(self.account(), threads)?;
+        let room = Room::take(self.account(), threads, bytes)?;
         let mill = Mill::new(self, threads, room.part, settings.chunking.most);
         std::thread::scope(|scope| {
             for _ in 0..threads {

@@ -22,10 +22,10 @@ pub(super) struct Room {
 }
 
 impl Room {
-    /// As much as is worth having and there.
-    pub(super) fn take(account: &EngineAccount, parts: usize) -> Result<Self, DocsError> {
+    /// As much as is worth having for so many bytes of documents, and there.
+    pub(super) fn take(account: &EngineAccount, parts: usize, bytes: u64) -> Result<Self, DocsError> {
         let parts = parts.max(1) as u64;
-        let mut each = MOST;
+        let mut each = MOST.min(bytes.saturating_mul(2)).max(LEAST);
         loop {
             let beside = if each > LEAST { BESIDE } else { BESIDE_LEAST };
             let asked = account.reserve(Place::Host, Bytes::new(each * parts + beside)).now();

@@ -79,6 +79,14 @@ pub enum Entry {
     Left(Left),
 }
 
+impl Found {
+    /// A file that is called otherwise than where it lies: `name` and how it begins say what it is, unless `kind` does.
+    pub fn at(path: &Path, name: &str, kind: Option<Kind>) -> Result<Self, Why> {
+        let (kind, bytes) = kind_of(path, Path::new(name), kind)?;
+        Ok(Self { path: path.to_owned(), kind, bytes })
+    }
+}
+
 /// Files under paths, path by path, each folder's in sorted order.
 ///
 /// A folder's ignore files (`.gitignore` and the like) count, also outside a repository; hidden files are left out
@@ -136,28 +144,10 @@ impl Walk {
     }
 
     fn look(&self, path: PathBuf) -> Entry {
-        match self.kind_of(&path) {
+        match kind_of(&path, &path, self.kind) {
             Ok((kind, bytes)) => Entry::Found(Found { path, kind, bytes }),
             Err(why) => Entry::Left(Left { path, why }),
         }
-    }
-
-    fn kind_of(&self, path: &Path) -> Result<(Kind, Bytes), Why> {
-        // Asked before opening: opening a pipe would wait for its other end.
-        let facts = fs::metadata(path).map_err(Why::Unreadable)?;
-        if !facts.is_file() {
-            return Err(Why::NotAFile);
-        }
-        if facts.len() == 0 {
-            return Err(Why::Empty);
-        }
-        let mut first = [0; SNIFFED];
-        let len = File::open(path).and_then(|file| fill(file, &mut first)).map_err(Why::Unreadable)?;
-        let kind = match self.kind {
-            Some(kind) => kind,
-            None => Kind::of(path, &first[..len]).map_err(|_| Why::Binary)?,
-        };
-        Ok((kind, Bytes::new(facts.len())))
     }
 }
 
@@ -192,6 +182,25 @@ impl fmt::Debug for Walk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Walk").field("left", &self.paths).field("kind", &self.kind).finish_non_exhaustive()
     }
+}
+
+/// What a file is, by what it is called and how it begins, and how long.
+fn kind_of(path: &Path, name: &Path, kind: Option<Kind>) -> Result<(Kind, Bytes), Why> {
+    // Asked before opening: opening a pipe would wait for its other end.
+    let facts = fs::metadata(path).map_err(Why::Unreadable)?;
+    if !facts.is_file() {
+        return Err(Why::NotAFile);
+    }
+    if facts.len() == 0 {
+        return Err(Why::Empty);
+    }
+    let mut first = [0; SNIFFED];
+    let len = File::open(path).and_then(|file| fill(file, &mut first)).map_err(Why::Unreadable)?;
+    let kind = match kind {
+        Some(kind) => kind,
+        None => Kind::of(name, &first[..len]).map_err(|_| Why::Binary)?,
+    };
+    Ok((kind, Bytes::new(facts.len())))
 }
 
 fn absolute(path: &Path) -> PathBuf {

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::ask::Whole;
+use super::cite::Citation;
 use super::form::now;
 use crate::batch::Finish;
 
@@ -14,6 +15,9 @@ pub(super) struct Answer<C> {
     pub(super) created: u64,
     pub(super) model: String,
     pub(super) choices: Vec<C>,
+    /// The passages that it was to be answered from, by the numbers that it names them by.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) citations: Vec<Citation>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) usage: Option<Usage>,
 }
@@ -21,7 +25,7 @@ pub(super) struct Answer<C> {
 impl<C> Answer<C> {
     /// One without choices yet.
     pub(super) fn new(id: String, object: &'static str, model: &str) -> Self {
-        Self { id, object, created: now(), model: model.to_owned(), choices: Vec::new(), usage: None }
+        Self { id, object, created: now(), model: model.to_owned(), choices: Vec::new(), citations: Vec::new(), usage: None }
     }
 }
 

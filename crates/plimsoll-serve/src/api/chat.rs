@@ -15,10 +15,13 @@ use serde_json::Value;
 use super::answer::{Answer, Usage, finish};
 use super::aside::aside;
 use super::ask::{self, Ask, Whole};
+use super::cite::{self, Citation, Retrieval};
 use super::form::{Manner, not_huge, tokens};
 use super::stream::{self, json};
 use super::tools::{self, Call, Held};
 use super::{ApiError, Desk, body};
+use crate::Limits;
+use crate::model::Model;
 
 /// What is asked.
 #[derive(Deserialize)]
@@ -31,6 +34,8 @@ struct Request {
     #[serde(default)]
     tools: Vec<Given>,
     tool_choice: Option<Value>,
+    /// Answer from passages of a library.
+    documents: Option<Retrieval>,
     /// Names that the model's template knows.
     #[serde(default)]
     chat_template_kwargs: BTreeMap<String, Given>,
@@ -77,14 +82,16 @@ pub(super) async fn answer(State(desk): State<Arc<Desk>>, body: Body) -> Result<
     let calls = !tools.is_empty();
     let settings =
         ChatSettings { tools, more: request.chat_template_kwargs.clone(), ..ChatSettings::default() };
-    let (own, limits) = (model.clone(), desk.limits);
-    let cut = aside(move || {
-        let bytes = messages.iter().filter_map(|message| message.content.as_ref()).map(String::len).sum();
-        not_huge("messages", bytes, own.facts().context, &limits)?;
-        own.chat().tokens(&messages, &settings).map_err(|error| refused(&error))
-    });
-    let prompt: Arc<[Token]> = cut.await??.into();
+    let citations = match request.documents.take() {
+        Some(wanted) => cite::found(&desk, wanted, &messages).await?,
+        None => Vec::new(),
+    };
     let asked = request.max_completion_tokens.or(request.max_tokens);
+    let (own, limits) = (model.clone(), desk.limits);
+    let room = asked.unwrap_or(limits.tokens).min(own.facts().context / 4);
+    let cut = aside(move || fitting(&own, &limits, &messages, citations, &settings, room));
+    let (prompt, citations) = cut.await??;
+    let prompt: Arc<[Token]> = prompt.into();
     let most = tokens("messages", asked, desk.limits.tokens, prompt.len(), model.facts().context)?;
     let answers = request.manner.answers()?;
     let asks = (0..answers).map(|index| {
@@ -97,11 +104,13 @@ pub(super) async fn answer(State(desk): State<Arc<Desk>>, body: Body) -> Result<
     let asks = asks.collect::<Result<Vec<_>, ApiError>>()?;
     let number = desk.number();
     let mut head = Answer::new(format!("chatcmpl-{number:08x}"), "chat.completion", model.name());
+    head.citations = citations;
     drop(model);
     if request.manner.stream == Some(true) {
         head.object = "chat.completion.chunk";
         let wanted = request.manner.stream_options.unwrap_or_default().include_usage;
-        let pieces = Pieces { head, wanted, held: vec![Held::new(calls); answers], answers, number };
+        let citations = std::mem::take(&mut head.citations);
+        let pieces = Pieces { head, citations, wanted, held: vec![Held::new(calls); answers], answers, number };
         return stream::answer(&desk, asks, pieces).await;
     }
     let ends = ask::all(&desk, asks).await?;
@@ -116,6 +125,28 @@ pub(super) async fn answer(State(desk): State<Arc<Desk>>, body: Body) -> Result<
     });
     let choices = choices.collect();
     Ok(Json(Answer { choices, usage: Some(usage), ..head }).into_response())
+}
+
+/// The tokens of a conversation, with as many passages as leave room for an answer.
+fn fitting(
+    model: &Model,
+    limits: &Limits,
+    messages: &[Message],
+    mut citations: Vec<Citation>,
+    settings: &ChatSettings,
+    room: usize,
+) -> Result<(Vec<Token>, Vec<Citation>), ApiError> {
+    let bytes = messages.iter().filter_map(|message| message.content.as_ref()).map(String::len).sum();
+    let context = model.facts().context;
+    not_huge("messages", bytes, context, limits)?;
+    loop {
+        let shown = cite::shown(messages, &citations);
+        let tokens = model.chat().tokens(&shown, settings).map_err(|error| refused(&error))?;
+        if citations.is_empty() || tokens.len() + room <= context {
+            return Ok((tokens, citations));
+        }
+        citations.pop();
+    }
 }
 
 /// A message, with its text whole where it came in parts.
@@ -156,6 +187,8 @@ fn refused(error: &ChatError) -> ApiError {
 #[derive(Clone)]
 struct Pieces {
     head: Answer<Choice>,
+    /// Told once, before the text.
+    citations: Vec<Citation>,
     wanted: bool,
     held: Vec<Held>,
     answers: usize,
@@ -172,7 +205,9 @@ impl Pieces {
 impl stream::Shape for Pieces {
     fn begin(&self, index: usize) -> Option<String> {
         let begin = Said { role: Some("assistant"), content: Some(String::new()), ..Said::default() };
-        Some(self.piece(index, begin, None))
+        let choice = Choice { index, message: None, delta: Some(begin), logprobs: None, finish_reason: None };
+        let citations = if index == 0 { self.citations.clone() } else { Vec::new() };
+        Some(json(&Answer { choices: vec![choice], citations, ..self.head.clone() }))
     }
 
     fn text(&mut self, index: usize, text: &str) -> Option<String> {

@@ -16,11 +16,13 @@ use crate::house::House;
 use crate::http::{Keys, Watched};
 use crate::model::Keeper;
 use crate::seats::Seats;
+use crate::shelf::Shelves;
 
 /// What every request needs.
 pub(crate) struct Desk {
     // In this order: models give their pages back before the house goes.
     keeper: Keeper,
+    shelves: Shelves,
     seats: Seats,
     house: Arc<House>,
     pub(super) keys: Keys,
@@ -55,9 +57,17 @@ pub(super) struct Counts {
 }
 
 impl Desk {
-    pub(crate) fn new(house: Arc<House>, keeper: Keeper, seats: Seats, keys: Keys, limits: Limits) -> Self {
+    pub(crate) fn new(
+        house: Arc<House>,
+        keeper: Keeper,
+        shelves: Shelves,
+        seats: Seats,
+        keys: Keys,
+        limits: Limits,
+    ) -> Self {
         Self {
             keeper,
+            shelves,
             seats,
             house,
             keys,
@@ -80,6 +90,10 @@ impl Desk {
 
     pub(crate) const fn keeper(&self) -> &Keeper {
         &self.keeper
+    }
+
+    pub(crate) const fn shelves(&self) -> &Shelves {
+        &self.shelves
     }
 
     pub(super) const fn seats(&self) -> &Seats {

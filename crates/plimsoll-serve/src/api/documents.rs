@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Body;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
@@ -35,6 +36,9 @@ pub(super) struct Said {
     after: u64,
     limit: Option<usize>,
 }
+
+/// What is said in the address, or what is wrong with it.
+type Address = Result<Query<Said>, QueryRejection>;
 
 /// A document that comes as JSON.
 #[derive(Deserialize)]
@@ -133,7 +137,8 @@ impl LibraryJson {
     }
 }
 
-pub(super) async fn list(State(desk): State<Arc<Desk>>, Query(said): Query<Said>) -> Result<Json<List>, ApiError> {
+pub(super) async fn list(State(desk): State<Arc<Desk>>, said: Address) -> Result<Json<List>, ApiError> {
+    let said = read(said)?;
     let limit = said.limit.unwrap_or(100).clamp(1, MOST);
     let libraries = desk.shelves().iter().map(|shelf| LibraryJson::of(shelf)).collect();
     let shelf = desk.shelves().get(said.library.as_deref())?;
@@ -146,9 +151,10 @@ pub(super) async fn list(State(desk): State<Arc<Desk>>, Query(said): Query<Said>
 
 pub(super) async fn one(
     State(desk): State<Arc<Desk>>,
-    Path(id): Path<u64>,
-    Query(said): Query<Said>,
+    Path(id): Path<String>,
+    said: Address,
 ) -> Result<Json<DocumentFacts>, ApiError> {
+    let (said, id) = (read(said)?, number(&id)?);
     let shelf = desk.shelves().get(said.library.as_deref())?;
     let document = shelf.library()?.document(id).ok_or_else(|| unknown(id))?;
     Ok(Json(DocumentFacts::new(&shelf, document)))
@@ -156,12 +162,21 @@ pub(super) async fn one(
 
 pub(super) async fn remove(
     State(desk): State<Arc<Desk>>,
-    Path(id): Path<u64>,
-    Query(said): Query<Said>,
+    Path(id): Path<String>,
+    said: Address,
 ) -> Result<Json<Gone>, ApiError> {
+    let (said, id) = (read(said)?, number(&id)?);
     let shelf = desk.shelves().get(said.library.as_deref())?;
     let deleted = aside(move || shelf.remove(id)).await??;
     if deleted { Ok(Json(Gone { object: "document.deleted", id, deleted })) } else { Err(unknown(id)) }
+}
+
+fn read(said: Address) -> Result<Said, ApiError> {
+    said.map(|Query(said)| said).map_err(|error| ApiError::malformed(format!("the address is not understood: {error}")))
+}
+
+fn number(id: &str) -> Result<u64, ApiError> {
+    id.parse().map_err(|_| ApiError::bad("id", format!("{:?} is no document's number", id.chars().take(40).collect::<String>())))
 }
 
 fn unknown(id: u64) -> ApiError {
@@ -171,10 +186,11 @@ fn unknown(id: u64) -> ApiError {
 /// A document as JSON with its text, or as it is, with its name in the address.
 pub(super) async fn add(
     State(desk): State<Arc<Desk>>,
-    Query(said): Query<Said>,
+    said: Address,
     head: HeaderMap,
     body: Body,
 ) -> Result<Json<Came>, ApiError> {
+    let said = read(said)?;
     desk.open()?;
     let kind = head.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     // Curl calls whatever it sends a form.

@@ -6,11 +6,13 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::http::header::{HeaderValue, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
+use plimsoll_docs::DocsError;
 use serde::Serialize;
 
 use crate::engine::EngineFault;
 use crate::model::ModelFault;
 use crate::seats::NoSeat;
+use crate::shelf::ShelfFault;
 
 /// Why something was not answered. It says what to do.
 #[derive(Clone, Debug)]
@@ -156,6 +158,29 @@ impl From<ModelFault> for ApiError {
                 Self::busy(StatusCode::SERVICE_UNAVAILABLE, "no_room_for_model", message, 10)
             }
             _ => Self::new(StatusCode::SERVICE_UNAVAILABLE, "server_error", "model_unavailable", message),
+        }
+    }
+}
+
+impl From<ShelfFault> for ApiError {
+    fn from(fault: ShelfFault) -> Self {
+        let message = fault.to_string();
+        match fault {
+            ShelfFault::Unknown { .. } | ShelfFault::None => {
+                let (status, kind) = (StatusCode::NOT_FOUND, "invalid_request_error");
+                Self { param: Some("library"), ..Self::new(status, kind, "library_not_found", message) }
+            }
+            ShelfFault::Broken { .. } => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "server_error", "library_unavailable", message)
+            }
+            ShelfFault::Elsewhere { .. } => Self::status(StatusCode::CONFLICT, "library_in_use", message),
+            ShelfFault::Left(_) => Self::status(StatusCode::UNPROCESSABLE_ENTITY, "document_unreadable", message),
+            ShelfFault::Docs(DocsError::Memory(_)) => {
+                Self::busy(StatusCode::SERVICE_UNAVAILABLE, "no_memory", message, 10)
+            }
+            ShelfFault::Docs(DocsError::NoWords) => Self::bad("query", message),
+            ShelfFault::Docs(DocsError::NoVectors | DocsError::OtherModel { .. }) => Self::bad("mode", message),
+            ShelfFault::Docs(_) | ShelfFault::File(_) => Self::failed(message),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What is asked and answered: the interface of OpenAI's service, and facts about this one.
+//! What is asked and answered: the interface of OpenAI's service, documents and passages, and facts about this service.
 
 mod answer;
 mod aside;
@@ -6,8 +6,10 @@ mod ask;
 mod base64;
 mod body;
 mod chat;
+mod cite;
 mod completions;
 mod desk;
+mod documents;
 mod embeddings;
 mod error;
 mod facts;
@@ -15,8 +17,10 @@ mod form;
 mod models;
 mod prompt;
 mod router;
+mod search;
 mod stream;
 mod tools;
+mod vectors;
 
 pub(crate) use desk::Desk;
 pub use error::ApiError;

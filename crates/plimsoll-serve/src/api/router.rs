@@ -12,7 +12,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
-use super::{ApiError, Desk, chat, completions, embeddings, facts, models};
+use super::{ApiError, Desk, chat, completions, documents, embeddings, facts, models, search};
 use crate::page;
 
 pub(crate) fn router(desk: &Arc<Desk>) -> Router {
@@ -22,6 +22,9 @@ pub(crate) fn router(desk: &Arc<Desk>) -> Router {
         .route("/v1/chat/completions", post(chat::answer))
         .route("/v1/completions", post(completions::answer))
         .route("/v1/embeddings", post(embeddings::answer))
+        .route("/v1/search", post(search::answer))
+        .route("/v1/documents", get(documents::list).post(documents::add))
+        .route("/v1/documents/{id}", get(documents::one).delete(documents::remove))
         .route("/metrics", get(facts::metrics))
         .route("/memory", get(facts::memory))
         .route("/activity", get(facts::activity))
@@ -81,7 +84,7 @@ async fn count(State(desk): State<Arc<Desk>>, request: Request, next: Next) -> R
 
 async fn unknown(request: Request) -> ApiError {
     let message = format!(
-        "there is nothing at {}; there are /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/models, /health, /metrics, /memory and \
+        "there is nothing at {}; there are /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/models, /v1/search, /v1/documents, /health, /metrics, /memory and \
          /activity",
         request.uri().path().chars().take(100).collect::<String>()
     );

@@ -6,6 +6,7 @@ mod shelf;
 mod shelves;
 mod source;
 
+pub(crate) use shelf::Taken;
 pub use shelf::{Shelf, ShelfFault};
 pub use shelves::Shelves;
 pub use source::LibrarySource;
