@@ -16,6 +16,9 @@ const NUMBERED: &[&str] = &[
     "fig", "figs", "eq", "no", "nos", "vol", "p", "pp", "sec", "ch", "art", "par", "nr", "abb", "bd", "kap",
 ];
 
+/// How much may close a sentence after its mark.
+const CLOSING: usize = 8;
+
 /// How far is looked beyond a mark for what follows it.
 const BEYOND: usize = 64;
 
@@ -60,9 +63,7 @@ fn first_plain(text: &str, low: usize, high: usize) -> Option<usize> {
 fn end_after(text: &str, mark: usize, after: usize, high: usize) -> Option<usize> {
     let mut end = after;
     let mut rest = text[after..].chars();
-    while let Some(char) = rest.clone().next()
-        && is_closing(char)
-    {
+    for char in rest.clone().take(CLOSING).take_while(|char| is_closing(*char)) {
         rest.next();
         end += char.len_utf8();
     }
@@ -102,30 +103,41 @@ fn is_short(text: &str, mark: usize, number: bool) -> bool {
 }
 
 fn last_wide(text: &str, low: usize, high: usize) -> Option<usize> {
-    let part = text.get(low..high)?;
-    if part.is_ascii() {
-        return None;
+    let mut until = high;
+    loop {
+        let mark = low + text.as_bytes().get(low..until)?.iter().rposition(may_be_wide)?;
+        if let Some(end) = wide_end(text, mark, high) {
+            return Some(end);
+        }
+        until = mark;
     }
-    let mut found = part.char_indices().rev().filter_map(|(at, char)| wide_end(text, low + at, char, high));
-    found.next()
 }
 
 fn first_wide(text: &str, low: usize, high: usize) -> Option<usize> {
-    let part = text.get(low..high)?;
-    if part.is_ascii() {
-        return None;
+    let mut from = low;
+    loop {
+        let mark = from + text.as_bytes().get(from..high)?.iter().position(may_be_wide)?;
+        if let Some(end) = wide_end(text, mark, high) {
+            return Some(end);
+        }
+        from = mark + 1;
     }
-    let mut found = part.char_indices().filter_map(|(at, char)| wide_end(text, low + at, char, high));
-    found.next()
 }
 
-fn wide_end(text: &str, mark: usize, char: char, high: usize) -> Option<usize> {
+/// Whether a mark of [`wide_end`] begins with this byte: few characters of most texts do.
+fn may_be_wide(byte: &u8) -> bool {
+    matches!(byte, 0xD6 | 0xD8 | 0xDB | 0xE0..=0xE3 | 0xEF)
+}
+
+fn wide_end(text: &str, mark: usize, high: usize) -> Option<usize> {
+    let char = text.get(mark..)?.chars().next()?;
     let after = mark + char.len_utf8();
     match char {
         '。' | '！' | '？' | '．' | '｡' => {
             let closing =
                 |char: char| matches!(char, '」' | '』' | '）' | '】' | '”' | '’' | '。' | '！' | '？');
-            let closed = text[after..].chars().take_while(|char| closing(*char)).map(char::len_utf8);
+            let closed =
+                text[after..].chars().take(CLOSING).take_while(|char| closing(*char)).map(char::len_utf8);
             let end = after + closed.sum::<usize>();
             (end <= high).then_some(end)
         }
