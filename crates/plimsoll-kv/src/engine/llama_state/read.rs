@@ -21,6 +21,11 @@ pub struct State<'b> {
 impl<'b> State<'b> {
     /// Reads a blob. What does not add up is refused; nothing is believed further than the blob is long.
     pub fn read(blob: &'b [u8]) -> Result<Self, StateError> {
+        Self::read_from(blob, 0)
+    }
+
+    /// The same of a part of a sequence: its first cell stands at position `first`. Positions of it count from there.
+    pub fn read_from(blob: &'b [u8], first: usize) -> Result<Self, StateError> {
         let mut reader = Reader { blob, at: 0 };
         let (sequence, streams) = beginning(&mut reader)?;
         let mut filled = None;
@@ -43,7 +48,7 @@ impl<'b> State<'b> {
                 return Err(StateError::Streams);
             }
             form.stream = stream;
-            let (cells, owner) = cells(&mut reader, count)?;
+            let (cells, owner) = cells(&mut reader, count, first)?;
             form.owner = owner;
             let parts = layers(&mut reader, count as usize, &mut form)?;
             filled = Some((cells, parts));
@@ -152,7 +157,7 @@ fn beginning(reader: &mut Reader<'_>) -> Result<(Option<i32>, u32), StateError> 
 }
 
 /// The cell of each position, and the sequence that they belong to.
-fn cells(reader: &mut Reader<'_>, count: u32) -> Result<(Vec<u32>, i32), StateError> {
+fn cells(reader: &mut Reader<'_>, count: u32, first: usize) -> Result<(Vec<u32>, i32), StateError> {
     let heads = reader.bytes("the cells", u64::from(count) * CELL_BYTES as u64)?;
     let started = reader.at - heads.len();
     let mut cells = vec![u32::MAX; count as usize];
@@ -171,7 +176,8 @@ fn cells(reader: &mut Reader<'_>, count: u32) -> Result<(Vec<u32>, i32), StateEr
         owner = i32::from_le_bytes(field(8));
         // A position outside of them, or one that stands twice, leaves another without a cell.
         let position = usize::try_from(i32::from_le_bytes(field(0))).ok();
-        if let Some(place) = position.and_then(|position| cells.get_mut(position)) {
+        let place = position.and_then(|position| position.checked_sub(first));
+        if let Some(place) = place.and_then(|place| cells.get_mut(place)) {
             *place = cell;
         }
     }

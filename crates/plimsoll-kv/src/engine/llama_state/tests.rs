@@ -60,6 +60,22 @@ fn a_prefix_is_a_state_of_the_same_rows() {
 }
 
 #[test]
+fn a_part_from_the_middle_is_a_state_at_its_own_positions() {
+    for (name, blob, ..) in STATES {
+        let state = State::read(blob).unwrap();
+        let layout = state.layout(2);
+        let blocks = cut(&state, &layout);
+        let part: Vec<&[u8]> = blocks[1..2].iter().map(Vec::as_slice).collect();
+        let mut room = vec![0; state.form().bytes(2)];
+        state.form().join_from(&layout, &part, 2, 2, &mut room).unwrap();
+        assert!(matches!(State::read(&room), Err(StateError::Gap { position: 0, .. })), "{name}");
+        let middle = State::read_from(&room, 2).unwrap();
+        assert_eq!((cut(&middle, &layout), middle.form()), (blocks[1..2].to_vec(), state.form()), "{name}");
+        assert!(State::read_from(&room, 1).is_err(), "{name}");
+    }
+}
+
+#[test]
 fn older_states_have_no_magic() {
     let blob = STATES[0].1;
     let (old, new) = (State::read(&blob[8..]).unwrap(), State::read(blob).unwrap());
