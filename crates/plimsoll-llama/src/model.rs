@@ -38,6 +38,8 @@ pub(crate) struct Raw {
     pub(crate) path: PathBuf,
     facts: ModelFacts,
     loaded_bytes: u64,
+    /// Whether some weights are laid out otherwise than the file has them, as this processor computes better.
+    anew: bool,
 }
 
 // SAFETY: a model is not written after it was loaded, and may be freed on any thread.
@@ -53,9 +55,10 @@ impl Drop for Raw {
 }
 
 impl Model {
-    /// Loads it: maps its weights, and lays those out anew that this processor computes better so.
-    pub fn load(path: &Path) -> Result<Self, LlamaError> {
-        Ok(Self { raw: Arc::new(load(path, false)?) })
+    /// Loads it. Weights are mapped, or read where [`Rehearsal::maps`] says so: of what is laid out anew a mapped file would be there
+    /// twice.
+    pub fn load(path: &Path, maps: bool) -> Result<Self, LlamaError> {
+        Ok(Self { raw: Arc::new(load(path, if maps { Way::Mapped } else { Way::Read })?) })
     }
 
     /// What one needs to know of it.
@@ -89,12 +92,17 @@ pub struct Rehearsal {
 impl Rehearsal {
     /// Reads a file's header and vocabulary.
     pub fn open(path: &Path) -> Result<Self, LlamaError> {
-        Ok(Self { model: Model { raw: Arc::new(load(path, true)?) } })
+        Ok(Self { model: Model { raw: Arc::new(load(path, Way::Header)?) } })
     }
 
     /// What one needs to know of the model.
     pub fn facts(&self) -> &ModelFacts {
         self.model.facts()
+    }
+
+    /// Whether its file may be mapped: no weights are laid out anew on this processor.
+    pub fn maps(&self) -> bool {
+        !self.model.raw.anew
     }
 
     /// Its tokenizer: whole already.
@@ -122,8 +130,15 @@ impl Rehearsal {
     }
 }
 
-/// Loads a model, or no more of it than its header.
-fn load(path: &Path, header: bool) -> Result<Raw, LlamaError> {
+/// How much of a model is loaded.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Header,
+    Mapped,
+    Read,
+}
+
+fn load(path: &Path, way: Way) -> Result<Raw, LlamaError> {
     let name = CString::new(path.as_os_str().as_encoded_bytes())
         .map_err(|_| LlamaError::Path { path: path.to_owned() })?;
     let (pointer, said) = listening(|| {
@@ -131,8 +146,9 @@ fn load(path: &Path, header: bool) -> Result<Raw, LlamaError> {
         unsafe {
             let mut params = sys::llama_model_default_params();
             params.n_gpu_layers = 0;
-            params.no_alloc = header;
-            params.load_mode = if header { sys::LLAMA_LOAD_MODE_NONE } else { sys::LLAMA_LOAD_MODE_MMAP };
+            params.no_alloc = way == Way::Header;
+            params.load_mode =
+                if way == Way::Mapped { sys::LLAMA_LOAD_MODE_MMAP } else { sys::LLAMA_LOAD_MODE_NONE };
             sys::llama_model_load_from_file(name.as_ptr(), params)
         }
     });
@@ -144,6 +160,7 @@ fn load(path: &Path, header: bool) -> Result<Raw, LlamaError> {
         path: path.to_owned(),
         facts: facts(pointer),
         loaded_bytes: Sizes::weights_of(&said),
+        anew: Sizes::tells_of_other_layouts(&said),
     };
     let sort = |what| Err(LlamaError::Sort { path: path.to_owned(), what });
     // SAFETY: the model is loaded.

@@ -46,6 +46,12 @@ impl Sizes {
         sizes
     }
 
+    /// Whether there are buffers of weights that are laid out as a processor likes them.
+    pub(crate) fn tells_of_other_layouts(said: &[Line]) -> bool {
+        let of_weights = |line: &&Line| line.text.contains("model buffer size =");
+        said.iter().filter(of_weights).any(|line| line.text.contains("REPACK") || line.text.contains("AMX"))
+    }
+
     /// What lines say of the weights that were loaded: nothing where they say nothing.
     pub(crate) fn weights_of(said: &[Line]) -> u64 {
         let size = "model buffer size =";
@@ -87,6 +93,9 @@ mod tests {
         assert_eq!(sizes.compute_bytes, 8 * 1_048_576 + ROUNDING);
         assert_eq!(sizes.output_bytes, 262_144 + ROUNDING);
         assert_eq!(Sizes::weights_of(&said), 7 * 1_048_576 + ROUNDING);
+        assert!(!Sizes::tells_of_other_layouts(&said));
+        let text = "load_tensors:   CPU_REPACK model buffer size =     0.00 MiB\n".to_owned();
+        assert!(Sizes::tells_of_other_layouts(&[Line { text, error: false }]));
         assert_eq!(Sizes::of(&[], 0).total_bytes(), 0);
     }
 }
