@@ -136,9 +136,6 @@ fn several_are_written_together_and_more_wait_for_cells() {
     for text in texts {
         assert_eq!(text.get(..12), alone.get(..12), "{text:?}");
     }
-    let ask = json!({"prompt": "A", "max_tokens": 2000});
-    let answer = post(at, "/v1/completions", &ask);
-    assert_eq!(answer.status, 400, "{}", answer.body);
 }
 
 #[test]
@@ -161,7 +158,7 @@ fn who_leaves_gives_cells_back_at_once() {
     wait_for("all have gone", || activity(at, 0)["running"] == 0);
     // The only sequence is free again.
     assert!(!text(at, "tiny", "Creates a new", 30).0.is_empty());
-    assert_eq!(get(at, "/activity").json()["seats"]["taken_bytes"], 0);
+    wait_for("all seats are free", || get(at, "/activity").json()["seats"]["taken_bytes"] == 0);
 }
 
 fn wait_for(what: &str, mut done: impl FnMut() -> bool) {

@@ -35,6 +35,7 @@ impl<'b> State<'b> {
             stream: 0,
             owner: 0,
             transposed: false,
+            rotations: None,
             types: (0, 0),
             number_bytes: 0,
             rows: Vec::new(),
@@ -204,6 +205,9 @@ fn layers<'b>(reader: &mut Reader<'b>, cells: usize, form: &mut Form) -> Result<
         let at = reader.at - 4;
         return Err(StateError::Foreign { what: "the number of layers", found: count.into(), at });
     }
+    if reader.tells_rotations() {
+        form.rotations = Some((reader.u32("the keys' rotation")?, reader.u32("the values' rotation")?));
+    }
     let mut keys = Vec::new();
     for layer in 0..count as usize {
         let (kind, row, bytes) = reader.part("a layer's keys", cells)?;
@@ -263,6 +267,16 @@ impl<'b> Reader<'b> {
     /// Whether the rest says only that streams have no cells.
     fn only_zeros(&self) -> bool {
         self.blob[self.at..].iter().all(|byte| *byte == 0)
+    }
+
+    /// Whether two rotations stand before the first layer, as newer versions write them: then no row's size stands where
+    /// older ones have it, and one stands behind them.
+    fn tells_rotations(&self) -> bool {
+        let row = |at: usize| -> Option<u64> {
+            let bytes = self.blob.get(self.at + at..self.at + at + 8)?;
+            Some(u64::from_le_bytes(bytes.try_into().ok()?)).filter(|row| (1..=u64::from(u32::MAX)).contains(row))
+        };
+        row(4).is_none() && row(12).is_some()
     }
 
     fn bytes(&mut self, what: &'static str, count: u64) -> Result<&'b [u8], StateError> {

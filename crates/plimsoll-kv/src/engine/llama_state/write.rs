@@ -45,6 +45,10 @@ impl Form {
         if tokens > 0 {
             writer.put(&u32::from(self.transposed).to_le_bytes());
             writer.put(&u32::try_from(self.rows.len()).unwrap_or(u32::MAX).to_le_bytes());
+            if let Some((keys, values)) = self.rotations {
+                writer.put(&keys.to_le_bytes());
+                writer.put(&values.to_le_bytes());
+            }
             let held = |index: usize| block_tokens.min(tokens.saturating_sub(index * block_tokens));
             self.keys(layout, blocks, &held, &mut writer);
             self.values(layout, blocks, &held, tokens, &mut writer);

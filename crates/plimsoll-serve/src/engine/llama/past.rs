@@ -126,7 +126,7 @@ impl Past {
             let written = cells.context.state(cells.spare, &mut cells.room);
             cells.context.remove(cells.spare, 0, None);
             let state = written.and_then(|written| State::read_from(&cells.room[..written], first).ok());
-            let state = state.filter(|state| state.tokens() == end - first && *state.form() == self.form);
+            let state = state.filter(|state| state.tokens() == end - first);
             let done = state.is_some_and(|state| self.fill(&state, &tokens[first..end], each, kept));
             kept.ended = !done;
         }
