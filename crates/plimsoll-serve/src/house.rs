@@ -96,6 +96,12 @@ impl House {
         &self.engine
     }
 
+    /// What there is for keys and values.
+    #[cfg(feature = "llama-cpp")]
+    pub(crate) const fn kv(&self) -> Bytes {
+        self.kv
+    }
+
     /// What sequences may hold together: what is left of keys and values when blocks are on their way.
     pub(crate) fn seats(&self) -> Bytes {
         self.kv.saturating_sub(Bytes::new(self.kv.get() / WARM_PART))

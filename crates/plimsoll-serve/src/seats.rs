@@ -66,6 +66,28 @@ pub struct SeatsStats {
     pub waiting: usize,
 }
 
+/// What a request was promised; given back when it is dropped.
+#[derive(Debug)]
+pub struct Seat {
+    /// Of pages.
+    _pages: Reservation,
+    /// Of a context's own cells, where the engine has such.
+    _cells: Option<Reservation>,
+}
+
+impl Seat {
+    /// Of pages, and of cells beside them.
+    pub const fn new(pages: Reservation, cells: Option<Reservation>) -> Self {
+        Self { _pages: pages, _cells: cells }
+    }
+}
+
+impl From<Reservation> for Seat {
+    fn from(pages: Reservation) -> Self {
+        Self::new(pages, None)
+    }
+}
+
 /// Seats for requests.
 #[derive(Debug)]
 pub struct Seats {

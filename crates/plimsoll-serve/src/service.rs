@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use crate::api::{self, Desk};
 use crate::house::House;
 use crate::http::{Keys, Listener};
-use crate::model::{Keeper, slugs};
+use crate::model::{Keeper, Terms, slugs};
 use crate::seats::Seats;
 use crate::shelf::Shelves;
 use crate::{ServeError, ServeSettings};
@@ -101,7 +101,8 @@ impl Service {
         let slugs = slugs(&settings.models)?;
         let house = Arc::new(House::open(&settings, &slugs)?);
         let limits = settings.limits;
-        let keeper = Keeper::open(&house, &settings.models, settings.batch, limits.patience)?;
+        let terms = Terms { batch: settings.batch, waiting: limits.waiting, patience: limits.patience };
+        let keeper = Keeper::open(&house, &settings.models, terms)?;
         let seats = Seats::new(house.seats(), limits.waiting, limits.patience)?;
         let keys = Keys::new(settings.keys.iter().cloned());
         if let Some(name) = settings.embedder.as_deref().filter(|name| !keeper.names().any(|one| one == *name)) {

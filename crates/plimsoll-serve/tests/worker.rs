@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use plimsoll::{Bytes, Engine as Books, Place};
 use plimsoll_kv::block::Token;
+use plimsoll_kv::cache::Cache;
+use plimsoll_kv::engine::LeasedPages;
 use plimsoll_llm::text::Tokenizer;
 use plimsoll_serve::batch::{BatchSettings, Event, Finish, Job, Voice, VoiceSettings, Worker};
 use plimsoll_serve::engine::{Engine, EngineFault, Facts, Failed, Part};
@@ -31,8 +33,16 @@ impl Engine for Fake {
     type Sequence = usize;
     type Batch = Vec<f32>;
 
+    fn name(&self) -> &'static str {
+        "fake"
+    }
+
     fn facts(&self) -> &Facts {
         &self.facts
+    }
+
+    fn cache(&self) -> Option<&Cache<LeasedPages>> {
+        None
     }
 
     fn begin(&self, _: &[Token]) -> usize {
@@ -94,7 +104,7 @@ impl Stand {
         let voice = Voice::new(settings, &self.tokenizer, &prompt).expect("settings");
         let seat = self.books.reserve("seats", Bytes::kib(1)).expect("an account").now().expect("room");
         let (events, heard) = channel(64);
-        self.worker.send(Job { prompt: prompt.into(), voice, events, seat }).expect("it is there");
+        self.worker.send(Job { prompt: prompt.into(), voice, events, seat: seat.into() }).expect("it is there");
         heard
     }
 

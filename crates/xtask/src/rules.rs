@@ -176,6 +176,11 @@ pub const RULES: Rules = Rules {
             "lets threads write columns of results that are apart",
         ),
         ("crates/plimsoll-tensor/src/wide.rs", "runs loops with the instructions that this processor has"),
+        ("crates/plimsoll-llama/src/context.rs", "calls llama.cpp with contexts that it owns"),
+        ("crates/plimsoll-llama/src/library.rs", "begins llama.cpp and hears what it says"),
+        ("crates/plimsoll-llama/src/model.rs", "calls llama.cpp with models that it owns"),
+        ("crates/plimsoll-llama/src/settings.rs", "asks llama.cpp for settings to begin with"),
+        ("crates/plimsoll-llama/src/vocabulary.rs", "calls llama.cpp with a model's vocabulary"),
         ("crates/plimsoll-llm/src/weights/joined.rs", "maps several files behind each other as one slice"),
         ("crates/plimsoll-tensor/src/cast.rs", "lends bytes as numbers, and numbers as bytes"),
         ("crates/plimsoll-tensor/src/host/product.rs", "calls a library for products of matrices"),
@@ -206,6 +211,7 @@ pub const RULES: Rules = Rules {
         ("plimsoll-vec", &["plimsoll", "plimsoll-device"]),
         // With CUDA in tests and examples only: its programs are compiled, and compared with the host.
         ("plimsoll-tensor", &["plimsoll", "plimsoll-cuda", "plimsoll-device"]),
+        ("plimsoll-llama", &[]),
         ("plimsoll-llm", &["plimsoll", "plimsoll-device", "plimsoll-kv", "plimsoll-plan", "plimsoll-tensor"]),
         (
             "plimsoll-serve",
@@ -213,6 +219,7 @@ pub const RULES: Rules = Rules {
                 "plimsoll",
                 "plimsoll-device",
                 "plimsoll-kv",
+                "plimsoll-llama",
                 "plimsoll-llm",
                 "plimsoll-plan",
                 "plimsoll-tensor",
@@ -237,7 +244,10 @@ pub const RULES: Rules = Rules {
         ("bench-compare", &["plimsoll", "plimsoll-cli", "plimsoll-cuda", "plimsoll-device", "plimsoll-kv"]),
         ("xtask", &[]),
     ],
-    confined: &[("bench-compare", &["cubecl", "foyer", "libmimalloc-sys", "mimalloc", "offset-allocator"])],
+    confined: &[
+        ("bench-compare", &["cubecl", "foyer", "libmimalloc-sys", "mimalloc", "offset-allocator"]),
+        ("plimsoll-llama", &["llama-cpp"]),
+    ],
     papers: &[
         ".ci/run",
         "ARCHITECTURE.md",

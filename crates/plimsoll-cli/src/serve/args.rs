@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use plimsoll::Bytes;
+use plimsoll_serve::model::EngineChoice;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -14,7 +15,7 @@ Examples:
   PLIMSOLL_KEY=secret plimsoll serve --listen 0.0.0.0:8080    for others, who bring the key
 
 Ctrl-C, or SIGTERM, takes nobody in any more and lets answers end; a second one ends at once.
-A file may have: listen, line, kv, model (one path or several), models (a folder), cache, cache_size, keys, answer_tokens,
+A file may have: listen, line, kv, model (one path or several), models (a folder), engine, cache, cache_size, keys, answer_tokens,
 parallel, waiting, patience_seconds, drain_seconds. The environment may have the same in capitals behind PLIMSOLL_ (PLIMSOLL_KEY
 for one key); it wins over the file, and flags win over both.";
 
@@ -45,6 +46,10 @@ pub struct ServeArgs {
     /// A folder of models, each loaded when it is asked for
     #[arg(long, value_name = "DIR")]
     pub models: Option<PathBuf>,
+
+    /// What is to compute models: auto (the native engine if it can, otherwise llama.cpp where it is built in), native, or llama-cpp
+    #[arg(long, value_name = "ENGINE")]
+    pub engine: Option<EngineChoice>,
 
     /// Where keys and values are kept beyond this run [default: plimsoll/serve in the user's cache folder]
     #[arg(long, value_name = "DIR")]

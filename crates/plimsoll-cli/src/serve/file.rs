@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use plimsoll::Bytes;
+use plimsoll_serve::model::EngineChoice;
 use serde::Deserialize;
 
 use super::{ServeArgs, ServeFailure};
@@ -21,6 +22,8 @@ struct FileSettings {
     #[serde(default)]
     model: Paths,
     models: Option<PathBuf>,
+    #[serde(default, deserialize_with = "engine")]
+    engine: Option<EngineChoice>,
     cache: Option<PathBuf>,
     #[serde(default, deserialize_with = "size")]
     cache_size: Option<Bytes>,
@@ -35,6 +38,12 @@ struct FileSettings {
 
 /// A size as people write it.
 fn size<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Bytes>, D::Error> {
+    let text = String::deserialize(from)?;
+    text.parse().map(Some).map_err(serde::de::Error::custom)
+}
+
+/// An engine by its name.
+fn engine<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<EngineChoice>, D::Error> {
     let text = String::deserialize(from)?;
     text.parse().map(Some).map_err(serde::de::Error::custom)
 }
@@ -99,6 +108,7 @@ pub(super) fn merged(typed: &ServeArgs, environment: Environment<'_>) -> Result<
         kv: of.value(typed.kv, "PLIMSOLL_KV", file.kv)?,
         model: list(&typed.model, "PLIMSOLL_MODEL", file.model),
         models: path(&typed.models, "PLIMSOLL_MODELS", file.models),
+        engine: of.value(typed.engine, "PLIMSOLL_ENGINE", file.engine)?,
         cache: path(&typed.cache, "PLIMSOLL_CACHE", file.cache),
         cache_size: of.value(typed.cache_size, "PLIMSOLL_CACHE_SIZE", file.cache_size)?,
         no_cache: typed.no_cache,
@@ -157,7 +167,7 @@ mod tests {
         let path = folder.path().join("serve.toml");
         std::fs::write(
             &path,
-            "line = \"1GiB\"\nkv = \"100MiB\"\nmodel = \"a.gguf\"\nkeys = [\"k\"]\nwaiting = 3\n",
+            "line = \"1GiB\"\nkv = \"100MiB\"\nmodel = \"a.gguf\"\nengine = \"native\"\nkeys = [\"k\"]\nwaiting = 3\n",
         )
         .expect("written");
         let environment = |name: &str| match name {
@@ -172,7 +182,7 @@ mod tests {
             (Some(Bytes::gib(1)), Some(Bytes::mib(200)), Some(5))
         );
         assert_eq!(merged.model, [folder.path().join("a.gguf")], "beside the file");
-        assert_eq!(merged.keys, ["k"]);
+        assert_eq!((merged.engine, &merged.keys[..]), (Some(EngineChoice::Native), &["k".to_owned()][..]));
     }
 
     #[test]

@@ -72,6 +72,9 @@ fn settings(args: &ServeArgs) -> Result<ServeSettings, ServeFailure> {
     if models.is_empty() {
         models.push(ModelSource::built_in(built_in::NAME, built_in::model()));
     }
+    for model in &mut models {
+        model.engine = args.engine.unwrap_or_default();
+    }
     let line = args.line.or_else(suggested).ok_or(ServeFailure::Line)?;
     let mut settings = ServeSettings::new(line, models);
     settings.kv = args.kv;

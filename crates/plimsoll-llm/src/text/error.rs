@@ -65,4 +65,10 @@ pub enum TextError {
         /// How long it may be.
         most: usize,
     },
+    /// Another program's tokenizer does not cut a text.
+    #[error("the tokenizer that is lent cuts no such text: {what}; give tokens as ids")]
+    Lent {
+        /// What it says.
+        what: String,
+    },
 }

@@ -20,6 +20,7 @@ mod hash;
 mod join;
 mod json;
 mod lead;
+mod lent;
 mod merges;
 mod normal;
 mod pattern;
@@ -33,6 +34,7 @@ mod word;
 
 pub use chat::{Chat, ChatError, ChatForm, ChatSettings, Given, Message};
 pub use error::TextError;
+pub use lent::{Cutter, LentKind, LentWord};
 pub use stops::{Stopped, Stops};
 pub use stream::TextStream;
 pub use tokenizer::{Encode, Tokenizer};

@@ -9,6 +9,7 @@ use plimsoll_plan::read::{FileSource, ReadError, Source};
 use super::error::TextError;
 use super::join::Chain;
 use super::lead::{Lead, SPACE};
+use super::lent::Cutter;
 use super::merges::Merges;
 use super::normal::Form;
 use super::pieces::Pieces;
@@ -61,6 +62,8 @@ pub struct Tokenizer {
 pub(super) enum Model {
     Merges(Merges),
     Pieces(Pieces),
+    /// Another program's.
+    Lent(Box<dyn Cutter>),
 }
 
 /// What is to be done with a text besides cutting it.
@@ -136,6 +139,7 @@ impl Tokenizer {
         let (found, merges) = match &self.model {
             Model::Merges(merges) => (merges.by_text.capacity(), merges.pairs.capacity()),
             Model::Pieces(pieces) => (pieces.by_text.capacity(), 0),
+            Model::Lent(_) => (0, 0),
         };
         // A word is 24 bytes here and in its table, a pair 16; the allocator adds its own to each text.
         (self.words.len() * 40 + 2 * texts + found * 40 + merges * 17) as u64
@@ -206,6 +210,10 @@ impl Tokenizer {
         self.splitter.each(&text, &mut |word| match &self.model {
             Model::Merges(merges) => merges.cut(word, chain, into),
             Model::Pieces(pieces) => pieces.cut(word, chain, into),
+            Model::Lent(lent) => {
+                into.extend(lent.cut(word, false).map_err(|what| TextError::Lent { what })?);
+                Ok(())
+            }
         })
     }
 

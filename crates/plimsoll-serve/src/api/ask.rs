@@ -69,11 +69,11 @@ impl Ask {
     /// Begins it as soon as there is a seat for it; whoever waits is told its place.
     pub(super) async fn begin(self, desk: &Arc<Desk>, told: impl FnMut(usize)) -> Result<Answer, ApiError> {
         let Self { model, prompt, voice } = self;
-        let worst = model.facts().worst_case(prompt.len() + voice.tokens);
+        let most = prompt.len() + voice.tokens;
         let voice = Voice::new(voice, model.tokenizer(), &prompt)
             .map_err(|error| ApiError::bad("temperature", error.to_string()))?;
         let seat = tokio::select! {
-            seat = desk.seats().take(worst, told) => seat?,
+            seat = model.seat(desk.seats(), most, told) => seat?,
             () = desk.closed() => return Err(ApiError::closing()),
         };
         let (events, heard) = mpsc::channel(BEHIND);

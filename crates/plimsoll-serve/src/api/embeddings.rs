@@ -91,7 +91,7 @@ pub(super) async fn answer(State(desk): State<Arc<Desk>>, body: Body) -> Result<
     for (index, (tokens, _)) in texts.into_iter().enumerate() {
         count += tokens.len();
         // One text's pages at a time: many texts wait for their turn, and others come in between.
-        let seat = desk.seats().take(model.facts().worst_case(tokens.len()), |_| ()).await?;
+        let seat = model.seat(desk.seats(), tokens.len(), |_| ()).await?;
         // A model embeds one text at a time: whoever waits for it holds no thread.
         let turn = desk.embedding.acquire().await.map_err(|_| ApiError::closing())?;
         let own = model.clone();

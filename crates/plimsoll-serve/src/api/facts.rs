@@ -9,6 +9,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
+use plimsoll::Bytes;
 use plimsoll_kv::tree::Tier;
 use serde::Serialize;
 
@@ -40,7 +41,10 @@ struct ModelActivity {
     name: String,
     state: &'static str,
     why: Option<String>,
+    engine: Option<&'static str>,
     bytes: u64,
+    /// What llama.cpp says that it took of them.
+    allocated_bytes: Option<u64>,
     context: usize,
     loaded_seconds: u64,
     running: usize,
@@ -66,7 +70,7 @@ impl Activity {
         let promised = desk.seats().stats();
         let models = desk.keeper().standings().into_iter().map(|Standing { source, state, model, why }| {
             let (stats, cache) =
-                model.as_ref().map_or_else(Default::default, |model| (model.stats(), Some(model.cache())));
+                model.as_ref().map_or_else(Default::default, |model| (model.stats(), model.cache()));
             let tier = |(tier, name)| {
                 cache.as_ref().map(|cache| {
                     let stats = &cache.tiers[tier];
@@ -84,7 +88,9 @@ impl Activity {
                 name: source.name.clone(),
                 state: state.name(),
                 why,
+                engine: model.as_ref().map(|model| model.engine_name()),
                 bytes: model.as_ref().map_or(0, |model| model.bytes().get()),
+                allocated_bytes: model.as_ref().and_then(|model| model.allocated()).map(Bytes::get),
                 context: model.as_ref().map_or(0, |model| model.facts().context),
                 loaded_seconds: model.as_ref().map_or(0, |model| model.loaded().elapsed().as_secs()),
                 running: stats.running,

@@ -3,12 +3,14 @@
 
 mod event;
 mod json;
+mod runs;
 mod share;
 mod voice;
 mod worker;
 
 pub use event::{Event, Finish};
 pub use json::Json;
+pub use runs::Runs;
 pub use share::{Share, Shares};
 pub use voice::{Format, Said, Voice, VoiceSettings};
 pub use worker::{BatchSettings, Job, Worker, WorkerStats};

@@ -8,13 +8,13 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use plimsoll::governor::Reservation;
 use plimsoll_kv::block::Token;
 use tokio::sync::mpsc;
 
 use super::share::{Share, Shares};
 use super::{Event, Voice};
 use crate::engine::{Engine, EngineFault, Part};
+use crate::seats::Seat;
 
 /// A sequence that finds no page tries again so soon, and each time after twice as long, up to the second.
 const AGAIN: Duration = Duration::from_millis(5);
@@ -45,7 +45,7 @@ pub struct Job {
     /// Who hears of it. Closed, it ends the text.
     pub events: mpsc::Sender<Event>,
     /// What it may take at most, given back when it has gone.
-    pub seat: Reservation,
+    pub seat: Seat,
 }
 
 /// What a worker has done.
@@ -169,7 +169,7 @@ struct Running<E: Engine> {
     events: mpsc::Sender<Event>,
     /// Whether it has found no page.
     stalled: Option<Stalled>,
-    _seat: Reservation,
+    _seat: Seat,
 }
 
 /// No page was to be had.

@@ -2,11 +2,17 @@
 //!
 //! An engine is shared; its sequences are prepared on any thread, and one thread steps them together.
 
+#[cfg(feature = "llama-cpp")]
+mod llama;
 mod native;
 
 use plimsoll::Bytes;
 use plimsoll_kv::block::Token;
+use plimsoll_kv::cache::Cache;
+use plimsoll_kv::engine::LeasedPages;
 
+#[cfg(feature = "llama-cpp")]
+pub use llama::{Llama, LlamaPast, LlamaSequence, STATE_ROOM};
 pub use native::{Native, NativeSequence};
 
 /// What one needs to know of a model to admit and cut requests.
@@ -61,7 +67,8 @@ pub struct Failed {
 /// A model that can be computed with.
 ///
 /// # What a scheduler counts on
-/// What a sequence gives does not depend on what is stepped beside it. A step that fails has changed no sequence. A sequence
+/// What a sequence gives does not depend on what is stepped beside it: to the bit with the native engine, but for rounding with
+/// llama.cpp. A step that fails has changed no sequence. A sequence
 /// that is dropped gives back what it held at once, but for what the cache keeps by itself, which nobody holds.
 pub trait Engine: Send + Sync + 'static {
     /// A sequence: its pages.
@@ -69,8 +76,14 @@ pub trait Engine: Send + Sync + 'static {
     /// What steps need, kept from one to the next.
     type Batch: Send;
 
-    /// What it is.
+    /// What people call it.
+    fn name(&self) -> &'static str;
+
+    /// What its model is.
     fn facts(&self) -> &Facts;
+
+    /// Where what it has computed is kept, if it can be.
+    fn cache(&self) -> Option<&Cache<LeasedPages>>;
 
     /// A sequence for this prompt, with what a cache has of it in its pages already; waits for that to come.
     fn begin(&self, prompt: &[Token]) -> Self::Sequence;

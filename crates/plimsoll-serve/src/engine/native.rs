@@ -31,19 +31,22 @@ impl Native {
     pub fn new(decoder: Arc<Decoder>, cache: Cache<LeasedPages>, root: Root, facts: Facts) -> Self {
         Self { decoder, cache, root, facts, embedder: Mutex::default() }
     }
-
-    /// The cache that its pages are of.
-    pub const fn cache(&self) -> &Cache<LeasedPages> {
-        &self.cache
-    }
 }
 
 impl Engine for Native {
     type Sequence = NativeSequence;
     type Batch = Batch;
 
+    fn name(&self) -> &'static str {
+        "native"
+    }
+
     fn facts(&self) -> &Facts {
         &self.facts
+    }
+
+    fn cache(&self) -> Option<&Cache<LeasedPages>> {
+        Some(&self.cache)
     }
 
     fn begin(&self, prompt: &[Token]) -> NativeSequence {

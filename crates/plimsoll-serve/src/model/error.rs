@@ -46,6 +46,32 @@ pub enum ModelFault {
         /// Who holds it.
         why: String,
     },
+    /// llama.cpp is to compute it, and the program has no llama.cpp.
+    #[error("the model {name} is to be computed by llama.cpp, which this program was built without; build it with `--features llama-cpp`")]
+    NotBuilt {
+        /// Which.
+        name: String,
+    },
+    /// llama.cpp is to compute it, and it is no GGUF file.
+    #[error("llama.cpp computes GGUF files only, and of the model {name} {what}; convert it, or leave the engine to `auto`")]
+    NoGguf {
+        /// Which.
+        name: String,
+        /// What it is.
+        what: String,
+    },
+    /// llama.cpp took more than it had said before.
+    #[error("llama.cpp took {allocated}, and had reckoned with {rehearsed}: it is not charged, so it is not kept; tell us which model it is")]
+    Reckoned {
+        /// What it had said.
+        rehearsed: plimsoll::Bytes,
+        /// What it took.
+        allocated: plimsoll::Bytes,
+    },
+    /// llama.cpp does not take it.
+    #[cfg(feature = "llama-cpp")]
+    #[error(transparent)]
+    Llama(#[from] plimsoll_llama::LlamaError),
     /// Its file.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -66,6 +92,28 @@ pub enum ModelFault {
 impl ModelFault {
     /// Whether it is its file that must change before it is worth another try.
     pub(super) const fn is_of_the_file(&self) -> bool {
-        matches!(self, Self::Model(_) | Self::Text(_) | Self::Chat(_) | Self::Large { .. })
+        #[cfg(feature = "llama-cpp")]
+        if let Self::Llama(fault) = self {
+            return !matches!(fault, plimsoll_llama::LlamaError::Context { .. });
+        }
+        matches!(
+            self,
+            Self::Model(_)
+                | Self::Text(_)
+                | Self::Chat(_)
+                | Self::Large { .. }
+                | Self::NotBuilt { .. }
+                | Self::NoGguf { .. }
+                | Self::Reckoned { .. }
+        )
+    }
+
+    /// Whether another engine may compute what this one does not: the file asks for something that is not done here.
+    pub(super) const fn is_for_another_engine(&self) -> bool {
+        matches!(
+            self,
+            Self::Model(ModelError::Architecture { .. } | ModelError::Feature { .. } | ModelError::Kind { .. })
+                | Self::Text(TextError::Feature { .. })
+        )
     }
 }

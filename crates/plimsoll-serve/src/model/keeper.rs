@@ -9,9 +9,9 @@ use plimsoll::holding::resident::{ResidentError, Shard};
 use plimsoll::holding::{Resident, Site};
 use plimsoll::{Bytes, Place};
 
-use super::{Model, ModelFault, ModelSource, Origin};
+use super::look::Look;
+use super::{Model, ModelFault, ModelSource, Origin, Terms};
 use crate::ServeError;
-use crate::batch::BatchSettings;
 use crate::house::House;
 
 /// A model that failed is tried again after this, though its file is as it was: a folder's files may have changed.
@@ -25,7 +25,7 @@ const AGAIN: Duration = Duration::from_mins(1);
 /// held and never given up.
 pub struct Keeper {
     house: Arc<House>,
-    batch: BatchSettings,
+    terms: Terms,
     entries: BTreeMap<String, Entry>,
     first: String,
     most: Bytes,
@@ -106,15 +106,14 @@ impl Keeper {
     pub(crate) fn open(
         house: &Arc<House>,
         sources: &[ModelSource],
-        batch: BatchSettings,
-        patience: Duration,
+        terms: Terms,
     ) -> Result<Self, ServeError> {
         let first = sources.first().ok_or(ServeError::NoModel)?.name.clone();
         let mut entries = BTreeMap::new();
         for source in sources {
             let slug = slug(&source.name);
             let account = house.engine().account(&format!("models/{slug}"))?;
-            let site = Site::new(&account, Place::Host).within(patience);
+            let site = Site::new(&account, Place::Host).within(terms.patience);
             let resident = Resident::open(&site, format!("models/{slug}"));
             let entry = Entry {
                 source: source.clone(),
@@ -129,7 +128,7 @@ impl Keeper {
         let snapshot = house.engine().snapshot();
         let models = snapshot.place(Place::Host).and_then(|host| host.share("models"));
         let most = models.map_or(Bytes::ZERO, |share| share.limit);
-        Ok(Self { house: Arc::clone(house), batch, entries, first, most })
+        Ok(Self { house: Arc::clone(house), terms, entries, first, most })
     }
 
     /// The model that is meant where none is named.
@@ -213,17 +212,16 @@ impl Keeper {
             // Another file stands there: what is loaded of the old one goes when nobody uses it, and its size may be another.
             entry.resident.forget(&entry.source.name);
         }
-        let decoder = entry.source.open()?;
-        let tokenizer = entry.source.tokenizer(&decoder)?;
-        let bytes = Model::bytes_of(&decoder, &tokenizer, &self.batch);
+        let look = Look::at(&entry.source, &self.house, &self.terms, self.most)?;
+        let bytes = look.bytes();
         if bytes > self.most {
             let name = entry.source.name.clone();
             return Err(ModelFault::Large { name, asked: bytes, most: self.most });
         }
         let (source, slug) = (entry.source.clone(), entry.slug.clone());
-        let (house, batch, seen) = (Arc::clone(&self.house), self.batch, Arc::clone(&entry.seen));
+        let (house, terms, seen) = (Arc::clone(&self.house), self.terms, Arc::clone(&entry.seen));
         let load = move || {
-            let model = Arc::new(Model::load(&source, &slug, &house, batch)?);
+            let model = Arc::new(Model::load(&look, &source, &slug, &house, &terms)?);
             *lock(&seen) = Arc::downgrade(&model);
             Ok(model)
         };

@@ -1,80 +1,70 @@
 //! A model that is loaded.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use plimsoll::Bytes;
-use plimsoll_kv::block::{Root, Token};
+use plimsoll_kv::block::Token;
 use plimsoll_kv::cache::CacheStats;
-use plimsoll_kv::layout::Element;
-use plimsoll_llm::Decoder;
 use plimsoll_llm::text::{Chat, Tokenizer};
 
+use super::look::Look;
 use super::{ModelFault, ModelSource};
-use crate::batch::{BatchSettings, Job, Worker, WorkerStats};
-use crate::engine::{Engine as _, EngineFault, Facts, Native};
+use crate::batch::{BatchSettings, Job, Runs, WorkerStats};
+use crate::engine::{EngineFault, Facts};
 use crate::house::House;
+use crate::seats::{NoSeat, Seat, Seats};
 
 /// Tokens of a page. A prefix is found in whole pages.
-const PAGE_TOKENS: u32 = 16;
+pub(super) const PAGE_TOKENS: u32 = 16;
 /// What leases are rounded up to.
-const LEASE_STEP: u64 = 256;
+pub(super) const LEASE_STEP: u64 = 256;
+
+/// How sequences are stepped, and how requests wait for a context's own cells.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    pub(crate) batch: BatchSettings,
+    /// Requests that may wait.
+    pub(crate) waiting: usize,
+    /// How long each may.
+    pub(crate) patience: Duration,
+}
+
+/// What an engine makes of a model.
+pub(super) struct Loaded {
+    pub(super) tokenizer: Arc<Tokenizer>,
+    pub(super) chat: Chat,
+    pub(super) first: Option<Token>,
+    pub(super) worker: Box<dyn Runs>,
+    pub(super) bytes: Bytes,
+    /// Seats in cells of its own, where sequences do not stand in the cache's pages.
+    pub(super) cells: Option<Seats>,
+    /// What the engine says that it took, where it says so.
+    pub(super) allocated: Option<Bytes>,
+}
 
 /// A model that is loaded: what cuts texts into its tokens, and the thread that computes it.
 ///
 /// # Who owns what
-/// It is charged for its weights and for what its steps work with for as long as it lives; pages are charged to the cache. When
-/// it is dropped, its texts end, its thread is waited for, and blocks that are to be kept are written.
+/// It is charged for its weights and for what its steps work with for as long as it lives, with llama.cpp for all of its cells too;
+/// pages are charged to the cache. When it is dropped, its texts end, its thread is waited for, and blocks that are to be kept are
+/// written.
 pub struct Model {
     name: String,
-    tokenizer: Arc<Tokenizer>,
-    chat: Chat,
-    first: Option<Token>,
-    worker: Worker<Native>,
-    loaded: Instant,
-    bytes: Bytes,
+    loaded: Loaded,
+    since: Instant,
 }
 
 impl Model {
-    /// What it takes of the line: weights, tokenizer, and what steps work with.
-    pub(super) fn bytes_of(decoder: &Decoder, tokenizer: &Tokenizer, batch: &BatchSettings) -> Bytes {
-        let layout = decoder.layout(PAGE_TOKENS, Element::F16);
-        // The logits of each sequence: as they come, twice on their way, as they are drawn from, and as candidates.
-        let logits = 32 * (batch.sequences.saturating_mul(decoder.shape().vocabulary) as u64);
-        // Once for the sequences, and once for what is embedded beside them.
-        let work = 2 * decoder.working_bytes(&layout);
-        let parts = [decoder.bytes(), work, tokenizer.memory_bytes(), logits];
-        Bytes::new(parts.into_iter().fold(0, u64::saturating_add))
-    }
-
     pub(super) fn load(
+        look: &Look,
         source: &ModelSource,
         slug: &str,
         house: &House,
-        batch: BatchSettings,
+        terms: &Terms,
     ) -> Result<Self, ModelFault> {
-        let decoder = Arc::new(source.open()?);
-        let tokenizer = Arc::new(source.tokenizer(&decoder)?);
-        let bytes = Self::bytes_of(&decoder, &tokenizer, &batch);
-        let chat = source.chat(&decoder, &tokenizer)?;
-        let first = tokenizer.first().or(decoder.shape().first_token);
-        let layout = decoder.layout(PAGE_TOKENS, Element::F16);
-        // Only a folder outlives the process, and only there can blocks of another model be met: elsewhere the model's
-        // file need not be read for its fingerprint.
-        let root = if house.keeps() { decoder.root(&layout) } else { Root::of(slug.as_bytes(), &layout) };
-        let page_bytes = Bytes::new((layout.block_bytes() as u64).next_multiple_of(LEASE_STEP));
-        let facts = Facts {
-            context: decoder.shape().context,
-            vocabulary: decoder.shape().vocabulary,
-            page_tokens: PAGE_TOKENS as usize,
-            page_bytes,
-        };
-        let setup = |error: &dyn std::error::Error| ModelFault::Setup(error.to_string());
-        let cache = house.cache(slug, layout).map_err(|error| setup(&error))?;
-        let engine = Arc::new(Native::new(decoder, cache, root.build(), facts));
-        let worker = Worker::start(engine, slug, batch).map_err(|error| setup(&error))?;
-        let name = source.name.clone();
-        Ok(Self { name, tokenizer, chat, first, worker, loaded: Instant::now(), bytes })
+        let loaded = look.load(source, slug, house, terms)?;
+        Ok(Self { name: source.name.clone(), loaded, since: Instant::now() })
     }
 
     /// What requests call it.
@@ -82,64 +72,93 @@ impl Model {
         &self.name
     }
 
+    /// What computes it.
+    pub fn engine_name(&self) -> &'static str {
+        self.loaded.worker.engine_name()
+    }
+
     /// What one needs to know of it to admit requests.
     pub fn facts(&self) -> &Facts {
-        self.worker.engine().facts()
+        self.loaded.worker.facts()
     }
 
     /// What cuts texts into tokens.
     pub const fn tokenizer(&self) -> &Arc<Tokenizer> {
-        &self.tokenizer
+        &self.loaded.tokenizer
     }
 
     /// What writes conversations.
     pub const fn chat(&self) -> &Chat {
-        &self.chat
+        &self.loaded.chat
     }
 
     /// The token that stands for nothing: texts begin with it.
     pub const fn first(&self) -> Option<Token> {
-        self.first
+        self.loaded.first
     }
 
     /// What it is charged.
     pub const fn bytes(&self) -> Bytes {
-        self.bytes
+        self.loaded.bytes
+    }
+
+    /// What its engine says that it took, where it says so: of what is charged, all but tokenizers and what is drawn from.
+    pub const fn allocated(&self) -> Option<Bytes> {
+        self.loaded.allocated
     }
 
     /// Since when it is loaded.
     pub const fn loaded(&self) -> Instant {
-        self.loaded
+        self.since
+    }
+
+    /// A seat for a sequence of so many tokens at most: among the cells of its engine where that has cells of its own, and among
+    /// the pages of all models. Whoever waits is told its place.
+    pub(crate) async fn seat(
+        &self,
+        pages: &Seats,
+        tokens: usize,
+        mut told: impl FnMut(usize),
+    ) -> Result<Seat, NoSeat> {
+        let worst = self.facts().worst_case(tokens);
+        let cells = match &self.loaded.cells {
+            Some(cells) => Some(cells.take(worst, &mut told).await?),
+            None => None,
+        };
+        // A model without a cache has no pages; pressure holds it up all the same.
+        let pages_worst =
+            if cells.is_none() || self.loaded.worker.cache_stats().is_some() { worst } else { Bytes::ZERO };
+        Ok(Seat::new(pages.take(pages_worst, told).await?, cells))
     }
 
     /// Sends a request to its thread; says how many tokens of the prompt a cache has. May take as long as bringing those.
     pub fn send(&self, job: Job) -> Result<usize, EngineFault> {
-        self.worker.send(job)
+        self.loaded.worker.send(job)
     }
 
     /// What tokens mean together, as a vector of length one. Takes as long as reading them.
     pub fn embed(&self, tokens: &[Token]) -> Result<Vec<f32>, EngineFault> {
-        self.worker.engine().embed(tokens)
+        self.loaded.worker.embed(tokens)
     }
 
     /// Whether it can compute: its thread ends only by a fault.
     pub fn is_alive(&self) -> bool {
-        self.worker.is_alive()
+        self.loaded.worker.is_alive()
     }
 
     /// What its thread has done.
     pub fn stats(&self) -> WorkerStats {
-        self.worker.stats()
+        self.loaded.worker.stats()
     }
 
-    /// What its cache has done.
-    pub fn cache(&self) -> CacheStats {
-        self.worker.engine().cache().stats()
+    /// What its cache has done, if it has one.
+    pub fn cache(&self) -> Option<CacheStats> {
+        self.loaded.worker.cache_stats()
     }
 
     /// Writes what its cache has and its folder has not.
     pub fn flush(&self) -> u64 {
-        self.worker.engine().cache().flush()
+        self.loaded.worker.flush()
     }
 }
 

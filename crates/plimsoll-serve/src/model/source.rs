@@ -7,7 +7,7 @@ use plimsoll::Bytes;
 use plimsoll_llm::text::{Chat, Tokenizer};
 use plimsoll_llm::{Decoder, ModelBytes};
 
-use super::ModelFault;
+use super::{EngineChoice, ModelFault};
 use crate::ServeError;
 
 /// Where a model's bytes are.
@@ -28,6 +28,8 @@ pub struct ModelSource {
     pub origin: Origin,
     /// What it is guaranteed of the line, whatever other models are asked for.
     pub guaranteed: Bytes,
+    /// What is to compute it.
+    pub engine: EngineChoice,
 }
 
 impl ModelSource {
@@ -36,12 +38,13 @@ impl ModelSource {
         let path = path.into();
         let stem = if path.is_dir() { path.file_name() } else { path.file_stem() };
         let name = stem.map_or_else(|| "model".to_owned(), |stem| stem.to_string_lossy().into_owned());
-        Self { name, origin: Origin::Path(path), guaranteed: Bytes::ZERO }
+        Self { name, origin: Origin::Path(path), guaranteed: Bytes::ZERO, engine: EngineChoice::Auto }
     }
 
     /// A model that is part of the program.
     pub fn built_in(name: impl Into<String>, bytes: ModelBytes) -> Self {
-        Self { name: name.into(), origin: Origin::BuiltIn(bytes), guaranteed: Bytes::ZERO }
+        let origin = Origin::BuiltIn(bytes);
+        Self { name: name.into(), origin, guaranteed: Bytes::ZERO, engine: EngineChoice::Auto }
     }
 
     /// Where it is, for people.
@@ -53,7 +56,7 @@ impl ModelSource {
     }
 
     /// Reads its header and maps its weights.
-    pub(super) fn open(&self) -> Result<Decoder, ModelFault> {
+    pub(super) fn decoder(&self) -> Result<Decoder, ModelFault> {
         Ok(match &self.origin {
             Origin::Path(path) => Decoder::open(path)?,
             Origin::BuiltIn(bytes) => Decoder::over(&self.name, Arc::clone(bytes))?,

@@ -3,12 +3,15 @@
 use std::path::PathBuf;
 
 use plimsoll::Bytes;
+use plimsoll_serve::model::EngineChoice;
 
 const EXAMPLES: &str = "\
 Examples:
   plimsoll bench serve                                  with the small model that is built in
   plimsoll bench serve --model qwen3-0.6b-q8_0.gguf --line 3GiB --prompt 2000
-  plimsoll bench serve --quick --json";
+  plimsoll bench serve --quick --json
+  llama-server -m m.gguf -c 16384 --port 9000 &
+  plimsoll bench serve --model m.gguf --engine llama-cpp --beside http://127.0.0.1:9000 --beside-pid $! --trace agent-sessions.jsonl.gz";
 
 /// What can be typed after `bench serve`.
 #[derive(Clone, Debug, clap::Args)]
@@ -21,6 +24,10 @@ pub struct ServeBenchArgs {
     /// The line
     #[arg(long, value_name = "SIZE", default_value = "512MiB")]
     pub line: Bytes,
+
+    /// How much of it is for keys and values [default: two fifths]
+    #[arg(long, value_name = "SIZE")]
+    pub kv: Option<Bytes>,
 
     /// Tokens of the prompt whose first answer is timed; all that the context holds, up to 2,000, unless said
     #[arg(long, value_name = "N")]
@@ -37,6 +44,30 @@ pub struct ServeBenchArgs {
     /// Streams that wait, to see what one takes
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub streams: usize,
+
+    /// What is to compute the model: auto, native, or llama-cpp
+    #[arg(long, value_name = "ENGINE", default_value = "auto")]
+    pub engine: EngineChoice,
+
+    /// Another server with the same model, asked the same in turns: the turns of a trace's sessions, and nothing else
+    #[arg(long, value_name = "URL", requires = "trace")]
+    pub beside: Option<String>,
+
+    /// The other server's process, to say what memory it had (Linux)
+    #[arg(long, value_name = "PID", requires = "beside")]
+    pub beside_pid: Option<u32>,
+
+    /// Sessions, as `plimsoll kv simulate` reads them
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
+
+    /// How many sessions of it
+    #[arg(long, value_name = "N", default_value_t = 48)]
+    pub sessions: usize,
+
+    /// Turns of each at most
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    pub turns: usize,
 
     /// Fewer of everything: shows that it works, measures little
     #[arg(long)]

@@ -74,4 +74,20 @@ impl Client {
             }
         }
     }
+
+    /// Reads a stream to its end, piece by piece; the connection is of no use after that.
+    pub(super) fn pieces(mut self, mut each: impl FnMut(&Value)) -> io::Result<()> {
+        let mut line = String::new();
+        loop {
+            line.clear();
+            if self.stream.read_line(&mut line)? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            match line.trim_end().strip_prefix("data: ") {
+                Some("[DONE]") => return Ok(()),
+                Some(piece) => each(&serde_json::from_str(piece).unwrap_or_default()),
+                None => {}
+            }
+        }
+    }
 }

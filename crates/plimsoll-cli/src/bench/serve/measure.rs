@@ -16,6 +16,7 @@ use plimsoll_serve::{Running, ServeSettings, Service};
 use serde_json::{Value, json};
 
 use super::args::ServeBenchArgs;
+use super::beside;
 use super::client::Client;
 use super::report::{ServeReport, ServeRow, Unit};
 use crate::bench::{median, resident};
@@ -34,10 +35,11 @@ const PROMPT: usize = 2000;
 const TURNS: usize = 10;
 
 fn source(args: &ServeBenchArgs) -> ModelSource {
-    match &args.model {
+    let source = match &args.model {
         Some(path) => ModelSource::at(path),
         None => ModelSource::built_in(built_in::NAME, built_in::model()),
-    }
+    };
+    ModelSource { engine: args.engine, ..source }
 }
 
 fn start(settings: ServeSettings) -> Result<Running, ServeFailure> {
@@ -51,6 +53,7 @@ fn settings(args: &ServeBenchArgs, folder: Option<&Path>) -> ServeSettings {
     let mut settings = ServeSettings::new(args.line, vec![source(args)]);
     settings.listen = SocketAddr::from(([127, 0, 0, 1], 0));
     settings.cache = folder.map(|folder| (folder.to_owned(), Bytes::gib(2)));
+    settings.kv = args.kv;
     settings.limits.waiting = args.streams.max(settings.limits.waiting);
     settings
 }
@@ -66,10 +69,18 @@ pub(super) fn report(args: &ServeBenchArgs) -> Result<ServeReport, CliError> {
     let prompt = args.prompt.unwrap_or(PROMPT).min(context.saturating_sub(16)).max(32);
     let bench = Bench { args, decoder, prompt, turns: if args.quick { 3 } else { 9 } };
     let mut rows = Vec::new();
-    rows.extend(bench.overhead()?);
-    rows.extend(bench.first_tokens()?);
-    rows.push(bench.streams()?);
-    rows.extend(bench.load()?);
+    if let (Some(url), Some(trace)) = (&args.beside, &args.trace) {
+        let sizes = (context, bench.decoder.shape().vocabulary);
+        let turns = beside::turns(trace, (args.sessions, args.turns), sizes)?;
+        let folder = tempfile::tempdir().map_err(failed)?;
+        let running = start(settings(args, Some(folder.path())))?;
+        rows.extend(beside::compare(running.address(), running.engine(), url, &turns, args)?);
+    } else {
+        rows.extend(bench.overhead()?);
+        rows.extend(bench.first_tokens()?);
+        rows.push(bench.streams()?);
+        rows.extend(bench.load()?);
+    }
     let model = source(args).name;
     Ok(ServeReport { model, line_bytes: args.line.get(), prompt_tokens: prompt, rows })
 }

@@ -6,8 +6,12 @@
 //! from sending the request to the first piece of its stream: for a prompt that nobody has read, for the same prompt again, and after the
 //! service was dropped and opened again over its folder. Memory is what the system says that this process has (Linux), clients of the
 //! bench included, which are a socket each.
+//!
+//! With `--beside` it asks another server the same instead, in turns: the later turns of a trace's sessions, how soon their first
+//! tokens come, and how much of their prompts neither had to compute.
 
 mod args;
+mod beside;
 mod client;
 mod measure;
 mod report;

@@ -43,6 +43,11 @@ impl ServeRow {
         Self { work: work.into(), engine: "plimsoll", value, unit, target: None, met: None }
     }
 
+    pub(super) fn by(mut self, engine: &'static str) -> Self {
+        self.engine = engine;
+        self
+    }
+
     pub(super) fn at_most(mut self, target: f64) -> Self {
         (self.target, self.met) = (Some(target), Some(self.value <= target));
         self
@@ -92,7 +97,8 @@ pub(super) fn view(report: &ServeReport, pen: &Pen) -> String {
     for row in &report.rows {
         let target = row.target.map_or_else(String::new, |target| shown(target, row.unit));
         let verdict = row.met.map_or("", |met| if met { "reached" } else { "MISSED" });
-        table.row([row.work.as_str(), &shown(row.value, row.unit), &target, verdict].map(Into::into));
+        let work = if row.engine == "plimsoll" { row.work.clone() } else { format!("{}: {}", row.engine, row.work) };
+        table.row([work.as_str(), &shown(row.value, row.unit), &target, verdict].map(Into::into));
     }
     pen.paint(Style::Bold, &heading) + &table.draw(pen)
 }

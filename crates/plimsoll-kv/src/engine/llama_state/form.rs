@@ -19,6 +19,8 @@ pub struct Form {
     pub(super) owner: i32,
     /// Whether values are transposed: number after number rather than cell after cell.
     pub(super) transposed: bool,
+    /// How keys and values are rotated before they are quantized, where the version says so.
+    pub(super) rotations: Option<(u32, u32)>,
     /// The numbers of the types of keys and values.
     pub(super) types: (i32, i32),
     /// Bytes of a number of the values, where they are transposed.
@@ -71,6 +73,7 @@ impl Form {
             return streams.saturating_add(start);
         }
         let cells = tokens.saturating_mul(row.saturating_add(super::CELL_BYTES));
-        [start, streams, 8, heads, cells].into_iter().fold(0, usize::saturating_add)
+        let rotations = if self.rotations.is_some() { 8 } else { 0 };
+        [start, streams, 8, rotations, heads, cells].into_iter().fold(0, usize::saturating_add)
     }
 }

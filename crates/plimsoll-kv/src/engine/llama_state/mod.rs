@@ -16,6 +16,7 @@
 //! | for each stream: cells in it. All but one have none, and of those nothing follows | u32 |
 //! | for each cell: position; 1, the number of sequences; the sequence | i32, u32, i32 |
 //! | whether values are transposed (flash attention is off); layers | u32, u32 |
+//! | newer versions: how keys are rotated before they are quantized, and values; zero where they are not | u32, u32 |
 //! | for each layer: type of the keys, bytes of a cell's keys; the keys, cell after cell | i32, u64, bytes |
 //! | for each layer: type of the values, bytes of a cell's values; the values, cell after cell | i32, u64, bytes |
 //! | the last row, if transposed: type, bytes of a number, numbers of a cell; number after number, each of all cells | i32, u32, u32, bytes |

@@ -21,6 +21,11 @@ pub struct State<'b> {
 impl<'b> State<'b> {
     /// Reads a blob. What does not add up is refused; nothing is believed further than the blob is long.
     pub fn read(blob: &'b [u8]) -> Result<Self, StateError> {
+        Self::read_from(blob, 0)
+    }
+
+    /// The same of a part of a sequence: its first cell stands at position `first`. Positions of it count from there.
+    pub fn read_from(blob: &'b [u8], first: usize) -> Result<Self, StateError> {
         let mut reader = Reader { blob, at: 0 };
         let (sequence, streams) = beginning(&mut reader)?;
         let mut filled = None;
@@ -30,6 +35,7 @@ impl<'b> State<'b> {
             stream: 0,
             owner: 0,
             transposed: false,
+            rotations: None,
             types: (0, 0),
             number_bytes: 0,
             rows: Vec::new(),
@@ -43,7 +49,7 @@ impl<'b> State<'b> {
                 return Err(StateError::Streams);
             }
             form.stream = stream;
-            let (cells, owner) = cells(&mut reader, count)?;
+            let (cells, owner) = cells(&mut reader, count, first)?;
             form.owner = owner;
             let parts = layers(&mut reader, count as usize, &mut form)?;
             filled = Some((cells, parts));
@@ -152,7 +158,7 @@ fn beginning(reader: &mut Reader<'_>) -> Result<(Option<i32>, u32), StateError> 
 }
 
 /// The cell of each position, and the sequence that they belong to.
-fn cells(reader: &mut Reader<'_>, count: u32) -> Result<(Vec<u32>, i32), StateError> {
+fn cells(reader: &mut Reader<'_>, count: u32, first: usize) -> Result<(Vec<u32>, i32), StateError> {
     let heads = reader.bytes("the cells", u64::from(count) * CELL_BYTES as u64)?;
     let started = reader.at - heads.len();
     let mut cells = vec![u32::MAX; count as usize];
@@ -171,7 +177,8 @@ fn cells(reader: &mut Reader<'_>, count: u32) -> Result<(Vec<u32>, i32), StateEr
         owner = i32::from_le_bytes(field(8));
         // A position outside of them, or one that stands twice, leaves another without a cell.
         let position = usize::try_from(i32::from_le_bytes(field(0))).ok();
-        if let Some(place) = position.and_then(|position| cells.get_mut(position)) {
+        let place = position.and_then(|position| position.checked_sub(first));
+        if let Some(place) = place.and_then(|place| cells.get_mut(place)) {
             *place = cell;
         }
     }
@@ -197,6 +204,9 @@ fn layers<'b>(reader: &mut Reader<'b>, cells: usize, form: &mut Form) -> Result<
     if !(1..=LAYERS_MAX).contains(&count) {
         let at = reader.at - 4;
         return Err(StateError::Foreign { what: "the number of layers", found: count.into(), at });
+    }
+    if reader.tells_rotations() {
+        form.rotations = Some((reader.u32("the keys' rotation")?, reader.u32("the values' rotation")?));
     }
     let mut keys = Vec::new();
     for layer in 0..count as usize {
@@ -257,6 +267,16 @@ impl<'b> Reader<'b> {
     /// Whether the rest says only that streams have no cells.
     fn only_zeros(&self) -> bool {
         self.blob[self.at..].iter().all(|byte| *byte == 0)
+    }
+
+    /// Whether two rotations stand before the first layer, as newer versions write them: then no row's size stands where
+    /// older ones have it, and one stands behind them.
+    fn tells_rotations(&self) -> bool {
+        let row = |at: usize| -> Option<u64> {
+            let bytes = self.blob.get(self.at + at..self.at + at + 8)?;
+            Some(u64::from_le_bytes(bytes.try_into().ok()?)).filter(|row| (1..=u64::from(u32::MAX)).contains(row))
+        };
+        row(4).is_none() && row(12).is_some()
     }
 
     fn bytes(&mut self, what: &'static str, count: u64) -> Result<&'b [u8], StateError> {

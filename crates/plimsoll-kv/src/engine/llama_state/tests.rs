@@ -5,11 +5,12 @@ use proptest::prelude::*;
 use super::*;
 use crate::layout::{Element, Layout};
 
-const STATES: [(&str, &[u8], Element, bool); 5] = [
+const STATES: [(&str, &[u8], Element, bool); 6] = [
     ("flash, f16", include_bytes!("../../../tests/fixtures/fa_f16_13.bin"), Element::F16, false),
     ("f16", include_bytes!("../../../tests/fixtures/nofa_f16_13.bin"), Element::F16, true),
     ("flash, q8_0", include_bytes!("../../../tests/fixtures/fa_q8_0_13.bin"), Element::Opaque, false),
     ("q8_0 and f16", include_bytes!("../../../tests/fixtures/nofa_q8_0_f16_13.bin"), Element::Opaque, true),
+    ("with rotations", include_bytes!("../../../tests/fixtures/fa_f16_rotations_5.bin"), Element::F16, false),
     ("second of two", include_bytes!("../../../tests/fixtures/fa_f16_second_5.bin"), Element::F16, false),
 ];
 
@@ -56,6 +57,22 @@ fn a_prefix_is_a_state_of_the_same_rows() {
         // And nothing of it is a state as well: what a fresh sequence gives.
         let none = join(state.form(), &layout, &[], 0).unwrap();
         assert_eq!(State::read(&none).unwrap().tokens(), 0, "{name}");
+    }
+}
+
+#[test]
+fn a_part_from_the_middle_is_a_state_at_its_own_positions() {
+    for (name, blob, ..) in STATES {
+        let state = State::read(blob).unwrap();
+        let layout = state.layout(2);
+        let blocks = cut(&state, &layout);
+        let part: Vec<&[u8]> = blocks[1..2].iter().map(Vec::as_slice).collect();
+        let mut room = vec![0; state.form().bytes(2)];
+        state.form().join_from(&layout, &part, 2, 2, &mut room).unwrap();
+        assert!(matches!(State::read(&room), Err(StateError::Gap { position: 0, .. })), "{name}");
+        let middle = State::read_from(&room, 2).unwrap();
+        assert_eq!((cut(&middle, &layout), middle.form()), (blocks[1..2].to_vec(), state.form()), "{name}");
+        assert!(State::read_from(&room, 1).is_err(), "{name}");
     }
 }
 
@@ -141,6 +158,7 @@ prop_compose! {
         stream in 0_u32..4,
         owner in any::<i32>(),
         transposed in any::<bool>(),
+        rotations in proptest::option::of((0_u32..200, Just(0_u32))),
         types in prop_oneof![Just((1, 1)), Just((0, 0)), Just((30, 30)), Just((8, 1)), Just((8, 8))],
         sizes in proptest::collection::vec((1_u32..9, 1_u32..9), 1..4),
         values in any::<bool>(),
@@ -153,6 +171,7 @@ prop_compose! {
             stream: stream % streams,
             owner,
             transposed,
+            rotations,
             types: if values { types } else { (types.0, types.0) },
             number_bytes: if transposed && values { number } else { 0 },
             rows: sizes.iter().map(rows).collect(),

@@ -22,6 +22,18 @@ impl Form {
         tokens: usize,
         into: &mut [u8],
     ) -> Result<(), StateError> {
+        self.join_from(layout, blocks, 0, tokens, into)
+    }
+
+    /// The same of tokens from the middle of a sequence: the first of these blocks begins at position `first`.
+    pub fn join_from(
+        &self,
+        layout: &Layout,
+        blocks: &[&[u8]],
+        first: usize,
+        tokens: usize,
+        into: &mut [u8],
+    ) -> Result<(), StateError> {
         self.agree(layout, blocks, tokens)?;
         let block_tokens = layout.block_tokens as usize;
         let (found, wanted) = (into.len(), self.bytes(tokens));
@@ -29,10 +41,14 @@ impl Form {
             return Err(StateError::Length { what: "the room for the state", found, wanted });
         }
         let mut writer = Writer { rest: into };
-        self.begin(tokens, &mut writer);
+        self.begin(first, tokens, &mut writer);
         if tokens > 0 {
             writer.put(&u32::from(self.transposed).to_le_bytes());
             writer.put(&u32::try_from(self.rows.len()).unwrap_or(u32::MAX).to_le_bytes());
+            if let Some((keys, values)) = self.rotations {
+                writer.put(&keys.to_le_bytes());
+                writer.put(&values.to_le_bytes());
+            }
             let held = |index: usize| block_tokens.min(tokens.saturating_sub(index * block_tokens));
             self.keys(layout, blocks, &held, &mut writer);
             self.values(layout, blocks, &held, tokens, &mut writer);
@@ -61,7 +77,7 @@ impl Form {
     }
 
     /// All before the layers.
-    fn begin(&self, tokens: usize, writer: &mut Writer<'_>) {
+    fn begin(&self, first: usize, tokens: usize, writer: &mut Writer<'_>) {
         if let Some(sequence) = self.sequence {
             writer.put(&MAGIC.to_le_bytes());
             writer.put(&sequence.to_le_bytes());
@@ -71,7 +87,7 @@ impl Form {
             writer.put(&[0; 4]);
         }
         writer.put(&u32::try_from(tokens).unwrap_or(u32::MAX).to_le_bytes());
-        for position in 0..tokens {
+        for position in first..first.saturating_add(tokens) {
             let mut cell = [0; CELL_BYTES];
             cell[..4].copy_from_slice(&i32::try_from(position).unwrap_or(i32::MAX).to_le_bytes());
             cell[4] = 1;

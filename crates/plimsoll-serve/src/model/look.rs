@@ -1,0 +1,77 @@
+//! Which engine a model is for, and what it takes: known from its header, before anything is asked for.
+
+use plimsoll::Bytes;
+
+use super::loaded::{Loaded, Terms};
+use super::{EngineChoice, ModelFault, ModelSource, native};
+use crate::house::House;
+
+/// What is known of a model before it is loaded.
+#[derive(Clone)]
+pub(super) enum Look {
+    /// The native engine computes it.
+    Native(Bytes),
+    /// llama.cpp does.
+    #[cfg(feature = "llama-cpp")]
+    Llama(super::llama::Plan),
+}
+
+impl Look {
+    /// Looks at a model's header. `most` is what there is for models.
+    pub(super) fn at(
+        source: &ModelSource,
+        house: &House,
+        terms: &Terms,
+        most: Bytes,
+    ) -> Result<Self, ModelFault> {
+        if source.engine == EngineChoice::LlamaCpp {
+            return llama(source, house, terms, most);
+        }
+        match native::look(source, terms) {
+            Ok(bytes) => Ok(Self::Native(bytes)),
+            Err(fault)
+                if source.engine == EngineChoice::Auto
+                    && cfg!(feature = "llama-cpp")
+                    && fault.is_for_another_engine() =>
+            {
+                // Where llama.cpp refuses it as well, its reason says more.
+                llama(source, house, terms, most)
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// What it takes of the line.
+    pub(super) const fn bytes(&self) -> Bytes {
+        match self {
+            Self::Native(bytes) => *bytes,
+            #[cfg(feature = "llama-cpp")]
+            Self::Llama(plan) => plan.bytes,
+        }
+    }
+
+    /// Loads it as it was looked at.
+    pub(super) fn load(
+        &self,
+        source: &ModelSource,
+        slug: &str,
+        house: &House,
+        terms: &Terms,
+    ) -> Result<Loaded, ModelFault> {
+        match self {
+            Self::Native(_) => native::load(source, slug, house, terms),
+            #[cfg(feature = "llama-cpp")]
+            Self::Llama(plan) => super::llama::load(plan, slug, house, terms),
+        }
+    }
+}
+
+#[cfg(feature = "llama-cpp")]
+fn llama(source: &ModelSource, house: &House, terms: &Terms, most: Bytes) -> Result<Look, ModelFault> {
+    super::llama::Plan::of(source, house, terms, most).map(Look::Llama)
+}
+
+#[cfg(not(feature = "llama-cpp"))]
+fn llama(source: &ModelSource, _: &House, _: &Terms, _: Bytes) -> Result<Look, ModelFault> {
+    Err(ModelFault::NotBuilt { name: source.name.clone() })
+}
