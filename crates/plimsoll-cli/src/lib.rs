@@ -25,6 +25,7 @@ mod heap;
 mod interrupt;
 pub mod kv;
 pub mod machine;
+mod own_docs;
 pub mod plan;
 pub mod pool;
 mod printer;

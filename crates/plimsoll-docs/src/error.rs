@@ -98,6 +98,9 @@ pub enum DocsError {
         /// What is needed.
         least: plimsoll::Bytes,
     },
+    /// Lines and accounts.
+    #[error(transparent)]
+    Engine(#[from] plimsoll::EngineError),
     /// Vectors could not be kept or searched.
     #[error("the library's vectors: {0}")]
     Vectors(#[from] VecError),

@@ -96,7 +96,8 @@ fn many_small_ones_are_put_together() {
     let bed = Bed::new(room());
     let library = bed.create();
     for number in 0..20 {
-        let path = bed.file(&format!("{number}.txt"), format!("Only here is needle{number}. {}", long("hay", 3)));
+        let path =
+            bed.file(&format!("{number}.txt"), format!("Only here is needle{number}. {}", long("hay", 3)));
         ingest(&library, path);
     }
     assert!(library.facts().parts < 9, "{} parts", library.facts().parts);
@@ -137,7 +138,11 @@ fn who_stops_goes_on_where_it_was_and_gets_the_same() {
     assert_eq!(report.documents, 1);
     assert!(report.passages < expected.passages, "what was read is not read again");
     let found = library.list(0, 10).remove(0);
-    assert_eq!((found.passages, &found.hash), (expected.passages, &expected.hash), "as if it had never stopped");
+    assert_eq!(
+        (found.passages, &found.hash),
+        (expected.passages, &expected.hash),
+        "as if it had never stopped"
+    );
     for number in [0, 1999, 3999] {
         assert_eq!(find(&library, &format!("tale{number}")).len(), 1, "tale{number}");
     }

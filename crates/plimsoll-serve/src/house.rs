@@ -133,7 +133,8 @@ fn docs(settings: &ServeSettings) -> Result<Bytes, ServeError> {
     if settings.libraries.is_empty() {
         return Ok(Bytes::ZERO);
     }
-    let docs = settings.docs.unwrap_or(Bytes::new(settings.line.get() / DOCS_PART).clamp(DOCS_LEAST, DOCS_MOST));
+    let docs =
+        settings.docs.unwrap_or(Bytes::new(settings.line.get() / DOCS_PART).clamp(DOCS_LEAST, DOCS_MOST));
     if docs < DOCS_LEAST {
         return Err(ServeError::Docs { docs, least: DOCS_LEAST });
     }

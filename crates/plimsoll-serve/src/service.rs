@@ -105,7 +105,9 @@ impl Service {
         let keeper = Keeper::open(&house, &settings.models, terms)?;
         let seats = Seats::new(house.seats(), limits.waiting, limits.patience)?;
         let keys = Keys::new(settings.keys.iter().cloned());
-        if let Some(name) = settings.embedder.as_deref().filter(|name| !keeper.names().any(|one| one == *name)) {
+        if let Some(name) =
+            settings.embedder.as_deref().filter(|name| !keeper.names().any(|one| one == *name))
+        {
             return Err(ServeError::Embedder(keeper.unknown(name)));
         }
         let shelves = Shelves::open(&house, &settings.libraries, settings.embedder.clone())?;

@@ -24,7 +24,8 @@ pub(super) fn account(memory: Option<Bytes>) -> Result<EngineAccount, CliError> 
 /// The same, and what asks the account to stand still while other programs are short of memory.
 pub(super) fn watched(memory: Option<Bytes>) -> Result<(EngineAccount, Option<Watch>), CliError> {
     let engine = engine(memory)?;
-    let settings = PressureSettings { warning_enter: PRESSED, warning_leave: RELIEVED, ..PressureSettings::default() };
+    let settings =
+        PressureSettings { warning_enter: PRESSED, warning_leave: RELIEVED, ..PressureSettings::default() };
     engine.governor().set_pressure(Place::Host, settings);
     let watch = engine.watch(WATCH_EVERY).ok();
     Ok((engine.account(ACCOUNT)?, watch))

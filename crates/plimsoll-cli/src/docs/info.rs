@@ -126,16 +126,32 @@ pub fn view(report: &InfoReport, pen: &Pen) -> String {
     row("on disk", bytes(report.disk_bytes), format!("{} parts, vectors not included", report.parts));
     row("in memory", bytes(report.memory_bytes), "when open".to_owned());
     if let Some(vectors) = &report.vectors {
-        row("vectors", vectors.passages.to_string(), format!("{} numbers, by {}", vectors.dimension, vectors.model));
+        row(
+            "vectors",
+            vectors.passages.to_string(),
+            format!("{} numbers, by {}", vectors.dimension, vectors.model),
+        );
     }
     out.push_str(table.draw(pen).trim_start_matches('\n'));
     if let Some(list) = &report.list {
-        let columns = [("id", Align::Right), ("kind", Align::Left), ("bytes", Align::Right), ("passages", Align::Right), ("name", Align::Left)];
+        let columns = [
+            ("id", Align::Right),
+            ("kind", Align::Left),
+            ("bytes", Align::Right),
+            ("passages", Align::Right),
+            ("name", Align::Left),
+        ];
         let mut table = Table::new(columns);
         for one in list {
             let name = if one.whole { one.name.clone() } else { format!("{} (in part)", one.name) };
             let id = one.id.to_string();
-            table.row([id.into(), one.kind.clone().into(), bytes(one.bytes).into(), one.passages.to_string().into(), name.into()]);
+            table.row([
+                id.into(),
+                one.kind.clone().into(),
+                bytes(one.bytes).into(),
+                one.passages.to_string().into(),
+                name.into(),
+            ]);
         }
         out.push('\n');
         out.push_str(&table.draw(pen));

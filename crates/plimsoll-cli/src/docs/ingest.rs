@@ -124,6 +124,7 @@ pub fn run(args: &IngestArgs, printer: &Printer) -> Result<(), CliError> {
     let settings = IngestSettings {
         chunking: Chunking { most: args.passage, overlap: args.overlap },
         kind: args.kind,
+        below: None,
         threads: args.threads,
         counts_every: Duration::from_secs(args.counts_every),
     };
@@ -142,7 +143,10 @@ impl IngestJson {
     /// The report of what was taken in.
     pub fn new(name: String, report: &IngestReport, library: &Library) -> Self {
         let facts = library.facts();
-        let left = |one: &plimsoll_docs::LeftOut| LeftJson { path: one.path.display().to_string(), why: one.why.clone() };
+        let left = |one: &plimsoll_docs::LeftOut| LeftJson {
+            path: one.path.display().to_string(),
+            why: one.why.clone(),
+        };
         let seconds = report.took.as_secs_f64();
         #[expect(clippy::cast_precision_loss, reason = "a rate")]
         let rate = report.bytes as f64 / seconds.max(1e-9);
@@ -202,9 +206,10 @@ pub fn view(report: &IngestJson, pen: &Pen) -> String {
         bytes(report.peak_bytes)
     );
     let _ = writeln!(out, "{}", pen.paint(Style::Dim, &line));
-    for (count, what) in
-        [(report.replaced, "bytes were no text and were replaced"), (report.skipped, "records could not be read")]
-    {
+    for (count, what) in [
+        (report.replaced, "bytes were no text and were replaced"),
+        (report.skipped, "records could not be read"),
+    ] {
         if count > 0 {
             let _ = writeln!(out, "{}", pen.paint(Style::Warn, &format!("{count} {what}")));
         }
@@ -213,7 +218,11 @@ pub fn view(report: &IngestJson, pen: &Pen) -> String {
         let _ = writeln!(out, "{}", pen.paint(Style::Dim, &format!("left out: {}: {}", left.path, left.why)));
     }
     if report.left_out.len() > SHOWN {
-        let _ = writeln!(out, "{}", pen.paint(Style::Dim, &format!("and {} more (--json has them)", report.left_out.len() - SHOWN)));
+        let _ = writeln!(
+            out,
+            "{}",
+            pen.paint(Style::Dim, &format!("and {} more (--json has them)", report.left_out.len() - SHOWN))
+        );
     }
     if report.stopped {
         let _ = writeln!(out, "stopped; the same command goes on from here");

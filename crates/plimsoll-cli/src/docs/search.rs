@@ -116,8 +116,10 @@ pub fn view(report: &SearchReport, pen: &Pen) -> String {
         let aside = format!("{place}, bytes {} to {} ({:.2})", found.at[0], found.at[1], found.score);
         let _ = writeln!(out, "{name}{}", pen.paint(Style::Dim, &aside));
         for line in found.text.lines() {
-            for line in wrap(line, pen.width.saturating_sub(2)) {
-                let _ = writeln!(out, "  {line}");
+            // Programs keep their indentation.
+            let indent = &line[..line.len() - line.trim_start().len()];
+            for line in wrap(line, pen.width.saturating_sub(2 + indent.len()).max(20)) {
+                let _ = writeln!(out, "  {indent}{line}");
             }
         }
         out.push('\n');

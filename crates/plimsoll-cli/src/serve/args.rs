@@ -11,12 +11,13 @@ Examples:
   plimsoll serve                                   the small model that is built in, at 127.0.0.1:8080
   plimsoll serve --model qwen3-0.6b-q8_0.gguf --line 4GiB
   plimsoll serve --models ~/models --line 16GiB --kv 6GiB     each loaded when it is asked for
+  plimsoll serve --model qwen3-0.6b-q8_0.gguf --library ~/notes-library     answers from documents too
   plimsoll serve --config serve.toml               the same from a file; flags win
   PLIMSOLL_KEY=secret plimsoll serve --listen 0.0.0.0:8080    for others, who bring the key
 
 Ctrl-C, or SIGTERM, takes nobody in any more and lets answers end; a second one ends at once.
-A file may have: listen, line, kv, model (one path or several), models (a folder), engine, cache, cache_size, keys, answer_tokens,
-parallel, waiting, patience_seconds, drain_seconds. The environment may have the same in capitals behind PLIMSOLL_ (PLIMSOLL_KEY
+A file may have: listen, line, kv, model (one path or several), models (a folder), engine, library (one or several), embed, docs, cache,
+cache_size, keys, answer_tokens, parallel, waiting, patience_seconds, drain_seconds. The environment may have the same in capitals behind PLIMSOLL_ (PLIMSOLL_KEY
 for one key); it wins over the file, and flags win over both.";
 
 /// What can be typed after `serve`.
@@ -50,6 +51,19 @@ pub struct ServeArgs {
     /// What is to compute models: auto (the native engine if it can, otherwise llama.cpp where it is built in), native, or llama-cpp
     #[arg(long, value_name = "ENGINE")]
     pub engine: Option<EngineChoice>,
+
+    /// A library of documents, as `plimsoll docs ingest` makes them, or a folder for a new one; may be given several times, the first is
+    /// meant where a request names none. Without one and without a model, one of this program's own documentation is served
+    #[arg(long, value_name = "[NAME=]DIR")]
+    pub library: Vec<String>,
+
+    /// The model that makes vectors of passages and questions, by its name; without one passages are found by their words
+    #[arg(long, value_name = "MODEL")]
+    pub embed: Option<String>,
+
+    /// How much of the line is for documents [default: a sixteenth, from 24MiB to 512MiB]
+    #[arg(long, value_name = "SIZE")]
+    pub docs: Option<Bytes>,
 
     /// Where keys and values are kept beyond this run [default: plimsoll/serve in the user's cache folder]
     #[arg(long, value_name = "DIR")]

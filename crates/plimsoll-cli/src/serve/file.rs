@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use plimsoll::Bytes;
 use plimsoll_serve::model::EngineChoice;
+use plimsoll_serve::shelf::LibrarySource;
 use serde::Deserialize;
 
 use super::{ServeArgs, ServeFailure};
@@ -20,10 +21,15 @@ struct FileSettings {
     #[serde(default, deserialize_with = "size")]
     kv: Option<Bytes>,
     #[serde(default)]
-    model: Paths,
+    model: OneOr<PathBuf>,
     models: Option<PathBuf>,
     #[serde(default, deserialize_with = "engine")]
     engine: Option<EngineChoice>,
+    #[serde(default)]
+    library: OneOr<String>,
+    embed: Option<String>,
+    #[serde(default, deserialize_with = "size")]
+    docs: Option<Bytes>,
     cache: Option<PathBuf>,
     #[serde(default, deserialize_with = "size")]
     cache_size: Option<Bytes>,
@@ -48,22 +54,22 @@ fn engine<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<EngineChoi
     text.parse().map(Some).map_err(serde::de::Error::custom)
 }
 
-/// One path or several.
+/// One or several.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
-enum Paths {
-    One(PathBuf),
-    Several(Vec<PathBuf>),
+enum OneOr<T> {
+    One(T),
+    Several(Vec<T>),
 }
 
-impl Default for Paths {
+impl<T> Default for OneOr<T> {
     fn default() -> Self {
         Self::Several(Vec::new())
     }
 }
 
-impl Paths {
-    fn into_vec(self) -> Vec<PathBuf> {
+impl<T> OneOr<T> {
+    fn into_vec(self) -> Vec<T> {
         match self {
             Self::One(one) => vec![one],
             Self::Several(several) => several,
@@ -87,7 +93,7 @@ pub(super) fn merged(typed: &ServeArgs, environment: Environment<'_>) -> Result<
         None => path,
     };
     let of = Of(environment);
-    let list = |typed: &[PathBuf], name: &str, file: Paths| -> Vec<PathBuf> {
+    let list = |typed: &[PathBuf], name: &str, file: OneOr<PathBuf>| -> Vec<PathBuf> {
         match (typed.is_empty(), environment(name)) {
             (false, _) => typed.to_vec(),
             (true, Some(path)) => vec![path.into()],
@@ -109,6 +115,13 @@ pub(super) fn merged(typed: &ServeArgs, environment: Environment<'_>) -> Result<
         model: list(&typed.model, "PLIMSOLL_MODEL", file.model),
         models: path(&typed.models, "PLIMSOLL_MODELS", file.models),
         engine: of.value(typed.engine, "PLIMSOLL_ENGINE", file.engine)?,
+        library: match (typed.library.is_empty(), environment("PLIMSOLL_LIBRARY")) {
+            (false, _) => typed.library.clone(),
+            (true, Some(library)) => vec![library],
+            (true, None) => file.library.into_vec().iter().map(|one| beside_library(one, &beside)).collect(),
+        },
+        embed: typed.embed.clone().or_else(|| environment("PLIMSOLL_EMBED")).or(file.embed),
+        docs: of.value(typed.docs, "PLIMSOLL_DOCS", file.docs)?,
         cache: path(&typed.cache, "PLIMSOLL_CACHE", file.cache),
         cache_size: of.value(typed.cache_size, "PLIMSOLL_CACHE_SIZE", file.cache_size)?,
         no_cache: typed.no_cache,
@@ -124,6 +137,12 @@ pub(super) fn merged(typed: &ServeArgs, environment: Environment<'_>) -> Result<
         drain_seconds: of.value(typed.drain_seconds, "PLIMSOLL_DRAIN_SECONDS", file.drain_seconds)?,
         config,
     })
+}
+
+/// The folder of a library, with its name before it where it has one, meant from where the file is.
+fn beside_library(text: &str, beside: &dyn Fn(PathBuf) -> PathBuf) -> String {
+    let source = LibrarySource::parse(text);
+    format!("{}={}", source.name, beside(source.folder).display())
 }
 
 struct Of<'e>(Environment<'e>);

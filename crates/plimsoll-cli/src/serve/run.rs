@@ -6,11 +6,13 @@ use std::time::Duration;
 use plimsoll::machine::Machine;
 use plimsoll::{Bytes, Place};
 use plimsoll_serve::model::{ModelSource, found};
+use plimsoll_serve::shelf::LibrarySource;
 use plimsoll_serve::{Running, ServeError, ServeSettings, Service};
 use serde::Serialize;
 
 use super::file::merged;
 use super::{ServeArgs, ServeFailure};
+use crate::own_docs::{self, OwnDocs};
 use crate::{CliError, Printer, built_in};
 
 /// The most that the cache's folder takes where nothing is said.
@@ -24,6 +26,7 @@ struct Started {
     address: String,
     line: u64,
     models: Vec<String>,
+    libraries: Vec<String>,
     cache: Option<PathBuf>,
 }
 
@@ -31,6 +34,7 @@ struct Started {
 pub fn run(args: &ServeArgs, printer: &Printer) -> Result<(), CliError> {
     let args = merged(args, &|name| std::env::var(name).ok().filter(|value| !value.is_empty()))?;
     let mut settings = settings(&args)?;
+    let own = with_own_docs(&args, &mut settings);
     let running = match start(&settings) {
         // Somebody else's cache is no reason to serve nothing, where no folder was asked for.
         Err(ServeFailure::Serve(ServeError::Store(error)))
@@ -43,6 +47,7 @@ pub fn run(args: &ServeArgs, printer: &Printer) -> Result<(), CliError> {
         started => started?,
     };
     tell(&running, &settings, printer)?;
+    let _own = own;
     wait();
     Printer::remark("stopping: answers may end, nobody new is taken in");
     let took = running.stop();
@@ -78,6 +83,9 @@ fn settings(args: &ServeArgs) -> Result<ServeSettings, ServeFailure> {
     let line = args.line.or_else(suggested).ok_or(ServeFailure::Line)?;
     let mut settings = ServeSettings::new(line, models);
     settings.kv = args.kv;
+    settings.libraries = args.library.iter().map(|library| LibrarySource::parse(library)).collect();
+    settings.embedder.clone_from(&args.embed);
+    settings.docs = args.docs;
     settings.keys.clone_from(&args.keys);
     settings.cache = if args.no_cache { None } else { cache(args) };
     if let Some(listen) = args.listen {
@@ -92,6 +100,24 @@ fn settings(args: &ServeArgs) -> Result<ServeSettings, ServeFailure> {
     limits.patience = args.patience_seconds.map_or(limits.patience, Duration::from_secs);
     settings.drain = args.drain_seconds.map_or(settings.drain, Duration::from_secs);
     Ok(settings)
+}
+
+/// A library of our own documentation, for who asked for no library and no model.
+fn with_own_docs(args: &ServeArgs, settings: &mut ServeSettings) -> Option<OwnDocs> {
+    if !args.library.is_empty() || !args.model.is_empty() || args.models.is_some() {
+        return None;
+    }
+    match OwnDocs::open() {
+        Ok(own) => {
+            settings.libraries =
+                vec![LibrarySource { name: own_docs::NAME.to_owned(), folder: own.folder() }];
+            Some(own)
+        }
+        Err(error) => {
+            Printer::remark(&format!("no documentation is served: {error}"));
+            None
+        }
+    }
 }
 
 /// What the machine should spare.
@@ -127,6 +153,7 @@ fn tell(running: &Running, settings: &ServeSettings, printer: &Printer) -> Resul
         address: address.clone(),
         line: settings.line.get(),
         models: settings.models.iter().map(|model| model.name.clone()).collect(),
+        libraries: settings.libraries.iter().map(|library| library.name.clone()).collect(),
         cache: settings.cache.as_ref().map(|(folder, _)| folder.clone()),
     };
     if !running.address().ip().is_loopback() && settings.keys.is_empty() {
@@ -141,12 +168,21 @@ fn tell(running: &Running, settings: &ServeSettings, printer: &Printer) -> Resul
             format!("prompts that were read are kept in {}", folder.display())
         });
         let key = if settings.keys.is_empty() { "" } else { " -H 'Authorization: Bearer …'" };
+        let libraries = match started.libraries.as_slice() {
+            [] => String::new(),
+            names => format!(", with the documents of {}", names.join(", ")),
+        };
+        let third = if started.libraries.is_empty() {
+            format!("curl {address}/activity{key}")
+        } else {
+            format!("curl {address}/v1/search{key} -d '{{\"query\": \"who may take the reserve\", \"k\": 2}}'")
+        };
         format!(
-            "{address} serves {models}, below a line of {}; {kept}\n\nTry:\n  \
+            "{address} serves {models}{libraries}, below a line of {}; {kept}\n\nTry:\n  \
              curl {address}/v1/chat/completions{key} -d '{{\"model\": \"{first}\", \"messages\": [{{\"role\": \"user\", \"content\": \
              \"Returns the number of elements\"}}]}}'\n  \
              curl -N {address}/v1/completions{key} -d '{{\"prompt\": \"Creates a new\", \"max_tokens\": 60, \"stream\": true}}'\n  \
-             curl {address}/activity{key}\n",
+             {third}\n\nA page that shows where memory goes is at {address}\n",
             settings.line
         )
     })

@@ -49,8 +49,7 @@ impl Library {
                 match entry {
                     Entry::Left(left) => work.report.leave(&left.path, left.why.to_string()),
                     Entry::Found(found) => {
-                        let name = std::path::absolute(&found.path).unwrap_or_else(|_| found.path.clone());
-                        work.file(&found, &name.to_string_lossy(), modified(&found.path))?;
+                        work.file(&found, &settings.name(&found.path), modified(&found.path))?;
                     }
                 }
                 if work.report.stopped {
@@ -168,7 +167,10 @@ impl<'i, 'l> Ingest<'i, 'l> {
         let whole = known.iter().find(|document| document.state == State::Whole);
         let begun = known.iter().find(|document| document.state != State::Whole);
         let same = |one: &&Document| {
-            one.bytes == found.bytes.get() && one.modified == modified && one.kind == found.kind && modified.is_some()
+            one.bytes == found.bytes.get()
+                && one.modified == modified
+                && one.kind == found.kind
+                && modified.is_some()
         };
         if begun.is_none() && whole.as_ref().is_some_and(same) {
             self.report.unchanged += 1;
@@ -224,7 +226,12 @@ impl<'i, 'l> Ingest<'i, 'l> {
     }
 
     /// Reads a document, from its beginning or from where it was left.
-    fn read(&mut self, found: &Found, mut document: Document, replaces: Option<u64>) -> Result<(), DocsError> {
+    fn read(
+        &mut self,
+        found: &Found,
+        mut document: Document,
+        replaces: Option<u64>,
+    ) -> Result<(), DocsError> {
         let (chunking, account) = (self.settings.chunking, self.library.account());
         let opened = match &document.state {
             State::Whole => Passages::open(found, chunking, account),

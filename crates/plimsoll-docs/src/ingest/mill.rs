@@ -44,7 +44,14 @@ impl<'l> Mill<'l> {
         let (jobs, waiting) = sync_channel(blocks + threads);
         let free = (0..blocks).map(|_| Block::new(longest)).collect();
         let state = State { open: Vec::new(), finished: Vec::new(), free, left: 0, failed: None, part };
-        Self { library, jobs, waiting: Mutex::new(waiting), state: Mutex::new(state), done: Condvar::new(), part }
+        Self {
+            library,
+            jobs,
+            waiting: Mutex::new(waiting),
+            state: Mutex::new(state),
+            done: Condvar::new(),
+            part,
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

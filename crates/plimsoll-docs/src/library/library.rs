@@ -202,6 +202,9 @@ impl Library {
 
 impl std::fmt::Debug for Library {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Library").field("folder", &self.folder).field("writable", &self.is_writable()).finish_non_exhaustive()
+        f.debug_struct("Library")
+            .field("folder", &self.folder)
+            .field("writable", &self.is_writable())
+            .finish_non_exhaustive()
     }
 }

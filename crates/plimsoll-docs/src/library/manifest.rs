@@ -99,10 +99,8 @@ impl Manifest {
 
     /// Puts it in the place of the one before: from then on it counts.
     pub(super) fn write(&self, folder: &Path) -> Result<(), DocsError> {
-        let text = serde_json::to_vec_pretty(self).map_err(|error| DocsError::Damaged {
-            path: folder.join(NAME),
-            what: error.to_string(),
-        })?;
+        let text = serde_json::to_vec_pretty(self)
+            .map_err(|error| DocsError::Damaged { path: folder.join(NAME), what: error.to_string() })?;
         folder::replace(folder, NAME, &text)
             .map_err(|source| DocsError::Folder { path: folder.join(NAME), source })
     }

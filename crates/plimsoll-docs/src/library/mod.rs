@@ -21,8 +21,8 @@ mod shrink;
 mod vectors;
 
 pub use documents::{Document, State};
-pub(crate) use publish::Changes;
 pub use facts::LibraryFacts;
 pub use library::Library;
+pub(crate) use publish::Changes;
 pub use search::{Match, Mode, Query};
 pub use vectors::{Embed, EmbedFault, Embedded};

@@ -47,7 +47,8 @@ impl Library {
         for facts in changes.parts.iter().filter(|facts| facts.passages > 0) {
             let first = manifest.next_passage;
             parts.push(Arc::new(Part::open(&facts.path, first, &self.account)?));
-            let entry = PartEntry { file: number(facts), first, passages: facts.passages, bytes: facts.bytes };
+            let entry =
+                PartEntry { file: number(facts), first, passages: facts.passages, bytes: facts.bytes };
             manifest.parts.push(entry);
             manifest.next_passage += u64::from(facts.passages);
         }
@@ -71,7 +72,8 @@ impl Library {
         all.make_room(log, &self.account)?;
         let path = folder::documents(&self.folder, manifest.documents);
         let failed = |path: PathBuf| move |source| DocsError::Folder { path, source };
-        manifest.documents_bytes = documents::append(&path, manifest.documents_bytes, log).map_err(failed(path.clone()))?;
+        manifest.documents_bytes =
+            documents::append(&path, manifest.documents_bytes, log).map_err(failed(path.clone()))?;
         manifest.next_file = writer.next_file;
         manifest.write(&self.folder)?;
         for change in log {
@@ -109,5 +111,10 @@ impl Library {
 
 /// The number that stands in a part's name.
 pub(super) fn number(facts: &PartFacts) -> u64 {
-    facts.path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok()).unwrap_or_default()
+    facts
+        .path
+        .file_stem()
+        .and_then(|stem| stem.to_str())
+        .and_then(|stem| stem.parse().ok())
+        .unwrap_or_default()
 }

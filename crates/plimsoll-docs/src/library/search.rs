@@ -128,14 +128,21 @@ impl Library {
         let documents = self.documents();
         let mut found = Vec::new();
         for (part, entries) in parts.iter().zip(&entries) {
-            let wanted: Vec<_> = (0..terms.len()).filter(|&term| told[term]).filter_map(|term| Some((term, entries[term]?))).collect();
+            let wanted: Vec<_> = (0..terms.len())
+                .filter(|&term| told[term])
+                .filter_map(|term| Some((term, entries[term]?)))
+                .collect();
             let bytes = wanted.iter().map(|(_, entry)| entry.bytes).sum();
             // The lists of one part at a time.
             let room = self.account.reserve(Place::Host, Bytes::new(bytes)).now()?;
-            let lists: Vec<(usize, Vec<u8>)> =
-                wanted.iter().map(|(term, entry)| Ok((*term, part.list(entry)?))).collect::<Result<_, DocsError>>()?;
-            let lists: Vec<(usize, &[u8])> = lists.iter().map(|(term, listed)| (*term, listed.as_slice())).collect();
-            let mut alive = |passage| part.owner(passage).is_some_and(|(document, _)| documents.is_alive(document));
+            let lists: Vec<(usize, Vec<u8>)> = wanted
+                .iter()
+                .map(|(term, entry)| Ok((*term, part.list(entry)?)))
+                .collect::<Result<_, DocsError>>()?;
+            let lists: Vec<(usize, &[u8])> =
+                lists.iter().map(|(term, listed)| (*term, listed.as_slice())).collect();
+            let mut alive =
+                |passage| part.owner(passage).is_some_and(|(document, _)| documents.is_alive(document));
             best(&weights, &lists, part.lengths(), &mut alive, part.first(), &mut found, k)
                 .map_err(|_| part.bad_list())?;
             drop(room);
@@ -155,9 +162,10 @@ impl Library {
             let (document, _) = part.owner(u32::try_from(passage - part.first()).ok()?)?;
             documents.is_alive(document).then_some(passage)
         };
-        let scored = answer.of(0).filter(|(id, _)| *id != NO_ID).filter_map(|(id, distance)| {
-            Some(Scored { passage: alive(id)?, score: 1.0 - distance })
-        });
+        let scored = answer
+            .of(0)
+            .filter(|(id, _)| *id != NO_ID)
+            .filter_map(|(id, distance)| Some(Scored { passage: alive(id)?, score: 1.0 - distance }));
         Ok(scored.take(k).collect())
     }
 
@@ -218,7 +226,8 @@ fn fuse(one: &[Scored], other: &[Scored], k: usize) -> Vec<Scored> {
             *scores.entry(scored.passage).or_default() += worth;
         }
     }
-    let mut fused: Vec<Scored> = scores.into_iter().map(|(passage, score)| Scored { passage, score }).collect();
+    let mut fused: Vec<Scored> =
+        scores.into_iter().map(|(passage, score)| Scored { passage, score }).collect();
     fused.sort_unstable_by(Scored::order);
     fused.truncate(k);
     fused

@@ -57,7 +57,8 @@ pub(super) fn open(
         return Ok(None);
     }
     let folder = folder.join(FOLDER);
-    let index = if to_write { Index::open_to_write(&folder, account)? } else { Index::open(&folder, account)? };
+    let index =
+        if to_write { Index::open_to_write(&folder, account)? } else { Index::open(&folder, account)? };
     Ok(Some(Arc::new(index)))
 }
 
@@ -136,7 +137,10 @@ impl Library {
         let mut manifest = (*self.manifest()).clone();
         if let (Some(entry), Some(index)) = (&manifest.vectors, self.index()) {
             if entry.model != by.model() || entry.dimension != by.dimension() {
-                return Err(DocsError::OtherModel { found: entry.model.clone(), asked: by.model().to_owned() });
+                return Err(DocsError::OtherModel {
+                    found: entry.model.clone(),
+                    asked: by.model().to_owned(),
+                });
             }
             return Ok((index, entry.clone()));
         }

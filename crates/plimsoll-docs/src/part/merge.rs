@@ -12,7 +12,11 @@ use crate::bytes::Cut;
 use crate::terms::{Entry, Postings, append, entries};
 
 /// Puts parts together, the first first. Of passages whose document is not `alive` nothing is left but their numbers.
-pub(crate) fn merge(parts: &[&Part], path: &Path, alive: &dyn Fn(u64) -> bool) -> Result<PartFacts, PartError> {
+pub(crate) fn merge(
+    parts: &[&Part],
+    path: &Path,
+    alive: &dyn Fn(u64) -> bool,
+) -> Result<PartFacts, PartError> {
     let mut writer = PartWriter::create(path, false)?;
     let mut lengths = Vec::new();
     for part in parts {
@@ -27,11 +31,13 @@ pub(crate) fn merge(parts: &[&Part], path: &Path, alive: &dyn Fn(u64) -> bool) -
                 writer.pack(&left, range.end - range.start, &runs)?;
             }
         }
-        let left = |(passage, &length): (usize, &u8)| if is_alive(part, passage as u32, alive) { length } else { 0 };
+        let left =
+            |(passage, &length): (usize, &u8)| if is_alive(part, passage as u32, alive) { length } else { 0 };
         lengths.extend(part.lengths().iter().enumerate().map(left));
     }
     let worded = parts.iter().all(|part| !part.lengths().is_empty());
-    let (lengths, total) = if worded { (lengths, parts.iter().map(|part| part.total_terms()).sum()) } else { (Vec::new(), 0) };
+    let (lengths, total) =
+        if worded { (lengths, parts.iter().map(|part| part.total_terms()).sum()) } else { (Vec::new(), 0) };
     let shown = path.to_owned();
     writer.finish_with(lengths, total, &mut |write| {
         if !worded {
@@ -48,7 +54,12 @@ fn is_alive(part: &Part, passage: u32, alive: &dyn Fn(u64) -> bool) -> bool {
 }
 
 /// A block whose dead passages are empty.
-fn left_of(part: &Part, block: usize, bytes: &[u8], alive: &dyn Fn(u64) -> bool) -> Result<Vec<u8>, PartError> {
+fn left_of(
+    part: &Part,
+    block: usize,
+    bytes: &[u8],
+    alive: &dyn Fn(u64) -> bool,
+) -> Result<Vec<u8>, PartError> {
     let mut left = Vec::with_capacity(bytes.len());
     part.records(block, bytes, |passage, record| {
         if is_alive(part, passage, alive) {

@@ -102,7 +102,8 @@ impl Part {
 
     /// Whose passage that is, and which of its passages.
     pub(crate) fn owner(&self, passage: u32) -> Option<(u64, u64)> {
-        let run = &self.footer.runs[self.footer.runs.partition_point(|run| run.first <= passage).checked_sub(1)?];
+        let run =
+            &self.footer.runs[self.footer.runs.partition_point(|run| run.first <= passage).checked_sub(1)?];
         Some((run.document, run.ordinal + u64::from(passage - run.first)))
     }
 

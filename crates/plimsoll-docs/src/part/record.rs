@@ -33,7 +33,8 @@ impl<'b> Record<'b> {
 
     pub(crate) fn take(take: &mut Take<'b>) -> Result<Self, Cut> {
         let (start, len) = (take.varint()?, take.varint()?);
-        let page = take.varint()?.checked_sub(1).map(|page| u32::try_from(page).map_err(|_| Cut)).transpose()?;
+        let page =
+            take.varint()?.checked_sub(1).map(|page| u32::try_from(page).map_err(|_| Cut)).transpose()?;
         let some = |text: &'b str| (!text.is_empty()).then_some(text);
         let (heading, record) = (some(take.text()?), some(take.text()?));
         let at = start..start.checked_add(len).ok_or(Cut)?;

@@ -104,7 +104,9 @@ impl PartWriter {
             self.footer.total_terms = gather.total_terms();
             for one in gather.sorted() {
                 dictionary.term(one.term, one.passages, one.list);
-                self.file.write_all(one.list).map_err(|source| PartError::File { path: self.path.clone(), source })?;
+                self.file
+                    .write_all(one.list)
+                    .map_err(|source| PartError::File { path: self.path.clone(), source })?;
                 self.at += one.list.len() as u64;
             }
         }

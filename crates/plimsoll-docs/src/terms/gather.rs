@@ -106,7 +106,16 @@ impl Gather {
         self.names.extend_from_slice(term);
         let slot = u32::try_from(self.slots.len()).unwrap_or(NONE);
         let len = u8::try_from(term.len()).unwrap_or(u8::MAX);
-        self.slots.push(Slot { hash, name, len, times: 1, now: passage, before: 0, passages: 0, list: Vec::new() });
+        self.slots.push(Slot {
+            hash,
+            name,
+            len,
+            times: 1,
+            now: passage,
+            before: 0,
+            passages: 0,
+            list: Vec::new(),
+        });
         let slots = &self.slots;
         self.table.insert_unique(hash, slot, |&slot| slots[slot as usize].hash);
     }
@@ -122,7 +131,11 @@ impl Gather {
         let names = &self.names;
         let mut order: Vec<&Slot> = self.slots.iter().collect();
         order.sort_unstable_by(|one, other| one.name(names).cmp(other.name(names)));
-        order.into_iter().map(|slot| Gathered { term: slot.name(names), passages: slot.passages, list: &slot.list })
+        order.into_iter().map(|slot| Gathered {
+            term: slot.name(names),
+            passages: slot.passages,
+            list: &slot.list,
+        })
     }
 }
 
@@ -155,7 +168,8 @@ mod tests {
         }
         assert_eq!(gather.lengths().len(), 302);
         assert_eq!(gather.total_terms(), 5 + 4 + 600);
-        let terms: Vec<_> = gather.sorted().map(|one| (one.term.to_vec(), one.passages, one.list.to_vec())).collect();
+        let terms: Vec<_> =
+            gather.sorted().map(|one| (one.term.to_vec(), one.passages, one.list.to_vec())).collect();
         let names: Vec<_> = terms.iter().map(|(term, ..)| std::str::from_utf8(term).expect("text")).collect();
         assert_eq!(names, ["a", "and", "ledger", "line", "pool", "the"]);
         let mut list = Postings::new(&terms[5].2);

@@ -154,7 +154,8 @@ mod tests {
         assert_eq!(order, [101, 102, 100]);
         assert!(found[0].score > found[1].score && found[1].score > found[2].score);
         let mut alive = Vec::new();
-        best(&weights, &[(0, &all), (1, &two)], &lengths, &mut |one| one != 1, 100, &mut alive, 1).expect("whole");
+        best(&weights, &[(0, &all), (1, &two)], &lengths, &mut |one| one != 1, 100, &mut alive, 1)
+            .expect("whole");
         assert_eq!(alive.iter().map(|one| one.passage).collect::<Vec<_>>(), [102]);
         let cut = best(&weights, &[(0, &[0xfb, 1])], &lengths, &mut |_| true, 0, &mut Vec::new(), 1);
         assert_eq!(cut, Err(Cut), "a list that is longer than the part");

@@ -208,7 +208,10 @@ mod tests {
     fn words_are_small_and_one_of_them() {
         assert_eq!(terms("The Caches, queries & boxes: glass!"), ["the", "cach", "query", "box", "glass"]);
         assert_eq!(terms("a cache"), ["a", "cach"]);
-        assert_eq!(terms("boxes box match matches sizes size use uses"), ["box", "box", "match", "match", "siz", "siz", "use", "use"]);
+        assert_eq!(
+            terms("boxes box match matches sizes size use uses"),
+            ["box", "box", "match", "match", "siz", "siz", "use", "use"]
+        );
         assert_eq!(terms("plimsoll_vec::Index v1.95"), ["plimsoll", "vec", "index", "v1", "95"]);
         assert!(terms(" \n\t--").is_empty());
     }

@@ -16,7 +16,10 @@ pub struct Bed {
 impl Bed {
     pub fn new(memory: Bytes) -> Self {
         let engine = Engine::in_memory(memory, "docs").expect("an engine");
-        let bed = Self { home: tempfile::tempdir().expect("a folder"), account: engine.account("docs").expect("an account") };
+        let bed = Self {
+            home: tempfile::tempdir().expect("a folder"),
+            account: engine.account("docs").expect("an account"),
+        };
         std::fs::create_dir(bed.files()).expect("a folder");
         bed
     }
@@ -67,7 +70,11 @@ pub fn long(word: &str, paragraphs: usize) -> String {
     use std::fmt::Write as _;
     let mut text = String::new();
     for number in 0..paragraphs {
-        let _ = writeln!(text, "Paragraph {number} of {word} tells about {word}{number}. It has some more words. {}\n", "Filling goes on. ".repeat(20));
+        let _ = writeln!(
+            text,
+            "Paragraph {number} of {word} tells about {word}{number}. It has some more words. {}\n",
+            "Filling goes on. ".repeat(20)
+        );
     }
     text
 }

@@ -25,7 +25,15 @@ pub(super) struct Answer<C> {
 impl<C> Answer<C> {
     /// One without choices yet.
     pub(super) fn new(id: String, object: &'static str, model: &str) -> Self {
-        Self { id, object, created: now(), model: model.to_owned(), choices: Vec::new(), citations: Vec::new(), usage: None }
+        Self {
+            id,
+            object,
+            created: now(),
+            model: model.to_owned(),
+            choices: Vec::new(),
+            citations: Vec::new(),
+            usage: None,
+        }
     }
 }
 

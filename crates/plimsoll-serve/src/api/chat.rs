@@ -110,7 +110,8 @@ pub(super) async fn answer(State(desk): State<Arc<Desk>>, body: Body) -> Result<
         head.object = "chat.completion.chunk";
         let wanted = request.manner.stream_options.unwrap_or_default().include_usage;
         let citations = std::mem::take(&mut head.citations);
-        let pieces = Pieces { head, citations, wanted, held: vec![Held::new(calls); answers], answers, number };
+        let pieces =
+            Pieces { head, citations, wanted, held: vec![Held::new(calls); answers], answers, number };
         return stream::answer(&desk, asks, pieces).await;
     }
     let ends = ask::all(&desk, asks).await?;

@@ -40,13 +40,23 @@ pub(super) async fn found(
     wanted: Retrieval,
     messages: &[Message],
 ) -> Result<Vec<Citation>, ApiError> {
-    let asked = || messages.iter().rev().find(|message| message.role == "user").and_then(|message| message.content.clone());
+    let asked = || {
+        messages
+            .iter()
+            .rev()
+            .find(|message| message.role == "user")
+            .and_then(|message| message.content.clone())
+    };
     let Some(query) = wanted.query.or_else(asked).filter(|query| !query.trim().is_empty()) else {
         return Err(ApiError::bad("documents", "nobody asked anything that passages could answer"));
     };
     let shelf = desk.shelves().get(wanted.library.as_deref())?;
     let (_, passages) = search::find(desk, &shelf, query, wanted.k.unwrap_or(USUAL), wanted.mode).await?;
-    Ok(passages.into_iter().enumerate().map(|(index, passage)| Citation { index: index + 1, passage }).collect())
+    Ok(passages
+        .into_iter()
+        .enumerate()
+        .map(|(index, passage)| Citation { index: index + 1, passage })
+        .collect())
 }
 
 /// The conversation as the model sees it: what it is told first names the passages.

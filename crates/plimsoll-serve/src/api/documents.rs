@@ -172,11 +172,14 @@ pub(super) async fn remove(
 }
 
 fn read(said: Address) -> Result<Said, ApiError> {
-    said.map(|Query(said)| said).map_err(|error| ApiError::malformed(format!("the address is not understood: {error}")))
+    said.map(|Query(said)| said)
+        .map_err(|error| ApiError::malformed(format!("the address is not understood: {error}")))
 }
 
 fn number(id: &str) -> Result<u64, ApiError> {
-    id.parse().map_err(|_| ApiError::bad("id", format!("{:?} is no document's number", id.chars().take(40).collect::<String>())))
+    id.parse().map_err(|_| {
+        ApiError::bad("id", format!("{:?} is no document's number", id.chars().take(40).collect::<String>()))
+    })
 }
 
 fn unknown(id: u64) -> ApiError {
@@ -198,7 +201,10 @@ pub(super) async fn add(
     if json {
         let coming: Coming = body::read(&desk, body).await?;
         let Some(text) = coming.text.filter(|text| !text.trim().is_empty()) else {
-            return Err(ApiError::bad("text", "there is nothing in the document; give its `text`, or send it as it is to /v1/documents?name=NAME"));
+            return Err(ApiError::bad(
+                "text",
+                "there is nothing in the document; give its `text`, or send it as it is to /v1/documents?name=NAME",
+            ));
         };
         let name = named(coming.name.or(said.name))?;
         let shelf = desk.shelves().get(coming.library.or(said.library).as_deref())?;
@@ -216,7 +222,9 @@ pub(super) async fn add(
 
 fn named(name: Option<String>) -> Result<String, ApiError> {
     match name {
-        Some(name) if name.len() > NAME => Err(ApiError::bad("name", format!("a name has {NAME} bytes at most"))),
+        Some(name) if name.len() > NAME => {
+            Err(ApiError::bad("name", format!("a name has {NAME} bytes at most")))
+        }
         Some(name) if !name.trim().is_empty() && !name.chars().any(char::is_control) => Ok(name),
         _ => Err(ApiError::bad("name", "give the document a `name`, by which it is told apart and replaced")),
     }
@@ -266,7 +274,10 @@ async fn put_down(desk: &Arc<Desk>, body: Body, path: &FsPath) -> Result<(), Api
         };
         bytes += piece.len() as u64;
         if bytes > most {
-            let message = format!("a document has {} at most here; `plimsoll docs ingest` takes any", desk.limits.document);
+            let message = format!(
+                "a document has {} at most here; `plimsoll docs ingest` takes any",
+                desk.limits.document
+            );
             break Err(ApiError::status(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message));
         }
         if pieces.send(piece).await.is_err() {

@@ -174,12 +174,16 @@ impl From<ShelfFault> for ApiError {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "server_error", "library_unavailable", message)
             }
             ShelfFault::Elsewhere { .. } => Self::status(StatusCode::CONFLICT, "library_in_use", message),
-            ShelfFault::Left(_) => Self::status(StatusCode::UNPROCESSABLE_ENTITY, "document_unreadable", message),
+            ShelfFault::Left(_) => {
+                Self::status(StatusCode::UNPROCESSABLE_ENTITY, "document_unreadable", message)
+            }
             ShelfFault::Docs(DocsError::Memory(_)) => {
                 Self::busy(StatusCode::SERVICE_UNAVAILABLE, "no_memory", message, 10)
             }
             ShelfFault::Docs(DocsError::NoWords) => Self::bad("query", message),
-            ShelfFault::Docs(DocsError::NoVectors | DocsError::OtherModel { .. }) => Self::bad("mode", message),
+            ShelfFault::Docs(DocsError::NoVectors | DocsError::OtherModel { .. }) => {
+                Self::bad("mode", message)
+            }
             ShelfFault::Docs(_) | ShelfFault::File(_) => Self::failed(message),
         }
     }

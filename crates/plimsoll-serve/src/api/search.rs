@@ -118,9 +118,13 @@ pub(super) async fn find(
         return Err(ApiError::bad("k", format!("{k} passages were asked for; ask for 1 to {MOST}")));
     }
     if query.len() > LONG {
-        return Err(ApiError::bad("query", format!("a question of {} bytes is longer than {LONG}", query.len())));
+        return Err(ApiError::bad(
+            "query",
+            format!("a question of {} bytes is longer than {LONG}", query.len()),
+        ));
     }
-    let has = shelf.library()?.facts().vectors.is_some_and(|(.., passages)| passages > 0) && desk.shelves().embedder().is_some();
+    let has = shelf.library()?.facts().vectors.is_some_and(|(.., passages)| passages > 0)
+        && desk.shelves().embedder().is_some();
     let mode = match wanted {
         Some(Wanted::Words) => Mode::Words,
         Some(Wanted::Vectors) => Mode::Vectors,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use plimsoll::holding::cached::Hit;
 use plimsoll_docs::{Embed, EmbedFault};
+use plimsoll_llm::text::Encode;
 use tokio::runtime::Handle;
 
 use super::aside::aside;
@@ -32,7 +33,11 @@ impl Embedder {
 
     fn one(&self, text: &str) -> Result<Vec<f32>, EmbedFault> {
         let told = |error: &dyn std::fmt::Display| EmbedFault(error.to_string());
-        let mut tokens = self.model.tokenizer().encode(text).map_err(|error| told(&error))?;
+        let mut tokens = self
+            .model
+            .tokenizer()
+            .encode(text, Encode { ends: true, specials: false })
+            .map_err(|error| told(&error))?;
         tokens.truncate(self.model.facts().context);
         if tokens.is_empty() {
             return Err(EmbedFault("a text without tokens".to_owned()));
@@ -72,7 +77,8 @@ pub(super) async fn of(desk: &Arc<Desk>, shelf: &Arc<Shelf>, text: &str) -> Resu
         return Err(ShelfFault::Docs(plimsoll_docs::DocsError::NoVectors).into());
     };
     let model = ask::model(desk, Some(name)).await?;
-    let (desk, shelf, text, waits) = (Arc::clone(desk), Arc::clone(shelf), text.to_owned(), Handle::current());
+    let (desk, shelf, text, waits) =
+        (Arc::clone(desk), Arc::clone(shelf), text.to_owned(), Handle::current());
     let made = aside(move || {
         let embedder = Embedder::new(&desk, model, waits).map_err(plimsoll_docs::DocsError::from)?;
         match shelf.library()?.embedded_by() {

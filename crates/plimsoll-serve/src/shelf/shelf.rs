@@ -1,7 +1,7 @@
 //! One library of a service.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use plimsoll::EngineAccount;
 use plimsoll_docs::source::{Found, Kind};

@@ -37,7 +37,8 @@ mod tests {
 
     #[test]
     fn a_folder_or_a_name_with_one() {
-        let source = |name: &str, folder: &str| LibrarySource { name: name.to_owned(), folder: folder.into() };
+        let source =
+            |name: &str, folder: &str| LibrarySource { name: name.to_owned(), folder: folder.into() };
         assert_eq!(LibrarySource::parse("notes=/var/lib/notes"), source("notes", "/var/lib/notes"));
         assert_eq!(LibrarySource::parse("/var/lib/notes"), source("notes", "/var/lib/notes"));
         assert_eq!(LibrarySource::parse("/a=b/notes"), source("notes", "/a=b/notes"));

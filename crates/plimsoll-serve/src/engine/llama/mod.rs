@@ -67,7 +67,10 @@ impl Llama {
 
     /// The form of a context's states, from one of a single token. None where they cannot be cut into blocks: sliding windows,
     /// recurrent layers, positions of several numbers. Such a model computes every prompt whole.
-    pub fn form(context: &mut Context, sequence: plimsoll_llama::SequenceId) -> Result<Option<Form>, EngineFault> {
+    pub fn form(
+        context: &mut Context,
+        sequence: plimsoll_llama::SequenceId,
+    ) -> Result<Option<Form>, EngineFault> {
         let mut batch = plimsoll_llama::Batch::default();
         batch.push(0, 0, sequence, true);
         context.step(&mut batch).map_err(cells::fault)?;
