@@ -82,9 +82,9 @@ fn rest(passages: &mut Passages) -> Vec<Said> {
 }
 
 const GRAINS: [Grain; 3] = [
-    Grain { chunk: Bytes::new(4), piece: 3 },
-    Grain { chunk: Bytes::new(61), piece: 17 },
-    Grain { chunk: Bytes::kib(64), piece: 4096 },
+    Grain { chunk: Bytes::new(4), piece: 3, small: 0 },
+    Grain { chunk: Bytes::new(61), piece: 17, small: 0 },
+    Grain { chunk: Bytes::kib(64), piece: 4096, small: 65_536 },
 ];
 
 /// Nothing that is not white space is lost, no passage is too long, each is where it says.
