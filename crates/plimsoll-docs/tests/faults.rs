@@ -67,7 +67,7 @@ fn a_file_that_may_not_be_read_is_left() {
     let desk = Desk::new();
     let path = desk.write("a.txt", b"text");
     desk.write("b.txt", b"text");
-    fs::set_permissions(&path, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
     if fs::File::open(&path).is_ok() {
         eprintln!("skipped: this user may read everything");
         return;
