@@ -1,203 +1,136 @@
-//! What can go wrong with a library: nothing is lost, and nothing wrong is found.
+//! What is wrong with a file is told, and does not end the reading of others.
 
-mod bed;
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a scenario whose set-up fails cannot go on")]
 
-use std::collections::HashMap;
+mod support;
 
-use bed::{Bed, find, ingest, long, names};
+use std::fs;
+
 use plimsoll::Bytes;
-use plimsoll_docs::{DocsError, Embed, EmbedFault, IngestSettings, Library, Mode, PartError, Query};
+use plimsoll_docs::passage::{Chunking, Passages};
+use plimsoll_docs::source::{Entry, Kind, Walk, Why};
+use plimsoll_docs::{DocsError, TextError};
+use support::Desk;
 
-fn part_of(bed: &Bed) -> std::path::PathBuf {
-    let paths = std::fs::read_dir(bed.folder()).expect("a folder").flatten().map(|entry| entry.path());
-    let mut parts: Vec<_> = paths.filter(|path| path.extension().is_some_and(|end| end == "part")).collect();
-    assert_eq!(parts.len(), 1);
-    parts.remove(0)
+#[test]
+fn an_empty_file_and_a_binary_one_are_left() {
+    let desk = Desk::new();
+    desk.write("empty.txt", b"");
+    desk.write("binary.txt", b"ab\0cd");
+    let mut left = desk.left();
+    left.sort();
+    assert_eq!(left, ["binary.txt: it is not text; say its kind if it is", "empty.txt: it is empty"]);
 }
 
 #[test]
-fn a_byte_that_was_changed_is_damage_or_changes_nothing() {
-    let bed = Bed::new(Bytes::mib(64));
-    bed.file("a.txt", long("word", 30));
-    let library = bed.create();
-    ingest(&library, bed.files());
-    let before = find(&library, "word7");
-    drop(library);
-    let path = part_of(&bed);
-    let whole = std::fs::read(&path).expect("read");
-    let mut damaged = 0;
-    for at in (0..whole.len()).step_by(whole.len() / 150) {
-        let mut bytes = whole.clone();
-        bytes[at] ^= 0x10;
-        std::fs::write(&path, &bytes).expect("written");
-        match Library::open(&bed.folder(), &bed.account) {
-            Err(DocsError::Part(PartError::Damaged { .. } | PartError::Newer { .. })) => damaged += 1,
-            Err(other) => panic!("{other}"),
-            Ok(library) => match library.search(&Query::words("word7", 10)) {
-                Ok(found) => assert_eq!(found, before, "byte {at}"),
-                Err(DocsError::Part(PartError::Damaged { .. })) => damaged += 1,
-                Err(other) => panic!("{other}"),
-            },
+fn a_file_that_is_emptied_after_it_was_met_has_no_passages() {
+    let desk = Desk::new();
+    let found = desk.found("a.txt", b"text", Kind::Plain);
+    fs::write(&found.path, b"").unwrap();
+    assert_eq!(desk.texts(&found).unwrap(), Vec::<String>::new());
+}
+
+#[test]
+fn a_file_that_shrinks_while_it_is_read_is_told() {
+    let desk = Desk::new();
+    let found = desk.found("a.txt", "words and words. ".repeat(1 << 20).as_bytes(), Kind::Plain);
+    let mut passages = Passages::open(&found, Chunking::default(), &desk.account()).unwrap();
+    passages.next().unwrap().unwrap();
+    fs::File::options().write(true).open(&found.path).unwrap().set_len(1000).unwrap();
+    let error = loop {
+        match passages.next() {
+            Ok(Some(_)) => {}
+            Ok(None) => panic!("it ended as if nothing had happened"),
+            Err(error) => break error,
         }
-    }
-    assert!(damaged > 20, "{damaged}");
-    for short in [0, 10, whole.len() / 2, whole.len() - 1] {
-        std::fs::write(&path, &whole[..short]).expect("written");
-        assert!(matches!(Library::open(&bed.folder(), &bed.account), Err(DocsError::Part(PartError::Damaged { .. }))));
-    }
-    std::fs::write(&path, &whole).expect("written");
-    assert_eq!(find(&Library::open(&bed.folder(), &bed.account).expect("opened"), "word7"), before);
+    };
+    assert!(matches!(error, DocsError::Stream { .. }), "{error}");
+    assert!(error.to_string().contains("cut while being read"), "{error}");
 }
 
 #[test]
-fn what_a_killed_process_left_behind_counts_for_nothing() {
-    let bed = Bed::new(Bytes::mib(64));
-    bed.file("a.txt", "The first words.");
-    let library = bed.create();
-    ingest(&library, bed.files());
-    // As if the process was killed after a part and a line were written, and before the manifest was.
-    let manifest = std::fs::read(bed.folder().join("manifest.json")).expect("read");
-    bed.file("b.txt", "The second words.");
-    ingest(&library, bed.files());
-    drop(library);
-    std::fs::write(bed.folder().join("manifest.json"), manifest).expect("written");
-    std::fs::write(bed.folder().join("0000000077.part"), "half a part").expect("written");
-    let library = bed.open();
-    assert_eq!(library.facts().documents, 1);
-    assert!(!bed.folder().join("0000000077.part").exists());
-    assert!(find(&library, "second").is_empty());
-    assert_eq!(ingest(&library, bed.files()).documents, 1);
-    drop(library);
-    let library = bed.open();
-    assert_eq!(names(&find(&library, "second")), ["b.txt"]);
-    assert_eq!(library.facts().documents, 2);
+fn a_file_that_is_gone_and_one_that_is_none_are_told() {
+    let desk = Desk::new();
+    let found = desk.found("a.txt", b"text", Kind::Plain);
+    fs::remove_file(&found.path).unwrap();
+    assert!(matches!(desk.texts(&found), Err(DocsError::Stream { .. })));
+    let mut walk = Walk::over([found.path.clone()]);
+    assert!(matches!(walk.next(), Some(Entry::Left(left)) if matches!(left.why, Why::Unreadable(_))));
+    fs::create_dir(&found.path).unwrap();
+    assert!(matches!(desk.texts(&found), Err(DocsError::Stream { .. })));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_may_not_be_read_is_left() {
+    use std::os::unix::fs::PermissionsExt;
+    let desk = Desk::new();
+    let path = desk.write("a.txt", b"text");
+    desk.write("b.txt", b"text");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
+    if fs::File::open(&path).is_ok() {
+        eprintln!("skipped: this user may read everything");
+        return;
+    }
+    let left = desk.left();
+    assert!(left.len() == 1 && left[0].starts_with("a.txt: it cannot be read"), "{left:?}");
 }
 
 #[test]
-fn one_writes_and_others_read() {
-    let bed = Bed::new(Bytes::mib(64));
-    bed.file("a.txt", "The first words.");
-    let library = bed.create();
-    ingest(&library, bed.files());
-    assert!(matches!(Library::open_to_write(&bed.folder(), &bed.account), Err(DocsError::InUse { .. })));
-    let reader = Library::open(&bed.folder(), &bed.account).expect("opened");
-    bed.file("b.txt", "The second words.");
-    ingest(&library, bed.files());
-    library.compact().expect("compacted");
-    assert_eq!(names(&find(&reader, "first")), ["a.txt"], "it reads on what it has open");
-    assert!(find(&reader, "second").is_empty());
-    assert_eq!(names(&find(&library, "second")), ["b.txt"]);
+fn bytes_that_are_no_text_are_counted() {
+    let desk = Desk::new();
+    let found = desk.found("a.txt", b"caf\xE9 and \xC3\x28 end \xE2\x82", Kind::Plain);
+    let mut passages = Passages::open(&found, Chunking::default(), &desk.account()).unwrap();
+    let text = passages.next().unwrap().unwrap().text.to_owned();
+    assert_eq!(text, "caf\u{FFFD} and \u{FFFD}( end \u{FFFD}");
+    assert_eq!(passages.flaws().replaced, 4);
 }
 
 #[test]
-fn other_folders_and_newer_libraries_are_refused() {
-    let bed = Bed::new(Bytes::mib(64));
-    let path = bed.file("a.txt", "words");
-    let folder = path.parent().expect("it has one");
-    assert!(matches!(Library::create(folder, true, &bed.account), Err(DocsError::NotEmpty { .. })));
-    assert!(matches!(Library::open(folder, &bed.account), Err(DocsError::NoLibrary { .. })));
-    drop(bed.create());
-    let manifest = bed.folder().join("manifest.json");
-    let text = std::fs::read_to_string(&manifest).expect("read").replace("\"version\": 1", "\"version\": 9");
-    std::fs::write(&manifest, text).expect("written");
-    assert!(matches!(Library::open(&bed.folder(), &bed.account), Err(DocsError::Newer { version: 9, .. })));
+fn what_cannot_be_held_is_refused() {
+    let desk = Desk::of(Bytes::kib(64));
+    let found = desk.found("a.txt", "words. ".repeat(1 << 20).as_bytes(), Kind::Plain);
+    let error = desk.texts(&found).unwrap_err();
+    assert!(error.to_string().contains("no memory for a ring"), "{error}");
+    assert_eq!(desk.charged(), Bytes::ZERO);
 }
 
 #[test]
-fn a_document_that_cannot_be_read_leaves_the_others_alone_and_its_number_unused() {
-    let bed = Bed::new(Bytes::mib(64));
-    bed.file("a.pdf", "%PDF-1.7 and nothing that a PDF has");
-    bed.file("b.txt", "Words that can be read.");
-    let library = bed.create();
-    let report = ingest(&library, bed.files());
-    assert_eq!((report.documents, report.left), (1, 1), "{report:?}");
-    assert!(report.left_out[0].path.ends_with("a.pdf"), "{report:?}");
-    assert_eq!(names(&find(&library, "words")), ["b.txt"]);
-}
-
-/// A model that counts letters.
-struct Letters {
-    name: &'static str,
-    asked: u64,
-    fails_at: u64,
-}
-
-impl Letters {
-    fn new() -> Self {
-        Self { name: "letters", asked: 0, fails_at: u64::MAX }
-    }
-
-    fn vector(text: &str) -> Vec<f32> {
-        let mut counts: HashMap<u8, f32> = HashMap::new();
-        text.bytes().for_each(|byte| *counts.entry(byte.to_ascii_lowercase()).or_default() += 1.0);
-        (b'a'..=b'z').map(|letter| counts.get(&letter).copied().unwrap_or_default()).collect()
-    }
-}
-
-impl Embed for Letters {
-    fn model(&self) -> &str {
-        self.name
-    }
-
-    fn dimension(&self) -> usize {
-        26
-    }
-
-    fn embed(&mut self, texts: &[&str]) -> Result<Vec<f32>, EmbedFault> {
-        self.asked += texts.len() as u64;
-        if self.asked > self.fails_at {
-            return Err(EmbedFault("it is tired".to_owned()));
-        }
-        Ok(texts.iter().flat_map(|text| Self::vector(text)).collect())
-    }
+fn a_broken_record_is_told_and_passed_over() {
+    let desk = Desk::new();
+    let long = format!("{{\"text\": \"{}\"}}\n", "x".repeat(5 << 20));
+    let lines = [
+        "{\"id\": 1, \"text\": \"one\"}\n",
+        "{\"id\": 2, \"text\": \n",
+        "\n",
+        &long,
+        "{\"id\": 5, \"n\": 5}\n",
+        "{\"id\": \"six\", \"text\": \"six\", \"title\": \"Six\"}",
+    ];
+    let found = desk.found("a.jsonl", lines.concat().as_bytes(), Kind::Jsonl);
+    let mut passages = Passages::open(&found, Chunking::default(), &desk.account()).unwrap();
+    let one = passages.next().unwrap().unwrap();
+    assert_eq!((one.text, one.record, one.at), ("one", Some("1"), 0..25));
+    let six = passages.next().unwrap().unwrap();
+    assert_eq!((six.text, six.record, six.heading), ("six", Some("six"), Some("Six")));
+    assert_eq!(six.at.end, found.bytes.get());
+    assert!(passages.next().unwrap().is_none());
+    let flaws = passages.flaws();
+    assert_eq!(flaws.skipped, 3);
+    assert_eq!(flaws.told.iter().map(|record| record.line).collect::<Vec<_>>(), [2, 4, 5]);
+    assert!(flaws.told[1].why.contains("longer than"));
+    assert!(desk.peak() < Bytes::mib(24), "{}", desk.peak());
 }
 
 #[test]
-fn vectors_go_on_where_they_were_left_and_follow_their_documents() {
-    let bed = Bed::new(Bytes::mib(64));
-    for number in 0..100 {
-        bed.file(&format!("{number:03}.txt"), format!("zz{} quite other {number}", "q".repeat(number)));
-    }
-    let library = bed.create();
-    ingest(&library, bed.files());
-    let vector = Letters::vector("zzqqqq quite other 4");
-    let by_vector = Query { text: "", vector: Some(&vector), k: 1, mode: Mode::Vectors };
-    assert!(matches!(library.search(&by_vector), Err(DocsError::NoVectors)));
-    let mut tired = Letters { fails_at: 40, ..Letters::new() };
-    assert!(matches!(library.embed(&mut tired, &mut |_| true), Err(DocsError::Embed(_))));
-    drop(library);
-    let library = bed.open();
-    let mut model = Letters::new();
-    let made = library.embed(&mut model, &mut |_| true).expect("made");
-    assert_eq!((made.done, made.of), (made.of, 100), "what did not count yet is made again, once");
-    assert_eq!(library.embed(&mut model, &mut |_| true).expect("made").of, 0, "all have one");
-    assert_eq!(names(&library.search(&by_vector).expect("searched")), ["004.txt"]);
-    let both = Query { text: "quite", vector: Some(&vector), k: 3, mode: Mode::Both };
-    assert_eq!(names(&library.search(&both).expect("searched"))[0], "004.txt");
-    let other = &mut Letters { name: "others", ..Letters::new() };
-    assert!(matches!(library.embed(other, &mut |_| true), Err(DocsError::OtherModel { .. })));
-    // A document that goes takes its vectors with it.
-    let gone = library.search(&by_vector).expect("searched")[0].document;
-    library.remove(&[gone]).expect("removed");
-    assert_ne!(names(&library.search(&by_vector).expect("searched")), ["004.txt"]);
-    library.compact().expect("compacted");
-    assert_ne!(names(&library.search(&by_vector).expect("searched")), ["004.txt"]);
-}
-
-#[test]
-fn a_disk_that_is_full_loses_nothing_that_counted() {
-    // A folder that cannot be written to stands for a disk without room.
-    let bed = Bed::new(Bytes::mib(64));
-    bed.file("a.txt", "The first words.");
-    let library = bed.create();
-    ingest(&library, bed.files());
-    bed.file("b.txt", "The second words.");
-    let manifest = bed.folder().join("manifest.json.new");
-    std::fs::create_dir(&manifest).expect("in the way of the next manifest");
-    let refused = library.ingest(&[bed.files()], &IngestSettings::default(), &mut |_| true);
-    assert!(matches!(refused, Err(DocsError::Folder { .. })), "{refused:?}");
-    assert_eq!(names(&find(&library, "first")), ["a.txt"]);
-    std::fs::remove_dir(&manifest).expect("there is room again");
-    assert_eq!(ingest(&library, bed.files()).documents, 1);
-    assert_eq!(names(&find(&library, "second")), ["b.txt"]);
+fn a_position_beyond_the_end_is_told() {
+    let desk = Desk::new();
+    let found = desk.found("a.txt", "words and words. ".repeat(500).as_bytes(), Kind::Plain);
+    let mut passages = Passages::open(&found, Chunking::default(), &desk.account()).unwrap();
+    passages.next().unwrap();
+    let position = passages.position();
+    fs::write(&found.path, b"short").unwrap();
+    let again = Passages::open_at(&found, Chunking::default(), &desk.account(), &position);
+    let error = again.unwrap_err();
+    assert!(matches!(error, DocsError::Text { source: TextError::Position { .. }, .. }), "{error}");
 }

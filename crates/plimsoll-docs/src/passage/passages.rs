@@ -201,12 +201,11 @@ impl Passages {
     fn passage(&self, range: Range<u64>) -> Passage<'_> {
         let window = self.text.window();
         let place = &self.place;
-        let (at, heading, record) = match &place.record {
-            Some(record) => (record.bytes.clone(), record.title.as_deref(), record.id.as_deref()),
-            None => {
-                let at = window.source(range.start)..window.source_end(range.end);
-                (at, place.headings.path(), None)
-            }
+        let (at, heading, record) = if let Some(record) = &place.record {
+            (record.bytes.clone(), record.title.as_deref(), record.id.as_deref())
+        } else {
+            let at = window.source(range.start)..window.source_end(range.end);
+            (at, place.headings.path(), None)
         };
         Passage { text: window.text(range), at, page: place.page, heading, record }
     }

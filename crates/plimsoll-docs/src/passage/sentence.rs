@@ -105,7 +105,7 @@ fn is_short(text: &str, mark: usize, number: bool) -> bool {
 fn last_wide(text: &str, low: usize, high: usize) -> Option<usize> {
     let mut until = high;
     loop {
-        let mark = low + text.as_bytes().get(low..until)?.iter().rposition(may_be_wide)?;
+        let mark = low + text.as_bytes().get(low..until)?.iter().rposition(|byte| may_be_wide(*byte))?;
         if let Some(end) = wide_end(text, mark, high) {
             return Some(end);
         }
@@ -116,7 +116,7 @@ fn last_wide(text: &str, low: usize, high: usize) -> Option<usize> {
 fn first_wide(text: &str, low: usize, high: usize) -> Option<usize> {
     let mut from = low;
     loop {
-        let mark = from + text.as_bytes().get(from..high)?.iter().position(may_be_wide)?;
+        let mark = from + text.as_bytes().get(from..high)?.iter().position(|byte| may_be_wide(*byte))?;
         if let Some(end) = wide_end(text, mark, high) {
             return Some(end);
         }
@@ -125,7 +125,7 @@ fn first_wide(text: &str, low: usize, high: usize) -> Option<usize> {
 }
 
 /// Whether a mark of [`wide_end`] begins with this byte: few characters of most texts do.
-fn may_be_wide(byte: &u8) -> bool {
+fn may_be_wide(byte: u8) -> bool {
     matches!(byte, 0xD6 | 0xD8 | 0xDB | 0xE0..=0xE3 | 0xEF)
 }
 

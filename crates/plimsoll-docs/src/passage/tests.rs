@@ -82,10 +82,14 @@ fn rest(passages: &mut Passages) -> Vec<Said> {
 }
 
 const GRAINS: [Grain; 3] = [
-    Grain { chunk: Bytes::new(4), piece: 3 },
-    Grain { chunk: Bytes::new(61), piece: 17 },
-    Grain { chunk: Bytes::kib(64), piece: 4096 },
+    Grain { chunk: Bytes::new(4), piece: 3, small: 0 },
+    Grain { chunk: Bytes::new(61), piece: 17, small: 0 },
+    Grain { chunk: Bytes::kib(64), piece: 4096, small: 65_536 },
 ];
+
+fn offset(at: u64) -> usize {
+    usize::try_from(at).unwrap()
+}
 
 /// Nothing that is not white space is lost, no passage is too long, each is where it says.
 fn check_whole(source: &[u8], passages: &[Said], most: usize) {
@@ -93,7 +97,7 @@ fn check_whole(source: &[u8], passages: &[Said], most: usize) {
     for passage in passages {
         assert!(passage.text.len() <= most, "{} of {most}", passage.text.len());
         assert!(!passage.text.trim().is_empty());
-        let (start, end) = (passage.at.start as usize, passage.at.end as usize);
+        let (start, end) = (offset(passage.at.start), offset(passage.at.end));
         if start > covered {
             let left = String::from_utf8_lossy(&source[covered..start]);
             assert!(left.trim_start_matches('\u{FEFF}').trim().is_empty(), "{left:?} is in no passage");
@@ -200,7 +204,7 @@ proptest! {
             prop_assert_eq!(all.len(), narrow.len());
             for (wide, narrow) in all.iter().zip(&narrow) {
                 prop_assert_eq!(&wide.text, &narrow.text);
-                let before = text[..narrow.at.start as usize].encode_utf16().count() as u64;
+                let before = text[..offset(narrow.at.start)].encode_utf16().count() as u64;
                 prop_assert_eq!(wide.at.start, 2 + 2 * before);
             }
         }

@@ -129,7 +129,7 @@ impl Walk {
     fn met(&self, entry: Result<ignore::DirEntry, ignore::Error>) -> Option<Entry> {
         let entry = match entry {
             Ok(entry) => entry,
-            Err(error) => return Some(Entry::Left(failed(error))),
+            Err(error) => return Some(Entry::Left(failed(&error))),
         };
         let kind = entry.file_type()?;
         let path = entry.path();
@@ -227,9 +227,9 @@ fn fill(mut file: File, into: &mut [u8]) -> io::Result<usize> {
     Ok(len)
 }
 
-fn failed(error: ignore::Error) -> Left {
+fn failed(error: &ignore::Error) -> Left {
     let mut path = PathBuf::new();
-    let mut inner = &error;
+    let mut inner = error;
     loop {
         inner = match inner {
             ignore::Error::WithPath { path: at, err } => {

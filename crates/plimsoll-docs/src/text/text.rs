@@ -43,7 +43,7 @@ pub struct Text {
 #[derive(Debug)]
 enum Origin {
     /// A file from one end to the other.
-    Stream(Stream),
+    Stream(Box<Stream>),
     /// A PDF's pages.
     Pages(Box<Pdf>),
 }
@@ -89,7 +89,7 @@ impl Text {
         let reader = Reader::open(&found.path, start.at, account, grain)?;
         let decoder = Decoder::new(start.encoding);
         let stream = Stream { reader, decoder, shape, read: start.at };
-        Ok(Self { origin: Origin::Stream(stream), window })
+        Ok(Self { origin: Origin::Stream(Box::new(stream)), window })
     }
 
     /// What is held.

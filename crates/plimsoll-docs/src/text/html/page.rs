@@ -230,8 +230,8 @@ impl Sink for Seen<'_> {
             }
             Role::Left => {
                 look.part(Gap::Space);
-                let foreign = matches!(name, "svg" | "math");
-                if !closing && !(foreign && empty) {
+                let ends = closing || (empty && matches!(name, "svg" | "math"));
+                if !ends {
                     look.left = Some((Name::of(name), 1));
                 }
                 return Ok(false);
