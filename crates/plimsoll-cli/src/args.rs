@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::bench::docs::DocsBenchArgs;
 use crate::bench::kv::KvArgs;
 use crate::bench::llm::LlmArgs;
 use crate::bench::memory::MemoryArgs;
@@ -153,6 +154,8 @@ pub(crate) enum BenchCommand {
     Recorder(RecorderArgs),
     /// What the tiered cache of keys and values costs, beside memcpy and the disk
     Kv(KvArgs),
+    /// How fast documents become passages and are found, beside reading them
+    Docs(DocsBenchArgs),
     /// How fast a model is computed on the host, beside how fast its bytes are read
     Llm(LlmArgs),
     /// What a service adds to what a model takes, how soon a first token comes, and whether the line holds under load

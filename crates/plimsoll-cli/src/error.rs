@@ -79,6 +79,9 @@ pub enum CliError {
     /// Documents.
     #[error(transparent)]
     Docs(#[from] plimsoll_docs::DocsError),
+    /// A service that was to answer.
+    #[error("the service did not answer: {0}")]
+    Service(String),
     /// Lines and accounts.
     #[error(transparent)]
     Engine(#[from] plimsoll::EngineError),
@@ -267,6 +270,7 @@ Self::Recording(_) => {
             }
             Self::Docs(plimsoll_docs::DocsError::Memory(_)) => "give more `--memory`, or fewer `--threads`".to_owned(),
             Self::Docs(_) => "`plimsoll docs --help` has the commands; nothing was lost".to_owned(),
+            Self::Service(_) => "what is written stays, and the same command goes on from there; check `--url` and `--key`".to_owned(),
             Self::Engine(_) => "give more `--memory`".to_owned(),
             Self::Export(_) => "name an account and a place that it has, or leave both out".to_owned(),
             Self::Plan(error) => error.next_step().to_owned(),

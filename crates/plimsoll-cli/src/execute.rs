@@ -29,6 +29,7 @@ pub(crate) fn execute(settings: &Settings, printer: &Printer) -> Result<(), CliE
         Command::BenchPool(pool) => bench::run_pool(pool, printer),
         Command::BenchMemory(memory) => bench::memory::run(memory, printer),
         Command::BenchGovernor(governor) => bench::run_governor(governor, printer),
+        Command::BenchDocs(docs) => bench::docs::run(docs, printer),
         Command::BenchKv(kv) => bench::kv::run(kv, printer),
         Command::BenchTrain(train) => bench::train::run(train, printer),
         Command::BenchLlm(llm) => bench::llm::run(llm, printer),

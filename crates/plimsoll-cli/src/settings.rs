@@ -3,6 +3,7 @@
 use crate::args::{
     Args, BenchCommand, CommandArgs, ConfigArgs, DeviceCommand, PoolCommand, RecordingCommand,
 };
+use crate::bench::docs::DocsBenchArgs;
 use crate::bench::kv::KvArgs;
 use crate::bench::llm::LlmArgs;
 use crate::bench::memory::MemoryArgs;
@@ -60,6 +61,7 @@ pub(crate) enum Command {
     BenchGovernor(GovernorArgs),
     BenchRecorder(RecorderArgs),
     BenchKv(KvArgs),
+    BenchDocs(DocsBenchArgs),
     BenchTrain(TrainBenchArgs),
     BenchLlm(LlmArgs),
     BenchServe(ServeBenchArgs),
@@ -92,6 +94,7 @@ impl From<Args> for Settings {
                 CommandArgs::Bench(BenchCommand::Memory(memory)) => Command::BenchMemory(memory),
                 CommandArgs::Bench(BenchCommand::Governor(governor)) => Command::BenchGovernor(governor),
                 CommandArgs::Bench(BenchCommand::Recorder(recorder)) => Command::BenchRecorder(recorder),
+                CommandArgs::Bench(BenchCommand::Docs(docs)) => Command::BenchDocs(docs),
                 CommandArgs::Bench(BenchCommand::Kv(kv)) => Command::BenchKv(kv),
                 CommandArgs::Bench(BenchCommand::Train(train)) => Command::BenchTrain(train),
                 CommandArgs::Bench(BenchCommand::Llm(llm)) => Command::BenchLlm(llm),

@@ -43,7 +43,10 @@ fn a_byte_that_was_changed_is_damage_or_changes_nothing() {
     assert!(damaged > 20, "{damaged}");
     for short in [0, 10, whole.len() / 2, whole.len() - 1] {
         std::fs::write(&path, &whole[..short]).expect("written");
-        assert!(matches!(Library::open(&bed.folder(), &bed.account), Err(DocsError::Part(PartError::Damaged { .. }))));
+        assert!(matches!(
+            Library::open(&bed.folder(), &bed.account),
+            Err(DocsError::Part(PartError::Damaged { .. }))
+        ));
     }
     std::fs::write(&path, &whole).expect("written");
     assert_eq!(find(&Library::open(&bed.folder(), &bed.account).expect("opened"), "word7"), before);

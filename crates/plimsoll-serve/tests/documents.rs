@@ -34,7 +34,10 @@ fn a_document_comes_is_found_changes_and_goes() {
     assert_eq!((&came.json()["kind"], &came.json()["whole"]), (&json!("markdown"), &json!(true)));
     let found = search(&running, "who may take the reserve");
     assert_eq!((&found["mode"], &found["library"]), (&json!("words"), &json!("notes")));
-    assert_eq!((&found["data"][0]["name"], &found["data"][0]["heading"]), (&json!("lines.md"), &json!("Reserve")));
+    assert_eq!(
+        (&found["data"][0]["name"], &found["data"][0]["heading"]),
+        (&json!("lines.md"), &json!("Reserve"))
+    );
     // The same again is the same; another text under the name takes its place.
     assert_eq!(add(&running, "lines.md", LINES).json()["id"], id);
     assert_eq!(add(&running, "copy.md", LINES).json()["duplicate"], true);
@@ -59,10 +62,15 @@ fn a_file_is_sent_as_it_is_and_nothing_of_it_is_left_beside_the_library() {
     let came = send(at, "POST /v1/documents?name=../../pools.html HTTP/1.1\r\nContent-Type: text/html", page);
     assert_eq!(came.status, 200, "{}", came.body);
     assert_eq!(came.json()["kind"], "html");
-    assert_eq!(search(&running, "few allocation")["data"][0]["name"], "../../pools.html", "a name is no path");
+    assert_eq!(
+        search(&running, "few allocation")["data"][0]["name"],
+        "../../pools.html",
+        "a name is no path"
+    );
     let picture = send(at, "POST /v1/documents?name=a.png HTTP/1.1", &[0x89, b'P', b'N', b'G', 0, 0, 1]);
     assert_eq!((picture.status, picture.code().as_str()), (422, "document_unreadable"));
-    let beside: Vec<_> = std::fs::read_dir(home.path()).expect("a folder").flatten().map(|one| one.file_name()).collect();
+    let beside: Vec<_> =
+        std::fs::read_dir(home.path()).expect("a folder").flatten().map(|one| one.file_name()).collect();
     assert_eq!(beside, ["notes"]);
     let inside = std::fs::read_dir(home.path().join("notes")).expect("a folder").flatten();
     assert!(inside.map(|one| one.file_name()).all(|name| !name.to_string_lossy().starts_with("incoming")));
@@ -91,7 +99,11 @@ fn an_answer_tells_the_passages_that_it_is_from() {
     assert_eq!(post(at, "/v1/chat/completions", &ask).code(), "library_not_found");
     // More than the context holds: fewer are shown, and an answer comes all the same.
     for number in 0..40 {
-        add(&running, &format!("{number}.txt"), &format!("reserve {number} {}", "and many more words ".repeat(70)));
+        add(
+            &running,
+            &format!("{number}.txt"),
+            &format!("reserve {number} {}", "and many more words ".repeat(70)),
+        );
     }
     let ask = json!({"messages": messages, "max_tokens": 4, "documents": {"k": 40}});
     let answer = post(at, "/v1/chat/completions", &ask);
@@ -106,7 +118,9 @@ fn vectors_are_made_meanwhile_and_both_ways_find() {
     let settings = ServeSettings { embedder: Some("tiny".to_owned()), ..with_libraries(&home, &["notes"]) };
     let running = start(settings.clone());
     add(&running, "lines.md", LINES);
-    let made = |running: &Running| get(running.address(), "/v1/documents").json()["libraries"][0]["vectors"].as_u64();
+    let made = |running: &Running| {
+        get(running.address(), "/v1/documents").json()["libraries"][0]["vectors"].as_u64()
+    };
     for _ in 0..600 {
         if made(&running) == Some(2) {
             break;
@@ -167,5 +181,8 @@ fn a_broken_library_is_named_and_the_others_are_served() {
     let came = post(at, "/v1/documents", &json!({"name": "a.txt", "text": "some words", "library": "whole"}));
     assert_eq!(came.status, 200, "{}", came.body);
     let list = get(at, "/v1/documents?library=whole").json();
-    assert_eq!((&list["libraries"][0]["state"], &list["libraries"][1]["state"]), (&json!("broken"), &json!("open")));
+    assert_eq!(
+        (&list["libraries"][0]["state"], &list["libraries"][1]["state"]),
+        (&json!("broken"), &json!("open"))
+    );
 }

@@ -1,5 +1,6 @@
 //! `plimsoll bench …`: rows that are measured here or by other programs of the workspace, and how they are shown.
 
+pub mod docs;
 pub mod engines;
 mod governor;
 pub mod harness;

@@ -7,12 +7,14 @@ mod compact;
 mod info;
 mod ingest;
 mod progress;
+mod qa;
 mod remove;
 mod search;
 
 pub use compact::{CompactArgs, CompactReport};
 pub use info::{InfoArgs, InfoReport};
 pub use ingest::{IngestArgs, IngestJson};
+pub use qa::{QaArgs, QaReport};
 pub use remove::{RemoveArgs, RemoveReport};
 pub use search::{SearchArgs, SearchReport};
 
@@ -25,6 +27,8 @@ pub enum DocsCommand {
     Ingest(IngestArgs),
     /// Find the passages that answer a question
     Search(SearchArgs),
+    /// Have a model write a question and its answer for each passage, as JSON lines
+    Qa(QaArgs),
     /// Show what a library has and takes
     Info(InfoArgs),
     /// Remove documents
@@ -39,6 +43,7 @@ pub fn run(command: &DocsCommand, printer: &Printer) -> Result<(), CliError> {
     match command {
         DocsCommand::Ingest(args) => ingest::run(args, printer),
         DocsCommand::Search(args) => search::run(args, printer),
+        DocsCommand::Qa(args) => qa::run(args, printer),
         DocsCommand::Info(args) => info::run(args, printer),
         DocsCommand::Remove(args) => remove::run(args, printer),
         DocsCommand::Compact(args) => compact::run(args, printer),

@@ -7,4 +7,5 @@ mod run;
 
 pub use args::ServeArgs;
 pub use error::ServeFailure;
+pub(crate) use run::alone;
 pub use run::run;

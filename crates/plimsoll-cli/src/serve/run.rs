@@ -1,6 +1,7 @@
 //! The command.
 
-use std::path::PathBuf;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use plimsoll::machine::Machine;
@@ -47,10 +48,10 @@ pub fn run(args: &ServeArgs, printer: &Printer) -> Result<(), CliError> {
         started => started?,
     };
     tell(&running, &settings, printer)?;
-    let _own = own;
     wait();
     Printer::remark("stopping: answers may end, nobody new is taken in");
     let took = running.stop();
+    drop(own);
     Printer::remark(&format!("stopped after {:.1} s", took.as_secs_f64()));
     Ok(())
 }
@@ -100,6 +101,18 @@ fn settings(args: &ServeArgs) -> Result<ServeSettings, ServeFailure> {
     limits.patience = args.patience_seconds.map_or(limits.patience, Duration::from_secs);
     settings.drain = args.drain_seconds.map_or(settings.drain, Duration::from_secs);
     Ok(settings)
+}
+
+/// A service for this process alone: one model, on any port of this machine, that keeps nothing beyond itself.
+pub(crate) fn alone(model: Option<&Path>, line: Option<Bytes>) -> Result<Running, ServeFailure> {
+    let args = ServeArgs {
+        model: model.map(Path::to_owned).into_iter().collect(),
+        line,
+        listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
+        no_cache: true,
+        ..ServeArgs::default()
+    };
+    start(&settings(&args)?)
 }
 
 /// A library of our own documentation, for who asked for no library and no model.

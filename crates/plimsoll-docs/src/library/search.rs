@@ -6,7 +6,7 @@ use std::sync::Arc;
 use plimsoll::{Bytes, Place};
 use plimsoll_vec::index::{NO_ID, Search};
 
-use super::Library;
+use super::{Document, Library};
 use crate::DocsError;
 use crate::part::{Part, Record};
 use crate::source::Kind;
@@ -81,7 +81,59 @@ pub struct Match {
     pub text: String,
 }
 
+impl Match {
+    fn of(record: &Record<'_>, passage: u64, score: f32, document: &Document, ordinal: u64) -> Self {
+        let stands = &record.stands;
+        Self {
+            passage,
+            score,
+            document: document.id,
+            name: document.name.clone(),
+            kind: document.kind,
+            ordinal,
+            at: stands.at.clone(),
+            page: stands.page,
+            heading: stands.heading.map(str::to_owned),
+            record: stands.record.map(str::to_owned),
+            text: record.text.to_owned(),
+        }
+    }
+}
+
 impl Library {
+    /// Every passage that can be found, in order, from a number on, until `told` has seen enough. Their scores are zero.
+    pub fn passages(&self, from: u64, told: &mut dyn FnMut(Match) -> bool) -> Result<(), DocsError> {
+        for part in self.parts().iter().filter(|part| part.end() > from) {
+            for block in 0..part.blocks() {
+                if part.first() + u64::from(part.block_range(block).end) <= from {
+                    continue;
+                }
+                let bytes = part.block(block)?;
+                let mut more = true;
+                part.records(block, &bytes, |passage, record| {
+                    let number = part.first() + u64::from(passage);
+                    let owner = part.owner(passage).filter(|_| number >= from);
+                    let document =
+                        owner.and_then(|(document, ordinal)| Some((self.alive(document)?, ordinal)));
+                    if let Some((document, ordinal)) = document {
+                        more = told(Match::of(&record, number, 0.0, &document, ordinal));
+                    }
+                    more
+                })?;
+                if !more {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A document whose passages may be found.
+    fn alive(&self, id: u64) -> Option<Document> {
+        let documents = self.documents();
+        documents.get(id).filter(|_| documents.is_alive(id)).cloned()
+    }
+
     /// The passages that answer a question best, the best first.
     pub fn search(&self, query: &Query<'_>) -> Result<Vec<Match>, DocsError> {
         let parts = self.parts();
@@ -181,20 +233,8 @@ impl Library {
             let bytes = part.block(block)?;
             part.records(block, &bytes, |passage, record| {
                 if passage == wanted {
-                    let Record { stands, text } = record;
-                    found.push(Match {
-                        passage: one.passage,
-                        score: one.score,
-                        document: document.id,
-                        name: document.name.clone(),
-                        kind: document.kind,
-                        ordinal,
-                        at: stands.at,
-                        page: stands.page,
-                        heading: stands.heading.map(str::to_owned),
-                        record: stands.record.map(str::to_owned),
-                        text: text.to_owned(),
-                    });
+                    let (passage, score) = (one.passage, one.score);
+                    found.push(Match::of(&record, passage, score, &document, ordinal));
                 }
                 passage < wanted
             })?;
