@@ -10,7 +10,7 @@ use std::io::Read;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 
-use pdf_extract::{Document, OutputError, PlainTextOutput};
+use pdf_extract::{Document, Object, ObjectId, OutputError, PlainTextOutput};
 use plimsoll::Bytes;
 use plimsoll::holding::streaming::StreamError;
 
@@ -23,7 +23,7 @@ const TIMES: u64 = 3;
 /// A document whose pages are read in order.
 pub struct Pdf {
     document: Document,
-    pages: Vec<u32>,
+    pages: Vec<ObjectId>,
     /// The next of them.
     next: usize,
     bytes: u64,
@@ -52,7 +52,7 @@ impl Pdf {
         file.take(bytes).read_to_end(&mut content).map_err(failed)?;
         let document = guarded(|| load(&content))?;
         drop(content);
-        let pages: Vec<u32> = guarded(|| Ok(document.get_pages().into_keys().collect()))?;
+        let pages: Vec<ObjectId> = guarded(|| Ok(document.get_pages().into_values().collect()))?;
         let count = pages.len() as u64;
         if from > count {
             return Err(TextError::Position { at: from, bytes: count });
@@ -63,18 +63,19 @@ impl Pdf {
 
     /// Puts the next page into a window; whether there was one.
     pub fn page(&mut self, window: &mut Window) -> Result<bool, TextError> {
-        let Some(&number) = self.pages.get(self.next) else {
+        let Some(&id) = self.pages.get(self.next) else {
             let pages = self.pages.len();
             return if self.empty { Err(TextError::NoText { pages }) } else { Ok(false) };
         };
         let index = self.next as u64;
         self.next += 1;
         let page = u32::try_from(self.next).unwrap_or(u32::MAX);
-        let document = &self.document;
+        let document = &mut self.document;
         let text = guarded(|| {
             let mut text = String::new();
+            leave_only(document, id)?;
             let mut output = PlainTextOutput::new(&mut text);
-            pdf_extract::output_doc_page(document, &mut output, number)?;
+            pdf_extract::output_doc_page(document, &mut output, 1)?;
             Ok(text)
         });
         match text {
@@ -117,6 +118,14 @@ fn push_line(line: &str, index: u64, window: &mut Window) -> Result<(), TextErro
         between = " ";
     }
     window.push("\n", index, place)
+}
+
+/// Makes a page the document's only one: the library looks for a page through all there are, each time.
+fn leave_only(document: &mut Document, page: ObjectId) -> Result<(), OutputError> {
+    let root = document.catalog()?.get(b"Pages")?.as_reference()?;
+    let pages = document.get_object_mut(root)?.as_dict_mut()?;
+    pages.set("Kids", vec![Object::Reference(page)]);
+    Ok(())
 }
 
 fn load(content: &[u8]) -> Result<Document, OutputError> {
