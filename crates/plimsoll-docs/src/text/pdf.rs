@@ -17,8 +17,11 @@ use plimsoll::holding::streaming::StreamError;
 use super::window::{Scale, What};
 use super::{Skipped, TextError, Window};
 
-/// What a file takes while it is read, in its own length: the bytes, the objects, and what a page is expanded to.
-const TIMES: u64 = 3;
+/// What a file takes while it is read, in its own length: its bytes, and the streams that are copied out of them.
+const TIMES: u64 = 2;
+
+/// What each of its objects takes beside: measured on files of small pages. How many there are is known when they are there.
+const OBJECT: u64 = 3 << 10;
 
 /// A document whose pages are read in order.
 pub struct Pdf {
@@ -41,17 +44,12 @@ impl Pdf {
         }
         let file = File::open(path).map_err(failed)?;
         let bytes = file.metadata().map_err(failed)?.len();
-        let room = usize::try_from(bytes.saturating_mul(TIMES)).unwrap_or(usize::MAX);
-        window.room().grow(room).map_err(|error| match error {
-            TextError::NoRoom { refusal, .. } => {
-                TextError::PdfRoom { bytes: Bytes::new(bytes), times: TIMES, refusal }
-            }
-            other => other,
-        })?;
+        hold(bytes, bytes.saturating_mul(TIMES), window)?;
         let mut content = Vec::with_capacity(usize::try_from(bytes).unwrap_or(0));
         file.take(bytes).read_to_end(&mut content).map_err(failed)?;
         let document = guarded(|| load(&content))?;
         drop(content);
+        hold(bytes, (document.objects.len() as u64).saturating_mul(OBJECT), window)?;
         let pages: Vec<ObjectId> = guarded(|| Ok(document.get_pages().into_values().collect()))?;
         let count = pages.len() as u64;
         if from > count {
@@ -106,6 +104,15 @@ impl Pdf {
     pub fn done(&self) -> u64 {
         self.next as u64
     }
+}
+
+/// Charges what a file of so many bytes takes more.
+fn hold(file: u64, more: u64, window: &mut Window) -> Result<(), TextError> {
+    let room = usize::try_from(more).unwrap_or(usize::MAX);
+    window.room().grow(room).map_err(|error| match error {
+        TextError::NoRoom { bytes, refusal } => TextError::PdfRoom { file: Bytes::new(file), bytes, refusal },
+        other => other,
+    })
 }
 
 /// A line without the blanks that set it: between words one is enough.
