@@ -130,3 +130,26 @@ fn items_of_code_stay_together() {
         assert!(text.starts_with("/// Doc") && text.ends_with('}'), "{text}");
     }
 }
+
+#[test]
+fn headings_that_do_not_fit_with_others_stand_alone() {
+    let desk = Desk::new();
+    let text = "Title\n===\n\nTitle\n===\n\n### Aaaaaaa\n\n#### Aaaaaaaa\na\n---\n";
+    for most in 16..60 {
+        let found = desk.found("a.md", text.as_bytes(), Kind::Markdown);
+        let all = desk.under(&found, most);
+        assert_eq!(all.last().unwrap().0, "Title > a", "{most}");
+        assert!(
+            all.iter().all(|(heading, text)| text.contains(heading.rsplit(" > ").next().unwrap())),
+            "{all:?}"
+        );
+    }
+}
+
+#[test]
+fn blanks_at_the_end_of_a_record_are_not_the_next_ones() {
+    let desk = Desk::new();
+    let lines = "{\"text\": \"one\\n  \"}\n{\"text\": \"two\"}\n";
+    let found = desk.found("a.jsonl", lines.as_bytes(), Kind::Jsonl);
+    assert_eq!(desk.texts(&found).unwrap(), ["one", "two"]);
+}

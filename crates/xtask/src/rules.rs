@@ -209,6 +209,7 @@ pub const RULES: Rules = Rules {
         ("plimsoll-plan", &["plimsoll", "plimsoll-device"]),
         ("plimsoll-kv", &["plimsoll", "plimsoll-device"]),
         ("plimsoll-vec", &["plimsoll", "plimsoll-device"]),
+        ("plimsoll-docs", &["plimsoll", "plimsoll-vec"]),
         // With CUDA in tests and examples only: its programs are compiled, and compared with the host.
         ("plimsoll-tensor", &["plimsoll", "plimsoll-cuda", "plimsoll-device"]),
         ("plimsoll-llama", &[]),
@@ -218,6 +219,7 @@ pub const RULES: Rules = Rules {
             &[
                 "plimsoll",
                 "plimsoll-device",
+                "plimsoll-docs",
                 "plimsoll-kv",
                 "plimsoll-llama",
                 "plimsoll-llm",
@@ -232,6 +234,7 @@ pub const RULES: Rules = Rules {
                 "plimsoll",
                 "plimsoll-cuda",
                 "plimsoll-device",
+                "plimsoll-docs",
                 "plimsoll-kv",
                 "plimsoll-llm",
                 "plimsoll-plan",

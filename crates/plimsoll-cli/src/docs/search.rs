@@ -58,7 +58,7 @@ pub struct PassageJson {
     pub name: String,
     /// What that is.
     pub kind: String,
-    /// Where it stands there, in bytes.
+    /// Where it stands there, in bytes; in pages of a PDF, counted from 0.
     pub at: [u64; 2],
     /// Its page.
     pub page: Option<u32>,
@@ -113,7 +113,10 @@ pub fn view(report: &SearchReport, pen: &Pen) -> String {
         if let Some(heading) = &found.heading {
             let _ = write!(place, ", {heading}");
         }
-        let aside = format!("{place}, bytes {} to {} ({:.2})", found.at[0], found.at[1], found.score);
+        if found.page.is_none() {
+            let _ = write!(place, ", bytes {} to {}", found.at[0], found.at[1]);
+        }
+        let aside = format!("{place} ({:.2})", found.score);
         let _ = writeln!(out, "{name}{}", pen.paint(Style::Dim, &aside));
         for line in found.text.lines() {
             // Programs keep their indentation.

@@ -69,7 +69,7 @@ pub struct Match {
     pub kind: Kind,
     /// Which of its document's passages it is, from 0.
     pub ordinal: u64,
-    /// Where it stands in the document, in bytes.
+    /// Where it stands in the document, in bytes; in pages of a PDF, counted from 0.
     pub at: std::ops::Range<u64>,
     /// The page.
     pub page: Option<u32>,

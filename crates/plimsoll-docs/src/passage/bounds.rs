@@ -43,7 +43,7 @@ pub fn bounds<'a>(
         }
     }
     let Some(from) = open.filter(|_| bounds.hard > limit) else {
-        if open.is_none() && bounds.low > start + most / 2 {
+        if open.is_none() && bounds.low > begin.max(start + most / 2) {
             bounds.forced = Some(bounds.low);
         }
         return bounds;
@@ -77,6 +77,12 @@ mod tests {
         assert_eq!(of(&fence(1010, 1105), None).forced, Some(1010));
         assert_eq!(of(&fence(1010, 1040), None).low, 1040);
         assert_eq!(of(&fence(1010, 1090), None).forced, Some(1090));
+    }
+
+    #[test]
+    fn what_is_repeated_ends_no_passage() {
+        let none = bounds([].iter(), None, (1000, 1062, 100), 2000, Style::Prose);
+        assert_eq!((none.forced, none.low), (None, 1062));
     }
 
     #[test]

@@ -313,7 +313,7 @@ impl Passages {
             let window = self.text.window();
             let Some(mark) = window.marks().next() else { break };
             let What::Heading { end, .. } = mark.what else { break };
-            if end > limit || mark.at < lead || !window.text(lead..mark.at).trim().is_empty() {
+            if end >= limit || mark.at < lead || !window.text(lead..mark.at).trim().is_empty() {
                 break;
             }
             let at = mark.at;
@@ -355,7 +355,7 @@ impl Passages {
 
     /// The beginning of the line whose first character is at `begin`, where its indentation says something.
     fn margin(&self, begin: u64) -> u64 {
-        if self.kind == Kind::Plain {
+        if !matches!(self.kind, Kind::Code | Kind::Markdown) {
             return begin;
         }
         let window = self.text.window();

@@ -28,12 +28,12 @@ pub enum TextError {
         refusal: Refusal,
     },
     /// A PDF that is larger than what there is room for.
-    #[error("a PDF is held whole while it is read, which takes {times} times its {bytes}: {refusal}")]
+    #[error("a PDF is held whole while it is read; this one of {file} takes {bytes} more: {refusal}")]
     PdfRoom {
         /// The length of its file.
+        file: Bytes,
+        /// How much more was asked.
         bytes: Bytes,
-        /// How many times that is asked.
-        times: u64,
         /// Why it was refused.
         refusal: Refusal,
     },

@@ -10,20 +10,23 @@ use std::io::Read;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 
-use pdf_extract::{Document, OutputError, PlainTextOutput};
+use pdf_extract::{Document, Object, ObjectId, OutputError, PlainTextOutput};
 use plimsoll::Bytes;
 use plimsoll::holding::streaming::StreamError;
 
 use super::window::{Scale, What};
 use super::{Skipped, TextError, Window};
 
-/// What a file takes while it is read, in its own length: the bytes, the objects, and what a page is expanded to.
-const TIMES: u64 = 3;
+/// What a file takes while it is read, in its own length: its bytes, and the streams that are copied out of them.
+const TIMES: u64 = 2;
+
+/// What each of its objects takes beside: measured on files of small pages. How many there are is known when they are there.
+const OBJECT: u64 = 3 << 10;
 
 /// A document whose pages are read in order.
 pub struct Pdf {
     document: Document,
-    pages: Vec<u32>,
+    pages: Vec<ObjectId>,
     /// The next of them.
     next: usize,
     bytes: u64,
@@ -41,18 +44,13 @@ impl Pdf {
         }
         let file = File::open(path).map_err(failed)?;
         let bytes = file.metadata().map_err(failed)?.len();
-        let room = usize::try_from(bytes.saturating_mul(TIMES)).unwrap_or(usize::MAX);
-        window.room().grow(room).map_err(|error| match error {
-            TextError::NoRoom { refusal, .. } => {
-                TextError::PdfRoom { bytes: Bytes::new(bytes), times: TIMES, refusal }
-            }
-            other => other,
-        })?;
+        hold(bytes, bytes.saturating_mul(TIMES), window)?;
         let mut content = Vec::with_capacity(usize::try_from(bytes).unwrap_or(0));
         file.take(bytes).read_to_end(&mut content).map_err(failed)?;
         let document = guarded(|| load(&content))?;
         drop(content);
-        let pages: Vec<u32> = guarded(|| Ok(document.get_pages().into_keys().collect()))?;
+        hold(bytes, (document.objects.len() as u64).saturating_mul(OBJECT), window)?;
+        let pages: Vec<ObjectId> = guarded(|| Ok(document.get_pages().into_values().collect()))?;
         let count = pages.len() as u64;
         if from > count {
             return Err(TextError::Position { at: from, bytes: count });
@@ -63,18 +61,19 @@ impl Pdf {
 
     /// Puts the next page into a window; whether there was one.
     pub fn page(&mut self, window: &mut Window) -> Result<bool, TextError> {
-        let Some(&number) = self.pages.get(self.next) else {
+        let Some(&id) = self.pages.get(self.next) else {
             let pages = self.pages.len();
             return if self.empty { Err(TextError::NoText { pages }) } else { Ok(false) };
         };
         let index = self.next as u64;
         self.next += 1;
         let page = u32::try_from(self.next).unwrap_or(u32::MAX);
-        let document = &self.document;
+        let document = &mut self.document;
         let text = guarded(|| {
             let mut text = String::new();
+            leave_only(document, id)?;
             let mut output = PlainTextOutput::new(&mut text);
-            pdf_extract::output_doc_page(document, &mut output, number)?;
+            pdf_extract::output_doc_page(document, &mut output, 1)?;
             Ok(text)
         });
         match text {
@@ -107,6 +106,15 @@ impl Pdf {
     }
 }
 
+/// Charges what a file of so many bytes takes more.
+fn hold(file: u64, more: u64, window: &mut Window) -> Result<(), TextError> {
+    let room = usize::try_from(more).unwrap_or(usize::MAX);
+    window.room().grow(room).map_err(|error| match error {
+        TextError::NoRoom { bytes, refusal } => TextError::PdfRoom { file: Bytes::new(file), bytes, refusal },
+        other => other,
+    })
+}
+
 /// A line without the blanks that set it: between words one is enough.
 fn push_line(line: &str, index: u64, window: &mut Window) -> Result<(), TextError> {
     let place = Scale::Whole(1);
@@ -117,6 +125,14 @@ fn push_line(line: &str, index: u64, window: &mut Window) -> Result<(), TextErro
         between = " ";
     }
     window.push("\n", index, place)
+}
+
+/// Makes a page the document's only one: the library looks for a page through all there are, each time.
+fn leave_only(document: &mut Document, page: ObjectId) -> Result<(), OutputError> {
+    let root = document.catalog()?.get(b"Pages")?.as_reference()?;
+    let pages = document.get_object_mut(root)?.as_dict_mut()?;
+    pages.set("Kids", vec![Object::Reference(page)]);
+    Ok(())
 }
 
 fn load(content: &[u8]) -> Result<Document, OutputError> {

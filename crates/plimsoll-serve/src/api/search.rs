@@ -54,7 +54,7 @@ pub(super) struct Passage {
     document: u64,
     name: String,
     kind: String,
-    /// From which byte to which.
+    /// From which byte to which, and of a PDF from which page, counted from 0.
     at: [u64; 2],
     #[serde(skip_serializing_if = "Option::is_none")]
     page: Option<u32>,
