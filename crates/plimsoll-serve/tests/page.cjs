@@ -19,13 +19,16 @@ async function look(browser, width, colorScheme) {
   await page.locator("#key-field").fill(key);
   await page.keyboard.press("Enter");
   await page.locator("html[data-drawn=true]").waitFor();
-  for (const id of ["places", "requests", "accounts", "models", "history", "health", "alerts"]) {
+  for (const id of ["places", "requests", "accounts", "models", "history", "health", "alerts", "documents"]) {
     const text = await page.locator(`#${id}`).innerText();
     assert.ok(text.split("\n").filter((line) => line.trim()).length > 1, `${id} is empty at ${width}: ${text}`);
   }
   const wide = await page.evaluate(() => document.documentElement.scrollWidth);
   assert.ok(wide <= width, `it is ${wide} wide at ${width}`);
   assert.match(await page.locator("#models").innerText(), /tiny/);
+  await page.locator("#find-field").fill("who may take the reserve");
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => /Nobody may take it/.test(document.getElementById("found").textContent));
   // The way with the keyboard: the first stop leads on, and cells can be chosen.
   await page.locator("#treemap button").first().focus();
   await page.keyboard.press("Tab");

@@ -14,6 +14,7 @@ use plimsoll_kv::tree::Tier;
 use serde::Serialize;
 
 use super::aside::aside;
+use super::documents::LibraryJson;
 use super::{ApiError, Desk};
 use crate::model::Standing;
 
@@ -27,6 +28,7 @@ pub(super) struct Activity {
     failed: u64,
     seats: SeatFacts,
     models: Vec<ModelActivity>,
+    libraries: Vec<LibraryJson>,
 }
 
 #[derive(Serialize)]
@@ -114,6 +116,7 @@ impl Activity {
                 waiting: promised.waiting,
             },
             models: models.collect(),
+            libraries: desk.shelves().iter().map(|shelf| LibraryJson::of(shelf)).collect(),
         }
     }
 }
@@ -161,6 +164,11 @@ pub(super) async fn metrics(State(desk): State<Arc<Desk>>) -> Result<Response, A
     Ok(([(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-store")], text).into_response())
 }
 
+/// A name as a label has it.
+fn label(name: &str) -> String {
+    name.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
 fn families(text: &mut String, activity: &Activity) {
     let mut one = |name: &str, kind: &str, help: &str, values: &[(String, u64)]| {
         // A string takes whatever is written to it.
@@ -176,9 +184,14 @@ fn families(text: &mut String, activity: &Activity) {
     one("connections", "gauge", "Connections that are open.", &alone(activity.connections as u64));
     one("seats_bytes", "gauge", "What sequences may hold together.", &alone(activity.seats.bytes));
     one("seats_taken_bytes", "gauge", "What is promised to sequences.", &alone(activity.seats.taken_bytes));
+    let of_library = |of: fn(&LibraryJson) -> u64| -> Vec<(String, u64)> {
+        let value = |library: &LibraryJson| (format!("{{library=\"{}\"}}", label(&library.name)), of(library));
+        activity.libraries.iter().map(value).collect()
+    };
+    one("library_documents", "gauge", "Documents of a library.", &of_library(|library| library.documents));
+    one("library_passages", "gauge", "Passages of a library.", &of_library(|library| library.passages));
     one("requests_waiting", "gauge", "Requests that wait for memory.", &alone(activity.seats.waiting as u64));
     let each = |of: fn(&ModelActivity) -> u64| -> Vec<(String, u64)> {
-        let label = |name: &str| name.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
         let value = |model: &ModelActivity| (format!("{{model=\"{}\"}}", label(&model.name)), of(model));
         activity.models.iter().map(value).collect()
     };

@@ -103,7 +103,7 @@ function squarify(items, x, y, width, height, out) {
   else squarify(left, x, y + thick, width, height - thick, out);
 }
 
-const HUES = { program: 262, models: 212, kv: 165, vectors: 32, documents: 340 };
+const HUES = { program: 262, models: 212, kv: 165, vectors: 32, docs: 340 };
 
 function drawAccounts(memory) {
   const map = byId("treemap");
@@ -177,6 +177,31 @@ function drawModels(activity) {
   body("models").replaceChildren(...models);
 }
 
+function drawDocuments(activity) {
+  byId("documents").hidden = activity.libraries.length === 0;
+  const libraries = activity.libraries.map((library) => {
+    const head = make("header", {}, make("h3", {}, library.name), make("span", { class: "state" }, library.state));
+    if (library.state === "broken") return make("div", { class: "model" }, head, make("p", { class: "critical" }, library.why || ""));
+    return make("div", { class: "model" }, head, facts([["documents", count(library.documents)], ["passages", count(library.passages)],
+      ["with vectors", count(library.vectors)], ["on disk", size(library.disk_bytes)]]));
+  });
+  body("documents").replaceChildren(...libraries);
+}
+
+async function find(event) {
+  event.preventDefault();
+  const found = byId("found");
+  try {
+    const answer = await ask("v1/search", { query: byId("find-field").value, k: 5 });
+    const passages = answer.data.map((passage) => make("li", {}, make("strong", {}, passage.name),
+      make("span", { class: "note" }, [passage.page !== undefined ? `page ${passage.page}` : null, passage.heading].filter(Boolean).join(", ")),
+      make("p", {}, passage.text.length > 600 ? `${passage.text.slice(0, 600)}…` : passage.text)));
+    found.replaceChildren(...(passages.length ? passages : [make("li", {}, "Nothing was found.")]));
+  } catch (error) {
+    found.replaceChildren(make("li", { class: "critical" }, String(error.message || error)));
+  }
+}
+
 function chart(title, values, unit, most) {
   const top = Math.max(most || 0, ...values, 1e-9);
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
@@ -226,10 +251,14 @@ function keep(list, value) {
   if (list.length > HISTORY) list.shift();
 }
 
-async function ask(path) {
-  const answer = await fetch(path, { headers: key ? { Authorization: `Bearer ${key}` } : {}, cache: "no-store" });
+async function ask(path, question) {
+  const headers = key ? { Authorization: `Bearer ${key}` } : {};
+  const answer = await fetch(path, question ? { method: "POST", headers, body: JSON.stringify(question) } : { headers, cache: "no-store" });
   if (answer.status === 401) { byId("key").hidden = false; throw new Error("a key is needed"); }
-  if (!answer.ok) throw new Error(`${path} answered ${answer.status}`);
+  if (!answer.ok) {
+    const said = question ? await answer.json().catch(() => null) : null;
+    throw new Error(said && said.error ? said.error.message : `${path} answered ${answer.status}`);
+  }
   return answer.json();
 }
 
@@ -251,7 +280,7 @@ async function turn() {
     const running = activity.models.reduce((all, model) => all + model.running, 0);
     const said = `${host ? `${size(host.charged_bytes)} of a line of ${size(host.line_bytes)}` : "no line"}, ${running} sequences, up ${since(activity.up_seconds)}`;
     if (byId("summary").textContent !== said) byId("summary").textContent = said;
-    drawPlaces(memory); drawRequests(activity, rates); drawAccounts(memory); drawModels(activity);
+    drawPlaces(memory); drawRequests(activity, rates); drawAccounts(memory); drawModels(activity); drawDocuments(activity);
     drawHistory(memory); drawHealth(memory); drawAlerts(memory);
     document.documentElement.dataset.drawn = "true";
   } catch (error) {
@@ -266,6 +295,7 @@ byId("key").addEventListener("submit", (event) => {
   sessionStorage.setItem("plimsoll-key", key);
   turn();
 });
+byId("find").addEventListener("submit", find);
 addEventListener("resize", () => turn());
 turn();
 setInterval(() => { if (!document.hidden) turn(); }, 1000);
