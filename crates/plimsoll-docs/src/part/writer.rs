@@ -99,7 +99,7 @@ impl PartWriter {
     pub(crate) fn finish(mut self) -> Result<PartFacts, PartError> {
         let mut dictionary = DictionaryWriter::default();
         let lists = self.at;
-        if let Some(mut gather) = self.gather.take() {
+        if let Some(gather) = self.gather.take() {
             self.footer.lengths = gather.lengths().to_vec();
             self.footer.total_terms = gather.total_terms();
             for one in gather.sorted() {

@@ -3,37 +3,40 @@
 use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{TERM_MOST, append, each_term, length_code};
+use super::tally::Tally;
+use super::{append, length_code};
 
-/// No passage.
-const NONE: u32 = u32::MAX;
+/// Letters of a term that lie beside what is gathered of it; those of longer ones lie apart.
+const NEAR: usize = 23;
 
 /// Passages of the terms of a part, in memory.
 ///
 /// # Formula
-/// `bytes()`: 64 for each term and 9 in its table, the term, its passages as they will be written and as much again while they
-/// grow, and one for each passage.
+/// `bytes()`: 64 for each term and 10 in its table, its passages as they will be written and as much again while they
+/// grow, the letters of terms longer than 23, and one for each passage.
 #[derive(Debug, Default)]
 pub(crate) struct Gather {
-    table: HashTable<u32>,
+    /// The upper half of a term's hash, and its slot.
+    table: HashTable<(u32, u32)>,
     slots: Vec<Slot>,
     names: Vec<u8>,
     lengths: Vec<u8>,
+    tally: Tally,
     total_terms: u64,
     held: usize,
 }
 
+/// A term: one line of a processor's cache.
 #[derive(Debug)]
 struct Slot {
-    hash: u64,
-    name: u32,
-    len: u8,
-    times: u8,
-    /// The passage that is being counted, and the one that was written last.
-    now: u32,
+    list: Vec<u8>,
+    /// The passage that was written last.
     before: u32,
     passages: u32,
-    list: Vec<u8>,
+    /// Where its letters are, if they are not near.
+    name: u32,
+    len: u8,
+    near: [u8; NEAR],
 }
 
 /// A term with what was gathered of it.
@@ -48,9 +51,10 @@ impl Gather {
     pub(crate) fn bytes(&self) -> usize {
         self.held
             + self.slots.capacity() * size_of::<Slot>()
-            + self.table.capacity() * 5
+            + self.table.capacity() * 10
             + self.names.capacity()
             + self.lengths.capacity()
+            + self.tally.bytes()
     }
 
     /// Terms of all passages so far.
@@ -65,69 +69,37 @@ impl Gather {
 
     /// The next passage, of several texts.
     pub(crate) fn passage(&mut self, texts: &[&str]) {
-        let passage = u32::try_from(self.lengths.len()).unwrap_or(NONE - 1);
-        let mut count = 0_u32;
-        for text in texts {
-            each_term(text, |term| {
-                count += 1;
-                self.meet(term, passage);
-            });
+        let passage = u32::try_from(self.lengths.len()).unwrap_or(u32::MAX);
+        self.tally.read(texts);
+        self.total_terms += u64::from(self.tally.count);
+        self.lengths.push(length_code(self.tally.count));
+        let Self { table, slots, names, tally, held, .. } = self;
+        for (seen, term) in tally.iter() {
+            let upper = (seen.hash >> 32) as u32;
+            let same = |&(tag, slot): &(u32, u32)| tag == upper && slots[slot as usize].name(names) == term;
+            let number = match table.find(seen.hash, same) {
+                Some(&(_, slot)) => slot as usize,
+                None => {
+                    let number = slots.len();
+                    slots.push(Slot::new(term, names));
+                    let entry = (upper, u32::try_from(number).unwrap_or(u32::MAX));
+                    table.insert_unique(seen.hash, entry, |&(_, slot)| {
+                        xxh3_64(slots[slot as usize].name(names))
+                    });
+                    number
+                }
+            };
+            let slot = &mut slots[number];
+            let before = slot.list.capacity();
+            append(&mut slot.list, slot.before, passage, seen.times);
+            *held += slot.list.capacity() - before;
+            slot.before = passage;
+            slot.passages += 1;
         }
-        self.total_terms += u64::from(count);
-        self.lengths.push(length_code(count));
-    }
-
-    #[inline]
-    fn meet(&mut self, term: &[u8], passage: u32) {
-        let hash = xxh3_64(term);
-        let (slots, names) = (&self.slots, &self.names);
-        let same = |&slot: &u32| {
-            let slot = &slots[slot as usize];
-            slot.hash == hash && slot.name(names) == term
-        };
-        let Some(&found) = self.table.find(hash, same) else {
-            self.begin(term, hash, passage);
-            return;
-        };
-        let slot = &mut self.slots[found as usize];
-        if slot.now == passage {
-            slot.times = slot.times.saturating_add(1);
-            return;
-        }
-        let before = slot.list.capacity();
-        slot.write();
-        self.held += slot.list.capacity() - before;
-        (slot.now, slot.times) = (passage, 1);
-    }
-
-    fn begin(&mut self, term: &[u8], hash: u64, passage: u32) {
-        debug_assert!(term.len() <= TERM_MOST, "a term is short");
-        let name = u32::try_from(self.names.len()).unwrap_or(NONE);
-        self.names.extend_from_slice(term);
-        let slot = u32::try_from(self.slots.len()).unwrap_or(NONE);
-        let len = u8::try_from(term.len()).unwrap_or(u8::MAX);
-        self.slots.push(Slot {
-            hash,
-            name,
-            len,
-            times: 1,
-            now: passage,
-            before: 0,
-            passages: 0,
-            list: Vec::new(),
-        });
-        let slots = &self.slots;
-        self.table.insert_unique(hash, slot, |&slot| slots[slot as usize].hash);
     }
 
     /// Terms in their order, with their passages.
-    pub(crate) fn sorted(&mut self) -> impl Iterator<Item = Gathered<'_>> {
-        for slot in &mut self.slots {
-            if slot.now != NONE {
-                slot.write();
-                slot.now = NONE;
-            }
-        }
+    pub(crate) fn sorted(&self) -> impl Iterator<Item = Gathered<'_>> {
         let names = &self.names;
         let mut order: Vec<&Slot> = self.slots.iter().collect();
         order.sort_unstable_by(|one, other| one.name(names).cmp(other.name(names)));
@@ -140,16 +112,22 @@ impl Gather {
 }
 
 impl Slot {
-    #[inline]
-    fn name<'n>(&self, names: &'n [u8]) -> &'n [u8] {
-        &names[self.name as usize..self.name as usize + self.len as usize]
+    fn new(term: &[u8], names: &mut Vec<u8>) -> Self {
+        let (mut near, mut name) = ([0; NEAR], 0);
+        if let Some(place) = near.get_mut(..term.len()) {
+            place.copy_from_slice(term);
+        } else {
+            name = u32::try_from(names.len()).unwrap_or(u32::MAX);
+            names.extend_from_slice(term);
+        }
+        let len = u8::try_from(term.len()).unwrap_or(u8::MAX);
+        Self { list: Vec::new(), before: 0, passages: 0, name, len, near }
     }
 
     #[inline]
-    fn write(&mut self) {
-        append(&mut self.list, self.before, self.now, self.times);
-        self.before = self.now;
-        self.passages += 1;
+    fn name<'n>(&'n self, names: &'n [u8]) -> &'n [u8] {
+        let len = self.len as usize;
+        self.near.get(..len).unwrap_or_else(|| &names[self.name as usize..self.name as usize + len])
     }
 }
 

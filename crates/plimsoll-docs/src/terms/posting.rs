@@ -2,16 +2,25 @@
 //!
 //! `varint(step · 2 + once)`, and where it stands there more than once, a byte that says how often.
 
-use crate::bytes::{Cut, Take, put_varint};
+use crate::bytes::{Cut, Take};
 
 /// Appends a passage. `before` is the one before, or 0 at first.
 #[inline]
 pub(crate) fn append(out: &mut Vec<u8>, before: u32, passage: u32, times: u8) {
-    let step = u64::from(passage - before);
-    put_varint(out, step << 1 | u64::from(times == 1));
-    if times != 1 {
-        out.push(times);
+    let mut word = u64::from(passage - before) << 1 | u64::from(times == 1);
+    let (mut bytes, mut len) = ([0; 8], 0);
+    while word >= 0x80 {
+        bytes[len] = (word & 0x7f) as u8 | 0x80;
+        word >>= 7;
+        len += 1;
     }
+    bytes[len] = (word & 0x7f) as u8;
+    len += 1;
+    if times != 1 {
+        bytes[len] = times;
+        len += 1;
+    }
+    out.extend_from_slice(&bytes[..len]);
 }
 
 /// Goes through them.
