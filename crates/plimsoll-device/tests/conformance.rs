@@ -64,7 +64,7 @@ fn sim_with_slabs_only() {
 
 #[test]
 fn sim_with_nothing_beyond_the_least() {
-    sim(35, |s| {
+    sim(38, |s| {
         s.capabilities = Capabilities { private: true, ..Capabilities::default() };
         s.kernels = false;
     });
