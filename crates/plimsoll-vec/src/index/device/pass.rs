@@ -16,8 +16,8 @@ use super::super::view::Part;
 use super::among::Among;
 use super::middles::Middles;
 use super::store::{Rows, Slot, Store};
-use crate::gpu::{FlatShape, GpuError};
 use crate::gpu::desk::{Desk, Look, kernels, mask_on};
+use crate::gpu::{FlatShape, GpuError};
 use crate::{BLOCK_ROWS, Hit};
 
 pub(super) const ROWS: u64 = BLOCK_ROWS as u64;
@@ -64,7 +64,7 @@ impl<'p> Pass<'p> {
     ) -> Result<Vec<Vec<Hit>>, VecError> {
         let dimension = self.flat.dimension;
         let count = queries.len() / dimension;
-        let (mut desk, at_once, mut slots) = self.room(chunk, count)?;
+        let (mut desk, at_once, (mut slots, chunk)) = self.room(chunk, count)?;
         let mut found = Vec::with_capacity(count);
         let parts = queries.chunks(at_once * dimension).zip(vectors.chunks(at_once * dimension));
         for (queries, vectors) in parts {
@@ -91,19 +91,25 @@ impl<'p> Pass<'p> {
         Ok(found)
     }
 
-    /// What as many of the queries work with as there is room for beside a ring of chunks, how many, and the ring.
-    fn room(&mut self, chunk: u64, count: usize) -> Result<(Desk, usize, Vec<Slot>), VecError> {
-        let mut at_most = count;
+    /// What as many of the queries work with as there is room for beside a ring of chunks, how many, and the ring with the blocks of a
+    /// chunk. Where memory lies in parts that are too small, chunks are halved, and then queries.
+    fn room(&mut self, chunk: u64, count: usize) -> Result<(Desk, usize, (Vec<Slot>, u64)), VecError> {
+        let (mut chunk, mut at_most) = (chunk, count);
         loop {
             let (desk, at_once) = self.desk(chunk, at_most)?;
-            match self.store.ring(chunk) {
-                // Memory may lie in parts that are too small for it beside so many queries.
-                Err(GpuError::Lease(LeaseError::Refused { .. } | LeaseError::TooLarge { .. }))
-                    if at_once > 1 =>
-                {
-                    at_most = at_once.div_ceil(2);
+            loop {
+                match self.store.ring(chunk) {
+                    Err(GpuError::Lease(LeaseError::Refused { .. } | LeaseError::TooLarge { .. }))
+                        if chunk > 2 || at_once > 1 =>
+                    {
+                        if chunk == 2 {
+                            at_most = at_once.div_ceil(2);
+                            break;
+                        }
+                        chunk = (chunk / 4 * 2).max(2);
+                    }
+                    ring => return Ok((desk, at_once, (ring?, chunk))),
                 }
-                ring => return Ok((desk, at_once, ring?)),
             }
         }
     }
