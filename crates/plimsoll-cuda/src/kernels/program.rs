@@ -219,30 +219,7 @@ impl Program {
             Self::NearestFewF16 => &[c"few_f16_1", c"few_f16_4", c"few_f16_8", c"few_f16_odd"],
             Self::NearestFewF32 => &[c"few_f32_1", c"few_f32_4", c"few_f32_8", c"few_f32_odd"],
             Self::NearestFewInt8 => &[c"few_int8_1", c"few_int8_4", c"few_int8_8", c"few_int8_odd"],
-            Self::NearestLists => &[
-                c"prepare_f32",
-                c"prepare_f16",
-                c"prepare_bf16",
-                c"prepare_int8",
-                c"prepare_count",
-                c"squares_f32",
-                c"squares_f16",
-                c"squares_bf16",
-                c"squares_int8",
-                c"squares_level8",
-                c"squares_level4",
-                c"squares_sign",
-                c"tighten",
-                c"merge_runs",
-                c"merge_f32",
-                c"merge_f16",
-                c"merge_bf16",
-                c"merge_int8",
-                c"merge_level8",
-                c"merge_level4",
-                c"merge_sign",
-                c"merge_count",
-            ],
+            Self::NearestLists => LISTS,
             Self::NearestManyBf16 => &[c"many_bf16_128", c"wide_bf16"],
             Self::NearestManyF16 => &[c"many_f16_128", c"wide_f16"],
             Self::NearestManyF32 => &[c"many_f32_128", c"wide_f32"],
@@ -260,6 +237,32 @@ impl Program {
         }
     }
 }
+
+/// What stands before and behind passes over rows.
+const LISTS: &[&CStr] = &[
+    c"prepare_f32",
+    c"prepare_f16",
+    c"prepare_bf16",
+    c"prepare_int8",
+    c"prepare_count",
+    c"squares_f32",
+    c"squares_f16",
+    c"squares_bf16",
+    c"squares_int8",
+    c"squares_level8",
+    c"squares_level4",
+    c"squares_sign",
+    c"tighten",
+    c"merge_runs",
+    c"merge_f32",
+    c"merge_f16",
+    c"merge_bf16",
+    c"merge_int8",
+    c"merge_level8",
+    c"merge_level4",
+    c"merge_sign",
+    c"merge_count",
+];
 
 /// One query or eight, of rows of few bits.
 const PACKED: &[&CStr] = &[

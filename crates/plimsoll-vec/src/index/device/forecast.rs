@@ -266,11 +266,11 @@ impl Outlook<'_> {
     fn told(&self, queries: usize, chunk: u64, kept: u64) -> Forecast {
         let (stock, streamed) = (self.stock, self.all() - kept);
         // Of lists what is wanted streams in; what stays is brought there whole.
-        let passed = self.among.map_or(streamed, |(among, _)| {
+        let a_pass = self.among.map_or(streamed, |(among, _)| {
             let together = queries.min(self.question.queries);
             wanted(among.probed, together, streamed, self.block()).get()
         });
-        let (passes, read) = self.question.reads(queries, passed, kept.saturating_sub(stock.kept_bytes));
+        let (passes, read) = self.question.reads(queries, a_pass, kept.saturating_sub(stock.kept_bytes));
         Forecast {
             passes,
             queries_a_pass: queries,

@@ -223,9 +223,7 @@ impl OnDevice<'_> {
             let lists = lists.map(|((among, division), rows)| (among, division, rows));
             let mut pass = Pass::new(&run, &self.pool, &mut self.store, &self.streaming, flat, lists)?;
             let asked_for = (&ready[..], &asked.vectors[..]);
-            let found = pass
-                .find(asked_for, forecast.chunk_blocks, &mut answer.measured)
-                .map_err(|error| after(error))?;
+            let found = pass.find(asked_for, forecast.chunk_blocks, &mut answer.measured).map_err(after)?;
             drop(pass);
             let told = (part, &asked.constants[..]);
             if view.shape.layout().lower_bytes() == 0 {

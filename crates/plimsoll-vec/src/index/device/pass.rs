@@ -37,6 +37,14 @@ pub(super) struct Pass<'p> {
     block_bytes: usize,
 }
 
+/// What so many queries at a time work with, and chunks of so many blocks.
+struct Room {
+    desk: Desk,
+    at_once: usize,
+    slots: Vec<Slot>,
+    chunk: u64,
+}
+
 impl<'p> Pass<'p> {
     pub(super) fn new(
         run: &'p Run<'p>,
@@ -64,7 +72,7 @@ impl<'p> Pass<'p> {
     ) -> Result<Vec<Vec<Hit>>, VecError> {
         let dimension = self.flat.dimension;
         let count = queries.len() / dimension;
-        let (mut desk, at_once, (mut slots, chunk)) = self.room(chunk, count)?;
+        let Room { mut desk, at_once, mut slots, chunk } = self.room(chunk, count)?;
         let mut found = Vec::with_capacity(count);
         let parts = queries.chunks(at_once * dimension).zip(vectors.chunks(at_once * dimension));
         for (queries, vectors) in parts {
@@ -93,7 +101,7 @@ impl<'p> Pass<'p> {
 
     /// What as many of the queries work with as there is room for beside a ring of chunks, how many, and the ring with the blocks of a
     /// chunk. Where memory lies in parts that are too small, chunks are halved, and then queries.
-    fn room(&mut self, chunk: u64, count: usize) -> Result<(Desk, usize, (Vec<Slot>, u64)), VecError> {
+    fn room(&mut self, chunk: u64, count: usize) -> Result<Room, VecError> {
         let (mut chunk, mut at_most) = (chunk, count);
         loop {
             let (desk, at_once) = self.desk(chunk, at_most)?;
@@ -108,7 +116,7 @@ impl<'p> Pass<'p> {
                         }
                         chunk = (chunk / 4 * 2).max(2);
                     }
-                    ring => return Ok((desk, at_once, (ring?, chunk))),
+                    ring => return Ok(Room { desk, at_once, slots: ring?, chunk }),
                 }
             }
         }
