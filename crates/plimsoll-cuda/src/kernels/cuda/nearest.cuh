@@ -28,7 +28,7 @@ struct Query {
     float total;
 };
 
-// The same struct is in `nearest.rs`.
+// The same struct is in `nearest/search.rs`.
 struct Search {
     const u8 *rows;
     const float *scales;
@@ -76,7 +76,7 @@ struct Search {
     u32 sample;
 };
 
-// Rows one after the other that up to eight queries look at. The same structs are in `runs.rs`.
+// Rows one after the other that up to eight queries look at. The same structs are in `nearest/runs.rs`.
 struct Item {
     u32 begin, end;
     // The number of the first row.
