@@ -274,9 +274,7 @@ Self::Recording(_) => {
             Self::LlmBench(_) => "`plimsoll bench llm --quick` measures a small model that is made up".to_owned(),
             Self::Gpu(_) => "`plimsoll machine` says what the device has; take fewer rows, or another codec".to_owned(),
             Self::Vec(_) | Self::Neural(_) => "`plimsoll vec --help` has examples; nothing was changed".to_owned(),
-            Self::Codec(_) => {
-                "name one codec with --codec, or give a .npy, .fvecs or .bvecs file, which say how many vectors they have".to_owned()
-            }
+            Self::Codec(_) => "name one codec with --codec, or give a .npy or .fvecs file".to_owned(),
             Self::Ids { .. } => "give whole numbers, one a line or with commas between them".to_owned(),
             Self::Read { .. } => "check the path".to_owned(),
             Self::Store(plimsoll_kv::store::StoreError::Remote { .. }) => {

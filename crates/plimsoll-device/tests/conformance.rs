@@ -56,6 +56,11 @@ fn sim_slow() {
 }
 
 #[test]
+fn sim_that_searches_all_rows() {
+    sim(3, |s| s.runs = false);
+}
+
+#[test]
 fn sim_with_slabs_only() {
     sim(11, |s| {
         s.capabilities = Capabilities { growable_ranges: false, ..s.capabilities };

@@ -23,8 +23,13 @@ fn shape(codec: Codec, metric: Metric, lists: u32) -> Shape {
 }
 
 fn machine(host: Bytes, there: Bytes) -> EngineAccount {
+    machine_that(host, there, true)
+}
+
+/// One whose device searches runs or does not.
+fn machine_that(host: Bytes, there: Bytes, runs: bool) -> EngineAccount {
     let total = Bytes::new(there.get() * 2);
-    let settings = SimSettings { place: DEVICE, granule: 4096, total, ..SimSettings::default() };
+    let settings = SimSettings { place: DEVICE, granule: 4096, total, runs, ..SimSettings::default() };
     let device = Arc::new(SimDevice::new(settings).unwrap());
     let account = AccountSettings::new("vec").share(Place::Host, Bytes::ZERO, host);
     let plan = LedgerSettings {
@@ -171,6 +176,23 @@ fn lists_that_stream_are_found_as_those_that_stay_to_the_bit_and_within_the_fore
         }
         assert!(streamed >= 4, "{codec}: {streamed} streamed, {less} of them in part");
     }
+}
+
+#[test]
+fn a_device_that_searches_no_runs_looks_at_every_row_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().join("index");
+    made(&home, shape(Codec::F32, Metric::L2, 30));
+    let queries = grouped(7, 10);
+    let few = Search { probe: Probe::Lists(2), ..Search::nearest(10) };
+    let all = Search { probe: Probe::All, ..few.clone() };
+    let machine = machine_that(Bytes::mib(32), Bytes::mib(8), false);
+    let index = Index::open(&home, &machine).unwrap();
+    let mut device = index.on_device(DEVICE).unwrap();
+    assert_eq!(device.forecast(10, &few).unwrap().lists, None);
+    let found = device.search(&queries, &few).unwrap();
+    assert_eq!(found.forecast.lists, None);
+    near(&found, &index.search(&queries, &all).unwrap(), 2e-5, "all rows");
 }
 
 #[test]

@@ -42,10 +42,10 @@ fn less_memory_leaves_the_second_look_out_where_that_takes_fewer_passes() {
             match &asked {
                 Ok(asked) if lowered == Lowered::Nothing => assert_eq!(forecast.passes, asked.passes),
                 Ok(asked) => {
-                    assert!(forecast.passes < asked.passes, "{codec} in {kib}: {asked:?} {forecast:?}")
+                    assert!(forecast.passes < asked.passes, "{codec} in {kib}: {asked:?} {forecast:?}");
                 }
                 Err(error) => {
-                    assert!(matches!(error, VecError::Budget { .. }) && lowered != Lowered::Nothing)
+                    assert!(matches!(error, VecError::Budget { .. }) && lowered != Lowered::Nothing);
                 }
             }
             let answer = index.search(&queries, &way).unwrap();

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use plimsoll::Bytes;
 use plimsoll_plan::index::{Index as Planned, Rung};
-use plimsoll_vec::index::{Shape, VecError};
+use plimsoll_vec::index::Shape;
 use plimsoll_vec::{Codec, Metric, NoCodec};
 use serde::Serialize;
 
@@ -82,7 +82,7 @@ pub(super) fn choose(
     };
     let Some(vectors) = vectors else { return Err(CliError::Codec(NO_COUNT)) };
     let Some(last) = codecs.last().copied() else { return Err(CliError::Codec(NO_COUNT)) };
-    let found = shape.most_precise(&codecs, vectors, memory).map_err(VecError::from)?;
+    let found = shape.most_precise(&codecs, vectors, memory)?;
     let codec = found.unwrap_or(last);
     let expected = expected(&Shape { codec, ..shape }, vectors);
     let chosen = Chosen {
@@ -110,7 +110,6 @@ impl Chosen {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test")]
 mod tests {
     use super::*;
 

@@ -230,7 +230,7 @@ fn lowered(index: &Index, queries: usize, search: &Search, printer: &Printer) ->
     match lowered {
         Lowered::Nothing => {}
         Lowered::Again => {
-            printer.note("memory has no room for a second look in so few passes: it is left out")
+            printer.note("memory has no room for a second look in so few passes: it is left out");
         }
         Lowered::Signs => printer.note(
             "memory has no room for so many rows of planes: their signs leave four for each that is wanted",

@@ -277,10 +277,14 @@ impl Kernels for SimDevice {
     }
 
     fn searches_runs(&self) -> bool {
-        true
+        self.settings.runs
     }
 
     fn nearest_runs(&self, stream: Stream, ask: &NearestRuns<'_>) -> Result<(), DeviceError> {
+        if !self.settings.runs {
+            let device = self.facts.name.clone();
+            return Err(DeviceError::Unsupported { device, what: "search runs of rows; search all of them" });
+        }
         self.search(stream, &ask.ask, Some(ask))
     }
 
