@@ -260,7 +260,7 @@ pub(super) fn same(trial: &Trial<'_>, step: &str, found: &[u8], wanted: &[u8]) -
 fn near(trial: &Trial<'_>) -> Result<(), Stop> {
     offered(trial)?;
     let mode = trial.any_mode()?;
-    for sizes in [(800, 1, 100, 10), (900, 17, 64, 20), (300, 2, 768, 100), (400, 30, 128, 9)] {
+    for sizes in [(800, 1, 100, 10), (900, 17, 64, 20), (300, 2, 768, 100), (150, 30, 128, 9)] {
         for form in Form::ALL {
             let measures = [Measure::Distance, Measure::Product, Measure::Hamming];
             for measure in measures.into_iter().take(if form == Form::Sign { 3 } else { 2 }) {

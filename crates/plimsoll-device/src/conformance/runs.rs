@@ -45,7 +45,7 @@ fn possible(trial: &Trial<'_>) -> Result<(), Stop> {
 fn wanted(trial: &Trial<'_>) -> Result<(), Stop> {
     possible(trial)?;
     let modes = trial.modes()?;
-    let sizes = [(65, 1, 7, 3), (700, 3, 33, 10), (900, 20, 64, 300), (1200, 40, 32, 5), (300, 9, 31, 4)];
+    let sizes = [(65, 1, 7, 3), (400, 3, 33, 10), (500, 20, 64, 300), (600, 40, 32, 5), (200, 9, 31, 4)];
     for (sizes, seed) in sizes.into_iter().zip(0..) {
         for (form, at) in Form::ALL.into_iter().zip(seed..) {
             let measure = match form {
@@ -74,7 +74,7 @@ fn wanted(trial: &Trial<'_>) -> Result<(), Stop> {
 fn all(trial: &Trial<'_>) -> Result<(), Stop> {
     possible(trial)?;
     let mode = trial.any_mode()?;
-    for (sizes, seed) in [((800, 1, 100, 10), 1), ((500, 17, 64, 20), 2), ((130, 5, 768, 100), 3)] {
+    for (sizes, seed) in [((500, 1, 100, 10), 1), ((300, 17, 64, 20), 2), ((130, 5, 768, 100), 3)] {
         for form in Form::ALL {
             for measure in [Measure::Distance, Measure::Product] {
                 let data = Data::near(shape(sizes, form, measure), seed);
