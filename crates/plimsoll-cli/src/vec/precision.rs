@@ -94,7 +94,8 @@ pub(super) fn choose(
     Ok((codec, Some(chosen)))
 }
 
-const NO_COUNT: &str = "how many vectors there are is not known before they are read, so no codec can be chosen by what memory has room for";
+const NO_COUNT: &str = "how many vectors there are is not known before they are read, so no codec can be chosen by what memory has \
+                        room for: name one with --codec";
 
 impl Chosen {
     /// In a line.
