@@ -41,6 +41,9 @@ pub enum CliError {
         /// What there is.
         usable: Bytes,
     },
+    /// No codec can be chosen.
+    #[error("{0}")]
+    Codec(&'static str),
     /// A trace that cannot be read.
     #[error("{} cannot be replayed: {source}", path.display())]
     Trace {
@@ -283,7 +286,7 @@ Self::Recording(_) => {
             Self::KvBench(_) => "give the machine 3 GiB of memory, or add --quick".to_owned(),
             Self::LlmBench(_) => "`plimsoll bench llm --quick` measures a small model that is made up".to_owned(),
             Self::Gpu(_) => "`plimsoll machine` says what the device has; take fewer rows, or another codec".to_owned(),
-            Self::Vec(_) | Self::Neural(_) => "`plimsoll vec --help` has examples; nothing was changed".to_owned(),
+            Self::Vec(_) | Self::Neural(_) | Self::Codec(_) => "`plimsoll vec --help` has examples; nothing was changed".to_owned(),
             Self::Ids { .. } => "give whole numbers, one a line or with commas between them".to_owned(),
             Self::Read { .. } => "check the path".to_owned(),
             Self::Store(plimsoll_kv::store::StoreError::Remote { .. }) => {

@@ -103,7 +103,60 @@ fn a_device_searches_an_index_within_its_share() {
     assert!(small.contains("device's memory"), "{small}");
     assert!(said(&["vec", "search", home, queries, "--device", "host"], 1).contains("is no device"));
     said(&["vec", "search", home, queries, "--device-memory", "1GiB"], 2);
-    said(&["vec", "search", home, queries, "--device", "sim:0", "--probe", "3"], 2);
+    said(&["vec", "search", home, queries, "--device", "sim:0", "--signs", "3", "--allow-lower"], 2);
+}
+
+#[test]
+fn a_device_looks_into_as_many_lists_as_the_host() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().join("index");
+    let rows = vectors(folder.path(), "rows.npy", 13, 3000);
+    let queries = vectors(folder.path(), "queries.npy", 14, 20);
+    let (home, rows, queries) = (home.to_str().unwrap(), rows.to_str().unwrap(), queries.to_str().unwrap());
+    json(&["vec", "build", rows, "--into", home, "--codec", "int8", "--lists", "20"]);
+    for probe in ["1", "5"] {
+        let search = ["vec", "search", home, queries, "--again", "8", "--probe", probe];
+        let host = json(&search);
+        let there = json(&[&search[..], &["--device", "sim:0"]].concat());
+        assert_eq!(there["answers"], host["answers"], "{probe} lists");
+        assert_eq!(there["predicted"]["lists"], host["predicted"]["lists"]);
+        assert_eq!(there["predicted"]["device"].as_str(), Some("sim:0"));
+    }
+}
+
+#[test]
+fn a_codec_is_chosen_by_what_memory_has_room_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = vectors(folder.path(), "rows.npy", 15, 40_000);
+    let rows = rows.to_str().unwrap();
+    let built = |name: &str, codec: &str, memory: &str| {
+        let home = folder.path().join(name);
+        let home = home.to_str().unwrap();
+        let built = json(&["vec", "build", rows, "--into", home, "--codec", codec, "--memory", memory]);
+        let chosen = built["chosen"].clone();
+        let info = json(&["vec", "info", home]);
+        assert!(chosen.is_null() || info["codec"] == chosen["codec"]);
+        let found = json(&["vec", "search", home, rows, "--dry-run", "--memory", memory]);
+        (chosen, found["predicted"]["streamed_bytes"].as_u64().unwrap())
+    };
+    // 5 MB of singles.
+    let (chosen, _) = built("roomy", "auto", "64MiB");
+    assert_eq!((chosen["codec"].as_str(), chosen["stays"].as_bool()), (Some("f32"), Some(true)));
+    assert_eq!(chosen["recall"], serde_json::json!([1.0, 1.0]));
+    let (chosen, _) = built("short", "auto", "5MiB");
+    assert!(chosen["codec"] != "f32" && chosen["stays"] == true, "{chosen}");
+    let (chosen, _) = built("these", "f32,int8", "5MiB");
+    assert_eq!((chosen["codec"].as_str(), chosen["recall"][0].as_f64()), (Some("int8"), Some(0.97)));
+    assert!(built("one", "f16", "8MiB").0.is_null(), "it was said");
+    let lines = folder.path().join("lines.jsonl");
+    std::fs::write(&lines, "[1.0, 2.0]\n[3.0, 4.0]\n").unwrap();
+    let home = folder.path().join("lines");
+    let refused = said(
+        &["vec", "build", lines.to_str().unwrap(), "--into", home.to_str().unwrap(), "--codec", "auto"],
+        1,
+    );
+    assert!(refused.contains("not known") && refused.contains("--codec"), "{refused}");
+    assert!(!home.exists());
 }
 
 #[test]

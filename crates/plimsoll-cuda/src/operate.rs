@@ -1,7 +1,7 @@
 //! The operations of [`Kernels`] on CUDA memory: checked as for every back end, then launched on a stream.
 
 use plimsoll_device::kernels::expand::{self, Expand, ExpandShape};
-use plimsoll_device::kernels::nearest::{self, Nearest, NearestShape, Squares};
+use plimsoll_device::kernels::nearest::{self, Nearest, NearestRuns, NearestShape, RunsShape, Squares};
 use plimsoll_device::kernels::{Kernels, Numbers, Rows, check};
 use plimsoll_device::{Bytes, DeviceError, Span, Stream};
 
@@ -9,7 +9,8 @@ use crate::driver::{Driver, RawStream};
 use crate::family::View;
 use crate::gpu::Gpu;
 use crate::kernels::{
-    Convert, ExpandAt, ExpandPlan, KernelError, KernelSet, NearestAt, Plan, Program, Route, RowsAt,
+    Convert, ExpandAt, ExpandPlan, KernelError, KernelSet, NearestAt, Plan, Program, Route, RowsAt, RunsPlan,
+    RunsTables,
 };
 use crate::memory::Use;
 use crate::{CudaDevice, PinnedDevice};
@@ -169,10 +170,7 @@ impl View<'_> {
 
     fn nearest(&self, stream: Stream, ask: &Nearest<'_>) -> Result<(), DeviceError> {
         self.lane(stream)?;
-        let operand = |span: Option<Span<'_>>| span.map(|span| self.operand(&span)).transpose();
-        let (rows, queries) = (self.operand(&ask.rows)?, self.operand(&ask.queries)?);
-        let (scales, squares, mask) = (operand(ask.scales)?, operand(ask.squares)?, operand(ask.mask)?);
-        let (lists, desk) = (self.operand(&ask.lists)?, self.operand(&ask.desk)?);
+        let used = Searched::of(self, ask)?;
         let shape = nearest::check(ask, self.nearest_desk(&ask.shape))?;
         if shape.is_empty() {
             return Ok(());
@@ -182,20 +180,44 @@ impl View<'_> {
             self.kernels(stream, program)?;
         }
         let kernels = self.kernels(stream, plan.programs()[0])?;
-        let at = NearestAt {
-            rows: rows.address(),
-            scales: scales.as_ref().map_or(0, Use::address),
-            squares: squares.as_ref().map_or(0, Use::address),
-            queries: queries.address(),
-            mask: mask.as_ref().map_or(0, Use::address),
-            first: ask.first,
-            lists: lists.address(),
-            desk: desk.address(),
-        };
-        let others = scales.iter().chain(&squares).chain(&mask);
-        let uses: Vec<&Use> = [&rows, &queries, &lists, &desk].into_iter().chain(others).collect();
+        let at = used.at(ask.first);
         // SAFETY: as above; the desk is as large as the plan says.
-        self.launch(stream, &uses, |raw| unsafe { kernels.nearest(raw, &plan, &at) })
+        self.launch(stream, &used.all(), |raw| unsafe { kernels.nearest(raw, &plan, &at) })
+    }
+
+    fn nearest_runs(&self, stream: Stream, asked: &NearestRuns<'_>) -> Result<(), DeviceError> {
+        let lane = self.lane(stream)?;
+        let ask = &asked.ask;
+        let used = Searched::of(self, ask)?;
+        let sizes = RunsShape::of(ask.shape, asked.runs, asked.wants);
+        let shape = nearest::check_runs(asked, self.nearest_runs_desk(&sizes))?;
+        if shape.is_empty() {
+            return Ok(());
+        }
+        let plan = RunsPlan::of(shape, self.gpu.probe.compute);
+        for program in plan.programs() {
+            self.kernels(stream, program)?;
+        }
+        let kernels = self.kernels(stream, plan.programs()[0])?;
+        let at = used.at(ask.first);
+        let tables = RunsTables::of(shape.nearest.queries, asked.runs, asked.wants);
+        let source = tables.bytes.as_ptr().expose_provenance() as u64;
+        let gpu = lane.gpu();
+        lane.start(&used.all(), |driver, raw| {
+            let (to, bytes) = (at.desk + plan.tables(), tables.bytes.len() as u64);
+            // SAFETY: the desk is held and backed and has room for the tables, as the check says; those live until this
+            // call returns, and are read by then (or waited for below).
+            let copied = unsafe { driver.copy(to, source, bytes, raw) };
+            gpu.told("bringing runs", copied)?;
+            // SAFETY: as above; the tables are there before the kernels begin.
+            launched(gpu, unsafe { kernels.nearest_runs(raw, &plan, &at, &tables) })
+        })?;
+        // As of an upload.
+        if gpu.probe.pageable || gpu.driver.is_pinned(source) { lane.finish() } else { Ok(()) }
+    }
+
+    fn nearest_runs_desk(&self, shape: &RunsShape) -> Bytes {
+        nearest::desk_of(&shape.nearest, || RunsPlan::of(*shape, self.gpu.probe.compute).desk_bytes().get())
     }
 
     fn nearest_desk(&self, shape: &NearestShape) -> Bytes {
@@ -272,6 +294,51 @@ impl View<'_> {
         // The fault is seen here, and not by whoever comes next.
         let _lost = self.lane(stream)?.finish();
         Ok(())
+    }
+}
+
+/// What a search uses.
+struct Searched {
+    rows: Use,
+    scales: Option<Use>,
+    squares: Option<Use>,
+    queries: Use,
+    mask: Option<Use>,
+    lists: Use,
+    desk: Use,
+}
+
+impl Searched {
+    fn of(view: &View<'_>, ask: &Nearest<'_>) -> Result<Self, DeviceError> {
+        let operand = |span: Option<Span<'_>>| span.map(|span| view.operand(&span)).transpose();
+        Ok(Self {
+            rows: view.operand(&ask.rows)?,
+            scales: operand(ask.scales)?,
+            squares: operand(ask.squares)?,
+            queries: view.operand(&ask.queries)?,
+            mask: operand(ask.mask)?,
+            lists: view.operand(&ask.lists)?,
+            desk: view.operand(&ask.desk)?,
+        })
+    }
+
+    fn at(&self, first: u32) -> NearestAt {
+        let address = |used: &Option<Use>| used.as_ref().map_or(0, Use::address);
+        NearestAt {
+            rows: self.rows.address(),
+            scales: address(&self.scales),
+            squares: address(&self.squares),
+            queries: self.queries.address(),
+            mask: address(&self.mask),
+            first,
+            lists: self.lists.address(),
+            desk: self.desk.address(),
+        }
+    }
+
+    fn all(&self) -> Vec<&Use> {
+        let others = self.scales.iter().chain(&self.squares).chain(&self.mask);
+        [&self.rows, &self.queries, &self.lists, &self.desk].into_iter().chain(others).collect()
     }
 }
 
@@ -352,6 +419,18 @@ macro_rules! kernels {
 
             fn nearest_desk(&self, shape: &NearestShape) -> Bytes {
                 self.view().nearest_desk(shape)
+            }
+
+            fn searches_runs(&self) -> bool {
+                true
+            }
+
+            fn nearest_runs(&self, stream: Stream, ask: &NearestRuns<'_>) -> Result<(), DeviceError> {
+                self.view().nearest_runs(stream, ask)
+            }
+
+            fn nearest_runs_desk(&self, shape: &RunsShape) -> Bytes {
+                self.view().nearest_runs_desk(shape)
             }
 
             fn wants_squares(&self, shape: &NearestShape) -> bool {

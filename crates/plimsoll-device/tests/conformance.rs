@@ -56,6 +56,11 @@ fn sim_slow() {
 }
 
 #[test]
+fn sim_that_searches_all_rows() {
+    sim(3, |s| s.runs = false);
+}
+
+#[test]
 fn sim_with_slabs_only() {
     sim(11, |s| {
         s.capabilities = Capabilities { growable_ranges: false, ..s.capabilities };
@@ -64,7 +69,7 @@ fn sim_with_slabs_only() {
 
 #[test]
 fn sim_with_nothing_beyond_the_least() {
-    sim(35, |s| {
+    sim(38, |s| {
         s.capabilities = Capabilities { private: true, ..Capabilities::default() };
         s.kernels = false;
     });

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use plimsoll_device::conformance::{Options, run};
 use plimsoll_device::kernels::expand::{Expand, ExpandShape};
-use plimsoll_device::kernels::nearest::{Nearest, NearestShape, Squares};
+use plimsoll_device::kernels::nearest::{Nearest, NearestRuns, NearestShape, Run, RunsShape, Squares};
 use plimsoll_device::kernels::{Number, Numbers, Rows};
 use plimsoll_device::{
     Bytes, Device, DeviceError, Facts, Fence, FreeError, Kernels, MemoryNow, Region, Request, SimDevice,
@@ -53,6 +53,7 @@ enum Flaw {
     SearchesForgetLists,
     SearchesStartAtZero,
     SquaresComeToNothing,
+    RunsLoseTheLast,
     ExpansionsComeToNothing,
     KernelsLeaveTheirStream,
     KernelsAcceptAnything,
@@ -343,6 +344,21 @@ impl Kernels for Broken {
         self.inner.nearest_desk(shape)
     }
 
+    fn searches_runs(&self) -> bool {
+        self.inner.searches_runs()
+    }
+
+    fn nearest_runs(&self, stream: Stream, ask: &NearestRuns<'_>) -> Result<(), DeviceError> {
+        let odd =
+            |run: &Run| if self.is(Flaw::RunsLoseTheLast) && run.rows() > 1 { run.end - 1 } else { run.end };
+        let runs: Vec<Run> = ask.runs.iter().map(|run| Run { end: odd(run), ..*run }).collect();
+        self.says(self.inner.nearest_runs(self.kernel_stream(stream), &NearestRuns { runs: &runs, ..*ask }))
+    }
+
+    fn nearest_runs_desk(&self, shape: &RunsShape) -> Bytes {
+        self.inner.nearest_runs_desk(shape)
+    }
+
     fn wants_squares(&self, shape: &NearestShape) -> bool {
         self.inner.wants_squares(shape)
     }
@@ -434,6 +450,7 @@ fn each_flaw_is_caught_by_the_check_that_is_about_it() {
         (Flaw::SearchesIgnoreMasks, "the nearest rows are found, ties by row"),
         (Flaw::SearchesForgetLists, "lists are filled from the parts of an index"),
         (Flaw::SearchesStartAtZero, "lists are filled from the parts of an index"),
+        (Flaw::RunsLoseTheLast, "runs of rows are looked at by the queries that want them"),
         (Flaw::SquaresComeToNothing, "squares of rows are kept for searches"),
         (Flaw::ExpansionsComeToNothing, "rows are expanded as near as they should be"),
         (Flaw::KernelsLeaveTheirStream, "kernels keep the order of their stream"),

@@ -264,20 +264,6 @@ fn a_device_searches_what_vectors_are_reduced_to_and_tells_what_the_host_tells()
 }
 
 #[test]
-fn lists_are_passed_over_and_everything_is_looked_at() {
-    let folder = tempfile::tempdir().unwrap();
-    let home = folder.path().join("index");
-    let lists = Some("16".parse().unwrap());
-    made(&home, Shape { lists, ..shape(Codec::F32, Metric::L2) });
-    let machine = machine(Bytes::mib(32), Bytes::mib(8));
-    let index = Index::open(&home, &machine.account).unwrap();
-    let queries = vectors(7, 10 * DIMENSION);
-    let found = index.on_device(DEVICE).unwrap().search(&queries, &Search::nearest(10)).unwrap();
-    let all = Search { probe: plimsoll_vec::index::Probe::Recall(1.0), ..Search::nearest(10) };
-    near(&found, &index.search(&queries, &all).unwrap(), 2e-5, "lists");
-}
-
-#[test]
 fn what_a_device_cannot_do_is_refused_with_what_would_do() {
     let folder = tempfile::tempdir().unwrap();
     let home = folder.path().join("pq8");

@@ -86,7 +86,12 @@ pub const RULES: Rules = Rules {
         ("crates/plimsoll-cuda/src/programs.rs", "puts a caller's programs on streams, by address"),
         ("crates/plimsoll-device/src/programs.rs", "what runs by address is promised by whoever asks for it"),
         ("crates/plimsoll-cuda/src/kernels/expand.rs", "launches the kernels that expand rows"),
-        ("crates/plimsoll-cuda/src/kernels/nearest.rs", "launches the kernels of a search"),
+        ("crates/plimsoll-cuda/src/kernels/nearest/launch.rs", "launches the kernels of a search"),
+        ("crates/plimsoll-cuda/src/kernels/nearest/map.rs", "describes rows to the GPU's copy engine"),
+        (
+            "crates/plimsoll-cuda/src/kernels/nearest/runs.rs",
+            "launches the kernels of a search among runs of rows",
+        ),
         ("crates/plimsoll-cuda/src/kernels/nvrtc.rs", "calls CUDA's run-time compiler, a C library"),
         ("crates/bench-compare/src/gpu/driver.rs", "calls the CUDA driver"),
         ("crates/plimsoll-cuda/src/device.rs", "takes memory from the driver"),

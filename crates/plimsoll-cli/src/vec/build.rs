@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use plimsoll::{Bytes, EngineAccount};
 use plimsoll_vec::index::{BuildReport, Index, Lists, Shape};
 use plimsoll_vec::input::Input;
-use plimsoll_vec::neural::Weights;
+use plimsoll_vec::neural::{Reduction, Weights};
 use plimsoll_vec::{Codec, Metric};
 use serde::Serialize;
 
+use super::precision::{self, Allowed, Chosen};
 use super::progress::Progress;
 use super::{Columns, budget, numbers};
 use crate::draw::{Pen, Style};
@@ -19,6 +20,8 @@ Examples:
   plimsoll vec build vectors.npy --into index                      as they are, exactly
   plimsoll vec build vectors.npy --into index --codec int8         a quarter of it, originals on disk
   plimsoll vec build vectors.npy --into index --codec pq8          a sixtieth: search with --again 20
+  plimsoll vec build vectors.npy --into index --codec auto --memory 1GiB
+                                                                   the most precise codes that a search finds in 1 GiB
   plimsoll vec build vectors.npy --into index --lists auto         searches look into few of many lists
   plimsoll vec build vectors.fvecs --into index --memory 200MiB    never more than that
   plimsoll vec build vectors.npy --into index --reduce codec.safetensors --codec int8
@@ -40,9 +43,10 @@ pub struct BuildArgs {
     #[arg(long, value_name = "INDEX")]
     pub into: PathBuf,
     /// How vectors are kept: f32, f16, bf16, int8, int8a, int4, binary, planes, and pq2, pq4, pq8, which learn from the file
-    /// first: half a byte for two, four and eight numbers
-    #[arg(long, default_value = "f32")]
-    pub codec: Codec,
+    /// first: half a byte for two, four and eight numbers. Of several, as f16,int8,int4, the first whose codes all stay in --memory
+    /// while they are searched; auto takes them from the best to the smallest, as `plimsoll plan index` has them
+    #[arg(long, default_value = "f32", value_name = "CODEC|auto")]
+    pub codec: Allowed,
     /// What near means: l2, ip, cosine, hamming
     #[arg(long, default_value = "l2")]
     pub metric: Metric,
@@ -71,7 +75,8 @@ pub struct BuildArgs {
 ///
 /// ```json
 /// { "index": "index", "vectors": 1000, "seconds": 0.5, "vectors_per_second": 2000.0,
-///   "lists": 0, "predicted_peak_bytes": 1, "peak_bytes": 1, "disk_bytes": 1 }
+///   "lists": 0, "predicted_peak_bytes": 1, "peak_bytes": 1, "disk_bytes": 1,
+///   "chosen": { "codec": "int8", "stays": true, "recall": [0.97, 1.0], "recall_again": [0.995, 1.0] } }
 /// ```
 #[derive(Clone, Debug, Serialize)]
 pub struct BuildJson {
@@ -91,6 +96,8 @@ pub struct BuildJson {
     pub peak_bytes: u64,
     /// What they take on disk.
     pub disk_bytes: u64,
+    /// The codec, where it was chosen by what memory has room for.
+    pub chosen: Option<Chosen>,
 }
 
 impl BuildJson {
@@ -107,6 +114,7 @@ impl BuildJson {
             predicted_peak_bytes: report.predicted.get(),
             peak_bytes: report.peak.get(),
             disk_bytes: report.disk.get(),
+            chosen: None,
         }
     }
 }
@@ -116,18 +124,31 @@ pub fn run(args: &BuildArgs, printer: &Printer) -> Result<(), CliError> {
     let account = budget::account(args.memory)?;
     let origin = args.columns.of(&args.input);
     let facts = Input::facts_of(origin).map_err(plimsoll_vec::index::VecError::from)?;
-    let shape = Shape {
+    let reduction = reduction(args, &account)?;
+    let any = Shape {
         dimension: facts.dimension,
         metric: args.metric,
-        codec: args.codec,
-        // Exact codes are originals, but not of what was reduced.
-        originals: !args.no_originals && (args.codec != Codec::F32 || args.reduce.is_some()),
+        codec: Codec::F32,
+        originals: !args.no_originals,
         lists: args.lists,
-        reduced: None,
+        reduced: reduction.as_ref().map(|reduction| reduction.weights().shape().latent),
     };
+    let memory = args.memory.unwrap_or_else(crate::budget::half);
+    let (codec, chosen) = precision::choose(&args.codec, any, facts.rows, memory)?;
+    if let Some(chosen) = &chosen {
+        printer.note(&chosen.line(memory));
+    }
+    // Exact codes are originals, but not of what was reduced.
+    let originals = !args.no_originals && (codec != Codec::F32 || reduction.is_some());
+    let shape = Shape { codec, originals, reduced: None, ..any };
     let ids = args.ids.as_deref().map(numbers::ids).transpose()?;
     let there = args.into.exists();
-    let index = created(args, shape, &account)?;
+    let index = match &reduction {
+        Some(reduction) => Index::create_reduced(&args.into, shape, reduction, &account)?,
+        None => Index::create(&args.into, shape, &account)?,
+    };
+    // What was read of weights is in the index.
+    drop(reduction);
     let progress = Progress::new(facts.rows);
     let built = index.build(origin, ids, |built| progress.at(built));
     drop(progress);
@@ -142,14 +163,14 @@ pub fn run(args: &BuildArgs, printer: &Printer) -> Result<(), CliError> {
             return Err(error.into());
         }
     };
-    printer.report(&BuildJson::new(args.into.display().to_string(), &report), view)
+    let report = BuildJson::new(args.into.display().to_string(), &report);
+    printer.report(&BuildJson { chosen, ..report }, view)
 }
 
-/// An empty index, with what it reduces by if that was asked for.
-fn created(args: &BuildArgs, shape: Shape, account: &EngineAccount) -> Result<Index, CliError> {
-    let Some(codec) = &args.reduce else { return Ok(Index::create(&args.into, shape, account)?) };
-    let reduction = Weights::read(codec, account)?.orthonormal(account)?;
-    Ok(Index::create_reduced(&args.into, shape, &reduction, account)?)
+/// What vectors are reduced by, if that was asked for.
+fn reduction(args: &BuildArgs, account: &EngineAccount) -> Result<Option<Reduction>, CliError> {
+    let Some(codec) = &args.reduce else { return Ok(None) };
+    Ok(Some(Weights::read(codec, account)?.orthonormal(account)?))
 }
 
 /// Draws the report.

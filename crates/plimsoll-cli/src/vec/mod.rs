@@ -12,6 +12,7 @@ mod compact;
 mod delete;
 mod info;
 mod numbers;
+mod precision;
 mod progress;
 mod search;
 mod train;
@@ -24,6 +25,7 @@ pub use columns::Columns;
 pub use compact::{CompactArgs, CompactJson, Compacted, CompactionReport};
 pub use delete::{DeleteArgs, DeleteReport};
 pub use info::{InfoArgs, InfoReport, ListsReport};
+pub use precision::{Allowed, Chosen};
 pub use search::{SearchArgs, SearchReport};
 pub use train::{ContenderReport, TrainArgs, TrainReport};
 

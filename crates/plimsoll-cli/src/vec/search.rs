@@ -4,12 +4,11 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use plimsoll::{Bytes, Place};
-use plimsoll_vec::index::{Answer, Index, Probe, Search, Shape, VecError};
+use plimsoll_vec::index::{Answer, Index, Lowered, Probe, Search, VecError};
 use plimsoll_vec::input::{Origin, npy_head};
-use plimsoll_vec::{Codec, Metric};
 use serde::Serialize;
 
-use super::{budget, numbers};
+use super::{budget, numbers, precision};
 use crate::draw::{Align, Pen, Style, Table};
 use crate::{CliError, Printer};
 
@@ -62,10 +61,14 @@ pub struct SearchArgs {
     /// Threads; all that the machine has, unless said
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub threads: usize,
-    /// Search on this device (`cuda:0`, `gpu:0`): every code is looked at there, lists or not; all codecs but
-    /// product quantization
-    #[arg(long, value_name = "PLACE", conflicts_with_all = ["probe", "recall", "signs"])]
+    /// Search on this device (`cuda:0`, `gpu:0`): all codecs but product quantization; lists are looked into by CUDA, and
+    /// elsewhere every code is looked at
+    #[arg(long, value_name = "PLACE")]
     pub device: Option<Place>,
+    /// Where memory has not room enough: leave the second look out, and of planes rows that their signs leave, if that
+    /// takes fewer passes
+    #[arg(long, conflicts_with = "device")]
+    pub allow_lower: bool,
     /// The most of the device's memory that the search may take; nine tenths of what is free, unless said
     #[arg(long, value_name = "SIZE", requires = "device")]
     pub device_memory: Option<Bytes>,
@@ -185,12 +188,15 @@ pub fn run(args: &SearchArgs, printer: &Printer) -> Result<(), CliError> {
             None => Probe::Recall(args.recall),
         },
     };
+    let search =
+        if args.allow_lower { lowered(&index, queries.len() / dimension, &search, printer)? } else { search };
     let mut device = args.device.map(|place| index.on_device(place)).transpose()?;
     let seconds = match device {
         Some(_) => None,
         None => index.expected_time(queries, &search)?.map(|time| time.as_secs_f64()),
     };
-    let codec_recall = codec_recall(&index.shape(), index.facts().vectors, search.again > 1);
+    let expected = precision::expected(&index.shape(), index.facts().vectors);
+    let codec_recall = expected.map(|[alone, again]| if search.again > 1 { again } else { alone });
     let beside = |predicted: Predicted| Predicted { codec_recall, seconds, ..predicted };
     if args.dry_run {
         let count = queries.len() / dimension;
@@ -218,18 +224,19 @@ pub fn run(args: &SearchArgs, printer: &Printer) -> Result<(), CliError> {
     printer.report(&SearchReport { predicted: beside(report.predicted), ..report }, view)
 }
 
-/// What the planner expects of such codes.
-fn codec_recall(shape: &Shape, vectors: u64, again: bool) -> Option<[f64; 2]> {
-    if shape.metric == Metric::Hamming {
-        return None;
+/// The search that memory has room for, and a note of what was left out.
+fn lowered(index: &Index, queries: usize, search: &Search, printer: &Printer) -> Result<Search, CliError> {
+    let (search, lowered) = index.lowered(queries, search)?;
+    match lowered {
+        Lowered::Nothing => {}
+        Lowered::Again => {
+            printer.note("memory has no room for a second look in so few passes: it is left out");
+        }
+        Lowered::Signs => printer.note(
+            "memory has no room for so many rows of planes: their signs leave four for each that is wanted",
+        ),
     }
-    // The planner has one code of a byte a number.
-    let codec = if shape.codec == Codec::Int8Affine { Codec::Int8 } else { shape.codec };
-    let reduce = shape.reduced.map(|numbers| format!(",reduce={numbers}")).unwrap_or_default();
-    let text = format!("{}x{}:{codec},metric=l2,k=1{reduce}", vectors.max(1), shape.dimension);
-    let rung = plimsoll_plan::index::Index::parse(&text).ok()?.expected_recall();
-    let (from, to) = if again { rung.recall_again } else { rung.recall };
-    Some([from, to])
+    Ok(search)
 }
 
 impl Predicted {

@@ -39,7 +39,7 @@ pub(crate) use compile::Compiler;
 pub(crate) use expand::{ExpandAt, ExpandPlan};
 pub(crate) use launch::{Convert, KernelError, KernelSet, Route, RowsAt};
 pub(crate) use launcher::Launcher;
-pub(crate) use nearest::{NearestAt, Plan};
+pub(crate) use nearest::{NearestAt, Plan, RunsPlan, RunsTables};
 pub(crate) use program::Program;
 pub use settings::{CodeCache, KernelSettings};
 pub(crate) use sums::Sums;

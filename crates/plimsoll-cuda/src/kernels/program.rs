@@ -25,6 +25,13 @@ macro_rules! many {
     };
 }
 
+/// A search among runs of rows.
+macro_rules! runs {
+    ($kinds:literal) => {
+        concat!(include_str!("cuda/nearest.cuh"), include_str!("cuda/nearest_runs.cu"), $kinds, "\n")
+    };
+}
+
 /// One source. Each is compiled when it is first needed, so nobody waits for what is not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Program {
@@ -43,12 +50,20 @@ pub enum Program {
     NearestManyF16,
     NearestManyF32,
     NearestManyInt8,
+    NearestManyLevel4,
+    NearestManyLevel8,
+    NearestManySign,
     NearestPacked,
+    NearestRunsBf16,
+    NearestRunsF16,
+    NearestRunsF32,
+    NearestRunsInt8,
+    NearestRunsPacked,
     Sum,
 }
 
 impl Program {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 25] = [
         Self::Blocks,
         Self::Convert,
         Self::CopyRows,
@@ -64,7 +79,15 @@ impl Program {
         Self::NearestManyF16,
         Self::NearestManyF32,
         Self::NearestManyInt8,
+        Self::NearestManyLevel4,
+        Self::NearestManyLevel8,
+        Self::NearestManySign,
         Self::NearestPacked,
+        Self::NearestRunsBf16,
+        Self::NearestRunsF16,
+        Self::NearestRunsF32,
+        Self::NearestRunsInt8,
+        Self::NearestRunsPacked,
         Self::Sum,
     ];
 
@@ -91,7 +114,15 @@ impl Program {
             Self::NearestManyF16 => "nearest_many_f16.cu",
             Self::NearestManyF32 => "nearest_many_f32.cu",
             Self::NearestManyInt8 => "nearest_many_int8.cu",
+            Self::NearestManyLevel4 => "nearest_many_level4.cu",
+            Self::NearestManyLevel8 => "nearest_many_level8.cu",
+            Self::NearestManySign => "nearest_many_sign.cu",
             Self::NearestPacked => "nearest_packed.cu",
+            Self::NearestRunsBf16 => "nearest_runs_bf16.cu",
+            Self::NearestRunsF16 => "nearest_runs_f16.cu",
+            Self::NearestRunsF32 => "nearest_runs_f32.cu",
+            Self::NearestRunsInt8 => "nearest_runs_int8.cu",
+            Self::NearestRunsPacked => "nearest_runs_packed.cu",
             Self::Sum => "sum.cu",
         }
     }
@@ -116,6 +147,18 @@ impl Program {
             Self::NearestManyF16 => many!("MANY(f16, TensorF16, GroupF16)"),
             Self::NearestManyF32 => many!("MANY(f32, TensorF32, GroupF32)"),
             Self::NearestManyInt8 => many!("MANY(int8, TensorInt8, GroupInt8)"),
+            Self::NearestManyLevel4 => many!("MANY_128(level4, TensorLevel4)"),
+            Self::NearestManyLevel8 => many!("MANY(level8, TensorLevel8, GroupLevel8)"),
+            Self::NearestManySign => many!("MANY_128(sign, TensorSign)"),
+            Self::NearestRunsBf16 => runs!("RUNS(bf16, Numbers<Bf16>)"),
+            Self::NearestRunsF16 => runs!("RUNS(f16, Numbers<F16>)"),
+            Self::NearestRunsF32 => runs!("RUNS(f32, Numbers<F32>)"),
+            Self::NearestRunsInt8 => runs!("RUNS(int8, Numbers<Int8>)"),
+            Self::NearestRunsPacked => {
+                runs!(
+                    "RUNS(level8, Levels<Level8>) RUNS(level4, Levels<Level4>) RUNS(sign, Bits<false>) RUNS(count, Bits<true>)"
+                )
+            }
             Self::NearestPacked => {
                 concat!(include_str!("cuda/nearest.cuh"), include_str!("cuda/nearest_packed.cu"))
             }
@@ -127,7 +170,11 @@ impl Program {
     pub const fn own(self) -> bool {
         matches!(
             self,
-            Self::NearestManyBf16 | Self::NearestManyF16 | Self::NearestManyF32 | Self::NearestManyInt8
+            Self::NearestManyBf16
+                | Self::NearestManyF16
+                | Self::NearestManyF32
+                | Self::NearestManyInt8
+                | Self::NearestManyLevel8
         )
     }
 
@@ -172,35 +219,50 @@ impl Program {
             Self::NearestFewF16 => &[c"few_f16_1", c"few_f16_4", c"few_f16_8", c"few_f16_odd"],
             Self::NearestFewF32 => &[c"few_f32_1", c"few_f32_4", c"few_f32_8", c"few_f32_odd"],
             Self::NearestFewInt8 => &[c"few_int8_1", c"few_int8_4", c"few_int8_8", c"few_int8_odd"],
-            Self::NearestLists => &[
-                c"prepare_f32",
-                c"prepare_f16",
-                c"prepare_bf16",
-                c"prepare_int8",
-                c"prepare_count",
-                c"squares_f32",
-                c"squares_f16",
-                c"squares_bf16",
-                c"squares_int8",
-                c"tighten",
-                c"merge_f32",
-                c"merge_f16",
-                c"merge_bf16",
-                c"merge_int8",
-                c"merge_level8",
-                c"merge_level4",
-                c"merge_sign",
-                c"merge_count",
-            ],
+            Self::NearestLists => LISTS,
             Self::NearestManyBf16 => &[c"many_bf16_128", c"wide_bf16"],
             Self::NearestManyF16 => &[c"many_f16_128", c"wide_f16"],
             Self::NearestManyF32 => &[c"many_f32_128", c"wide_f32"],
             Self::NearestManyInt8 => &[c"many_int8_128", c"wide_int8"],
+            Self::NearestManyLevel4 => &[c"many_level4_128"],
+            Self::NearestManyLevel8 => &[c"many_level8_128", c"wide_level8"],
+            Self::NearestManySign => &[c"many_sign_128"],
             Self::NearestPacked => PACKED,
+            Self::NearestRunsBf16 => &[c"runs_bf16"],
+            Self::NearestRunsF16 => &[c"runs_f16"],
+            Self::NearestRunsF32 => &[c"runs_f32"],
+            Self::NearestRunsInt8 => &[c"runs_int8"],
+            Self::NearestRunsPacked => &[c"runs_level8", c"runs_level4", c"runs_sign", c"runs_count"],
             Self::Sum => &[c"sum"],
         }
     }
 }
+
+/// What stands before and behind passes over rows.
+const LISTS: &[&CStr] = &[
+    c"prepare_f32",
+    c"prepare_f16",
+    c"prepare_bf16",
+    c"prepare_int8",
+    c"prepare_count",
+    c"squares_f32",
+    c"squares_f16",
+    c"squares_bf16",
+    c"squares_int8",
+    c"squares_level8",
+    c"squares_level4",
+    c"squares_sign",
+    c"tighten",
+    c"merge_runs",
+    c"merge_f32",
+    c"merge_f16",
+    c"merge_bf16",
+    c"merge_int8",
+    c"merge_level8",
+    c"merge_level4",
+    c"merge_sign",
+    c"merge_count",
+];
 
 /// One query or eight, of rows of few bits.
 const PACKED: &[&CStr] = &[

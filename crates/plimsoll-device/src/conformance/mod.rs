@@ -33,6 +33,7 @@ mod modes;
 mod nearest;
 mod ranges;
 mod report;
+mod runs;
 mod threads;
 mod trial;
 
@@ -115,6 +116,7 @@ pub fn checks() -> impl Iterator<Item = &'static Check> {
         ranges::CHECKS,
         kernels::CHECKS,
         nearest::CHECKS,
+        runs::CHECKS,
         expand::CHECKS,
         foreign::CHECKS,
         books::CHECKS,

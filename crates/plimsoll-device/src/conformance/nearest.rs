@@ -3,7 +3,9 @@
 use super::Check;
 use super::kernels::{MARGIN, Target, filled, offered, stored};
 use super::trial::{Held, Stop, Trial, failed, index, must, pattern, refused};
-use crate::kernels::nearest::{self, Form, Key, Measure, Nearest, NearestShape, NearestStored, Squares};
+use crate::kernels::nearest::{
+    self, Form, Key, Measure, Nearest, NearestRuns, NearestShape, NearestStored, Run, RunsShape, Squares,
+};
 use crate::kernels::{Kernels, Number};
 use crate::{DeviceError, Region, StorageMode, Stream};
 
@@ -18,19 +20,22 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 const STREAM: Stream = Stream(0);
+/// Runs of rows, and the queries that want them.
+pub(super) type Wanted<'w> = (&'w [Run], &'w [u32]);
+
 /// What is searched, on the host.
-struct Data {
-    shape: NearestShape,
+pub(super) struct Data {
+    pub(super) shape: NearestShape,
     rows: Vec<u8>,
     scales: Vec<u8>,
     queries: Vec<u8>,
-    mask: Option<Vec<u8>>,
-    first: u32,
+    pub(super) mask: Option<Vec<u8>>,
+    pub(super) first: u32,
 }
 
 impl Data {
     /// Small whole numbers: every sum is exact in any order, and many scores are equal.
-    fn whole(shape: NearestShape, seed: u64) -> Self {
+    pub(super) fn whole(shape: NearestShape, seed: u64) -> Self {
         let number = |byte| f32::from(byte % 7) - 3.0;
         let queries = numbers(u64::from(shape.queries) * u64::from(shape.dimension), seed + 2, number);
         let rows = rows(&shape, seed, number, |byte| byte % 7);
@@ -39,7 +44,7 @@ impl Data {
     }
 
     /// Numbers of all kinds around zero.
-    fn near(shape: NearestShape, seed: u64) -> Self {
+    pub(super) fn near(shape: NearestShape, seed: u64) -> Self {
         let number = |byte| (f32::from(byte) - 127.3) * 0.013;
         let queries = numbers(u64::from(shape.queries) * u64::from(shape.dimension), seed + 2, number);
         let level = |byte: u8| if shape.form == Form::Int8 { byte.max(129) } else { byte };
@@ -49,7 +54,7 @@ impl Data {
     }
 
     /// Every third row may be found, and none of rows 64 to 127.
-    fn masked(mut self) -> Self {
+    pub(super) fn masked(mut self) -> Self {
         let mut mask = vec![0; index(self.shape.mask_bytes())];
         for row in (0..self.shape.rows as usize).filter(|row| row % 3 == 1 && row / 64 != 1) {
             mask[row / 8] |= 1 << (row % 8);
@@ -72,7 +77,7 @@ impl Data {
         Self { shape, rows: bytes(&self.rows, row), scales, queries, mask: None, first }
     }
 
-    fn stored(&self) -> NearestStored<'_> {
+    pub(super) fn stored(&self) -> NearestStored<'_> {
         NearestStored {
             rows: &self.rows,
             scales: &self.scales,
@@ -88,23 +93,23 @@ impl Data {
     }
 
     /// What the device makes of lists, which are written before.
-    fn search(
+    pub(super) fn search(
         &self,
         trial: &Trial<'_>,
         mode: StorageMode,
         lists: &[u8],
         step: &str,
     ) -> Result<Vec<u8>, Stop> {
-        self.search_with(trial, mode, lists, (step, None))
+        self.search_with(trial, mode, lists, (step, None, None))
     }
 
-    /// The same with squares of the rows, if there are some.
-    fn search_with(
+    /// The same with squares of the rows, or among runs of them, if there are some.
+    pub(super) fn search_with(
         &self,
         trial: &Trial<'_>,
         mode: StorageMode,
         lists: &[u8],
-        (step, squares): (&str, Option<&[u8]>),
+        (step, squares, runs): (&str, Option<&[u8]>, Option<Wanted<'_>>),
     ) -> Result<Vec<u8>, Stop> {
         let kernels = offered(trial)?;
         let shape = NearestShape { squares: squares.is_some(), ..self.shape };
@@ -112,7 +117,11 @@ impl Data {
         let (rows, scales) = (filled(trial, &self.rows, mode)?, filled(trial, &self.scales, mode)?);
         let queries = filled(trial, &self.queries, mode)?;
         let mask = self.mask.as_ref().map(|mask| filled(trial, mask, mode)).transpose()?;
-        let desk = trial.allocate(kernels.nearest_desk(&shape).get().max(16), mode)?;
+        let desk = match runs {
+            Some((runs, wants)) => kernels.nearest_runs_desk(&RunsShape::of(shape, runs, wants)),
+            None => kernels.nearest_desk(&shape),
+        };
+        let desk = trial.allocate(desk.get().max(16), mode)?;
         let target = Target::new(trial, self.shape.lists_bytes(), mode, 900)?;
         trial.put(target.span()?, lists)?;
         let ask = Nearest {
@@ -129,11 +138,15 @@ impl Data {
             lists: target.span()?,
             desk: desk.whole(),
         };
-        must(step, kernels.nearest(STREAM, &ask))?;
+        let done = match runs {
+            Some((runs, wants)) => kernels.nearest_runs(STREAM, &NearestRuns { ask, runs, wants }),
+            None => kernels.nearest(STREAM, &ask),
+        };
+        must(step, done)?;
         target.take(trial, step)
     }
 
-    fn step(&self, mode: StorageMode) -> String {
+    pub(super) fn step(&self, mode: StorageMode) -> String {
         let masked = if self.mask.is_some() { ", masked" } else { "" };
         format!("searching {:?}{masked} as {mode:?}", self.shape)
     }
@@ -186,7 +199,7 @@ fn sides(shape: &NearestShape, seed: u64, scale: impl Fn(u8) -> f32) -> Vec<u8> 
     scales.into_iter().flat_map(side).collect()
 }
 
-fn empty(shape: &NearestShape) -> Vec<u8> {
+pub(super) fn empty(shape: &NearestShape) -> Vec<u8> {
     vec![0xff; index(shape.lists_bytes())]
 }
 
@@ -204,7 +217,7 @@ const SHAPES: [(u32, u32, u32, u32); 9] = [
     (4200, 1, 8, 4096),
 ];
 
-fn shape(sizes: (u32, u32, u32, u32), form: Form, measure: Measure) -> NearestShape {
+pub(super) fn shape(sizes: (u32, u32, u32, u32), form: Form, measure: Measure) -> NearestShape {
     let (rows, queries, dimension, k) = sizes;
     NearestShape { rows, queries, dimension, form, measure, k, squares: false }
 }
@@ -233,7 +246,7 @@ fn whole(trial: &Trial<'_>) -> Result<(), Stop> {
 }
 
 /// Both as keys, so that a failure says which.
-fn same(trial: &Trial<'_>, step: &str, found: &[u8], wanted: &[u8]) -> Result<(), Stop> {
+pub(super) fn same(trial: &Trial<'_>, step: &str, found: &[u8], wanted: &[u8]) -> Result<(), Stop> {
     let differs = Key::read(found).zip(Key::read(wanted)).position(|(found, wanted)| found != wanted);
     match differs.filter(|_| trial.options.contents) {
         None => Ok(()),
@@ -247,7 +260,7 @@ fn same(trial: &Trial<'_>, step: &str, found: &[u8], wanted: &[u8]) -> Result<()
 fn near(trial: &Trial<'_>) -> Result<(), Stop> {
     offered(trial)?;
     let mode = trial.any_mode()?;
-    for sizes in [(800, 1, 100, 10), (900, 17, 64, 20), (300, 2, 768, 100)] {
+    for sizes in [(800, 1, 100, 10), (900, 17, 64, 20), (300, 2, 768, 100), (150, 30, 128, 9)] {
         for form in Form::ALL {
             let measures = [Measure::Distance, Measure::Product, Measure::Hamming];
             for measure in measures.into_iter().take(if form == Form::Sign { 3 } else { 2 }) {
@@ -338,6 +351,9 @@ fn squares(trial: &Trial<'_>) -> Result<(), Stop> {
         ((300, 20, 32, 7), Form::Bf16),
         ((513, 33, 48, 9), Form::Int8),
         ((65, 1, 7, 3), Form::F32),
+        ((500, 20, 64, 9), Form::Level8),
+        ((300, 40, 96, 5), Form::Level4),
+        ((400, 30, 128, 7), Form::Sign),
     ] {
         for measure in [Measure::Distance, Measure::Product] {
             let data = Data::near(shape(sizes, form, measure), u64::from(sizes.0)).masked();
@@ -349,11 +365,7 @@ fn squares(trial: &Trial<'_>) -> Result<(), Stop> {
             let ask = Squares {
                 shape: data.shape,
                 rows: part(&rows, data.rows.len())?,
-                scales: form
-                    .number()
-                    .is_some_and(Number::scaled)
-                    .then(|| part(&scales, data.scales.len()))
-                    .transpose()?,
+                scales: (form.side_bytes() > 0).then(|| part(&scales, data.scales.len())).transpose()?,
                 target: target.span()?,
             };
             let step = format!("squaring {:?} as {mode:?}", data.shape);
@@ -361,7 +373,7 @@ fn squares(trial: &Trial<'_>) -> Result<(), Stop> {
             let kept = target.take(trial, &step)?;
             let lists = empty(&data.shape);
             let without = data.search(trial, mode, &lists, &step)?;
-            let with = data.search_with(trial, mode, &lists, (&step, Some(&kept)))?;
+            let with = data.search_with(trial, mode, &lists, (&step, Some(&kept), None))?;
             if trial.options.contents {
                 nearest::squares_found(&data.shape, &data.stored(), &kept)
                     .map_err(|why| failed(&step, why))?;

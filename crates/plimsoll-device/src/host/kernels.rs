@@ -10,7 +10,7 @@ use super::device::STAGED_MAX;
 use super::lane::Job;
 use crate::kernels::check::{self, Conversion, Pattern, RowCopy};
 use crate::kernels::expand::{self, Expand, ExpandShape, ExpandStored};
-use crate::kernels::nearest::{self, Nearest, NearestShape, NearestStored};
+use crate::kernels::nearest::{self, Nearest, NearestRuns, NearestShape, NearestStored, Run};
 use crate::kernels::reference::{self, Stored, StoredMut};
 use crate::kernels::{Numbers, Rows, simd};
 use crate::{Bytes, DeviceError, Kernels, Span, Stream};
@@ -34,7 +34,12 @@ pub(super) struct NearestWork {
     queries: Pin,
     mask: Option<Pin>,
     lists: Pin,
+    /// Which rows are looked at by which queries, where not all are by all.
+    runs: Option<Runs>,
 }
+
+/// Runs of rows, and the queries that want them.
+type Runs = (Box<[Run]>, Box<[u32]>);
 
 /// An expansion.
 pub(super) struct ExpandWork {
@@ -91,7 +96,13 @@ impl NearestWork {
             mask: self.mask.as_ref().map(Pin::bytes_to_read),
             first: self.first,
         };
-        nearest::host::nearest(&self.shape, &stored, self.lists.bytes_to_write());
+        let lists = self.lists.bytes_to_write();
+        match &self.runs {
+            Some((runs, wants)) => {
+                nearest::host::nearest_runs(&self.shape, &stored, (runs, wants), lists);
+            }
+            None => nearest::host::nearest(&self.shape, &stored, lists),
+        }
     }
 }
 
@@ -187,21 +198,15 @@ impl Kernels for HostDevice {
     }
 
     fn nearest(&self, stream: Stream, ask: &Nearest<'_>) -> Result<(), DeviceError> {
-        let (rows, queries) = (self.operand(&ask.rows)?, self.operand(&ask.queries)?);
-        let scales = ask.scales.map(|span| self.operand(&span)).transpose()?;
-        let mask = ask.mask.map(|span| self.operand(&span)).transpose()?;
-        let _squares = ask.squares.map(|span| self.operand(&span)).transpose()?;
-        let (lists, _) = (self.result(&ask.lists)?, self.result(&ask.desk)?);
-        let shape = nearest::check(ask, self.nearest_desk(&ask.shape))?;
-        for input in [Some(&rows), Some(&queries), scales.as_ref(), mask.as_ref()].into_iter().flatten() {
-            apart(input, &lists)?;
-        }
-        if shape.is_empty() {
-            return self.lanes.get(stream).map(drop);
-        }
-        let bytes = shape.rows_bytes().saturating_mul(u64::from(shape.queries));
-        let work = NearestWork { shape, first: ask.first, rows, scales, queries, mask, lists };
-        self.put(stream, bytes, Work::Nearest(Box::new(work)))
+        self.search(stream, ask, None)
+    }
+
+    fn searches_runs(&self) -> bool {
+        true
+    }
+
+    fn nearest_runs(&self, stream: Stream, ask: &NearestRuns<'_>) -> Result<(), DeviceError> {
+        self.search(stream, &ask.ask, Some(ask))
     }
 
     fn nearest_desk(&self, _shape: &NearestShape) -> Bytes {
@@ -245,6 +250,38 @@ impl HostDevice {
     fn result(&self, span: &Span<'_>) -> Result<Pin, DeviceError> {
         self.backing(span.region())?.may_write()?;
         self.operand(span)
+    }
+
+    /// A search, among runs or all rows.
+    fn search(
+        &self,
+        stream: Stream,
+        ask: &Nearest<'_>,
+        among: Option<&NearestRuns<'_>>,
+    ) -> Result<(), DeviceError> {
+        let (rows, queries) = (self.operand(&ask.rows)?, self.operand(&ask.queries)?);
+        let scales = ask.scales.map(|span| self.operand(&span)).transpose()?;
+        let mask = ask.mask.map(|span| self.operand(&span)).transpose()?;
+        let _squares = ask.squares.map(|span| self.operand(&span)).transpose()?;
+        let (lists, _) = (self.result(&ask.lists)?, self.result(&ask.desk)?);
+        let shape = ask.shape;
+        let (nothing, looks) = if let Some(among) = among {
+            let shape = nearest::check_runs(among, Bytes::ZERO)?;
+            (shape.is_empty(), shape.looks)
+        } else {
+            let shape = nearest::check(ask, Bytes::ZERO)?;
+            (shape.is_empty(), u64::from(shape.rows) * u64::from(shape.queries))
+        };
+        for input in [Some(&rows), Some(&queries), scales.as_ref(), mask.as_ref()].into_iter().flatten() {
+            apart(input, &lists)?;
+        }
+        if nothing {
+            return self.lanes.get(stream).map(drop);
+        }
+        let bytes = looks.saturating_mul(shape.row_bytes());
+        let runs = among.map(|among| (among.runs.into(), among.wants.into()));
+        let work = NearestWork { shape, first: ask.first, rows, scales, queries, mask, lists, runs };
+        self.put(stream, bytes, Work::Nearest(Box::new(work)))
     }
 
     fn put(&self, stream: Stream, bytes: u64, work: Work) -> Result<(), DeviceError> {

@@ -28,7 +28,7 @@ mod tests;
 use crate::{Bytes, DeviceError, Span, Stream};
 
 use expand::{Expand, ExpandShape};
-use nearest::{Nearest, NearestShape, Squares};
+use nearest::{Nearest, NearestRuns, NearestShape, RunsShape, Squares};
 pub use number::{Number, Numbers, Rows, Scales};
 
 /// Where operands start, and what blocks are multiples of: the width of the widest load.
@@ -86,6 +86,24 @@ pub trait Kernels: Send + Sync {
     /// How much memory such a search works in. It is enough for fewer rows and fewer queries, too, and where squares are
     /// given: who searches in parts asks for the longest.
     fn nearest_desk(&self, shape: &NearestShape) -> Bytes;
+
+    /// Whether [`nearest_runs`](Self::nearest_runs) is offered.
+    fn searches_runs(&self) -> bool {
+        false
+    }
+
+    /// The same among runs of rows, each for some of the queries: afterwards a list has the least keys of those that it had
+    /// and of the rows of runs that its query wants and the mask lets be found. Scores are those of
+    /// [`nearest`](Self::nearest) to the bit.
+    fn nearest_runs(&self, _stream: Stream, _ask: &NearestRuns<'_>) -> Result<(), DeviceError> {
+        let device = "the device".to_owned();
+        Err(DeviceError::Unsupported { device, what: "search runs of rows; search all of them" })
+    }
+
+    /// How much memory that works in. Enough for fewer of everything, too.
+    fn nearest_runs_desk(&self, _shape: &RunsShape) -> Bytes {
+        Bytes::ZERO
+    }
 
     /// Whether searches of such rows are quicker where [`squares`](Self::squares) of them are given. Then it is worth keeping
     /// those of rows that stay.

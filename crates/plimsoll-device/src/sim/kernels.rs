@@ -10,7 +10,9 @@ use super::faults::Call;
 use super::work::{Op, Piece};
 use crate::kernels::check::{self, Conversion, Pattern, RowCopy};
 use crate::kernels::expand::{self, Expand, ExpandShape, ExpandStored};
-use crate::kernels::nearest::{self, Nearest, NearestShape, NearestStored, Squares};
+use crate::kernels::nearest::{
+    self, Measure, Nearest, NearestRuns, NearestShape, NearestStored, Run, Squares,
+};
 use crate::kernels::reference::{self, Stored, StoredMut};
 use crate::kernels::{Numbers, Rows};
 use crate::{Bytes, DeviceError, Kernels, Span, Stream};
@@ -54,6 +56,7 @@ pub(super) enum Work {
         lists: Piece,
         scales: Option<Piece>,
         mask: Option<Piece>,
+        runs: Option<Runs>,
     },
     /// Rows and, where there are any, scales; and where squares go.
     Squares {
@@ -68,6 +71,13 @@ pub(super) enum Work {
         from: [Piece; 4],
         target: Piece,
     },
+}
+
+/// Which rows are looked at by which queries, where not all are by all.
+#[derive(Debug)]
+pub(super) struct Runs {
+    runs: Box<[Run]>,
+    wants: Box<[u32]>,
 }
 
 impl Work {
@@ -143,7 +153,7 @@ impl Work {
                 target.put_all(&bytes);
             }
             Self::Squares { shape, rows, scales, target } => squares(&shape, &rows, scales.as_ref(), &target),
-            Self::Nearest { shape, first, rows, queries, lists, scales, mask } => {
+            Self::Nearest { shape, first, rows, queries, lists, scales, mask, runs } => {
                 let (rows, queries) = (rows.bytes(), queries.bytes());
                 let (scales, mask) = (scales.as_ref().map(Piece::bytes), mask.as_ref().map(Piece::bytes));
                 let stored = NearestStored {
@@ -154,7 +164,12 @@ impl Work {
                     first,
                 };
                 let mut bytes = lists.bytes();
-                nearest::reference(&shape, &stored, &mut bytes);
+                match runs {
+                    Some(Runs { runs, wants }) => {
+                        nearest::reference_runs(&shape, &stored, (&runs, &wants), &mut bytes);
+                    }
+                    None => nearest::reference(&shape, &stored, &mut bytes),
+                }
                 lists.put_all(&bytes);
             }
         }
@@ -258,17 +273,19 @@ impl Kernels for SimDevice {
     }
 
     fn nearest(&self, stream: Stream, ask: &Nearest<'_>) -> Result<(), DeviceError> {
-        let (rows, queries) = (self.operand(stream, &ask.rows)?, self.operand(stream, &ask.queries)?);
-        let scales = ask.scales.map(|span| self.operand(stream, &span)).transpose()?;
-        let mask = ask.mask.map(|span| self.operand(stream, &span)).transpose()?;
-        let _squares = ask.squares.map(|span| self.operand(stream, &span)).transpose()?;
-        let (lists, _) = (self.result(stream, &ask.lists)?, self.result(stream, &ask.desk)?);
-        let shape = nearest::check(ask, self.nearest_desk(&ask.shape))?;
-        if shape.is_empty() {
-            return Ok(());
+        self.search(stream, ask, None)
+    }
+
+    fn searches_runs(&self) -> bool {
+        self.settings.runs
+    }
+
+    fn nearest_runs(&self, stream: Stream, ask: &NearestRuns<'_>) -> Result<(), DeviceError> {
+        if !self.settings.runs {
+            let device = self.facts.name.clone();
+            return Err(DeviceError::Unsupported { device, what: "search runs of rows; search all of them" });
         }
-        let work = Work::Nearest { shape, first: ask.first, rows, queries, lists, scales, mask };
-        self.kernel(stream, shape.rows_bytes(), work)
+        self.search(stream, &ask.ask, Some(ask))
     }
 
     fn nearest_desk(&self, _shape: &NearestShape) -> Bytes {
@@ -276,7 +293,7 @@ impl Kernels for SimDevice {
     }
 
     fn wants_squares(&self, shape: &NearestShape) -> bool {
-        shape.form.number().is_some()
+        shape.measure != Measure::Hamming
     }
 
     fn squares(&self, stream: Stream, ask: &Squares<'_>) -> Result<(), DeviceError> {
@@ -315,6 +332,35 @@ impl SimDevice {
     fn result(&self, stream: Stream, span: &Span<'_>) -> Result<Piece, DeviceError> {
         self.operand(stream, span)?;
         self.target(span)
+    }
+
+    /// A search, among runs or all rows.
+    fn search(
+        &self,
+        stream: Stream,
+        ask: &Nearest<'_>,
+        among: Option<&NearestRuns<'_>>,
+    ) -> Result<(), DeviceError> {
+        let (rows, queries) = (self.operand(stream, &ask.rows)?, self.operand(stream, &ask.queries)?);
+        let scales = ask.scales.map(|span| self.operand(stream, &span)).transpose()?;
+        let mask = ask.mask.map(|span| self.operand(stream, &span)).transpose()?;
+        let _squares = ask.squares.map(|span| self.operand(stream, &span)).transpose()?;
+        let (lists, _) = (self.result(stream, &ask.lists)?, self.result(stream, &ask.desk)?);
+        let shape = ask.shape;
+        let (nothing, bytes) = if let Some(among) = among {
+            let shape = nearest::check_runs(among, Bytes::ZERO)?;
+            let rows = among.runs.iter().map(|run| u64::from(run.rows())).sum::<u64>();
+            (shape.is_empty(), rows * ask.shape.row_bytes())
+        } else {
+            let shape = nearest::check(ask, Bytes::ZERO)?;
+            (shape.is_empty(), shape.rows_bytes())
+        };
+        if nothing {
+            return Ok(());
+        }
+        let runs = among.map(|among| Runs { runs: among.runs.into(), wants: among.wants.into() });
+        let work = Work::Nearest { shape, first: ask.first, rows, queries, lists, scales, mask, runs };
+        self.kernel(stream, bytes, work)
     }
 
     fn kernel(&self, stream: Stream, bytes: u64, work: Work) -> Result<(), DeviceError> {

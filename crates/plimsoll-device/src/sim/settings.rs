@@ -55,6 +55,8 @@ pub struct SimSettings {
     pub capabilities: Capabilities,
     /// Whether it does more with memory than copy and fill.
     pub kernels: bool,
+    /// Whether it searches among runs of rows, if it does.
+    pub runs: bool,
 }
 
 impl Default for SimSettings {
@@ -75,6 +77,7 @@ impl Default for SimSettings {
             contents: Contents::Real,
             capabilities: Capabilities { growable_ranges: true, shared: true, private: true, managed: true },
             kernels: true,
+            runs: true,
         }
     }
 }

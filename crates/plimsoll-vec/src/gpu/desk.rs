@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use plimsoll::Bytes;
 use plimsoll::pool::{Lease, LeaseError, NearestIn, Pool};
-use plimsoll_device::kernels::nearest::{Key, NearestShape};
+use plimsoll_device::kernels::nearest::{Key, NearestShape, Run};
 use plimsoll_device::{Fence, Kernels, Stream};
 
 use super::GpuError;
@@ -39,17 +39,19 @@ pub(crate) struct Look<'l> {
 
 impl Desk {
     /// For as many of the queries at a time as there is room for, over no more rows at a time than these, whose squares are
-    /// kept or not. Says how many queries.
+    /// kept or not. Whatever else so many queries want to work in is told by `beside`. Says how many queries.
     pub(crate) fn take(
         pool: &Pool,
         shape: FlatShape,
         rows: &(impl Iterator<Item = (u64, bool)> + Clone),
-        queries: usize,
-        k: usize,
+        (queries, k): (usize, usize),
+        beside: &dyn Fn(usize) -> Result<Bytes, GpuError>,
     ) -> Result<(Self, usize), GpuError> {
         let mut at_once = queries.max(1);
         loop {
-            match Self::exactly(pool, shape, rows.clone(), at_once, k) {
+            let desk = beside(at_once)
+                .and_then(|least| Self::exactly(pool, shape, rows.clone(), (at_once, k), least));
+            match desk {
                 Err(GpuError::Lease(LeaseError::Refused { .. } | LeaseError::TooLarge { .. }))
                     if at_once > 1 =>
                 {
@@ -60,15 +62,16 @@ impl Desk {
         }
     }
 
-    fn exactly(
+    /// For just so many queries, with so much room at least.
+    pub(crate) fn exactly(
         pool: &Pool,
         shape: FlatShape,
         rows: impl Iterator<Item = (u64, bool)>,
-        count: usize,
-        k: usize,
+        (count, k): (usize, usize),
+        least: Bytes,
     ) -> Result<Self, GpuError> {
         let kernels = kernels(pool)?;
-        let mut room = Bytes::ZERO;
+        let mut room = least;
         for (rows, squares) in rows {
             let shape = NearestShape { squares, ..shape.search(rows, count, k)? };
             room = room.max(kernels.nearest_desk(&shape));
@@ -101,6 +104,28 @@ impl Desk {
             desk: &mut self.room,
         };
         Ok(self.lists.nearest_from(stream, ask)?)
+    }
+
+    /// Runs of rows are put into the lists of the queries that want them. `first` is the number of the mask's first bit.
+    pub(crate) fn look_at(
+        &mut self,
+        stream: Stream,
+        look: Look<'_>,
+        runs: &[Run],
+        wants: &[u32],
+    ) -> Result<Option<Fence>, GpuError> {
+        let shape = self.shape.search(look.count, self.count, self.k)?;
+        let ask = NearestIn {
+            shape,
+            rows: look.rows,
+            scales: look.scales.filter(|_| shape.scales_bytes() > 0),
+            squares: None,
+            queries: &mut self.queries,
+            mask: look.mask,
+            first: u32::try_from(look.first).unwrap_or(u32::MAX),
+            desk: &mut self.room,
+        };
+        Ok(self.lists.nearest_runs_from(stream, ask, runs, wants)?)
     }
 
     /// Waits for the lists, and reads them.

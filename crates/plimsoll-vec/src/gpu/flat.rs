@@ -131,9 +131,10 @@ impl Flat {
         let chunks = self.chunks();
         self.start(&chunks)?;
         let mut mask = live.map(|live| mask_on(&self.pool, self.stream, live)).transpose()?;
-        let kept = |chunk: &Chunk| self.ring.is_none() && self.pieces.all[chunk.piece].squares.is_some();
+        let kept = |chunk: &Chunk| self.pieces.all[chunk.piece].squares.is_some();
         let rows = chunks.iter().map(|chunk| (chunk.rows, kept(chunk)));
-        let (mut desk, at_once) = Desk::take(&self.pool, self.shape, &rows, count, k)?;
+        let (mut desk, at_once) =
+            Desk::take(&self.pool, self.shape, &rows, (count, k), &|_| Ok(Bytes::ZERO))?;
         let mut found = Vec::with_capacity(count);
         for (number, part) in queries.chunks(at_once * dimension).enumerate() {
             if number > 0 {

@@ -51,8 +51,9 @@ impl Pieces {
     pub(super) fn take(pool: &Pool, shape: &FlatShape, squares: bool) -> Result<Self, GpuError> {
         let most = pool.device().facts().max_allocation;
         let at_once = shape.rows_in(most);
-        let sides = shape.form()?.side_bytes();
-        if shape.form()? == Form::Sign {
+        let form = shape.form()?;
+        let sides = form.side_bytes();
+        if form == Form::Sign {
             return Err(GpuError::Codec { codec: shape.codec });
         }
         let squares = squares && kernels(pool)?.wants_squares(&shape.search(1, 1, 1)?);

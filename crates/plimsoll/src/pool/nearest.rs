@@ -1,8 +1,8 @@
 //! The nearest rows of queries, all of it in leases.
 
 use plimsoll_device::kernels::check;
-use plimsoll_device::kernels::nearest::{Nearest, NearestShape, Squares};
-use plimsoll_device::{DeviceError, Fence, Span, Stream};
+use plimsoll_device::kernels::nearest::{Nearest, NearestRuns, NearestShape, Run, Squares};
+use plimsoll_device::{DeviceError, Fence, Kernels, Span, Stream};
 
 use super::error::LeaseError;
 use super::lease::Lease;
@@ -32,10 +32,32 @@ pub struct NearestIn<'l> {
 impl Lease {
     /// Puts on a stream: the lists at the start of this lease take the rows that are nearest to their queries.
     /// [`Kernels::nearest`](plimsoll_device::Kernels::nearest) says how.
-    pub fn nearest_from(
+    pub fn nearest_from(&mut self, stream: Stream, ask: NearestIn<'_>) -> Result<Option<Fence>, LeaseError> {
+        let mask = ask.shape.mask_bytes();
+        self.search(stream, ask, mask, |kernels, asked| kernels.nearest(stream, asked))
+    }
+
+    /// The same among runs of the rows, each for some of the queries; `first` is then the number of the mask's first bit, and
+    /// the mask is all of its lease. [`Kernels::nearest_runs`](plimsoll_device::Kernels::nearest_runs) says how.
+    pub fn nearest_runs_from(
+        &mut self,
+        stream: Stream,
+        ask: NearestIn<'_>,
+        runs: &[Run],
+        wants: &[u32],
+    ) -> Result<Option<Fence>, LeaseError> {
+        let mask = ask.mask.as_ref().map_or(0, |(lease, start)| lease.bytes().get().saturating_sub(*start));
+        self.search(stream, ask, mask, |kernels, asked| {
+            kernels.nearest_runs(stream, &NearestRuns { ask: *asked, runs, wants })
+        })
+    }
+
+    fn search(
         &mut self,
         stream: Stream,
         mut ask: NearestIn<'_>,
+        mask_bytes: u64,
+        run: impl FnOnce(&dyn Kernels, &Nearest<'_>) -> Result<(), DeviceError>,
     ) -> Result<Option<Fence>, LeaseError> {
         let shape = ask.shape;
         if shape.is_empty() {
@@ -50,13 +72,13 @@ impl Lease {
             let queries = ask.queries.part_of(stream, 0, shape.queries_bytes())?.ok_or_else(missing)?.1;
             let scales =
                 ask.scales.as_ref().map(|from| part(from, stream, shape.scales_bytes())).transpose()?;
-            let mask = ask.mask.as_ref().map(|from| part(from, stream, shape.mask_bytes())).transpose()?;
+            let mask = ask.mask.as_ref().map(|from| part(from, stream, mask_bytes)).transpose()?;
             let rows = part(&ask.rows, stream, shape.rows_bytes())?;
             let squares =
                 ask.squares.as_ref().map(|from| part(from, stream, shape.squares_bytes())).transpose()?;
             let first = ask.first;
             let asked = Nearest { shape, rows, scales, squares, queries, mask, first, lists, desk };
-            kernels(device.as_ref())?.nearest(stream, &asked)?;
+            run(kernels(device.as_ref())?, &asked)?;
             device.fence(stream)
         };
         let others = [ask.scales.as_mut(), ask.squares.as_mut(), ask.mask.as_mut()];

@@ -11,9 +11,9 @@ use plimsoll_vec::gpu::{Flat, FlatSettings, FlatShape, GpuError};
 use plimsoll_vec::index::VecError;
 use plimsoll_vec::{Codec, Coder, Hit, Metric, Queries, Tops, scan};
 
-use super::BenchRow;
 use super::data::Source;
 use super::stand::Settings;
+use super::{BenchRow, Only, device_lists};
 use crate::bench::median;
 use crate::{CliError, Printer, backends::Backends};
 
@@ -48,13 +48,21 @@ pub(super) fn all(settings: &Settings, place: Place, note: &dyn Fn(&str)) -> Res
     let mut bench = Bench { settings, source, queries, exact: Vec::new(), own, near, rows: Vec::new() };
     note("the exact answers are found by the host");
     bench.exact = bench.host()?;
-    for codec in [Codec::F32, Codec::F16, Codec::Int8] {
+    let flat = [Codec::F32, Codec::F16, Codec::Int8, Codec::Int8Affine, Codec::Int4];
+    for codec in flat.into_iter().filter(|_| settings.wants(Only::Flat)) {
         note(&format!("{codec} is measured on {place}"));
         bench.resident(codec)?;
     }
-    for codec in [Codec::F32, Codec::F16] {
+    for codec in [Codec::F32, Codec::F16].into_iter().filter(|_| settings.wants(Only::Streamed)) {
         note(&format!("{codec} is streamed to {place}"));
         bench.streamed(codec)?;
+    }
+    if settings.wants(Only::Lists) {
+        let limit = bench.own_copies()?;
+        let Bench { source, queries, exact, mut rows, .. } = bench;
+        let asked = device_lists::Asked { source: &source, queries: &queries, exact: &exact, limit };
+        rows.extend(device_lists::all(settings, place, &asked, note)?);
+        return Ok(rows);
     }
     Ok(bench.rows)
 }

@@ -2,6 +2,7 @@
 
 mod data;
 mod device;
+mod device_lists;
 mod lists;
 mod stand;
 mod svg;
@@ -25,7 +26,9 @@ Examples:
   plimsoll vec bench --vectors base.npy --queries queries.npy
                                              real ones: what each codec finds among them
   plimsoll vec bench --within /mnt/nvme      on another disk
-  plimsoll vec bench --device cuda:0         on a GPU: rows in its memory, and streamed to it
+  plimsoll vec bench --device cuda:0         on a GPU: rows in its memory, and streamed to it; indexes in lists
+  plimsoll vec bench --device cuda:0 --only lists --lists 1024
+                                             lists there alone, and an index of signs
   plimsoll vec bench --svg bench.svg         recall against queries a second, as a picture
   plimsoll vec bench --only lists --lists 1024 --leave peers
                                              lists alone, on vectors that others are measured with afterwards:
@@ -62,7 +65,7 @@ pub struct BenchArgs {
     #[arg(long, value_name = "FILE")]
     pub svg: Option<PathBuf>,
     /// Measure only these
-    #[arg(long, value_name = "WHAT", conflicts_with = "device")]
+    #[arg(long, value_name = "WHAT")]
     pub only: Option<Only>,
     /// Leave vectors and queries in this folder as base.npy and queries.npy, for other engines
     #[arg(long, value_name = "FOLDER", conflicts_with = "device")]
@@ -80,9 +83,9 @@ pub struct BenchArgs {
 pub enum Only {
     /// All codes in memory, with each codec
     Flat,
-    /// An index that is larger than its budget
+    /// An index that is larger than its budget; on a device, rows of another memory
     Streamed,
-    /// Few of many lists
+    /// Few of many lists; on a device, an index of signs, too
     Lists,
 }
 

@@ -24,10 +24,11 @@ struct Query {
     float slack;
     // What a level of the query as the matrix units take it is worth; 1 for floats.
     float scale;
-    u32 unused;
+    // Its levels added up, for rows whose levels begin at a value of their own.
+    float total;
 };
 
-// The same struct is in `nearest.rs`.
+// The same struct is in `nearest/search.rs`.
 struct Search {
     const u8 *rows;
     const float *scales;
@@ -42,6 +43,8 @@ struct Search {
     u64 *candidates;
     float *squares;
     u64 row_bytes;
+    // Bytes of a query as the matrix units take it.
+    u64 coded_bytes;
     u32 count;
     u32 queries_count;
     u32 dimension;
@@ -71,6 +74,29 @@ struct Search {
     u32 end;
     // Rows that the first pass looks at.
     u32 sample;
+};
+
+// Rows one after the other that up to eight queries look at. The same structs are in `nearest/runs.rs`.
+struct Item {
+    u32 begin, end;
+    // The number of the first row.
+    u32 first;
+    // Which of the wants, and how many.
+    u32 from, count;
+};
+
+// A query, and where the first row of a run goes among the candidates.
+struct Want {
+    u32 query, place;
+};
+
+// Runs of rows of which each query looks at some.
+struct Runs {
+    const Item *items;
+    const Want *wants;
+    // Where each query's candidates begin, and where the last one's end.
+    const u32 *starts;
+    u32 count;
 };
 
 u32 looked_at(const Search &s) { return s.stride ? s.sample : s.end - s.begin; }
@@ -210,9 +236,22 @@ template <bool DISTANCE, bool LEVELS> void add(float &sum, float q, float x, flo
     }
 }
 
+// Queries as singles: one after the other, or anywhere.
+struct Together {
+    const float *first;
+    u64 padded;
+    const float *of(u32 n) const { return first + n * padded; }
+};
+template <u32 Q> struct Apart {
+    const float *each[Q];
+    const float *of(u32 n) const { return each[n]; }
+};
+
+Together together_of(const Search &s, u32 query) { return {s.singles + (u64)query * s.padded, s.padded}; }
+
 // The score of one of R rows for one of Q queries: of number lane / (32 / (R * Q)), rows first.
-template <class Kind, u32 R, u32 Q, bool DISTANCE, bool WHOLE>
-float score_rows(const Search &s, const u8 *const (&rows)[R], const float (&scales)[R], const float *queries) {
+template <class Kind, u32 R, u32 Q, bool DISTANCE, bool WHOLE, class Asked>
+float score_rows(const Search &s, const u8 *const (&rows)[R], const float (&scales)[R], const Asked &queries) {
     float sums[R * Q];
 #pragma unroll
     for (u32 n = 0; n < R * Q; n++)
@@ -232,7 +271,7 @@ float score_rows(const Search &s, const u8 *const (&rows)[R], const float (&scal
                 x[r] = Kind::four(held[r], four, DISTANCE ? 1.0f : scales[r]);
 #pragma unroll
             for (u32 n = 0; n < Q; n++) {
-                const float4 q = __ldg((const float4 *)(queries + (u64)n * s.padded) + unit * Kind::FOURS + four);
+                const float4 q = __ldg((const float4 *)queries.of(n) + unit * Kind::FOURS + four);
 #pragma unroll
                 for (u32 r = 0; r < R; r++) {
                     float &sum = sums[r * Q + n];
@@ -296,7 +335,7 @@ struct Level4 {
         return make_float4(Level8::level<0>(word), Level8::level<1>(word), Level8::level<2>(word),
                            Level8::level<3>(word));
     }
-    static u32 first(const Search &s, u32 unit, u32 w) { return (w & 4 ? s.dimension / 2 : 0) + unit * 16 + (w & 3) * 4; }
+    static u32 first(const Search &s, u32 unit, u32 w) { return (w & 4 ? (u32)s.row_bytes : 0) + unit * 16 + (w & 3) * 4; }
     static constexpr u32 fours() { return 8; }
     static u32 numbers() { return 2; }
     static u32 number(const Search &s, u32 j, u32 half) { return half ? (u32)s.row_bytes + j : j; }
@@ -304,8 +343,8 @@ struct Level4 {
 };
 
 // A row's share of each of Q scores in this lane.
-template <class Kind, u32 Q, bool DISTANCE>
-void add_levels(const Search &s, u32 row, const float *queries, float (&sums)[Q]) {
+template <class Kind, u32 Q, bool DISTANCE, class Asked>
+void add_levels(const Search &s, u32 row, const Asked &queries, float (&sums)[Q]) {
     const u32 lane = threadIdx.x % 32;
     const u8 *codes = row_of(s, row);
     const float2 side = __ldg((const float2 *)s.scales + row);
@@ -319,10 +358,10 @@ void add_levels(const Search &s, u32 row, const float *queries, float (&sums)[Q]
                 const float4 level = Kind::four(held, w);
                 const float4 x = make_float4(fmaf(step, level.x, low), fmaf(step, level.y, low),
                                              fmaf(step, level.z, low), fmaf(step, level.w, low));
-                const float *from = queries + Kind::first(s, unit, w);
+                const u32 from = Kind::first(s, unit, w);
 #pragma unroll
                 for (u32 n = 0; n < Q; n++) {
-                    const float4 q = __ldg((const float4 *)(from + (u64)n * s.padded));
+                    const float4 q = __ldg((const float4 *)(queries.of(n) + from));
                     add<DISTANCE, false>(sums[n], q.x, x.x, 1.0f);
                     add<DISTANCE, false>(sums[n], q.y, x.y, 1.0f);
                     add<DISTANCE, false>(sums[n], q.z, x.z, 1.0f);
@@ -341,13 +380,14 @@ void add_levels(const Search &s, u32 row, const float *queries, float (&sums)[Q]
             const float x = fmaf(step, Kind::one(byte, half), low);
 #pragma unroll
             for (u32 n = 0; n < Q; n++)
-                add<DISTANCE, false>(sums[n], queries[(u64)n * s.padded + at], x, 1.0f);
+                add<DISTANCE, false>(sums[n], queries.of(n)[at], x, 1.0f);
         }
     }
 }
 
 // The score of a row for one of Q queries: of number lane / (32 / Q). All lanes of a warp call it.
-template <class Kind, u32 Q, bool DISTANCE> float score_levels(const Search &s, u32 row, const float *queries) {
+template <class Kind, u32 Q, bool DISTANCE, class Asked>
+float score_levels(const Search &s, u32 row, const Asked &queries) {
     float sums[Q];
 #pragma unroll
     for (u32 n = 0; n < Q; n++)
@@ -378,12 +418,13 @@ struct Signs {
 float turned(float q, u32 bits, u32 at) { return __uint_as_float(__float_as_uint(q) ^ (~bits << (31 - at) & 0x80000000u)); }
 
 // Adds numbers of Q queries from `from` on with the signs that bits say, four sums each of every fourth number.
-template <u32 Q, u32 FOURS> void add_bits(const Search &s, u32 bits, const float *from, float4 (&parts)[Q]) {
+template <u32 Q, u32 FOURS, class Asked>
+void add_bits(u32 bits, const Asked &queries, u32 from, float4 (&parts)[Q]) {
 #pragma unroll
     for (u32 four = 0; four < FOURS; four++)
 #pragma unroll
         for (u32 n = 0; n < Q; n++) {
-            const float4 q = __ldg((const float4 *)(from + (u64)n * s.padded) + four);
+            const float4 q = __ldg((const float4 *)(queries.of(n) + from) + four);
             parts[n].x += turned(q.x, bits, four * 4);
             parts[n].y += turned(q.y, bits, four * 4 + 1);
             parts[n].z += turned(q.z, bits, four * 4 + 2);
@@ -392,7 +433,7 @@ template <u32 Q, u32 FOURS> void add_bits(const Search &s, u32 bits, const float
 }
 
 // A row's Q sums of a query's numbers with the row's signs, by one thread.
-template <u32 Q> void add_signs(const Search &s, u32 row, const float *queries, float (&sums)[Q]) {
+template <u32 Q, class Asked> void add_signs(const Search &s, u32 row, const Asked &queries, float (&sums)[Q]) {
     const Signs signs(s, row);
     float4 parts[Q];
 #pragma unroll
@@ -400,26 +441,36 @@ template <u32 Q> void add_signs(const Search &s, u32 row, const float *queries, 
         parts[n] = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
     for (u32 at = 0; at < signs.count; at++) {
         const uint2 word = signs.word(at);
-        add_bits<Q, 8>(s, word.x, queries + at * 64, parts);
-        add_bits<Q, 8>(s, word.y, queries + at * 64 + 32, parts);
+        add_bits<Q, 8>(word.x, queries, at * 64, parts);
+        add_bits<Q, 8>(word.y, queries, at * 64 + 32, parts);
     }
     for (u32 at = 0; at < signs.left; at++)
-        add_bits<Q, 2>(s, signs.rest[at], queries + signs.count * 64 + at * 8, parts);
+        add_bits<Q, 2>(signs.rest[at], queries, signs.count * 64 + at * 8, parts);
 #pragma unroll
     for (u32 n = 0; n < Q; n++)
         sums[n] = (parts[n].x + parts[n].y) + (parts[n].z + parts[n].w);
 }
 
+// What a row of signs is worth: its length, and what a sign stands for.
+struct Worth {
+    float length, sign;
+
+    Worth(const Search &s, u32 row) {
+        const float2 side = __ldg((const float2 *)s.scales + row);
+        length = side.x;
+        sign = F16::widen((u16)__float_as_uint(side.y)) * (side.x / sqrtf((float)s.dimension));
+    }
+};
+
 // The score that a sum with a row's signs makes. `own` is the query's square.
 float score_of_signs(const Search &s, u32 row, float sum, float own) {
-    const float2 side = __ldg((const float2 *)s.scales + row);
-    const float factor = F16::widen((u16)__float_as_uint(side.y));
-    const float product = factor * (side.x / sqrtf((float)s.dimension)) * sum;
-    return s.distance ? fmaf(-2.0f, product, fmaf(side.x, side.x, own)) : 0.0f - product;
+    const Worth side(s, row);
+    const float product = side.sign * sum;
+    return s.distance ? fmaf(-2.0f, product, fmaf(side.length, side.length, own)) : 0.0f - product;
 }
 
 // How many signs of a row and of Q queries differ, by one thread.
-template <u32 Q> void count_signs(const Search &s, u32 row, const float *queries, u32 (&counts)[Q]) {
+template <u32 Q, class Asked> void count_signs(const Search &s, u32 row, const Asked &queries, u32 (&counts)[Q]) {
     const Signs signs(s, row);
 #pragma unroll
     for (u32 n = 0; n < Q; n++)
@@ -428,7 +479,7 @@ template <u32 Q> void count_signs(const Search &s, u32 row, const float *queries
         const uint2 word = signs.word(at);
 #pragma unroll
         for (u32 n = 0; n < Q; n++) {
-            const uint2 q = __ldg((const uint2 *)(queries + (u64)n * s.padded) + at);
+            const uint2 q = __ldg((const uint2 *)queries.of(n) + at);
             counts[n] += __popc(word.x ^ q.x) + __popc(word.y ^ q.y);
         }
     }
@@ -436,15 +487,17 @@ template <u32 Q> void count_signs(const Search &s, u32 row, const float *queries
         const u32 byte = signs.rest[at];
 #pragma unroll
         for (u32 n = 0; n < Q; n++)
-            counts[n] += __popc(byte ^ ((const u8 *)(queries + (u64)n * s.padded))[signs.count * 8 + at]);
+            counts[n] += __popc(byte ^ ((const u8 *)queries.of(n))[signs.count * 8 + at]);
     }
 }
 
-// The score of a row for a query whose numbers are at `query`, told to lane 0 of a warp, all lanes of which call it.
+// The score of a row for a query whose numbers are at `query`, told to lane 0 of a warp, all lanes of which call it; and what
+// bounds the row, where matrix units look at it first.
 template <class Kind> struct OfLevels {
-    static float score(const Search &s, u32 row, const float *query, float) {
+    static float score(const Search &s, u32 row, const Together &query, float) {
         return s.distance ? score_levels<Kind, 1, true>(s, row, query) : score_levels<Kind, 1, false>(s, row, query);
     }
+    static float size(const Search &s, u32 row) { return size_of(s, row); }
 };
 struct OfLevel8 : OfLevels<Level8> {
     static constexpr bool PACKED = true;
@@ -454,17 +507,23 @@ struct OfLevel4 : OfLevels<Level4> {
 };
 struct OfSigns {
     static constexpr bool PACKED = true;
-    static float score(const Search &s, u32 row, const float *query, float own) {
+    static float score(const Search &s, u32 row, const Together &query, float own) {
         float sums[1];
         add_signs<1>(s, row, query, sums);
         return score_of_signs(s, row, sums[0], own);
     }
+    // Of a distance the length counts that is said, and of the product the one that signs have: the larger does for both.
+    static float size(const Search &s, u32 row) {
+        const float size = size_of(s, row), length = Worth(s, row).length;
+        return s.distance && size < length * length ? length * length : size;
+    }
 };
 struct OfCounts {
     static constexpr bool PACKED = true;
-    static float score(const Search &s, u32 row, const float *query, float) {
+    static float score(const Search &s, u32 row, const Together &query, float) {
         u32 counts[1];
         count_signs<1>(s, row, query, counts);
         return (float)counts[0];
     }
+    static float size(const Search &, u32) { return 0.0f; }
 };

@@ -13,7 +13,7 @@ template <class Kind, u32 Q, bool DISTANCE, bool WHOLE> void scan(const Search &
     const bool told = lane % SHARE == 0 && query < s.queries_count;
     const u64 limit = told ? s.each[query].limit : 0;
     const float bound = told ? s.each[query].bound : 0.0f;
-    const float *queries = s.singles + (u64)group * s.padded;
+    const Together queries = together_of(s, group);
 
     for (u64 start = (u64)warp * ROWS; start < looked; start += (u64)warps * ROWS) {
         const u8 *rows[ROWS];

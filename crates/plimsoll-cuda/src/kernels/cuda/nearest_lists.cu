@@ -43,7 +43,8 @@ template <> float code<Int8>(u8 *at, float value, float scale) {
     return level * scale;
 }
 
-// A query as singles and as the matrix units take it, what bounds it, and the limit that its list gives.
+// A query as singles and as the matrix units take it, what bounds it, and the limit that its list gives. Where levels of rows are not
+// the queries' kind, those of the query are bytes with a sign as for Int8, filled up with zeros.
 template <class Kind> void prepare(const Search &s) {
     const u32 query = blockIdx.x;
     const float *numbers = s.queries + (u64)query * s.dimension;
@@ -55,15 +56,22 @@ template <class Kind> void prepare(const Search &s) {
         most = fmaxf(most, fabsf(value));
     }
     square = all_of<false>(square);
-    float scale = 1.0f, lost = 0.0f;
+    float scale = 1.0f, lost = 0.0f, total = 0.0f;
     if (s.bounded && Kind::BYTES < 4) {
         if (Kind::BYTES == 1)
             scale = all_of<true>(most) / 127.0f;
+        if (Kind::BYTES == 1)
+            for (u32 at = s.dimension + threadIdx.x; at < s.coded_bytes; at += THREADS)
+                s.coded[query * s.coded_bytes + at] = 0;
         for (u32 at = threadIdx.x; at < s.dimension; at += THREADS) {
-            const float kept = code<Kind>(s.coded + query * s.row_bytes + (u64)at * Kind::BYTES, numbers[at], scale);
+            const float kept = code<Kind>(s.coded + query * s.coded_bytes + (u64)at * Kind::BYTES, numbers[at], scale);
             lost = fmaf(numbers[at] - kept, numbers[at] - kept, lost);
+            if (Kind::BYTES == 1)
+                total += (float)(i8)s.coded[query * s.coded_bytes + at];
         }
         lost = all_of<false>(lost);
+        // Whole numbers below 2^23: exact in any order.
+        total = all_of<false>(total);
     }
     if (threadIdx.x != 0)
         return;
@@ -72,7 +80,7 @@ template <class Kind> void prepare(const Search &s) {
     const float apart = lost == 0.0f ? 0.0f : length > 0.0f ? 1.001f * sqrtf(lost) / length : 1.0f;
     const u64 limit = s.lists[(u64)query * s.k + s.k - 1];
     s.each[query] = {limit, limit == NONE ? OPEN : score_of(limit), s.distance ? square : length, 0,
-                     s.slack + fminf(apart, 4.0f), scale, 0};
+                     s.slack + fminf(apart, 4.0f), scale, total};
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS) prepare_f32(Search s) { prepare<F32>(s); }
@@ -94,7 +102,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) prepare_count(Search s) {
     if (threadIdx.x != 0)
         return;
     const u64 limit = s.lists[(u64)query * s.k + s.k - 1];
-    s.each[query] = {limit, limit == NONE ? OPEN : score_of(limit), 0.0f, 0, 0.0f, 1.0f, 0};
+    s.each[query] = {limit, limit == NONE ? OPEN : score_of(limit), 0.0f, 0, 0.0f, 1.0f, 0.0f};
 }
 
 // The squares of rows.
@@ -137,6 +145,42 @@ extern "C" __global__ void __launch_bounds__(THREADS) squares_f32(Search s) { sq
 extern "C" __global__ void __launch_bounds__(THREADS) squares_f16(Search s) { squares<F16>(s); }
 extern "C" __global__ void __launch_bounds__(THREADS) squares_bf16(Search s) { squares<Bf16>(s); }
 extern "C" __global__ void __launch_bounds__(THREADS) squares_int8(Search s) { squares<Int8>(s); }
+
+// The squares of rows of levels: a warp a row.
+template <class Kind> void squares_levels(const Search &s) {
+    const u32 lane = threadIdx.x % 32;
+    const u32 warp = blockIdx.x * (THREADS / 32) + threadIdx.x / 32;
+    const u32 warps = gridDim.x * (THREADS / 32);
+    for (u64 row = warp; row < s.count; row += warps) {
+        const float2 side = __ldg((const float2 *)s.scales + row);
+        float sums[1] = {0.0f};
+        for (u32 unit = lane; unit < s.row_bytes / 16; unit += 32) {
+            const uint4 held = load_once((const uint4 *)row_of(s, (u32)row) + unit);
+#pragma unroll
+            for (u32 w = 0; w < Kind::fours(); w++) {
+                const float4 level = Kind::four(held, w);
+                add<true, false>(sums[0], 0.0f, fmaf(side.y, level.x, side.x), 1.0f);
+                add<true, false>(sums[0], 0.0f, fmaf(side.y, level.y, side.x), 1.0f);
+                add<true, false>(sums[0], 0.0f, fmaf(side.y, level.z, side.x), 1.0f);
+                add<true, false>(sums[0], 0.0f, fmaf(side.y, level.w, side.x), 1.0f);
+            }
+        }
+        const float sum = share(sums);
+        if (lane == 0)
+            s.squares[row] = sum;
+    }
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS) squares_level8(Search s) { squares_levels<Level8>(s); }
+extern "C" __global__ void __launch_bounds__(THREADS) squares_level4(Search s) { squares_levels<Level4>(s); }
+
+// Of signs that are worth something: all of a row are worth the same.
+extern "C" __global__ void __launch_bounds__(THREADS) squares_sign(Search s) {
+    for (u64 row = blockIdx.x * THREADS + threadIdx.x; row < s.count; row += gridDim.x * THREADS) {
+        const float sign = Worth(s, (u32)row).sign;
+        s.squares[row] = sign * sign * (float)s.dimension;
+    }
+}
 
 // The least of the keys that are given, in the memory of a thread block: sorted, and behind it keys that wait.
 struct Least {
@@ -229,15 +273,19 @@ extern "C" __global__ void __launch_bounds__(THREADS) tighten(Search s) {
 }
 
 // How far the bound of a candidate is below what it was stored by.
-float widening(const Search &s, const Query &query, u32 row) {
-    const float size = size_of(s, row);
+template <class Kind> float widening(const Search &s, const Query &query, u32 row) {
+    float size;
+    if constexpr (Kind::PACKED)
+        size = Kind::size(s, row);
+    else
+        size = size_of(s, row);
     return 2.05f * query.slack * (s.distance ? size + query.own : size * query.own);
 }
 
 // Each warp scores a row of those that wait in `queue`, and takes it.
 template <class Kind, bool DISTANCE, bool WHOLE> void score_queue(const Search &s, Least &least, const u32 *queue,
                                                                   u32 waiting) {
-    const float *query = s.singles + (u64)blockIdx.x * s.padded;
+    const Together query = together_of(s, blockIdx.x);
     for (u32 n = threadIdx.x / 32; n < waiting; n += THREADS / 32) {
         const u32 row = queue[n];
         const u8 *rows[1] = {row_of(s, row)};
@@ -250,7 +298,7 @@ template <class Kind, bool DISTANCE, bool WHOLE> void score_queue(const Search &
 
 template <class Kind> void score_any(const Search &s, Least &least, const u32 *queue, u32 waiting) {
     if constexpr (Kind::PACKED) {
-        const float *query = s.singles + (u64)blockIdx.x * s.padded;
+        const Together query = together_of(s, blockIdx.x);
         for (u32 n = threadIdx.x / 32; n < waiting; n += THREADS / 32) {
             const u32 row = queue[n];
             const float score = Kind::score(s, row, query, s.each[blockIdx.x].own);
@@ -320,7 +368,7 @@ template <class Kind> void merge(const Search &s) {
                         queue[atomicAdd(&waiting, 1)] = s.begin + at;
                 } else if (candidates[at] != NONE) {
                     const u32 row = (u32)candidates[at];
-                    if (score_of(candidates[at]) - widening(s, query, row) <= cut)
+                    if (score_of(candidates[at]) - widening<Kind>(s, query, row) <= cut)
                         queue[atomicAdd(&waiting, 1)] = row;
                 }
             }
@@ -339,6 +387,26 @@ template <class Kind> void merge(const Search &s) {
         if (limit != NONE)
             s.each[number].bound = fminf(query.bound, score_of(limit));
     }
+}
+
+// A query's list takes all its candidates.
+extern "C" __global__ void __launch_bounds__(THREADS) merge_runs(Search s, Runs runs) {
+    __shared__ u32 count;
+    Least least = least_of(s, &count);
+    u64 *list = s.lists + (u64)blockIdx.x * s.k;
+    least.begin();
+    for (u32 n = threadIdx.x; n < s.k; n += THREADS)
+        least.best[n] = list[n];
+    const u32 begin = runs.starts[blockIdx.x], end = runs.starts[blockIdx.x + 1];
+    for (u64 start = begin; start < end; start += THREADS) {
+        least.ready();
+        const u64 at = start + threadIdx.x;
+        if (at < end)
+            least.take(s.candidates[at], s.k - 1);
+    }
+    least.absorb();
+    for (u32 n = threadIdx.x; n < s.k; n += THREADS)
+        list[n] = least.best[n];
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS) merge_f32(Search s) { merge<F32>(s); }

@@ -22,7 +22,7 @@ template <class Kind, u32 Q, bool DISTANCE> void scan_levels(const Search &s) {
     const bool told = lane % SHARE == 0 && query < s.queries_count;
     const u64 limit = told ? s.each[query].limit : 0;
     const float bound = told ? s.each[query].bound : 0.0f;
-    const float *queries = s.singles + (u64)group * s.padded;
+    const Together queries = together_of(s, group);
     for (u64 at = warp; at < looked; at += warps) {
         const u32 row = row_at(s, (u32)at);
         const bool live = is_live(s, row);
@@ -46,7 +46,7 @@ template <class Kind, u32 Q> void measured(const Search &s) {
 template <u32 Q, bool COUNT> void scan_signs(const Search &s) {
     const u32 looked = looked_at(s);
     const u32 group = s.from + blockIdx.y * Q;
-    const float *queries = s.singles + (u64)group * s.padded;
+    const Together queries = together_of(s, group);
     for (u64 at = blockIdx.x * THREADS + threadIdx.x; at < looked; at += gridDim.x * THREADS) {
         const u32 row = row_at(s, (u32)at);
         const bool live = is_live(s, row);

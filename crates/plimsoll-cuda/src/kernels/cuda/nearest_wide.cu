@@ -38,17 +38,20 @@ constexpr u32 GROUP_THREADS = 128;
     "%96, %97, %98, %99, %100, %101, %102, %103, %104, %105, %106, %107, %108, %109, %110, %111, " \
     "%112, %113, %114, %115, %116, %117, %118, %119, %120, %121, %122, %123, %124, %125, %126, %127"
 
-struct GroupF16 {
+struct GroupF16 : OfNumbers {
     GROUP_MULTIPLY(float, "+f", "m64n256k16.f32.f16.f16", ", 1, 1, 0, 0")
 };
-struct GroupBf16 {
+struct GroupBf16 : OfNumbers {
     GROUP_MULTIPLY(float, "+f", "m64n256k16.f32.bf16.bf16", ", 1, 1, 0, 0")
 };
-struct GroupF32 {
+struct GroupF32 : OfNumbers {
     GROUP_MULTIPLY(float, "+f", "m64n256k8.f32.tf32.tf32", ", 1, 1")
 };
-struct GroupInt8 {
+struct GroupInt8 : OfNumbers {
     GROUP_MULTIPLY(i32, "+r", "m64n256k32.s32.s8.s8", "")
+};
+struct GroupLevel8 : BetweenTwo {
+    GROUP_MULTIPLY(i32, "+r", "m64n256k32.s32.u8.s8", "")
 };
 
 // How a matrix lies: rows of 128 bytes, eight of them swizzled as the copy engine does, the next eight 1024 bytes further.
@@ -160,7 +163,7 @@ template <class Group> void wide(const Search &s, const Map &rows, const Map &qu
         if (lane == 0)
             Gates::arrive(gates.empty(before));
         together<GROUP_THREADS>(group);
-        const Judge<WIDE_QUERIES, GROUP_THREADS> judge(s, tile / across * TILE + group * 64 + warp * 16 + lane / 4,
+        const Judge<Group, WIDE_QUERIES, GROUP_THREADS> judge(s, tile / across * TILE + group * 64 + warp * 16 + lane / 4,
                                                        tile % across * WIDE_QUERIES, limits);
 #pragma unroll
         for (u32 j = 0; j < 32; j += 4) {
@@ -187,7 +190,7 @@ template <class Group> void wide(const Search &s, const Map &rows, const Map &qu
     MANY_128(name, Tensor)                                                                                           \
     extern "C" __global__ void __launch_bounds__(WIDE_THREADS, 1) wide_##name(Search s, const Map, const Map) {      \
         if (threadIdx.x < THREADS)                                                                                   \
-            many<Tensor, 4, 3>(s);                                                                                   \
+            many<Tensor, 4>(s);                                                                                   \
     }
 
 #else

@@ -2,6 +2,7 @@
 
 use super::Form;
 use super::ask::{DIMENSION_MAX, K_MAX, Measure, Nearest, NearestShape, Squares};
+use super::runs::{NearestRuns, RunsShape};
 use crate::kernels::check::{apart, bad, operand, writable};
 use crate::{Bytes, DeviceError, Span};
 
@@ -10,9 +11,8 @@ const WHAT: &str = "a search for the nearest rows";
 /// The arguments of [`Kernels::nearest`](crate::Kernels::nearest). `desk` is what the back end needs.
 pub fn nearest(ask: &Nearest<'_>, desk: Bytes) -> Result<NearestShape, DeviceError> {
     let shape = ask.shape;
-    writable(&ask.lists)?;
-    writable(&ask.desk)?;
-    sizes(&shape)?;
+    let mask = shape.mask_bytes();
+    operands(ask, mask, desk, "nearest_desk")?;
     if u64::from(ask.first) + u64::from(shape.rows) >= u64::from(u32::MAX) {
         let (rows, first) = (shape.rows, ask.first);
         return Err(bad(
@@ -20,6 +20,53 @@ pub fn nearest(ask: &Nearest<'_>, desk: Bytes) -> Result<NearestShape, DeviceErr
             format!("{rows} rows from number {first} on; rows are numbered below 2^32 − 1, cut the index"),
         ));
     }
+    Ok(shape)
+}
+
+/// The arguments of [`Kernels::nearest_runs`](crate::Kernels::nearest_runs), likewise.
+pub fn runs(asked: &NearestRuns<'_>, desk: Bytes) -> Result<RunsShape, DeviceError> {
+    let (ask, shape) = (&asked.ask, RunsShape::of(asked.ask.shape, asked.runs, asked.wants));
+    let mask = ask.mask.map_or(0, |mask| mask.bytes().get());
+    operands(ask, mask, desk, "nearest_runs_desk")?;
+    if !mask.is_multiple_of(8) {
+        return Err(bad(WHAT, format!("a mask of {mask} bytes; it has whole words of 64 bits")));
+    }
+    let mut end = 0;
+    for (at, run) in asked.runs.iter().enumerate() {
+        let numbers = u64::from(run.first)..u64::from(run.first) + u64::from(run.rows());
+        let wants = asked.wants.get(run.from as usize..run.to as usize);
+        let ordered = |wants: &[u32]| wants.windows(2).all(|two| two[0] < two[1]);
+        let why = if run.begin < end || run.end < run.begin || run.end > ask.shape.rows {
+            "is not behind the one before it, within the rows"
+        } else if numbers.end >= u64::from(u32::MAX) {
+            "has rows that are not numbered below 2^32 − 1"
+        } else if !wants
+            .is_some_and(|wants| ordered(wants) && wants.last().is_none_or(|last| *last < ask.shape.queries))
+        {
+            "is wanted by no queries of this search, or not by each once and in order"
+        } else if ask.mask.is_some()
+            && (run.first < ask.first || numbers.end - u64::from(ask.first) > mask * 8)
+        {
+            "has rows that the mask has no bits for"
+        } else {
+            end = run.end;
+            continue;
+        };
+        return Err(bad(WHAT, format!("run {at}, {run:?}, {why}")));
+    }
+    if shape.looks > u64::from(u32::MAX) {
+        let looks = shape.looks;
+        return Err(bad(WHAT, format!("rows are looked at {looks} times; ask for fewer queries at a time")));
+    }
+    Ok(shape)
+}
+
+/// What both take: rows, queries, lists, a mask of so many bytes, and a desk.
+fn operands(ask: &Nearest<'_>, mask: u64, desk: Bytes, desk_of: &str) -> Result<(), DeviceError> {
+    let shape = ask.shape;
+    writable(&ask.lists)?;
+    writable(&ask.desk)?;
+    sizes(&shape)?;
     scales(WHAT, &shape, ask.scales.as_ref())?;
     if shape.squares != ask.squares.is_some() {
         return Err(bad(WHAT, format!("squares of rows are given or not; {shape:?} says otherwise")));
@@ -29,7 +76,7 @@ pub fn nearest(ask: &Nearest<'_>, desk: Bytes) -> Result<NearestShape, DeviceErr
         ("scales", ask.scales, shape.scales_bytes()),
         ("squares", ask.squares, shape.squares_bytes()),
         ("queries", Some(ask.queries), shape.queries_bytes()),
-        ("mask", ask.mask, shape.mask_bytes()),
+        ("mask", ask.mask, mask),
         ("lists", Some(ask.lists), shape.lists_bytes()),
     ];
     for (name, span, wanted) in exact {
@@ -40,7 +87,7 @@ pub fn nearest(ask: &Nearest<'_>, desk: Bytes) -> Result<NearestShape, DeviceErr
     }
     if ask.desk.bytes() < desk {
         let found = ask.desk.bytes();
-        return Err(bad(WHAT, format!("a desk of {found}; ask nearest_desk, which says {desk}")));
+        return Err(bad(WHAT, format!("a desk of {found}; ask {desk_of}, which says {desk}")));
     }
     let read: [Option<Span<'_>>; 5] = [Some(ask.rows), ask.scales, ask.squares, Some(ask.queries), ask.mask];
     for span in read.iter().flatten() {
@@ -50,8 +97,7 @@ pub fn nearest(ask: &Nearest<'_>, desk: Bytes) -> Result<NearestShape, DeviceErr
     }
     operand(WHAT, &ask.lists)?;
     operand(WHAT, &ask.desk)?;
-    apart(&ask.lists, &ask.desk)?;
-    Ok(shape)
+    apart(&ask.lists, &ask.desk)
 }
 
 /// The arguments of [`Kernels::squares`](crate::Kernels::squares).

@@ -7,6 +7,7 @@ use std::collections::BinaryHeap;
 
 use super::ask::{Measure, NearestShape};
 use super::key::Key;
+use super::runs::{Run, list_of};
 use super::stored::{NearestStored, asked};
 use crate::kernels::Number;
 use crate::kernels::reference::float;
@@ -29,18 +30,56 @@ pub(crate) fn nearest(shape: &NearestShape, stored: &NearestStored<'_>, lists: &
         }
         let beside = beside(shape.measure, stored.decode(shape, at, &mut row), &row);
         for (heap, query) in heaps.iter_mut().zip(queries.chunks_exact(dimension)) {
-            let Some(key) = Key::new(score(shape.measure, query, &row) + beside, number) else { continue };
-            if heap.len() < k {
-                heap.push(key);
-            } else if let Some(mut worst) = heap.peek_mut()
-                && key < *worst
-            {
-                *worst = key;
-            }
+            take(heap, k, Key::new(score(shape.measure, query, &row) + beside, number));
         }
     }
     for (heap, list) in heaps.into_iter().zip(lists.chunks_mut(k * 8)) {
         Key::write(heap.into_sorted_vec(), list);
+    }
+}
+
+/// The same for rows that some queries look at.
+pub(crate) fn nearest_runs(
+    shape: &NearestShape,
+    stored: &NearestStored<'_>,
+    (runs, wants): (&[Run], &[u32]),
+    lists: &mut [u8],
+) {
+    let (dimension, k) = (shape.dimension as usize, shape.k as usize);
+    let query = |query: u32| -> Vec<f32> {
+        let from = query as usize * dimension;
+        let number = |at| asked(shape.measure, float(Number::F32, stored.queries, at));
+        (from..from + dimension).map(number).collect()
+    };
+    let mut row = vec![0.0; dimension];
+    for run in runs {
+        let these = wants.get(run.from as usize..run.to as usize).unwrap_or_default();
+        let queries: Vec<Vec<f32>> = these.iter().map(|at| query(*at)).collect();
+        let mut heaps: Vec<BinaryHeap<Key>> = these
+            .iter()
+            .map(|at| Key::read(list_of(shape, lists, *at)).filter(|key| *key != Key::NONE).collect())
+            .collect();
+        for (number, at) in stored.of_run(run) {
+            let beside = beside(shape.measure, stored.decode(shape, at, &mut row), &row);
+            for (heap, query) in heaps.iter_mut().zip(&queries) {
+                take(heap, k, Key::new(score(shape.measure, query, &row) + beside, number));
+            }
+        }
+        for (heap, at) in heaps.into_iter().zip(these) {
+            Key::write(heap.into_sorted_vec(), list_of(shape, lists, *at));
+        }
+    }
+}
+
+/// A heap of the `k` least takes a key, if it is one and among them.
+fn take(heap: &mut BinaryHeap<Key>, k: usize, key: Option<Key>) {
+    let Some(key) = key else { return };
+    if heap.len() < k {
+        heap.push(key);
+    } else if let Some(mut worst) = heap.peek_mut()
+        && key < *worst
+    {
+        *worst = key;
     }
 }
 

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `ask` | what is asked: [`NearestShape`], [`Nearest`], [`Squares`] |
 //! | `form` | how rows are stored |
+//! | `runs` | rows that only some queries look at: [`NearestRuns`] |
 //! | `key` | a place of a list, in eight bytes |
 //! | `check` | what fits together |
 //! | `stored` | what the numbers of stored rows are |
@@ -22,15 +23,17 @@ mod form;
 pub(crate) mod host;
 mod key;
 mod reference;
+mod runs;
 mod stored;
 #[cfg(test)]
 mod tests;
 mod tolerance;
 
 pub use ask::{DIMENSION_MAX, K_MAX, Measure, Nearest, NearestShape, Squares};
-pub use check::{desk_of, nearest as check, squares as check_squares};
+pub use check::{desk_of, nearest as check, runs as check_runs, squares as check_squares};
 pub use form::Form;
 pub use key::Key;
-pub use reference::{nearest as reference, squares as reference_squares};
+pub use reference::{nearest as reference, runs as reference_runs, squares as reference_squares};
+pub use runs::{NearestRuns, Run, RunsShape};
 pub use stored::{NearestStored, sign_at};
 pub use tolerance::{found, room, squares_found};

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::ask::{Measure, NearestShape};
 use super::key::Key;
+use super::runs::{Run, list_of};
 use super::stored::{NearestStored, Row};
 
 /// The score of a query and a row.
@@ -35,6 +36,27 @@ pub fn nearest(shape: &NearestShape, stored: &NearestStored<'_>, lists: &mut [u8
         let keys = live.iter().filter_map(|(number, row)| key(shape.measure, &query, row, *number));
         let sorted: BTreeSet<Key> = before.chain(keys).collect();
         Key::write(sorted, list);
+    }
+}
+
+/// The search of [`Kernels::nearest_runs`](crate::Kernels::nearest_runs), run after run.
+pub fn runs(
+    shape: &NearestShape,
+    stored: &NearestStored<'_>,
+    (runs, wants): (&[Run], &[u32]),
+    lists: &mut [u8],
+) {
+    for run in runs {
+        let live: Vec<(u32, Row)> =
+            stored.of_run(run).map(|(number, at)| (number, stored.row(shape, at))).collect();
+        for query in wants.get(run.from as usize..run.to as usize).unwrap_or_default() {
+            let list = list_of(shape, lists, *query);
+            let before: Vec<Key> = Key::read(list).filter(|key| *key != Key::NONE).collect();
+            let query = stored.query(shape, *query as usize);
+            let keys = live.iter().filter_map(|(number, row)| key(shape.measure, &query, row, *number));
+            let sorted: BTreeSet<Key> = before.into_iter().chain(keys).collect();
+            Key::write(sorted, list);
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use half::f16;
 
 use super::ask::{BLOCK, Measure, NearestShape};
 use super::form::Form;
+use super::runs::Run;
 use crate::kernels::Number;
 use crate::kernels::reference::{float, integer, scale};
 
@@ -34,6 +35,12 @@ impl NearestStored<'_> {
     /// Whether a row may be found.
     pub fn is_live(&self, row: usize) -> bool {
         self.mask.is_none_or(|mask| mask[row / 8] >> (row % 8) & 1 == 1)
+    }
+
+    /// The rows of a run that may be found: the number of each, and which it is.
+    pub(super) fn of_run(&self, run: &Run) -> impl Iterator<Item = (u32, usize)> {
+        let numbered = (run.first..).zip(run.begin as usize..run.end as usize);
+        numbered.filter(|(number, _)| self.is_live(number.saturating_sub(self.first) as usize))
     }
 
     /// A row's numbers. Of signs that are counted, one and none.

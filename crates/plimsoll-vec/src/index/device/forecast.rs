@@ -3,7 +3,9 @@
 use plimsoll::{Bytes, Place};
 
 use super::super::forecast::Question;
+use super::super::lists::wanted;
 use super::super::{Forecast, Shape, VecError};
+use super::among::Among;
 use super::store::SLOTS;
 use crate::BLOCK_ROWS;
 use crate::scan::Queries;
@@ -37,6 +39,8 @@ pub(super) struct DeviceStock {
     pub(super) segments: Vec<u64>,
     /// Codes that are on the device already.
     pub(super) kept_bytes: u64,
+    /// The middles of lists are there, too.
+    pub(super) middles: bool,
     /// What squares take of a block that stays.
     pub(super) squares_bytes: u64,
     /// Blocks of lower planes that the host has.
@@ -64,6 +68,9 @@ pub(super) struct DeviceStock {
 /// What the kernels work in, for so many rows at a time and so many queries, with squares kept or not.
 pub(super) type DeskBytes<'d> = &'d dyn Fn(u64, usize, bool) -> u64;
 
+/// What comparing so many queries with the middles of lists takes, and what the kernels work in that look into lists.
+pub(super) type AmongBytes<'d> = &'d dyn Fn(&Among, usize) -> [u64; 4];
+
 /// What the device's pool will have behind leases that are taken in this order, once so many bytes that are kept have gone.
 pub(super) type BackedBytes<'d> = &'d dyn Fn(u64, &[Bytes]) -> Bytes;
 
@@ -73,6 +80,8 @@ pub(super) struct Outlook<'o> {
     pub(super) shape: Shape,
     pub(super) stock: &'o DeviceStock,
     pub(super) desk: DeskBytes<'o>,
+    /// Where some lists are looked into.
+    pub(super) among: Option<(Among, AmongBytes<'o>)>,
     pub(super) backed: BackedBytes<'o>,
 }
 
@@ -110,8 +119,9 @@ impl Outlook<'_> {
         chunk.saturating_mul(self.block()).saturating_add(ALIGN * 2).saturating_mul(twice)
     }
 
-    /// Queries, their lists, and what the kernels work in, with so many blocks in a chunk and at most so many in a piece.
-    fn desk_bytes(&self, queries: usize, chunk: u64, piece: u64) -> [u64; 3] {
+    /// Queries, their lists, and what the kernels work in, with so many blocks in a chunk and at most so many in a piece; then
+    /// likewise what middles are compared by.
+    fn desk_bytes(&self, queries: usize, chunk: u64, piece: u64) -> [u64; 6] {
         let desk = |blocks: u64, squares| {
             (self.desk)(
                 blocks.saturating_mul(BLOCK_ROWS as u64),
@@ -119,9 +129,17 @@ impl Outlook<'_> {
                 squares && self.stock.squares_bytes > 0,
             )
         };
-        let desk = desk(chunk, false).max(desk(piece, true));
+        let [asked, lists, compared, runs] =
+            self.among.map_or([0; 4], |(among, bytes)| bytes(&among, queries));
+        let desk = desk(chunk, false).max(desk(piece, true)).max(runs);
         let numbers = (queries as u64).saturating_mul(self.shape.coded().dimension as u64 * 4);
-        [numbers, (queries as u64).saturating_mul(self.question.listed as u64 * 8), desk]
+        let found = (queries as u64).saturating_mul(self.question.listed as u64 * 8);
+        [numbers, found, desk, asked, lists, compared]
+    }
+
+    /// The middles of lists and which of them are looked for, where some are looked into.
+    fn middles_bytes(&self) -> [u64; 2] {
+        self.among.map_or([0; 2], |(among, _)| among.middles_bytes())
     }
 
     /// What so many queries take beside codes that stay.
@@ -129,7 +147,8 @@ impl Outlook<'_> {
         let masks = self.stock.masks.iter().map(|bytes| bytes.next_multiple_of(ALIGN)).sum();
         let ring = self.slot(chunk).saturating_mul(SLOTS as u64);
         let desk = self.desk_bytes(queries, chunk, piece).into_iter();
-        desk.chain([masks, ring, ALIGN * 4]).fold(0, u64::saturating_add)
+        let middles = self.middles_bytes().into_iter();
+        desk.chain(middles).chain([masks, ring, ALIGN * 10]).fold(0, u64::saturating_add)
     }
 
     /// What will be charged on the device: leases in the order in which a search takes them, as the pool backs them.
@@ -139,7 +158,9 @@ impl Outlook<'_> {
         let rows = |blocks: u64| [blocks * (block - numbers), blocks * numbers];
         // Pieces of each segment, as far as they are not there.
         let (at_once, mut left) = (self.piece_most(kept), kept / block);
+        let [middles, wanted] = self.middles_bytes();
         let (mut there, mut leases) = (stock.kept_bytes / block, Vec::new());
+        leases.extend(Some(middles).filter(|_| !stock.middles));
         for all in &stock.segments {
             let mut here = left.min(*all);
             left -= here;
@@ -152,6 +173,7 @@ impl Outlook<'_> {
             }
         }
         leases.extend(&stock.masks);
+        leases.push(wanted);
         leases.extend(self.desk_bytes(queries, chunk, self.piece(kept)));
         for _ in 0..SLOTS {
             let stage = if self.shape.codec.side_bytes() > 0 { chunk * block } else { 0 };
@@ -165,7 +187,8 @@ impl Outlook<'_> {
     /// What the host has of so many queries.
     fn heap(&self, queries: usize) -> u64 {
         let again = if self.question.again { self.question.threads * self.shape.dimension * 8 } else { 0 };
-        self.question.device_bytes(&self.shape, queries).saturating_add(again as u64)
+        let among = self.among.map_or(0, |(among, _)| among.host_bytes(queries));
+        self.question.device_bytes(&self.shape, queries).saturating_add(again as u64).saturating_add(among)
     }
 
     fn host(&self, queries: usize, chunk: u64) -> u64 {
@@ -192,6 +215,12 @@ impl Outlook<'_> {
         kept.saturating_add(kept / 64).saturating_add(4 * self.stock.granule)
     }
 
+    /// What so many queries take with so much kept, with what pools round up.
+    fn needed(&self, queries: usize, chunk: u64, kept: u64) -> u64 {
+        let beside = self.beside(queries, chunk, self.piece(kept));
+        beside.saturating_add(beside / 64).saturating_add(self.taken(kept))
+    }
+
     /// As many of the queries at a time as this lets pass.
     fn most_queries(&self, fits: impl Fn(usize) -> bool) -> Option<usize> {
         let all = self.question.queries;
@@ -206,11 +235,10 @@ impl Outlook<'_> {
         let longest = stock.segments.iter().copied().max().unwrap_or_default();
         let wanted = wanted.min(longest.next_multiple_of(2).max(2)).min(most_blocks(stock.most, block));
         let on_host = |queries, chunk| self.host(queries, chunk) <= stock.host_room;
-        let with = |queries, chunk, kept: u64| {
-            let beside = self.beside(queries, chunk, self.piece(kept));
-            beside.saturating_add(beside / 64).saturating_add(self.taken(kept))
+        let suits = |queries| self.among.is_none_or(|(among, _)| among.suits(queries));
+        let fits = |queries, chunk, kept| {
+            suits(queries) && on_host(queries, chunk) && self.needed(queries, chunk, kept) <= stock.room
         };
-        let fits = |queries, chunk, kept| on_host(queries, chunk) && with(queries, chunk, kept) <= stock.room;
         // Chunks are halved before queries are, down to a few.
         let chunks =
             || std::iter::successors(Some(wanted), |chunk| (*chunk > 2).then(|| (chunk / 4 * 2).max(2)));
@@ -237,7 +265,12 @@ impl Outlook<'_> {
 
     fn told(&self, queries: usize, chunk: u64, kept: u64) -> Forecast {
         let (stock, streamed) = (self.stock, self.all() - kept);
-        let (passes, read) = self.question.reads(queries, streamed, kept.saturating_sub(stock.kept_bytes));
+        // Of lists what is wanted streams in; what stays is brought there whole.
+        let a_pass = self.among.map_or(streamed, |(among, _)| {
+            let together = queries.min(self.question.queries);
+            wanted(among.probed, together, streamed, self.block()).get()
+        });
+        let (passes, read) = self.question.reads(queries, a_pass, kept.saturating_sub(stock.kept_bytes));
         Forecast {
             passes,
             queries_a_pass: queries,
@@ -249,7 +282,7 @@ impl Outlook<'_> {
             slots: HOST_SLOTS,
             peak: Bytes::new(self.host(queries, chunk).saturating_add(stock.host_fixed)),
             spare: Bytes::ZERO,
-            lists: None,
+            lists: self.among.map(|(among, _)| among.probed),
             device: Some(DeviceShare {
                 place: stock.place,
                 peak: Bytes::new(self.charged(queries, chunk, kept).get().saturating_add(stock.fixed)),
@@ -264,9 +297,7 @@ impl Outlook<'_> {
             let what = "for one query at a time on the way to a device";
             return VecError::Budget { budget: stock.host_limit, what, needed };
         }
-        let beside = self.beside(1, 2, 0);
-        let rounded = beside.saturating_add(beside / 64).saturating_add(self.taken(0));
-        let needed = rounded.saturating_add(stock.fixed);
+        let needed = self.needed(1, 2, 0).saturating_add(stock.fixed);
         let what = "of the device's memory for one query at a time";
         VecError::Budget { budget: stock.limit, what, needed: Bytes::new(needed) }
     }
@@ -287,6 +318,7 @@ mod tests {
             place: Place::Cuda(0),
             segments: vec![3000, 1500],
             kept_bytes: 0,
+            middles: false,
             squares_bytes: 0,
             pages_bytes: 0,
             masks: Vec::new(),
@@ -322,7 +354,7 @@ mod tests {
         let (mut last, mut refused, mut halved) = (0, 0, 0);
         for room in (0..600).rev().map(|mib| mib << 20) {
             let now = stock(room);
-            let outlook = Outlook { question, shape, stock: &now, desk: &desk, backed: &backed };
+            let outlook = Outlook { question, shape, stock: &now, desk: &desk, among: None, backed: &backed };
             match outlook.forecast() {
                 Ok(forecast) => {
                     let there = forecast.device.unwrap();
@@ -344,7 +376,7 @@ mod tests {
         }
         assert!(refused > 0 && halved > 0 && last > 2 * all, "{refused} {halved} {last}");
         let stock = DeviceStock { host_room: 1000, ..stock(600 << 20) };
-        let refused = Outlook { question, shape, stock: &stock, desk: &desk, backed: &backed };
+        let refused = Outlook { question, shape, stock: &stock, desk: &desk, among: None, backed: &backed };
         let refused = refused.forecast().unwrap_err();
         assert!(refused.to_string().contains("on the way to a device"), "{refused}");
     }

@@ -7,8 +7,14 @@
 //! | `forecast` | what it takes, known before. Pure |
 //! | `store` | codes on the device: those that stay, and the ring |
 //! | `pass` | one look at everything |
+//! | `among` | what looking into some lists takes. Pure |
+//! | `middles` | which lists queries look into |
+//! | `lists` | the part of a pass that looks into lists |
 
+mod among;
 mod forecast;
+mod lists;
+mod middles;
 mod on_device;
 mod pass;
 mod store;

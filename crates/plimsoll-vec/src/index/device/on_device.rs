@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use plimsoll::holding::Streaming;
-use plimsoll::pool::Pool;
+use plimsoll::pool::{Lease, Pool};
 use plimsoll::{Bytes, Place};
 use plimsoll_device::Facts;
 use plimsoll_device::kernels::nearest::NearestShape;
@@ -13,7 +13,9 @@ use super::super::forecast::Question;
 use super::super::search::{Run, Search};
 use super::super::view::View;
 use super::super::{Forecast, Index, Shape, VecError};
-use super::forecast::{DeviceStock, HOST_SLOTS, Outlook, PIECE_BYTES};
+use super::among::Among;
+use super::forecast::{AmongBytes, DeviceStock, HOST_SLOTS, Outlook, PIECE_BYTES};
+use super::middles;
 use super::pass::Pass;
 use super::store::Store;
 use crate::gpu::desk::{kernels, mask_bytes, ready};
@@ -27,7 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 ///
 /// # What it is not
 /// It is no other index: segments, deletes, filters and ids are those of the [`Index`] that it was made of, and so are
-/// answers, but for the last places of scores. Lists are not looked into by it: it looks at every row.
+/// answers, but for the last places of scores. Where the device has no search among runs of rows
+/// ([`searches_runs`](plimsoll_device::Kernels::searches_runs)), lists are not looked into: it looks at every row, and its forecast says so.
 ///
 /// # Who owns what
 /// Codes that stay on the device are leases of the account that the index was opened with, at the device's place, and so
@@ -38,7 +41,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// # Formula
 /// On the device: what is kept, with 4 bytes a row for squares where searches want those; of a search two chunks (of codes
 /// with sides four), `q · (4 · dimension + 8 k)`, a bit a row where some may not be found, and the kernels'
-/// [desk](plimsoll_device::Kernels::nearest_desk).
+/// [desk](plimsoll_device::Kernels::nearest_desk). Where lists are looked into, also the middles, `4 · dimension` bytes a list, what they are
+/// compared with queries in, and 8 bytes for each row of a query's lists, as many as its longest lists may have.
 ///
 /// ```no_run
 /// # use plimsoll::{EngineAccount, Place};
@@ -54,6 +58,8 @@ pub struct OnDevice<'i> {
     index: &'i Index,
     pool: Pool,
     store: Store,
+    /// The middles of lists, once a search has looked for some.
+    middles: Option<Lease>,
     streaming: Streaming,
     /// The ring is of the host's ordinary memory.
     host_ring: bool,
@@ -80,6 +86,7 @@ impl Index {
             index: self,
             pool,
             store,
+            middles: None,
             streaming: streaming.slots(HOST_SLOTS).readers(2),
             host_ring: pinned.is_none(),
         })
@@ -108,10 +115,24 @@ impl OnDevice<'_> {
     pub fn forecast(&self, queries: usize, search: &Search) -> Result<Forecast, VecError> {
         let view = self.index.view();
         let question = Index::question(&view, queries, search)?;
-        self.forecast_of(&view, question, search.allow.is_some())
+        let among = self.among(&view, search)?;
+        self.forecast_of(&view, (question, among), search.allow.is_some())
     }
 
-    fn forecast_of(&self, view: &View, question: Question, filtered: bool) -> Result<Forecast, VecError> {
+    /// Where only some lists are looked into: which, by the host's measure. None where the device looks at every row.
+    fn among(&self, view: &View, search: &Search) -> Result<Option<Among>, VecError> {
+        let probed = view.probed(search)?;
+        let runs = kernels(&self.pool)?.searches_runs();
+        let both = probed.zip(view.division.as_ref()).filter(|_| runs);
+        Ok(both.map(|(probed, division)| Among::new(view, division, probed)))
+    }
+
+    fn forecast_of(
+        &self,
+        view: &View,
+        (question, among): (Question, Option<Among>),
+        filtered: bool,
+    ) -> Result<Forecast, VecError> {
         let shape = view.shape;
         let rows = view.bases().last().copied().unwrap_or_default();
         if rows >= u64::from(u32::MAX) {
@@ -123,9 +144,16 @@ impl OnDevice<'_> {
             let shape = flat.search(rows, queries, question.listed);
             shape.map_or(0, |shape| kernels.nearest_desk(&NearestShape { squares, ..shape }).get())
         };
+        let beside = |among: &Among, queries: usize| {
+            let shape = flat.search(u64::from(u32::MAX), queries, question.listed);
+            let runs = shape.map_or(0, |shape| among.runs_desk(kernels, shape, queries).get());
+            let [asked, lists, compared] = among.middles_desk(kernels, queries).unwrap_or_default();
+            [asked, lists, compared, runs]
+        };
+        let among = among.map(|among| (among, &beside as AmongBytes<'_>));
         let room = Bytes::new(stock.pool_room);
         let backed = |gone: u64, leases: &[Bytes]| self.pool.backed_in_turn(Bytes::new(gone), leases, room);
-        Outlook { question, shape, stock: &stock, desk: &desk, backed: &backed }.forecast()
+        Outlook { question, shape, stock: &stock, desk: &desk, among, backed: &backed }.forecast()
     }
 
     fn stock(&self, view: &View, filtered: bool) -> DeviceStock {
@@ -142,6 +170,7 @@ impl OnDevice<'_> {
             place,
             segments: view.segments.iter().map(|(segment, _)| segment.codes().header().units).collect(),
             kept_bytes,
+            middles: self.middles.is_some(),
             squares_bytes: self.store.squares_bytes(),
             pages_bytes: self.index.pages().blocks_bytes(),
             masks: masks.map(|(part, _)| mask_bytes(part.rows())).collect(),
@@ -163,23 +192,38 @@ impl OnDevice<'_> {
         let view = self.index.view();
         let dimension = view.shape.dimension;
         let question = Index::question(&view, view.shape.count(queries)?, search)?;
-        let forecast = self.forecast_of(&view, question, search.allow.is_some())?;
+        let among = self.among(&view, search)?;
+        let forecast = self.forecast_of(&view, (question, among), search.allow.is_some())?;
         let began = Instant::now();
         let (masks, _charge) = self.index.masks(&view, search.allow.as_deref())?;
         let run = Run::new(self.index, &view, &question, masks);
         let mut answer = Answer::begun(search.k, forecast);
         let streams = forecast.streamed > Bytes::ZERO;
+        let divided = among.zip(view.division.as_deref());
+        match divided {
+            Some((_, division)) if self.middles.is_none() => {
+                let stream = self.pool.device().stream().map_err(GpuError::from)?;
+                self.middles = Some(middles::bring(&self.pool, division, stream)?);
+            }
+            Some(_) => {}
+            // They are wanted again soon or not at all: a search of all rows has its room.
+            None => self.middles = None,
+        }
         self.store.plan(&view, forecast.kept.get(), piece_most(streams, self.pool.device().facts()))?;
         let at_once = forecast.queries_a_pass.max(1);
-        let _charge = self.index.budget().charge(question.device_bytes(&view.shape, at_once))?;
+        let beside = among.map_or(0, |among| among.host_bytes(at_once));
+        let _charge = self.index.budget().charge(question.device_bytes(&view.shape, at_once) + beside)?;
         for (number, part) in queries.chunks(at_once * dimension).enumerate() {
             let after = |error: VecError| error.after(number * at_once);
             let asked = view.as_asked(part, question.threads).map_err(|error| after(error.into()))?;
             let flat = flat(&view.shape);
             let ready = ready(flat.codec, flat.metric, flat.dimension, &asked.vectors);
             let ready = ready.map_err(|error| after(error.into()))?;
-            let mut pass = Pass::new(&run, &self.pool, &mut self.store, &self.streaming, flat)?;
-            let found = pass.find(&ready, forecast.chunk_blocks, &mut answer.measured)?;
+            let lists = divided.zip(self.middles.as_mut());
+            let lists = lists.map(|((among, division), rows)| (among, division, rows));
+            let mut pass = Pass::new(&run, &self.pool, &mut self.store, &self.streaming, flat, lists)?;
+            let asked_for = (&ready[..], &asked.vectors[..]);
+            let found = pass.find(asked_for, forecast.chunk_blocks, &mut answer.measured).map_err(after)?;
             drop(pass);
             let told = (part, &asked.constants[..]);
             if view.shape.layout().lower_bytes() == 0 {
@@ -207,6 +251,7 @@ impl OnDevice<'_> {
     /// Lets go of what it keeps on the device.
     pub fn forget(&mut self) {
         self.store.pieces.clear();
+        self.middles = None;
         // As above.
         let _ = self.pool.trim(Bytes::ZERO);
     }

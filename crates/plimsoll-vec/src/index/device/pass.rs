@@ -5,31 +5,44 @@ use std::sync::Arc;
 use plimsoll::Bytes;
 use plimsoll::holding::Streaming;
 use plimsoll::holding::streaming::Align;
-use plimsoll::pool::{Lease, Pool};
+use plimsoll::pool::{Lease, LeaseError, Pool};
 use plimsoll_device::Stream;
 
 use super::super::VecError;
 use super::super::answer::Measured;
+use super::super::lists::{Division, Targets};
 use super::super::search::Run;
 use super::super::view::Part;
+use super::among::Among;
+use super::middles::Middles;
 use super::store::{Rows, Slot, Store};
-use crate::gpu::FlatShape;
-use crate::gpu::desk::{Desk, Look, mask_on};
+use crate::gpu::desk::{Desk, Look, kernels, mask_on};
+use crate::gpu::{FlatShape, GpuError};
 use crate::{BLOCK_ROWS, Hit};
 
-const ROWS: u64 = BLOCK_ROWS as u64;
+pub(super) const ROWS: u64 = BLOCK_ROWS as u64;
 
 /// What a pass works with.
 pub(super) struct Pass<'p> {
-    run: &'p Run<'p>,
+    pub(super) run: &'p Run<'p>,
     pool: &'p Pool,
-    store: &'p mut Store,
-    streaming: &'p Streaming,
+    pub(super) store: &'p mut Store,
+    pub(super) streaming: &'p Streaming,
     flat: FlatShape,
     /// Of each part that not all rows of may be found.
-    masks: Vec<Option<Lease>>,
-    searches: Stream,
+    pub(super) masks: Vec<Option<Lease>>,
+    /// Where only some lists are looked into: what tells which.
+    middles: Option<Middles<'p>>,
+    pub(super) searches: Stream,
     block_bytes: usize,
+}
+
+/// What so many queries at a time work with, and chunks of so many blocks.
+struct Room {
+    desk: Desk,
+    at_once: usize,
+    slots: Vec<Slot>,
+    chunk: u64,
 }
 
 impl<'p> Pass<'p> {
@@ -39,73 +52,135 @@ impl<'p> Pass<'p> {
         store: &'p mut Store,
         streaming: &'p Streaming,
         flat: FlatShape,
+        among: Option<(Among, &'p Division, &'p mut Lease)>,
     ) -> Result<Self, VecError> {
-        let searches = pool.device().stream().map_err(crate::gpu::GpuError::from)?;
+        let searches = pool.device().stream().map_err(GpuError::from)?;
         let mask =
             |mask: &Option<Vec<u64>>| mask.as_ref().map(|live| mask_on(pool, searches, live)).transpose();
         let masks = run.masks.iter().map(mask).collect::<Result<_, _>>()?;
         let block_bytes = run.view.shape.upper_bytes();
-        Ok(Self { run, pool, store, streaming, flat, masks, searches, block_bytes })
+        let middles = among.map(|among| Middles::new(run, pool, among, searches)).transpose()?;
+        Ok(Self { run, pool, store, streaming, flat, masks, middles, searches, block_bytes })
     }
 
-    /// What is nearest to each of these queries.
+    /// What is nearest to each of these queries: as they are compared with rows, and, where lists are looked into, as vectors.
     pub(super) fn find(
         &mut self,
-        queries: &[f32],
+        (queries, vectors): (&[f32], &[f32]),
         chunk: u64,
         measured: &mut Measured,
     ) -> Result<Vec<Vec<Hit>>, VecError> {
-        let longest = self.store.pieces.iter().map(|piece| piece.blocks).max().unwrap_or_default();
-        let kept = self.store.squares_bytes() > 0;
-        let rows = [(chunk * ROWS, false), (longest.max(1) * ROWS, kept)].into_iter();
-        let count = queries.len() / self.flat.dimension;
-        let (mut desk, at_once) = Desk::take(self.pool, self.flat, &rows, count, self.run.listed)?;
-        let mut slots = self.store.ring(chunk)?;
+        let dimension = self.flat.dimension;
+        let count = queries.len() / dimension;
+        let Room { mut desk, at_once, mut slots, chunk } = self.room(chunk, count)?;
         let mut found = Vec::with_capacity(count);
-        for part in queries.chunks(at_once * self.flat.dimension) {
-            desk.begin(self.searches, part)?;
-            self.segments(&mut desk, &mut slots, chunk, measured)?;
+        let parts = queries.chunks(at_once * dimension).zip(vectors.chunks(at_once * dimension));
+        for (queries, vectors) in parts {
+            desk.begin(self.searches, queries)?;
+            let targets = match &mut self.middles {
+                Some(middles) => {
+                    let hits = middles.of(self.searches, vectors)?;
+                    Some(Targets::of(self.run, middles.division(), queries.len() / dimension, hits))
+                }
+                None => None,
+            };
+            for place in 0..self.run.view.segments.len() {
+                let listed = self.run.view.segments[place].0.lists().is_some();
+                match targets.as_ref().filter(|_| listed) {
+                    Some(targets) => {
+                        self.lists_of((&mut desk, &mut slots), place, (targets, chunk), measured)?;
+                    }
+                    None => self.segment((&mut desk, &mut slots), place, chunk, measured)?,
+                }
+            }
             self.young(&mut desk, &mut slots, chunk)?;
             desk.read(self.searches, &mut found)?;
         }
         Ok(found)
     }
 
-    /// What is on the disk: what stays on the device, which is brought there first where it is not, and what streams in.
-    fn segments(
+    /// What as many of the queries work with as there is room for beside a ring of chunks, how many, and the ring with the blocks of a
+    /// chunk. Where memory lies in parts that are too small, chunks are halved, and then queries.
+    fn room(&mut self, chunk: u64, count: usize) -> Result<Room, VecError> {
+        let (mut chunk, mut at_most) = (chunk, count);
+        loop {
+            let (desk, at_once) = self.desk(chunk, at_most)?;
+            loop {
+                match self.store.ring(chunk) {
+                    Err(GpuError::Lease(LeaseError::Refused { .. } | LeaseError::TooLarge { .. }))
+                        if chunk > 2 || at_once > 1 =>
+                    {
+                        if chunk == 2 {
+                            at_most = at_once.div_ceil(2);
+                            break;
+                        }
+                        chunk = (chunk / 4 * 2).max(2);
+                    }
+                    ring => return Ok(Room { desk, at_once, slots: ring?, chunk }),
+                }
+            }
+        }
+    }
+
+    /// What as many of the queries work with as there is room for, and how many.
+    fn desk(&mut self, chunk: u64, count: usize) -> Result<(Desk, usize), VecError> {
+        let longest = self.store.pieces.iter().map(|piece| piece.blocks).max().unwrap_or_default();
+        let kept = self.store.squares_bytes() > 0;
+        let rows = [(chunk * ROWS, false), (longest.max(1) * ROWS, kept)].into_iter();
+        let (pool, flat, listed) = (self.pool, self.flat, self.run.listed);
+        let mut at_most = count;
+        loop {
+            let among = self.middles.as_ref().map(|middles| *middles.among());
+            let beside = |queries: usize| match among {
+                Some(among) => {
+                    let shape = flat.search(u64::from(u32::MAX), queries, listed)?;
+                    Ok(among.runs_desk(kernels(pool)?, shape, queries))
+                }
+                None => Ok(Bytes::ZERO),
+            };
+            let (desk, at_once) = Desk::take(pool, flat, &rows, (at_most, listed), &beside)?;
+            let ready = match &mut self.middles {
+                Some(middles) => middles.ready(pool, at_once)?,
+                None => true,
+            };
+            if ready {
+                return Ok((desk, at_once));
+            }
+            at_most = at_once.div_ceil(2);
+        }
+    }
+
+    /// All of a segment: what stays on the device, which is brought there first where it is not, and what streams in.
+    fn segment(
         &mut self,
-        desk: &mut Desk,
-        slots: &mut [Slot],
+        (desk, slots): (&mut Desk, &mut [Slot]),
+        place: usize,
         chunk: u64,
         measured: &mut Measured,
     ) -> Result<(), VecError> {
         let run = self.run;
-        for (place, (segment, _)) in run.view.segments.iter().enumerate() {
-            let (pieces, kept) = self.store.of(segment.number());
-            for at in pieces {
-                self.load(place, at, &mut slots[0], chunk, measured)?;
-                self.store.square(at, self.searches)?;
-                let mut piece = self.store.pieces.swap_remove(at);
-                let (first, blocks) = (piece.first, piece.blocks);
-                let looked = self.look(desk, place, (first, blocks), &mut piece.rows, piece.squares.as_mut());
-                self.store.pieces.push(piece);
-                let last = self.store.pieces.len() - 1;
-                self.store.pieces.swap(at, last);
-                looked?;
-            }
-            let mut turn = 0;
-            let units = segment.codes().header().units;
-            self.stream(place, kept..units, chunk, measured, |pass, first, blocks| {
-                let slot = &mut slots[turn % slots.len()];
-                turn += 1;
-                pass.search_in(desk, slot, place, first, std::iter::once(blocks))
-            })?;
+        let (segment, _) = &run.view.segments[place];
+        let (pieces, kept) = self.store.of(segment.number());
+        for at in pieces {
+            self.load(place, at, &mut slots[0], chunk, measured)?;
+            self.store.square(at, self.searches)?;
+            let mut piece = self.store.pieces.swap_remove(at);
+            let (first, blocks) = (piece.first, piece.blocks);
+            let looked = self.look(desk, place, (first, blocks), &mut piece.rows, piece.squares.as_mut());
+            self.store.put_back(at, piece);
+            looked?;
         }
-        Ok(())
+        let mut turn = 0;
+        let units = segment.codes().header().units;
+        self.stream(place, kept..units, chunk, measured, |pass, first, blocks| {
+            let slot = &mut slots[turn % slots.len()];
+            turn += 1;
+            pass.search_in(desk, slot, place, first, std::iter::once(blocks))
+        })
     }
 
     /// Brings what is missing of a piece.
-    fn load(
+    pub(super) fn load(
         &mut self,
         place: usize,
         at: usize,

@@ -144,6 +144,13 @@ impl Store {
         (places, end)
     }
 
+    /// Puts a piece back where it was taken out by `swap_remove`.
+    pub(super) fn put_back(&mut self, at: usize, piece: Piece) {
+        self.pieces.push(piece);
+        let last = self.pieces.len() - 1;
+        self.pieces.swap(at, last);
+    }
+
     fn rows(&self, blocks: u64) -> Result<Rows, GpuError> {
         let numbers = self.layout.first_bytes() as u64 * BLOCK_ROWS as u64;
         let sides = self.block_bytes() - numbers;

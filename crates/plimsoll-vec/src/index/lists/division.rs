@@ -1,5 +1,6 @@
 //! The middles of lists, and which of them are nearest to a vector.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,7 +26,7 @@ const BLOCKS: usize = 4;
 /// Bytes of middles, times the queries that look at them, that a thread of its own pays for.
 const THREAD_WORK: usize = 2 << 20;
 /// Stands where there are fewer lists than were asked for.
-pub(super) const NOWHERE: Hit = Hit { score: f32::INFINITY, row: u64::MAX };
+pub(in crate::index) const NOWHERE: Hit = Hit { score: f32::INFINITY, row: u64::MAX };
 
 /// How an index is divided: the middle of each list, in memory, as numbers.
 ///
@@ -182,6 +183,25 @@ impl Division {
         Ok(())
     }
 
+    /// The middles as numbers, one after the other.
+    pub(in crate::index) fn middles(&self) -> &[u8] {
+        &self.middles[..self.count * self.dimension * 4]
+    }
+
+    /// By which metric vectors are looked for among middles, and of how many numbers.
+    pub(in crate::index) fn looked_for_by(&self) -> (Metric, usize) {
+        (plain(self.metric, For::Looking).0, self.dimension)
+    }
+
+    /// Vectors as they are looked for.
+    pub(in crate::index) fn asked<'v>(&self, vectors: &'v [f32]) -> Cow<'v, [f32]> {
+        if plain(self.metric, For::Looking).1 {
+            Cow::Owned(vectors.iter().copied().map(sign).collect())
+        } else {
+            Cow::Borrowed(vectors)
+        }
+    }
+
     fn among(
         &self,
         queries: &Queries,
@@ -278,10 +298,7 @@ impl Division {
 
     /// Vectors as they are compared with middles.
     fn prepared(&self, vectors: &[f32], wanted: For) -> Result<Queries, CodeError> {
-        let (metric, copies) = plain(self.metric, wanted);
-        let signs: Vec<f32> = if copies { vectors.iter().copied().map(sign).collect() } else { Vec::new() };
-        let vectors = if copies { &signs } else { vectors };
-        Queries::new(Codec::F32, metric, self.dimension, vectors)
+        Queries::new(Codec::F32, plain(self.metric, wanted).0, self.dimension, &self.asked(vectors))
     }
 
     /// The list that each vector lies in, for the batches of a build.

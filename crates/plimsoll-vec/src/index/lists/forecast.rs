@@ -112,11 +112,7 @@ pub(super) fn forecast(
     let passes = if streams { question.queries.div_ceil(queries) as u64 } else { 0 };
     // Of lists that queries choose each for itself, so many are looked into by one at least.
     let together = if streams { queries.min(question.queries) } else { question.queries };
-    let part = share(probed, together);
-    // A list lies in whole blocks, one of which it shares with the next.
-    let blocks = (all / block.max(1)).max(1);
-    let wider = 1.0 + ratio(probed.of as u64, blocks);
-    let wanted = Bytes::new(all).fraction((part * wider).min(1.0)).get();
+    let wanted = wanted(probed, together, all, block).get();
     let there = stock.kept_bytes.min(all);
     let read = if streams {
         // What stays is read once; of the rest what is looked into, each pass.
@@ -139,6 +135,14 @@ pub(super) fn forecast(
         lists: Some(probed),
         device: None,
     })
+}
+
+/// About what of so many bytes, in such blocks, is in the lists that so many queries look into.
+pub(in crate::index) fn wanted(probed: Probed, queries: usize, all: u64, block: u64) -> Bytes {
+    // A list lies in whole blocks, one of which it shares with the next.
+    let blocks = (all / block.max(1)).max(1);
+    let wider = 1.0 + ratio(probed.of as u64, blocks);
+    Bytes::new(all).fraction((share(probed, queries) * wider).min(1.0))
 }
 
 fn ratio(part: u64, whole: u64) -> f64 {

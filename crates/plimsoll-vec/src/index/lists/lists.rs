@@ -35,7 +35,7 @@ impl Lists {
     }
 
     /// How many for so many vectors; refused where there are more lists than vectors.
-    pub(super) fn of(self, vectors: u64) -> Result<usize, VecError> {
+    pub(in crate::index) fn of(self, vectors: u64) -> Result<usize, VecError> {
         match self {
             Self::Count(lists) if u64::from(lists) > vectors => {
                 Err(VecError::Lists { lists: lists.into(), vectors })

@@ -24,9 +24,13 @@ mod target;
 mod truth;
 mod way;
 
-pub(super) use division::Division;
+pub(super) use division::{Division, NOWHERE};
 pub use facts::ListFacts;
 pub use forecast::Probed;
+pub(super) use forecast::wanted;
 pub use lists::{Expected, Lists, NoLists, Probe};
 pub(super) use sample::{Draw, Sample};
 pub(super) use shelf::Shelf;
+#[cfg(test)]
+pub(super) use target::Target;
+pub(super) use target::{Targets, full_lists};

@@ -8,30 +8,31 @@ use crate::index::VecError;
 use crate::index::search::Run;
 use crate::index::view::Part;
 use crate::scan::Queries;
+use crate::top::Hit;
 
 /// Rows of a part that lie together, and who looks at them.
 #[derive(Clone, Debug)]
-pub(super) struct Target {
+pub(in crate::index) struct Target {
     /// Which part.
-    pub(super) place: usize,
-    pub(super) rows: Range<u64>,
+    pub(in crate::index) place: usize,
+    pub(in crate::index) rows: Range<u64>,
     /// Which of the wishes.
-    pub(super) wants: Range<usize>,
+    pub(in crate::index) wants: Range<usize>,
 }
 
 impl Target {
     /// The blocks that the rows are in.
-    pub(super) fn blocks(&self) -> Range<u64> {
+    pub(in crate::index) fn blocks(&self) -> Range<u64> {
         self.rows.start / BLOCK_ROWS as u64..self.rows.end.div_ceil(BLOCK_ROWS as u64)
     }
 }
 
 /// All that a pass looks at, in the order of parts and rows.
 #[derive(Debug)]
-pub(super) struct Targets {
-    pub(super) all: Vec<Target>,
+pub(in crate::index) struct Targets {
+    pub(in crate::index) all: Vec<Target>,
     /// Queries by the lists that they look into, and then each once: for rows in no list.
-    pub(super) wishes: Vec<u32>,
+    pub(in crate::index) wishes: Vec<u32>,
 }
 
 impl Targets {
@@ -50,6 +51,12 @@ impl Targets {
         if each > 0 {
             division.looked_for((vectors, queries), &marks, run.threads, &mut hits)?;
         }
+        Ok(Self::of(run, division, count, hits))
+    }
+
+    /// Of so many queries, whose lists are `hits`, as many for each.
+    pub(in crate::index) fn of(run: &Run<'_>, division: &Division, count: usize, hits: Vec<Hit>) -> Self {
+        let each = hits.len() / count.max(1);
         let mut pairs: Vec<(u32, u32)> = (0_u32..)
             .zip(hits.chunks_exact(each.max(1)))
             .flat_map(|(query, hits)| {
@@ -82,7 +89,7 @@ impl Targets {
                 }
             }
         }
-        Ok(Self { all, wishes })
+        Self { all, wishes }
     }
 
     /// The queries that look at a target.
@@ -92,7 +99,7 @@ impl Targets {
 }
 
 /// A bit for each list that has a row which may be found: looking into others would find nothing.
-fn full_lists(run: &Run<'_>, count: usize) -> Vec<u64> {
+pub(in crate::index) fn full_lists(run: &Run<'_>, count: usize) -> Vec<u64> {
     let mut marks = vec![0_u64; count.div_ceil(64)];
     for (part, mask) in run.parts.iter().zip(&run.masks) {
         let Part::Segment(segment) = part else { continue };
