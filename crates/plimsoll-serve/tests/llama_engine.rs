@@ -31,16 +31,15 @@ struct Stand {
 impl Stand {
     fn new() -> Self {
         let model = Model::load(&common::model(), true).expect("a model");
-        let share = |path: &str| {
-            AccountSettings::new(path).share(Place::Host, Bytes::ZERO, Bytes::mib(64))
-        };
+        let share = |path: &str| AccountSettings::new(path).share(Place::Host, Bytes::ZERO, Bytes::mib(64));
         let ledger = LedgerSettings {
             places: vec![LineSettings::new(Place::Host, Bytes::mib(64))],
             accounts: vec![share("hot"), share("warm")],
         };
         let device = HostDevice::open(HostSettings::default()).expect("a host");
         let books = Books::with(&ledger, vec![std::sync::Arc::new(device)]).expect("a ledger");
-        let pool = |name: &str| books.account(name).expect("an account").scratch(Place::Host).expect("a pool");
+        let pool =
+            |name: &str| books.account(name).expect("an account").scratch(Place::Host).expect("a pool");
         let (mut context, _) = Context::open(&model, settings()).expect("a context");
         let form = Llama::form(&mut context, SequenceId(0)).expect("a step").expect("blocks");
         let layout = form.layout(16);
@@ -54,8 +53,7 @@ impl Stand {
         let (mut context, _) = Context::open(&self.model, settings()).expect("a context");
         let form = Llama::form(&mut context, SequenceId(0)).expect("a step").expect("blocks");
         let past = past.then(|| LlamaPast { cache: self.cache.clone(), root: self.root, form });
-        let facts =
-            Facts { context: 1024, vocabulary: 4096, page_tokens: 16, page_bytes: Bytes::kib(64) };
+        let facts = Facts { context: 1024, vocabulary: 4096, page_tokens: 16, page_bytes: Bytes::kib(64) };
         Llama::new(context, SEQUENCES, (512, 32), past, facts)
     }
 }
@@ -175,7 +173,10 @@ fn a_step_without_cells_costs_nobody_anything() {
     let fresh = stand.engine(false);
     let mut same = fresh.begin(&long);
     let mut wanted = logits(&fresh, &mut same, &long[..900]);
-    wanted = { drop(wanted); logits(&fresh, &mut same, &[3]) };
+    wanted = {
+        drop(wanted);
+        logits(&fresh, &mut same, &[3])
+    };
     assert!(apart(&logits(&engine, &mut second, &[3]), &wanted) < 0.25);
 }
 

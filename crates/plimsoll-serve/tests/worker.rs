@@ -104,7 +104,9 @@ impl Stand {
         let voice = Voice::new(settings, &self.tokenizer, &prompt).expect("settings");
         let seat = self.books.reserve("seats", Bytes::kib(1)).expect("an account").now().expect("room");
         let (events, heard) = channel(64);
-        self.worker.send(Job { prompt: prompt.into(), voice, events, seat: seat.into() }).expect("it is there");
+        self.worker
+            .send(Job { prompt: prompt.into(), voice, events, seat: seat.into() })
+            .expect("it is there");
         heard
     }
 

@@ -47,13 +47,17 @@ pub enum ModelFault {
         why: String,
     },
     /// llama.cpp is to compute it, and the program has no llama.cpp.
-    #[error("the model {name} is to be computed by llama.cpp, which this program was built without; build it with `--features llama-cpp`")]
+    #[error(
+        "the model {name} is to be computed by llama.cpp, which this program was built without; build it with `--features llama-cpp`"
+    )]
     NotBuilt {
         /// Which.
         name: String,
     },
     /// llama.cpp is to compute it, and it is no GGUF file.
-    #[error("llama.cpp computes GGUF files only, and of the model {name} {what}; convert it, or leave the engine to `auto`")]
+    #[error(
+        "llama.cpp computes GGUF files, and the model {name} is none: {what}; convert it, or leave the engine to `auto`"
+    )]
     NoGguf {
         /// Which.
         name: String,
@@ -61,7 +65,9 @@ pub enum ModelFault {
         what: String,
     },
     /// llama.cpp took more than it had said before.
-    #[error("llama.cpp took {allocated}, and had reckoned with {rehearsed}: it is not charged, so it is not kept; tell us which model it is")]
+    #[error(
+        "llama.cpp took {allocated}, and had reckoned with {rehearsed}: it is not charged, so it is not kept; tell us which model it is"
+    )]
     Reckoned {
         /// What it had said.
         rehearsed: plimsoll::Bytes,
@@ -112,8 +118,9 @@ impl ModelFault {
     pub(super) const fn is_for_another_engine(&self) -> bool {
         matches!(
             self,
-            Self::Model(ModelError::Architecture { .. } | ModelError::Feature { .. } | ModelError::Kind { .. })
-                | Self::Text(TextError::Feature { .. })
+            Self::Model(
+                ModelError::Architecture { .. } | ModelError::Feature { .. } | ModelError::Kind { .. }
+            ) | Self::Text(TextError::Feature { .. })
         )
     }
 }

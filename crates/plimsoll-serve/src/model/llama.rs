@@ -13,7 +13,8 @@ use plimsoll::Bytes;
 use plimsoll_kv::block::{Root, RootBuilder, Token};
 use plimsoll_kv::layout::Layout;
 use plimsoll_llama::{
-    Context, ContextSettings, LlamaError, Model as LlamaModel, Rehearsal, SequenceId, Sizes, Vocabulary, WordKind,
+    Context, ContextSettings, LlamaError, Model as LlamaModel, Rehearsal, SequenceId, Sizes, Vocabulary,
+    WordKind,
 };
 use plimsoll_llm::ModelError;
 use plimsoll_llm::text::{Chat, Cutter, LentKind, LentWord, TextError, Tokenizer};
@@ -150,9 +151,9 @@ fn parts(path: &Path) -> Vec<PathBuf> {
         Some((stem.to_owned(), count.parse::<u32>().ok()?))
     });
     match split {
-        Some((stem, count)) => {
-            (1..=count).map(|part| path.with_file_name(format!("{stem}-{part:05}-of-{count:05}.gguf"))).collect()
-        }
+        Some((stem, count)) => (1..=count)
+            .map(|part| path.with_file_name(format!("{stem}-{part:05}-of-{count:05}.gguf")))
+            .collect(),
         None => vec![path.to_owned()],
     }
 }

@@ -85,7 +85,8 @@ fn token(session: u64, block: u64, at: u64, vocabulary: u64) -> u32 {
         state = (state ^ state >> 31).wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(1);
     }
     // The first ones are often no text.
-    u32::try_from((state >> 33) % vocabulary.saturating_sub(300).max(1) + 300.min(vocabulary / 2)).unwrap_or(0)
+    u32::try_from((state >> 33) % vocabulary.saturating_sub(300).max(1) + 300.min(vocabulary / 2))
+        .unwrap_or(0)
 }
 
 /// Where a URL leads.

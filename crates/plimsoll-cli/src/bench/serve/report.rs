@@ -97,7 +97,8 @@ pub(super) fn view(report: &ServeReport, pen: &Pen) -> String {
     for row in &report.rows {
         let target = row.target.map_or_else(String::new, |target| shown(target, row.unit));
         let verdict = row.met.map_or("", |met| if met { "reached" } else { "MISSED" });
-        let work = if row.engine == "plimsoll" { row.work.clone() } else { format!("{}: {}", row.engine, row.work) };
+        let work =
+            if row.engine == "plimsoll" { row.work.clone() } else { format!("{}: {}", row.engine, row.work) };
         table.row([work.as_str(), &shown(row.value, row.unit), &target, verdict].map(Into::into));
     }
     pen.paint(Style::Bold, &heading) + &table.draw(pen)
