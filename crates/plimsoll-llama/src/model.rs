@@ -79,7 +79,10 @@ impl Model {
 
 impl std::fmt::Debug for Model {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Model").field("path", &self.raw.path).field("facts", &self.raw.facts).finish()
+        f.debug_struct("Model")
+            .field("path", &self.raw.path)
+            .field("facts", &self.raw.facts)
+            .finish_non_exhaustive()
     }
 }
 

@@ -162,7 +162,7 @@ fn who_leaves_gives_cells_back_at_once() {
 }
 
 fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
-    let until = Instant::now() + Duration::from_secs(60);
+    let until = Instant::now() + Duration::from_mins(1);
     while !done() {
         assert!(Instant::now() < until, "{what}: not within a minute");
         thread::sleep(Duration::from_millis(5));

@@ -40,11 +40,12 @@ impl Llama {
     pub fn new(
         context: Context,
         sequences: u16,
-        calls: (usize, usize),
+        (call, vectors): (usize, usize),
         past: Option<LlamaPast>,
         facts: Facts,
     ) -> Self {
-        let mut cells = Cells::new(context, sequences, calls, if past.is_some() { STATE_ROOM } else { 0 });
+        let mut cells =
+            Cells::new(context, sequences, (call, vectors), if past.is_some() { STATE_ROOM } else { 0 });
         let past = past.map(|LlamaPast { cache, root, form }| {
             // A block must fit, however large it is.
             cells.grow(form.bytes(cache.layout().block_tokens as usize));
@@ -123,7 +124,9 @@ impl Engine for Llama {
             parts.iter().filter_map(|part| part.sequence.strand(part.tokens)).collect();
         if let Err(fault) = cells.compute(&strands, batch) {
             drop(strands);
-            parts.iter_mut().for_each(|part| part.sequence.rewind(&mut cells));
+            for part in parts.iter_mut() {
+                part.sequence.rewind(&mut cells);
+            }
             return Err(Failed { part: 0, fault: told(fault) });
         }
         drop(strands);

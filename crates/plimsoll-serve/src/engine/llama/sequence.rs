@@ -43,7 +43,7 @@ pub struct LlamaSequence {
 impl LlamaSequence {
     pub(super) fn begin(cells: &Arc<Turn<Cells>>, past: Option<&Arc<Past>>, prompt: &[Token]) -> Self {
         let found = past.map(|past| past.find(prompt)).unwrap_or_default();
-        let tokens: Vec<Token> = found.iter().flat_map(|block| block.tokens()).copied().collect();
+        let tokens: Vec<Token> = found.iter().flat_map(Shared::tokens).copied().collect();
         Self {
             cells: Arc::clone(cells),
             past: past.cloned(),
