@@ -130,7 +130,7 @@ fn several_are_written_together_and_more_wait_for_cells() {
     let alone = text(at, "tiny", "Creates a new", 40).0;
     let texts: Vec<String> = thread::scope(|scope| {
         let asks: Vec<_> =
-            (0..8).map(|_| scope.spawn(move || text(at, "tiny", "Creates a new", 400).0)).collect();
+            (0..8).map(|_| scope.spawn(move || text(at, "tiny", "Creates a new", 120).0)).collect();
         asks.into_iter().map(|ask| ask.join().expect("an answer")).collect()
     });
     for text in texts {

@@ -220,7 +220,9 @@ pub(super) fn load(plan: &Plan, slug: &str, house: &House, terms: &Terms) -> Res
         chat,
         worker: Box::new(worker),
         bytes: plan.bytes,
-        cells: Some(Seats::new(seats, terms.waiting, terms.patience).map_err(|error| setup(&error))?),
+        cells: Some(
+            Seats::new(seats, terms.limits.waiting, terms.limits.patience).map_err(|error| setup(&error))?,
+        ),
         allocated: Some(allocated),
     })
 }
