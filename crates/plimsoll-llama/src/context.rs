@@ -80,8 +80,7 @@ impl Context {
             return Err(StepFault::Failed { code: -1, why });
         }
         let mut counts = vec![1_i32; tokens];
-        let mut sequences: Vec<*mut i32> =
-            batch.sequences.iter_mut().map(|sequence| std::ptr::from_mut(sequence)).collect();
+        let mut sequences: Vec<*mut i32> = batch.sequences.iter_mut().map(std::ptr::from_mut).collect();
         let raw = sys::llama_batch {
             n_tokens: i32::try_from(tokens).unwrap_or(i32::MAX),
             token: batch.tokens.as_mut_ptr(),
@@ -185,6 +184,9 @@ fn position(place: usize) -> i32 {
 
 impl std::fmt::Debug for Context {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Context").field("settings", &self.settings).field("model", &self.model).finish()
+        f.debug_struct("Context")
+            .field("settings", &self.settings)
+            .field("model", &self.model)
+            .finish_non_exhaustive()
     }
 }

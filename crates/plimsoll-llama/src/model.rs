@@ -79,7 +79,10 @@ impl Model {
 
 impl std::fmt::Debug for Model {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Model").field("path", &self.raw.path).field("facts", &self.raw.facts).finish()
+        f.debug_struct("Model")
+            .field("path", &self.raw.path)
+            .field("facts", &self.raw.facts)
+            .finish_non_exhaustive()
     }
 }
 
@@ -125,7 +128,8 @@ impl Rehearsal {
         let mut sizes = Sizes::of(&said, raw.facts.weights_bytes);
         // The room for logits and vectors grows to what is asked for at once.
         let row = 4 * (raw.facts.vocabulary as u64 + raw.facts.width as u64);
-        sizes.output_bytes = sizes.output_bytes.max(row * u64::from(settings.outputs.max(settings.sequences)));
+        sizes.output_bytes =
+            sizes.output_bytes.max(row * u64::from(settings.outputs.max(settings.sequences)));
         Ok(sizes)
     }
 }

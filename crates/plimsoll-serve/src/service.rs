@@ -101,7 +101,7 @@ impl Service {
         let slugs = slugs(&settings.models)?;
         let house = Arc::new(House::open(&settings, &slugs)?);
         let limits = settings.limits;
-        let terms = Terms { batch: settings.batch, waiting: limits.waiting, patience: limits.patience };
+        let terms = Terms { batch: settings.batch, limits };
         let keeper = Keeper::open(&house, &settings.models, terms)?;
         let seats = Seats::new(house.seats(), limits.waiting, limits.patience)?;
         let keys = Keys::new(settings.keys.iter().cloned());

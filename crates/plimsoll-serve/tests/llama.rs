@@ -130,7 +130,7 @@ fn several_are_written_together_and_more_wait_for_cells() {
     let alone = text(at, "tiny", "Creates a new", 40).0;
     let texts: Vec<String> = thread::scope(|scope| {
         let asks: Vec<_> =
-            (0..8).map(|_| scope.spawn(move || text(at, "tiny", "Creates a new", 400).0)).collect();
+            (0..8).map(|_| scope.spawn(move || text(at, "tiny", "Creates a new", 120).0)).collect();
         asks.into_iter().map(|ask| ask.join().expect("an answer")).collect()
     });
     for text in texts {
@@ -162,7 +162,7 @@ fn who_leaves_gives_cells_back_at_once() {
 }
 
 fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
-    let until = Instant::now() + Duration::from_secs(60);
+    let until = Instant::now() + Duration::from_mins(1);
     while !done() {
         assert!(Instant::now() < until, "{what}: not within a minute");
         thread::sleep(Duration::from_millis(5));

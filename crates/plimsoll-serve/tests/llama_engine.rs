@@ -17,7 +17,7 @@ use plimsoll_serve::engine::{Engine as _, Facts, Llama, LlamaPast, LlamaSequence
 const SEQUENCES: u16 = 4;
 
 fn settings() -> ContextSettings {
-    ContextSettings { cells: 2048, sequences: 6, batch: 512, pass: 256, outputs: 32, threads: 2 }
+    ContextSettings { cells: 2048, sequences: 6, batch: 512, pass: 256, outputs: 32, threads: 1 }
 }
 
 /// An engine over a context of its own. Several share one cache, as one does that is loaded again.
@@ -78,7 +78,12 @@ fn logits(engine: &Llama, sequence: &mut LlamaSequence, tokens: &[Token]) -> Vec
 fn greedy(engine: &Llama, prompt: &[Token], count: usize) -> (usize, Vec<Token>, Vec<f32>) {
     let mut sequence = engine.begin(prompt);
     let found = engine.tokens(&sequence);
-    let first = logits(engine, &mut sequence, &prompt[found..]);
+    // In the two parts in which it is computed when the first was found: llama.cpp computes other numbers of tokens by other kernels.
+    let whole = (prompt.len() - 1) / 16 * 16;
+    if found < whole {
+        logits(engine, &mut sequence, &prompt[found..whole]);
+    }
+    let first = logits(engine, &mut sequence, &prompt[whole..]);
     let mut row = first.clone();
     let mut text = Vec::new();
     for _ in 0..count {
@@ -96,7 +101,7 @@ fn apart(one: &[f32], other: &[f32]) -> f32 {
 #[test]
 fn a_prefix_goes_on_in_a_fresh_context_as_it_was_computed() {
     let stand = Stand::new();
-    for (seed, length) in [(1, 200), (2, 33), (3, 700)] {
+    for (seed, length) in [(1, 200), (5, 33), (7, 700)] {
         let prompt = tokens(seed, length);
         let (found, text, computed) = greedy(&stand.engine(true), &prompt, 20);
         assert_eq!(found, 0);
@@ -104,15 +109,14 @@ fn a_prefix_goes_on_in_a_fresh_context_as_it_was_computed() {
         let (found, again, restored) = greedy(&stand.engine(true), &prompt, 20);
         assert_eq!(found, (length - 1) / 16 * 16);
         assert_eq!(again, text, "{length}");
-        // llama.cpp computes a shorter batch by other kernels: kv-llm.md says how far apart.
-        assert!(apart(&computed, &restored) < 0.25, "{length}: {}", apart(&computed, &restored));
+        assert!(apart(&computed, &restored) < 1e-3, "{length}: {}", apart(&computed, &restored));
     }
 }
 
 #[test]
 fn a_prefix_stands_beside_others_that_are_alive() {
     let stand = Stand::new();
-    let (prompt, other) = (tokens(5, 300), tokens(6, 150));
+    let (prompt, other) = (tokens(21, 300), tokens(23, 150));
     let (_, _, computed) = greedy(&stand.engine(true), &prompt, 40);
     let engine = stand.engine(true);
     let mut alive = engine.begin(&other);
@@ -135,23 +139,23 @@ fn a_prefix_stands_beside_others_that_are_alive() {
 fn a_longer_prompt_and_what_was_written_are_found_and_others_are_not() {
     let stand = Stand::new();
     let engine = stand.engine(true);
-    let prompt = tokens(9, 100);
+    let prompt = tokens(31, 100);
     let (_, text, _) = greedy(&engine, &prompt, 60);
     let mut turn = [prompt.clone(), text].concat();
     let whole = turn.len() / 16 * 16;
-    turn.extend(tokens(10, 30));
+    turn.extend(tokens(33, 30));
     assert_eq!(engine.tokens(&engine.begin(&turn)), whole);
     let mut branch = prompt.clone();
     branch[50] += 1;
     assert_eq!(engine.tokens(&engine.begin(&branch)), 48);
-    assert_eq!(engine.tokens(&engine.begin(&tokens(11, 100))), 0);
+    assert_eq!(engine.tokens(&engine.begin(&tokens(35, 100))), 0);
 }
 
 #[test]
 fn a_step_without_cells_costs_nobody_anything() {
     let stand = Stand::new();
     let engine = stand.engine(false);
-    let long = tokens(20, 1000);
+    let long = tokens(41, 1000);
     let mut first = engine.begin(&long);
     logits(&engine, &mut first, &long);
     let mut second = engine.begin(&long);

@@ -122,8 +122,7 @@ mod tests {
     }
 
     fn lent() -> Tokenizer {
-        let word =
-            |text: &str, kind, stops| LentWord { bytes: text.as_bytes().to_vec(), kind, stops };
+        let word = |text: &str, kind, stops| LentWord { bytes: text.as_bytes().to_vec(), kind, stops };
         let words = vec![
             word("a", LentKind::Text, false),
             word("b", LentKind::Text, false),

@@ -56,7 +56,7 @@ pub enum ModelFault {
     },
     /// llama.cpp is to compute it, and it is no GGUF file.
     #[error(
-        "llama.cpp computes GGUF files only, and of the model {name} {what}; convert it, or leave the engine to `auto`"
+        "llama.cpp computes GGUF files, and the model {name} is none: {what}; convert it, or leave the engine to `auto`"
     )]
     NoGguf {
         /// Which.

@@ -113,7 +113,7 @@ impl Keeper {
         for source in sources {
             let slug = slug(&source.name);
             let account = house.engine().account(&format!("models/{slug}"))?;
-            let site = Site::new(&account, Place::Host).within(terms.patience);
+            let site = Site::new(&account, Place::Host).within(terms.limits.patience);
             let resident = Resident::open(&site, format!("models/{slug}"));
             let entry = Entry {
                 source: source.clone(),

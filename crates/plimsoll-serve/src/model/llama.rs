@@ -209,8 +209,8 @@ pub(super) fn load(plan: &Plan, slug: &str, house: &House, terms: &Terms) -> Res
         page_bytes,
     };
     let sequences = plan.settings.sequences - 2;
-    let calls = (plan.settings.batch as usize, plan.settings.outputs as usize);
-    let engine = Llama::new(context, u16::try_from(sequences).unwrap_or(1), calls, past, facts);
+    let most = (plan.settings.batch as usize, plan.settings.outputs as usize);
+    let engine = Llama::new(context, u16::try_from(sequences).unwrap_or(1), most, past, facts);
     let mut batch = terms.batch;
     batch.sequences = sequences as usize;
     let worker = Worker::start(Arc::new(engine), slug, batch).map_err(|error| setup(&error))?;
@@ -220,7 +220,9 @@ pub(super) fn load(plan: &Plan, slug: &str, house: &House, terms: &Terms) -> Res
         chat,
         worker: Box::new(worker),
         bytes: plan.bytes,
-        cells: Some(Seats::new(seats, terms.waiting, terms.patience).map_err(|error| setup(&error))?),
+        cells: Some(
+            Seats::new(seats, terms.limits.waiting, terms.limits.patience).map_err(|error| setup(&error))?,
+        ),
         allocated: Some(allocated),
     })
 }
@@ -232,15 +234,15 @@ fn root(path: &Path, slug: &str, house: &House, layout: &Layout) -> std::io::Res
     if !house.keeps() {
         return Ok(root.extra("model", slug.as_bytes()));
     }
-    let mut room = vec![0; 1 << 20];
+    let mut buffer = vec![0; 1 << 20];
     for path in parts(path) {
         let mut file = File::open(path)?;
         loop {
-            let read = file.read(&mut room)?;
+            let read = file.read(&mut buffer)?;
             if read == 0 {
                 break;
             }
-            root = root.extra("file", &room[..read]);
+            root = root.extra("file", &buffer[..read]);
         }
     }
     Ok(root)

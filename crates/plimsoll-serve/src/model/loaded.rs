@@ -1,7 +1,7 @@
 //! A model that is loaded.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use plimsoll::Bytes;
 use plimsoll_kv::block::Token;
@@ -10,6 +10,7 @@ use plimsoll_llm::text::{Chat, Tokenizer};
 
 use super::look::Look;
 use super::{ModelFault, ModelSource};
+use crate::Limits;
 use crate::batch::{BatchSettings, Job, Runs, WorkerStats};
 use crate::engine::{EngineFault, Facts};
 use crate::house::House;
@@ -24,10 +25,7 @@ pub(super) const LEASE_STEP: u64 = 256;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Terms {
     pub(crate) batch: BatchSettings,
-    /// Requests that may wait.
-    pub(crate) waiting: usize,
-    /// How long each may.
-    pub(crate) patience: Duration,
+    pub(crate) limits: Limits,
 }
 
 /// What an engine makes of a model.

@@ -274,7 +274,8 @@ impl<'b> Reader<'b> {
     fn tells_rotations(&self) -> bool {
         let row = |at: usize| -> Option<u64> {
             let bytes = self.blob.get(self.at + at..self.at + at + 8)?;
-            Some(u64::from_le_bytes(bytes.try_into().ok()?)).filter(|row| (1..=u64::from(u32::MAX)).contains(row))
+            Some(u64::from_le_bytes(bytes.try_into().ok()?))
+                .filter(|row| (1..=u64::from(u32::MAX)).contains(row))
         };
         row(4).is_none() && row(12).is_some()
     }

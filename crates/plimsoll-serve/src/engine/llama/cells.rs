@@ -116,8 +116,11 @@ impl Cells {
         let mut sum = made.map_err(fault)?;
         let length = sum.iter().map(|number| f64::from(*number).powi(2)).sum::<f64>().sqrt();
         if length > 0.0 {
-            #[expect(clippy::cast_possible_truncation, reason = "numbers of at most one")]
-            sum.iter_mut().for_each(|number| *number = (f64::from(*number) / length) as f32);
+            for number in &mut sum {
+                #[expect(clippy::cast_possible_truncation, reason = "a number of at most one")]
+                let part = (f64::from(*number) / length) as f32;
+                *number = part;
+            }
         }
         Ok(sum)
     }

@@ -1,11 +1,13 @@
 //! A sequence in llama.cpp's cells.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
 use plimsoll_kv::block::Token;
 use plimsoll_kv::cache::Shared;
 use plimsoll_kv::engine::LeasedPages;
+use plimsoll_kv::policy::Hint;
 use plimsoll_llama::SequenceId;
 
 use super::cells::{Cells, Strand};
@@ -34,12 +36,14 @@ pub struct LlamaSequence {
     kept: Kept,
     /// What tokens took that are not kept yet, and how many those are.
     spent: (Duration, u32),
+    /// Whether its turn has ended, and the next one waits for a person.
+    ended: Cell<bool>,
 }
 
 impl LlamaSequence {
     pub(super) fn begin(cells: &Arc<Turn<Cells>>, past: Option<&Arc<Past>>, prompt: &[Token]) -> Self {
         let found = past.map(|past| past.find(prompt)).unwrap_or_default();
-        let tokens: Vec<Token> = found.iter().flat_map(|block| block.tokens()).copied().collect();
+        let tokens: Vec<Token> = found.iter().flat_map(Shared::tokens).copied().collect();
         Self {
             cells: Arc::clone(cells),
             past: past.cloned(),
@@ -50,6 +54,7 @@ impl LlamaSequence {
             found,
             kept: Kept::default(),
             spent: (Duration::ZERO, 0),
+            ended: Cell::new(false),
         }
     }
 
@@ -58,8 +63,9 @@ impl LlamaSequence {
         self.tokens.len()
     }
 
-    pub(super) const fn kept(&self) -> &Kept {
-        &self.kept
+    /// Its turn has ended: told to the cache when all of it is kept.
+    pub(super) fn turn_ended(&self) {
+        self.ended.set(true);
     }
 
     /// Gives it cells, and those what the cache had.
@@ -125,6 +131,9 @@ impl Drop for LlamaSequence {
         let cells = Arc::clone(&self.cells);
         let mut cells = cells.take();
         self.keep(&mut cells, 1);
+        if self.ended.get() {
+            self.kept.hint(Hint::TurnEnded);
+        }
         if let Some(slot) = self.slot.take() {
             cells.give_back(slot);
         }
