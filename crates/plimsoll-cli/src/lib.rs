@@ -16,6 +16,7 @@ mod built_in;
 pub mod config;
 pub mod device;
 pub mod docs;
+pub mod doctor;
 pub mod draw;
 mod error;
 mod execute;

@@ -95,9 +95,7 @@ impl Sink for Latest {
 impl Service {
     /// Opens the line, the accounts and the cache's folder; loads nothing yet. What does not add up is refused here.
     pub fn open(settings: ServeSettings) -> Result<Self, ServeError> {
-        if settings.keys.iter().any(|key| key.trim().is_empty()) {
-            return Err(ServeError::BlankKey);
-        }
+        settings.check()?;
         let slugs = slugs(&settings.models)?;
         let house = Arc::new(House::open(&settings, &slugs)?);
         let limits = settings.limits;
@@ -105,11 +103,6 @@ impl Service {
         let keeper = Keeper::open(&house, &settings.models, terms)?;
         let seats = Seats::new(house.seats(), limits.waiting, limits.patience)?;
         let keys = Keys::new(settings.keys.iter().cloned());
-        if let Some(name) =
-            settings.embedder.as_deref().filter(|name| !keeper.names().any(|one| one == *name))
-        {
-            return Err(ServeError::Embedder(keeper.unknown(name)));
-        }
         let shelves = Shelves::open(&house, &settings.libraries, settings.embedder.clone())?;
         let desk = Arc::new(Desk::new(house, keeper, shelves, seats, keys, limits));
         let sight = Sight::open(&desk);

@@ -33,8 +33,7 @@ struct Started {
 
 /// Serves until it is told to stop.
 pub fn run(args: &ServeArgs, printer: &Printer) -> Result<(), CliError> {
-    let args = merged(args, &|name| std::env::var(name).ok().filter(|value| !value.is_empty()))?;
-    let mut settings = settings(&args)?;
+    let (args, mut settings) = planned(args)?;
     let own = with_own_docs(&args, &mut settings);
     let running = match start(&settings) {
         // Somebody else's cache is no reason to serve nothing, where no folder was asked for.
@@ -54,6 +53,13 @@ pub fn run(args: &ServeArgs, printer: &Printer) -> Result<(), CliError> {
     drop(own);
     Printer::remark(&format!("stopped after {:.1} s", took.as_secs_f64()));
     Ok(())
+}
+
+/// What is to be served: what was typed, the environment and a file, and what follows from them.
+pub(crate) fn planned(typed: &ServeArgs) -> Result<(ServeArgs, ServeSettings), ServeFailure> {
+    let args = merged(typed, &|name| std::env::var(name).ok().filter(|value| !value.is_empty()))?;
+    let settings = settings(&args)?;
+    Ok((args, settings))
 }
 
 fn start(settings: &ServeSettings) -> Result<Running, ServeFailure> {

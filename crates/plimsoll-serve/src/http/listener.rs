@@ -103,13 +103,17 @@ fn turn_away(stream: &TcpStream) {
     let _ = stream.try_write(BUSY);
 }
 
+/// Files that so many connections need open at once: model files, the cache's folder and threads have theirs too.
+pub const fn files_wanted(connections: usize) -> u64 {
+    connections as u64 + 512
+}
+
 /// A connection is a file to the system, and many systems let a process open 1,024 unless it asks for more.
 #[cfg(unix)]
 fn raise_files(connections: usize) {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-    // Model files, the cache's folder and threads have theirs too.
-    let wanted = connections as u64 + 512;
+    let wanted = files_wanted(connections);
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current.is_some_and(|current| current < wanted) {
         let raised = maximum.map_or(wanted, |maximum| wanted.min(maximum));

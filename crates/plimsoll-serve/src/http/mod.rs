@@ -4,4 +4,5 @@ mod keys;
 mod listener;
 
 pub use keys::Keys;
+pub use listener::files_wanted;
 pub(crate) use listener::{Listener, Watched};

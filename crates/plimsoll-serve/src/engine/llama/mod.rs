@@ -107,8 +107,8 @@ impl Engine for Llama {
         sequence.len()
     }
 
-    fn turn_ended(&self, sequence: &LlamaSequence) {
-        sequence.kept().hint(Hint::TurnEnded);
+    fn hint(&self, sequence: &LlamaSequence, hint: Hint) {
+        sequence.kept().hint(hint);
     }
 
     fn embed(&self, tokens: &[Token]) -> Result<Vec<f32>, EngineFault> {
