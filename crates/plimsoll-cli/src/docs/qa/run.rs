@@ -66,9 +66,9 @@ pub fn run(args: &QaArgs, printer: &Printer) -> Result<(), CliError> {
         stop: AtomicBool::new(false),
     };
     let asked_to_stop = interrupt::flag();
+    let (passages, waiting) = sync_channel::<Match>(args.at_once.into());
+    let waiting = Mutex::new(waiting);
     let fed = std::thread::scope(|scope| {
-        let (passages, waiting) = sync_channel::<Match>(args.at_once.into());
-        let waiting = Mutex::new(waiting);
         for _ in 0..args.at_once {
             scope.spawn(|| shared.work(&asker, &waiting, &line, args));
         }
