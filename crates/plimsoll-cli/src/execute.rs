@@ -2,8 +2,8 @@
 
 use crate::settings::{Command, Settings};
 use crate::{
-    CliError, Printer, bench, config, device, docs, doctor, generate, health, kv, machine, plan, pool, recording,
-    report, serve, top, train, vec, watch,
+    CliError, Printer, bench, config, device, docs, doctor, generate, health, kv, machine, plan, pool,
+    recording, report, serve, top, train, vec, watch,
 };
 
 /// Does it.

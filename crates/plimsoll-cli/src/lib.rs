@@ -27,6 +27,8 @@ mod interrupt;
 pub mod kv;
 pub mod machine;
 mod own_docs;
+#[cfg(test)]
+mod packaged;
 pub mod plan;
 pub mod pool;
 mod printer;

@@ -1,5 +1,7 @@
 //! `plimsoll doctor`: what is in the way is named with what to do, and what is not is left alone.
 
+#![allow(clippy::expect_used, reason = "a test that cannot begin has failed")]
+
 mod program;
 
 use std::net::TcpListener;
@@ -86,7 +88,8 @@ fn settings_that_cannot_be_read_or_do_not_add_up_are_named() {
     assert!(check(&report, "settings")["found"].as_str().expect("a text").contains("lime"), "{report}");
     // What the machine is, is told all the same.
     assert_ne!(check(&report, "memory")["verdict"], "bad");
-    let small = format!("line = \"70MiB\"\nmodel = \"{}\"\nlisten = \"127.0.0.1:0\"\ncache = \"kv\"\n", model());
+    let small =
+        format!("line = \"70MiB\"\nmodel = \"{}\"\nlisten = \"127.0.0.1:0\"\ncache = \"kv\"\n", model());
     let (report, code, _) = examined(folder.path(), &small);
     assert_eq!((code, &check(&report, "settings")["verdict"]), (Some(1), &Value::from("bad")), "{report}");
 }

@@ -50,11 +50,8 @@ pub fn examine(settings: &ServeSettings) -> Result<Examination, ServeError> {
     settings.check()?;
     let slugs = slugs(&settings.models)?;
     let house = Arc::new(House::open(&ServeSettings { cache: None, ..settings.clone() }, &slugs)?);
-    let terms = Terms {
-        batch: settings.batch,
-        waiting: settings.limits.waiting,
-        patience: settings.limits.patience,
-    };
+    let terms =
+        Terms { batch: settings.batch, waiting: settings.limits.waiting, patience: settings.limits.patience };
     let keeper = Keeper::open(&house, &settings.models, terms)?;
     let needs = |name: &str| keeper.needs(name).map(|(engine, bytes)| ModelNeeds { engine, bytes });
     let models = settings.models.iter().map(|model| (model.name.clone(), needs(&model.name))).collect();
@@ -69,10 +66,9 @@ pub fn examine(settings: &ServeSettings) -> Result<Examination, ServeError> {
 fn state(source: &LibrarySource, account: &EngineAccount) -> LibraryState {
     let folder = &source.folder;
     match Library::open(folder, account) {
-        Ok(library) => LibraryState::There {
-            documents: library.facts().documents,
-            in_use: Library::is_in_use(folder),
-        },
+        Ok(library) => {
+            LibraryState::There { documents: library.facts().documents, in_use: Library::is_in_use(folder) }
+        }
         // An empty folder is as good as none; one with something else in it is not.
         Err(DocsError::NoLibrary { folder }) => {
             let taken = std::fs::read_dir(&folder).is_ok_and(|mut inside| inside.next().is_some());

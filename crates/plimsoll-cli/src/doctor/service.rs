@@ -70,9 +70,11 @@ fn library(source: &LibrarySource, state: LibraryState) -> Check {
             format!("{documents} documents in {folder}, which another process writes: it is searched only"),
             "stop that process where documents are to be taken in here",
         ),
-        LibraryState::Broken(error) => {
-            Check::bad(what, error.to_string(), "the other libraries are served; name another folder for this one")
-        }
+        LibraryState::Broken(error) => Check::bad(
+            what,
+            error.to_string(),
+            "the other libraries are served; name another folder for this one",
+        ),
     }
 }
 

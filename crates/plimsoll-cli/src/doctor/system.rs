@@ -93,7 +93,8 @@ fn pressure() -> Check {
     }
     match stalls {
         None if cfg!(target_os = "linux") => {
-            let next = "a kernel with pressure stall information (boot with psi=1) lets caches shrink earlier";
+            let next =
+                "a kernel with pressure stall information (boot with psi=1) lets caches shrink earlier";
             Check::watch("pressure", found, next)
         }
         _ => Check::good("pressure", found),
@@ -112,7 +113,8 @@ fn files(connections: usize) -> Check {
             Check::bad("open files", format!("{most} at most, too few for models and connections"), next)
         }
         Some(most) if most < wanted => {
-            let found = format!("{most} at most, for {connections} connections; those beyond wait to be accepted");
+            let found =
+                format!("{most} at most, for {connections} connections; those beyond wait to be accepted");
             Check::watch("open files", found, next)
         }
         Some(most) => Check::good("open files", format!("{most} at most, for {connections} connections")),

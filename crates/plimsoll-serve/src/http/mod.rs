@@ -4,5 +4,5 @@ mod keys;
 mod listener;
 
 pub use keys::Keys;
-pub use listener::files_wanted;
 pub(crate) use listener::{Listener, Watched};
+pub use listener::{files_wanted, raise_files};
