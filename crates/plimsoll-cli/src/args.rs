@@ -12,6 +12,7 @@ use crate::bench::{GovernorArgs, PoolArgs, RecorderArgs};
 use crate::config::CheckArgs;
 use crate::device::DeviceCheckArgs;
 use crate::docs::DocsCommand;
+use crate::doctor::DoctorArgs;
 use crate::generate::GenerateArgs;
 use crate::health::HealthArgs;
 use crate::kv::KvCommand;
@@ -30,6 +31,7 @@ use crate::watch::WatchArgs;
 const EXAMPLES: &str = "\
 Examples:
   plimsoll serve                    language models behind an OpenAI-compatible address, within a line
+  plimsoll doctor                   what would keep it from running well here
   plimsoll machine                  what this machine can carry, and why
   plimsoll machine --json           the same for programs
   plimsoll plan --model qwen3-14b   what fits here, how fast, and how to split memory
@@ -77,6 +79,9 @@ pub(crate) struct Args {
 pub(crate) enum CommandArgs {
     /// Serve language models to programs that speak OpenAI's interface, within a line of memory
     Serve(Box<ServeArgs>),
+    /// Look for what would keep a service from running well here, and say what to do
+    #[command(after_help = crate::doctor::EXAMPLES)]
+    Doctor(Box<DoctorArgs>),
     /// Show what this machine can carry: places, pressure, and what limits them
     Machine(MachineArgs),
     /// Plan: what fits, what it costs, and the split that the engine then enforces

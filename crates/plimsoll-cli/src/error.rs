@@ -160,6 +160,12 @@ pub enum CliError {
         /// How well it stands.
         score: f64,
     },
+    /// A service would not run well here.
+    #[error("{bad} of what a service needs is not there")]
+    Unfit {
+        /// How many things.
+        bad: usize,
+    },
     /// A webhook or collector that nothing can be posted to.
     #[error(transparent)]
     Post(#[from] plimsoll::monitor::PostError),
@@ -259,6 +265,7 @@ impl CliError {
                 "`plimsoll health` says what to do; `--symptom slow` and the others look for the cause"
                     .to_owned()
             }
+            Self::Unfit { .. } => "each line above that is bad says what to do".to_owned(),
             Self::Post(_) => "give another URL, or leave it out".to_owned(),
             Self::Listen { .. } => {
                 "give another address, such as 127.0.0.1:9185; port 0 takes one that is free".to_owned()

@@ -2,14 +2,15 @@
 
 use crate::settings::{Command, Settings};
 use crate::{
-    CliError, Printer, bench, config, device, docs, generate, health, kv, machine, plan, pool, recording,
-    report, serve, top, train, vec, watch,
+    CliError, Printer, bench, config, device, docs, doctor, generate, health, kv, machine, plan, pool,
+    recording, report, serve, top, train, vec, watch,
 };
 
 /// Does it.
 pub(crate) fn execute(settings: &Settings, printer: &Printer) -> Result<(), CliError> {
     match &settings.command {
         Command::Serve(args) => serve::run(args, printer),
+        Command::Doctor(args) => doctor::run(args, printer),
         Command::Machine(machine) => machine::run(machine, printer),
         Command::Plan(plan) => plan::run(plan, printer),
         Command::Top(top) => top::run(top, printer),

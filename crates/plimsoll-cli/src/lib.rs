@@ -16,6 +16,7 @@ mod built_in;
 pub mod config;
 pub mod device;
 pub mod docs;
+pub mod doctor;
 pub mod draw;
 mod error;
 mod execute;
@@ -26,6 +27,8 @@ mod interrupt;
 pub mod kv;
 pub mod machine;
 mod own_docs;
+#[cfg(test)]
+mod packaged;
 pub mod plan;
 pub mod pool;
 mod printer;

@@ -1,15 +1,13 @@
-//! A library of this program's own documentation, which is part of it.
+//! This program's own documentation, which is part of it. A service that has nothing else to search takes it into a library once it
+//! listens: nobody waits for it.
 
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 
-use plimsoll::{Bytes, Engine};
-use plimsoll_docs::{DocsError, IngestSettings, Library};
 use tempfile::TempDir;
 
 /// What it is called.
 pub(crate) const NAME: &str = "plimsoll";
-/// What taking it in may take.
-const MEMORY: Bytes = Bytes::mib(48);
 
 macro_rules! pages {
     ($($path:literal),* $(,)?) => {
@@ -57,47 +55,41 @@ pages![
     "docs/design/vec.md",
 ];
 
-/// The library, in a folder that is gone with this.
+/// The pages and the library that they are taken into, in a folder that is gone with this.
 #[derive(Debug)]
 pub(crate) struct OwnDocs {
     home: TempDir,
 }
 
 impl OwnDocs {
-    /// Takes the pages in.
-    pub(crate) fn open() -> Result<Self, DocsError> {
-        let home =
-            TempDir::with_prefix("plimsoll-").map_err(|source| failed(&std::env::temp_dir(), source))?;
-        let pages = home.path().join("pages");
+    /// Puts the pages down.
+    pub(crate) fn open() -> io::Result<Self> {
+        let own = Self { home: TempDir::with_prefix("plimsoll-")? };
         for (name, text) in PAGES {
-            let path = pages.join(name);
-            let folder = path.parent().unwrap_or(&pages);
-            std::fs::create_dir_all(folder)
-                .and_then(|()| std::fs::write(&path, text))
-                .map_err(|source| failed(&path, source))?;
+            let path = own.pages().join(name);
+            if let Some(folder) = path.parent() {
+                std::fs::create_dir_all(folder)?;
+            }
+            std::fs::write(&path, text)?;
         }
-        let own = Self { home };
-        let account = Engine::in_memory(MEMORY, "docs").and_then(|engine| engine.account("docs"))?;
-        let library = Library::create(&own.folder(), true, &account)?;
-        let settings = IngestSettings { below: Some(pages.clone()), ..IngestSettings::default() };
-        library.ingest(&[&pages], &settings, &mut |_| true)?;
-        // What was written is in the library now.
-        let _ = std::fs::remove_dir_all(&pages);
         Ok(own)
     }
 
-    /// Where it is.
-    pub(crate) fn folder(&self) -> PathBuf {
+    /// Where the library is to be.
+    pub(crate) fn library(&self) -> PathBuf {
         self.home.path().join("library")
     }
-}
 
-fn failed(path: &Path, source: std::io::Error) -> DocsError {
-    DocsError::Folder { path: path.to_owned(), source }
+    /// Where the pages are.
+    pub(crate) fn pages(&self) -> PathBuf {
+        self.home.path().join("pages")
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]

@@ -13,6 +13,7 @@ use crate::bench::{GovernorArgs, PoolArgs, RecorderArgs};
 use crate::config::CheckArgs;
 use crate::device::DeviceCheckArgs;
 use crate::docs::DocsCommand;
+use crate::doctor::DoctorArgs;
 use crate::generate::GenerateArgs;
 use crate::health::HealthArgs;
 use crate::kv::KvCommand;
@@ -40,6 +41,7 @@ pub(crate) struct Settings {
 #[derive(Debug)]
 pub(crate) enum Command {
     Serve(Box<ServeArgs>),
+    Doctor(Box<DoctorArgs>),
     Machine(MachineArgs),
     Plan(Box<PlanArgs>),
     Top(TopArgs),
@@ -74,6 +76,7 @@ impl From<Args> for Settings {
             color: args.color,
             command: match args.command {
                 CommandArgs::Serve(serve) => Command::Serve(serve),
+                CommandArgs::Doctor(doctor) => Command::Doctor(doctor),
                 CommandArgs::Machine(machine) => Command::Machine(machine),
                 CommandArgs::Plan(plan) => Command::Plan(plan),
                 CommandArgs::Top(top) => Command::Top(top),

@@ -5,6 +5,7 @@
 //! * [`model`]: which models there are, loaded when they are asked for and given up by value.
 //! * [`batch`]: one thread a model, which steps all sequences together and lets each come and go.
 //! * [`shelf`]: libraries of documents, whose passages are found and answered from.
+//! * [`examine`]: what would come of settings, before anything is opened.
 //! * [`seats`]: admission: a request has a seat when its worst case fits, or waits with its place told.
 //! * [`api`] and [`http`]: what is asked and answered, and the connections it comes through; a page at `/` shows it.
 //!
@@ -16,6 +17,7 @@ pub mod api;
 pub mod batch;
 pub mod engine;
 mod error;
+mod examine;
 mod house;
 pub mod http;
 pub mod model;
@@ -26,5 +28,6 @@ mod settings;
 pub mod shelf;
 
 pub use error::ServeError;
+pub use examine::{Examination, LibraryState, ModelNeeds, examine};
 pub use service::{Running, Service};
 pub use settings::{Limits, ServeSettings};

@@ -2,7 +2,9 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use plimsoll::governor::Watch;
@@ -16,7 +18,7 @@ use crate::house::House;
 use crate::http::{Keys, Listener};
 use crate::model::{Keeper, Terms, slugs};
 use crate::seats::Seats;
-use crate::shelf::Shelves;
+use crate::shelf::{ShelfFault, Shelves};
 use crate::{ServeError, ServeSettings};
 
 /// How often the machine and the ledger are looked at.
@@ -57,7 +59,9 @@ pub struct Running {
     address: SocketAddr,
     desk: Arc<Desk>,
     stop: Option<oneshot::Sender<()>>,
-    served: Option<std::thread::JoinHandle<()>>,
+    served: Option<JoinHandle<()>>,
+    /// Those who fill libraries.
+    taking: Vec<JoinHandle<()>>,
     _sight: Sight,
 }
 
@@ -95,9 +99,7 @@ impl Sink for Latest {
 impl Service {
     /// Opens the line, the accounts and the cache's folder; loads nothing yet. What does not add up is refused here.
     pub fn open(settings: ServeSettings) -> Result<Self, ServeError> {
-        if settings.keys.iter().any(|key| key.trim().is_empty()) {
-            return Err(ServeError::BlankKey);
-        }
+        settings.check()?;
         let slugs = slugs(&settings.models)?;
         let house = Arc::new(House::open(&settings, &slugs)?);
         let limits = settings.limits;
@@ -105,11 +107,6 @@ impl Service {
         let keeper = Keeper::open(&house, &settings.models, terms)?;
         let seats = Seats::new(house.seats(), limits.waiting, limits.patience)?;
         let keys = Keys::new(settings.keys.iter().cloned());
-        if let Some(name) =
-            settings.embedder.as_deref().filter(|name| !keeper.names().any(|one| one == *name))
-        {
-            return Err(ServeError::Embedder(keeper.unknown(name)));
-        }
         let shelves = Shelves::open(&house, &settings.libraries, settings.embedder.clone())?;
         let desk = Arc::new(Desk::new(house, keeper, shelves, seats, keys, limits));
         let sight = Sight::open(&desk);
@@ -131,15 +128,25 @@ impl Service {
             .build()
             .map_err(ServeError::Threads)?;
         let Self { settings, desk, sight } = self;
-        let listener = runtime.block_on(Listener::bind(settings.listen, settings.limits))?;
+        let listener = {
+            let _inside = runtime.enter();
+            Listener::bind(settings.listen, settings.limits)?
+        };
         let address = listener.address().unwrap_or(settings.listen);
         desk.watch(listener.watched(), address.ip().is_loopback());
         let (stop, stopped) = oneshot::channel();
         let answering = Arc::clone(&desk);
         let serve = move || run(runtime, listener, &answering, settings.drain, stopped);
         let name = "plimsoll-listen".to_owned();
-        let served = std::thread::Builder::new().name(name).spawn(serve).map_err(ServeError::Threads)?;
-        Ok(Running { address, desk, stop: Some(stop), served: Some(served), _sight: sight })
+        let served = thread::Builder::new().name(name).spawn(serve).map_err(ServeError::Threads)?;
+        Ok(Running {
+            address,
+            desk,
+            stop: Some(stop),
+            served: Some(served),
+            taking: Vec::new(),
+            _sight: sight,
+        })
     }
 }
 
@@ -165,6 +172,24 @@ impl Running {
         self.desk.engine()
     }
 
+    /// Takes what lies in a folder into a library, beside what is asked of it; a stop ends that too. `done` is told what came of it.
+    pub fn take_in(
+        &mut self,
+        library: &str,
+        folder: PathBuf,
+        done: impl FnOnce(Result<(), ShelfFault>) + Send + 'static,
+    ) -> Result<(), ServeError> {
+        let (desk, library) = (Arc::clone(&self.desk), library.to_owned());
+        let take = move || {
+            let going_on = || desk.open().is_ok();
+            let shelf = desk.shelves().get(Some(&library));
+            done(shelf.and_then(|shelf| shelf.take_all(&folder, &going_on)));
+        };
+        let name = "plimsoll-take".to_owned();
+        self.taking.push(thread::Builder::new().name(name).spawn(take).map_err(ServeError::Threads)?);
+        Ok(())
+    }
+
     /// Takes nobody in any more, lets texts end, and writes what is to be kept. Says how long that took.
     pub fn stop(mut self) -> Duration {
         self.end()
@@ -176,6 +201,9 @@ impl Running {
         if let Some(served) = self.served.take() {
             // What panicked there has been answered already.
             let _ = served.join();
+            for taking in self.taking.drain(..) {
+                let _ = taking.join();
+            }
             self.desk.flush();
         }
         began.elapsed()

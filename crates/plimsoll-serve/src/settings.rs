@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use plimsoll::Bytes;
 
+use crate::ServeError;
 use crate::batch::BatchSettings;
-use crate::model::ModelSource;
+use crate::model::{ModelFault, ModelSource};
 use crate::shelf::LibrarySource;
 
 /// What requests may ask and how long they may take.
@@ -88,6 +89,24 @@ impl ServeSettings {
             limits: Limits::default(),
             batch: BatchSettings::default(),
             drain: Duration::from_secs(20),
+        }
+    }
+
+    /// What names and keys say without anything being opened.
+    pub(crate) fn check(&self) -> Result<(), ServeError> {
+        if self.keys.iter().any(|key| key.trim().is_empty()) {
+            return Err(ServeError::BlankKey);
+        }
+        let names = || self.models.iter().map(|model| model.name.as_str());
+        if let Some(name) = self.embedder.as_deref().filter(|name| !names().any(|one| one == *name)) {
+            let known = names().collect::<Vec<_>>().join(", ");
+            return Err(ServeError::Embedder(ModelFault::Unknown { name: name.to_owned(), known }));
+        }
+        let mut libraries: Vec<&str> = self.libraries.iter().map(|library| library.name.as_str()).collect();
+        libraries.sort_unstable();
+        match libraries.windows(2).find(|two| two[0] == two[1]) {
+            Some(two) => Err(ServeError::TwoLibraries { name: two[0].to_owned() }),
+            None => Ok(()),
         }
     }
 }

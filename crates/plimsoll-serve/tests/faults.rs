@@ -32,6 +32,11 @@ fn what_cannot_be_understood_is_refused_with_the_field_it_is_about() {
         ("/v1/completions", json!({"prompt": "a", "suffix": "b"}), "suffix"),
         (
             "/v1/completions",
+            json!({"prompt": "a", "prompt_cache_retention": "forever"}),
+            "prompt_cache_retention",
+        ),
+        (
+            "/v1/completions",
             json!({"prompt": "a", "response_format": {"type": "json_schema"}}),
             "response_format",
         ),

@@ -12,6 +12,7 @@ use plimsoll::{Bytes, Engine as Books, Place};
 use plimsoll_kv::block::Token;
 use plimsoll_kv::cache::Cache;
 use plimsoll_kv::engine::LeasedPages;
+use plimsoll_kv::policy::Hint;
 use plimsoll_llm::text::Tokenizer;
 use plimsoll_serve::batch::{BatchSettings, Event, Finish, Job, Voice, VoiceSettings, Worker};
 use plimsoll_serve::engine::{Engine, EngineFault, Facts, Failed, Part};
@@ -53,7 +54,7 @@ impl Engine for Fake {
         *sequence
     }
 
-    fn turn_ended(&self, _: &usize) {}
+    fn hint(&self, _: &usize, _: Hint) {}
 
     fn embed(&self, _: &[Token]) -> Result<Vec<f32>, EngineFault> {
         Ok(Vec::new())
@@ -105,7 +106,7 @@ impl Stand {
         let seat = self.books.reserve("seats", Bytes::kib(1)).expect("an account").now().expect("room");
         let (events, heard) = channel(64);
         self.worker
-            .send(Job { prompt: prompt.into(), voice, events, seat: seat.into() })
+            .send(Job { prompt: prompt.into(), voice, events, hint: Hint::TurnEnded, seat: seat.into() })
             .expect("it is there");
         heard
     }

@@ -18,4 +18,4 @@ pub use governor::{GovernorArgs, GovernorReport, run as run_governor, view as go
 pub(crate) use median::median;
 pub use pool::{PoolArgs, PoolRow, rows as pool_rows, run as run_pool, view as pool_view};
 pub use recorder::{RecorderArgs, RecorderReport, RecorderRow, run as run_recorder, view as recorder_view};
-pub(crate) use resident::resident;
+pub(crate) use resident::{resident, resident_of};

@@ -12,6 +12,7 @@ pub use report::{
     CacheReport, CpuReport, DiskReport, GpuReport, HugeReport, LimitReport, LinkReport, MachineReport,
     MemoryReport, MissingReport, OsReport, PagesReport, PlaceReport, PressureReport,
 };
+pub(crate) use view::strain;
 pub use view::view;
 
 use crate::backends::Backends;

@@ -409,7 +409,7 @@ impl GpuReport {
 }
 
 impl PressureReport {
-    fn new(reading: &Pressure) -> Self {
+    pub(crate) fn new(reading: &Pressure) -> Self {
         Self {
             used: reading.used,
             some_avg10: reading.some_avg10,

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use plimsoll::Bytes;
 
-use super::{LinkReport, MachineReport};
+use super::{LinkReport, MachineReport, PressureReport};
 use crate::draw::{Align, Cell, Pen, Style, Table, bar, wrap};
 
 /// Columns that the other columns of the places take.
@@ -66,14 +66,7 @@ fn pressure(report: &MachineReport, pen: &Pen) -> String {
         facts.add("unknown", &why.unwrap_or_default());
         return facts.out;
     };
-    let stall = pressure.some_avg10.unwrap_or(0.0).max(pressure.full_avg10.unwrap_or(0.0));
-    let (word, style) = match pressure.level {
-        Some("critical") => ("critical", Style::Bad),
-        Some("warning") => ("raised", Style::Warn),
-        _ if pressure.used >= 0.95 || stall >= 10.0 => ("critical", Style::Bad),
-        _ if pressure.used >= 0.85 || stall >= 1.0 => ("raised", Style::Warn),
-        _ => ("low", Style::Good),
-    };
+    let (word, style) = strain(pressure);
     let of = pressure.total_bytes.map(|total| format!(" of {}", Bytes::new(total)));
     let used = percent(pressure.used);
     let used = used.trim_start();
@@ -88,6 +81,18 @@ fn pressure(report: &MachineReport, pen: &Pen) -> String {
         },
     );
     facts.out
+}
+
+/// How pressed for memory a machine is, in a word.
+pub(crate) fn strain(pressure: &PressureReport) -> (&'static str, Style) {
+    let stall = pressure.some_avg10.unwrap_or(0.0).max(pressure.full_avg10.unwrap_or(0.0));
+    match pressure.level {
+        Some("critical") => ("critical", Style::Bad),
+        Some("warning") => ("raised", Style::Warn),
+        _ if pressure.used >= 0.95 || stall >= 10.0 => ("critical", Style::Bad),
+        _ if pressure.used >= 0.85 || stall >= 1.0 => ("raised", Style::Warn),
+        _ => ("low", Style::Good),
+    }
 }
 
 fn limits(report: &MachineReport, pen: &Pen) -> String {

@@ -7,5 +7,5 @@ mod run;
 
 pub use args::ServeArgs;
 pub use error::ServeFailure;
-pub(crate) use run::alone;
 pub use run::run;
+pub(crate) use run::{alone, planned};

@@ -33,10 +33,9 @@ struct Started {
 
 /// Serves until it is told to stop.
 pub fn run(args: &ServeArgs, printer: &Printer) -> Result<(), CliError> {
-    let args = merged(args, &|name| std::env::var(name).ok().filter(|value| !value.is_empty()))?;
-    let mut settings = settings(&args)?;
+    let (args, mut settings) = planned(args)?;
     let own = with_own_docs(&args, &mut settings);
-    let running = match start(&settings) {
+    let mut running = match start(&settings) {
         // Somebody else's cache is no reason to serve nothing, where no folder was asked for.
         Err(ServeFailure::Serve(ServeError::Store(error)))
             if args.cache.is_none() && settings.cache.is_some() =>
@@ -48,12 +47,28 @@ pub fn run(args: &ServeArgs, printer: &Printer) -> Result<(), CliError> {
         started => started?,
     };
     tell(&running, &settings, printer)?;
+    if let Some(own) = &own {
+        running
+            .take_in(own_docs::NAME, own.pages(), |came| {
+                if let Err(error) = came {
+                    Printer::remark(&format!("the documentation cannot be searched: {error}"));
+                }
+            })
+            .map_err(ServeFailure::from)?;
+    }
     wait();
     Printer::remark("stopping: answers may end, nobody new is taken in");
     let took = running.stop();
     drop(own);
     Printer::remark(&format!("stopped after {:.1} s", took.as_secs_f64()));
     Ok(())
+}
+
+/// What is to be served: what was typed, the environment and a file, and what follows from them.
+pub(crate) fn planned(typed: &ServeArgs) -> Result<(ServeArgs, ServeSettings), ServeFailure> {
+    let args = merged(typed, &|name| std::env::var(name).ok().filter(|value| !value.is_empty()))?;
+    let settings = settings(&args)?;
+    Ok((args, settings))
 }
 
 fn start(settings: &ServeSettings) -> Result<Running, ServeFailure> {
@@ -123,7 +138,7 @@ fn with_own_docs(args: &ServeArgs, settings: &mut ServeSettings) -> Option<OwnDo
     match OwnDocs::open() {
         Ok(own) => {
             settings.libraries =
-                vec![LibrarySource { name: own_docs::NAME.to_owned(), folder: own.folder() }];
+                vec![LibrarySource { name: own_docs::NAME.to_owned(), folder: own.library() }];
             Some(own)
         }
         Err(error) => {

@@ -77,6 +77,11 @@ impl Library {
         Self::with(folder, account, None)
     }
 
+    /// Whether a process has the one in this folder open to be written.
+    pub fn is_in_use(folder: &Path) -> bool {
+        Lock::is_taken(folder)
+    }
+
     /// Opens one to be written too: by one process at a time.
     pub fn open_to_write(folder: &Path, account: &EngineAccount) -> Result<Self, DocsError> {
         if !folder.join(manifest::NAME).exists() {

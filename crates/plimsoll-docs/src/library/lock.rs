@@ -25,4 +25,11 @@ impl Lock {
             Err(TryLockError::Error(error)) => Err(failed(error)),
         }
     }
+
+    /// Whether another has it, without taking it for longer than the look.
+    pub(super) fn is_taken(folder: &Path) -> bool {
+        let file = File::open(folder.join(NAME));
+        // Shared: two who only look are not in each other's way.
+        file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
 }

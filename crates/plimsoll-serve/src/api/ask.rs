@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use plimsoll::holding::cached::Hit;
 use plimsoll_kv::block::Token;
+use plimsoll_kv::policy::Hint;
 use tokio::sync::mpsc::{self, Receiver};
 
 use super::aside::aside;
@@ -22,6 +23,8 @@ pub(super) struct Ask {
     pub(super) model: Hit<Arc<Model>>,
     pub(super) prompt: Arc<[Token]>,
     pub(super) voice: VoiceSettings,
+    /// What its session says of its future.
+    pub(super) hint: Hint,
 }
 
 /// A text that has begun. Dropped, it ends.
@@ -68,7 +71,7 @@ pub(super) async fn model(desk: &Arc<Desk>, name: Option<String>) -> Result<Hit<
 impl Ask {
     /// Begins it as soon as there is a seat for it; whoever waits is told its place.
     pub(super) async fn begin(self, desk: &Arc<Desk>, told: impl FnMut(usize)) -> Result<Answer, ApiError> {
-        let Self { model, prompt, voice } = self;
+        let Self { model, prompt, voice, hint } = self;
         let most = prompt.len() + voice.tokens;
         let voice = Voice::new(voice, model.tokenizer(), &prompt)
             .map_err(|error| ApiError::bad("temperature", error.to_string()))?;
@@ -78,7 +81,7 @@ impl Ask {
         };
         let (events, heard) = mpsc::channel(BEHIND);
         let tokens = prompt.len();
-        let job = Job { prompt, voice, events, seat };
+        let job = Job { prompt, voice, events, hint, seat };
         // What a disk has of the prompt is brought before the first step.
         let sender = model.clone();
         let cached = aside(move || sender.send(job)).await??;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use plimsoll_kv::block::Token;
 use plimsoll_llm::text::{ChatError, ChatSettings, Given, Message};
@@ -17,6 +18,7 @@ use super::aside::aside;
 use super::ask::{self, Ask, Whole};
 use super::cite::{self, Citation, Retrieval};
 use super::form::{Manner, not_huge, tokens};
+use super::hint::hint;
 use super::stream::{self, json};
 use super::tools::{self, Call, Held};
 use super::{ApiError, Desk, body};
@@ -64,8 +66,13 @@ struct Said {
     tool_calls: Vec<Call>,
 }
 
-pub(super) async fn answer(State(desk): State<Arc<Desk>>, body: Body) -> Result<Response, ApiError> {
+pub(super) async fn answer(
+    State(desk): State<Arc<Desk>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
     let mut request: Request = body::read(&desk, body).await?;
+    let hint = hint(&headers, &request.manner)?;
     let messages = std::mem::take(&mut request.messages);
     let messages = messages.into_iter().map(message).collect::<Result<Vec<_>, _>>()?;
     let model = ask::model(&desk, request.model.clone()).await?;
@@ -99,6 +106,7 @@ pub(super) async fn answer(State(desk): State<Arc<Desk>>, body: Body) -> Result<
             model: model.clone(),
             prompt: Arc::clone(&prompt),
             voice: request.manner.voice(most, index)?,
+            hint,
         })
     });
     let asks = asks.collect::<Result<Vec<_>, ApiError>>()?;

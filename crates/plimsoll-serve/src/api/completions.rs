@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use plimsoll_kv::block::Token;
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,7 @@ use super::answer::{Answer, Usage, finish};
 use super::aside::aside;
 use super::ask::{self, Ask, Whole};
 use super::form::{Manner, TEXTS, not_more, tokens};
+use super::hint::hint;
 use super::prompt::Prompt;
 use super::stream::{self, json};
 use super::{ApiError, Desk, body};
@@ -42,8 +44,13 @@ struct Choice {
     finish_reason: Option<&'static str>,
 }
 
-pub(super) async fn answer(State(desk): State<Arc<Desk>>, body: Body) -> Result<Response, ApiError> {
+pub(super) async fn answer(
+    State(desk): State<Arc<Desk>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
     let request: Request = body::read(&desk, body).await?;
+    let hint = hint(&headers, &request.manner)?;
     if request.best_of.is_some_and(|best| best > 1) {
         return Err(ApiError::bad(
             "best_of",
@@ -71,7 +78,7 @@ pub(super) async fn answer(State(desk): State<Arc<Desk>>, body: Body) -> Result<
         for _ in 0..answers {
             let most = tokens("prompt", request.max_tokens, USUAL, prompt.len(), model.facts().context)?;
             let voice = request.manner.voice(most, asks.len())?;
-            asks.push(Ask { model: model.clone(), prompt: Arc::clone(&prompt), voice });
+            asks.push(Ask { model: model.clone(), prompt: Arc::clone(&prompt), voice, hint });
             echoes.push(request.echo.then(|| Arc::clone(&text)));
         }
     }

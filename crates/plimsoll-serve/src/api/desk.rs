@@ -137,7 +137,7 @@ impl Desk {
     }
 
     /// Refuses once the service is stopping.
-    pub(super) fn open(&self) -> Result<(), ApiError> {
+    pub(crate) fn open(&self) -> Result<(), ApiError> {
         if *self.closing.borrow() { Err(ApiError::closing()) } else { Ok(()) }
     }
 

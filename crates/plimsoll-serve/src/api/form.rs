@@ -61,6 +61,9 @@ pub(super) struct Manner {
     #[serde(default)]
     pub(super) stream: Option<bool>,
     pub(super) stream_options: Option<StreamOptions>,
+    /// A session's name, and how long it is kept: see `hint.rs`.
+    pub(super) prompt_cache_key: Option<String>,
+    pub(super) prompt_cache_retention: Option<String>,
     logprobs: Option<serde_json::Value>,
 }
 

@@ -14,6 +14,7 @@ mod embeddings;
 mod error;
 mod facts;
 mod form;
+mod hint;
 mod models;
 mod prompt;
 mod router;

@@ -9,6 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use plimsoll_kv::block::Token;
+use plimsoll_kv::policy::Hint;
 use tokio::sync::mpsc;
 
 use super::share::{Share, Shares};
@@ -44,6 +45,8 @@ pub struct Job {
     pub voice: Voice,
     /// Who hears of it. Closed, it ends the text.
     pub events: mpsc::Sender<Event>,
+    /// What its session says of its future, told to the cache when the text has ended.
+    pub hint: Hint,
     /// What it may take at most, given back when it has gone.
     pub seat: Seat,
 }
@@ -123,8 +126,9 @@ impl<E: Engine> Worker<E> {
         let cached = self.engine.tokens(&sequence);
         let pending = job.prompt.get(cached..).unwrap_or_default().to_vec();
         self.counts.cached.fetch_add(cached as u64, Ordering::Relaxed);
-        let Job { voice, events, seat, .. } = job;
-        let running = Running { sequence, pending, writes: false, voice, events, stalled: None, _seat: seat };
+        let Job { voice, events, hint, seat, .. } = job;
+        let (writes, stalled) = (false, None);
+        let running = Running { sequence, pending, writes, voice, events, hint, stalled, _seat: seat };
         let gone = || EngineFault::Failed("the model was given up; ask again".to_owned());
         self.inbox.as_ref().ok_or_else(gone)?.send(running).map_err(|_| gone())?;
         Ok(cached)
@@ -167,6 +171,7 @@ struct Running<E: Engine> {
     writes: bool,
     voice: Voice,
     events: mpsc::Sender<Event>,
+    hint: Hint,
     /// Whether it has found no page.
     stalled: Option<Stalled>,
     _seat: Seat,
@@ -367,7 +372,7 @@ impl<E: Engine> Bench<E> {
                 Outcome::GoesOn => {}
                 Outcome::Ended => {
                     let running = self.running.remove(index);
-                    self.engine.turn_ended(&running.sequence);
+                    self.engine.hint(&running.sequence, running.hint);
                 }
                 Outcome::Dropped => {
                     self.running.remove(index);

@@ -10,6 +10,7 @@ use plimsoll::Bytes;
 use plimsoll_kv::block::Token;
 use plimsoll_kv::cache::Cache;
 use plimsoll_kv::engine::LeasedPages;
+use plimsoll_kv::policy::Hint;
 
 #[cfg(feature = "llama-cpp")]
 pub use llama::{Llama, LlamaPast, LlamaSequence, STATE_ROOM};
@@ -91,8 +92,8 @@ pub trait Engine: Send + Sync + 'static {
     /// How many tokens stand in its pages.
     fn tokens(&self, sequence: &Self::Sequence) -> usize;
 
-    /// Says that its turn has ended and that the next one waits for a person.
-    fn turn_ended(&self, sequence: &Self::Sequence);
+    /// Says what is to be expected of it, now that its text has ended.
+    fn hint(&self, sequence: &Self::Sequence, hint: Hint);
 
     /// What tokens mean together, as a vector of length one; they are no sequence, and the cache keeps nothing of them.
     fn embed(&self, tokens: &[Token]) -> Result<Vec<f32>, EngineFault>;

@@ -60,8 +60,8 @@ impl Engine for Native {
         sequence.pages.tokens()
     }
 
-    fn turn_ended(&self, sequence: &NativeSequence) {
-        sequence.pages.hint(Hint::TurnEnded);
+    fn hint(&self, sequence: &NativeSequence, hint: Hint) {
+        sequence.pages.hint(hint);
     }
 
     fn embed(&self, tokens: &[Token]) -> Result<Vec<f32>, EngineFault> {

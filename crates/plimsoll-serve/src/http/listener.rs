@@ -14,9 +14,12 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::{Limits, ServeError};
+
+/// Connections that wait to be accepted at most; systems allow fewer.
+const WAITING: u32 = 16_384;
 
 /// Where it listens.
 pub(crate) struct Listener {
@@ -45,10 +48,10 @@ impl Drop for Counted {
 }
 
 impl Listener {
-    pub(crate) async fn bind(address: SocketAddr, limits: Limits) -> Result<Self, ServeError> {
-        raise_files(limits.connections);
-        let socket =
-            TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })?;
+    /// Within a runtime, which its socket belongs to.
+    pub(crate) fn bind(address: SocketAddr, limits: Limits) -> Result<Self, ServeError> {
+        raise_files(files_wanted(limits.connections));
+        let socket = listen(address).map_err(|source| ServeError::Listen { address, source })?;
         Ok(Self { socket, limits, open: Arc::default() })
     }
 
@@ -97,26 +100,47 @@ impl Listener {
     }
 }
 
+/// As many as the system lets wait to be accepted: who comes in a crowd and finds no place there tries again only after a second.
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // Whoever listened here before may have left connections that are not quite over.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(WAITING)
+}
+
 /// Says that there is no room, without waiting for anything.
 fn turn_away(stream: &TcpStream) {
     const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 1\r\nConnection: close\r\n\r\n";
     let _ = stream.try_write(BUSY);
 }
 
-/// A connection is a file to the system, and many systems let a process open 1,024 unless it asks for more.
+/// Files that so many connections need open at once: model files, the cache's folder and threads have theirs too.
+pub const fn files_wanted(connections: usize) -> u64 {
+    connections as u64 + 512
+}
+
+/// Lets this process have so many files open, as far as the system lets it, and says how many it may have then: many systems let
+/// a process open 1,024 unless it asks for more.
 #[cfg(unix)]
-fn raise_files(connections: usize) {
+pub fn raise_files(wanted: u64) -> u64 {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-    // Model files, the cache's folder and threads have theirs too.
-    let wanted = connections as u64 + 512;
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    if current.is_some_and(|current| current < wanted) {
-        let raised = maximum.map_or(wanted, |maximum| wanted.min(maximum));
-        // Where it is refused, connections beyond the limit wait to be accepted.
-        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(raised), maximum });
+    let Some(current) = current.filter(|current| *current < wanted) else {
+        return current.unwrap_or(u64::MAX);
+    };
+    let raised = maximum.map_or(wanted, |maximum| wanted.min(maximum));
+    match setrlimit(Resource::Nofile, Rlimit { current: Some(raised), maximum }) {
+        Ok(()) => raised,
+        // Connections beyond the limit wait to be accepted.
+        Err(_) => current,
     }
 }
 
+/// Lets this process have so many files open; this system does not say how many that may be.
 #[cfg(not(unix))]
-fn raise_files(_: usize) {}
+pub fn raise_files(wanted: u64) -> u64 {
+    wanted
+}

@@ -5,3 +5,4 @@ mod listener;
 
 pub use keys::Keys;
 pub(crate) use listener::{Listener, Watched};
+pub use listener::{files_wanted, raise_files};

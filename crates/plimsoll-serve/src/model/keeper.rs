@@ -201,6 +201,21 @@ impl Keeper {
         })
     }
 
+    /// What computes a model, and what it takes of the line: from its header, without loading it.
+    pub(crate) fn needs(&self, name: &str) -> Result<(&'static str, Bytes), ModelFault> {
+        let entry = self.entries.get(name).ok_or_else(|| self.unknown(name))?;
+        self.look(entry).map(|look| (look.engine_name(), look.bytes()))
+    }
+
+    fn look(&self, entry: &Entry) -> Result<Look, ModelFault> {
+        let look = Look::at(&entry.source, &self.house, &self.terms, self.most)?;
+        let asked = look.bytes();
+        if asked > self.most {
+            return Err(ModelFault::Large { name: entry.source.name.clone(), asked, most: self.most });
+        }
+        Ok(look)
+    }
+
     /// What it takes is known from its header, so it is looked at before anything is asked for.
     fn shard(&self, entry: &Entry) -> Result<Shard<Arc<Model>>, ModelFault> {
         let mut known = lock(&entry.shard);
@@ -212,12 +227,8 @@ impl Keeper {
             // Another file stands there: what is loaded of the old one goes when nobody uses it, and its size may be another.
             entry.resident.forget(&entry.source.name);
         }
-        let look = Look::at(&entry.source, &self.house, &self.terms, self.most)?;
+        let look = self.look(entry)?;
         let bytes = look.bytes();
-        if bytes > self.most {
-            let name = entry.source.name.clone();
-            return Err(ModelFault::Large { name, asked: bytes, most: self.most });
-        }
         let (source, slug) = (entry.source.clone(), entry.slug.clone());
         let (house, terms, seen) = (Arc::clone(&self.house), self.terms, Arc::clone(&entry.seen));
         let load = move || {

@@ -41,6 +41,15 @@ impl Look {
         }
     }
 
+    /// What computes it, as people call that.
+    pub(super) const fn engine_name(&self) -> &'static str {
+        match self {
+            Self::Native(_) => "native",
+            #[cfg(feature = "llama-cpp")]
+            Self::Llama(_) => "llama.cpp",
+        }
+    }
+
     /// What it takes of the line.
     pub(super) const fn bytes(&self) -> Bytes {
         match self {

@@ -139,6 +139,20 @@ impl Shelf {
         document.map(Taken::Document).ok_or_else(|| ShelfFault::Left("it says nothing".to_owned()))
     }
 
+    /// Takes in what lies in a folder, called as it is there.
+    pub(crate) fn take_all(
+        &self,
+        folder: &std::path::Path,
+        going_on: &dyn Fn() -> bool,
+    ) -> Result<(), ShelfFault> {
+        let library = self.writable()?;
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let settings =
+            IngestSettings { threads: 1, below: Some(folder.to_owned()), ..IngestSettings::default() };
+        library.ingest(&[folder], &settings, &mut |_| going_on())?;
+        Ok(())
+    }
+
     /// Removes a document. Says whether there was one.
     pub(crate) fn remove(&self, id: u64) -> Result<bool, ShelfFault> {
         let library = self.writable()?;

@@ -26,9 +26,7 @@ impl Shelves {
         for source in sources {
             let account = house.engine().account("docs")?;
             let shelf = Arc::new(Shelf::open(source, &account));
-            if shelves.insert(source.name.clone(), shelf).is_some() {
-                return Err(ServeError::TwoLibraries { name: source.name.clone() });
-            }
+            shelves.insert(source.name.clone(), shelf);
         }
         let first = sources.first().map(|source| source.name.clone());
         Ok(Self { shelves, first, embedder })

@@ -10,6 +10,7 @@ Examples:
   plimsoll bench serve                                  with the small model that is built in
   plimsoll bench serve --model qwen3-0.6b-q8_0.gguf --line 3GiB --prompt 2000
   plimsoll bench serve --quick --json
+  plimsoll bench serve --mixed 30 --line 256MiB         does the line hold, and does it stay as fast
   llama-server -m m.gguf -c 16384 --port 9000 &
   plimsoll bench serve --model m.gguf --engine llama-cpp --beside http://127.0.0.1:9000 --beside-pid $! --trace agent-sessions.jsonl.gz";
 
@@ -44,6 +45,15 @@ pub struct ServeBenchArgs {
     /// Streams that wait, to see what one takes
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub streams: usize,
+
+    /// Connections on which nothing is asked, to see what one takes
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub connections: usize,
+
+    /// Minutes of a mixed load instead of all else: sessions of a trace, documents taken in, searches; on the program as a process of its
+    /// own, with the line at a third of what the load would like
+    #[arg(long, value_name = "MINUTES", conflicts_with = "beside")]
+    pub mixed: Option<f64>,
 
     /// What is to compute the model: auto, native, or llama-cpp
     #[arg(long, value_name = "ENGINE", default_value = "auto")]

@@ -25,9 +25,9 @@ pub(super) const OTHER: &str = "beside";
 
 /// A turn: whose, and what it asks.
 pub(super) struct Turn {
-    session: usize,
+    pub(super) session: usize,
     first: bool,
-    prompt: Vec<u32>,
+    pub(super) prompt: Vec<u32>,
 }
 
 /// What came of one server's turns.
@@ -76,6 +76,18 @@ pub(super) fn turns(
         Turn { session, first, prompt: prompt.collect() }
     });
     Ok(turns.collect())
+}
+
+/// Turns of sessions that all grow alike, for who has no trace.
+pub(super) fn made_up(sessions: usize, turns: usize, (context, vocabulary): (usize, usize)) -> Vec<Turn> {
+    let most = context.saturating_sub(WRITTEN + 8).max(1);
+    let all = (0..turns).flat_map(|turn| (0..sessions).map(move |session| (turn, session)));
+    let made = all.map(|(turn, session)| {
+        let tokens = 0..(most * (turn + 1) / turns.max(1)).max(1) as u64;
+        let prompt = tokens.map(|at| token(session as u64, 0, at, vocabulary as u64)).collect();
+        Turn { session, first: turn == 0, prompt }
+    });
+    made.collect()
 }
 
 /// A token by lot, the same for the same place.
@@ -137,7 +149,7 @@ pub(super) fn compare(
 }
 
 /// The most memory that a process had (Linux).
-fn had_at_most(process: u32) -> Option<u64> {
+pub(super) fn had_at_most(process: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     Some(line.split_whitespace().next()?.parse::<u64>().ok()? << 10)

@@ -16,9 +16,10 @@ use plimsoll_serve::{Running, ServeSettings, Service};
 use serde_json::{Value, json};
 
 use super::args::ServeBenchArgs;
-use super::beside;
 use super::client::Client;
+use super::mixed::{self, Sizes};
 use super::report::{ServeReport, ServeRow, Unit};
+use super::{beside, connections};
 use crate::bench::{median, resident};
 use crate::serve::ServeFailure;
 use crate::{CliError, built_in};
@@ -69,7 +70,9 @@ pub(super) fn report(args: &ServeBenchArgs) -> Result<ServeReport, CliError> {
     let prompt = args.prompt.unwrap_or(PROMPT).min(context.saturating_sub(16)).max(32);
     let bench = Bench { args, decoder, prompt, turns: if args.quick { 3 } else { 9 } };
     let mut rows = Vec::new();
-    if let (Some(url), Some(trace)) = (&args.beside, &args.trace) {
+    if let Some(minutes) = args.mixed {
+        rows.extend(mixed::rows(args, seconds(minutes), bench.sizes())?);
+    } else if let (Some(url), Some(trace)) = (&args.beside, &args.trace) {
         let sizes = (context, bench.decoder.shape().vocabulary);
         let turns = beside::turns(trace, (args.sessions, args.turns), sizes)?;
         let folder = tempfile::tempdir().map_err(failed)?;
@@ -79,6 +82,7 @@ pub(super) fn report(args: &ServeBenchArgs) -> Result<ServeReport, CliError> {
         rows.extend(bench.overhead()?);
         rows.extend(bench.first_tokens()?);
         rows.push(bench.streams()?);
+        rows.extend(connections::rows(args)?);
         rows.extend(bench.load()?);
     }
     let model = source(args).name;
@@ -92,23 +96,40 @@ struct Bench<'a> {
     turns: usize,
 }
 
-fn failed(error: io::Error) -> CliError {
+pub(super) fn failed(error: io::Error) -> CliError {
     CliError::ServeBench(error)
 }
 
 /// A refusal is no figure.
-fn answered(status: u16) -> Result<(), CliError> {
+pub(super) fn answered(status: u16) -> Result<(), CliError> {
     if status == 200 {
         return Ok(());
     }
     Err(failed(io::Error::other(format!("a request was answered with {status}"))))
 }
 
-fn milliseconds(time: Duration) -> f64 {
+pub(super) fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
+/// At least a few: less says nothing.
+fn seconds(minutes: f64) -> u64 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a time that somebody waits")]
+    let seconds = (minutes * 60.0) as u64;
+    seconds.max(6)
+}
+
 impl Bench<'_> {
+    fn sizes(&self) -> Sizes {
+        let (shape, layout) = (self.decoder.shape(), self.decoder.layout(16, Element::F16));
+        Sizes {
+            context: shape.context,
+            vocabulary: shape.vocabulary,
+            token_bytes: layout.block_bytes() as u64 / 16,
+            weights: self.decoder.bytes(),
+        }
+    }
+
     /// Tokens by lot; another number, another prompt.
     fn tokens(&self, number: u64, count: usize) -> Vec<u32> {
         let vocabulary = self.decoder.shape().vocabulary as u64;

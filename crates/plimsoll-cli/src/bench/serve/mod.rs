@@ -7,13 +7,19 @@
 //! service was dropped and opened again over its folder. Memory is what the system says that this process has (Linux), clients of the
 //! bench included, which are a socket each.
 //!
+//! Connections that stand idle are held by a service that is a process of its own, and its memory is looked at from outside. So it is
+//! with `--mixed`: for minutes sessions, documents and searches come at once, and each second's memory stands beside the line.
+//!
 //! With `--beside` it asks another server the same instead, in turns: the later turns of a trace's sessions, how soon their first
 //! tokens come, and how much of their prompts neither had to compute.
 
 mod args;
 mod beside;
+mod child;
 mod client;
+mod connections;
 mod measure;
+mod mixed;
 mod report;
 
 pub use args::ServeBenchArgs;

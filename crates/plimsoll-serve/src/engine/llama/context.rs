@@ -7,6 +7,7 @@ use plimsoll_kv::block::Token;
 use plimsoll_kv::cache::Cache;
 use plimsoll_kv::engine::LeasedPages;
 use plimsoll_kv::engine::llama_state::{Form, State};
+use plimsoll_kv::policy::Hint;
 use plimsoll_llama::Context;
 
 use super::cells::{Cells, Strand, fault as told};
@@ -97,8 +98,8 @@ impl Engine for Llama {
         sequence.len()
     }
 
-    fn turn_ended(&self, sequence: &LlamaSequence) {
-        sequence.turn_ended();
+    fn hint(&self, sequence: &LlamaSequence, hint: Hint) {
+        sequence.hint(hint);
     }
 
     fn embed(&self, tokens: &[Token]) -> Result<Vec<f32>, EngineFault> {

@@ -36,8 +36,8 @@ pub struct LlamaSequence {
     kept: Kept,
     /// What tokens took that are not kept yet, and how many those are.
     spent: (Duration, u32),
-    /// Whether its turn has ended, and the next one waits for a person.
-    ended: Cell<bool>,
+    /// What its user said of what is kept of it.
+    hint: Cell<Hint>,
 }
 
 impl LlamaSequence {
@@ -54,7 +54,7 @@ impl LlamaSequence {
             found,
             kept: Kept::default(),
             spent: (Duration::ZERO, 0),
-            ended: Cell::new(false),
+            hint: Cell::new(Hint::None),
         }
     }
 
@@ -63,9 +63,9 @@ impl LlamaSequence {
         self.tokens.len()
     }
 
-    /// Its turn has ended: told to the cache when all of it is kept.
-    pub(super) fn turn_ended(&self) {
-        self.ended.set(true);
+    /// What its user says of it: told to the cache when all of it is kept.
+    pub(super) fn hint(&self, hint: Hint) {
+        self.hint.set(hint);
     }
 
     /// Gives it cells, and those what the cache had.
@@ -131,8 +131,8 @@ impl Drop for LlamaSequence {
         let cells = Arc::clone(&self.cells);
         let mut cells = cells.take();
         self.keep(&mut cells, 1);
-        if self.ended.get() {
-            self.kept.hint(Hint::TurnEnded);
+        if self.hint.get() != Hint::None {
+            self.kept.hint(self.hint.get());
         }
         if let Some(slot) = self.slot.take() {
             cells.give_back(slot);
