@@ -196,8 +196,8 @@ fn a_folder_is_taken_in_beside_what_is_asked() {
     let mut running = start(with_libraries(&home, &["notes"]));
     for (library, good) in [("notes", true), ("other", false)] {
         let (told, came) = std::sync::mpsc::channel();
-        let taken = running.take_in(library, pages.clone(), move |result| drop(told.send(result.is_ok())));
-        taken.expect("a thread");
+        let done = move |result: Result<(), _>| told.send(result.is_ok()).expect("somebody waits");
+        running.take_in(library, pages.clone(), done).expect("a thread");
         assert_eq!(came.recv(), Ok(good), "{library}");
     }
     assert_eq!(search(&running, "who may take the reserve")["data"][0]["name"], "deep/lines.md");
