@@ -241,9 +241,7 @@ impl CliError {
                 "lower the line, or write it as a percentage such as \"75%\"; to check for another machine, \
                  add `--assume {place}=SIZE`"
             ),
-            Self::SharedLines { .. } => {
-                "lower one of the lines, and leave some memory to the system".to_owned()
-            }
+            Self::SharedLines { .. } => "lower one of the lines, and leave some memory to the system".to_owned(),
             Self::Trace { .. } => {
                 "a trace has the columns device,seq,action,addr,size,stream, as .csv or .csv.gz".to_owned()
             }
@@ -252,14 +250,9 @@ impl CliError {
                     .to_owned()
             }
             Self::Place { .. } => "`plimsoll machine` lists the places and GPUs of this machine".to_owned(),
-            Self::Promises { .. } => {
-                "update the device's driver; if that does not help, please report it with the output above"
-                    .to_owned()
-            }
+            Self::Promises { .. } => "update the device's driver; if that does not help, please report it with the output above".to_owned(),
             Self::Memory(error) => error.next_step(),
-            Self::Bench(_) => {
-                "this is a mistake in plimsoll; please report it with the output above".to_owned()
-            }
+            Self::Bench(_) => "this is a mistake in plimsoll; please report it with the output above".to_owned(),
             Self::NoScreen => "`plimsoll watch --json` prints a line a sample".to_owned(),
             Self::Unhealthy { .. } => {
                 "`plimsoll health` says what to do; `--symptom slow` and the others look for the cause"
@@ -267,15 +260,13 @@ impl CliError {
             }
             Self::Unfit { .. } => "each line above that is bad says what to do".to_owned(),
             Self::Post(_) => "give another URL, or leave it out".to_owned(),
-            Self::Listen { .. } => {
-                "give another address, such as 127.0.0.1:9185; port 0 takes one that is free".to_owned()
-            }
+            Self::Listen { .. } => "give another address, such as 127.0.0.1:9185; port 0 takes one that is free".to_owned(),
             Self::Attach(_) | Self::NoSuchEngine { .. } => {
                 "`plimsoll top --list` shows the engines that run; one is seen once its program calls \
                  `engine.publish(NAME, EVERY)`"
                     .to_owned()
             }
-Self::Recording(_) => {
+            Self::Recording(_) => {
                 "check the path; `plimsoll pool replay TRACE --record FILE` and `engine.record_to(…)` make recordings".to_owned()
             }
             Self::Docs(plimsoll_docs::DocsError::Memory(_)) => "give more `--memory`, or fewer `--threads`".to_owned(),

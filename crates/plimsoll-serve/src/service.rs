@@ -182,8 +182,8 @@ impl Running {
         let (desk, library) = (Arc::clone(&self.desk), library.to_owned());
         let take = move || {
             let going_on = || desk.open().is_ok();
-            let shelf = desk.shelves().get(Some(&library));
-            done(shelf.and_then(|shelf| shelf.take_all(&folder, &going_on)));
+            let found = desk.shelves().get(Some(&library));
+            done(found.and_then(|found| found.take_all(&folder, &going_on)));
         };
         let name = "plimsoll-take".to_owned();
         self.taking.push(thread::Builder::new().name(name).spawn(take).map_err(ServeError::Threads)?);

@@ -186,3 +186,19 @@ fn a_broken_library_is_named_and_the_others_are_served() {
         (&json!("broken"), &json!("open"))
     );
 }
+
+#[test]
+fn a_folder_is_taken_in_beside_what_is_asked() {
+    let home = tempfile::tempdir().expect("a folder");
+    let pages = home.path().join("pages");
+    std::fs::create_dir_all(pages.join("deep")).expect("a folder");
+    std::fs::write(pages.join("deep/lines.md"), LINES).expect("written");
+    let mut running = start(with_libraries(&home, &["notes"]));
+    for (library, good) in [("notes", true), ("other", false)] {
+        let (told, came) = std::sync::mpsc::channel();
+        let done = move |result: Result<(), _>| told.send(result.is_ok()).expect("somebody waits");
+        running.take_in(library, pages.clone(), done).expect("a thread");
+        assert_eq!(came.recv(), Ok(good), "{library}");
+    }
+    assert_eq!(search(&running, "who may take the reserve")["data"][0]["name"], "deep/lines.md");
+}

@@ -38,18 +38,17 @@ fn of_body(key: Option<&str>, retention: Option<&str>) -> Result<Hint, ApiError>
 }
 
 fn of_header(word: &str) -> Result<Hint, ApiError> {
-    let seconds = || word.strip_prefix(TIME)?.parse().ok();
+    if let Some(seconds) = word.strip_prefix(TIME).and_then(|seconds| seconds.parse().ok()) {
+        return Ok(Hint::TimeToLive(Duration::from_secs(seconds)));
+    }
     match word {
         "turn" => Ok(Hint::TurnEnded),
         "done" => Ok(Hint::SubagentFinished),
         "pin" => Ok(Hint::Pin),
-        _ => match seconds() {
-            Some(seconds) => Ok(Hint::TimeToLive(Duration::from_secs(seconds))),
-            None => {
-                let message = format!("{word:?} is not known; there are turn, done, pin and ttl=SECONDS");
-                Err(ApiError::bad(HEADER, message))
-            }
-        },
+        _ => {
+            let message = format!("{word:?} is not known; there are turn, done, pin and ttl=SECONDS");
+            Err(ApiError::bad(HEADER, message))
+        }
     }
 }
 

@@ -41,14 +41,12 @@ impl Served {
             .as_ref()
             .ok()
             .and_then(|told| told["address"].as_str()?.strip_prefix("http://")?.parse().ok());
-        match at {
-            Some(at) => Ok(Self { process, at }),
-            None => {
-                let _ = process.kill();
-                let _ = process.wait();
-                told.and_then(|_| Err(io::Error::other("the program did not say where it listens")))
-            }
+        if let Some(at) = at {
+            return Ok(Self { process, at });
         }
+        let _ = process.kill();
+        let _ = process.wait();
+        told.and_then(|_| Err(io::Error::other("the program did not say where it listens")))
     }
 
     /// Where it listens.

@@ -1,7 +1,8 @@
 //! What a connection takes on which nothing is asked, and whether others are answered meanwhile.
 
+use std::io;
 use std::net::TcpStream;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use plimsoll::Bytes;
 use plimsoll_serve::http::{files_wanted, raise_files};
@@ -17,6 +18,9 @@ use crate::bench::median;
 /// What one may take.
 const EACH: Bytes = Bytes::kib(32);
 
+/// How long they may take to be taken in.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// Opens as many as are wanted, or as the system lets this process have, with a service in a process of its own.
 pub(super) fn rows(args: &ServeBenchArgs) -> Result<Vec<ServeRow>, CliError> {
     let wanted = if args.quick { 200 } else { args.connections };
@@ -24,8 +28,9 @@ pub(super) fn rows(args: &ServeBenchArgs) -> Result<Vec<ServeRow>, CliError> {
     let most = raise_files(files_wanted(wanted)).saturating_sub(files_wanted(0));
     let count = wanted.min(usize::try_from(most).unwrap_or(usize::MAX));
     let served = Served::start(args, ["--no-cache"]).map_err(failed)?;
-    let mut asker = Client::connect(served.at()).map_err(failed)?;
-    let mut ask = || -> Result<(f64, u64), CliError> {
+    // On a connection of its own each time: one that stood idle for long is closed like any other.
+    let ask = || -> Result<(f64, u64), CliError> {
+        let mut asker = Client::connect(served.at()).map_err(failed)?;
         let began = Instant::now();
         let (status, told) = asker.ask("/activity", "").map_err(failed)?;
         answered(status)?;
@@ -38,7 +43,12 @@ pub(super) fn rows(args: &ServeBenchArgs) -> Result<Vec<ServeRow>, CliError> {
         open.push(TcpStream::connect(served.at()).map_err(failed)?);
     }
     // All are taken in before anything is counted.
-    while ask()?.1 <= count as u64 {}
+    let until = Instant::now() + PATIENCE;
+    while ask()?.1 <= count as u64 {
+        if Instant::now() > until {
+            return Err(failed(io::Error::other(format!("of {count} connections not all were taken in"))));
+        }
+    }
     let taken = served.resident().saturating_sub(before);
     let mut times = Vec::new();
     for _ in 0..20 {

@@ -65,8 +65,8 @@ pub(super) fn rows(args: &ServeBenchArgs, seconds: u64, sizes: Sizes) -> Result<
     let mut served = Served::start(args, flags.into_iter().chain(library)).map_err(failed)?;
     let load = Load::new(&served, turns, copies, sizes.vocabulary);
     let seen = bear(&load, &mut served, args.clients, seconds)?;
-    let like = rest + each * (copies * sessions.len()) as u64;
-    Ok(load.rows(&seen, args.line.get(), like, beside::had_at_most(served.id())))
+    let wishes = rest + each * (copies * sessions.len()) as u64;
+    Ok(load.rows(&seen, args.line.get(), wishes, beside::had_at_most(served.id())))
 }
 
 /// The turns to ask, of a trace where there is one.
@@ -240,7 +240,7 @@ impl Load {
         }
     }
 
-    fn rows(&self, seen: &Seen, line: u64, like: u64, most: Option<u64>) -> Vec<ServeRow> {
+    fn rows(&self, seen: &Seen, line: u64, wishes: u64, most: Option<u64>) -> Vec<ServeRow> {
         if let Some(what) = &*self.first.lock().unwrap_or_else(PoisonError::into_inner) {
             Printer::remark(&format!("the first answer that is neither an answer nor a refusal: {what}"));
         }
@@ -254,7 +254,7 @@ impl Load {
         let highest = seen.resident.iter().copied().max().into_iter().chain(most).max().unwrap_or(0);
         let (prompt, cached) = (self.prompt.load(Ordering::Relaxed), self.cached.load(Ordering::Relaxed));
         vec![
-            ServeRow::new("the load would like", number(like), Unit::Bytes),
+            ServeRow::new("the load would like", number(wishes), Unit::Bytes),
             ServeRow::new("the program had at most", number(highest), Unit::Bytes).at_most(number(line)),
             ServeRow::new(
                 format!("of {} samples above the line", seen.resident.len()),
@@ -295,7 +295,7 @@ fn word(document: u64, at: u64) -> String {
     for _ in 0..2 {
         state = (state ^ state >> 31).wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(1);
     }
-    let (draw, rare) = (state >> 40, state % 7 == 0);
+    let (draw, rare) = (state >> 40, state.is_multiple_of(7));
     format!("word{}", draw % if rare { 20_000 } else { 300 })
 }
 
