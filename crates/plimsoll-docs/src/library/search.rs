@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use plimsoll::{Bytes, Place};
+use plimsoll_vec::TOP_MAX;
 use plimsoll_vec::index::{NO_ID, Search};
 
 use super::{Document, Library};
@@ -207,7 +208,12 @@ impl Library {
             return Err(DocsError::NoVectors);
         };
         // Some of what is found may stand beside the document whose place it is to take.
-        let answer = index.search(vector, &Search::nearest(k.saturating_mul(2).max(1)))?;
+        let there = usize::try_from(index.facts().vectors).unwrap_or(usize::MAX);
+        let asked = k.saturating_mul(2).min(TOP_MAX).min(there);
+        if asked == 0 {
+            return Ok(Vec::new());
+        }
+        let answer = index.search(vector, &Search::nearest(asked))?;
         let (parts, documents) = (self.parts(), self.documents());
         let alive = |passage: u64| {
             let part = &parts[place(&parts, passage)?];
