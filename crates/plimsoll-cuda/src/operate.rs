@@ -189,7 +189,7 @@ impl View<'_> {
         let lane = self.lane(stream)?;
         let ask = &asked.ask;
         let used = Searched::of(self, ask)?;
-        let sizes = RunsShape::of(ask.shape, asked.runs, asked.wants);
+        let sizes = RunsShape::of(ask.shape, asked.runs);
         let shape = nearest::check_runs(asked, self.nearest_runs_desk(&sizes))?;
         if shape.is_empty() {
             return Ok(());

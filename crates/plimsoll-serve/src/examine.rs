@@ -50,8 +50,7 @@ pub fn examine(settings: &ServeSettings) -> Result<Examination, ServeError> {
     settings.check()?;
     let slugs = slugs(&settings.models)?;
     let house = Arc::new(House::open(&ServeSettings { cache: None, ..settings.clone() }, &slugs)?);
-    let terms =
-        Terms { batch: settings.batch, limits: settings.limits };
+    let terms = Terms { batch: settings.batch, limits: settings.limits };
     let keeper = Keeper::open(&house, &settings.models, terms)?;
     let needs = |name: &str| keeper.needs(name).map(|(engine, bytes)| ModelNeeds { engine, bytes });
     let models = settings.models.iter().map(|model| (model.name.clone(), needs(&model.name))).collect();

@@ -24,9 +24,10 @@ fn the_page_shows_where_memory_goes() {
     let head = "POST /v1/completions HTTP/1.1\r\nAuthorization: Bearer page-key";
     assert_eq!(common::send(at, head, ask.as_bytes()).status, 200);
     assert_eq!(post(at, "/", &json!({})).status, 405);
-    let note = json!({"name": "reserve.md", "text": "# Reserve\n\nNobody may take it."}).to_string();
-    let head = "POST /v1/documents HTTP/1.1\r\nAuthorization: Bearer page-key\r\nContent-Type: application/json";
-    assert_eq!(common::send(at, head, note.as_bytes()).status, 200);
+    let reserve = json!({"name": "reserve.md", "text": "# Reserve\n\nNobody may take it."}).to_string();
+    let head =
+        "POST /v1/documents HTTP/1.1\r\nAuthorization: Bearer page-key\r\nContent-Type: application/json";
+    assert_eq!(common::send(at, head, reserve.as_bytes()).status, 200);
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/page.cjs");
     let mut node = Command::new("node");
     node.env("NODE_PATH", std::path::Path::new(&folder).join("node_modules"));

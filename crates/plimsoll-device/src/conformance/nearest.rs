@@ -118,7 +118,7 @@ impl Data {
         let queries = filled(trial, &self.queries, mode)?;
         let mask = self.mask.as_ref().map(|mask| filled(trial, mask, mode)).transpose()?;
         let desk = match runs {
-            Some((runs, wants)) => kernels.nearest_runs_desk(&RunsShape::of(shape, runs, wants)),
+            Some((runs, _)) => kernels.nearest_runs_desk(&RunsShape::of(shape, runs)),
             None => kernels.nearest_desk(&shape),
         };
         let desk = trial.allocate(desk.get().max(16), mode)?;

@@ -100,7 +100,7 @@ fn refusals(trial: &Trial<'_>) -> Result<(), Stop> {
     let good = shape((64, 2, 16, 4), Form::F32, Measure::Distance);
     let run = Run { begin: 0, end: 40, first: 0, from: 0, to: 2 };
     let [all, least] = [[run].as_slice(), &[Run { end: 8, ..run }]]
-        .map(|runs| kernels.nearest_runs_desk(&RunsShape::of(good, runs, &[0, 1])).get());
+        .map(|runs| kernels.nearest_runs_desk(&RunsShape::of(good, runs)).get());
     if least > all {
         return Err(failed("the desk of runs", format!("{least} for fewer looks, {all} for all")));
     }

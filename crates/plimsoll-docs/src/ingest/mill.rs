@@ -9,7 +9,7 @@ use crate::{DocsError, Library};
 /// What a thread is to do.
 enum Job {
     Take(Block),
-    Finish(PartWriter),
+    Finish(Box<PartWriter>),
 }
 
 /// What threads share.
@@ -150,7 +150,7 @@ impl<'l> Mill<'l> {
         self.settle()?;
         let open = std::mem::take(&mut self.state().open);
         for part in open {
-            self.put(Job::Finish(part))?;
+            self.put(Job::Finish(Box::new(part)))?;
         }
         self.settle()?;
         Ok(std::mem::take(&mut self.state().finished))

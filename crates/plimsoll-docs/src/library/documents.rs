@@ -72,6 +72,7 @@ pub enum State {
 /// What came.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "there are few at a time, and nearly all are documents")]
 pub(super) enum Change {
     Put(Document),
     Drop(u64),
@@ -122,9 +123,9 @@ impl Documents {
             if lines.read_until(b'\n', &mut line).map_err(failed)? == 0 {
                 break;
             }
-            let change = parse(&line).ok_or_else(|| damaged("a line does not come to what it should"))?;
-            documents.make_room(std::slice::from_ref(&change), account)?;
-            documents.apply(&change);
+            let said = parse(&line).ok_or_else(|| damaged("a line does not come to what it should"))?;
+            documents.make_room(std::slice::from_ref(&said), account)?;
+            documents.apply(&said);
         }
         Ok(documents)
     }

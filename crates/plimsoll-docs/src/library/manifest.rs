@@ -52,6 +52,12 @@ pub(super) struct VectorsEntry {
     pub(super) to: u64,
 }
 
+/// What is looked at first, of any version.
+#[derive(Deserialize)]
+struct Any {
+    version: u32,
+}
+
 impl Manifest {
     /// Of a library without anything in it.
     pub(super) const fn empty(words: bool) -> Self {
@@ -74,10 +80,6 @@ impl Manifest {
             io::ErrorKind::NotFound => DocsError::NoLibrary { folder: folder.to_owned() },
             _ => DocsError::Folder { path: path.clone(), source },
         })?;
-        #[derive(Deserialize)]
-        struct Any {
-            version: u32,
-        }
         let damaged = |what: String| DocsError::Damaged { path: path.clone(), what };
         let any: Any = serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
         if any.version > VERSION {

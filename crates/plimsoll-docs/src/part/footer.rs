@@ -121,8 +121,8 @@ impl Footer {
         let some = self.passages > 0;
         rises(self.blocks.iter().map(|block| block.first).collect())
             && rises(self.runs.iter().map(|run| run.first).collect())
-            && some == !self.blocks.is_empty()
-            && some == !self.runs.is_empty()
+            && some != self.blocks.is_empty()
+            && some != self.runs.is_empty()
             && (self.lengths.is_empty() || self.lengths.len() == self.passages as usize)
     }
 }

@@ -7,6 +7,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::path::Path;
 
+use super::writer::Put;
 use super::{Part, PartError, PartFacts, PartWriter, Record, Run, Stands};
 use crate::bytes::Cut;
 use crate::terms::{Entry, Postings, append, entries};
@@ -31,9 +32,8 @@ pub(crate) fn merge(
                 writer.pack(&left, range.end - range.start, &runs)?;
             }
         }
-        let left =
-            |(passage, &length): (usize, &u8)| if is_alive(part, passage as u32, alive) { length } else { 0 };
-        lengths.extend(part.lengths().iter().enumerate().map(left));
+        let left = |(passage, &length): (u32, &u8)| if is_alive(part, passage, alive) { length } else { 0 };
+        lengths.extend((0..).zip(part.lengths()).map(left));
     }
     let worded = parts.iter().all(|part| !part.lengths().is_empty());
     let (lengths, total) =
@@ -119,7 +119,7 @@ impl Terms<'_> {
 fn join(
     parts: &[&Part],
     alive: &dyn Fn(u64) -> bool,
-    write: &mut dyn FnMut(&[u8], u32, &[u8]) -> Result<(), PartError>,
+    write: &mut Put<'_, PartError>,
 ) -> Result<(), PartError> {
     let mut ahead = 0;
     let mut all: Vec<Terms<'_>> = Vec::new();

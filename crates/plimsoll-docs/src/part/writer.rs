@@ -17,6 +17,9 @@ pub(super) const HEAD: usize = 16;
 /// Footer's place, length and checksum, and the magic again.
 pub(super) const TRAILER: usize = 32;
 
+/// Takes a term, how many passages have it, and its list.
+pub(super) type Put<'p, E> = dyn FnMut(&[u8], u32, &[u8]) -> Result<(), E> + 'p;
+
 /// What a finished part is.
 #[derive(Clone, Debug)]
 pub(crate) struct PartFacts {
@@ -118,7 +121,7 @@ impl PartWriter {
         mut self,
         lengths: Vec<u8>,
         total_terms: u64,
-        lists: &mut dyn FnMut(&mut dyn FnMut(&[u8], u32, &[u8]) -> io::Result<()>) -> Result<(), PartError>,
+        lists: &mut dyn FnMut(&mut Put<'_, io::Error>) -> Result<(), PartError>,
     ) -> Result<PartFacts, PartError> {
         let mut dictionary = DictionaryWriter::default();
         let begin = self.at;

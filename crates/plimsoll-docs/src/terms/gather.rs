@@ -77,17 +77,14 @@ impl Gather {
         for (seen, term) in tally.iter() {
             let upper = (seen.hash >> 32) as u32;
             let same = |&(tag, slot): &(u32, u32)| tag == upper && slots[slot as usize].name(names) == term;
-            let number = match table.find(seen.hash, same) {
-                Some(&(_, slot)) => slot as usize,
-                None => {
-                    let number = slots.len();
-                    slots.push(Slot::new(term, names));
-                    let entry = (upper, u32::try_from(number).unwrap_or(u32::MAX));
-                    table.insert_unique(seen.hash, entry, |&(_, slot)| {
-                        xxh3_64(slots[slot as usize].name(names))
-                    });
-                    number
-                }
+            let number = if let Some(&(_, slot)) = table.find(seen.hash, same) {
+                slot as usize
+            } else {
+                let number = slots.len();
+                slots.push(Slot::new(term, names));
+                let entry = (upper, u32::try_from(number).unwrap_or(u32::MAX));
+                table.insert_unique(seen.hash, entry, |&(_, slot)| xxh3_64(slots[slot as usize].name(names)));
+                number
             };
             let slot = &mut slots[number];
             let before = slot.list.capacity();

@@ -12,15 +12,14 @@ const K1: f32 = 1.2;
 const B: f32 = 0.75;
 
 /// How long a passage is, in a byte: exact below 32, then within a sixteenth.
-pub(crate) const fn length_code(terms: u32) -> u8 {
+pub(crate) fn length_code(terms: u32) -> u8 {
     if terms < 32 {
-        return terms as u8;
+        return u8::try_from(terms).unwrap_or(u8::MAX);
     }
     // A power of two and its upper three bits.
     let power = terms.ilog2();
     let upper = (terms >> (power - 3)) & 7;
-    let code = 32 + (power - 5) * 8 + upper;
-    if code > 255 { 255 } else { code as u8 }
+    u8::try_from(32 + (power - 5) * 8 + upper).unwrap_or(u8::MAX)
 }
 
 /// The length that a code stands for.
@@ -44,12 +43,12 @@ pub(crate) struct Weights {
 impl Weights {
     /// For terms that so many of `passages` have, where passages are so long in the mean.
     pub(crate) fn new(passages: u64, mean: f64, having: &[u64]) -> Self {
-        #[expect(clippy::cast_precision_loss, reason = "a ratio")]
+        #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "a ratio")]
         let rarity = |having: u64| {
             let (all, having) = (passages as f64, having as f64);
             ((all - having + 0.5).max(0.0) / (having + 0.5)).ln_1p() as f32
         };
-        #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "a ratio")]
+        #[expect(clippy::cast_possible_truncation, reason = "a ratio")]
         let norm = |code: u8| K1 * (1.0 - B + B * (f64::from(length_of(code)) / mean.max(1.0)) as f32);
         Self { rarity: having.iter().map(|&one| rarity(one)).collect(), norms: (0..=255).map(norm).collect() }
     }
@@ -101,9 +100,10 @@ pub(crate) fn best(
         for cursor in cursors.iter_mut().filter(|cursor| cursor.at == passage) {
             let times = f32::from(cursor.times);
             score += weights.rarity[cursor.term] * times * (K1 + 1.0) / (times + norm);
-            match cursor.postings.next()? {
-                Some((at, times)) => (cursor.at, cursor.times) = (at, times),
-                None => (cursor.times, ended) = (0, true),
+            if let Some((at, times)) = cursor.postings.next()? {
+                (cursor.at, cursor.times) = (at, times);
+            } else {
+                (cursor.times, ended) = (0, true);
             }
         }
         if ended {

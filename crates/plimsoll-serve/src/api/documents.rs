@@ -301,7 +301,7 @@ async fn take(
     let taken = aside(move || own.take(&said, &path.0, kind, &|| closing.open().is_ok())).await??;
     vectors::catch_up(desk, &shelf);
     Ok(Json(match taken {
-        Taken::Document(document) => Came::Document(DocumentFacts::new(&shelf, document)),
+        Taken::Document(document) => Came::Document(DocumentFacts::new(&shelf, *document)),
         Taken::Duplicate => Came::Duplicate { object: "document", name, duplicate: true },
     }))
 }

@@ -185,7 +185,8 @@ fn families(text: &mut String, activity: &Activity) {
     one("seats_bytes", "gauge", "What sequences may hold together.", &alone(activity.seats.bytes));
     one("seats_taken_bytes", "gauge", "What is promised to sequences.", &alone(activity.seats.taken_bytes));
     let of_library = |of: fn(&LibraryJson) -> u64| -> Vec<(String, u64)> {
-        let value = |library: &LibraryJson| (format!("{{library=\"{}\"}}", label(&library.name)), of(library));
+        let value =
+            |library: &LibraryJson| (format!("{{library=\"{}\"}}", label(&library.name)), of(library));
         activity.libraries.iter().map(value).collect()
     };
     one("library_documents", "gauge", "Documents of a library.", &of_library(|library| library.documents));

@@ -49,7 +49,8 @@ pub(super) struct Answer {
 pub(super) struct Passage {
     object: &'static str,
     /// Its number in the library.
-    passage: u64,
+    #[serde(rename = "passage")]
+    number: u64,
     score: f32,
     document: u64,
     name: String,
@@ -69,7 +70,7 @@ impl From<Match> for Passage {
     fn from(found: Match) -> Self {
         Self {
             object: "passage",
-            passage: found.passage,
+            number: found.passage,
             score: found.score,
             document: found.document,
             name: found.name,
@@ -126,11 +127,10 @@ pub(super) async fn find(
     let has = shelf.library()?.facts().vectors.is_some_and(|(.., passages)| passages > 0)
         && desk.shelves().embedder().is_some();
     let mode = match wanted {
-        Some(Wanted::Words) => Mode::Words,
         Some(Wanted::Vectors) => Mode::Vectors,
         Some(Wanted::Both) => Mode::Both,
         None if has => Mode::Both,
-        None => Mode::Words,
+        Some(Wanted::Words) | None => Mode::Words,
     };
     let vector = match mode {
         Mode::Words => None,

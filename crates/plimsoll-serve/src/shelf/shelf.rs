@@ -64,7 +64,7 @@ pub enum ShelfFault {
 #[derive(Clone, Debug)]
 pub(crate) enum Taken {
     /// It is there now, or was already.
-    Document(Document),
+    Document(Box<Document>),
     /// Another document says the same.
     Duplicate,
 }
@@ -136,7 +136,10 @@ impl Shelf {
             return Ok(Taken::Duplicate);
         }
         let document = library.named(name).into_iter().next_back();
-        document.map(Taken::Document).ok_or_else(|| ShelfFault::Left("it says nothing".to_owned()))
+        document
+            .map(Box::new)
+            .map(Taken::Document)
+            .ok_or_else(|| ShelfFault::Left("it says nothing".to_owned()))
     }
 
     /// Takes in what lies in a folder, called as it is there.

@@ -9,7 +9,7 @@ use crate::house::House;
 
 /// The libraries of a service.
 pub struct Shelves {
-    shelves: BTreeMap<String, Arc<Shelf>>,
+    by_name: BTreeMap<String, Arc<Shelf>>,
     first: Option<String>,
     /// The model that makes vectors, if one does.
     embedder: Option<String>,
@@ -29,21 +29,21 @@ impl Shelves {
             shelves.insert(source.name.clone(), shelf);
         }
         let first = sources.first().map(|source| source.name.clone());
-        Ok(Self { shelves, first, embedder })
+        Ok(Self { by_name: shelves, first, embedder })
     }
 
     /// One by its name, or the first.
     pub(crate) fn get(&self, name: Option<&str>) -> Result<Arc<Shelf>, ShelfFault> {
         let Some(name) = name.or(self.first.as_deref()) else { return Err(ShelfFault::None) };
-        self.shelves.get(name).cloned().ok_or_else(|| ShelfFault::Unknown {
+        self.by_name.get(name).cloned().ok_or_else(|| ShelfFault::Unknown {
             name: name.chars().take(100).collect(),
-            known: self.shelves.keys().map(String::as_str).collect::<Vec<_>>().join(", "),
+            known: self.by_name.keys().map(String::as_str).collect::<Vec<_>>().join(", "),
         })
     }
 
     /// All of them.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Shelf>> {
-        self.shelves.values()
+        self.by_name.values()
     }
 
     /// The model that makes vectors.

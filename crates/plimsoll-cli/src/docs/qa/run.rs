@@ -1,5 +1,6 @@
 //! The work: passages to lines, several side by side.
 
+use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Mutex, PoisonError};
@@ -159,13 +160,12 @@ impl Service {
 /// Draws the report.
 pub fn view(report: &QaReport, _: &Pen) -> String {
     let mut out = format!("{} written, {} in the file", report.written, report.lines);
+    // A string takes whatever is written to it.
     if report.empty > 0 {
-        out.push_str(&format!(", {} that the model had nothing to say of", report.empty));
+        let _ = write!(out, ", {} that the model had nothing to say of", report.empty);
     }
-    out.push_str(&format!(
-        "; of {} tokens of prompts a cache had {}\n",
-        report.prompt_tokens, report.cached_tokens
-    ));
+    let (read, cached) = (report.prompt_tokens, report.cached_tokens);
+    let _ = writeln!(out, "; of {read} tokens of prompts a cache had {cached}");
     if report.stopped {
         out.push_str("stopped; the same command goes on from here\n");
     }

@@ -217,10 +217,12 @@ mod tests {
         assert_eq!((want(3), want(20), want(21)), ([3, 15], [3, 20], [19, 130]));
         let start = |n: u64| word(tables.starts + n * 4);
         assert_eq!((start(0), start(3), start(4), start(19), start(20)), (0, 15, 50, 125, 160));
-        for queries in [20, 1000] {
-            let shape = RunsShape::of(shape(queries, Form::F16), &runs, &wants);
+        // Runs that share their wants have places of their own for each.
+        let sharing: Vec<Run> = (0..40).map(|number| run(number * 10, 9, 0, 20)).collect();
+        for (queries, runs) in [(20, &runs[..]), (1000, &runs), (20, &sharing)] {
+            let shape = RunsShape::of(shape(queries, Form::F16), runs);
             let plan = RunsPlan::of(shape, (9, 0));
-            let tables = RunsTables::of(queries, &runs, &wants);
+            let tables = RunsTables::of(queries, runs, &wants);
             assert!(plan.tables() + tables.bytes.len() as u64 <= plan.desk_bytes().get());
         }
     }

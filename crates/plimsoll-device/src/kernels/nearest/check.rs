@@ -25,7 +25,7 @@ pub fn nearest(ask: &Nearest<'_>, desk: Bytes) -> Result<NearestShape, DeviceErr
 
 /// The arguments of [`Kernels::nearest_runs`](crate::Kernels::nearest_runs), likewise.
 pub fn runs(asked: &NearestRuns<'_>, desk: Bytes) -> Result<RunsShape, DeviceError> {
-    let (ask, shape) = (&asked.ask, RunsShape::of(asked.ask.shape, asked.runs, asked.wants));
+    let (ask, shape) = (&asked.ask, RunsShape::of(asked.ask.shape, asked.runs));
     let mask = ask.mask.map_or(0, |mask| mask.bytes().get());
     operands(ask, mask, desk, "nearest_runs_desk")?;
     if !mask.is_multiple_of(8) {

@@ -61,10 +61,11 @@ pub struct RunsShape {
 }
 
 impl RunsShape {
-    /// Of these.
-    pub fn of(nearest: NearestShape, runs: &[Run], wants: &[u32]) -> Self {
-        let looks = runs.iter().map(Run::looks).fold(0, u64::saturating_add);
-        Self { nearest, runs: runs.len() as u64, wants: wants.len() as u64, looks }
+    /// Of these. Runs may share their wants: each counts for each.
+    pub fn of(nearest: NearestShape, runs: &[Run]) -> Self {
+        let sum = |of: fn(&Run) -> u64| runs.iter().map(of).fold(0, u64::saturating_add);
+        let wants = sum(|run| u64::from(run.queries()));
+        Self { nearest, runs: runs.len() as u64, wants, looks: sum(Run::looks) }
     }
 
     /// Whether there is nothing to do.
