@@ -179,8 +179,9 @@ mod tests {
     fn every_term_is_found_again_and_no_other() {
         let terms: Vec<String> = (0..2000).map(|number| format!("term{:05}", number * 3)).collect();
         let mut writer = DictionaryWriter::default();
-        for (number, term) in terms.iter().enumerate() {
-            writer.term(term.as_bytes(), number as u32, &vec![1; number % 7]);
+        let list_of = |number: u32| vec![1; number as usize % 7];
+        for (number, term) in (0..).zip(&terms) {
+            writer.term(term.as_bytes(), number, &list_of(number));
         }
         let (bytes, sparse) = writer.finish();
         let mut out = Vec::new();
@@ -189,13 +190,14 @@ mod tests {
         assert!(sparse.block(3).is_some(), "several blocks");
         let look = |term: &str| {
             let (at, len, list) = sparse.block(sparse.number_of(term.as_bytes())?)?;
-            find_in(&bytes[at as usize..at as usize + len], list, term.as_bytes()).expect("whole")
+            let at = usize::try_from(at).expect("it is in memory");
+            find_in(&bytes[at..at + len], list, term.as_bytes()).expect("whole")
         };
         let mut list = 0;
-        for (number, term) in terms.iter().enumerate() {
-            let bytes = (number % 7) as u64;
-            let sum = sum(&vec![1; number % 7]);
-            assert_eq!(look(term), Some(Entry { passages: number as u32, list, bytes, sum }), "{term}");
+        for (passages, term) in (0..).zip(&terms) {
+            let bytes = list_of(passages).len() as u64;
+            let sum = sum(&list_of(passages));
+            assert_eq!(look(term), Some(Entry { passages, list, bytes, sum }), "{term}");
             list += bytes;
         }
         for absent in ["", "a", "term00001", "term99999", "zz"] {
