@@ -48,7 +48,7 @@ pub enum DocsError {
         source: io::Error,
     },
     /// There is no library.
-    #[error("there is no library in {}; `plimsoll docs ingest PATH --into` it makes one", folder.display())]
+    #[error("there is no library in {0}; `plimsoll docs ingest PATH --into {0}` makes one", folder.display())]
     NoLibrary {
         /// Where.
         folder: PathBuf,
@@ -133,6 +133,15 @@ impl DocsError {
             TextError::Stream(source) => Self::Stream { path, source },
             source => Self::Text { path, source },
         }
+    }
+
+    /// Whether a file that should be there is not.
+    pub(crate) fn is_gone(&self) -> bool {
+        let source = match self {
+            Self::Folder { source, .. } | Self::Part(PartError::File { source, .. }) => source,
+            _ => return false,
+        };
+        source.kind() == io::ErrorKind::NotFound
     }
 
     /// Whether it is about one document, and others can go on.

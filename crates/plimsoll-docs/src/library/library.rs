@@ -13,6 +13,9 @@ use super::{Document, LibraryFacts, State, folder, vectors};
 use crate::DocsError;
 use crate::part::Part;
 
+/// How often a library that is being written is opened anew.
+const TRIES: usize = 4;
+
 /// Passages of documents in a folder, found by their words, and by vectors where a model makes some.
 ///
 /// # What it is not
@@ -74,6 +77,13 @@ impl Library {
 
     /// Opens one to be searched.
     pub fn open(folder: &Path, account: &EngineAccount) -> Result<Self, DocsError> {
+        for _ in 1..TRIES {
+            match Self::with(folder, account, None) {
+                // Who writes it has put parts together since the manifest was read: another has taken its place.
+                Err(error) if error.is_gone() => {}
+                opened => return opened,
+            }
+        }
         Self::with(folder, account, None)
     }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 
-use super::documents::{self, Change};
+use super::documents::{self, Change, Documents};
 use super::library::Writer;
 use super::manifest::{Manifest, PartEntry};
 use super::{Document, Library, folder};
@@ -79,20 +79,33 @@ impl Library {
         for change in log {
             all.apply(change);
         }
-        if all.is_stale() {
-            let number = writer.next_file;
-            writer.next_file += 1;
-            let mut fresh = Manifest { documents: number, next_file: writer.next_file, ..manifest.clone() };
-            fresh.documents_bytes =
-                documents::rewrite(&self.folder, number, &all).map_err(failed(path.clone()))?;
-            fresh.write(&self.folder)?;
-            *manifest = fresh;
-            all.renewed();
+        *self.manifest.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(manifest.clone());
+        // What is to count does; that the log is long costs nothing but its length, and is tried again with the next change.
+        if all.is_stale()
+            && let Ok(fresh) = self.renewed(writer, manifest, &all)
+        {
             // Swept when the library is opened next, if not now.
             let _ = std::fs::remove_file(&path);
+            all.renewed();
+            *self.manifest.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh);
         }
-        *self.manifest.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(manifest.clone());
         Ok(())
+    }
+
+    /// Writes the log anew, with what is there alone.
+    fn renewed(
+        &self,
+        writer: &mut Writer,
+        manifest: &Manifest,
+        all: &Documents,
+    ) -> std::io::Result<Manifest> {
+        let number = writer.next_file;
+        writer.next_file += 1;
+        let documents_bytes = documents::rewrite(&self.folder, number, all)?;
+        let fresh =
+            Manifest { documents: number, documents_bytes, next_file: writer.next_file, ..manifest.clone() };
+        fresh.write(&self.folder).map_err(std::io::Error::other)?;
+        Ok(fresh)
     }
 
     /// Removes documents. Says how many there were.
@@ -117,4 +130,50 @@ pub(super) fn number(facts: &PartFacts) -> u64 {
         .and_then(|stem| stem.to_str())
         .and_then(|stem| stem.parse().ok())
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use plimsoll::{Bytes, Engine};
+
+    use super::*;
+    use crate::library::State;
+    use crate::source::Kind;
+
+    fn document(id: u64, turn: u64) -> Document {
+        Document {
+            id,
+            name: format!("document {id}"),
+            kind: Kind::Plain,
+            bytes: turn,
+            modified: None,
+            hash: format!("{id} {turn}"),
+            passages: 0,
+            replaced: 0,
+            skipped: 0,
+            state: State::Whole,
+        }
+    }
+
+    #[test]
+    fn a_log_in_which_little_counts_is_written_anew() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join("library");
+        let account = Engine::in_memory(Bytes::mib(16), "docs").unwrap().account("docs").unwrap();
+        let library = Library::create(&folder, true, &account).unwrap();
+        let mut longest = 0;
+        for turn in 0..12 {
+            let put = (1..=200).map(|id| document(id, turn)).collect();
+            library.publish(Changes { put, next: 201, ..Changes::default() }).unwrap();
+            longest = longest.max(library.manifest().documents_bytes);
+        }
+        assert!(library.manifest().documents_bytes * 3 < longest * 2, "it was written anew");
+        let logs = std::fs::read_dir(&folder).unwrap().flatten();
+        let logs = logs.filter(|entry| entry.path().extension().is_some_and(|end| end == "documents"));
+        assert_eq!(logs.count(), 1, "the one before is gone");
+        drop(library);
+        let library = Library::open_to_write(&folder, &account).unwrap();
+        assert_eq!(library.list(0, 1000), (1..=200).map(|id| document(id, 11)).collect::<Vec<_>>());
+        assert_eq!(library.next_document(), 201);
+    }
 }
