@@ -1,13 +1,13 @@
 //! llama.cpp behind safe types, for engines that keep its sequences.
 //!
-//! * [`Model`]: a GGUF file that llama.cpp computes; [`Rehearsal`] says what it takes before a byte of it is allocated.
-//! * [`Context`]: sequences in one cache of keys and values, steps of several of them, and the state of each as bytes.
-//! * [`Batch`]: which tokens of which sequences a step computes.
-//! * [`Vocabulary`]: llama.cpp's own tokenizer of a model.
+//! * `Model`: a GGUF file that llama.cpp computes; `Rehearsal` says what it takes before a byte of it is allocated.
+//! * `Context`: sequences in one cache of keys and values, steps of several of them, and the state of each as bytes.
+//! * `Batch`: which tokens of which sequences a step computes.
+//! * `Vocabulary`: llama.cpp's own tokenizer of a model.
 //!
 //! # What it is not
 //! It samples nothing, knows no chat templates and no accounts, and keeps nothing on a GPU. What llama.cpp takes it takes by
-//! itself: [`Sizes`] is for whoever charges that. A damaged file may end the process (llama.cpp asserts what it believes), so whoever
+//! itself: `Sizes` is for whoever charges that. A damaged file may end the process (llama.cpp asserts what it believes), so whoever
 //! opens a stranger's file looks at its header first.
 //!
 //! All of it is behind the feature `llama-cpp`.
