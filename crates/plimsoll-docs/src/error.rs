@@ -137,9 +137,8 @@ impl DocsError {
 
     /// Whether a file that should be there is not.
     pub(crate) fn is_gone(&self) -> bool {
-        let source = match self {
-            Self::Folder { source, .. } | Self::Part(PartError::File { source, .. }) => source,
-            _ => return false,
+        let (Self::Folder { source, .. } | Self::Part(PartError::File { source, .. })) = self else {
+            return false;
         };
         source.kind() == io::ErrorKind::NotFound
     }
