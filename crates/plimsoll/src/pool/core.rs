@@ -244,15 +244,17 @@ impl PoolCore {
         cache
     }
 
-    /// A thread ends: what its cache kept comes home, what it counted is kept.
-    pub(super) fn forget_thread(self: &Arc<Self>, cache: &Arc<ThreadCache>) {
+    /// A thread ends: what its cache kept comes home, what it counted is kept. Says whether the pool is closed: then nobody else
+    /// looks at what came home, and [`clear_if_closed`](Self::clear_if_closed) has to.
+    pub(super) fn forget_thread(self: &Arc<Self>, cache: &Arc<ThreadCache>) -> bool {
         lock(&self.caches).retain(|known| !Arc::ptr_eq(known, cache));
         cache.bins.visit(|bins| {
             bins.drain(|block| self.returns.push(block));
             bins.close();
             lock(&self.others).merge(&bins.tally());
         });
-        self.clear_if_closed();
+        fence(Ordering::SeqCst);
+        self.closed.load(Ordering::Relaxed)
     }
 
     /// Calls in what threads' caches keep: this thread's always, the others' when `all` is set.
@@ -305,7 +307,7 @@ impl PoolCore {
     ///
     /// The fence pairs with the one in [`close`](Self::close): either this thread sees the pool closed, or
     /// the closing thread sees what this one queued.
-    fn clear_if_closed(&self) {
+    pub(super) fn clear_if_closed(&self) {
         fence(Ordering::SeqCst);
         if self.closed.load(Ordering::Relaxed) {
             self.clear();

@@ -96,9 +96,10 @@ impl Drop for Table {
             // A back end that panics must not take the process with it.
             let _closed = catch_unwind(AssertUnwindSafe(move || {
                 if let Some(core) = owned.core.upgrade() {
-                    core.forget_thread(&owned.cache);
-                    if let Some(last) = Arc::into_inner(core) {
-                        close_elsewhere(last);
+                    if core.forget_thread(&owned.cache) {
+                        elsewhere(move || core.clear_if_closed());
+                    } else if let Some(last) = Arc::into_inner(core) {
+                        elsewhere(move || drop(last));
                     }
                 }
             }));
@@ -106,11 +107,11 @@ impl Drop for Table {
     }
 }
 
-/// Closes a pool that a thread was the last to have as it ended, and maybe its device: by another thread, because back
-/// ends use locals of their thread, and here these may be gone already.
-fn close_elsewhere(core: PoolCore) {
-    // Where no thread can be made, it is closed here after all.
-    if let Ok(thread) = std::thread::Builder::new().spawn(move || drop(core)) {
+/// Gives back what a closed pool has, or closes one that a thread was the last to have as it ended, and maybe its device: by another
+/// thread, because back ends use locals of their thread, and here these may be gone already.
+fn elsewhere(work: impl FnOnce() + Send + 'static) {
+    // Where no thread can be made, a pool is closed here after all, by what `work` drops.
+    if let Ok(thread) = std::thread::Builder::new().spawn(work) {
         let _closed = thread.join();
     }
 }
