@@ -4,45 +4,25 @@
 mod bed;
 
 use std::path::Path;
-use std::sync::Arc;
 
+use bed::device::{self, DEVICE, Machine, near, scores};
 use bed::{account, npy, vectors};
-use plimsoll::ledger::{AccountSettings, LedgerSettings, LineSettings};
-use plimsoll::{Bytes, Engine, EngineAccount, Place};
-use plimsoll_device::{Device, DeviceError, HostDevice, HostSettings, SimDevice, SimSettings};
+use plimsoll::{Bytes, Place};
+use plimsoll_device::{DeviceError, SimSettings};
 use plimsoll_vec::gpu::GpuError;
-use plimsoll_vec::index::{Answer, Index, Search, Shape, VecError};
+use plimsoll_vec::index::{Index, Search, Shape, VecError};
 use plimsoll_vec::neural::{NeuralShape, Reduction, Weights};
 use plimsoll_vec::{Codec, Metric};
 
 const DIMENSION: usize = 24;
-const DEVICE: Place = Place::Sim(0);
-const GRANULE: u64 = 4096;
 
 fn shape(codec: Codec, metric: Metric) -> Shape {
     Shape { dimension: DIMENSION, metric, codec, originals: codec != Codec::F32, lists: None, reduced: None }
 }
 
-struct Machine {
-    account: EngineAccount,
-    device: Arc<SimDevice>,
-}
-
 /// A machine with so much memory of its own, and so much on a device.
 fn machine(host: Bytes, there: Bytes) -> Machine {
-    // A pool reserves four times its device's memory, and here that is the host's, zeroed.
-    let total = Bytes::new(there.get() * 2);
-    let settings = SimSettings { place: DEVICE, granule: GRANULE, total, ..SimSettings::default() };
-    let device = Arc::new(SimDevice::new(settings).unwrap());
-    let account = AccountSettings::new("vec").share(Place::Host, Bytes::ZERO, host);
-    let plan = LedgerSettings {
-        places: vec![LineSettings::new(Place::Host, host), LineSettings::new(DEVICE, there)],
-        accounts: vec![account.share(DEVICE, Bytes::ZERO, there)],
-    };
-    let own: Arc<dyn Device> = Arc::new(HostDevice::open(HostSettings::default()).unwrap());
-    let devices = vec![own, Arc::clone(&device) as Arc<dyn Device>];
-    let account = Engine::with(&plan, devices).unwrap().account("vec").unwrap();
-    Machine { account, device }
+    device::machine(host, there, SimSettings::default().runs)
 }
 
 /// Two segments, some of whose rows are dead, and what is young.
@@ -55,22 +35,6 @@ fn made(home: &Path, shape: Shape) {
     index.add(&vectors(3, 200 * DIMENSION), None).unwrap();
     let gone: Vec<u64> = (0..3900).filter(|id| id % 7 == 3).collect();
     index.delete(&gone).unwrap();
-}
-
-fn scores(answer: &Answer) -> Vec<(u64, u32)> {
-    answer.ids.iter().zip(&answer.distances).map(|(id, far)| (*id, far.to_bits())).collect()
-}
-
-/// Ids are the same, but for near ties, and so are distances.
-fn near(found: &Answer, wanted: &Answer, room: f32, what: &str) {
-    assert_eq!(found.ids.len(), wanted.ids.len());
-    for (at, (found_far, far)) in found.distances.iter().zip(&wanted.distances).enumerate() {
-        assert!((found_far - far).abs() <= room, "{what}, place {at}: {found_far} and {far}");
-    }
-    let same = found.ids.iter().zip(&wanted.ids).filter(|(one, other)| one == other).count();
-    // One that is left out moves those behind it, too.
-    let least = if room > 1e-3 { 70 } else { 99 };
-    assert!(same * 100 >= found.ids.len() * least, "{what}: {same} the same");
 }
 
 #[test]

@@ -19,13 +19,7 @@ fn shape(codec: Codec, metric: Metric, lists: Option<Lists>) -> Shape {
 
 /// Vectors near one of so many corners.
 fn grouped(seed: u64, rows: usize) -> Vec<f32> {
-    let corners = vectors(99, 40 * DIMENSION);
-    let mut all = vectors(seed, rows * DIMENSION);
-    for (row, vector) in all.chunks_mut(DIMENSION).enumerate() {
-        let corner = &corners[(row * 7 + row / 13) % 40 * DIMENSION..];
-        vector.iter_mut().zip(corner).for_each(|(number, corner)| *number = *number * 0.4 + corner);
-    }
-    all
+    bed::grouped(seed, rows, DIMENSION)
 }
 
 struct Built {

@@ -5,17 +5,14 @@
 mod bed;
 
 use std::path::Path;
-use std::sync::Arc;
 
-use bed::{account, npy, vectors};
-use plimsoll::ledger::{AccountSettings, LedgerSettings, LineSettings};
-use plimsoll::{Bytes, Engine, EngineAccount, Place};
-use plimsoll_device::{Device, HostDevice, HostSettings, SimDevice, SimSettings};
+use bed::device::{self, DEVICE, near, scores};
+use bed::{account, npy};
+use plimsoll::{Bytes, EngineAccount};
 use plimsoll_vec::index::{Answer, Index, Lists, Probe, Search, Shape, VecError};
 use plimsoll_vec::{Codec, Metric};
 
 const DIMENSION: usize = 24;
-const DEVICE: Place = Place::Sim(0);
 
 fn shape(codec: Codec, metric: Metric, lists: u32) -> Shape {
     let lists = Some(Lists::Count(lists));
@@ -28,27 +25,12 @@ fn machine(host: Bytes, there: Bytes) -> EngineAccount {
 
 /// One whose device searches runs or does not.
 fn machine_that(host: Bytes, there: Bytes, runs: bool) -> EngineAccount {
-    let total = Bytes::new(there.get() * 2);
-    let settings = SimSettings { place: DEVICE, granule: 4096, total, runs, ..SimSettings::default() };
-    let device = Arc::new(SimDevice::new(settings).unwrap());
-    let account = AccountSettings::new("vec").share(Place::Host, Bytes::ZERO, host);
-    let plan = LedgerSettings {
-        places: vec![LineSettings::new(Place::Host, host), LineSettings::new(DEVICE, there)],
-        accounts: vec![account.share(DEVICE, Bytes::ZERO, there)],
-    };
-    let own: Arc<dyn Device> = Arc::new(HostDevice::open(HostSettings::default()).unwrap());
-    Engine::with(&plan, vec![own, device]).unwrap().account("vec").unwrap()
+    device::machine(host, there, runs).account
 }
 
 /// Vectors near one of so many corners.
 fn grouped(seed: u64, rows: usize) -> Vec<f32> {
-    let corners = vectors(99, 40 * DIMENSION);
-    let mut all = vectors(seed, rows * DIMENSION);
-    for (row, vector) in all.chunks_mut(DIMENSION).enumerate() {
-        let corner = &corners[(row * 7 + row / 13) % 40 * DIMENSION..];
-        vector.iter_mut().zip(corner).for_each(|(number, corner)| *number = *number * 0.4 + corner);
-    }
-    all
+    bed::grouped(seed, rows, DIMENSION)
 }
 
 /// Two segments in lists, some of whose rows are dead, and what is young and in no list.
@@ -61,20 +43,6 @@ fn made(home: &Path, shape: Shape) {
     }
     index.add(&grouped(3, 150), None).unwrap();
     index.delete(&(0..4050).filter(|id| id % 7 == 3).collect::<Vec<u64>>()).unwrap();
-}
-
-fn scores(answer: &Answer) -> Vec<(u64, u32)> {
-    answer.ids.iter().zip(&answer.distances).map(|(id, far)| (*id, far.to_bits())).collect()
-}
-
-fn near(found: &Answer, wanted: &Answer, room: f32, what: &str) {
-    assert_eq!(found.ids.len(), wanted.ids.len());
-    for (at, (one, other)) in found.distances.iter().zip(&wanted.distances).enumerate() {
-        assert!((one - other).abs() <= room, "{what}, place {at}: {one} and {other}");
-    }
-    let same = found.ids.iter().zip(&wanted.ids).filter(|(one, other)| one == other).count();
-    let least = if room > 1e-3 { 70 } else { 99 };
-    assert!(same * 100 >= found.ids.len() * least, "{what}: {same} the same");
 }
 
 #[test]

@@ -30,11 +30,11 @@ pub struct RemoveReport {
 /// Removes.
 pub fn run(args: &RemoveArgs, printer: &Printer) -> Result<(), CliError> {
     let library = Library::open_to_write(&args.library, &budget::account(None)?)?;
-    let mut ids = Vec::new();
+    let (all, mut ids) = (library.list(0, usize::MAX), Vec::new());
     for wanted in &args.documents {
         let path = std::path::absolute(wanted).unwrap_or_else(|_| wanted.into());
         let number: Option<u64> = wanted.parse().ok();
-        ids.extend(library.list(0, usize::MAX).iter().filter_map(|document| {
+        ids.extend(all.iter().filter_map(|document| {
             let same = Some(document.id) == number
                 || document.name == *wanted
                 || std::path::Path::new(&document.name).starts_with(&path);

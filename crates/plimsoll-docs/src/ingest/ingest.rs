@@ -1,6 +1,6 @@
 //! The work itself: files to passages to blocks, and what counts when.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::Path;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
@@ -106,7 +106,7 @@ struct Ingest<'i, 'l> {
     block: Block,
     changes: Changes,
     /// What waits to count: hashes of documents, and their sizes.
-    fresh: HashMap<String, u64>,
+    fresh: HashSet<String>,
     sizes: HashSet<u64>,
     next: u64,
     counted: Instant,
@@ -134,7 +134,7 @@ impl<'i, 'l> Ingest<'i, 'l> {
             mill,
             block: mill.block()?,
             changes: Changes::default(),
-            fresh: HashMap::new(),
+            fresh: HashSet::new(),
             sizes: HashSet::new(),
             next: library.next_document(),
             counted: Instant::now(),
@@ -188,7 +188,7 @@ impl<'i, 'l> Ingest<'i, 'l> {
                 self.changes.put.push(Document { modified, bytes: found.bytes.get(), ..old.clone() });
                 return Ok(());
             }
-            if self.fresh.contains_key(&hash) || self.library.says(&hash) {
+            if self.fresh.contains(&hash) || self.library.says(&hash) {
                 self.report.duplicates += 1;
                 // What it said before it says no more.
                 self.changes.gone.extend(whole.map(|old| old.id));
@@ -233,22 +233,19 @@ impl<'i, 'l> Ingest<'i, 'l> {
         replaces: Option<u64>,
     ) -> Result<(), DocsError> {
         let (chunking, account) = (self.settings.chunking, self.library.account());
-        let opened = match &document.state {
-            State::Whole => Passages::open(found, chunking, account),
-            State::Part { position, .. } => Passages::open_at(found, chunking, account, position),
+        let mut passages = match &document.state {
+            State::Whole => Passages::open(found, chunking, account)?,
+            State::Part { position, .. } => Passages::open_at(found, chunking, account, position)?,
         };
-        let mut passages = opened?;
         let mut print = Fingerprint::from_text(&document.hash).unwrap_or_default();
         let before = (document.replaced, document.skipped);
         let began = passages.read();
         loop {
-            let next = passages.next();
-            let passage = match next {
+            let passage = match passages.next() {
                 Ok(Some(passage)) => passage,
                 Ok(None) => break,
                 Err(error) => {
                     // Those of its passages that are kept already are nobody's.
-                    self.changes.put.retain(|one| one.id != document.id);
                     if self.library.document(document.id).is_some() {
                         self.changes.gone.push(document.id);
                     }
@@ -283,8 +280,8 @@ impl<'i, 'l> Ingest<'i, 'l> {
         self.report.bytes += passages.read().saturating_sub(began);
         let flaws = passages.flaws();
         (document.replaced, document.skipped) = (flaws.replaced, flaws.skipped);
-        self.report.replaced += document.replaced - before.0.min(document.replaced);
-        self.report.skipped += document.skipped - before.1.min(document.skipped);
+        self.report.replaced += document.replaced.saturating_sub(before.0);
+        self.report.skipped += document.skipped.saturating_sub(before.1);
         document.hash = print.text();
         document.state = State::Whole;
         self.end(document, replaces, &found.path)
@@ -293,7 +290,7 @@ impl<'i, 'l> Ingest<'i, 'l> {
     /// A document is whole.
     fn end(&mut self, document: Document, replaces: Option<u64>, path: &Path) -> Result<(), DocsError> {
         self.report.documents += 1;
-        self.fresh.insert(document.hash.clone(), document.id);
+        self.fresh.insert(document.hash.clone());
         self.sizes.insert(document.bytes);
         self.changes.gone.extend(replaces);
         let bytes = document.bytes;

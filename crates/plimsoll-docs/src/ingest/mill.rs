@@ -1,6 +1,6 @@
 //! Threads that pack and index blocks.
 
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::part::{Block, PartFacts, PartWriter};
@@ -10,6 +10,7 @@ use crate::{DocsError, Library};
 enum Job {
     Take(Block),
     Finish(Box<PartWriter>),
+    End,
 }
 
 /// What threads share.
@@ -64,7 +65,6 @@ impl<'l> Mill<'l> {
             let job = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
             let Ok(job) = job else { return };
             match job {
-                Job::Take(block) if block.count == 0 => return,
                 Job::Take(block) => {
                     let _turn = Turn(self);
                     self.take(block);
@@ -78,6 +78,7 @@ impl<'l> Mill<'l> {
                         Err(error) => state.fail(error.into()),
                     }
                 }
+                Job::End => return,
             }
         }
     }
@@ -139,10 +140,9 @@ impl<'l> Mill<'l> {
             }
             state.left += 1;
         }
-        // There is room for all blocks and all parts there are.
-        match self.jobs.try_send(job) {
-            Ok(()) | Err(TrySendError::Disconnected(_) | TrySendError::Full(_)) => Ok(()),
-        }
+        // The other end lives as long as this one.
+        let _ = self.jobs.send(job);
+        Ok(())
     }
 
     /// Everything that was handed over, as parts.
@@ -178,8 +178,7 @@ impl<'l> Mill<'l> {
     /// Ends the threads.
     pub(super) fn close(&self, threads: usize) {
         for _ in 0..threads {
-            // A block without passages ends a thread. There is room in the queue once all else was taken.
-            let _ = self.jobs.send(Job::Take(Block::default()));
+            let _ = self.jobs.send(Job::End);
         }
     }
 }

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
+use std::ops::Bound;
 use std::path::Path;
 
 use plimsoll::governor::Charge;
@@ -13,7 +14,6 @@ use plimsoll::{Bytes, EngineAccount, Place};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::folder;
 use crate::DocsError;
 use crate::passage::Position;
 use crate::source::Kind;
@@ -88,6 +88,9 @@ pub(super) struct Documents {
     names: HashMap<String, Vec<u64>>,
     hashes: HashMap<String, u64>,
     sizes: HashMap<u64, u32>,
+    /// Those that are whole, and passages of all.
+    whole: u64,
+    passages: u64,
     held: u64,
     charge: Charge,
     /// Lines of the log, of which those that count for nothing any more are the rest.
@@ -103,6 +106,8 @@ impl Documents {
             names: HashMap::new(),
             hashes: HashMap::new(),
             sizes: HashMap::new(),
+            whole: 0,
+            passages: 0,
             held: 0,
             charge,
             lines: 0,
@@ -166,7 +171,9 @@ impl Documents {
         self.remove(document.id);
         self.held += size(document);
         self.names.entry(document.name.clone()).or_default().push(document.id);
+        self.passages += document.passages;
         if document.state == State::Whole {
+            self.whole += 1;
             self.hashes.insert(document.hash.clone(), document.id);
             *self.sizes.entry(document.bytes).or_default() += 1;
         }
@@ -182,7 +189,9 @@ impl Documents {
                 self.names.remove(&document.name);
             }
         }
+        self.passages -= document.passages;
         if document.state == State::Whole {
+            self.whole -= 1;
             if self.hashes.get(&document.hash) == Some(&id) {
                 self.hashes.remove(&document.hash);
             }
@@ -198,6 +207,21 @@ impl Documents {
     /// All of them, the oldest first.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Document> {
         self.all.values()
+    }
+
+    /// Those with higher numbers, likewise.
+    pub(super) fn after(&self, id: u64) -> impl Iterator<Item = &Document> {
+        self.all.range((Bound::Excluded(id), Bound::Unbounded)).map(|(_, document)| document)
+    }
+
+    /// How many are whole, and how many there are.
+    pub(super) fn counts(&self) -> (u64, u64) {
+        (self.whole, self.all.len() as u64)
+    }
+
+    /// Passages of all of them.
+    pub(super) const fn passages(&self) -> u64 {
+        self.passages
     }
 
     pub(super) fn get(&self, id: u64) -> Option<&Document> {
@@ -271,9 +295,7 @@ pub(super) fn append(path: &Path, counts: u64, changes: &[Change]) -> io::Result
 }
 
 /// Writes a log anew, with what is there alone.
-pub(super) fn rewrite(folder: &Path, number: u64, documents: &Documents) -> io::Result<u64> {
+pub(super) fn rewrite(path: &Path, documents: &Documents) -> io::Result<u64> {
     let changes: Vec<Change> = documents.iter().cloned().map(Change::Put).collect();
-    let bytes = append(&folder::documents(folder, number), 0, &changes)?;
-    folder::sync(folder)?;
-    Ok(bytes)
+    append(path, 0, &changes)
 }

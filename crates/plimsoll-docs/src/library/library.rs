@@ -9,7 +9,7 @@ use plimsoll_vec::index::Index;
 use super::documents::Documents;
 use super::lock::Lock;
 use super::manifest::{self, Manifest};
-use super::{Document, LibraryFacts, State, folder, vectors};
+use super::{Document, LibraryFacts, folder, vectors};
 use crate::DocsError;
 use crate::part::Part;
 
@@ -172,7 +172,7 @@ impl Library {
 
     /// Its documents, the oldest first: at most `most`, from the one behind `after`.
     pub fn list(&self, after: u64, most: usize) -> Vec<Document> {
-        self.documents().iter().filter(|document| document.id > after).take(most).cloned().collect()
+        self.documents().after(after).take(most).cloned().collect()
     }
 
     /// A document.
@@ -198,15 +198,14 @@ impl Library {
     /// What it is now.
     pub fn facts(&self) -> LibraryFacts {
         let (parts, manifest, documents) = (self.parts(), self.manifest(), self.documents());
-        let whole = documents.iter().filter(|document| document.state == State::Whole).count() as u64;
+        let (whole, all) = documents.counts();
         let passages = parts.iter().map(|part| u64::from(part.passages())).sum();
-        let alive: u64 = documents.iter().map(|document| document.passages).sum();
         let memory = parts.iter().map(|part| part.held()).sum::<u64>() + documents.bytes();
         LibraryFacts {
             documents: whole,
-            unfinished: documents.iter().count() as u64 - whole,
+            unfinished: all - whole,
             passages,
-            dead: u64::saturating_sub(passages, alive),
+            dead: u64::saturating_sub(passages, documents.passages()),
             parts: parts.len(),
             disk: Bytes::new(parts.iter().map(|part| part.bytes()).sum::<u64>() + manifest.documents_bytes),
             memory: Bytes::new(memory),

@@ -23,6 +23,13 @@ pub(crate) struct Changes {
     pub(crate) next: u64,
 }
 
+impl Changes {
+    /// Whether nothing is to count that does not already.
+    fn is_empty(&self) -> bool {
+        self.parts.iter().all(|facts| facts.passages == 0) && self.put.is_empty() && self.gone.is_empty()
+    }
+}
+
 impl Library {
     /// A part to write passages to, which count when it was published.
     pub(crate) fn new_part(&self) -> Result<PartWriter, DocsError> {
@@ -42,6 +49,9 @@ impl Library {
     /// Makes changes count. Where that fails none of them does, and nothing is lost of what counted before.
     pub(crate) fn publish(&self, changes: Changes) -> Result<(), DocsError> {
         let mut writer = self.writer()?;
+        if changes.is_empty() {
+            return Ok(());
+        }
         let mut manifest = (*self.manifest()).clone();
         let mut parts = (*self.parts()).clone();
         for facts in changes.parts.iter().filter(|facts| facts.passages > 0) {
@@ -55,7 +65,7 @@ impl Library {
         let dropped = changes.gone.iter().copied().map(Change::Drop);
         let log: Vec<Change> = changes.put.into_iter().map(Change::Put).chain(dropped).collect();
         manifest.next_document = manifest.next_document.max(changes.next);
-        self.write(&mut writer, &mut manifest, &log)?;
+        self.write(&mut writer, manifest, &log)?;
         *self.parts.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(parts);
         self.remove_vectors(&changes.gone)
     }
@@ -64,7 +74,7 @@ impl Library {
     pub(super) fn write(
         &self,
         writer: &mut Writer,
-        manifest: &mut Manifest,
+        mut manifest: Manifest,
         log: &[Change],
     ) -> Result<(), DocsError> {
         let mut all = self.documents.write().unwrap_or_else(PoisonError::into_inner);
@@ -75,37 +85,38 @@ impl Library {
         manifest.documents_bytes =
             documents::append(&path, manifest.documents_bytes, log).map_err(failed(path.clone()))?;
         manifest.next_file = writer.next_file;
-        manifest.write(&self.folder)?;
+        self.stand(manifest)?;
         for change in log {
             all.apply(change);
         }
-        *self.manifest.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(manifest.clone());
         // What is to count does; that the log is long costs nothing but its length, and is tried again with the next change.
-        if all.is_stale()
-            && let Ok(fresh) = self.renewed(writer, manifest, &all)
-        {
+        if all.is_stale() && self.renew(writer, &all).is_ok() {
             // Swept when the library is opened next, if not now.
             let _ = std::fs::remove_file(&path);
             all.renewed();
-            *self.manifest.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh);
         }
         Ok(())
     }
 
     /// Writes the log anew, with what is there alone.
-    fn renewed(
-        &self,
-        writer: &mut Writer,
-        manifest: &Manifest,
-        all: &Documents,
-    ) -> std::io::Result<Manifest> {
+    fn renew(&self, writer: &mut Writer, all: &Documents) -> Result<(), DocsError> {
         let number = writer.next_file;
         writer.next_file += 1;
-        let documents_bytes = documents::rewrite(&self.folder, number, all)?;
-        let fresh =
-            Manifest { documents: number, documents_bytes, next_file: writer.next_file, ..manifest.clone() };
-        fresh.write(&self.folder).map_err(std::io::Error::other)?;
-        Ok(fresh)
+        let path = folder::documents(&self.folder, number);
+        let written = documents::rewrite(&path, all).and_then(|bytes| {
+            folder::sync(&self.folder)?;
+            Ok(bytes)
+        });
+        let documents_bytes = written.map_err(|source| DocsError::Folder { path, source })?;
+        let manifest = (*self.manifest()).clone();
+        self.stand(Manifest { documents: number, documents_bytes, next_file: writer.next_file, ..manifest })
+    }
+
+    /// Puts a manifest in the place of the one before. Whoever does has the writer's turn.
+    pub(super) fn stand(&self, manifest: Manifest) -> Result<(), DocsError> {
+        manifest.write(&self.folder)?;
+        *self.manifest.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(manifest);
+        Ok(())
     }
 
     /// Removes documents. Says how many there were.

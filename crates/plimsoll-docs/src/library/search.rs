@@ -140,14 +140,14 @@ impl Library {
         let parts = self.parts();
         let scored = match query.mode {
             Mode::Words => self.by_words(&parts, query.text, query.k)?,
-            Mode::Vectors => self.by_vectors(query, query.k)?,
+            Mode::Vectors => self.by_vectors(&parts, query, query.k)?,
             Mode::Both => {
                 let deep = query.k.saturating_mul(DEPTH);
                 let words = match self.by_words(&parts, query.text, deep) {
                     Err(DocsError::NoWords) => Vec::new(),
                     found => found?,
                 };
-                fuse(&words, &self.by_vectors(query, deep)?, query.k)
+                fuse(&words, &self.by_vectors(&parts, query, deep)?, query.k)
             }
         };
         self.told(&parts, &scored)
@@ -203,7 +203,7 @@ impl Library {
         Ok(found)
     }
 
-    fn by_vectors(&self, query: &Query<'_>, k: usize) -> Result<Vec<Scored>, DocsError> {
+    fn by_vectors(&self, parts: &[Arc<Part>], query: &Query<'_>, k: usize) -> Result<Vec<Scored>, DocsError> {
         let (Some(index), Some(vector)) = (self.index(), query.vector) else {
             return Err(DocsError::NoVectors);
         };
@@ -214,9 +214,9 @@ impl Library {
             return Ok(Vec::new());
         }
         let answer = index.search(vector, &Search::nearest(asked))?;
-        let (parts, documents) = (self.parts(), self.documents());
+        let documents = self.documents();
         let alive = |passage: u64| {
-            let part = &parts[place(&parts, passage)?];
+            let part = &parts[place(parts, passage)?];
             let (document, _) = part.owner(u32::try_from(passage - part.first()).ok()?)?;
             documents.is_alive(document).then_some(passage)
         };

@@ -67,7 +67,7 @@ impl Library {
         let part = Arc::new(Part::open(&path, first, &self.account)?);
         let mut manifest: Manifest = (*self.manifest()).clone();
         let gone: Vec<PartEntry> = manifest.parts.splice(range.clone(), [entry]).collect();
-        self.write(&mut writer, &mut manifest, &[])?;
+        self.write(&mut writer, manifest, &[])?;
         let mut parts = (*old).clone();
         parts.splice(range.clone(), [part]);
         *self.parts.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(parts);

@@ -158,18 +158,14 @@ impl Library {
         let index = Arc::new(Index::create(&folder, shape, &self.account)?);
         let entry = VectorsEntry { model: by.model().to_owned(), dimension: by.dimension(), to: 0 };
         manifest.vectors = Some(entry.clone());
-        manifest.write(&self.folder)?;
-        *self.manifest.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(manifest);
+        self.stand(manifest)?;
         *self.vectors.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&index));
         Ok((index, entry))
     }
 
     fn count_vectors(&self, entry: &VectorsEntry) -> Result<(), DocsError> {
         let _writer = self.writer()?;
-        let manifest = Manifest { vectors: Some(entry.clone()), ..(*self.manifest()).clone() };
-        manifest.write(&self.folder)?;
-        *self.manifest.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(manifest);
-        Ok(())
+        self.stand(Manifest { vectors: Some(entry.clone()), ..(*self.manifest()).clone() })
     }
 
     /// Vectors of documents that are gone.
@@ -183,6 +179,11 @@ impl Library {
             }
         }
         Ok(())
+    }
+
+    /// Whether any passage has a vector.
+    pub fn has_vectors(&self) -> bool {
+        self.manifest().vectors.as_ref().is_some_and(|entry| entry.to > 0)
     }
 
     /// What makes its vectors, if anything does.

@@ -124,8 +124,7 @@ pub(super) async fn find(
             format!("a question of {} bytes is longer than {LONG}", query.len()),
         ));
     }
-    let has = shelf.library()?.facts().vectors.is_some_and(|(.., passages)| passages > 0)
-        && desk.shelves().embedder().is_some();
+    let has = shelf.library()?.has_vectors() && desk.shelves().embedder().is_some();
     let mode = match wanted {
         Some(Wanted::Vectors) => Mode::Vectors,
         Some(Wanted::Both) => Mode::Both,

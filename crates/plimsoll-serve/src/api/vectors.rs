@@ -18,17 +18,22 @@ struct Embedder {
     model: Hit<Arc<Model>>,
     /// What tells it from others.
     name: String,
+    /// Known once one was made: see [`measured`](Self::measured).
     dimension: usize,
     waits: Handle,
 }
 
 impl Embedder {
     /// The service's, on a thread that may wait.
-    fn new(desk: &Arc<Desk>, model: Hit<Arc<Model>>, waits: Handle) -> Result<Self, EmbedFault> {
+    fn new(desk: &Arc<Desk>, model: Hit<Arc<Model>>, waits: Handle) -> Self {
         let name = format!("{} ({})", model.name(), model.bytes());
-        let mut made = Self { desk: Arc::clone(desk), model, name, dimension: 0, waits };
-        made.dimension = made.one(".")?.len();
-        Ok(made)
+        Self { desk: Arc::clone(desk), model, name, dimension: 0, waits }
+    }
+
+    /// The same, with how many numbers its vectors have.
+    fn measured(self) -> Result<Self, EmbedFault> {
+        let dimension = self.one(".")?.len();
+        Ok(Self { dimension, ..self })
     }
 
     fn one(&self, text: &str) -> Result<Vec<f32>, EmbedFault> {
@@ -80,7 +85,7 @@ pub(super) async fn of(desk: &Arc<Desk>, shelf: &Arc<Shelf>, text: &str) -> Resu
     let (desk, shelf, text, waits) =
         (Arc::clone(desk), Arc::clone(shelf), text.to_owned(), Handle::current());
     let made = aside(move || {
-        let embedder = Embedder::new(&desk, model, waits).map_err(plimsoll_docs::DocsError::from)?;
+        let embedder = Embedder::new(&desk, model, waits);
         match shelf.library()?.embedded_by() {
             Some(found) if found != embedder.name => {
                 Err(plimsoll_docs::DocsError::OtherModel { found, asked: embedder.name.clone() }.into())
@@ -99,7 +104,7 @@ pub(crate) fn catch_up(desk: &Arc<Desk>, shelf: &Arc<Shelf>) {
     tokio::spawn(async move {
         let Ok(model) = ask::model(&desk, Some(name)).await else { return };
         let made = aside(move || {
-            let mut embedder = Embedder::new(&desk, model, waits).ok()?;
+            let mut embedder = Embedder::new(&desk, model, waits).measured().ok()?;
             let own = Arc::clone(&desk);
             shelf.embed(&mut embedder, &|| own.open().is_ok()).ok()
         });

@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test takes what it needs")]
 #![allow(clippy::unwrap_used, reason = "in a test, a panic says what went wrong")]
 
+pub mod device;
+
 use std::path::{Path, PathBuf};
 
 use plimsoll::{Bytes, Engine, EngineAccount};
@@ -23,6 +25,17 @@ pub fn vectors(seed: u64, count: usize) -> Vec<f32> {
         f32::from(u16::try_from(state >> 48).unwrap_or_default()) / 32_768.0 - 1.0
     };
     (0..count).map(|_| next()).collect()
+}
+
+/// Vectors of so many numbers near one of forty corners.
+pub fn grouped(seed: u64, rows: usize, dimension: usize) -> Vec<f32> {
+    let corners = vectors(99, 40 * dimension);
+    let mut all = vectors(seed, rows * dimension);
+    for (row, vector) in all.chunks_mut(dimension).enumerate() {
+        let corner = &corners[(row * 7 + row / 13) % 40 * dimension..];
+        vector.iter_mut().zip(corner).for_each(|(number, corner)| *number = *number * 0.4 + corner);
+    }
+    all
 }
 
 /// A `.npy` file of singles.

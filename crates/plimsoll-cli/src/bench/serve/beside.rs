@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::args::ServeBenchArgs;
 use super::client::Client;
+use super::lot::lot;
 use super::report::{ServeRow, Unit};
 use crate::CliError;
 use crate::bench::resident;
@@ -92,13 +93,9 @@ pub(super) fn made_up(sessions: usize, turns: usize, (context, vocabulary): (usi
 
 /// A token by lot, the same for the same place.
 fn token(session: u64, block: u64, at: u64, vocabulary: u64) -> u32 {
-    let mut state = session << 48 ^ block << 20 ^ at;
-    for _ in 0..2 {
-        state = (state ^ state >> 31).wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(1);
-    }
+    let lot = lot(session << 48 ^ block << 20 ^ at);
     // The first ones are often no text.
-    u32::try_from((state >> 33) % vocabulary.saturating_sub(300).max(1) + 300.min(vocabulary / 2))
-        .unwrap_or(0)
+    u32::try_from((lot >> 33) % vocabulary.saturating_sub(300).max(1) + 300.min(vocabulary / 2)).unwrap_or(0)
 }
 
 /// Where a URL leads.

@@ -15,6 +15,7 @@ use super::args::ServeBenchArgs;
 use super::beside::{self, Turn};
 use super::child::Served;
 use super::client::Client;
+use super::lot::lot;
 use super::measure::failed;
 use super::report::{ServeRow, Unit};
 use crate::{CliError, Printer};
@@ -291,11 +292,8 @@ impl Seen {
 
 /// A word by lot, the same for the same place; some are rare.
 fn word(document: u64, at: u64) -> String {
-    let mut state = document << 32 ^ at;
-    for _ in 0..2 {
-        state = (state ^ state >> 31).wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(1);
-    }
-    let (draw, rare) = (state >> 40, state.is_multiple_of(7));
+    let lot = lot(document << 32 ^ at);
+    let (draw, rare) = (lot >> 40, lot.is_multiple_of(7));
     format!("word{}", draw % if rare { 20_000 } else { 300 })
 }
 

@@ -18,6 +18,7 @@ mod beside;
 mod child;
 mod client;
 mod connections;
+mod lot;
 mod measure;
 mod mixed;
 mod report;
