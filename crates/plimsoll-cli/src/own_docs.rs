@@ -35,6 +35,7 @@ pages![
     "docs/design/kv-policy.md",
     "docs/design/kv-remote.md",
     "docs/design/kv.md",
+    "docs/design/llm-device.md",
     "docs/design/llm-text.md",
     "docs/design/llm-tune.md",
     "docs/design/llm.md",

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use plimsoll::holding::Streaming;
+use plimsoll_device::Device;
 use plimsoll_kv::block::{Root, RootBuilder, Token};
 use plimsoll_kv::layout::{Element, Layer, Layout, Reach};
 use plimsoll_plan::read::gguf::Contents;
@@ -13,12 +14,15 @@ use plimsoll_tensor::Crew;
 
 use crate::tune::Projection;
 use crate::weights::{
-    self, Adapter, Demand, Joined, Kept, Mapped, ModelBytes, Reads, Shape, Shards, Stored, Thin, Weights,
+    self, Adapter, Behind, Demand, Files, Joined, Kept, Mapped, ModelBytes, OnDevice, Reads, Shape, Shards,
+    Stored, Thin, Weights,
 };
 use crate::{Draw, ModelError, OwnPages, Sequence, StepError};
 
 /// Changes whenever the arithmetic does: keys and values of one are not those of another.
 const ARITHMETIC: &[u8] = b"plimsoll-llm 2";
+/// The same of devices.
+const ARITHMETIC_THERE: &[u8] = b"plimsoll-llm device 1";
 
 /// A Llama-architecture model (Llama, Mistral, Qwen 2, Qwen 3): a GGUF file with weights of type `f32`, `f16`, `bf16`,
 /// `q8_0`, `q4_0`, `q4_K`, `q5_K` or `q6_K`, or safetensors of the first three with their `config.json`.
@@ -143,6 +147,37 @@ impl Decoder {
         Ok(self)
     }
 
+    /// The same with all weights on a device, which computes from now on: pages must be leases there, and steps need a room
+    /// of [`device_working_bytes`](Self::device_working_bytes). Nothing stays mapped. Greedy texts are those of the host wherever its
+    /// choice is not within rounding.
+    ///
+    /// It charges nothing: whoever asks holds a charge for [`device_bytes`](Self::device_bytes).
+    pub fn on_device(mut self, device: &Arc<dyn Device>) -> Result<Self, ModelError> {
+        let Kept::Whole(bytes) = &self.kept else {
+            let what = "weights on a device that are read when they are needed".to_owned();
+            return Err(ModelError::Feature { path: self.path, what });
+        };
+        let behind = if self.files.is_empty() {
+            Behind::Bytes(Arc::clone(bytes))
+        } else {
+            let files = Files::open(&self.files, &self.parts);
+            Behind::Files(files.map_err(|source| ModelError::Demand { path: self.path.clone(), source })?)
+        };
+        let place = device.facts().place;
+        let there = OnDevice::bring(&self, device).map_err(|source| ModelError::Bring {
+            path: self.path.clone(),
+            place,
+            source,
+        })?;
+        self.kept = Kept::There(Arc::new(there), behind);
+        Ok(self)
+    }
+
+    /// The device that computes, if one does.
+    pub fn device(&self) -> Option<&Arc<dyn Device>> {
+        self.kept.on_device().map(|there| there.device())
+    }
+
     /// Whether [`on_demand`](Self::on_demand) can be.
     pub fn has_files(&self) -> bool {
         !self.files.is_empty() && matches!(self.kept, Kept::Whole(_))
@@ -151,7 +186,7 @@ impl Decoder {
     /// What [`on_demand`](Self::on_demand) reads at a time. At least two of them must fit.
     pub fn shards(&self) -> Shards {
         match &self.kept {
-            Kept::Whole(_) => weights::shards(&self.weights),
+            Kept::Whole(_) | Kept::There(..) => weights::shards(&self.weights),
             Kept::Demand(demand) => demand.shards(),
         }
     }
@@ -159,7 +194,7 @@ impl Decoder {
     /// What was read so far, if weights are read when they are needed.
     pub fn reads(&self) -> Option<Reads> {
         match &self.kept {
-            Kept::Whole(_) => None,
+            Kept::Whole(_) | Kept::There(..) => None,
             Kept::Demand(demand) => Some(demand.reads()),
         }
     }
@@ -235,7 +270,8 @@ impl Decoder {
 
     /// What blocks of this model in this form descend from, when this decoder computes them.
     pub fn root(&self, layout: &Layout) -> RootBuilder {
-        Root::of(&self.fingerprint(), layout).extra("engine", ARITHMETIC)
+        let arithmetic = if self.device().is_some() { ARITHMETIC_THERE } else { ARITHMETIC };
+        Root::of(&self.fingerprint(), layout).extra("engine", arithmetic)
     }
 
     /// Goes on after a prompt by so many tokens, or until the context is full, in pages of its own. A prompt that is
@@ -271,12 +307,14 @@ impl Decoder {
     /// All bytes of the files.
     ///
     /// # Panics
-    /// If they are read when they are needed.
+    /// If they are read when they are needed, or are on a device.
     pub(crate) fn file(&self) -> &[u8] {
         match &self.kept {
             Kept::Whole(file) => (**file).as_ref(),
-            Kept::Demand(_) => {
-                panic!("all weights were asked for of a decoder that reads them when they are needed")
+            Kept::Demand(_) | Kept::There(..) => {
+                panic!(
+                    "all weights were asked for of a decoder that reads them when they are needed, or has them on a device"
+                )
             }
         }
     }

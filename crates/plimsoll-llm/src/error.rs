@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
+use plimsoll::Place;
 use plimsoll::holding::streaming::StreamError;
 use plimsoll_device::DeviceError;
 use plimsoll_kv::block::Token;
 use plimsoll_plan::read::ReadError;
+use plimsoll_tensor::TensorError;
 
 /// Why a file is no model that this decoder computes.
 #[derive(Debug, thiserror::Error)]
@@ -108,6 +110,16 @@ pub enum ModelError {
         /// Why.
         source: StreamError,
     },
+    /// Its weights cannot be brought to a device.
+    #[error("{}: its weights cannot be brought to {place} ({source}); compute on the host, or take a device with room for them", path.display())]
+    Bring {
+        /// The model.
+        path: PathBuf,
+        /// Where to.
+        place: Place,
+        /// Why.
+        source: TensorError,
+    },
     /// The file ends before its tensors do.
     #[error("{}: the file is cut short: {missing} bytes of its tensors are missing; download it again", path.display())]
     CutShort {
@@ -165,6 +177,12 @@ pub enum StepError {
         /// Which layer, or which piece of the output behind them.
         shard: usize,
         /// What was wrong.
+        why: String,
+    },
+    /// A device did not do something.
+    #[error("the device that has the model failed: {why}; load the model again, or compute on the host")]
+    Device {
+        /// What it says.
         why: String,
     },
     /// A layer of the pages did not arrive.

@@ -1,7 +1,8 @@
-//! The native model runtime: a decoder of models of the Llama architecture on the host, whose keys and values live in
-//! pages of the KV cache.
+//! The native model runtime: a decoder of models of the Llama architecture on the host or on a GPU, whose keys and values live
+//! in pages of the KV cache.
 //!
-//! * [`Decoder`]: a model file that can be computed with; its weights stay where they are mapped.
+//! * [`Decoder`]: a model file that can be computed with; its weights stay where they are mapped, or are brought to a device
+//!   ([`Decoder::on_device`]).
 //! * [`Adapter`]: what a fine-tuning changed, applied while decoding.
 //! * [`Sequence`]: tokens that were decoded, over a [`PageTable`]: pages in the form of
 //!   [`plimsoll_kv::layout::Layout`], so that a matched prefix is read where it lies.
@@ -40,7 +41,7 @@ pub use decoder::Decoder;
 pub use error::{ModelError, StepError};
 pub use plimsoll_tensor::Crew;
 pub use run::{
-    Batch, BatchError, CachedError, CachedPages, Draw, Generated, OwnPages, PageTable, SampleError, Sampler,
-    Sampling, Sequence, Strand, Trial, Writer,
+    Batch, BatchError, CachedError, CachedPages, Draw, Generated, OwnPages, PageTable, PoolPages,
+    SampleError, Sampler, Sampling, Sequence, Strand, Trial, Writer, computes_on,
 };
 pub use weights::{Adapter, Family, ModelBytes, Pairs, Reads, Shape, Shards};

@@ -12,6 +12,10 @@
 //!
 //! Models stand in each other's place: `models` has a limit and no guarantee, unless a model is said to have one. Keys and
 //! values of one model make room for another's in the same way, since only all of them together are guaranteed anything.
+//!
+//! Where a device is to compute, it has a line of its own with the same accounts: weights, what steps work with and pages are
+//! there, and the host keeps what moves blocks to a disk and back. What the host has for models and pages otherwise stays for the
+//! case that the device is lost.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,12 +24,13 @@ use std::time::Duration;
 use plimsoll::governor::Charge;
 use plimsoll::ledger::{AccountSettings, LedgerSettings, LineSettings};
 use plimsoll::{Bytes, Engine, Place};
-use plimsoll_device::{HostDevice, HostSettings};
+use plimsoll_device::{Device, HostDevice, HostSettings};
 use plimsoll_kv::cache::{Cache, CacheSettings, ColdSettings};
 use plimsoll_kv::engine::LeasedPages;
 use plimsoll_kv::layout::Layout;
 use plimsoll_kv::store::Store;
 use plimsoll_kv::store::folder::{Folder, FolderSettings};
+use plimsoll_llm::computes_on;
 
 use crate::{ServeError, ServeSettings};
 
@@ -42,6 +47,10 @@ const DOCS_MOST: Bytes = Bytes::mib(512);
 const DOCS_LEAST: Bytes = Bytes::mib(24);
 /// A read from the disk that takes longer is given up, and its tokens are computed.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// What the program itself takes of a device: the driver's context, compiled programs, and what its library of products keeps.
+const PROGRAM_THERE: Bytes = Bytes::mib(768);
+/// The part of a device's keys and values that is not promised: a pool takes memory in large pieces.
+const SPARE_PART: u64 = 16;
 /// The part of keys and values that moves blocks, and keeps some on the way.
 const WARM_PART: u64 = 8;
 
@@ -50,7 +59,38 @@ pub(crate) struct House {
     engine: Engine,
     store: Option<Arc<dyn Store>>,
     kv: Bytes,
-    _program: Charge,
+    there: Option<There>,
+    _program: [Option<Charge>; 2],
+}
+
+/// A device that computes.
+#[derive(Debug)]
+pub(crate) struct There {
+    device: Arc<dyn Device>,
+    kv: Bytes,
+    models: Bytes,
+}
+
+impl There {
+    /// The device.
+    pub(crate) const fn device(&self) -> &Arc<dyn Device> {
+        &self.device
+    }
+
+    /// Which it is.
+    pub(crate) fn place(&self) -> Place {
+        self.device.facts().place
+    }
+
+    /// Whether it answers: one that is lost does not any more.
+    pub(crate) fn works(&self) -> bool {
+        self.device.memory().is_ok()
+    }
+
+    /// A share of an account there.
+    fn share(&self, account: AccountSettings, guaranteed: Bytes, limit: Bytes) -> AccountSettings {
+        account.share(self.place(), guaranteed, limit)
+    }
 }
 
 impl House {
@@ -59,11 +99,25 @@ impl House {
         let kv = kv(settings)?;
         let docs = docs(settings)?;
         let rest = settings.line.saturating_sub(PROGRAM).saturating_sub(docs).saturating_sub(kv);
-        let share = |path: String, guaranteed: Bytes, limit: Bytes| {
+        let there = there(settings)?;
+        let both = |path: String, here: [Bytes; 2], beyond: fn(&There) -> [Bytes; 2]| {
+            let account = AccountSettings::new(path).share(Place::Host, here[0], here[1]);
+            match &there {
+                Some(there) => {
+                    let [guaranteed, limit] = beyond(there);
+                    there.share(account, guaranteed, limit)
+                }
+                None => account,
+            }
+        };
+        let share = |path: String, guaranteed, limit| {
             AccountSettings::new(path).share(Place::Host, guaranteed, limit)
         };
-        let mut accounts = vec![share("program".to_owned(), PROGRAM, PROGRAM).priority(9)];
-        let mut cache = share("kv".to_owned(), kv, kv).priority(2);
+        let program = both("program".to_owned(), [PROGRAM; 2], |_| [PROGRAM_THERE; 2]);
+        let mut accounts = vec![program.priority(9)];
+        // Where a device has the pages, the host needs none unless it is lost.
+        let kept = if there.is_some() { Bytes::ZERO } else { kv };
+        let mut cache = both("kv".to_owned(), [kept, kv], |there| [there.kv; 2]).priority(2);
         let mut cold = AccountSettings::new(COLD);
         let mut places = vec![LineSettings::new(Place::Host, settings.line)];
         if let Some((_, size)) = &settings.cache {
@@ -71,24 +125,41 @@ impl House {
             cache = cache.share(Place::Disk, *size, *size);
             cold = cold.share(Place::Disk, *size, *size);
         }
-        accounts.extend([cache, cold, share("models".to_owned(), Bytes::ZERO, rest).priority(5)]);
+        let models = both("models".to_owned(), [Bytes::ZERO, rest], |there| [Bytes::ZERO, there.models]);
+        accounts.extend([cache, cold, models.priority(5)]);
         if docs > Bytes::ZERO {
             accounts.push(share("docs".to_owned(), docs, docs).priority(3));
         }
         for (slug, guaranteed) in slugs {
-            accounts.push(share(format!("models/{slug}"), *guaranteed, rest).priority(5));
+            let model = match &there {
+                None => share(format!("models/{slug}"), *guaranteed, rest),
+                Some(there) => {
+                    there.share(share(format!("models/{slug}"), Bytes::ZERO, rest), *guaranteed, there.models)
+                }
+            };
+            accounts.push(model.priority(5));
             let warm = Bytes::new(kv.get() / WARM_PART);
-            accounts.push(share(format!("kv/{slug}/hot"), Bytes::ZERO, kv).priority(2));
+            let hot = both(format!("kv/{slug}/hot"), [Bytes::ZERO, kv], |there| [Bytes::ZERO, there.kv]);
+            accounts.push(hot.priority(2));
             accounts.push(share(format!("kv/{slug}/warm"), Bytes::ZERO, warm).priority(2));
         }
-        let device = Arc::new(HostDevice::open(HostSettings::default())?);
-        let engine = Engine::with(&LedgerSettings { places, accounts }, vec![device])?;
-        let program = engine.reserve("program", PROGRAM)?.now()?.back();
+        let mut devices: Vec<Arc<dyn Device>> = vec![Arc::new(HostDevice::open(HostSettings::default())?)];
+        if let (Some(there), Some(asked)) = (&there, &settings.device) {
+            places.push(LineSettings::new(there.place(), asked.line));
+            devices.push(Arc::clone(&there.device));
+        }
+        let engine = Engine::with(&LedgerSettings { places, accounts }, devices)?;
+        let program = engine.account("program")?;
+        let beyond = match &there {
+            Some(there) => Some(program.reserve(there.place(), PROGRAM_THERE).now()?.back()),
+            None => None,
+        };
+        let program = [Some(program.reserve(Place::Host, PROGRAM).now()?.back()), beyond];
         let store = match &settings.cache {
             Some((folder, size)) => Some(cold_store(&engine, folder, *size)?),
             None => None,
         };
-        Ok(Self { engine, store, kv, _program: program })
+        Ok(Self { engine, store, kv, there, _program: program })
     }
 
     /// The engine.
@@ -104,7 +175,27 @@ impl House {
 
     /// What sequences may hold together: what is left of keys and values when blocks are on their way.
     pub(crate) fn seats(&self) -> Bytes {
-        self.kv.saturating_sub(Bytes::new(self.kv.get() / WARM_PART))
+        match &self.there {
+            Some(there) => there.kv.saturating_sub(Bytes::new(there.kv.get() / SPARE_PART)),
+            None => self.kv.saturating_sub(Bytes::new(self.kv.get() / WARM_PART)),
+        }
+    }
+
+    /// The device that computes, if one does and answers.
+    pub(crate) fn there(&self) -> Option<&There> {
+        self.there.as_ref().filter(|there| there.works())
+    }
+
+    /// All places that may have models.
+    pub(crate) fn places(&self) -> impl Iterator<Item = Place> {
+        std::iter::once(Place::Host).chain(self.there.as_ref().map(There::place))
+    }
+
+    /// What there is for models at a place.
+    pub(crate) fn models(&self, place: Place) -> Bytes {
+        let snapshot = self.engine.snapshot();
+        let models = snapshot.place(place).and_then(|place| place.share("models"));
+        models.map_or(Bytes::ZERO, |share| share.limit)
     }
 
     /// Whether keys and values outlive the process.
@@ -112,11 +203,17 @@ impl House {
         self.store.is_some()
     }
 
-    /// The cache of a model.
-    pub(crate) fn cache(&self, slug: &str, layout: Layout) -> Result<Cache<LeasedPages>, ServeError> {
-        let pool = |tier: &str| self.engine.account(&format!("kv/{slug}/{tier}"))?.scratch(Place::Host);
-        let pages = LeasedPages::new(layout, pool("hot")?)?;
-        let settings = CacheSettings::new(format!("kv/{slug}"), pool("warm")?);
+    /// The cache of a model, whose pages are at a place.
+    pub(crate) fn cache(
+        &self,
+        slug: &str,
+        layout: Layout,
+        place: Place,
+    ) -> Result<Cache<LeasedPages>, ServeError> {
+        let pool =
+            |tier: &str, place: Place| self.engine.account(&format!("kv/{slug}/{tier}"))?.scratch(place);
+        let pages = LeasedPages::new(layout, pool("hot", place)?)?;
+        let settings = CacheSettings::new(format!("kv/{slug}"), pool("warm", Place::Host)?);
         let settings = match &self.store {
             Some(store) => {
                 settings.cold(ColdSettings { patience: PATIENCE, ..ColdSettings::new(Arc::clone(store)) })
@@ -141,9 +238,23 @@ fn docs(settings: &ServeSettings) -> Result<Bytes, ServeError> {
     Ok(docs)
 }
 
+/// What a device has for keys and values and for models; an error if it cannot compute, or has too little.
+fn there(settings: &ServeSettings) -> Result<Option<There>, ServeError> {
+    let Some(asked) = &settings.device else { return Ok(None) };
+    computes_on(&asked.device)?;
+    let free = asked.line.saturating_sub(PROGRAM_THERE);
+    let kv = settings.kv.unwrap_or(Bytes::new(free.get() / 5 * 2));
+    if kv < KV_LEAST || kv >= free {
+        return Err(ServeError::Line { line: asked.line, kv, program: PROGRAM_THERE, least: KV_LEAST });
+    }
+    Ok(Some(There { device: Arc::clone(&asked.device), kv, models: free.saturating_sub(kv) }))
+}
+
 fn kv(settings: &ServeSettings) -> Result<Bytes, ServeError> {
     let free = settings.line.saturating_sub(PROGRAM).saturating_sub(docs(settings)?);
-    let kv = settings.kv.unwrap_or(Bytes::new(free.get() / 5 * 2));
+    // What is said of keys and values is meant where they are.
+    let said = settings.kv.filter(|_| settings.device.is_none());
+    let kv = said.unwrap_or(Bytes::new(free.get() / 5 * 2));
     if kv < KV_LEAST || kv >= free {
         return Err(ServeError::Line { line: settings.line, kv, program: PROGRAM, least: KV_LEAST });
     }

@@ -30,4 +30,4 @@ pub mod shelf;
 pub use error::ServeError;
 pub use examine::{Examination, LibraryState, ModelNeeds, examine};
 pub use service::{Running, Service};
-pub use settings::{Limits, ServeSettings};
+pub use settings::{DeviceSettings, Limits, ServeSettings};

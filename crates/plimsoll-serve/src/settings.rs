@@ -2,9 +2,11 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use plimsoll::Bytes;
+use plimsoll_device::Device;
 
 use crate::ServeError;
 use crate::batch::BatchSettings;
@@ -44,6 +46,15 @@ impl Default for Limits {
     }
 }
 
+/// A device that is to compute models, with their weights and pages in its memory.
+#[derive(Clone, Debug)]
+pub struct DeviceSettings {
+    /// Which.
+    pub device: Arc<dyn Device>,
+    /// The most of its memory that the service may take, everything included.
+    pub line: Bytes,
+}
+
 /// How a service is set up.
 #[derive(Clone, Debug)]
 pub struct ServeSettings {
@@ -51,7 +62,9 @@ pub struct ServeSettings {
     pub listen: SocketAddr,
     /// The most memory that it may take, everything included.
     pub line: Bytes,
-    /// How much of that is for keys and values; a good part of it, unless said.
+    /// What computes models, if not the host.
+    pub device: Option<DeviceSettings>,
+    /// How much is for keys and values, of the line of what computes; a good part of it, unless said.
     pub kv: Option<Bytes>,
     /// Which models there are. The first is meant where a request names none.
     pub models: Vec<ModelSource>,
@@ -79,6 +92,7 @@ impl ServeSettings {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             line,
+            device: None,
             kv: None,
             models,
             libraries: Vec::new(),

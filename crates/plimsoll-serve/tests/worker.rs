@@ -172,6 +172,20 @@ fn a_fault_is_told_to_whom_it_befell_and_the_others_go_on() {
 }
 
 #[test]
+fn when_what_computes_is_lost_all_are_told_and_the_thread_ends() {
+    let stand = Stand::new(|parts| (parts == 2).then(|| (1, EngineFault::Lost("unplugged".to_owned()))));
+    for end in [stand.send(40), stand.send(40)].map(end) {
+        assert!(matches!(&end, Some(Event::Failed(EngineFault::Lost(why))) if why == "unplugged"), "{end:?}");
+    }
+    let began = Instant::now();
+    while stand.worker.is_alive() && began.elapsed() < Duration::from_secs(10) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!(!stand.worker.is_alive());
+    assert_eq!(stand.seats(), Bytes::ZERO);
+}
+
+#[test]
 fn a_thread_that_panics_is_known_to_be_gone() {
     let stand = Stand::new(|_| panic!("on purpose"));
     assert!(end(stand.send(3)).is_none(), "its channel closes");

@@ -7,7 +7,7 @@
 //!   and holds later steps to it.
 //! * [`Crew`]: threads that share the pieces of one job.
 //! * [`pack`]: static plans: offsets for buffers whose lifetimes are known.
-//! * [`packed`]: matrices of quantized weights, read where they lie.
+//! * [`packed`]: matrices of quantized weights, read where they lie. [`flow`]: the same on a GPU, and attention over pages there.
 //! * [`exp`]: powers of e in loops that become vector instructions.
 //! * [`half`] and [`wide`]: numbers of sixteen bits, and loops that use the vector instructions of this processor.
 
@@ -36,7 +36,7 @@ pub use crew::Crew;
 pub use dtype::Dtype;
 pub use error::TensorError;
 pub use exp::exp;
-pub use gpu::sources as gpu_programs;
+pub use gpu::{flow, sources as gpu_programs};
 pub use grad::{Gradients, LeafId, Leaves, Shelf, Tape, Var};
 pub use layout::MAX_RANK;
 pub use ops::{Weight, counted};

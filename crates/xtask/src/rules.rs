@@ -191,6 +191,7 @@ pub const RULES: Rules = Rules {
         ("crates/plimsoll-tensor/src/host/product.rs", "calls a library for products of matrices"),
         ("crates/plimsoll-tensor/src/packed/registers/instructions.rs", "calls what this processor has"),
         ("crates/plimsoll-tensor/src/stage/arena.rs", "lends parts of a lease that lie apart"),
+        ("crates/plimsoll-serve/tests/device.rs", "ends a GPU's work on purpose, by a launch"),
         ("crates/plimsoll-llm/src/weights/mapped.rs", "lends a mapped file as a slice"),
         ("crates/plimsoll-plan/examples/read_speed.rs", "counts allocations as the global allocator"),
         ("crates/plimsoll-plan/tests/read_memory.rs", "counts allocations as the global allocator"),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use plimsoll::Bytes;
+use plimsoll::{Bytes, Place};
 use plimsoll_llm::Sampling;
 
 const EXAMPLES: &str = "\
@@ -11,6 +11,7 @@ Examples:
   plimsoll generate --model qwen3-0.6b-q8_0.gguf --prompt \"Once\" -n 200
   plimsoll generate --model llama-3.2-1b/ --file question.txt --memory 4GiB
   plimsoll generate --model llama-3.1-70b-q4_k_m.gguf --prompt \"Once\" --memory 16GiB    layers are read when needed
+  plimsoll generate --model qwen3-8b-q8_0.gguf --prompt \"Once\" --device cuda:0
   plimsoll generate --adapter tuned/ --prompt \"Returns\"                 what `plimsoll train lora -o tuned/` learned
   cat notes.txt | plimsoll generate --file - --cache ~/.cache/plimsoll   keep the prompt's keys and values
   plimsoll generate --prompt \"fn main\" --temperature 0 --stop \"```\"     always the likeliest, to the end of the code
@@ -103,8 +104,12 @@ pub struct GenerateArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub context: Option<u64>,
 
-    /// The line: the most memory that it may take, weights included; what it needs, unless said. Below that, weights are read
-    /// when they are needed, if two layers fit
+    /// Compute on this GPU of CUDA (`cuda:0`), with weights, keys and values in its memory
+    #[arg(long, value_name = "PLACE")]
+    pub device: Option<Place>,
+
+    /// The line: the most memory that it may take where it computes, weights included; what it needs, unless said. Below that,
+    /// weights are read when they are needed, if two layers fit and the host computes
     #[arg(long, value_name = "SIZE")]
     pub memory: Option<Bytes>,
 

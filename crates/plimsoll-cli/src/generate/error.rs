@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 
-use plimsoll::Bytes;
 use plimsoll::holding::resident::ResidentError;
+use plimsoll::{Bytes, Place};
 use plimsoll_kv::cache::CacheError;
 use plimsoll_kv::store::StoreError;
 use plimsoll_llm::text::{ChatError, TextError};
 use plimsoll_llm::{CachedError, ModelError, SampleError, StepError};
+
+use crate::backends::BackendError;
 
 /// The least that a cache's folder may take.
 pub(super) const CACHE_LEAST: Bytes = Bytes::mib(32);
@@ -93,9 +95,19 @@ pub enum GenerateError {
         /// The largest context that fits the line; zero if none does.
         fits: usize,
     },
-    /// More than the machine has.
-    #[error("{need} are needed, and this machine has {usable} to use")]
+    /// A device that is not there.
+    #[error("nothing can be computed at {place}: {why}")]
+    Place {
+        /// Which.
+        place: Place,
+        /// Why.
+        why: Box<BackendError>,
+    },
+    /// More than there is.
+    #[error("{need} are needed, and {place} has {usable} to use")]
     Machine {
+        /// Where.
+        place: Place,
         /// What it needs.
         need: Bytes,
         /// What there is.
@@ -174,6 +186,7 @@ impl GenerateError {
             Self::Empty => "give some text".to_owned(),
             Self::Long { .. } | Self::Huge { .. } => "shorten the prompt, or raise `--context` up to what the model has".to_owned(),
             Self::Context { context, .. } => format!("give `--context {context}` at most"),
+            Self::Place { .. } => "`plimsoll machine` lists the devices; without `--device` the host computes".to_owned(),
             Self::Machine { .. } => "shorten the prompt, `-n` or `--context`, or take a smaller model".to_owned(),
             Self::Sample(_) => "`plimsoll generate --help` says what the settings mean".to_owned(),
             Self::Store(_) => "check the folder, and that no process has it open".to_owned(),

@@ -15,12 +15,15 @@ use plimsoll_kv::cache::{Cache, CacheSettings, ColdSettings};
 use plimsoll_kv::engine::LeasedPages;
 use plimsoll_kv::layout::{Element, Layout};
 use plimsoll_kv::store::folder::{Folder, FolderSettings};
-use plimsoll_llm::{Decoder, Shards};
+use plimsoll_llm::{Decoder, Shards, computes_on};
 
 use super::error::CACHE_LEAST;
 use super::model::Model;
 use super::report::Parts;
 use super::{GenerateArgs, GenerateError};
+use crate::Printer;
+use crate::backends::Backends;
+use crate::budget::most_of;
 
 /// Tokens of a block. A prefix is found in whole blocks.
 const BLOCK_TOKENS: u32 = 16;
@@ -32,6 +35,12 @@ const SLOTS_LEAST: usize = 2;
 /// What is needed for a context.
 pub(super) struct Forecast {
     layout: Layout,
+    /// What computes, and in whose memory weights and pages are.
+    place: Place,
+    /// What is left there to use, if that is known.
+    usable: Option<Bytes>,
+    /// What the host holds besides, where it does not compute.
+    beside: Bytes,
     granule: u64,
     /// All weights.
     whole: Bytes,
@@ -45,17 +54,38 @@ pub(super) struct Forecast {
 }
 
 impl Forecast {
-    pub(super) fn new(model: &Model, device: &HostDevice, cached: bool) -> Self {
+    pub(super) fn new(model: &Model, device: &Arc<dyn Device>, cached: bool) -> Self {
         let decoder = &model.decoder;
         let layout = decoder.layout(BLOCK_TOKENS, Element::F16);
-        let tokenizer = model.tokenizer.as_ref().map_or(0, |tokenizer| tokenizer.memory_bytes());
+        let tokenizer = Bytes::new(model.tokenizer.as_ref().map_or(0, |tokenizer| tokenizer.memory_bytes()));
+        let (place, granule) = (device.facts().place, device.facts().granule.max(1));
+        let whole = |bytes: u64| Bytes::new(bytes.checked_next_multiple_of(granule).unwrap_or(u64::MAX));
+        let adapter = Bytes::new(decoder.adapter_bytes());
+        if place == Place::Host {
+            return Self {
+                place,
+                usable: Machine::read().usable(),
+                beside: Bytes::ZERO,
+                granule,
+                whole: Bytes::new(decoder.bytes()),
+                adapter,
+                shards: decoder.has_files().then(|| decoder.shards()),
+                slots: None,
+                work: Bytes::new(decoder.working_bytes(&layout)).saturating_add(tokenizer),
+                layout,
+                cached,
+            };
+        }
         Self {
-            granule: device.facts().granule.max(1),
-            whole: Bytes::new(decoder.bytes()),
-            adapter: Bytes::new(decoder.adapter_bytes()),
-            shards: decoder.has_files().then(|| decoder.shards()),
+            place,
+            usable: device.memory().ok().map(|memory| most_of(memory.free)),
+            beside: tokenizer.saturating_add(adapter),
+            granule,
+            whole: whole(decoder.device_bytes()),
+            adapter: Bytes::ZERO,
+            shards: None,
             slots: None,
-            work: Bytes::new(decoder.working_bytes(&layout).saturating_add(tokenizer)),
+            work: whole(decoder.device_working_bytes(&layout)),
             layout,
             cached,
         }
@@ -80,6 +110,11 @@ impl Forecast {
         Bytes::new(bytes.checked_next_multiple_of(self.granule).unwrap_or(u64::MAX))
     }
 
+    /// The part of it that is beside the pages: none where those are on a device.
+    fn passing_there(&self) -> Bytes {
+        if self.place == Place::Host { self.passing() } else { Bytes::ZERO }
+    }
+
     /// Weights: all of them, or so many slots for those that are needed.
     fn weights(&self) -> Bytes {
         let Some((shards, slots)) = self.shards.zip(self.slots) else { return self.whole };
@@ -97,7 +132,7 @@ impl Forecast {
 
     /// Everything for a context.
     pub(super) fn of(&self, tokens: usize) -> Parts {
-        let (kv, weights) = (self.pages(tokens).saturating_add(self.passing()), self.weights());
+        let (kv, weights) = (self.pages(tokens).saturating_add(self.passing_there()), self.weights());
         let sum = weights.saturating_add(kv).saturating_add(self.work);
         Parts { weights: weights.get(), kv: kv.get(), work: self.work.get(), sum: sum.get() }
     }
@@ -126,7 +161,7 @@ impl Forecast {
         most: usize,
     ) -> Result<Bytes, GenerateError> {
         let need = Bytes::new(self.of(tokens).sum);
-        let usable = Machine::read().usable();
+        let usable = self.usable;
         let line = asked.unwrap_or_else(|| usable.map_or(need, |usable| need.min(usable)));
         if let Some(shards) = self.shards.filter(|_| need > line) {
             let slots = self.most(line, shards.count, |this, slots| {
@@ -138,7 +173,7 @@ impl Forecast {
         let parts = self.of(tokens);
         let need = Bytes::new(parts.sum);
         if let Some(usable) = usable.filter(|usable| asked.is_none() && need > *usable) {
-            return Err(GenerateError::Machine { need, usable });
+            return Err(GenerateError::Machine { need, usable, place: self.place });
         }
         if need > line {
             return Err(GenerateError::Line {
@@ -152,7 +187,7 @@ impl Forecast {
             });
         }
         match usable.filter(|usable| need > *usable) {
-            Some(usable) => Err(GenerateError::Machine { need, usable }),
+            Some(usable) => Err(GenerateError::Machine { need, usable, place: self.place }),
             None => Ok(line),
         }
     }
@@ -163,9 +198,10 @@ pub(super) struct Hold {
     engine: Engine,
     pub cache: Cache<LeasedPages>,
     decoder: Arc<Decoder>,
+    place: Place,
     /// Weights that are all held; those that are read when they are needed are the decoder's leases.
     _weights: Option<Hit<Arc<Decoder>>>,
-    _work: [Charge; 2],
+    _work: [Charge; 3],
 }
 
 impl Hold {
@@ -174,39 +210,47 @@ impl Hold {
     pub(super) fn open(
         args: &GenerateArgs,
         decoder: Decoder,
-        device: HostDevice,
+        device: &Arc<dyn Device>,
         forecast: &Forecast,
         (line, tokens): (Bytes, usize),
     ) -> Result<Self, GenerateError> {
         let engine = engine(args, device, forecast, line, tokens)?;
-        let charge = |path: &str, bytes| -> Result<Charge, GenerateError> {
-            Ok(engine.account(path)?.reserve(Place::Host, bytes).now()?.back())
+        let place = forecast.place;
+        let charge = |path: &str, place, bytes| -> Result<Charge, GenerateError> {
+            Ok(engine.account(path)?.reserve(place, bytes).now()?.back())
         };
+        let work = charge("work", place, forecast.work)?;
         let (decoder, weights, beside) = match forecast.slots() {
+            None if place != Place::Host => {
+                let weights = charge("weights", place, forecast.whole)?;
+                (Arc::new(decoder.on_device(device)?), None, weights)
+            }
             None => {
                 let (decoder, resident) = (Arc::new(decoder), engine.resident::<Arc<Decoder>>("weights")?);
                 let name = decoder.path().to_string_lossy().into_owned();
                 let load = Arc::clone(&decoder);
                 let shard = resident.shard(&name, forecast.whole, move || Ok(Arc::clone(&load)));
-                (decoder, Some(shard.get()?), Bytes::ZERO)
+                let none = charge("weights", place, Bytes::ZERO)?;
+                (decoder, Some(shard.get()?), none)
             }
             Some((_, slots)) => {
                 let pool = engine.account("weights")?.scratch(Place::Host)?;
                 let ring = Streaming::pooled(&pool, "weights", Duration::ZERO).slots(slots);
-                (Arc::new(decoder.on_demand(&ring)?), None, forecast.adapter)
+                let adapter = charge("weights", place, forecast.adapter)?;
+                (Arc::new(decoder.on_demand(&ring)?), None, adapter)
             }
         };
-        let work = [charge("work", forecast.work)?, charge("weights", beside)?];
-        let pool = |path: &str| engine.account(path)?.scratch(Place::Host);
-        let pages = LeasedPages::new(forecast.layout.clone(), pool("kv/hot")?)?;
-        let settings = CacheSettings::new("kv", pool("kv/warm")?);
+        let work = [work, beside, charge("text", Place::Host, forecast.beside)?];
+        let pool = |path: &str, place| engine.account(path)?.scratch(place);
+        let pages = LeasedPages::new(forecast.layout.clone(), pool("kv/hot", place)?)?;
+        let settings = CacheSettings::new("kv", pool("kv/warm", Place::Host)?);
         let settings = match &args.cache {
             Some(folder) => settings.cold(cold(&engine, folder, args.cache_size)?),
             None => settings,
         };
         // Every bit is kept: a text is the same whether its prompt was computed or found.
         let cache = Cache::open(pages, settings.exact())?;
-        Ok(Self { engine, cache, decoder, _weights: weights, _work: work })
+        Ok(Self { engine, cache, decoder, place, _weights: weights, _work: work })
     }
 
     /// The model, for as long as its weights are held.
@@ -214,19 +258,19 @@ impl Hold {
         &self.decoder
     }
 
-    /// The most that was charged so far.
+    /// The most that was charged so far, where it is computed.
     pub(super) fn measured(&self) -> Parts {
         let book = self.engine.snapshot();
-        let host = book.place(Place::Host);
-        let peak = |path: &str| host.and_then(|host| host.share(path)).map_or(0, |share| share.peak.get());
-        let sum = host.map_or(0, |host| host.peak.get());
+        let there = book.place(self.place);
+        let peak = |path: &str| there.and_then(|there| there.share(path)).map_or(0, |share| share.peak.get());
+        let sum = there.map_or(0, |there| there.peak.get());
         Parts { weights: peak("weights"), kv: peak("kv"), work: peak("work"), sum }
     }
 }
 
 fn engine(
     args: &GenerateArgs,
-    device: HostDevice,
+    device: &Arc<dyn Device>,
     forecast: &Forecast,
     line: Bytes,
     tokens: usize,
@@ -234,24 +278,34 @@ fn engine(
     // What the line has beyond the need is the pages': they keep more of what was computed.
     let spare = line.saturating_sub(Bytes::new(forecast.of(tokens).sum));
     let (hot, warm) = (forecast.pages(tokens).saturating_add(spare), forecast.passing());
-    let account = |path: &str, bytes| AccountSettings::new(path).share(Place::Host, bytes, bytes);
-    let mut kv = account("kv", hot.saturating_add(warm));
+    let (place, there) = (forecast.place, forecast.place != Place::Host);
+    let account = |path: &str, bytes| AccountSettings::new(path).share(place, bytes, bytes);
+    let mut kv = account("kv", hot.saturating_add(forecast.passing_there()));
     let mut cold = AccountSettings::new("kv/cold");
-    let mut places = vec![LineSettings::new(Place::Host, line)];
+    let mut places = vec![LineSettings::new(place, line)];
+    let mut devices = vec![Arc::clone(device)];
+    if there {
+        let host = warm.saturating_add(forecast.beside);
+        places.push(LineSettings::new(Place::Host, host));
+        devices.push(host_device()?);
+        kv = kv.share(Place::Host, warm, warm);
+    }
     if args.cache.is_some() {
         places.push(LineSettings::new(Place::Disk, args.cache_size));
         kv = kv.share(Place::Disk, args.cache_size, args.cache_size);
         cold = cold.share(Place::Disk, args.cache_size, args.cache_size);
     }
+    let on_host = |path: &str, bytes| AccountSettings::new(path).share(Place::Host, bytes, bytes);
     let accounts = vec![
         account("weights", forecast.weights()),
         account("work", forecast.work),
+        on_host("text", forecast.beside),
         kv,
         account("kv/hot", hot),
-        account("kv/warm", warm),
+        on_host("kv/warm", warm),
         cold,
     ];
-    Ok(Engine::with(&LedgerSettings { places, accounts }, vec![Arc::new(device)])?)
+    Ok(Engine::with(&LedgerSettings { places, accounts }, devices)?)
 }
 
 fn cold(engine: &Engine, folder: &Path, size: Bytes) -> Result<ColdSettings, GenerateError> {
@@ -263,7 +317,19 @@ fn cold(engine: &Engine, folder: &Path, size: Bytes) -> Result<ColdSettings, Gen
     Ok(ColdSettings { patience: PATIENCE, ..ColdSettings::new(Arc::new(store)) })
 }
 
-/// The machine's memory, to be charged for.
-pub(super) fn device() -> Result<HostDevice, GenerateError> {
-    Ok(HostDevice::open(HostSettings::default())?)
+/// What computes: a device, or the host.
+pub(super) fn device(place: Option<Place>) -> Result<Arc<dyn Device>, GenerateError> {
+    match place {
+        None | Some(Place::Host) => host_device(),
+        Some(place) => {
+            let opened = Backends::new(Printer::notice()).open(place);
+            let device = opened.map_err(|why| GenerateError::Place { place, why: Box::new(why) })?;
+            computes_on(&device)?;
+            Ok(device)
+        }
+    }
+}
+
+fn host_device() -> Result<Arc<dyn Device>, GenerateError> {
+    Ok(Arc::new(HostDevice::open(HostSettings::default())?))
 }

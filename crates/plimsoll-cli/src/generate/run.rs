@@ -34,12 +34,12 @@ fn generate(args: &GenerateArgs, shown: bool) -> Result<GenerateReport, Generate
     let tokens = args.tokens.min(most - prompt.len());
     let context = prompt.len() + tokens;
     let mut voice = Voice::new(args, &model, &prompt, tokens, shown)?;
-    let device = device()?;
+    let device = device(args.device)?;
     let mut forecast = Forecast::new(&model, &device, args.cache.is_some());
     let line = forecast.line(args.memory, context, most)?;
     let began = Instant::now();
     let Model { decoder, name, .. } = model;
-    let hold = Hold::open(args, decoder, device, &forecast, (line, context))?;
+    let hold = Hold::open(args, decoder, &device, &forecast, (line, context))?;
     let decoder = hold.decoder();
     let layout = hold.cache.layout();
     // Only a folder outlives this process; without one no other model can meet these blocks, and the model's file, which a

@@ -3,20 +3,21 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use plimsoll::Bytes;
+use plimsoll::{Bytes, Place};
 use plimsoll_serve::model::EngineChoice;
 
 const EXAMPLES: &str = "\
 Examples:
   plimsoll serve                                   the small model that is built in, at 127.0.0.1:8080
   plimsoll serve --model qwen3-0.6b-q8_0.gguf --line 4GiB
+  plimsoll serve --model qwen3-0.6b-q8_0.gguf --device cuda:0     on a GPU
   plimsoll serve --models ~/models --line 16GiB --kv 6GiB     each loaded when it is asked for
   plimsoll serve --model qwen3-0.6b-q8_0.gguf --library ~/notes-library     answers from documents too
   plimsoll serve --config serve.toml               the same from a file; flags win
   PLIMSOLL_KEY=secret plimsoll serve --listen 0.0.0.0:8080    for others, who bring the key
 
 Ctrl-C, or SIGTERM, takes nobody in any more and lets answers end; a second one ends at once.
-A file may have: listen, line, kv, model (one path or several), models (a folder), engine, library (one or several), embed, docs, cache,
+A file may have: listen, line, device, device_memory, kv, model (one path or several), models (a folder), engine, library (one or several), embed, docs, cache,
 cache_size, keys, answer_tokens, parallel, waiting, patience_seconds, drain_seconds. The environment may have the same in capitals behind PLIMSOLL_ (PLIMSOLL_KEY
 for one key); it wins over the file, and flags win over both.";
 
@@ -36,7 +37,15 @@ pub struct ServeArgs {
     #[arg(long, value_name = "SIZE")]
     pub line: Option<Bytes>,
 
-    /// How much of the line is for keys and values [default: two fifths]
+    /// Compute models on this GPU of CUDA (`cuda:0`), with weights, keys and values in its memory; if it is lost, the host computes
+    #[arg(long, value_name = "PLACE")]
+    pub device: Option<Place>,
+
+    /// The most of the GPU's memory that it may take, everything included; nine tenths of what is free, unless said
+    #[arg(long, value_name = "SIZE")]
+    pub device_memory: Option<Bytes>,
+
+    /// How much is for keys and values, of the line or, with a GPU, of its memory [default: two fifths]
     #[arg(long, value_name = "SIZE")]
     pub kv: Option<Bytes>,
 

@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
+use plimsoll::Place;
 use plimsoll_serve::ServeError;
 use plimsoll_serve::model::ModelFault;
+
+use crate::backends::BackendError;
 
 /// Why nothing is served.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +34,14 @@ pub enum ServeFailure {
         /// What it is.
         text: String,
     },
+    /// The device that is to compute.
+    #[error("nothing can be computed at {place}: {why}")]
+    Device {
+        /// Which.
+        place: Place,
+        /// Why.
+        why: BackendError,
+    },
     /// What the machine should spare is not known.
     #[error("how much memory this machine has is not known; give --line")]
     Line,
@@ -49,6 +60,7 @@ impl ServeFailure {
                 "give a GGUF file, or a folder with safetensors, of the Llama, Mistral, Qwen 2 or Qwen 3 family".to_owned()
             }
             Self::Config { .. } | Self::Environment { .. } => "`plimsoll serve --help` lists what there is".to_owned(),
+            Self::Device { .. } => "`plimsoll machine` lists the devices; without `--device` the host computes".to_owned(),
             Self::Line => "for example `--line 8GiB`".to_owned(),
         }
     }

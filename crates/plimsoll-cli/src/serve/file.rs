@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use plimsoll::Bytes;
+use plimsoll::{Bytes, Place};
 use plimsoll_serve::model::EngineChoice;
 use plimsoll_serve::shelf::LibrarySource;
 use serde::Deserialize;
@@ -18,6 +18,10 @@ struct FileSettings {
     listen: Option<SocketAddr>,
     #[serde(default, deserialize_with = "size")]
     line: Option<Bytes>,
+    #[serde(default, deserialize_with = "place")]
+    device: Option<Place>,
+    #[serde(default, deserialize_with = "size")]
+    device_memory: Option<Bytes>,
     #[serde(default, deserialize_with = "size")]
     kv: Option<Bytes>,
     #[serde(default)]
@@ -44,6 +48,12 @@ struct FileSettings {
 
 /// A size as people write it.
 fn size<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Bytes>, D::Error> {
+    let text = String::deserialize(from)?;
+    text.parse().map(Some).map_err(serde::de::Error::custom)
+}
+
+/// A place by its name.
+fn place<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Place>, D::Error> {
     let text = String::deserialize(from)?;
     text.parse().map(Some).map_err(serde::de::Error::custom)
 }
@@ -111,6 +121,8 @@ pub(super) fn merged(typed: &ServeArgs, environment: Environment<'_>) -> Result<
     Ok(ServeArgs {
         listen: of.value(typed.listen, "PLIMSOLL_LISTEN", file.listen)?,
         line: of.value(typed.line, "PLIMSOLL_LINE", file.line)?,
+        device: of.value(typed.device, "PLIMSOLL_DEVICE", file.device)?,
+        device_memory: of.value(typed.device_memory, "PLIMSOLL_DEVICE_MEMORY", file.device_memory)?,
         kv: of.value(typed.kv, "PLIMSOLL_KV", file.kv)?,
         model: list(&typed.model, "PLIMSOLL_MODEL", file.model),
         models: path(&typed.models, "PLIMSOLL_MODELS", file.models),

@@ -8,11 +8,13 @@ use plimsoll::machine::Machine;
 use plimsoll::{Bytes, Place};
 use plimsoll_serve::model::{ModelSource, found};
 use plimsoll_serve::shelf::LibrarySource;
-use plimsoll_serve::{Running, ServeError, ServeSettings, Service};
+use plimsoll_serve::{DeviceSettings, Running, ServeError, ServeSettings, Service};
 use serde::Serialize;
 
 use super::file::merged;
 use super::{ServeArgs, ServeFailure};
+use crate::backends::Backends;
+use crate::budget::most_of;
 use crate::own_docs::{self, OwnDocs};
 use crate::{CliError, Printer, built_in};
 
@@ -26,6 +28,7 @@ const CACHE_LEAST: Bytes = Bytes::mib(64);
 struct Started {
     address: String,
     line: u64,
+    device: Option<(String, u64)>,
     models: Vec<String>,
     libraries: Vec<String>,
     cache: Option<PathBuf>,
@@ -98,6 +101,7 @@ fn settings(args: &ServeArgs) -> Result<ServeSettings, ServeFailure> {
     }
     let line = args.line.or_else(suggested).ok_or(ServeFailure::Line)?;
     let mut settings = ServeSettings::new(line, models);
+    settings.device = args.device.map(|place| device(place, args.device_memory)).transpose()?;
     settings.kv = args.kv;
     settings.libraries = args.library.iter().map(|library| LibrarySource::parse(library)).collect();
     settings.embedder.clone_from(&args.embed);
@@ -116,6 +120,17 @@ fn settings(args: &ServeArgs) -> Result<ServeSettings, ServeFailure> {
     limits.patience = args.patience_seconds.map_or(limits.patience, Duration::from_secs);
     settings.drain = args.drain_seconds.map_or(settings.drain, Duration::from_secs);
     Ok(settings)
+}
+
+/// The device that is to compute, and what it may take of it.
+fn device(place: Place, line: Option<Bytes>) -> Result<DeviceSettings, ServeFailure> {
+    let failed = |why| ServeFailure::Device { place, why };
+    let device = Backends::new(Printer::notice()).open(place).map_err(failed)?;
+    let line = match line {
+        Some(line) => line,
+        None => most_of(device.memory().map_err(|error| failed(error.into()))?.free),
+    };
+    Ok(DeviceSettings { device, line })
 }
 
 /// A service for this process alone: one model, on any port of this machine, that keeps nothing beyond itself.
@@ -180,6 +195,10 @@ fn tell(running: &Running, settings: &ServeSettings, printer: &Printer) -> Resul
     let started = Started {
         address: address.clone(),
         line: settings.line.get(),
+        device: settings
+            .device
+            .as_ref()
+            .map(|there| (there.device.facts().place.to_string(), there.line.get())),
         models: settings.models.iter().map(|model| model.name.clone()).collect(),
         libraries: settings.libraries.iter().map(|library| library.name.clone()).collect(),
         cache: settings.cache.as_ref().map(|(folder, _)| folder.clone()),
@@ -205,8 +224,11 @@ fn tell(running: &Running, settings: &ServeSettings, printer: &Printer) -> Resul
         } else {
             format!("curl {address}/v1/search{key} -d '{{\"query\": \"who may take the reserve\", \"k\": 2}}'")
         };
+        let there = started.device.as_ref().map_or(String::new(), |(place, line)| {
+            format!(" and of {} at {place}, which computes", Bytes::new(*line))
+        });
         format!(
-            "{address} serves {models}{libraries}, below a line of {}; {kept}\n\nTry:\n  \
+            "{address} serves {models}{libraries}, below a line of {}{there}; {kept}\n\nTry:\n  \
              curl {address}/v1/chat/completions{key} -d '{{\"model\": \"{first}\", \"messages\": [{{\"role\": \"user\", \"content\": \
              \"Returns the number of elements\"}}]}}'\n  \
              curl -N {address}/v1/completions{key} -d '{{\"prompt\": \"Creates a new\", \"max_tokens\": 60, \"stream\": true}}'\n  \

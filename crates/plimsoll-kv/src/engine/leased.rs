@@ -100,6 +100,10 @@ impl Pages for LeasedPages {
         if self.visible { page.0.as_mut_slice().ok() } else { None }
     }
 
+    fn lease<'p>(&self, page: &'p Page) -> Option<&'p Lease> {
+        Some(page.lease())
+    }
+
     fn trim(&self) {
         // A device that fails to take memory back keeps it charged; that is for the pool to tell.
         let _ = self.pool.trim(Bytes::ZERO);

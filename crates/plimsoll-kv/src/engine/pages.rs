@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use plimsoll::governor::Account;
+use plimsoll::pool::Lease;
 use plimsoll::{Bytes, Place};
 
 use crate::layout::Layout;
@@ -69,6 +70,12 @@ pub trait Pages: Send + Sync + 'static {
 
     /// The same, for writing.
     fn bytes_mut<'p>(&self, page: &'p mut Self::Page) -> Option<&'p mut [u8]> {
+        let _ = page;
+        None
+    }
+
+    /// The lease that a page is, where pages are leases: what a device computes with.
+    fn lease<'p>(&self, page: &'p Self::Page) -> Option<&'p Lease> {
         let _ = page;
         None
     }

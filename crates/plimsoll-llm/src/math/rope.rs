@@ -44,6 +44,11 @@ impl Rope {
         }
     }
 
+    /// A cosine and a sine for each pair of each position.
+    pub(crate) fn turns(&self) -> &[(f32, f32)] {
+        &self.turns
+    }
+
     /// Rotates the heads of a row, which stands at the position that comes `index` after the first.
     pub(crate) fn turn(&self, row: &mut [f32], head_width: usize, index: usize) {
         let pairs = self.width / 2;

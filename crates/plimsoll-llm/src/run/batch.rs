@@ -6,7 +6,7 @@ use plimsoll_kv::block::Token;
 use plimsoll_kv::layout::Layout;
 
 use super::pages::PageTable;
-use super::stage::{SIDE_BY_SIDE, Share, Stage};
+use super::stage::{Share, Stage};
 use crate::{Decoder, StepError};
 
 /// One sequence's part in a step.
@@ -32,7 +32,8 @@ pub struct BatchError {
 /// Steps of several sequences at once: one pass over the weights serves all of them, and each has attention over its own
 /// pages.
 ///
-/// What a sequence gives is what it gives alone, to the bit: nothing depends on what is computed beside it.
+/// What a sequence gives is what it gives alone, to the bit on the host: nothing depends on what is computed beside it. On a device
+/// it is the same but for rounding.
 ///
 /// # What it is not
 /// It does not say who steps with whom, and keeps no sequences: they are passed to each step, so that they come and go as
@@ -72,13 +73,13 @@ impl Batch {
         for (strand, it) in strands.iter().enumerate() {
             self.stage.check(it.len, it.tokens).map_err(|source| BatchError { strand, source })?;
         }
-        let vocabulary = self.stage.vocabulary();
+        let (vocabulary, side_by_side) = (self.stage.vocabulary(), self.stage.side_by_side());
         self.logits.clear();
         self.logits.resize(strands.len() * vocabulary, 0.0);
         // How many tokens of each are computed.
         let mut done = vec![0; strands.len()];
         loop {
-            let (mut room, mut shares, mut members) = (SIDE_BY_SIDE, Vec::new(), Vec::new());
+            let (mut room, mut shares, mut members) = (side_by_side, Vec::new(), Vec::new());
             for (number, (strand, done)) in strands.iter_mut().zip(&mut done).enumerate() {
                 let left = &strand.tokens[*done..];
                 let now = left.len().min(room);
@@ -90,7 +91,7 @@ impl Batch {
                     });
                     room -= now;
                     *done += now;
-                    members.push((number, SIDE_BY_SIDE - room - 1, now == left.len()));
+                    members.push((number, side_by_side - room - 1, now == left.len()));
                 }
             }
             if shares.is_empty() {

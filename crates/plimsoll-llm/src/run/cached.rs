@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use plimsoll::pool::Lease;
 use plimsoll_kv::block::{Chain, Root, Token};
 use plimsoll_kv::cache::{Cache, CacheError, Filling, Restore, Shared};
 use plimsoll_kv::engine::Pages;
@@ -41,7 +42,7 @@ pub enum CachedError {
 }
 
 /// The pages of one sequence in a cache: a prefix that it shares, perhaps still on its way, and blocks that it fills.
-/// Pages must be where the host can see them.
+/// Pages must be where the weights are: what the host computes with it must see.
 pub struct CachedPages<P: Pages> {
     cache: Cache<P>,
     root: Root,
@@ -117,22 +118,23 @@ impl<P: Pages> CachedPages<P> {
     }
 }
 
-impl<P: Pages> PageTable for CachedPages<P> {
-    fn page(&self, index: usize) -> Option<&[u8]> {
-        let pages = self.cache.pages();
+impl<P: Pages> CachedPages<P> {
+    /// A page, shared or still being filled.
+    fn any(&self, index: usize) -> Option<&P::Page> {
         if let Some(coming) = &self.coming {
             if index < coming.blocks() {
-                return pages.bytes(coming.page(index)?);
+                return coming.page(index);
             }
-            return pages.bytes(self.filling.get(index - coming.blocks())?.page());
+            return Some(self.filling.get(index - coming.blocks())?.page());
         }
         match index.checked_sub(self.shared.len()) {
-            None => pages.bytes(self.shared[index].page()),
-            Some(index) => pages.bytes(self.filling.get(index)?.page()),
+            None => Some(self.shared[index].page()),
+            Some(index) => Some(self.filling.get(index)?.page()),
         }
     }
 
-    fn page_mut(&mut self, index: usize) -> Option<&mut [u8]> {
+    /// The place of a page among those that are filled; it is taken if it is not there.
+    fn filled(&mut self, index: usize) -> Option<usize> {
         let before = self.coming.as_ref().map_or(self.shared.len(), Restore::blocks);
         let index = index.checked_sub(before)?;
         while self.filling.len() <= index {
@@ -144,7 +146,26 @@ impl<P: Pages> PageTable for CachedPages<P> {
                 }
             }
         }
+        Some(index)
+    }
+}
+
+impl<P: Pages> PageTable for CachedPages<P> {
+    fn page(&self, index: usize) -> Option<&[u8]> {
+        self.cache.pages().bytes(self.any(index)?)
+    }
+
+    fn page_mut(&mut self, index: usize) -> Option<&mut [u8]> {
+        let index = self.filled(index)?;
         self.cache.pages().bytes_mut(self.filling[index].page_mut())
+    }
+
+    fn lease(&self, index: usize) -> Option<&Lease> {
+        self.cache.pages().lease(self.any(index)?)
+    }
+
+    fn hold(&mut self, index: usize) -> bool {
+        self.filled(index).is_some()
     }
 
     fn arrived(&mut self, layer: usize) -> bool {

@@ -2,9 +2,12 @@
 
 mod batch;
 mod cached;
+mod device;
 mod draw;
+mod host;
 mod linear;
 mod pages;
+mod pool_pages;
 mod sampler;
 mod sequence;
 mod stage;
@@ -14,8 +17,10 @@ mod work;
 
 pub use batch::{Batch, BatchError, Strand};
 pub use cached::{CachedError, CachedPages, Generated, Writer};
+pub use device::computes_on;
 pub use draw::Draw;
 pub use pages::{OwnPages, PageTable};
+pub use pool_pages::PoolPages;
 pub use sampler::{SampleError, Sampler, Sampling};
 pub use sequence::Sequence;
 pub use trial::Trial;

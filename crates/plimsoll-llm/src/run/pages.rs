@@ -1,5 +1,6 @@
 //! Where a sequence's keys and values lie.
 
+use plimsoll::pool::Lease;
 use plimsoll_kv::layout::Layout;
 
 /// The pages of one sequence, in order: page `i` holds the tokens from `i` × `block_tokens` on, in the native form of the
@@ -13,6 +14,18 @@ pub trait PageTable {
 
     /// A page to be written. Tokens that it has already stay.
     fn page_mut(&mut self, index: usize) -> Option<&mut [u8]>;
+
+    /// A page that is a lease of a device's memory, to be read there. None where pages are not.
+    fn lease(&self, index: usize) -> Option<&Lease> {
+        let _ = index;
+        None
+    }
+
+    /// Makes sure that there is a page to be written, where it is a lease of a device's memory. False if there is none.
+    fn hold(&mut self, index: usize) -> bool {
+        let _ = index;
+        false
+    }
 
     /// Called before a layer of the pages is read. A table whose pages are still being restored waits here until that
     /// layer has arrived in all of them, so that the first layers are computed while the last ones are on their way.

@@ -6,7 +6,7 @@ use plimsoll_kv::block::Token;
 use plimsoll_kv::layout::Layout;
 
 use super::pages::PageTable;
-use super::stage::{SIDE_BY_SIDE, Share, Stage};
+use super::stage::{Share, Stage};
 use crate::{Decoder, StepError};
 
 /// How many rows of logits are computed side by side.
@@ -85,14 +85,17 @@ impl Sequence {
         self.stage.check(self.len, tokens)?;
         let before = self.len;
         let mut sum = vec![0.0; self.stage.width()];
-        for part in tokens.chunks(SIDE_BY_SIDE) {
+        for part in tokens.chunks(self.stage.side_by_side()) {
             let share = Share { tokens: part, begin: self.len, table: &mut *table };
             if let Err((_, error)) = self.stage.part(&mut [share]) {
                 self.len = before;
                 return Err(error);
             }
             self.len += part.len();
-            self.stage.add_inner(part.len(), &mut sum);
+            if let Err(error) = self.stage.add_inner(part.len(), &mut sum) {
+                self.len = before;
+                return Err(error);
+            }
         }
         let length = sum.iter().map(|number| number * number).sum::<f64>().sqrt().max(f64::MIN_POSITIVE);
         #[expect(clippy::cast_possible_truncation, reason = "singles are what vectors are of")]
@@ -122,7 +125,7 @@ impl Sequence {
     ) -> Result<(), StepError> {
         self.stage.check(self.len, tokens)?;
         let mut done = 0;
-        for part in tokens.chunks(SIDE_BY_SIDE) {
+        for part in tokens.chunks(self.stage.side_by_side()) {
             let share = Share { tokens: part, begin: self.len, table: &mut *table };
             self.stage.part(&mut [share]).map_err(|(_, error)| error)?;
             self.len += part.len();

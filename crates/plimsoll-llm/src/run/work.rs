@@ -1,12 +1,24 @@
-//! What a sequence needs besides weights and pages.
+//! What a sequence needs besides weights and pages, and what is needed of a device.
 
 use plimsoll_kv::layout::Layout;
 use plimsoll_tensor::packed::Desk;
 
-use super::stage::{SIDE_BY_SIDE, TOGETHER};
+use super::device;
+use super::host::{SIDE_BY_SIDE, TOGETHER};
 use crate::Decoder;
+use crate::weights::OnDevice;
 
 impl Decoder {
+    /// What the steps of one sequence, or of one batch, over such pages take on a device: one room for all of it.
+    pub fn device_working_bytes(&self, layout: &Layout) -> u64 {
+        device::working_bytes(self, layout)
+    }
+
+    /// What the weights take there.
+    pub fn device_bytes(&self) -> u64 {
+        OnDevice::bytes_of(self)
+    }
+
     /// What the steps of one sequence over such pages take at most: rows for the tokens that are computed side by side, the
     /// desk of products, a page of one head as singles for each thread, and the logits three times: as they come, as they
     /// are changed before drawing, and as candidates.

@@ -13,8 +13,11 @@ use plimsoll_tensor::packed::PackedView;
 use super::load::{Layer, Weights};
 use super::matrix::Matrix;
 use super::model_bytes::ModelBytes;
+use super::on_device::OnDevice;
 use crate::StepError;
 
+/// Why the host finds none of them.
+const ELSEWHERE: &str = "they are on a device";
 /// Matrices within a shard begin at multiples of this.
 const ALIGN: usize = 64;
 /// Rows that are multiplied together; pieces of the output are multiples of it.
@@ -26,6 +29,16 @@ pub(crate) enum Kept {
     Whole(ModelBytes),
     /// Shards in the slots of a ring: matrices say where they are in theirs.
     Demand(Demand),
+    /// On a device, all at once; what they came from is looked at again only for their fingerprint.
+    There(Arc<OnDevice>, Behind),
+}
+
+/// What weights on a device came from.
+pub(crate) enum Behind {
+    /// Bytes that someone keeps anyway.
+    Bytes(ModelBytes),
+    /// Files, which are not mapped any more.
+    Files(Files),
 }
 
 /// One shard's bytes, for as long as it is computed with.
@@ -52,6 +65,7 @@ impl Kept {
                 Ok(page) => Ok(Lent::Page(page)),
                 Err(error) => Err(StepError::Weights { shard, why: error.to_string() }),
             },
+            Self::There(..) => Err(StepError::Weights { shard, why: ELSEWHERE.to_owned() }),
         }
     }
 
@@ -69,6 +83,7 @@ impl Kept {
                     Err(error) => unreachable!("a row of a matrix that was checked: {error}"),
                 }
             }
+            Self::There(..) => return Err(StepError::Weights { shard: row, why: ELSEWHERE.to_owned() }),
         }
         Ok(())
     }
@@ -76,21 +91,15 @@ impl Kept {
     /// Tells all bytes of some ranges, in order.
     pub(crate) fn tell(&self, parts: &[Range<usize>], each: &mut dyn FnMut(&[u8])) -> io::Result<()> {
         match self {
-            Self::Whole(bytes) => parts.iter().for_each(|part| each(&(**bytes).as_ref()[part.clone()])),
-            Self::Demand(demand) => {
-                let mut step = vec![0; 1 << 20];
+            Self::Whole(bytes) | Self::There(_, Behind::Bytes(bytes)) => {
                 for part in parts {
-                    let mut at = part.start;
-                    while at < part.end {
-                        let len = step.len().min(part.end - at);
-                        demand.files.fill(at, &mut step[..len])?;
-                        each(&step[..len]);
-                        at += len;
-                    }
+                    each(&(**bytes).as_ref()[part.clone()]);
                 }
+                Ok(())
             }
+            Self::Demand(demand) => demand.files.tell(parts, each),
+            Self::There(_, Behind::Files(files)) => files.tell(parts, each),
         }
-        Ok(())
     }
 }
 
@@ -192,10 +201,10 @@ fn pieces(output: &Matrix, bytes: u64) -> impl Iterator<Item = (usize, usize)> +
 }
 
 /// A model's files, one behind the other as they would be mapped.
-struct Files(Vec<(Range<usize>, FileSource)>);
+pub(crate) struct Files(Vec<(Range<usize>, FileSource)>);
 
 impl Files {
-    fn open(paths: &[PathBuf], parts: &[Range<usize>]) -> Result<Self, StreamError> {
+    pub(crate) fn open(paths: &[PathBuf], parts: &[Range<usize>]) -> Result<Self, StreamError> {
         let open =
             |(path, part): (&PathBuf, &Range<usize>)| Ok((part.clone(), FileSource::open(path, false)?));
         paths.iter().zip(parts).map(open).collect::<Result<_, StreamError>>().map(Self)
@@ -222,6 +231,21 @@ impl Files {
         let Some((part, file)) = found else { return Ok(0) };
         let most = into.len().min(part.end - at);
         file.read_at((at - part.start) as u64, &mut into[..most])
+    }
+
+    /// Tells all bytes of some ranges, in order.
+    fn tell(&self, parts: &[Range<usize>], each: &mut dyn FnMut(&[u8])) -> io::Result<()> {
+        let mut step = vec![0; 1 << 20];
+        for part in parts {
+            let mut at = part.start;
+            while at < part.end {
+                let len = step.len().min(part.end - at);
+                self.fill(at, &mut step[..len])?;
+                each(&step[..len]);
+                at += len;
+            }
+        }
+        Ok(())
     }
 
     fn name(&self) -> &str {

@@ -157,6 +157,7 @@ impl From<ModelFault> for ApiError {
             ModelFault::NoRoom { .. } => {
                 Self::busy(StatusCode::SERVICE_UNAVAILABLE, "no_room_for_model", message, 10)
             }
+            ModelFault::Lost { .. } => Self::busy(StatusCode::SERVICE_UNAVAILABLE, "device_lost", message, 2),
             _ => Self::new(StatusCode::SERVICE_UNAVAILABLE, "server_error", "model_unavailable", message),
         }
     }
@@ -194,6 +195,10 @@ impl From<EngineFault> for ApiError {
         match fault {
             EngineFault::NoRoom(_) => {
                 Self::busy(StatusCode::SERVICE_UNAVAILABLE, "no_memory", fault.to_string(), 10)
+            }
+            EngineFault::Lost(_) => {
+                let message = format!("{fault}; ask again");
+                Self::busy(StatusCode::SERVICE_UNAVAILABLE, "device_lost", message, 2)
             }
             EngineFault::Failed(_) => Self::failed(fault.to_string()),
         }

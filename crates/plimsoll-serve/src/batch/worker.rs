@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 
 use super::share::{Share, Shares};
 use super::{Event, Voice};
-use crate::engine::{Engine, EngineFault, Part};
+use crate::engine::{Engine, EngineFault, Failed, Part};
 use crate::seats::Seat;
 
 /// A sequence that finds no page tries again so soon, and each time after twice as long, up to the second.
@@ -211,7 +211,19 @@ impl<E: Engine> Bench<E> {
             Err(fault) => return self.refuse_all(&fault.to_string()),
         };
         while self.take_in() {
-            self.turn(&mut batch);
+            if let Err(why) = self.turn(&mut batch) {
+                return self.end_all(&why);
+            }
+        }
+    }
+
+    /// What computes is gone: everybody is told, and the thread ends, so that the model is loaded again.
+    fn end_all(self, why: &str) {
+        for job in self.running.into_iter().chain(self.waiting) {
+            let _ = job.events.try_send(Event::Failed(EngineFault::Lost(why.to_owned())));
+        }
+        for job in self.jobs.try_iter() {
+            let _ = job.events.try_send(Event::Failed(EngineFault::Lost(why.to_owned())));
         }
     }
 
@@ -255,8 +267,8 @@ impl<E: Engine> Bench<E> {
         self.counts.waiting.store(self.waiting.len(), Ordering::Relaxed);
     }
 
-    /// One step, and what follows from it.
-    fn turn(&mut self, batch: &mut E::Batch) {
+    /// One step, and what follows from it. An error says why there can be no other.
+    fn turn(&mut self, batch: &mut E::Batch) -> Result<(), String> {
         let before = self.running.len();
         self.running.retain(|running| !running.events.is_closed());
         self.counts.dropped.fetch_add((before - self.running.len()) as u64, Ordering::Relaxed);
@@ -274,12 +286,12 @@ impl<E: Engine> Bench<E> {
             if !self.running.is_empty() {
                 thread::sleep(AGAIN);
             }
-            return;
+            return Ok(());
         }
-        self.step(batch, &shares);
+        self.step(batch, &shares)
     }
 
-    fn step(&mut self, batch: &mut E::Batch, shares: &[usize]) {
+    fn step(&mut self, batch: &mut E::Batch, shares: &[usize]) -> Result<(), String> {
         let began = Instant::now();
         let mut members: Vec<usize> = (0..shares.len()).filter(|index| shares[*index] > 0).collect();
         let mut parts: Vec<Part<'_, E::Sequence>> = self
@@ -308,6 +320,7 @@ impl<E: Engine> Bench<E> {
                 self.logits = logits;
                 self.let_go(outcomes);
             }
+            Err(Failed { fault: EngineFault::Lost(why), .. }) => return Err(why),
             Err(failed) => {
                 drop(parts);
                 let index = members.get(failed.part).copied().unwrap_or(0);
@@ -315,6 +328,7 @@ impl<E: Engine> Bench<E> {
                 self.let_go(vec![(index, outcome)]);
             }
         }
+        Ok(())
     }
 
     /// A sequence's tokens were computed.

@@ -43,6 +43,9 @@ pub enum EngineFault {
     /// There is no page for its next tokens at this moment. It has lost nothing, and may be tried again.
     #[error("there is no room for the next page: {0}")]
     NoRoom(String),
+    /// What computes is gone, and with it all sequences. The model is loaded again for whoever asks next.
+    #[error("what computed the model is gone: {0}")]
+    Lost(String),
     /// It cannot go on at all.
     #[error("{0}")]
     Failed(String),

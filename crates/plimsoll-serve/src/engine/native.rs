@@ -31,6 +31,17 @@ impl Native {
     pub fn new(decoder: Arc<Decoder>, cache: Cache<LeasedPages>, root: Root, facts: Facts) -> Self {
         Self { decoder, cache, root, facts, embedder: Mutex::default() }
     }
+
+    /// Why there was no page says more than that there was none; and a device that is lost is lost for everybody.
+    fn fault(&self, trouble: Option<CacheError>, error: &StepError) -> EngineFault {
+        let lost = self.decoder.device().is_some_and(|device| device.memory().is_err());
+        match trouble {
+            _ if lost => EngineFault::Lost(error.to_string()),
+            Some(CacheError::Page(PageError::NoRoom { why, .. })) => EngineFault::NoRoom(why.to_string()),
+            Some(error) => EngineFault::Failed(error.to_string()),
+            None => EngineFault::Failed(error.to_string()),
+        }
+    }
 }
 
 impl Engine for Native {
@@ -70,12 +81,11 @@ impl Engine for Native {
         let mut embedder = self.embedder.lock().unwrap_or_else(PoisonError::into_inner);
         let mut sequence = match embedder.take() {
             Some(sequence) => sequence,
-            None => {
-                Sequence::begin(&self.decoder, self.cache.layout()).map_err(|error| fault(None, &error))?
-            }
+            None => Sequence::begin(&self.decoder, self.cache.layout())
+                .map_err(|error| self.fault(None, &error))?,
         };
         sequence.resume(0);
-        let made = sequence.embed(tokens, &mut pages).map_err(|error| fault(pages.trouble(), &error));
+        let made = sequence.embed(tokens, &mut pages).map_err(|error| self.fault(pages.trouble(), &error));
         *embedder = Some(sequence);
         made
     }
@@ -120,17 +130,8 @@ impl Engine for Native {
                 for part in parts.iter_mut() {
                     part.sequence.pages.let_go();
                 }
-                Err(Failed { part: failed.strand, fault: fault(trouble, &failed.source) })
+                Err(Failed { part: failed.strand, fault: self.fault(trouble, &failed.source) })
             }
         }
-    }
-}
-
-/// Why there was no page says more than that there was none.
-fn fault(trouble: Option<CacheError>, error: &StepError) -> EngineFault {
-    match trouble {
-        Some(CacheError::Page(PageError::NoRoom { why, .. })) => EngineFault::NoRoom(why.to_string()),
-        Some(error) => EngineFault::Failed(error.to_string()),
-        None => EngineFault::Failed(error.to_string()),
     }
 }

@@ -46,6 +46,12 @@ pub enum ModelFault {
         /// Who holds it.
         why: String,
     },
+    /// The device that was to compute it does not answer any more.
+    #[error("{place} does not answer any more; ask again, and the model is loaded on the host")]
+    Lost {
+        /// Which.
+        place: plimsoll::Place,
+    },
     /// llama.cpp is to compute it, and the program has no llama.cpp.
     #[error(
         "the model {name} is to be computed by llama.cpp, which this program was built without; build it with `--features llama-cpp`"
@@ -101,6 +107,10 @@ impl ModelFault {
         #[cfg(feature = "llama-cpp")]
         if let Self::Llama(fault) = self {
             return !matches!(fault, plimsoll_llama::LlamaError::Context { .. });
+        }
+        // What a device does not do passes with it.
+        if matches!(self, Self::Model(ModelError::Bring { .. })) {
+            return false;
         }
         matches!(
             self,

@@ -28,7 +28,6 @@ pub struct Keeper {
     terms: Terms,
     entries: BTreeMap<String, Entry>,
     first: String,
-    most: Bytes,
 }
 
 /// A shard, and of when its file was as it is.
@@ -37,7 +36,8 @@ type Found = (Shard<Arc<Model>>, Option<SystemTime>);
 struct Entry {
     source: ModelSource,
     slug: String,
-    resident: Resident<Arc<Model>>,
+    /// At each place that may have it.
+    residents: Vec<(Place, Resident<Arc<Model>>)>,
     shard: Mutex<Option<Found>>,
     /// The model while it is loaded: to be looked at without being used.
     seen: Arc<Mutex<Weak<Model>>>,
@@ -113,22 +113,21 @@ impl Keeper {
         for source in sources {
             let slug = slug(&source.name);
             let account = house.engine().account(&format!("models/{slug}"))?;
-            let site = Site::new(&account, Place::Host).within(terms.limits.patience);
-            let resident = Resident::open(&site, format!("models/{slug}"));
+            let resident = |place| {
+                let site = Site::new(&account, place).within(terms.limits.patience);
+                (place, Resident::open(&site, format!("models/{slug}")))
+            };
             let entry = Entry {
                 source: source.clone(),
+                residents: house.places().map(resident).collect(),
                 slug,
-                resident,
                 shard: Mutex::default(),
                 seen: Arc::default(),
                 broken: Mutex::default(),
             };
             entries.insert(source.name.clone(), entry);
         }
-        let snapshot = house.engine().snapshot();
-        let models = snapshot.place(Place::Host).and_then(|host| host.share("models"));
-        let most = models.map_or(Bytes::ZERO, |share| share.limit);
-        Ok(Self { house: Arc::clone(house), terms, entries, first, most })
+        Ok(Self { house: Arc::clone(house), terms, entries, first })
     }
 
     /// The model that is meant where none is named.
@@ -178,10 +177,12 @@ impl Keeper {
         entry.still_broken()?;
         let shard = self.shard(entry).inspect_err(|fault| entry.breaks(fault))?;
         let loaded = match shard.get() {
-            // Its thread ended by a fault: it is loaded again.
+            // Its thread ended by a fault: it is loaded again, and elsewhere if the device that had it is lost.
             Ok(model) if !model.is_alive() => {
                 drop(model);
                 shard.evict();
+                entry.forget(&mut lock(&entry.shard));
+                let shard = self.shard(entry).inspect_err(|fault| entry.breaks(fault))?;
                 shard.get()
             }
             loaded => loaded,
@@ -208,10 +209,10 @@ impl Keeper {
     }
 
     fn look(&self, entry: &Entry) -> Result<Look, ModelFault> {
-        let look = Look::at(&entry.source, &self.house, &self.terms, self.most)?;
-        let asked = look.bytes();
-        if asked > self.most {
-            return Err(ModelFault::Large { name: entry.source.name.clone(), asked, most: self.most });
+        let look = Look::at(&entry.source, &self.house, &self.terms, self.house.models(Place::Host))?;
+        let (asked, most) = (look.bytes(), self.house.models(look.place()));
+        if asked > most {
+            return Err(ModelFault::Large { name: entry.source.name.clone(), asked, most });
         }
         Ok(look)
     }
@@ -225,10 +226,10 @@ impl Keeper {
                 return Ok(shard.clone());
             }
             // Another file stands there: what is loaded of the old one goes when nobody uses it, and its size may be another.
-            entry.resident.forget(&entry.source.name);
+            entry.forget(&mut known);
         }
         let look = self.look(entry)?;
-        let bytes = look.bytes();
+        let (bytes, place) = (look.bytes(), look.place());
         let (source, slug) = (entry.source.clone(), entry.slug.clone());
         let (house, terms, seen) = (Arc::clone(&self.house), self.terms, Arc::clone(&entry.seen));
         let load = move || {
@@ -236,13 +237,23 @@ impl Keeper {
             *lock(&seen) = Arc::downgrade(&model);
             Ok(model)
         };
-        let shard = entry.resident.shard(&entry.source.name, bytes, load);
+        let resident = entry.residents.iter().find(|(at, _)| *at == place);
+        let Some((_, resident)) = resident else { return Err(ModelFault::Lost { place }) };
+        let shard = resident.shard(&entry.source.name, bytes, load);
         *known = Some((shard.clone(), changed));
         Ok(shard)
     }
 }
 
 impl Entry {
+    /// What is loaded goes when nobody uses it, and is not found any more.
+    fn forget(&self, known: &mut Option<Found>) {
+        for (_, resident) in &self.residents {
+            resident.forget(&self.source.name);
+        }
+        *known = None;
+    }
+
     fn changed(&self) -> Option<SystemTime> {
         match &self.source.origin {
             Origin::Path(path) => path.metadata().and_then(|facts| facts.modified()).ok(),

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
-use plimsoll::Bytes;
+use plimsoll::{Bytes, Place};
 use plimsoll_kv::block::{Root, RootBuilder, Token};
 use plimsoll_kv::layout::Layout;
 use plimsoll_llama::{
@@ -191,7 +191,7 @@ pub(super) fn load(plan: &Plan, slug: &str, house: &House, terms: &Terms) -> Res
         Some(form) => {
             let layout = form.layout(PAGE_TOKENS);
             let root = root(&plan.path, slug, house, &layout).map_err(|error| setup(&error))?.build();
-            let cache = house.cache(slug, layout).map_err(|error| setup(&error))?;
+            let cache = house.cache(slug, layout, Place::Host).map_err(|error| setup(&error))?;
             Some(LlamaPast { cache, root, form })
         }
         None => None,
@@ -224,6 +224,7 @@ pub(super) fn load(plan: &Plan, slug: &str, house: &House, terms: &Terms) -> Res
             Seats::new(seats, terms.limits.waiting, terms.limits.patience).map_err(|error| setup(&error))?,
         ),
         allocated: Some(allocated),
+        _beside: None,
     })
 }
 

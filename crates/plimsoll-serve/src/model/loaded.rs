@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use plimsoll::Bytes;
+use plimsoll::governor::Charge;
 use plimsoll_kv::block::Token;
 use plimsoll_kv::cache::CacheStats;
 use plimsoll_llm::text::{Chat, Tokenizer};
@@ -39,6 +40,8 @@ pub(super) struct Loaded {
     pub(super) cells: Option<Seats>,
     /// What the engine says that it took, where it says so.
     pub(super) allocated: Option<Bytes>,
+    /// What it takes of the host, where it is computed elsewhere.
+    pub(super) _beside: Option<Charge>,
 }
 
 /// A model that is loaded: what cuts texts into its tokens, and the thread that computes it.

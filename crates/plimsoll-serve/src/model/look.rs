@@ -1,6 +1,6 @@
 //! Which engine a model is for, and what it takes: known from its header, before anything is asked for.
 
-use plimsoll::Bytes;
+use plimsoll::{Bytes, Place};
 
 use super::loaded::{Loaded, Terms};
 use super::{EngineChoice, ModelFault, ModelSource, native};
@@ -10,7 +10,7 @@ use crate::house::House;
 #[derive(Clone)]
 pub(super) enum Look {
     /// The native engine computes it.
-    Native(Bytes),
+    Native(native::Plan),
     /// llama.cpp does.
     #[cfg(feature = "llama-cpp")]
     Llama(super::llama::Plan),
@@ -27,8 +27,8 @@ impl Look {
         if source.engine == EngineChoice::LlamaCpp {
             return llama(source, house, terms, most);
         }
-        match native::look(source, terms) {
-            Ok(bytes) => Ok(Self::Native(bytes)),
+        match native::Plan::of(source, house, terms) {
+            Ok(plan) => Ok(Self::Native(plan)),
             Err(fault)
                 if source.engine == EngineChoice::Auto
                     && cfg!(feature = "llama-cpp")
@@ -50,10 +50,19 @@ impl Look {
         }
     }
 
-    /// What it takes of the line.
+    /// Where it is computed.
+    pub(super) const fn place(&self) -> Place {
+        match self {
+            Self::Native(plan) => plan.place,
+            #[cfg(feature = "llama-cpp")]
+            Self::Llama(_) => Place::Host,
+        }
+    }
+
+    /// What it takes of the line there.
     pub(super) const fn bytes(&self) -> Bytes {
         match self {
-            Self::Native(bytes) => *bytes,
+            Self::Native(plan) => plan.bytes,
             #[cfg(feature = "llama-cpp")]
             Self::Llama(plan) => plan.bytes,
         }
@@ -68,7 +77,7 @@ impl Look {
         terms: &Terms,
     ) -> Result<Loaded, ModelFault> {
         match self {
-            Self::Native(_) => native::load(source, slug, house, terms),
+            Self::Native(plan) => native::load(*plan, source, slug, house, terms),
             #[cfg(feature = "llama-cpp")]
             Self::Llama(plan) => super::llama::load(plan, slug, house, terms),
         }

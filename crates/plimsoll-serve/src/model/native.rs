@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use plimsoll::Bytes;
+use plimsoll::{Bytes, Place};
 use plimsoll_kv::block::Root;
 use plimsoll_kv::layout::Element;
 use plimsoll_llm::Decoder;
@@ -12,35 +12,72 @@ use super::loaded::{LEASE_STEP, Loaded, PAGE_TOKENS, Terms};
 use super::{ModelFault, ModelSource};
 use crate::batch::Worker;
 use crate::engine::{Facts, Native};
-use crate::house::House;
+use crate::house::{House, There};
 
-/// What a model takes of the line, from its header: weights, tokenizer, and what steps work with.
-pub(super) fn look(source: &ModelSource, terms: &Terms) -> Result<Bytes, ModelFault> {
-    let decoder = source.decoder()?;
-    let tokenizer = source.tokenizer(&decoder)?;
-    Ok(bytes_of(&decoder, &tokenizer, terms))
+/// What a model takes, from its header.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Plan {
+    /// Where it is computed.
+    pub(super) place: Place,
+    /// What it takes there: weights, and what steps work with.
+    pub(super) bytes: Bytes,
+    /// What it takes of the host besides, where it is computed elsewhere.
+    pub(super) beside: Bytes,
 }
 
-fn bytes_of(decoder: &Decoder, tokenizer: &Tokenizer, terms: &Terms) -> Bytes {
-    let layout = decoder.layout(PAGE_TOKENS, Element::F16);
-    // The logits of each sequence: as they come, twice on their way, as they are drawn from, and as candidates.
-    let logits = 32 * (terms.batch.sequences.saturating_mul(decoder.shape().vocabulary) as u64);
-    // Once for the sequences, and once for what is embedded beside them.
-    let work = 2 * decoder.working_bytes(&layout);
-    let parts = [decoder.bytes(), work, tokenizer.memory_bytes(), logits];
-    Bytes::new(parts.into_iter().fold(0, u64::saturating_add))
+impl Plan {
+    /// On the device that computes, while there is one that answers; on the host otherwise.
+    pub(super) fn of(source: &ModelSource, house: &House, terms: &Terms) -> Result<Self, ModelFault> {
+        let decoder = source.decoder()?;
+        let tokenizer = source.tokenizer(&decoder)?;
+        Ok(Self::at(house.there(), &decoder, &tokenizer, terms))
+    }
+
+    fn at(there: Option<&There>, decoder: &Decoder, tokenizer: &Tokenizer, terms: &Terms) -> Self {
+        let layout = decoder.layout(PAGE_TOKENS, Element::F16);
+        // The logits of each sequence: as they come, twice on their way, as they are drawn from, and as candidates.
+        let logits = 32 * (terms.batch.sequences.saturating_mul(decoder.shape().vocabulary) as u64);
+        let text = tokenizer.memory_bytes().saturating_add(logits);
+        // Work is counted once for the sequences, and once for what is embedded beside them.
+        let Some(there) = there else {
+            let parts = [decoder.bytes(), 2 * decoder.working_bytes(&layout), text];
+            let bytes = Bytes::new(parts.into_iter().fold(0, u64::saturating_add));
+            return Self { place: Place::Host, bytes, beside: Bytes::ZERO };
+        };
+        let granule = there.device().facts().granule.max(1);
+        let whole = |bytes: u64| bytes.checked_next_multiple_of(granule).unwrap_or(u64::MAX);
+        let work = whole(decoder.device_working_bytes(&layout));
+        let bytes = whole(decoder.device_bytes()).saturating_add(2 * work);
+        let beside = Bytes::new(text.saturating_add(decoder.adapter_bytes()));
+        Self { place: there.place(), bytes: Bytes::new(bytes), beside }
+    }
 }
 
 pub(super) fn load(
+    plan: Plan,
     source: &ModelSource,
     slug: &str,
     house: &House,
     terms: &Terms,
 ) -> Result<Loaded, ModelFault> {
-    let decoder = Arc::new(source.decoder()?);
+    let setup = |error: &dyn std::error::Error| ModelFault::Setup(error.to_string());
+    let beside = match plan.place {
+        Place::Host => None,
+        _ => {
+            let account = house.engine().account(&format!("models/{slug}")).map_err(|error| setup(&error))?;
+            let room = account.reserve(Place::Host, plan.beside).now();
+            Some(room.map_err(|error| setup(&error))?.back())
+        }
+    };
+    let decoder = source.decoder()?;
     let tokenizer = Arc::new(source.tokenizer(&decoder)?);
-    let bytes = bytes_of(&decoder, &tokenizer, terms);
     let chat = source.chat(&decoder, &tokenizer)?;
+    let decoder = match house.there().filter(|there| there.place() == plan.place) {
+        Some(there) => decoder.on_device(there.device())?,
+        None if plan.place == Place::Host => decoder,
+        None => return Err(ModelFault::Lost { place: plan.place }),
+    };
+    let decoder = Arc::new(decoder);
     let first = tokenizer.first().or(decoder.shape().first_token);
     let layout = decoder.layout(PAGE_TOKENS, Element::F16);
     // Only a folder outlives the process, and only there can blocks of another model be met: elsewhere the model's
@@ -53,9 +90,10 @@ pub(super) fn load(
         page_tokens: PAGE_TOKENS as usize,
         page_bytes,
     };
-    let setup = |error: &dyn std::error::Error| ModelFault::Setup(error.to_string());
-    let cache = house.cache(slug, layout).map_err(|error| setup(&error))?;
+    let cache = house.cache(slug, layout, plan.place).map_err(|error| setup(&error))?;
     let engine = Arc::new(Native::new(decoder, cache, root.build(), facts));
     let worker = Worker::start(engine, slug, terms.batch).map_err(|error| setup(&error))?;
-    Ok(Loaded { tokenizer, chat, first, worker: Box::new(worker), bytes, cells: None, allocated: None })
+    let bytes = plan.bytes;
+    let worker = Box::new(worker);
+    Ok(Loaded { tokenizer, chat, first, worker, bytes, cells: None, allocated: None, _beside: beside })
 }

@@ -9,10 +9,12 @@
 //! | `launch` | what launches them |
 //! | `operand` | tensors as launches know them |
 //! | `desk` | memory that kernels and products work in |
+//! | `flow/` | what a decoder computes: packed weights, and pages of a cache |
 
 mod attention;
 mod desk;
 mod elements;
+pub mod flow;
 mod launch;
 mod operand;
 mod place;

@@ -32,7 +32,8 @@ const fn kind(dtype: Dtype) -> u32 {
     }
 }
 
-const fn halves(long: u64) -> [u32; 2] {
+/// An address or a long count, as two words.
+pub(super) const fn halves(long: u64) -> [u32; 2] {
     #[expect(clippy::cast_possible_truncation, reason = "the low half, then the high one")]
     [long as u32, (long >> 32) as u32]
 }

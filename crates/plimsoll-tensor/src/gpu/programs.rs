@@ -14,6 +14,8 @@ pub(super) enum Program {
     Tiles64F16,
     Tiles128Bf16,
     Tiles128F16,
+    Packed,
+    Pages,
 }
 
 macro_rules! tiles {
@@ -38,7 +40,7 @@ const TILES_128: &[(&str, u32)] =
     &[("attend", SHARED_128[0]), ("attend_queries", SHARED_128[1]), ("attend_keys", SHARED_128[2])];
 
 impl Program {
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Elements,
         Self::Rows,
         Self::Tables,
@@ -48,6 +50,8 @@ impl Program {
         Self::Tiles64F16,
         Self::Tiles128Bf16,
         Self::Tiles128F16,
+        Self::Packed,
+        Self::Pages,
     ];
 
     pub(super) const fn source(self) -> Source<'static> {
@@ -57,6 +61,8 @@ impl Program {
             Self::Tables => ("tables.cu", TABLES, TABLE_ENTRIES),
             Self::Unpack => ("unpack.cu", UNPACK, UNPACK_ENTRIES),
             Self::Attention => ("attention.cu", ATTENTION, ATTENTION_ENTRIES),
+            Self::Packed => ("packed.cu", PACKED, PACKED_ENTRIES),
+            Self::Pages => ("pages.cu", PAGES, PAGE_ENTRIES),
             Self::Tiles64Bf16 => ("tiles_64_bf16.cu", tiles!("#define DEPTH 64\n"), TILES_64),
             Self::Tiles64F16 => ("tiles_64_f16.cu", tiles!("#define DEPTH 64\n#define HALF\n"), TILES_64),
             Self::Tiles128Bf16 => ("tiles_128_bf16.cu", tiles!("#define DEPTH 128\n"), TILES_128),
@@ -82,6 +88,13 @@ const ATTENTION: &str = concat!(
     include_str!("kernels/attention.cuh"),
     include_str!("kernels/attention.cu")
 );
+
+const PACKED: &str = concat!(
+    include_str!("kernels/numbers.cuh"),
+    include_str!("kernels/packings.cuh"),
+    include_str!("kernels/packed.cu")
+);
+const PAGES: &str = concat!(include_str!("kernels/numbers.cuh"), include_str!("kernels/pages.cu"));
 
 const ELEMENT_ENTRIES: &[(&str, u32)] = &[
     ("fill", 0),
@@ -118,6 +131,19 @@ const ROW_ENTRIES: &[(&str, u32)] = &[
 ];
 const TABLE_ENTRIES: &[(&str, u32)] =
     &[("rows", 0), ("rows_back", 0), ("put", 0), ("rope", 0), ("patches", 0), ("patches_back", 0)];
+const PACKED_ENTRIES: &[(&str, u32)] = &[
+    ("ready", 0),
+    ("take", 0),
+    ("halve", 0),
+    ("add_rows", 0),
+    ("products_1", 0),
+    ("products_2", 0),
+    ("products_4", 0),
+    ("products_8", 0),
+];
+/// What blocks of attention have of their own: sixteen queries, and 32 keys and values.
+const PAGE_ENTRIES: &[(&str, u32)] =
+    &[("turn", 0), ("attend_2", 66_048), ("attend_4", 74_240), ("attend_8", 82_432), ("gather", 0)];
 const UNPACK_ENTRIES: &[(&str, u32)] = &[("unpack", 0)];
 const ATTENTION_ENTRIES: &[(&str, u32)] =
     &[("attend_plain", 0), ("attend_plain_queries", 0), ("attend_plain_keys", 0)];

@@ -63,6 +63,11 @@ impl Lease {
         self.block.as_ref().map_or(0, |block| block.address())
     }
 
+    /// The device that it is on; none for a lease of no bytes.
+    pub fn device(&self) -> Option<&Arc<dyn Device>> {
+        self.block.as_ref().map(|block| block.core.device())
+    }
+
     /// Work on the device may use these bytes until `fence`: dropping the lease waits for it (without
     /// blocking, unless the pool's last handle is gone), and until then the host may not look inside. Several
     /// fences add up.

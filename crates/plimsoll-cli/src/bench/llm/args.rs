@@ -3,14 +3,17 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use plimsoll::Place;
+
 const EXAMPLES: &str = "\
 Examples:
   plimsoll bench llm --model models/tiny-7m-q8_0.gguf
   plimsoll bench llm --shape 1b --threads 2
+  plimsoll bench llm --shape 8b --device cuda:0
   plimsoll bench llm --quick --json
   plimsoll bench llm --shape 1b --keep made-up-1b.gguf     and measure another engine with the same file
 
-A model of a shape has random weights; it is written to a temporary folder (1.3 GB for 1b) and read from there.";
+A model of a shape has random weights; it is written to a temporary folder (1.3 GB for 1b, 8.5 GB for 8b) and read from there.";
 
 /// What can be typed after `bench llm`.
 #[derive(Clone, Debug, clap::Args)]
@@ -28,6 +31,10 @@ pub struct LlmArgs {
     #[arg(long, value_name = "FILE")]
     pub keep: Option<PathBuf>,
 
+    /// Compute on this GPU of CUDA (`cuda:0`), with weights, keys and values in its memory
+    #[arg(long, value_name = "PLACE", conflicts_with = "threads")]
+    pub device: Option<Place>,
+
     /// Threads [default: as many as processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
@@ -43,7 +50,10 @@ pub enum MadeUp {
     /// As Llama 3.2 1B: 16 layers of 2,048 numbers, a vocabulary of 128,256
     #[value(name = "1b")]
     OneB,
-    /// A tenth of that: 12 layers of 768 numbers, a vocabulary of 32,000
+    /// As Llama 3.1 8B: 32 layers of 4,096 numbers, the same vocabulary
+    #[value(name = "8b")]
+    EightB,
+    /// A tenth of that of 1b: 12 layers of 768 numbers, a vocabulary of 32,000
     #[value(name = "100m")]
     HundredM,
 }

@@ -3,7 +3,12 @@
 use std::io;
 use std::path::PathBuf;
 
+use plimsoll::governor::Refusal;
+use plimsoll::{EngineError, Place};
+use plimsoll_device::DeviceError;
 use plimsoll_llm::{BatchError, ModelError, StepError};
+
+use crate::backends::BackendError;
 
 /// Why a model could not be measured.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +39,23 @@ pub enum LlmBenchError {
         /// What the model states.
         context: usize,
     },
+    /// A device.
+    #[error("nothing can be measured at {place}: {why}")]
+    Place {
+        /// Which.
+        place: Place,
+        /// Why.
+        why: Box<BackendError>,
+    },
+    /// What it does not do.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// Its line.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// Room for the weights.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// Memory for the array that is read beside.
     #[error(
         "there is no memory for an array of {bytes} bytes to read beside the model; name a smaller model or --shape 100m"

@@ -31,6 +31,7 @@ impl MadeUp {
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::OneB => "made up, as Llama 3.2 1B, q8_0",
+            Self::EightB => "made up, as Llama 3.1 8B, q8_0",
             Self::HundredM => "made up, a tenth of Llama 3.2 1B, q8_0",
         }
     }
@@ -39,6 +40,9 @@ impl MadeUp {
         match self {
             Self::OneB => {
                 Sizes { layers: 16, width: 2048, heads: 32, kv_heads: 8, inner: 8192, vocabulary: 128_256 }
+            }
+            Self::EightB => {
+                Sizes { layers: 32, width: 4096, heads: 32, kv_heads: 8, inner: 14_336, vocabulary: 128_256 }
             }
             Self::HundredM => {
                 Sizes { layers: 12, width: 768, heads: 12, kv_heads: 4, inner: 2048, vocabulary: 32_000 }

@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use plimsoll::Place;
 use plimsoll_kv::layout::{Element, Layout};
-use plimsoll_llm::{Batch, Crew, Decoder, Draw, OwnPages, Sequence, Strand};
+use plimsoll_llm::{Batch, Crew, Decoder, Draw, PageTable, Sequence, Strand};
 
+use super::ground::Ground;
 use super::report::{LlmReport, LlmRow, Work};
 use super::{LlmArgs, LlmBenchError};
 use crate::bench::median;
-use crate::bench::memory::Reading;
 
 /// How many sequences step together.
 const BATCHES: [usize; 3] = [1, 4, 16];
@@ -26,19 +27,29 @@ pub(super) fn report(args: &LlmArgs) -> Result<LlmReport, LlmBenchError> {
         args.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
     let file = File::of(args)?;
     let decoder = Decoder::open(&file.path)?.with_crew(Arc::new(Crew::new(threads)));
-    let decoder = Arc::new(decoder);
+    let (decoder, mut ground) = match args.device {
+        None | Some(Place::Host) => Ground::host(decoder, threads)?,
+        Some(place) => Ground::device(decoder, place)?,
+    };
     let name = file.name.clone().unwrap_or_else(|| decoder.path().display().to_string());
     if decoder.shape().context < 16 {
         return Err(LlmBenchError::Short { context: decoder.shape().context });
     }
     let weights = decoder.step_bytes();
-    let mut reading = Reading::new(weights, threads).ok_or(LlmBenchError::Memory { bytes: weights })?;
-    let mut rows = vec![prefill(args, &decoder)?];
+    let mut rows = vec![prefill(args, &decoder, &ground)?];
     let mut rates = Vec::new();
     for batch in BATCHES {
-        rows.push(decode(args, &decoder, batch, &mut reading, &mut rates)?);
+        rows.push(decode(args, &decoder, batch, &mut ground, &mut rates)?);
     }
-    Ok(LlmReport { model: name, threads, weights_bytes: weights, read_gb_per_s: median(rates) / 1e9, rows })
+    let place = args.device.unwrap_or(Place::Host);
+    Ok(LlmReport {
+        model: name,
+        place,
+        threads,
+        weights_bytes: weights,
+        read_gb_per_s: median(rates) / 1e9,
+        rows,
+    })
 }
 
 /// The file that is measured, and removed at the end if it was made for this.
@@ -84,17 +95,17 @@ fn layout(decoder: &Decoder) -> Layout {
     decoder.layout(PAGE, Element::F16)
 }
 
-fn prefill(args: &LlmArgs, decoder: &Arc<Decoder>) -> Result<LlmRow, LlmBenchError> {
+fn prefill(args: &LlmArgs, decoder: &Arc<Decoder>, ground: &Ground) -> Result<LlmRow, LlmBenchError> {
     let text = text(decoder, args.prompt().min(decoder.shape().context / 2));
     let layout = layout(decoder);
     let mut rates = Vec::new();
-    let mut pages = OwnPages::new(&layout);
+    let mut pages = ground.pages(&layout);
     let mut sequence = Sequence::begin(decoder, &layout)?;
     // The first turn takes memory and reads the file, and does not count.
     for turn in 0..=args.turns() {
         sequence.resume(0);
         let began = Instant::now();
-        sequence.step(&text, &mut pages)?;
+        sequence.step(&text, &mut *pages)?;
         if turn > 0 {
             rates.push(rate(text.len(), began));
         }
@@ -111,20 +122,25 @@ fn prefill(args: &LlmArgs, decoder: &Arc<Decoder>) -> Result<LlmRow, LlmBenchErr
 
 /// Sequences of one step, each with its pages and its last token.
 struct Members {
-    pages: Vec<OwnPages>,
+    pages: Vec<Box<dyn PageTable>>,
     lens: Vec<usize>,
     last: Vec<[u32; 1]>,
 }
 
 impl Members {
     /// With a prompt that each of them has read.
-    fn begin(decoder: &Arc<Decoder>, batch: &mut Batch, count: usize) -> Result<Self, LlmBenchError> {
+    fn begin(
+        decoder: &Arc<Decoder>,
+        ground: &Ground,
+        batch: &mut Batch,
+        count: usize,
+    ) -> Result<Self, LlmBenchError> {
         let layout = layout(decoder);
         let text = text(decoder, BEFORE.min(decoder.shape().context / 4));
-        let mut members =
-            Self { pages: vec![OwnPages::new(&layout); count], lens: vec![0; count], last: vec![[0]; count] };
+        let pages = (0..count).map(|_| ground.pages(&layout)).collect();
+        let mut members = Self { pages, lens: vec![0; count], last: vec![[0]; count] };
         for (pages, len) in members.pages.iter_mut().zip(&mut members.lens) {
-            let mut strands = [Strand { tokens: &text, len: 0, table: pages }];
+            let mut strands = [Strand { tokens: &text, len: 0, table: &mut **pages }];
             batch.step(&mut strands)?;
             *len = strands[0].len;
         }
@@ -135,7 +151,7 @@ impl Members {
     fn step(&mut self, batch: &mut Batch, vocabulary: usize) -> Result<(), LlmBenchError> {
         let pages = self.pages.iter_mut().zip(&self.lens).zip(&self.last);
         let mut strands: Vec<_> =
-            pages.map(|((table, len), tokens)| Strand { tokens, len: *len, table }).collect();
+            pages.map(|((table, len), tokens)| Strand { tokens, len: *len, table: &mut **table }).collect();
         let logits = batch.step(&mut strands)?;
         for (last, logits) in self.last.iter_mut().zip(logits.chunks_exact(vocabulary)) {
             *last = [Draw::Likeliest.next(logits)];
@@ -151,18 +167,18 @@ fn decode(
     args: &LlmArgs,
     decoder: &Arc<Decoder>,
     count: usize,
-    reading: &mut Reading,
+    ground: &mut Ground,
     read: &mut Vec<f64>,
 ) -> Result<LlmRow, LlmBenchError> {
     let layout = layout(decoder);
     let shape = decoder.shape();
     let mut batch = Batch::begin(decoder, &layout)?;
-    let mut members = Members::begin(decoder, &mut batch, count)?;
+    let mut members = Members::begin(decoder, ground, &mut batch, count)?;
     let before = members.lens[0];
     let (mut rates, mut fractions, mut least, mut tokens) = (Vec::new(), Vec::new(), Vec::new(), 0);
     for turn in 0..=args.turns() {
         members.lens.fill(before);
-        let read_first = reading.rate();
+        let read_first = ground.rate()?;
         let began = Instant::now();
         let mut steps = 0;
         while began.elapsed() < args.patience() && members.lens[0] < shape.context.min(MOST) {
@@ -170,7 +186,7 @@ fn decode(
             steps += 1;
         }
         let per_second = rate(steps * count, began);
-        let reads = f64::midpoint(read_first, reading.rate());
+        let reads = f64::midpoint(read_first, ground.rate()?);
         if turn == 0 {
             continue;
         }

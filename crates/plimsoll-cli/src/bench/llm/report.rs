@@ -1,7 +1,7 @@
 //! What was measured, and how it is shown.
 
-use plimsoll::Bytes;
-use serde::Serialize;
+use plimsoll::{Bytes, Place};
+use serde::{Serialize, Serializer};
 
 use crate::draw::{Align, Pen, Style, Table};
 
@@ -38,7 +38,10 @@ pub struct LlmRow {
 pub struct LlmReport {
     /// The file, or what it was made up as.
     pub model: String,
-    /// Threads that computed.
+    /// Where it was computed.
+    #[serde(serialize_with = "name")]
+    pub place: Place,
+    /// Threads that computed, if the host did.
     pub threads: usize,
     /// Weights that a step reads.
     pub weights_bytes: usize,
@@ -48,18 +51,22 @@ pub struct LlmReport {
     pub rows: Vec<LlmRow>,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn name<S: Serializer>(place: &Place, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(place)
+}
+
 /// What one sequence should reach.
 const TARGET: f64 = 0.85;
 
 /// Draws it.
 pub fn view(report: &LlmReport, pen: &Pen) -> String {
-    let heading = format!(
-        "{}: {} of weights a step, read at {:.1} GB/s by {} threads\n\n",
-        report.model,
-        Bytes::new(report.weights_bytes as u64),
-        report.read_gb_per_s,
-        report.threads
-    );
+    let weights = Bytes::new(report.weights_bytes as u64);
+    let by = match report.place {
+        Place::Host => format!("read at {:.1} GB/s by {} threads", report.read_gb_per_s, report.threads),
+        place => format!("copies within {place} read and write {:.1} GB/s", report.read_gb_per_s),
+    };
+    let heading = format!("{}: {weights} of weights a step, {by}\n\n", report.model);
     let right = Align::Right;
     let mut table = Table::new([
         ("", Align::Left),
@@ -105,6 +112,7 @@ mod tests {
         };
         let mut report = LlmReport {
             model: "x".to_owned(),
+            place: Place::Host,
             threads: 2,
             weights_bytes: 1 << 30,
             read_gb_per_s: 20.0,

@@ -1,0 +1,130 @@
+//! Where a model is measured: the host, or a device that has its weights and pages.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use plimsoll::governor::Charge;
+use plimsoll::pool::Pool;
+use plimsoll::{Bytes, Engine, Place};
+use plimsoll_device::{Device, DeviceError, Region, Request, StorageMode, Stream};
+use plimsoll_kv::layout::Layout;
+use plimsoll_llm::{Decoder, OwnPages, PageTable, PoolPages};
+
+use super::LlmBenchError;
+use crate::Printer;
+use crate::backends::Backends;
+use crate::bench::memory::Reading;
+use crate::budget::{engine, most_of};
+
+const ACCOUNT: &str = "bench";
+/// What is copied at a time, where it fits.
+const COPIED: Bytes = Bytes::gib(1);
+/// Copies for a figure.
+const COPIES: u32 = 8;
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// Where it is measured, and how fast bytes can be read there.
+pub(super) enum Ground {
+    Host(Reading),
+    Device(Box<There>),
+}
+
+/// A device, what is charged to it, and two regions that are copied between.
+pub(super) struct There {
+    pool: Pool,
+    copies: Copies,
+    _weights: Charge,
+    _engine: Engine,
+}
+
+impl Ground {
+    /// On the host, by so many threads.
+    pub(super) fn host(decoder: Decoder, threads: usize) -> Result<(Arc<Decoder>, Self), LlmBenchError> {
+        let bytes = decoder.step_bytes();
+        let reading = Reading::new(bytes, threads).ok_or(LlmBenchError::Memory { bytes })?;
+        Ok((Arc::new(decoder), Self::Host(reading)))
+    }
+
+    /// On a device, in most of what it has free.
+    pub(super) fn device(decoder: Decoder, place: Place) -> Result<(Arc<Decoder>, Self), LlmBenchError> {
+        let device = Backends::new(Printer::notice())
+            .open(place)
+            .map_err(|why| LlmBenchError::Place { place, why: Box::new(why) })?;
+        let line = most_of(device.memory()?.free);
+        let engine = engine(ACCOUNT, &[(place, line)], vec![Arc::clone(&device)])?;
+        let account = engine.account(ACCOUNT)?;
+        let weights = account.reserve(place, Bytes::new(decoder.device_bytes())).now()?.back();
+        let decoder = Arc::new(decoder.on_device(&device)?);
+        let pool = account.scratch(place)?;
+        let copies = Copies::open(&device)?;
+        Ok((decoder, Self::Device(Box::new(There { pool, copies, _weights: weights, _engine: engine }))))
+    }
+
+    /// Pages of a sequence.
+    pub(super) fn pages(&self, layout: &Layout) -> Box<dyn PageTable> {
+        match self {
+            Self::Host(_) => Box::new(OwnPages::new(layout)),
+            Self::Device(there) => Box::new(PoolPages::new(layout, &there.pool)),
+        }
+    }
+
+    /// Bytes a second that can be read now.
+    pub(super) fn rate(&mut self) -> Result<f64, LlmBenchError> {
+        match self {
+            Self::Host(reading) => Ok(reading.rate()),
+            Self::Device(there) => Ok(there.copies.rate()?),
+        }
+    }
+}
+
+/// Two regions of a device.
+struct Copies {
+    device: Arc<dyn Device>,
+    stream: Stream,
+    /// None only while they are being given back.
+    regions: Option<[Region; 2]>,
+}
+
+impl Copies {
+    fn open(device: &Arc<dyn Device>) -> Result<Self, DeviceError> {
+        let bytes = COPIED.min(Bytes::new(device.memory()?.free.get() / 8));
+        let region = || device.allocate(Request::new(bytes, StorageMode::Private));
+        let stream = device.stream()?;
+        let one = region()?;
+        let other = match region() {
+            Ok(other) => other,
+            Err(error) => {
+                drop(device.free(one));
+                return Err(error);
+            }
+        };
+        Ok(Self { device: Arc::clone(device), stream, regions: Some([one, other]) })
+    }
+
+    /// What copies within the device read and write a second.
+    fn rate(&self) -> Result<f64, DeviceError> {
+        let Some([one, other]) = &self.regions else { return Ok(0.0) };
+        let mut took = Duration::ZERO;
+        // The first one is warm-up.
+        for times in [1, COPIES] {
+            let began = Instant::now();
+            for _ in 0..times {
+                self.device.copy(self.stream, one.whole(), other.whole())?;
+            }
+            self.device.wait(self.device.fence(self.stream)?, LONGEST)?;
+            took = began.elapsed();
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a count, for a rate")]
+        let bytes = (2 * u64::from(COPIES) * one.bytes().get()) as f64;
+        Ok(bytes / took.as_secs_f64())
+    }
+}
+
+impl Drop for Copies {
+    fn drop(&mut self) {
+        for region in self.regions.take().into_iter().flatten() {
+            // A device that cannot take it back keeps it until it is closed.
+            drop(self.device.free(region));
+        }
+    }
+}

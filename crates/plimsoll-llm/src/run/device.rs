@@ -1,0 +1,351 @@
+//! What a step computes on a device: the same as [`host`](super::host), over pages that are leases there.
+//!
+//! With few tokens weights are read as they lie, with inputs rounded to eight bits as on the host; with more, the
+//! device's library multiplies halves. So what a token gives is the same but for rounding whatever stands beside it.
+
+use std::sync::Arc;
+
+use plimsoll::Bytes;
+use plimsoll::pool::Lease;
+use plimsoll_device::{Device, DeviceError};
+use plimsoll_kv::block::Token;
+use plimsoll_kv::layout::{Element, Layout};
+use plimsoll_tensor::flow::{
+    DeviceMatrix, Flow, Inputs, Made, Orders, PageForm, Paged, Piece, Room, Rows, Strand, To, Turning,
+};
+use plimsoll_tensor::{Dtype, TensorError};
+
+use super::stage::{Share, angles};
+use crate::math::Rope;
+use crate::weights::{DeviceLayer, DeviceThin, OnDevice, Pairs};
+use crate::{Decoder, StepError};
+
+/// How many tokens are computed side by side.
+pub(super) const SIDE_BY_SIDE: usize = 512;
+/// Rows of logits at a time.
+const LOGITS: usize = 16;
+/// Pages of all sequences of a step, at most.
+const PAGES: usize = 1 << 18;
+
+/// A decoder's weights on a device, and what steps need there for a moment.
+#[derive(Debug)]
+pub(super) struct DeviceStage {
+    decoder: Arc<Decoder>,
+    weights: Arc<OnDevice>,
+    form: PageForm,
+    flow: Flow,
+    orders: Orders,
+    buffers: Buffers,
+    parts: Piece,
+    ropes: Vec<Rope>,
+    bytes: Vec<u8>,
+    rows: Vec<f32>,
+}
+
+/// A row for each token, each.
+#[derive(Debug)]
+struct Buffers {
+    stream: Piece,
+    inputs: Inputs,
+    queries: Piece,
+    keys: Piece,
+    values: Piece,
+    /// What attention gave.
+    means: Piece,
+    /// What is multiplied before it is added to what flows.
+    spare: Piece,
+    gate: Piece,
+    up: Piece,
+    /// What adapters' lower factors gave.
+    low: Piece,
+    logits: Piece,
+}
+
+/// Sizes of buffers, and columns of the widest inputs.
+struct Sizes {
+    pieces: [u64; 11],
+    columns: usize,
+    parts: u64,
+    orders: u64,
+}
+
+impl Sizes {
+    fn of(decoder: &Decoder, form: &PageForm) -> Self {
+        let shape = decoder.shape();
+        let rows = |width: usize| 4 * (SIDE_BY_SIDE * width) as u64;
+        let mixed = shape.heads * shape.value_width;
+        let rank = decoder.adapter().map_or(0, |adapter| adapter.rank().next_multiple_of(8));
+        let pieces = [
+            rows(shape.width),
+            rows(shape.heads * shape.key_width),
+            rows(shape.kv_heads * shape.key_width),
+            rows(shape.kv_heads * shape.value_width),
+            rows(mixed),
+            rows(shape.width),
+            rows(shape.inner),
+            rows(shape.inner),
+            rows(rank),
+            4 * (LOGITS * shape.vocabulary) as u64,
+            Flow::DESK,
+        ];
+        let orders = Orders::bytes(SIDE_BY_SIDE, shape.rope_width, PAGES);
+        let columns = shape.width.max(shape.inner).max(mixed);
+        Self { pieces, columns, parts: form.parts_bytes(), orders }
+    }
+
+    fn bytes(&self) -> u64 {
+        let pieces = Room::bytes_of(self.pieces.into_iter().chain([self.parts, self.orders]));
+        pieces + Inputs::bytes(SIDE_BY_SIDE, self.columns)
+    }
+}
+
+/// What the steps of one sequence, or of one batch, take on a device.
+pub(super) fn working_bytes(decoder: &Decoder, layout: &Layout) -> u64 {
+    form_of(decoder, layout).map_or(0, |form| Sizes::of(decoder, &form).bytes())
+}
+
+/// Whether a device can compute models; an error says what it lacks.
+pub fn computes_on(device: &Arc<dyn Device>) -> Result<(), DeviceError> {
+    Flow::offered(device)
+}
+
+fn form_of(decoder: &Decoder, layout: &Layout) -> Option<PageForm> {
+    let dtype = match layout.element {
+        Element::F32 => Dtype::F32,
+        Element::F16 => Dtype::F16,
+        Element::Bf16 => Dtype::Bf16,
+        Element::Opaque => return None,
+    };
+    let shape = decoder.shape();
+    let place = |layer: usize| {
+        let span = layout.span(layer..layer + 1);
+        (span.start, span.start + layout.key_bytes(layer))
+    };
+    Some(PageForm {
+        heads: shape.heads,
+        kv_heads: shape.kv_heads,
+        key_width: shape.key_width,
+        value_width: shape.value_width,
+        page_tokens: layout.block_tokens as usize,
+        page_bytes: layout.block_bytes() as u64,
+        dtype,
+        places: (0..layout.layers.len()).map(place).collect(),
+    })
+}
+
+/// What failed on a device.
+fn failed(error: &TensorError) -> StepError {
+    StepError::Device { why: error.to_string() }
+}
+
+impl DeviceStage {
+    pub(super) fn begin(
+        decoder: &Arc<Decoder>,
+        weights: &Arc<OnDevice>,
+        layout: &Layout,
+    ) -> Result<Self, StepError> {
+        let form = form_of(decoder, layout)
+            .filter(|_| decoder.layout(layout.block_tokens, layout.element) == *layout);
+        let Some(form) = form else { return Err(StepError::Layout { found: layout.describe() }) };
+        Self::open(decoder, weights, form).map_err(|error| failed(&error))
+    }
+
+    fn open(decoder: &Arc<Decoder>, weights: &Arc<OnDevice>, form: PageForm) -> Result<Self, TensorError> {
+        form.check()?;
+        let sizes = Sizes::of(decoder, &form);
+        let mut room = Room::take(weights.device(), Bytes::new(sizes.bytes()))?;
+        let mut pieces = Vec::with_capacity(sizes.pieces.len());
+        for bytes in sizes.pieces {
+            pieces.push(room.cut(bytes)?);
+        }
+        let Ok(pieces) = <[Piece; 11]>::try_from(pieces) else { unreachable!("as many pieces as sizes") };
+        let [stream, queries, keys, values, means, spare, gate, up, low, logits, desk] = pieces;
+        let inputs = Inputs::cut(&mut room, SIDE_BY_SIDE, sizes.columns)?;
+        let parts = room.cut(sizes.parts)?;
+        let orders = Orders::new(room.cut(sizes.orders)?);
+        let flow = Flow::open(weights.device(), desk)?;
+        let buffers = Buffers { stream, inputs, queries, keys, values, means, spare, gate, up, low, logits };
+        let (decoder, weights) = (Arc::clone(decoder), Arc::clone(weights));
+        let (ropes, bytes, rows) = (Vec::new(), Vec::new(), Vec::new());
+        Ok(Self { decoder, weights, form, flow, orders, buffers, parts, ropes, bytes, rows })
+    }
+
+    /// Computes tokens side by side, up to the last layer. What fails is told with the share that it failed for.
+    pub(super) fn part(&mut self, shares: &mut [Share<'_>]) -> Result<(), (usize, StepError)> {
+        let mut turns = Vec::new();
+        let angles = angles(&self.decoder);
+        self.ropes.resize_with(shares.len(), Rope::default);
+        for (share, rope) in shares.iter().zip(&mut self.ropes) {
+            rope.set(&angles, share.begin, share.tokens.len());
+            turns.extend(rope.turns().iter().flat_map(|(cosine, sine)| [*cosine, *sine]));
+        }
+        let layers = self.form.places.len();
+        for (number, share) in shares.iter_mut().enumerate() {
+            let last = share.begin + share.tokens.len();
+            for page in share.begin / self.form.page_tokens..last.div_ceil(self.form.page_tokens) {
+                if !share.table.hold(page) {
+                    return Err((number, self.missing(page)));
+                }
+            }
+            if layers > 0 && !share.table.arrived(layers - 1) {
+                return Err((number, StepError::Layer { layer: layers - 1 }));
+            }
+        }
+        let mut strands = Vec::with_capacity(shares.len());
+        for (number, share) in shares.iter().enumerate() {
+            let (begin, count) = (share.begin, share.tokens.len());
+            let pages = (0..(begin + count).div_ceil(self.form.page_tokens)).map(|page| {
+                let lease =
+                    share.table.lease(page).filter(|lease| lease.bytes().get() >= self.form.page_bytes);
+                lease.ok_or_else(|| (number, self.missing(page)))
+            });
+            let pages: Vec<&Lease> = pages.collect::<Result<_, _>>()?;
+            strands.push(Strand { begin, count, pages });
+        }
+        let ids: Vec<Token> = shares.iter().flat_map(|share| share.tokens).copied().collect();
+        let Self { flow, orders, parts, form, buffers, weights, decoder, .. } = self;
+        let step = Step { decoder, weights, flow, buffers, count: ids.len() };
+        let done = flow.over_pages((orders, parts), form, (&ids, &strands, &turns), |paged| step.run(paged));
+        done.map_err(|error| (0, failed(&error)))
+    }
+
+    fn missing(&self, page: usize) -> StepError {
+        StepError::Page { page, bytes: usize::try_from(self.form.page_bytes).unwrap_or(usize::MAX) }
+    }
+
+    /// What so many tokens that were computed last are behind the last layer, a row for each.
+    pub(super) fn inner(&mut self, tokens: usize) -> Result<&[f32], StepError> {
+        let count = tokens * self.decoder.shape().width;
+        self.rows.clear();
+        self.bytes.resize(4 * count, 0);
+        self.flow.fetch(&self.buffers.stream, 0, &mut self.bytes).map_err(|error| failed(&error))?;
+        singles(&self.bytes, &mut self.rows);
+        Ok(&self.rows)
+    }
+
+    /// The logits behind some of the tokens that were computed last, a row for each.
+    pub(super) fn logits(&mut self, tokens: &[usize]) -> Result<&[f32], StepError> {
+        self.rows.clear();
+        for some in tokens.chunks(LOGITS) {
+            self.some_logits(some).map_err(|error| failed(&error))?;
+        }
+        Ok(&self.rows)
+    }
+
+    fn some_logits(&mut self, tokens: &[usize]) -> Result<(), TensorError> {
+        let chosen: Vec<u32> = tokens.iter().map(|token| u32::try_from(*token).unwrap_or(u32::MAX)).collect();
+        let Self { flow, orders, buffers, weights, decoder, .. } = self;
+        let chosen = orders.choose(flow, &chosen)?;
+        let rows = Rows::Normalized {
+            rows: &buffers.stream,
+            weights: &weights.norm,
+            epsilon: decoder.shape().epsilon,
+            chosen: Some(chosen),
+        };
+        let made = flow.ready(rows, tokens.len(), &[&weights.output], &buffers.inputs)?;
+        let to = To { matrix: &weights.output, out: &buffers.logits, add: false };
+        flow.multiply(&made, &[to], &buffers.spare)?;
+        self.bytes.resize(4 * tokens.len() * weights.output.rows(), 0);
+        flow.fetch(&buffers.logits, 0, &mut self.bytes)?;
+        singles(&self.bytes, &mut self.rows);
+        Ok(())
+    }
+}
+
+/// One step's way through all layers.
+struct Step<'s> {
+    decoder: &'s Decoder,
+    weights: &'s OnDevice,
+    flow: &'s Flow,
+    buffers: &'s Buffers,
+    count: usize,
+}
+
+impl Step<'_> {
+    fn run(&self, paged: &Paged<'_>) -> Result<(), TensorError> {
+        self.flow.take(&self.weights.embedding, paged.ids(), self.count, &self.buffers.stream)?;
+        for (number, layer) in self.weights.layers.iter().enumerate() {
+            self.attention(paged, number, layer)?;
+            self.feed(layer)?;
+        }
+        Ok(())
+    }
+
+    fn attention(&self, paged: &Paged<'_>, number: usize, layer: &DeviceLayer) -> Result<(), TensorError> {
+        let (shape, to) = (self.decoder.shape(), self.buffers);
+        let [query, key, value, output, ..] = &layer.matrices;
+        let [for_query, for_key, for_value, for_output, ..] = &layer.changes;
+        let normal = self.normal(&layer.attention_norm);
+        let made = self.ready(normal, &[(query, for_query), (key, for_key), (value, for_value)])?;
+        let list =
+            [(query, for_query, &to.queries), (key, for_key, &to.keys), (value, for_value, &to.values)];
+        self.multiply(&made, &list, false)?;
+        let turning = Turning {
+            bias: layer.bias.each_ref().map(Option::as_ref),
+            norm: layer.norm.each_ref().map(Option::as_ref),
+            width: shape.rope_width,
+            halves: shape.rope_pairs == Pairs::Halves,
+            epsilon: shape.epsilon,
+        };
+        paged.turn(number, &turning, made.divided(), [&to.queries, &to.keys, &to.values])?;
+        paged.attend(number, &to.queries, &to.means)?;
+        let made = self.ready(Rows::Plain(&to.means), &[(output, for_output)])?;
+        self.multiply(&made, &[(output, for_output, &to.stream)], true)
+    }
+
+    fn feed(&self, layer: &DeviceLayer) -> Result<(), TensorError> {
+        let to = self.buffers;
+        let [.., gate, up, down] = &layer.matrices;
+        let [.., for_gate, for_up, for_down] = &layer.changes;
+        let made = self.ready(self.normal(&layer.ffn_norm), &[(gate, for_gate), (up, for_up)])?;
+        self.multiply(&made, &[(gate, for_gate, &to.gate), (up, for_up, &to.up)], false)?;
+        let divided = made.divided().is_some();
+        let made = self.ready(Rows::Gated { gate: &to.gate, up: &to.up, divided }, &[(down, for_down)])?;
+        self.multiply(&made, &[(down, for_down, &to.stream)], true)
+    }
+
+    fn normal<'r>(&'r self, weights: &'r Piece) -> Rows<'r> {
+        let epsilon = self.decoder.shape().epsilon;
+        Rows::Normalized { rows: &self.buffers.stream, weights, epsilon, chosen: None }
+    }
+
+    /// Inputs in every form that these matrices and what is changed of them want.
+    fn ready(
+        &self,
+        rows: Rows<'_>,
+        list: &[(&DeviceMatrix, &Option<DeviceThin>)],
+    ) -> Result<Made<'_>, TensorError> {
+        let changes = list.iter().filter_map(|(_, change)| Some(&change.as_ref()?.down));
+        let all: Vec<&DeviceMatrix> = list.iter().map(|(matrix, _)| *matrix).chain(changes).collect();
+        self.flow.ready(rows, self.count, &all, &self.buffers.inputs)
+    }
+
+    fn multiply(
+        &self,
+        made: &Made<'_>,
+        list: &[(&DeviceMatrix, &Option<DeviceThin>, &Piece)],
+        add: bool,
+    ) -> Result<(), TensorError> {
+        let (low, spare) = (&self.buffers.low, &self.buffers.spare);
+        let whole: Vec<To<'_>> = list.iter().map(|(matrix, _, out)| To { matrix, out, add }).collect();
+        self.flow.multiply(made, &whole, spare)?;
+        for (_, change, out) in list {
+            let Some(change) = change else { continue };
+            self.flow.multiply(made, &[To { matrix: &change.down, out: low, add: false }], spare)?;
+            // What is divided stays so where it is not added to what flows: it is multiplied with the rest.
+            let rank = change.down.rows();
+            let lower = if add {
+                Made::singles(low, self.count, rank, made)
+            } else {
+                Made::plain(low, self.count, rank)
+            };
+            self.flow.multiply(&lower, &[To { matrix: &change.up, out, add: true }], spare)?;
+        }
+        Ok(())
+    }
+}
+
+fn singles(bytes: &[u8], into: &mut Vec<f32>) {
+    let (fours, _) = bytes.as_chunks::<4>();
+    into.extend(fours.iter().map(|four| f32::from_le_bytes(*four)));
+}

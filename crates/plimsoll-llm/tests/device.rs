@@ -1,0 +1,282 @@
+//! A GPU computes what the host does: models of every kind of weights and family, step by step, alone and together, over pages of a
+//! pool and of the cache. Where there is no GPU the tests say so and end.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    reason = "a scenario fails by panicking, and sizes are tiny"
+)]
+
+mod support;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use plimsoll::ledger::{AccountSettings, LedgerSettings, LineSettings};
+use plimsoll::pool::Pool;
+use plimsoll::{Bytes, Engine, Place};
+use plimsoll_cuda::{Cuda, CudaSettings};
+use plimsoll_device::{Device, HostDevice, HostSettings};
+use plimsoll_kv::cache::{Cache, CacheSettings, ColdSettings};
+use plimsoll_kv::engine::LeasedPages;
+use plimsoll_kv::layout::Element;
+use plimsoll_kv::store::folder::{Folder, FolderSettings};
+use plimsoll_llm::{Batch, Decoder, Draw, OwnPages, PageTable, PoolPages, Sequence, Strand};
+use support::{Kind, Model, SMALL, Sizes};
+
+const MEMORY: Bytes = Bytes::mib(512);
+
+/// Heads of every width that there is a program for, and as many queries for each key as make more than one block of rows.
+const WIDE: Sizes = Sizes {
+    width: 128,
+    heads: 24,
+    kv_heads: 1,
+    key_width: 72,
+    value_width: 136,
+    inner: 160,
+    rope_width: 64,
+    ..SMALL
+};
+
+struct There {
+    engine: Engine,
+    device: Arc<dyn Device>,
+}
+
+impl There {
+    fn open() -> Option<Self> {
+        let cuda = match Cuda::load(CudaSettings::default()) {
+            Ok(cuda) => cuda,
+            Err(why) => {
+                println!("skipped: {why}");
+                return None;
+            }
+        };
+        let device: Arc<dyn Device> = cuda.device(0).unwrap();
+        let place = device.facts().place;
+        let host = Arc::new(HostDevice::open(HostSettings::default()).unwrap());
+        let share = |path: &str, place| AccountSettings::new(path).share(place, Bytes::ZERO, MEMORY);
+        let settings = LedgerSettings {
+            places: [place, Place::Host, Place::Disk].map(|place| LineSettings::new(place, MEMORY)).to_vec(),
+            accounts: vec![share("hot", place), share("warm", Place::Host), share("cold", Place::Disk)],
+        };
+        let engine = Engine::with(&settings, vec![Arc::clone(&device), host]).unwrap();
+        Some(Self { engine, device })
+    }
+
+    fn pool(&self) -> Pool {
+        self.engine.account("hot").unwrap().scratch(self.device.facts().place).unwrap()
+    }
+}
+
+fn tokens(count: usize, of: usize) -> Vec<u32> {
+    (0..count).map(|index| ((index * 11 + index * index % 7 + 3) % of) as u32).collect()
+}
+
+/// The greatest difference, relative to how far logits spread.
+fn apart(ours: &[Vec<f32>], wanted: &[Vec<f32>]) -> f32 {
+    assert_eq!(ours.len(), wanted.len());
+    let one = |(ours, wanted): (&Vec<f32>, &Vec<f32>)| {
+        let spread = wanted.iter().fold(0.0_f32, |most, logit| most.max(logit.abs()));
+        let far = |(one, other): (&f32, &f32)| if one.is_nan() { f32::INFINITY } else { (one - other).abs() };
+        ours.iter().zip(wanted).map(far).fold(0.0, f32::max) / spread
+    };
+    ours.iter().zip(wanted).map(one).fold(0.0, f32::max)
+}
+
+/// Logits behind every token, told in steps of such sizes.
+fn logits(
+    decoder: &Arc<Decoder>,
+    element: Element,
+    pages: &mut dyn PageTable,
+    steps: &[usize],
+) -> Vec<Vec<f32>> {
+    let layout = decoder.layout(16, element);
+    let mut sequence = Sequence::begin(decoder, &layout).unwrap();
+    let text = tokens(steps.iter().sum(), decoder.shape().vocabulary);
+    let (mut all, mut from) = (Vec::new(), 0);
+    for step in steps {
+        sequence.score(&text[from..from + step], pages, &mut |_, logits| all.push(logits.to_vec())).unwrap();
+        from += step;
+    }
+    all
+}
+
+fn compare(there: &There, model: &Model, name: &str, element: Element, steps: &[usize], room: f32) {
+    let open = || Decoder::over("made-up.gguf", Arc::new(model.write())).unwrap();
+    let host = Arc::new(open());
+    let gpu = Arc::new(open().on_device(&there.device).unwrap());
+    let layout = host.layout(16, element);
+    let wanted = logits(&host, element, &mut OwnPages::new(&layout), steps);
+    let ours = logits(&gpu, element, &mut PoolPages::new(&layout, &there.pool()), steps);
+    let found = apart(&ours, &wanted);
+    println!("{name} over pages of {element:?}, steps {steps:?}: {found:.1e}");
+    assert!(found <= room, "{name} over {element:?}: {found:.1e} apart, {room:.0e} allowed");
+}
+
+#[test]
+fn models_of_every_kind_and_family_compute_what_the_host_does() {
+    let Some(there) = There::open() else { return };
+    // One token, few, as many as weights are read for, more than that, and one again.
+    let steps = [1, 3, 32, 60, 1, 30];
+    for (kind, room) in [(Kind::F32, 1e-4), (Kind::F16, 4e-3), (Kind::Bf16, 4e-3), (Kind::Q8, 3e-2)] {
+        for family in ["llama", "qwen2", "qwen3", "mistral"] {
+            let sizes = Sizes { inner: 128, ..SMALL };
+            let family_of = |family: &str| match family {
+                "llama" => Model::new(sizes, kind, true, 5),
+                other => Model::of(other, sizes, kind, false, 5),
+            };
+            let family_name = if family == "mistral" { "llama" } else { family };
+            let model = family_of(family_name);
+            compare(&there, &model, &format!("{family} in {kind:?}"), Element::F32, &steps, room);
+        }
+    }
+    let model = Model::new(SMALL, Kind::F32, false, 9);
+    for (element, room) in [(Element::F16, 4e-3), (Element::Bf16, 3e-2)] {
+        compare(&there, &model, "llama in F32", element, &steps, room);
+    }
+    let wide = Model::new(WIDE, Kind::F32, false, 3);
+    compare(&there, &wide, "wide heads", Element::F32, &steps, 1e-4);
+}
+
+fn shipped() -> Option<PathBuf> {
+    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/models"));
+    let here = std::env::var_os("PLIMSOLL_MODELS").map(PathBuf::from);
+    let found = [here, Some(folder)].into_iter().flatten().find(|folder| folder.is_dir());
+    if found.is_none() {
+        println!("skipped: the shared models are not there");
+    }
+    found
+}
+
+/// A greedy text over pages of a pool.
+fn greedy(decoder: &Arc<Decoder>, pool: &Pool, prompt: &[u32], count: usize) -> Vec<u32> {
+    let layout = decoder.layout(16, Element::F16);
+    let mut pages = PoolPages::new(&layout, pool);
+    let mut sequence = Sequence::begin(decoder, &layout).unwrap();
+    let (mut next, mut text) = (prompt.to_vec(), Vec::new());
+    while text.len() < count {
+        let token = Draw::Likeliest.next(sequence.step(&next, &mut pages).unwrap());
+        text.push(token);
+        next = vec![token];
+    }
+    text
+}
+
+#[test]
+fn greedy_tokens_are_those_of_llama_cpp() {
+    let (Some(there), Some(models)) = (There::open(), shipped()) else { return };
+    let decoder = Decoder::open(models.join("tiny-7m-q8_0.gguf")).unwrap();
+    let decoder = Arc::new(decoder.on_device(&there.device).unwrap());
+    let text = std::fs::read_to_string(models.join("greedy_llamacpp.jsonl")).unwrap();
+    let (mut lines, mut same) = (0, 0);
+    for line in text.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let ids = |key: &str| -> Vec<u32> {
+            line[key].as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect()
+        };
+        let (prompt, theirs) = (ids("prompt_ids"), ids("greedy_ids"));
+        let margins = line["margins"].as_array().unwrap().iter().map(|margin| margin.as_f64().unwrap());
+        let sure = margins.clone().position(|margin| margin < 0.1).unwrap_or(theirs.len());
+        let ours = greedy(&decoder, &there.pool(), &prompt, theirs.len());
+        assert_eq!(ours[..sure], theirs[..sure], "{}", line["prompt"]);
+        (lines, same) = (lines + 1, same + usize::from(ours == theirs));
+    }
+    println!("{same} of {lines} prompts are the same to the end");
+    assert!(lines > 0, "no prompts");
+}
+
+#[test]
+fn sequences_that_step_together_write_what_they_write_alone() {
+    let (Some(there), Some(models)) = (There::open(), shipped()) else { return };
+    let decoder = Decoder::open(models.join("tiny-7m-q8_0.gguf")).unwrap();
+    let vocabulary = decoder.shape().vocabulary;
+    let decoder = Arc::new(decoder.on_device(&there.device).unwrap());
+    let layout = decoder.layout(16, Element::F16);
+    let lens = [1_usize, 17, 200, 3, 64];
+    let texts: Vec<Vec<u32>> = lens.iter().map(|len| tokens(*len, vocabulary)).collect();
+    let mut alone = Vec::new();
+    for text in &texts {
+        let mut pages = PoolPages::new(&layout, &there.pool());
+        let mut sequence = Sequence::begin(&decoder, &layout).unwrap();
+        alone.push(sequence.step(text, &mut pages).unwrap().to_vec());
+    }
+    let mut pages: Vec<_> = lens.iter().map(|_| PoolPages::new(&layout, &there.pool())).collect();
+    let mut batch = Batch::begin(&decoder, &layout).unwrap();
+    let mut strands: Vec<_> =
+        texts.iter().zip(&mut pages).map(|(tokens, table)| Strand { tokens, len: 0, table }).collect();
+    let together = batch.step(&mut strands).unwrap();
+    let together: Vec<Vec<f32>> = together.chunks(vocabulary).map(<[f32]>::to_vec).collect();
+    assert!(apart(&together, &alone) < 2e-2, "{}", apart(&together, &alone));
+}
+
+#[test]
+fn a_prefix_in_the_cache_is_read_where_it_lies_and_comes_back_from_disk() {
+    let (Some(there), Some(models)) = (There::open(), shipped()) else { return };
+    let decoder = Decoder::open(models.join("tiny-7m-q8_0.gguf")).unwrap();
+    let prompt = tokens(200, decoder.shape().vocabulary);
+    let decoder = Arc::new(decoder.on_device(&there.device).unwrap());
+    let layout = decoder.layout(16, Element::F16);
+    let root = decoder.root(&layout).build();
+    let folder = tempfile::tempdir().unwrap();
+    let open = || {
+        let pages = LeasedPages::new(layout.clone(), there.pool()).unwrap();
+        let account = Some((*there.engine.account("cold").unwrap()).clone());
+        let settings = FolderSettings { account, ..FolderSettings::new(folder.path(), Bytes::mib(64)) };
+        let cold = ColdSettings::new(Arc::new(Folder::open(&settings).unwrap().0));
+        let warm = there.engine.account("warm").unwrap().scratch(Place::Host).unwrap();
+        Cache::open(pages, CacheSettings::new("kv", warm).cold(cold).exact()).unwrap()
+    };
+    let first = open();
+    let cold = decoder.generate_cached(&first, root, &prompt, 24, Draw::Likeliest).unwrap();
+    assert_eq!(cold.reused, 0);
+    let hot = decoder.generate_cached(&first, root, &prompt, 24, Draw::Likeliest).unwrap();
+    assert_eq!((&hot.text, hot.reused), (&cold.text, 192));
+    drop(first);
+    let again = open();
+    let restored = decoder.generate_cached(&again, root, &prompt, 24, Draw::Likeliest).unwrap();
+    assert_eq!((&restored.text, restored.reused), (&cold.text, 192));
+    drop(again);
+    assert!(there.engine.snapshot().is_clear(), "everything was given back");
+}
+
+#[test]
+fn what_it_takes_there_is_known_before() {
+    let (Some(there), Some(models)) = (There::open(), shipped()) else { return };
+    let decoder = Decoder::open(models.join("tiny-7m-q8_0.gguf")).unwrap();
+    let layout = decoder.layout(16, Element::F16);
+    let told = decoder.device_bytes() + decoder.device_working_bytes(&layout);
+    let open = || {
+        let decoder = Decoder::open(models.join("tiny-7m-q8_0.gguf")).unwrap();
+        let decoder = Arc::new(decoder.on_device(&there.device).unwrap());
+        let sequence = Sequence::begin(&decoder, &layout).unwrap();
+        (decoder, sequence)
+    };
+    // What the driver and the library of products take at their first use is the program's, and not the model's.
+    drop(open());
+    let before = there.device.memory().unwrap().free;
+    let (decoder, sequence) = open();
+    let taken = before.saturating_sub(there.device.memory().unwrap().free).get();
+    println!("told {told}, taken {taken}");
+    // What the driver rounds up to.
+    assert!(taken <= told + (8 << 20), "{taken} for {told}");
+    drop((sequence, decoder));
+}
+
+#[test]
+fn pages_of_the_host_are_refused() {
+    let Some(there) = There::open() else { return };
+    let model = Model::new(SMALL, Kind::F32, false, 9);
+    let decoder = Decoder::over("made-up.gguf", Arc::new(model.write())).unwrap();
+    let decoder = Arc::new(decoder.on_device(&there.device).unwrap());
+    let layout = decoder.layout(16, Element::F32);
+    let mut sequence = Sequence::begin(&decoder, &layout).unwrap();
+    let refused = sequence.step(&[1, 2], &mut OwnPages::new(&layout)).unwrap_err();
+    assert!(refused.to_string().contains("page 0"), "{refused}");
+    let warm = there.engine.account("warm").unwrap().scratch(Place::Host).unwrap();
+    let refused = sequence.step(&[1, 2], &mut PoolPages::new(&layout, &warm)).unwrap_err();
+    assert!(refused.to_string().contains("page 0"), "{refused}");
+    // And it goes on where pages are its own.
+    assert!(sequence.step(&[1, 2], &mut PoolPages::new(&layout, &there.pool())).is_ok());
+}

@@ -1,0 +1,155 @@
+//! A service whose models a GPU computes: its ledger, its answers, and what becomes of it when the GPU is lost. Where there is no
+//! GPU the tests say so and end.
+
+#![allow(clippy::expect_used, reason = "a test that cannot begin has failed")]
+
+mod common;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use common::{get, model, post, settings, start};
+use plimsoll::{Bytes, Place};
+use plimsoll_cuda::{Cuda, CudaSettings};
+use plimsoll_device::programs::{Argument, Source, Threads};
+use plimsoll_device::{Device, SimDevice, SimSettings};
+use plimsoll_serve::model::ModelSource;
+use plimsoll_serve::{DeviceSettings, ServeSettings, Service};
+use serde_json::{Value, json};
+
+fn gpu() -> Option<Arc<dyn Device>> {
+    match Cuda::load(CudaSettings::default()) {
+        Ok(cuda) => Some(cuda.device(0).expect("it is there")),
+        Err(why) => {
+            println!("skipped: {why}");
+            None
+        }
+    }
+}
+
+fn on(device: &Arc<dyn Device>) -> ServeSettings {
+    let mut settings = settings();
+    settings.device = Some(DeviceSettings { device: Arc::clone(device), line: Bytes::gib(2) });
+    settings
+}
+
+fn ask(tokens: usize) -> Value {
+    json!({"model": "tiny", "prompt": "Returns the number of elements in the", "max_tokens": tokens, "temperature": 0})
+}
+
+fn text(answer: &Value) -> String {
+    answer["choices"][0]["text"].as_str().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn a_device_that_computes_nothing_is_refused_when_the_service_opens() {
+    let sim = SimDevice::new(SimSettings::default()).expect("settings");
+    let refused = Service::open(on(&(Arc::new(sim) as Arc<dyn Device>))).err().expect("it has no programs");
+    assert!(refused.to_string().contains("compute on the host"), "{refused}");
+}
+
+#[test]
+fn answers_are_the_hosts_and_every_byte_is_charged_where_it_is() {
+    let Some(device) = gpu() else { return };
+    let place = device.facts().place;
+    let here = start(settings());
+    let wanted = text(&post(here.address(), "/v1/completions", &ask(24)).json());
+    here.stop();
+    let before = device.memory().expect("it answers").free;
+    let there = start(on(&device));
+    let at = there.address();
+    let answer = post(at, "/v1/completions", &ask(24));
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert_eq!(text(&answer.json()), wanted, "greedy");
+    let again = post(at, "/v1/completions", &ask(24)).json();
+    assert_eq!(text(&again), wanted);
+    let vectors = post(at, "/v1/embeddings", &json!({"model": "tiny", "input": ["one", "two"]}));
+    assert_eq!(vectors.status, 200, "{}", vectors.body);
+    let snapshot = there.engine().snapshot();
+    let book = snapshot.place(place).expect("it has a line");
+    let charged = |path: &str| book.share(path).map_or(Bytes::ZERO, |share| share.charged);
+    assert!(charged("models/tiny") > Bytes::mib(7), "weights: {}", charged("models/tiny"));
+    assert!(charged("kv/tiny/hot") > Bytes::ZERO, "pages");
+    assert!(book.peak <= Bytes::gib(2));
+    let taken = before.saturating_sub(device.memory().expect("it answers").free);
+    println!("charged {} at {place}, taken {taken}", book.charged);
+    assert!(taken <= book.charged, "{taken} of {}", book.charged);
+    let memory = get(at, "/memory").json();
+    assert!(memory.to_string().contains(&place.to_string()), "{memory}");
+    there.stop();
+    let left = before.saturating_sub(device.memory().expect("it answers").free);
+    println!("left {left}");
+}
+
+#[test]
+fn a_model_too_large_for_the_device_is_refused_with_its_numbers() {
+    let Some(device) = gpu() else { return };
+    let mut settings = on(&device);
+    settings.device = Some(DeviceSettings { device, line: Bytes::mib(768 + 100) });
+    settings.kv = Some(Bytes::mib(64));
+    let service = start(settings);
+    let refused = post(service.address(), "/v1/completions", &ask(4));
+    assert_eq!(refused.status, 503, "{}", refused.body);
+    assert!(refused.body.contains("all there is for models"), "{}", refused.body);
+}
+
+/// Ends everything on a device: a program that writes where nothing is.
+fn lose(device: &Arc<dyn Device>) {
+    const TEXT: &str = "extern \"C\" __global__ void lose(int *at) { *at = 1; }";
+    let programs = device.programs().expect("it has some");
+    let source = Source { name: "lose.cu", text: TEXT, entries: &[("lose", 0)] };
+    let entry = programs.load(&source).expect("it compiles")[0];
+    let stream = device.stream().expect("a stream");
+    let threads = Threads { blocks: [1, 1, 1], each: 1, shared: 0 };
+    // SAFETY: nothing but the device's own state is at stake, and that it fails is what is wanted.
+    unsafe { programs.launch(stream, entry, threads, &[Argument::Long(8)]) }
+        .expect("it is put on the stream");
+    let fence = device.fence(stream).expect("a fence");
+    assert!(device.wait(fence, Duration::from_secs(10)).is_err(), "it wrote where nothing is");
+}
+
+#[test]
+fn a_gpu_that_is_lost_ends_nothing_but_its_answers_and_the_host_goes_on() {
+    // In a process of its own: a context that is lost takes all of its process's work there along.
+    const WHERE: &str = "PLIMSOLL_LOSE_GPU";
+    if std::env::var_os(WHERE).is_none() {
+        let Some(_) = gpu() else { return };
+        let own = std::env::current_exe().expect("this test");
+        let name = "a_gpu_that_is_lost_ends_nothing_but_its_answers_and_the_host_goes_on";
+        let status = std::process::Command::new(own)
+            .args(["--exact", name, "--nocapture"])
+            .env(WHERE, "1")
+            .status()
+            .expect("it starts");
+        assert!(status.success());
+        return;
+    }
+    let Some(device) = gpu() else { return };
+    let mut settings = on(&device);
+    settings.models.push(ModelSource { name: "other".to_owned(), ..ModelSource::at(model()) });
+    let service = start(settings);
+    let at = service.address();
+    let wanted = text(&post(at, "/v1/completions", &ask(24)).json());
+    assert!(!wanted.is_empty());
+    lose(&device);
+    // Whoever asks is told, or answered by the host; nobody gets a wrong answer, and soon everybody is answered.
+    let began = Instant::now();
+    loop {
+        let answer = post(at, "/v1/completions", &ask(24));
+        if answer.status == 200 {
+            assert_eq!(text(&answer.json()), wanted);
+            break;
+        }
+        assert_eq!(answer.status, 503, "{}", answer.body);
+        assert!(["device_lost", "model_unavailable"].contains(&answer.code().as_str()), "{}", answer.body);
+        assert!(began.elapsed() < Duration::from_secs(60), "{}", answer.body);
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    // Models that were never loaded go to the host at once.
+    let other = json!({"model": "other", "prompt": "Creates a new", "max_tokens": 8});
+    assert_eq!(post(at, "/v1/completions", &other).status, 200);
+    let snapshot = service.engine().snapshot();
+    let host = snapshot.place(Place::Host).expect("it has a line");
+    assert!(host.share("models/tiny").is_some_and(|share| share.charged > Bytes::mib(7)));
+    service.stop();
+}

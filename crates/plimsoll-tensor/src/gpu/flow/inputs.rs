@@ -1,0 +1,115 @@
+//! Rows in the forms in which they are multiplied.
+
+use super::room::{Piece, Room};
+use crate::TensorError;
+use crate::packed::Packing;
+
+/// From how many rows on the device's library multiplies, with halves; up to that, weights are read as they lie.
+pub(super) const FEW: usize = 32;
+
+/// Numbers that share a scale.
+const BLOCK: usize = 32;
+
+/// What rows of inputs are made of.
+#[derive(Clone, Copy, Debug)]
+pub enum Rows<'f> {
+    /// Rows as they are.
+    Plain(&'f Piece),
+    /// Rows divided by their root mean square, times weights; of these rows only, where some are chosen: their numbers, words, and from
+    /// which on.
+    Normalized {
+        /// The rows.
+        rows: &'f Piece,
+        /// A weight for each column.
+        weights: &'f Piece,
+        /// Added to the mean square.
+        epsilon: f32,
+        /// Which rows, if not all in order: words in a piece, from so many bytes on.
+        chosen: Option<(&'f Piece, u64)>,
+    },
+    /// `silu(gate) × up`, of what a product has made.
+    Gated {
+        /// One factor.
+        gate: &'f Piece,
+        /// The other.
+        up: &'f Piece,
+        /// Whether both are to be multiplied by what these inputs were divided by before.
+        divided: bool,
+    },
+}
+
+/// Room for rows in every form that a product may want them in.
+#[derive(Debug)]
+pub struct Inputs {
+    pub(super) rows: usize,
+    pub(super) columns: usize,
+    pub(super) singles: Piece,
+    pub(super) levels: Piece,
+    pub(super) sides: Piece,
+    pub(super) halves: Piece,
+    pub(super) divided: Piece,
+}
+
+/// Which forms products want.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Forms {
+    pub(super) singles: bool,
+    pub(super) levels: bool,
+    pub(super) halves: bool,
+}
+
+impl Forms {
+    /// Those for so many rows and matrices of these packings.
+    pub(super) fn of(rows: usize, packings: &(impl Iterator<Item = Packing> + Clone)) -> Self {
+        let quantized = |packing: Packing| packing.block_numbers() > 1;
+        if rows <= FEW {
+            let (singles, levels) =
+                (packings.clone().any(|one| !quantized(one)), packings.clone().any(quantized));
+            return Self { singles, levels, halves: false };
+        }
+        let singles = packings.clone().all(|one| one == Packing::F32);
+        Self { singles, levels: false, halves: !singles }
+    }
+
+    pub(super) const fn bits(self) -> u32 {
+        self.singles as u32 | (self.levels as u32) << 1 | (self.halves as u32) << 2
+    }
+}
+
+impl Inputs {
+    fn sizes(rows: usize, columns: usize) -> [u64; 5] {
+        // Rows are read eight at a time, those too that are none.
+        let (rows, columns) = (rows.next_multiple_of(8) as u64, columns as u64);
+        let few = rows.min(FEW as u64);
+        let sides = 16 * few * columns.div_ceil(BLOCK as u64);
+        [4 * rows * columns, few * columns, sides, 2 * rows * columns, 4 * rows]
+    }
+
+    /// What room for so many rows takes.
+    pub fn bytes(rows: usize, columns: usize) -> u64 {
+        Room::bytes_of(Self::sizes(rows, columns))
+    }
+
+    /// Takes it.
+    pub fn cut(room: &mut Room, rows: usize, columns: usize) -> Result<Self, TensorError> {
+        let [singles, levels, sides, halves, divided] = Self::sizes(rows, columns);
+        Ok(Self {
+            rows,
+            columns,
+            singles: room.cut(singles)?,
+            levels: room.cut(levels)?,
+            sides: room.cut(sides)?,
+            halves: room.cut(halves)?,
+            divided: room.cut(divided)?,
+        })
+    }
+
+    pub(super) const fn pieces(&self) -> [&Piece; 5] {
+        [&self.singles, &self.levels, &self.sides, &self.halves, &self.divided]
+    }
+
+    /// The rows as singles, where they were made so.
+    pub const fn singles(&self) -> &Piece {
+        &self.singles
+    }
+}

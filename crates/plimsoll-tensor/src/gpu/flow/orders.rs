@@ -1,0 +1,196 @@
+//! What a step is told: its tokens, where they stand, and which pages their sequences have; brought in one piece.
+
+use std::sync::Arc;
+
+use plimsoll::pool::Lease;
+
+use super::flow::Flow;
+use super::paged::PageForm;
+use super::room::Piece;
+use crate::TensorError;
+
+const WHAT: &str = "the orders of a step";
+/// Rows of a block of attention, as `pages.cu` has them.
+pub(super) const SIDE: usize = 16;
+/// From so many blocks on all of a GPU is busy.
+const BUSY: usize = 512;
+/// Keys of a part of attention at least.
+const LEAST: usize = 128;
+/// Parts of one token's attention at most.
+const MOST: usize = 64;
+const NONE: u32 = u32::MAX;
+
+/// Some tokens of a sequence, how many stand before them, and all pages that they see, their own too.
+#[derive(Debug)]
+pub struct Strand<'s> {
+    /// How many tokens stand in the pages.
+    pub begin: usize,
+    /// How many are new.
+    pub count: usize,
+    /// Its pages, in order.
+    pub pages: Vec<&'s Lease>,
+}
+
+/// Room for orders, and what was brought last.
+#[derive(Debug)]
+pub struct Orders {
+    piece: Piece,
+    bytes: Vec<u8>,
+    pub(super) placed: Placed,
+}
+
+/// Where things are among the orders: addresses and counts.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Placed {
+    pub(super) tokens: usize,
+    pub(super) tokens_at: u64,
+    pub(super) angles_at: u64,
+    pub(super) pages_at: u64,
+    pub(super) shares: usize,
+    pub(super) shares_at: u64,
+    pub(super) crowds: usize,
+    pub(super) crowds_at: u64,
+}
+
+impl Orders {
+    /// What orders of so many tokens, with so many numbers of angles each and so many pages together, take at most; and rows that are chosen.
+    pub fn bytes(tokens: usize, angles: usize, pages: usize) -> u64 {
+        let parts = tokens.max(BUSY) + BUSY;
+        (4 * tokens + 16 * tokens + 4 * tokens * angles + 8 * pages + 24 * parts + 16 * tokens + 8 * 64)
+            as u64
+    }
+
+    /// In this piece.
+    pub fn new(piece: Piece) -> Self {
+        Self { piece, bytes: Vec::new(), placed: Placed::default() }
+    }
+
+    /// Where the numbers of the step's tokens stand.
+    pub fn ids(&self) -> (&Piece, u64) {
+        (&self.piece, 0)
+    }
+
+    /// Brings numbers of rows, in the place of the tokens' numbers.
+    pub fn choose(&self, flow: &Flow, rows: &[u32]) -> Result<(&Piece, u64), TensorError> {
+        let bytes: Vec<u8> = rows.iter().flat_map(|row| row.to_le_bytes()).collect();
+        flow.bring(&self.piece, 0, &bytes)?;
+        Ok((&self.piece, 0))
+    }
+
+    /// Writes them down and brings them.
+    pub(super) fn bring(
+        &mut self,
+        flow: &Flow,
+        form: &PageForm,
+        ids: &[u32],
+        strands: &[Strand<'_>],
+        angles: &[f32],
+    ) -> Result<(), TensorError> {
+        let tokens: usize = strands.iter().map(|strand| strand.count).sum();
+        if ids.len() != tokens {
+            return Err(TensorError::shape(WHAT, format!("{} numbers of {tokens} tokens", ids.len())));
+        }
+        self.bytes.clear();
+        self.bytes.extend(ids.iter().flat_map(|id| id.to_le_bytes()));
+        let mut placed = Placed { tokens, ..Placed::default() };
+        placed.tokens_at = self.begin();
+        for strand in strands {
+            for position in strand.begin..strand.begin + strand.count {
+                let page = page(flow, form, strand, position / form.page_tokens)?;
+                self.bytes.extend_from_slice(&page.to_le_bytes());
+                self.words(&[position % form.page_tokens, position]);
+            }
+        }
+        placed.angles_at = self.begin();
+        self.bytes.extend(angles.iter().flat_map(|angle| angle.to_le_bytes()));
+        placed.pages_at = self.begin();
+        for strand in strands {
+            for number in 0..(strand.begin + strand.count).div_ceil(form.page_tokens) {
+                let page = page(flow, form, strand, number)?;
+                self.bytes.extend_from_slice(&page.to_le_bytes());
+            }
+        }
+        let (shares, crowds) = shared(form, strands);
+        (placed.shares, placed.shares_at) = (shares.len(), self.begin());
+        self.bytes.extend(shares.iter().flatten().flat_map(|word| word.to_le_bytes()));
+        (placed.crowds, placed.crowds_at) = (crowds.len(), self.begin());
+        self.bytes.extend(crowds.iter().flatten().flat_map(|word| word.to_le_bytes()));
+        flow.bring(&self.piece, 0, &self.bytes)?;
+        let start = self.piece.at(WHAT, 0, 0)?;
+        for at in [
+            &mut placed.tokens_at,
+            &mut placed.angles_at,
+            &mut placed.pages_at,
+            &mut placed.shares_at,
+            &mut placed.crowds_at,
+        ] {
+            *at += start;
+        }
+        self.placed = placed;
+        Ok(())
+    }
+
+    fn begin(&mut self) -> u64 {
+        self.bytes.resize(self.bytes.len().next_multiple_of(16), 0);
+        self.bytes.len() as u64
+    }
+
+    fn words(&mut self, words: &[usize]) {
+        let small = |word: &usize| u32::try_from(*word).unwrap_or(u32::MAX);
+        self.bytes.extend(words.iter().flat_map(|word| small(word).to_le_bytes()));
+    }
+}
+
+/// Where a page is; an error if it is not there, too short, or elsewhere.
+fn page(flow: &Flow, form: &PageForm, strand: &Strand<'_>, number: usize) -> Result<u64, TensorError> {
+    let page = strand.pages.get(number).filter(|page| page.bytes().get() >= form.page_bytes);
+    match page {
+        Some(page) if page.device().is_some_and(|device| Arc::ptr_eq(device, flow.device())) => {
+            Ok(page.address())
+        }
+        _ => Err(TensorError::shape(
+            WHAT,
+            format!("page {number} is not {} bytes of {}", form.page_bytes, flow.device().facts().place),
+        )),
+    }
+}
+
+/// `Share`s and `Crowd`s of `pages.cu`: blocks of tokens with the keys that they see, in several parts where there are too few blocks
+/// to keep a GPU busy.
+fn shared(form: &PageForm, strands: &[Strand<'_>]) -> (Vec<[u32; 6]>, Vec<[u32; 4]>) {
+    let small = |size: usize| u32::try_from(size).unwrap_or(u32::MAX);
+    let each = form.tokens_of_a_block();
+    let blocks: usize = strands.iter().map(|strand| strand.count.div_ceil(each)).sum();
+    let wide = form.kv_heads * form.layers_of_heads();
+    // How many parts a block's keys are divided into at most.
+    let most = (BUSY / (blocks * wide).max(1)).clamp(1, MOST);
+    let (mut shares, mut crowds) = (Vec::new(), Vec::new());
+    let (mut token, mut table, mut parts) = (0, 0, 0);
+    for strand in strands {
+        for first in (0..strand.count).step_by(each) {
+            let count = each.min(strand.count - first);
+            let keys = strand.begin + first + count;
+            let pieces = keys.div_ceil(LEAST).clamp(1, most);
+            let step = keys.div_ceil(pieces).next_multiple_of(32);
+            let pieces = keys.div_ceil(step);
+            for piece in 0..pieces {
+                let part = if pieces == 1 { NONE } else { small(parts + piece) };
+                let (from, to) = (piece * step, keys.min((piece + 1) * step));
+                shares.push([small(token + first), small(count), small(table), small(from), small(to), part]);
+            }
+            if pieces > 1 {
+                crowds.push([small(token + first), small(count), small(parts), small(pieces)]);
+                parts += pieces;
+            }
+        }
+        token += strand.count;
+        table += (strand.begin + strand.count).div_ceil(form.page_tokens);
+    }
+    (shares, crowds)
+}
+
+/// Parts of attention at once, at most.
+pub(super) fn parts_at_most(wide: usize) -> usize {
+    // Blocks times parts of each is no more than what keeps a GPU busy, or nothing is in parts.
+    (BUSY / wide.max(1)).max(MOST)
+}

@@ -1,0 +1,234 @@
+//! Products of rows with packed weights.
+
+use plimsoll_device::programs::Argument::{Long, Words};
+use plimsoll_device::programs::{Factor, Matrices, Multiply};
+
+use super::flow::{Flow, address};
+use super::inputs::{FEW, Forms, Inputs};
+use super::matrix::DeviceMatrix;
+use super::room::Piece;
+use crate::TensorError;
+use crate::compute::Done;
+use crate::gpu::launch::word;
+use crate::gpu::programs::Program::Packed;
+use crate::packed::Packing;
+
+const WHAT: &str = "products with packed weights";
+/// Rows of weights that a block of threads has: as `packed.cu`.
+const BLOCK_ROWS: usize = 8;
+const BLOCK_THREADS: u32 = 128;
+/// Matrices in one launch at most.
+const PARTS: usize = 3;
+const PART_WORDS: usize = 14;
+
+/// A matrix, and where its products go: a row of the piece for each row of inputs.
+#[derive(Clone, Copy, Debug)]
+pub struct To<'f> {
+    /// The matrix.
+    pub matrix: &'f DeviceMatrix,
+    /// Where they go.
+    pub out: &'f Piece,
+    /// Whether they are added to what is there.
+    pub add: bool,
+}
+
+/// Rows of inputs that are ready.
+#[derive(Debug)]
+pub struct Made<'i> {
+    rows: usize,
+    columns: usize,
+    forms: Forms,
+    of: Of<'i>,
+}
+
+#[derive(Debug)]
+enum Of<'i> {
+    Inputs(&'i Inputs),
+    /// Rows of singles, and whose divisors what comes of them is to be multiplied by.
+    Rows(&'i Piece, Option<&'i Inputs>),
+}
+
+impl<'i> Made<'i> {
+    pub(super) const fn of(inputs: &'i Inputs, rows: usize, columns: usize, forms: Forms) -> Self {
+        Self { rows, columns, forms, of: Of::Inputs(inputs) }
+    }
+
+    /// Rows of singles as they are, for products with singles. They came of inputs that may have been divided; what is added to
+    /// something is then multiplied by that.
+    pub const fn singles(rows: &'i Piece, count: usize, columns: usize, of: &Made<'i>) -> Self {
+        let forms = Forms { singles: true, levels: false, halves: false };
+        Self { rows: count, columns, forms, of: Of::Rows(rows, of.divided()) }
+    }
+
+    /// The same of rows that nothing is to be multiplied by.
+    pub const fn plain(rows: &'i Piece, count: usize, columns: usize) -> Self {
+        let forms = Forms { singles: true, levels: false, halves: false };
+        Self { rows: count, columns, forms, of: Of::Rows(rows, None) }
+    }
+
+    /// By whose divisors what comes of it is to be multiplied, row by row, if it is.
+    pub const fn divided(&self) -> Option<&'i Inputs> {
+        match self.of {
+            Of::Inputs(inputs) if self.forms.halves => Some(inputs),
+            Of::Rows(_, divided) => divided,
+            Of::Inputs(_) => None,
+        }
+    }
+
+    fn piece_of_singles(&self) -> &'i Piece {
+        match self.of {
+            Of::Inputs(inputs) => &inputs.singles,
+            Of::Rows(rows, _) => rows,
+        }
+    }
+
+    /// `Ready` of `packed.cu`.
+    pub(super) fn words(&self) -> Result<[u32; 10], TensorError> {
+        let mut words = [0; 10];
+        let count = self.rows * self.columns;
+        match self.of {
+            Of::Rows(rows, _) => address(&mut words, 0, rows.singles(WHAT, count)?),
+            Of::Inputs(inputs) => {
+                let bytes = |wanted: bool, bytes: usize| if wanted { bytes as u64 } else { 0 };
+                let levels = bytes(self.forms.levels, count);
+                let sides = bytes(self.forms.levels, self.rows * self.columns.div_ceil(32) * 16);
+                let halves = bytes(self.forms.halves, 2 * count);
+                address(&mut words, 0, inputs.singles.singles(WHAT, count)?);
+                address(&mut words, 2, inputs.levels.at(WHAT, 0, levels)?);
+                address(&mut words, 4, inputs.sides.at(WHAT, 0, sides)?);
+                address(&mut words, 6, inputs.halves.at(WHAT, 0, halves)?);
+                address(&mut words, 8, inputs.divided.singles(WHAT, self.rows)?);
+            }
+        }
+        Ok(words)
+    }
+}
+
+impl Flow {
+    /// Multiplies inputs with up to three matrices. `spare` has room for the largest outcome that is added to something, where there are
+    /// more than a few rows.
+    pub fn multiply(&self, made: &Made<'_>, list: &[To<'_>], spare: &Piece) -> Done {
+        let mut rows = list.iter();
+        if list.len() > PARTS || rows.any(|to| to.matrix.columns() != made.columns) {
+            let why = format!("{} matrices, and inputs of {} columns", list.len(), made.columns);
+            return Err(TensorError::shape(WHAT, why));
+        }
+        match made.of {
+            Of::Rows(rows, _) => self.hold([rows])?,
+            Of::Inputs(inputs) => self.hold(inputs.pieces())?,
+        }
+        for to in list {
+            self.hold(to.matrix.pieces().into_iter().chain([to.out, spare]))?;
+        }
+        if made.rows <= FEW { self.multiply_few(made, list) } else { self.multiply_many(made, list, spare) }
+    }
+
+    fn multiply_few(&self, made: &Made<'_>, list: &[To<'_>]) -> Done {
+        let mut words = [0; PARTS * PART_WORDS + 2];
+        let mut first = 0;
+        for (part, to) in words.chunks_exact_mut(PART_WORDS).zip(list) {
+            let rows = to.matrix.rows();
+            part[..8].copy_from_slice(&to.matrix.words(WHAT)?);
+            address(part, 8, to.out.singles(WHAT, made.rows * rows)?);
+            let small = |size: usize| u32::try_from(size).unwrap_or(u32::MAX);
+            part[10..13].copy_from_slice(&[small(first), small(rows), to.add.into()]);
+            first += rows.div_ceil(BLOCK_ROWS);
+        }
+        let small = |size: usize| u32::try_from(size).unwrap_or(u32::MAX);
+        words[PARTS * PART_WORDS] = small(list.len());
+        words[PARTS * PART_WORDS + 1] = small(made.rows);
+        let (name, each) = match made.rows {
+            1 => ("products_1", 1),
+            2 => ("products_2", 2),
+            3 | 4 => ("products_4", 4),
+            _ => ("products_8", 8),
+        };
+        let blocks = [small(first), small(made.rows.div_ceil(each)), 1];
+        self.launches.launch(Packed, name, blocks, BLOCK_THREADS, &[Words(&words), Words(&made.words()?)])
+    }
+
+    fn multiply_many(&self, made: &Made<'_>, list: &[To<'_>], spare: &Piece) -> Done {
+        let divided = made.divided().map_or(Ok(0), |inputs| inputs.divided.singles(WHAT, made.rows))?;
+        for to in list {
+            let count = made.rows * to.matrix.rows();
+            let out = to.out.singles(WHAT, count)?;
+            // What is to be multiplied before it is added goes elsewhere first.
+            let apart = to.add && divided != 0;
+            let into = if apart { spare.singles(WHAT, count)? } else { out };
+            let keep = if to.add && !apart { 1.0 } else { 0.0 };
+            if made.forms.halves {
+                self.halved_product(made, to.matrix, (into, keep))?;
+            } else {
+                let x = (made.piece_of_singles().singles(WHAT, made.rows * made.columns)?, Factor::F32);
+                let y = to.matrix.pieces()[0];
+                let y = (y.at(WHAT, 0, y.bytes())?, to.matrix.rows(), Factor::F32);
+                if to.matrix.packing() != Packing::F32 {
+                    return Err(TensorError::shape(
+                        WHAT,
+                        "inputs that are singles, and other weights".to_owned(),
+                    ));
+                }
+                self.library_product(made, (x, y), (into, to.matrix.rows(), keep))?;
+            }
+            if apart {
+                self.add_rows(into, (made.rows, to.matrix.rows()), divided, out)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Weights as halves, some rows after the other, and their products.
+    fn halved_product(&self, made: &Made<'_>, matrix: &DeviceMatrix, (into, keep): (u64, f32)) -> Done {
+        let Of::Inputs(inputs) = made.of else {
+            return Err(TensorError::shape(WHAT, "halves of rows that were not made ready".to_owned()));
+        };
+        let x = (inputs.halves.at(WHAT, 0, 2 * (made.rows * made.columns) as u64)?, Factor::F16);
+        let (rows, columns) = (matrix.rows(), matrix.columns());
+        if matrix.packing() == Packing::F16 {
+            let y = matrix.pieces()[0];
+            let y = (y.at(WHAT, 0, y.bytes())?, rows, Factor::F16);
+            return self.library_product(made, (x, y), (into, rows, keep));
+        }
+        let [_, (tile, bytes)] = self.desk()?;
+        let step = usize::try_from(bytes / (2 * columns as u64)).unwrap_or(usize::MAX) / 8 * 8;
+        if step == 0 {
+            return Err(TensorError::shape(
+                WHAT,
+                format!("rows of {columns} numbers, longer than any model's"),
+            ));
+        }
+        let words = matrix.words(WHAT)?;
+        for first in (0..rows).step_by(step) {
+            let some = step.min(rows - first);
+            let count = (some * columns) as u64;
+            let arguments = [Words(&words), word(first), Long(count), Long(tile)];
+            self.launches.over(Packed, "halve", count, &arguments)?;
+            let out = (into + 4 * first as u64, rows, keep);
+            self.library_product(made, (x, (tile, some, Factor::F16)), out)?;
+        }
+        Ok(())
+    }
+
+    /// Inputs, a matrix's rows and where their products go: an address, and numbers from one row to the next.
+    fn library_product(
+        &self,
+        made: &Made<'_>,
+        ((x, inputs), (y, rows, weights)): ((u64, Factor), (u64, usize, Factor)),
+        (out, pitch, keep): (u64, usize, f32),
+    ) -> Done {
+        let small = |size: usize| u32::try_from(size).unwrap_or(u32::MAX);
+        let columns = made.columns as u64;
+        let lies =
+            |address, factor, by_columns, pitch| Matrices { address, factor, by_columns, pitch, apart: 0 };
+        self.launches.multiply(&Multiply {
+            sizes: [small(made.rows), small(rows), small(made.columns)],
+            batch: 1,
+            x: lies(x, inputs, false, columns),
+            y: lies(y, weights, true, columns),
+            out: lies(out, Factor::F32, false, pitch as u64),
+            scale: 1.0,
+            keep,
+            desk: self.desk()?[0],
+        })
+    }
+}

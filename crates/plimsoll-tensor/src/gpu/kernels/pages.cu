@@ -1,0 +1,263 @@
+// Queries, keys and values over pages of a cache: made what they are for their position, written to pages, and attention
+// over those where they lie.
+
+struct Heads {
+    u32 heads;
+    u32 kv_heads;
+    u32 key_width;
+    u32 value_width;
+    u32 page_tokens;
+    // How pages keep numbers.
+    u32 kind;
+    // Where this layer's keys and values begin in a page, in bytes.
+    u32 keys_at;
+    u32 values_at;
+};
+
+// A token: the page that it is written to, its row there, and its position.
+struct Token {
+    char *page;
+    u32 row;
+    u32 position;
+};
+
+struct Turns {
+    const float *bias[3];
+    const float *norm[2];
+    // A cosine and a sine for each pair of each token.
+    const float2 *angles;
+    u32 width;
+    u32 halves;
+    float epsilon;
+    u32 unused;
+};
+
+// A block for a head of a token: biases and norms where there are any, rotation, and the way to the page.
+extern "C" __global__ void turn(Heads of, Turns how, const Token *tokens, const float *divided, float *queries,
+                                const float *keys, const float *values) {
+    __shared__ float numbers[256];
+    const u32 token = blockIdx.x, at = blockIdx.y;
+    const u32 which = at < of.heads ? 0 : at < of.heads + of.kv_heads ? 1 : 2;
+    const u32 head = which == 0 ? at : (at - of.heads) % of.kv_heads;
+    const u32 width = which == 2 ? of.value_width : of.key_width, heads = which == 0 ? of.heads : of.kv_heads;
+    const float *from = (which == 0 ? queries : which == 1 ? keys : values) + ((u64)token * heads + head) * width;
+    const float *bias = how.bias[which], back = divided ? divided[token] : 1.0f;
+    float squares = 0.0f;
+    for (u32 each = threadIdx.x; each < width; each += blockDim.x) {
+        const float number = from[each] * back + (bias ? bias[head * width + each] : 0.0f);
+        numbers[each] = number, squares += number * number;
+    }
+    if (which < 2 && how.norm[which]) {
+        const float factor = 1.0f / sqrtf(together<Plus>(squares) / (float)width + how.epsilon);
+        for (u32 each = threadIdx.x; each < width; each += blockDim.x)
+            numbers[each] *= factor * how.norm[which][each];
+    }
+    __syncthreads();
+    const Token mine = tokens[token];
+    const u64 row = ((u64)mine.row * of.kv_heads + head) * width;
+    char *page = mine.page + (which == 1 ? of.keys_at : of.values_at);
+    for (u32 each = threadIdx.x; each < width; each += blockDim.x) {
+        float number = numbers[each];
+        if (which < 2 && each < how.width) {
+            const u32 pairs = how.width / 2, pair = how.halves ? each % pairs : each / 2;
+            const bool second = how.halves ? each >= pairs : each % 2;
+            const float other = numbers[how.halves ? (second ? each - pairs : each + pairs) : each ^ 1];
+            const float2 angle = how.angles[(u64)token * pairs + pair];
+            number = second ? other * angle.y + number * angle.x : number * angle.x - other * angle.y;
+        }
+        if (which == 0)
+            queries[((u64)token * heads + head) * width + each] = number;
+        else
+            store(Line{page, of.kind, 0}, row + each, number);
+    }
+}
+
+// Tokens of one sequence, side by side, and some of the keys that they see.
+struct Share {
+    u32 token;
+    u32 count;
+    // Where the sequence's pages begin among the addresses.
+    u32 table;
+    u32 from;
+    u32 to;
+    // Which part of the tokens' attention it is, or NONE where it is all of it.
+    u32 part;
+};
+
+// Tokens whose attention is in parts.
+struct Crowd {
+    u32 token;
+    u32 count;
+    u32 first;
+    u32 parts;
+};
+
+constexpr u32 NONE = ~0u, KEYS = 32, SIDE = 16, EACH_WARP = 4;
+
+// A block has sixteen rows: heads of queries that share a head of keys, of one token or several; a warp has four of them.
+// Over 32 keys at a time a lane has a key, then numbers of the values. Parts keep for each row the greatest score, what the
+// weights add up to, and the weighted values.
+template <u32 DEEP>
+__device__ __forceinline__ void attend_pages(const Heads &of, const Share *shares, const Token *tokens,
+                                             char *const *pages, const float *queries, float *out, float *parts) {
+    extern __shared__ float memory[];
+    const u32 keyed = of.key_width, valued = of.value_width, pitch = keyed + 4;
+    float *query = memory, *key = query + SIDE * keyed, *value = key + KEYS * pitch;
+    const Share share = shares[blockIdx.x];
+    const u32 head = blockIdx.y, group = of.heads / of.kv_heads, each = group < SIDE ? group : SIDE;
+    const u32 first = blockIdx.z * SIDE, lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+    // How many of its rows there are.
+    const u32 heads_here = group - first < each ? group - first : each, rows = share.count * each;
+    const float sharpness = rsqrtf((float)keyed);
+    for (u32 at = threadIdx.x; at < SIDE * keyed; at += blockDim.x) {
+        const u32 row = at / keyed, token = row / each, within = row % each;
+        const bool there = row < rows && within < heads_here;
+        const u64 from = ((u64)(share.token + token) * of.heads + head * group + first + within) * keyed + at % keyed;
+        query[at] = there ? queries[from] * sharpness : 0.0f;
+    }
+    u32 position[EACH_WARP];
+    float most[EACH_WARP], sum[EACH_WARP], means[EACH_WARP][DEEP];
+#pragma unroll
+    for (u32 mine = 0; mine < EACH_WARP; mine++) {
+        const u32 row = warp * EACH_WARP + mine;
+        position[mine] = row < rows ? tokens[share.token + row / each].position : 0;
+        most[mine] = -INFINITE, sum[mine] = 0.0f;
+#pragma unroll
+        for (u32 deep = 0; deep < DEEP; deep++)
+            means[mine][deep] = 0.0f;
+    }
+    for (u32 begin = share.from; begin < share.to; begin += KEYS) {
+        const u32 here = share.to - begin < KEYS ? share.to - begin : KEYS;
+        __syncthreads();
+        for (u32 at = threadIdx.x * 8; at < KEYS * keyed; at += blockDim.x * 8) {
+            const u32 row = at / keyed, column = at % keyed, token = begin + row;
+            float eight[8] = {};
+            if (row < here) {
+                char *page = pages[share.table + token / of.page_tokens] + of.keys_at;
+                const u64 from = ((u64)(token % of.page_tokens) * of.kv_heads + head) * keyed + column;
+                load8(Line{page, of.kind, 1}, from, 8, eight);
+            }
+#pragma unroll
+            for (u32 number = 0; number < 8; number++)
+                key[row * pitch + column + number] = eight[number];
+        }
+        for (u32 at = threadIdx.x * 8; at < KEYS * valued; at += blockDim.x * 8) {
+            const u32 row = at / valued, column = at % valued, token = begin + row;
+            float eight[8] = {};
+            if (row < here) {
+                char *page = pages[share.table + token / of.page_tokens] + of.values_at;
+                const u64 from = ((u64)(token % of.page_tokens) * of.kv_heads + head) * valued + column;
+                load8(Line{page, of.kind, 1}, from, 8, eight);
+            }
+#pragma unroll
+            for (u32 number = 0; number < 8; number++)
+                value[row * valued + column + number] = eight[number];
+        }
+        __syncthreads();
+        if (warp * EACH_WARP >= rows)
+            continue;
+        float weight[EACH_WARP] = {};
+        for (u32 column = 0; column < keyed; column += 4) {
+            const float4 mine = *(const float4 *)(key + lane * pitch + column);
+#pragma unroll
+            for (u32 row = 0; row < EACH_WARP; row++) {
+                const float4 other = *(const float4 *)(query + (warp * EACH_WARP + row) * keyed + column);
+                weight[row] += mine.x * other.x + mine.y * other.y + mine.z * other.z + mine.w * other.w;
+            }
+        }
+#pragma unroll
+        for (u32 row = 0; row < EACH_WARP; row++) {
+            const bool seen = lane < here && begin + lane <= position[row];
+            const float score = seen ? weight[row] : -INFINITE;
+            float greatest = score;
+#pragma unroll
+            for (u32 step = 16; step > 0; step /= 2)
+                greatest = fmaxf(greatest, __shfl_xor_sync(~0u, greatest, step));
+            greatest = fmaxf(greatest, most[row]);
+            // Nothing seen yet: nothing to be scaled, and no weight.
+            const float down = most[row] == -INFINITE ? 0.0f : __expf(most[row] - greatest);
+            weight[row] = seen ? __expf(score - greatest) : 0.0f;
+            most[row] = greatest;
+            float all = weight[row];
+#pragma unroll
+            for (u32 step = 16; step > 0; step /= 2)
+                all += __shfl_xor_sync(~0u, all, step);
+            sum[row] = sum[row] * down + all;
+#pragma unroll
+            for (u32 deep = 0; deep < DEEP; deep++)
+                means[row][deep] *= down;
+        }
+        for (u32 token = 0; token < here; token++) {
+            float by[EACH_WARP];
+#pragma unroll
+            for (u32 row = 0; row < EACH_WARP; row++)
+                by[row] = __shfl_sync(~0u, weight[row], token);
+#pragma unroll
+            for (u32 deep = 0; deep < DEEP; deep++) {
+                const u32 column = deep * 32 + lane;
+                const float number = column < valued ? value[token * valued + column] : 0.0f;
+#pragma unroll
+                for (u32 row = 0; row < EACH_WARP; row++)
+                    means[row][deep] += by[row] * number;
+            }
+        }
+    }
+#pragma unroll
+    for (u32 mine = 0; mine < EACH_WARP; mine++) {
+        const u32 row = warp * EACH_WARP + mine, token = row / each, within = row % each;
+        if (row >= rows || within >= heads_here)
+            continue;
+        if (share.part == NONE) {
+            const float whole = sum[mine] > 0.0f ? 1.0f / sum[mine] : 0.0f;
+            float *to = out + ((u64)(share.token + token) * of.heads + head * group + first + within) * valued;
+#pragma unroll
+            for (u32 deep = 0; deep < DEEP; deep++)
+                if (deep * 32 + lane < valued)
+                    to[deep * 32 + lane] = means[mine][deep] * whole;
+            continue;
+        }
+        const u64 line = (((u64)share.part * of.kv_heads + head) * gridDim.z + blockIdx.z) * SIDE + row;
+        float *to = parts + line * (valued + 2);
+        if (lane == 0)
+            to[0] = most[mine], to[1] = sum[mine];
+#pragma unroll
+        for (u32 deep = 0; deep < DEEP; deep++)
+            if (deep * 32 + lane < valued)
+                to[2 + deep * 32 + lane] = means[mine][deep];
+    }
+}
+
+#define ATTEND(DEEP)                                                                                                   \
+    extern "C" __global__ void __launch_bounds__(128)                                                                  \
+        attend_##DEEP(Heads of, const Share *shares, const Token *tokens, char *const *pages, const float *queries,    \
+                      float *out, float *parts) {                                                                      \
+        attend_pages<DEEP>(of, shares, tokens, pages, queries, out, parts);                                            \
+    }
+
+ATTEND(2)
+ATTEND(4)
+ATTEND(8)
+
+// Puts parts together: a block for a head of the tokens of a crowd.
+extern "C" __global__ void gather(Heads of, const Crowd *crowds, const float *parts, float *out) {
+    const Crowd crowd = crowds[blockIdx.x];
+    const u32 group = of.heads / of.kv_heads, each = group < SIDE ? group : SIDE, layers = (group + SIDE - 1) / SIDE;
+    const u32 head = blockIdx.y / group, layer = blockIdx.y % group / SIDE, within = blockIdx.y % group % SIDE;
+    const u64 apart = (u64)of.kv_heads * layers * SIDE * (of.value_width + 2);
+    for (u32 token = 0; token < crowd.count; token++) {
+        const u64 line = (((u64)crowd.first * of.kv_heads + head) * layers + layer) * SIDE + token * each + within;
+        const float *from = parts + line * (of.value_width + 2);
+        float most = -INFINITE, sum = 0.0f;
+        for (u32 part = 0; part < crowd.parts; part++)
+            most = fmaxf(most, from[part * apart]);
+        for (u32 part = 0; part < crowd.parts; part++)
+            sum += from[part * apart] == -INFINITE ? 0.0f : from[part * apart + 1] * __expf(from[part * apart] - most);
+        for (u32 column = threadIdx.x; column < of.value_width; column += blockDim.x) {
+            float mean = 0.0f;
+            for (u32 part = 0; part < crowd.parts; part++)
+                if (from[part * apart] != -INFINITE)
+                    mean += from[part * apart + 2 + column] * __expf(from[part * apart] - most);
+            out[((u64)(crowd.token + token) * of.heads + blockIdx.y) * of.value_width + column] = mean / sum;
+        }
+    }
+}
