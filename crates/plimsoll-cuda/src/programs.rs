@@ -49,7 +49,7 @@ impl Programs for CudaDevice {
     fn ready_to_multiply(&self, stream: Stream) -> Result<(), DeviceError> {
         let view = self.view();
         let set = view.set()?;
-        view.lane(stream)?.start(&[], |_, raw| set.blas.ready(raw))
+        view.lane(stream)?.start(&[], |_, _| set.blas.ready())
     }
 
     unsafe fn multiply(&self, stream: Stream, what: &Multiply) -> Result<(), DeviceError> {

@@ -120,7 +120,8 @@ fn models_of_every_kind_and_family_compute_what_the_host_does() {
     let Some(there) = There::open() else { return };
     // One token, few, as many as weights are read for, more than that, and one again.
     let steps = [1, 3, 32, 60, 1, 30];
-    for (kind, room) in [(Kind::F32, 1e-4), (Kind::F16, 4e-3), (Kind::Bf16, 4e-3), (Kind::Q8, 3e-2)] {
+    // The host rounds inputs to eight bits always; in a model so small nothing averages that.
+    for (kind, room) in [(Kind::F32, 1e-4), (Kind::F16, 4e-3), (Kind::Bf16, 4e-3), (Kind::Q8, 1e-1)] {
         for family in ["llama", "qwen2", "qwen3", "mistral"] {
             let sizes = Sizes { inner: 128, ..SMALL };
             let family_of = |family: &str| match family {

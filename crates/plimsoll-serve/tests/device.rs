@@ -142,7 +142,7 @@ fn a_gpu_that_is_lost_ends_nothing_but_its_answers_and_the_host_goes_on() {
         }
         assert_eq!(answer.status, 503, "{}", answer.body);
         assert!(["device_lost", "model_unavailable"].contains(&answer.code().as_str()), "{}", answer.body);
-        assert!(began.elapsed() < Duration::from_secs(60), "{}", answer.body);
+        assert!(began.elapsed() < Duration::from_mins(1), "{}", answer.body);
         std::thread::sleep(Duration::from_millis(200));
     }
     // Models that were never loaded go to the host at once.

@@ -285,8 +285,7 @@ fn engine(
     let mut places = vec![LineSettings::new(place, line)];
     let mut devices = vec![Arc::clone(device)];
     if there {
-        let host = warm.saturating_add(forecast.beside);
-        places.push(LineSettings::new(Place::Host, host));
+        places.push(LineSettings::new(Place::Host, warm.saturating_add(forecast.beside)));
         devices.push(host_device()?);
         kv = kv.share(Place::Host, warm, warm);
     }

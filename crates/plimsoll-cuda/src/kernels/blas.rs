@@ -1,10 +1,9 @@
 //! cuBLAS, CUDA's library of products of matrices, opened when products are first asked for.
 //!
 //! Its few functions are called directly, as NVRTC's are and for the same reasons: cudarc's binding opens a library by its
-//! bare name and cannot be told a folder. There is one handle a stream, and the memory that it works in is given with each
-//! product, so that it allocates none of its own for it.
+//! bare name and cannot be told a folder. There is one handle a GPU, since each takes tens of megabytes that nobody is charged for; it
+//! goes from stream to stream, and the memory that it works in is given with each product.
 
-use std::collections::HashMap;
 use std::ffi::{CStr, c_char, c_int, c_longlong, c_void};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -77,74 +76,74 @@ struct Functions {
     _libraries: Vec<Library>,
 }
 
-/// A handle, and the memory that it works in.
+/// A handle, the stream that it puts work on, and the memory that it works in there.
 struct Open {
     handle: Handle,
-    desk: (u64, u64),
+    at: Option<(usize, (u64, u64))>,
 }
 
 // SAFETY: a handle may be used by any thread, one at a time, which the lock around it sees to.
 unsafe impl Send for Open {}
 
-/// The library, once it is needed, and its handles of one GPU.
+/// The library, once it is needed, and its handle of one GPU.
 pub(crate) struct Blas {
     folder: Option<PathBuf>,
     driver: u32,
     functions: Mutex<Option<Arc<Functions>>>,
-    handles: Mutex<HashMap<usize, Open>>,
+    open: Mutex<Option<Open>>,
 }
 
 impl Blas {
     /// `driver` is the major version of CUDA that the driver runs.
     pub(super) fn new(folder: Option<PathBuf>, driver: u32) -> Self {
-        Self { folder, driver, functions: Mutex::default(), handles: Mutex::default() }
+        Self { folder, driver, functions: Mutex::default(), open: Mutex::default() }
     }
 
-    /// Makes a handle for a stream, unless there is one. The context is current.
-    pub(crate) fn ready(&self, stream: RawStream) -> Result<(), DeviceError> {
+    /// Makes the handle, unless there is one. The context is current.
+    pub(crate) fn ready(&self) -> Result<(), DeviceError> {
         let functions = self.functions()?;
-        let mut handles = self.handles.lock().unwrap_or_else(PoisonError::into_inner);
-        if handles.contains_key(&stream.0) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.is_some() {
             return Ok(());
         }
         let mut handle = std::ptr::null_mut();
-        // SAFETY: the context is current and the pointer is to a live value.
-        functions.told("opening cuBLAS", unsafe { (functions.create)(&raw mut handle) })?;
-        let raw = std::ptr::with_exposed_provenance_mut(stream.0);
         let what = "opening cuBLAS";
-        // SAFETY: the handle is new and the stream is of the same context.
-        let streamed = functions.told(what, unsafe { (functions.stream)(handle, raw) });
-        // SAFETY: as above.
-        let set = streamed.and(functions.told(what, unsafe { (functions.mode)(handle, NO_SHORT_SUMS) }));
-        if let Err(error) = set {
+        // SAFETY: the context is current and the pointer is to a live value.
+        functions.told(what, unsafe { (functions.create)(&raw mut handle) })?;
+        // SAFETY: the handle is new.
+        if let Err(error) = functions.told(what, unsafe { (functions.mode)(handle, NO_SHORT_SUMS) }) {
             // SAFETY: nobody has it.
             unsafe { (functions.destroy)(handle) };
             return Err(error);
         }
-        handles.insert(stream.0, Open { handle, desk: (0, 0) });
+        *open = Some(Open { handle, at: None });
         Ok(())
     }
 
-    /// Puts products on a stream that [`ready`](Self::ready) was called for.
+    /// Puts products on a stream; [`ready`](Self::ready) was called before.
     ///
     /// # Safety
     /// The context is current, and what is multiplied lies where it is said to lie until the stream has come past it.
     pub(crate) unsafe fn multiply(&self, stream: RawStream, what: &Multiply) -> Result<(), KernelError> {
         let functions = self.functions().map_err(KernelError::Code)?;
-        let mut handles = self.handles.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(open) = handles.get_mut(&stream.0) else {
-            let why = "the stream was not made ready for products first".to_owned();
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(open) = &mut *open else {
+            let why = "it was not made ready for products first".to_owned();
             return Err(KernelError::Code(DeviceError::System { what: "multiplying matrices", why }));
         };
         let at = |address: u64| {
             std::ptr::with_exposed_provenance_mut::<c_void>(usize::try_from(address).unwrap_or(0))
         };
         let told = |status| functions.told("multiplying matrices", status).map_err(KernelError::Code);
-        if open.desk != what.desk {
+        if open.at != Some((stream.0, what.desk)) {
+            open.at = None;
+            let raw = std::ptr::with_exposed_provenance_mut(stream.0);
             let bytes = usize::try_from(what.desk.1).unwrap_or(0);
-            // SAFETY: the caller's promise.
+            // SAFETY: the caller's promise of both. A new stream takes the memory away that was given before, so that is given after.
+            told(unsafe { (functions.stream)(open.handle, raw) })?;
+            // SAFETY: as above.
             told(unsafe { (functions.desk)(open.handle, at(what.desk.0), bytes) })?;
-            open.desk = what.desk;
+            open.at = Some((stream.0, what.desk));
         }
         let [rows, columns, depth] = what.sizes;
         let int = |value: u64| c_int::try_from(value).unwrap_or(c_int::MAX);
@@ -184,15 +183,13 @@ impl Blas {
         })
     }
 
-    /// Closes all handles. The context is current.
+    /// Closes the handle. The context is current.
     pub(crate) fn close(&self) {
         let functions = self.functions.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let mut handles = self.handles.lock().unwrap_or_else(PoisonError::into_inner);
-        for (_, open) in handles.drain() {
-            if let Some(functions) = &functions {
-                // SAFETY: the handle is closed once, and nobody has it any more. A refusal leaves nothing to be done.
-                let _closed = unsafe { (functions.destroy)(open.handle) };
-            }
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let (Some(functions), Some(open)) = (functions, open) {
+            // SAFETY: the handle is closed once, and nobody has it any more. A refusal leaves nothing to be done.
+            let _closed = unsafe { (functions.destroy)(open.handle) };
         }
     }
 
@@ -287,14 +284,14 @@ mod tests {
     fn a_missing_library_is_an_error_that_says_how_to_get_it() {
         let empty = tempfile::tempdir().unwrap();
         let blas = Blas::new(Some(empty.path().to_path_buf()), 13);
-        let error = blas.ready(RawStream(0)).unwrap_err().to_string();
+        let error = blas.ready().unwrap_err().to_string();
         for part in
             ["libcublas", "pip install nvidia-cublas", "`cublas`", &empty.path().display().to_string()]
         {
             assert!(error.contains(part), "{error}");
         }
         std::fs::write(empty.path().join("libcublas.so.13"), "not a library").unwrap();
-        let error = blas.ready(RawStream(0)).unwrap_err().to_string();
+        let error = blas.ready().unwrap_err().to_string();
         assert!(error.contains("libcublas.so.13: "), "{error}");
     }
 }

@@ -61,13 +61,12 @@ pub(super) fn load(
     terms: &Terms,
 ) -> Result<Loaded, ModelFault> {
     let setup = |error: &dyn std::error::Error| ModelFault::Setup(error.to_string());
-    let beside = match plan.place {
-        Place::Host => None,
-        _ => {
-            let account = house.engine().account(&format!("models/{slug}")).map_err(|error| setup(&error))?;
-            let room = account.reserve(Place::Host, plan.beside).now();
-            Some(room.map_err(|error| setup(&error))?.back())
-        }
+    let beside = if plan.place == Place::Host {
+        None
+    } else {
+        let account = house.engine().account(&format!("models/{slug}")).map_err(|error| setup(&error))?;
+        let room = account.reserve(Place::Host, plan.beside).now();
+        Some(room.map_err(|error| setup(&error))?.back())
     };
     let decoder = source.decoder()?;
     let tokenizer = Arc::new(source.tokenizer(&decoder)?);

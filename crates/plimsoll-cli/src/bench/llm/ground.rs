@@ -21,7 +21,7 @@ const ACCOUNT: &str = "bench";
 const COPIED: Bytes = Bytes::gib(1);
 /// Copies for a figure.
 const COPIES: u32 = 8;
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// Where it is measured, and how fast bytes can be read there.
 pub(super) enum Ground {

@@ -10,6 +10,7 @@ use super::inputs::{Forms, Inputs, Rows};
 use super::matrix::DeviceMatrix;
 use super::products::Made;
 use super::room::{Held, Piece};
+use super::streams;
 use crate::TensorError;
 use crate::compute::Done;
 use crate::gpu::desk;
@@ -48,12 +49,12 @@ impl Flow {
     /// A stream of a device, with a desk there.
     pub fn open(device: &Arc<dyn Device>, desk: Piece) -> Result<Self, TensorError> {
         let programs = programs_of(device)?;
-        let stream = device.stream()?;
-        if desk.bytes() > 0 {
-            programs.ready_to_multiply(stream)?;
-        }
+        let stream = streams::take(device)?;
         let launches = Launches::new(Arc::clone(device), stream);
         let flow = Self { launches, device: Arc::clone(device), stream, desk, using: Mutex::default() };
+        if flow.desk.bytes() > 0 {
+            programs.ready_to_multiply(stream)?;
+        }
         let desk = flow.desk.clone();
         flow.hold([&desk])?;
         Ok(flow)
@@ -204,7 +205,9 @@ pub(super) fn address(words: &mut [u32], at: usize, address: u64) {
 impl Drop for Flow {
     fn drop(&mut self) {
         // A device that is lost runs nothing any more.
-        let _ = self.finish();
+        if self.finish().is_ok() {
+            streams::give_back(&self.device, self.stream);
+        }
     }
 }
 

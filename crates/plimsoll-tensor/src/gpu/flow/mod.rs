@@ -16,6 +16,7 @@ mod orders;
 mod paged;
 mod products;
 mod room;
+mod streams;
 
 pub use flow::Flow;
 pub use inputs::{Inputs, Rows};
