@@ -33,7 +33,7 @@ const ALIGN: u64 = 256;
 /// that is not there waits a few seconds for such work before it is refused. Streams live as long as the devices of their [`Cuda`](crate::Cuda).
 #[derive(Debug)]
 pub struct CudaDevice {
-    id: DeviceId,
+    pub(crate) id: DeviceId,
     facts: Facts,
     family: Arc<Family>,
     gpu: Arc<Gpu>,

@@ -1,11 +1,13 @@
 //! Programs of a caller's own on a GPU: compiled where they run, and put on streams by address.
 
-use plimsoll_device::programs::{Argument, Entry, Multiply, Source, Threads};
-use plimsoll_device::{DeviceError, Fence, Programs, Stream};
+use std::sync::Arc;
+
+use plimsoll_device::programs::{Argument, Entry, Launch, Multiply, Series, Source, Threads};
+use plimsoll_device::{DeviceError, DeviceId, Fence, Programs, Stream};
 
 use crate::CudaDevice;
 use crate::family::View;
-use crate::kernels::KernelSet;
+use crate::kernels::{Graph, KernelSet};
 use crate::operate::launched;
 
 impl<'f> View<'f> {
@@ -43,6 +45,24 @@ impl Programs for CudaDevice {
         view.lane(stream)?.start(&[], |_, raw| {
             // SAFETY: the caller's promise; the lane's context is current.
             launched(view.gpu, unsafe { KernelSet::launch_entry(raw, entry, threads, arguments) })
+        })
+    }
+
+    unsafe fn series(&self, launches: &[Launch]) -> Result<Series, DeviceError> {
+        let view = self.view();
+        view.set()?;
+        // SAFETY: the caller's promise; the context is current.
+        let graph = launched(view.gpu, unsafe { KernelSet::graph(launches) })?;
+        Ok(Arc::new((graph, self.id)))
+    }
+
+    unsafe fn run(&self, stream: Stream, series: &Series) -> Result<(), DeviceError> {
+        let view = self.view();
+        let found = series.downcast_ref::<(Graph, DeviceId)>().filter(|(_, of)| *of == self.id);
+        let Some((graph, _)) = found else { return Err(DeviceError::WrongDevice) };
+        view.lane(stream)?.start(&[], |_, raw| {
+            // SAFETY: the caller's promise; the lane's context is current, and the graph is its device's.
+            launched(view.gpu, unsafe { KernelSet::run_graph(raw, graph) })
         })
     }
 

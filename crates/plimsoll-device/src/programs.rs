@@ -4,6 +4,9 @@
 //! above them differs from caller to caller, so a device that has a compiler runs what it is given, by address, and who
 //! gives it answers for it: these calls are `unsafe` and check nothing but that the device took them.
 
+use std::any::Any;
+use std::sync::Arc;
+
 use crate::{DeviceError, Fence, Stream};
 
 /// A program's source, in the device's own language: CUDA C for CUDA, without an include path.
@@ -44,6 +47,34 @@ pub enum Argument<'a> {
     /// A structure of words.
     Words(&'a [u32]),
 }
+
+/// A launch that is written down: what [`Argument`]s were, kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Launch {
+    /// What is launched.
+    pub entry: Entry,
+    /// By how many threads.
+    pub threads: Threads,
+    /// What is handed over: each argument's words, the low one of eight bytes first.
+    pub arguments: Vec<Vec<u32>>,
+}
+
+impl Launch {
+    /// Writes one down.
+    pub fn new(entry: Entry, threads: Threads, arguments: &[Argument<'_>]) -> Self {
+        #[expect(clippy::cast_possible_truncation, reason = "the low half, then the high one")]
+        let words = |argument: &Argument<'_>| match argument {
+            Argument::Long(long) => vec![*long as u32, (*long >> 32) as u32],
+            Argument::Word(word) => vec![*word],
+            Argument::Single(single) => vec![single.to_bits()],
+            Argument::Words(words) => words.to_vec(),
+        };
+        Self { entry, threads, arguments: arguments.iter().map(words).collect() }
+    }
+}
+
+/// Launches that were put together, good on one device for as long as it is open.
+pub type Series = Arc<dyn Any + Send + Sync>;
 
 /// What floats are multiplied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +150,18 @@ pub trait Programs: Send + Sync {
         threads: Threads,
         arguments: &[Argument<'_>],
     ) -> Result<(), DeviceError>;
+
+    /// Puts launches together, each behind the one before it, so that they can be run again at little more than the cost of one.
+    ///
+    /// # Safety
+    /// As for [`launch`](Self::launch), of each of them, whenever they are run.
+    unsafe fn series(&self, launches: &[Launch]) -> Result<Series, DeviceError>;
+
+    /// Puts a series of this device on a stream.
+    ///
+    /// # Safety
+    /// As for each of its launches.
+    unsafe fn run(&self, stream: Stream, series: &Series) -> Result<(), DeviceError>;
 
     /// Makes ready for products on a stream, or says what is missing.
     fn ready_to_multiply(&self, stream: Stream) -> Result<(), DeviceError>;

@@ -83,6 +83,7 @@ pub const RULES: Rules = Rules {
             "crates/plimsoll-cuda/src/kernels/brought.rs",
             "loads a caller's code into the driver and launches it",
         ),
+        ("crates/plimsoll-cuda/src/kernels/series.rs", "has the driver make graphs of launches"),
         ("crates/plimsoll-cuda/src/programs.rs", "puts a caller's programs on streams, by address"),
         ("crates/plimsoll-device/src/programs.rs", "what runs by address is promised by whoever asks for it"),
         ("crates/plimsoll-cuda/src/kernels/expand.rs", "launches the kernels that expand rows"),

@@ -11,6 +11,7 @@
 //! | `compile` | a source into code for one GPU, through the cache |
 //! | `cache` | compiled code on disk: any doubt is a miss |
 //! | `brought` | programs of a caller's own |
+//! | `series` | launches that are run again: a graph of the driver's |
 //! | `blas` | cuBLAS, for products of matrices |
 //! | `sums` | NCCL, for sums over several GPUs |
 //! | `launch` | code loaded into a context, and how many threads do an operation |
@@ -29,6 +30,7 @@ mod nearest;
 mod nvrtc;
 mod program;
 mod search;
+mod series;
 mod settings;
 mod sums;
 #[cfg(test)]
@@ -41,5 +43,6 @@ pub(crate) use launch::{Convert, KernelError, KernelSet, Route, RowsAt};
 pub(crate) use launcher::Launcher;
 pub(crate) use nearest::{NearestAt, Plan, RunsPlan, RunsTables};
 pub(crate) use program::Program;
+pub(crate) use series::Graph;
 pub use settings::{CodeCache, KernelSettings};
 pub(crate) use sums::Sums;

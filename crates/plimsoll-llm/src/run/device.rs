@@ -11,7 +11,7 @@ use plimsoll_device::{Device, DeviceError};
 use plimsoll_kv::block::Token;
 use plimsoll_kv::layout::{Element, Layout};
 use plimsoll_tensor::flow::{
-    DeviceMatrix, Flow, Inputs, Made, Orders, PageForm, Paged, Piece, Room, Rows, Strand, To, Turning,
+    DeviceMatrix, Flow, Inputs, Kept, Made, Orders, PageForm, Paged, Piece, Room, Rows, Strand, To, Turning,
 };
 use plimsoll_tensor::{Dtype, TensorError};
 
@@ -37,6 +37,7 @@ pub(super) struct DeviceStage {
     orders: Orders,
     buffers: Buffers,
     parts: Piece,
+    kept: Kept,
     ropes: Vec<Rope>,
     bytes: Vec<u8>,
     rows: Vec<f32>,
@@ -166,8 +167,8 @@ impl DeviceStage {
         let flow = Flow::open(weights.device(), desk)?;
         let buffers = Buffers { stream, inputs, queries, keys, values, means, spare, gate, up, low, logits };
         let (decoder, weights) = (Arc::clone(decoder), Arc::clone(weights));
-        let (ropes, bytes, rows) = (Vec::new(), Vec::new(), Vec::new());
-        Ok(Self { decoder, weights, form, flow, orders, buffers, parts, ropes, bytes, rows })
+        let (kept, ropes, bytes, rows) = (Kept::default(), Vec::new(), Vec::new(), Vec::new());
+        Ok(Self { decoder, weights, form, flow, orders, buffers, parts, kept, ropes, bytes, rows })
     }
 
     /// Computes tokens side by side, up to the last layer. What fails is told with the share that it failed for.
@@ -203,9 +204,10 @@ impl DeviceStage {
             strands.push(Strand { begin, count, pages });
         }
         let ids: Vec<Token> = shares.iter().flat_map(|share| share.tokens).copied().collect();
-        let Self { flow, orders, parts, form, buffers, weights, decoder, .. } = self;
+        let Self { flow, orders, parts, kept, form, buffers, weights, decoder, .. } = self;
         let step = Step { decoder, weights, flow, buffers, count: ids.len() };
-        let done = flow.over_pages((orders, parts), form, (&ids, &strands, &turns), |paged| step.run(paged));
+        let done =
+            flow.over_pages((orders, parts, kept), form, (&ids, &strands, &turns), |paged| step.run(paged));
         done.map_err(|error| (0, failed(&error)))
     }
 

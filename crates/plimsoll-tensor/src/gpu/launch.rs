@@ -1,8 +1,8 @@
 //! Launches: programs, once they are needed, and what puts them on the stream.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use plimsoll_device::programs::{Argument, Entry, Member, Multiply, Programs, Threads};
+use plimsoll_device::programs::{Argument, Entry, Launch, Member, Multiply, Programs, Series, Threads};
 use plimsoll_device::{Device, DeviceError, Stream};
 
 use super::programs::Program;
@@ -19,11 +19,13 @@ pub(super) struct Launches {
     device: Arc<dyn Device>,
     pub(super) stream: Stream,
     loaded: [OnceLock<Vec<Entry>>; Program::ALL.len()],
+    /// Launches that are written down instead of being put on the stream.
+    written: Mutex<Option<Vec<Launch>>>,
 }
 
 impl Launches {
     pub(super) fn new(device: Arc<dyn Device>, stream: Stream) -> Self {
-        Self { device, stream, loaded: Default::default() }
+        Self { device, stream, loaded: Default::default(), written: Mutex::default() }
     }
 
     pub(super) fn programs(&self) -> Result<&dyn Programs, DeviceError> {
@@ -69,10 +71,32 @@ impl Launches {
         let entries = self.entries(program)?;
         let entry = program.entry(name).and_then(|(place, _)| entries.get(place)).copied();
         let entry = entry.ok_or(TensorError::Mode("a kernel that is launched is not in its program"))?;
+        if let Some(written) = &mut *self.written.lock().unwrap_or_else(PoisonError::into_inner) {
+            written.push(Launch::new(entry, threads, arguments));
+            return Ok(());
+        }
         // SAFETY: the entry is this device's, and arguments are in the order of the kernel's parameters, as the suite that
         // compares each operation with the host shows. Addresses are those of tensors and of the desk, all of them leases;
         // sizes are those of the tensors. Their leases are given back behind a fence of this stream.
         unsafe { self.programs()?.launch(self.stream, entry, threads, arguments)? };
+        Ok(())
+    }
+
+    /// Writes launches down, which `work` makes, and puts them together. Nothing is put on the stream.
+    pub(super) fn series(&self, work: impl FnOnce() -> Done) -> Result<Series, TensorError> {
+        let written = || self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        *written() = Some(Vec::new());
+        let done = work();
+        let launches = written().take().unwrap_or_default();
+        done?;
+        // SAFETY: as in `launch_with`; whoever runs it keeps what it uses.
+        Ok(unsafe { self.programs()?.series(&launches)? })
+    }
+
+    /// Puts on the stream what was put together. The caller keeps what it uses.
+    pub(super) fn run(&self, series: &Series) -> Done {
+        // SAFETY: as in `launch_with`.
+        unsafe { self.programs()?.run(self.stream, series)? };
         Ok(())
     }
 

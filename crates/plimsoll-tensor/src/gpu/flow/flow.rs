@@ -81,6 +81,11 @@ impl Flow {
         Ok(())
     }
 
+    /// What was used since everything was waited for.
+    pub(super) fn rooms(&self) -> Vec<Arc<Held>> {
+        self.using.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Brings bytes to a piece. Returns when they have been read.
     pub fn bring(&self, to: &Piece, at: u64, bytes: &[u8]) -> Done {
         self.hold([to])?;

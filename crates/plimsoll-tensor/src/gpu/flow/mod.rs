@@ -3,7 +3,8 @@
 //! * [`Room`]: a device's memory, taken in one piece and cut up: what a decoder takes there is known before.
 //! * [`DeviceMatrix`]: packed weights there.
 //! * [`Flow`]: one stream, and what is put on it. [`Inputs`]: rows in the forms in which they are multiplied.
-//! * [`Paged`]: attention over pages, while they are lent. [`Orders`]: who has which pages, brought in one piece.
+//! * [`Paged`]: attention over pages, while they are lent. [`Orders`]: who has which pages, brought in one piece. [`Kept`]:
+//!   steps that are run again as they were put together.
 //!
 //! # What it is not
 //! It charges nothing: whoever takes a room holds the charge for it. It knows no model; `plimsoll-llm` does.
@@ -11,6 +12,7 @@
 #[expect(clippy::module_inception, reason = "one stream's flow stands beside its parts")]
 mod flow;
 mod inputs;
+mod kept;
 mod matrix;
 mod orders;
 mod paged;
@@ -20,6 +22,7 @@ mod streams;
 
 pub use flow::Flow;
 pub use inputs::{Inputs, Rows};
+pub use kept::Kept;
 pub use matrix::DeviceMatrix;
 pub use orders::{Orders, Strand};
 pub use paged::{PageForm, Paged, Turning};

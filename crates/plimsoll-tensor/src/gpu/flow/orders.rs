@@ -5,6 +5,7 @@ use std::sync::Arc;
 use plimsoll::pool::Lease;
 
 use super::flow::Flow;
+use super::inputs::FEW;
 use super::paged::PageForm;
 use super::room::Piece;
 use crate::TensorError;
@@ -19,6 +20,8 @@ const LEAST: usize = 128;
 /// Parts of one token's attention at most.
 const MOST: usize = 64;
 const NONE: u32 = u32::MAX;
+/// A share of no tokens.
+const NOBODY: [u32; 6] = [0, 0, 0, 0, 0, NONE];
 
 /// Some tokens of a sequence, how many stand before them, and all pages that they see, their own too.
 #[derive(Debug)]
@@ -36,6 +39,8 @@ pub struct Strand<'s> {
 pub struct Orders {
     piece: Piece,
     bytes: Vec<u8>,
+    /// Where the last part of it begins.
+    begun: usize,
     pub(super) placed: Placed,
 }
 
@@ -55,14 +60,18 @@ pub(super) struct Placed {
 impl Orders {
     /// What orders of so many tokens, with so many numbers of angles each and so many pages together, take at most; and rows that are chosen.
     pub fn bytes(tokens: usize, angles: usize, pages: usize) -> u64 {
-        let parts = tokens.max(BUSY) + BUSY;
+        let parts = tokens.max(alike(BUSY + FEW)) + BUSY;
         (4 * tokens + 16 * tokens + 4 * tokens * angles + 8 * pages + 24 * parts + 16 * tokens + 8 * 64)
             as u64
     }
 
     /// In this piece.
     pub fn new(piece: Piece) -> Self {
-        Self { piece, bytes: Vec::new(), placed: Placed::default() }
+        Self { piece, bytes: Vec::new(), begun: 0, placed: Placed::default() }
+    }
+
+    pub(super) const fn piece(&self) -> &Piece {
+        &self.piece
     }
 
     /// Where the numbers of the step's tokens stand.
@@ -90,10 +99,14 @@ impl Orders {
         if ids.len() != tokens {
             return Err(TensorError::shape(WHAT, format!("{} numbers of {tokens} tokens", ids.len())));
         }
-        self.bytes.clear();
-        self.bytes.extend(ids.iter().flat_map(|id| id.to_le_bytes()));
         let mut placed = Placed { tokens, ..Placed::default() };
-        placed.tokens_at = self.begin();
+        // Few tokens have everything at the same places each time, so that what was put together finds it.
+        let few = tokens <= FEW;
+        let room = |bytes: usize| if few { bytes } else { 0 };
+        self.bytes.clear();
+        self.begun = 0;
+        self.bytes.extend(ids.iter().flat_map(|id| id.to_le_bytes()));
+        placed.tokens_at = self.begin(room(4 * FEW));
         for strand in strands {
             for position in strand.begin..strand.begin + strand.count {
                 let page = page(flow, form, strand, position / form.page_tokens)?;
@@ -101,20 +114,26 @@ impl Orders {
                 self.words(&[position % form.page_tokens, position]);
             }
         }
-        placed.angles_at = self.begin();
+        placed.angles_at = self.begin(room(16 * FEW));
         self.bytes.extend(angles.iter().flat_map(|angle| angle.to_le_bytes()));
-        placed.pages_at = self.begin();
+        placed.shares_at = self.begin(room(4 * FEW * (angles.len() / tokens.max(1))));
+        let (mut shares, mut crowds) = shared(form, strands);
+        if few {
+            shares.resize(alike(shares.len()), NOBODY);
+            crowds.resize(alike(crowds.len()), [0; 4]);
+        }
+        placed.shares = shares.len();
+        self.bytes.extend(shares.iter().flatten().flat_map(|word| word.to_le_bytes()));
+        placed.crowds_at = self.begin(room(24 * alike(BUSY + FEW)));
+        placed.crowds = crowds.len();
+        self.bytes.extend(crowds.iter().flatten().flat_map(|word| word.to_le_bytes()));
+        placed.pages_at = self.begin(room(16 * alike(FEW)));
         for strand in strands {
             for number in 0..(strand.begin + strand.count).div_ceil(form.page_tokens) {
                 let page = page(flow, form, strand, number)?;
                 self.bytes.extend_from_slice(&page.to_le_bytes());
             }
         }
-        let (shares, crowds) = shared(form, strands);
-        (placed.shares, placed.shares_at) = (shares.len(), self.begin());
-        self.bytes.extend(shares.iter().flatten().flat_map(|word| word.to_le_bytes()));
-        (placed.crowds, placed.crowds_at) = (crowds.len(), self.begin());
-        self.bytes.extend(crowds.iter().flatten().flat_map(|word| word.to_le_bytes()));
         flow.bring(&self.piece, 0, &self.bytes)?;
         let start = self.piece.at(WHAT, 0, 0)?;
         for at in [
@@ -130,15 +149,23 @@ impl Orders {
         Ok(())
     }
 
-    fn begin(&mut self) -> u64 {
-        self.bytes.resize(self.bytes.len().next_multiple_of(16), 0);
-        self.bytes.len() as u64
+    /// Where what comes next begins: behind what is there, and behind what there is room for.
+    fn begin(&mut self, room: usize) -> u64 {
+        let end = self.bytes.len().max(self.begun + room).next_multiple_of(16);
+        self.bytes.resize(end, 0);
+        self.begun = end;
+        end as u64
     }
 
     fn words(&mut self, words: &[usize]) {
         let small = |word: &usize| u32::try_from(*word).unwrap_or(u32::MAX);
         self.bytes.extend(words.iter().flat_map(|word| small(word).to_le_bytes()));
     }
+}
+
+/// So many, or some more: steps that differ by a few parts are alike.
+fn alike(count: usize) -> usize {
+    count.next_multiple_of((count.next_power_of_two() / 8).max(1))
 }
 
 /// Where a page is; an error if it is not there, too short, or elsewhere.

@@ -4,7 +4,8 @@ use plimsoll_device::programs::Argument::{Long, Words};
 use plimsoll_device::programs::Threads;
 
 use super::flow::{Flow, address};
-use super::inputs::Inputs;
+use super::inputs::{FEW, Inputs};
+use super::kept::Kept;
 use super::orders::{Orders, SIDE, Strand, parts_at_most};
 use super::room::Piece;
 use crate::compute::Done;
@@ -122,21 +123,28 @@ impl PageForm {
 
 impl Flow {
     /// Brings a step's orders and works over its pages. Returns when all that was put on the flow is done, so that pages may go.
-    pub fn over_pages<T>(
+    ///
+    /// With few tokens `work` is what `kept` says of steps like this, where there was one: it is not called again then, so it must put the same
+    /// on the flow each time, and nothing but launches.
+    pub fn over_pages(
         &self,
-        (orders, parts): (&mut Orders, &Piece),
+        (orders, parts, kept): (&mut Orders, &Piece, &mut Kept),
         form: &PageForm,
         (ids, strands, angles): (&[u32], &[Strand<'_>], &[f32]),
-        work: impl FnOnce(&Paged<'_>) -> Result<T, TensorError>,
-    ) -> Result<T, TensorError> {
+        work: impl FnOnce(&Paged<'_>) -> Done,
+    ) -> Done {
         orders.bring(self, form, ids, strands, angles)?;
-        self.hold([parts])?;
-        let done = work(&Paged { flow: self, orders, form, parts });
+        self.hold([parts, orders.piece()])?;
+        let placed = orders.placed;
+        let paged = Paged { flow: self, orders, form, parts };
+        let done = if placed.tokens <= FEW {
+            kept.run(self, [placed.tokens, placed.shares, placed.crowds], || work(&paged))
+        } else {
+            work(&paged)
+        };
         // Also what failed may have put something there.
         let finished = self.finish();
-        let done = done?;
-        finished?;
-        Ok(done)
+        done.and(finished)
     }
 }
 

@@ -1,0 +1,50 @@
+//! Steps that were put together once, for all that are like them.
+
+use std::sync::Arc;
+
+use plimsoll_device::programs::Series;
+
+use super::flow::Flow;
+use super::room::Held;
+use crate::compute::Done;
+
+/// Kept at most; with more, whoever was used longest ago goes.
+const MOST: usize = 64;
+
+/// Series of launches by what makes steps alike: tokens, shares of attention, and those that are put together.
+#[derive(Default)]
+pub struct Kept {
+    /// The last used last.
+    all: Vec<One>,
+}
+
+struct One {
+    like: [usize; 3],
+    series: Series,
+    /// What its launches use.
+    _rooms: Vec<Arc<Held>>,
+}
+
+impl Kept {
+    /// Runs what `work` puts on the flow, which is asked only where there was no step like it.
+    pub(super) fn run(&mut self, flow: &Flow, like: [usize; 3], work: impl FnOnce() -> Done) -> Done {
+        let one = if let Some(known) = self.all.iter().position(|one| one.like == like) {
+            self.all.remove(known)
+        } else {
+            let series = flow.launches.series(work)?;
+            One { like, series, _rooms: flow.rooms() }
+        };
+        let done = flow.launches.run(&one.series);
+        if self.all.len() >= MOST {
+            self.all.remove(0);
+        }
+        self.all.push(one);
+        done
+    }
+}
+
+impl std::fmt::Debug for Kept {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Kept").field("steps", &self.all.len()).finish()
+    }
+}
