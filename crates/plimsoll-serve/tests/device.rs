@@ -53,15 +53,15 @@ fn answers_are_the_hosts_and_every_byte_is_charged_where_it_is() {
     let Some(device) = gpu() else { return };
     let place = device.facts().place;
     let here = start(settings());
-    let wanted = text(&post(here.address(), "/v1/completions", &ask(24)).json());
+    let wanted = text(&post(here.address(), "/v1/completions", &ask(12)).json());
     here.stop();
     let before = device.memory().expect("it answers").free;
     let there = start(on(&device));
     let at = there.address();
-    let answer = post(at, "/v1/completions", &ask(24));
+    let answer = post(at, "/v1/completions", &ask(12));
     assert_eq!(answer.status, 200, "{}", answer.body);
     assert_eq!(text(&answer.json()), wanted, "greedy");
-    let again = post(at, "/v1/completions", &ask(24)).json();
+    let again = post(at, "/v1/completions", &ask(12)).json();
     assert_eq!(text(&again), wanted);
     let vectors = post(at, "/v1/embeddings", &json!({"model": "tiny", "input": ["one", "two"]}));
     assert_eq!(vectors.status, 200, "{}", vectors.body);
@@ -129,13 +129,13 @@ fn a_gpu_that_is_lost_ends_nothing_but_its_answers_and_the_host_goes_on() {
     settings.models.push(ModelSource { name: "other".to_owned(), ..ModelSource::at(model()) });
     let service = start(settings);
     let at = service.address();
-    let wanted = text(&post(at, "/v1/completions", &ask(24)).json());
+    let wanted = text(&post(at, "/v1/completions", &ask(12)).json());
     assert!(!wanted.is_empty());
     lose(&device);
     // Whoever asks is told, or answered by the host; nobody gets a wrong answer, and soon everybody is answered.
     let began = Instant::now();
     loop {
-        let answer = post(at, "/v1/completions", &ask(24));
+        let answer = post(at, "/v1/completions", &ask(12));
         if answer.status == 200 {
             assert_eq!(text(&answer.json()), wanted);
             break;

@@ -89,9 +89,9 @@ impl Bench {
     }
 
     fn fetch(&self, from: &Piece, count: usize) -> Vec<f32> {
-        let mut bytes = vec![0; 4 * count];
-        self.flow.fetch(from, 0, &mut bytes).unwrap();
-        bytes.chunks_exact(4).map(|four| f32::from_le_bytes(four.try_into().unwrap())).collect()
+        let mut numbers = vec![0.0; count];
+        self.flow.fetch(from, &mut numbers).unwrap();
+        numbers
     }
 }
 

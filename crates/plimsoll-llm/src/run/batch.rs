@@ -74,7 +74,7 @@ impl Batch {
             self.stage.check(it.len, it.tokens).map_err(|source| BatchError { strand, source })?;
         }
         let (vocabulary, side_by_side) = (self.stage.vocabulary(), self.stage.side_by_side());
-        self.logits.clear();
+        // Each strand's row is written over.
         self.logits.resize(strands.len() * vocabulary, 0.0);
         // How many tokens of each are computed.
         let mut done = vec![0; strands.len()];

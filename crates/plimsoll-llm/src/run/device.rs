@@ -39,7 +39,7 @@ pub(super) struct DeviceStage {
     parts: Piece,
     kept: Kept,
     ropes: Vec<Rope>,
-    bytes: Vec<u8>,
+    /// What was fetched last.
     rows: Vec<f32>,
 }
 
@@ -167,8 +167,8 @@ impl DeviceStage {
         let flow = Flow::open(weights.device(), desk)?;
         let buffers = Buffers { stream, inputs, queries, keys, values, means, spare, gate, up, low, logits };
         let (decoder, weights) = (Arc::clone(decoder), Arc::clone(weights));
-        let (kept, ropes, bytes, rows) = (Kept::default(), Vec::new(), Vec::new(), Vec::new());
-        Ok(Self { decoder, weights, form, flow, orders, buffers, parts, kept, ropes, bytes, rows })
+        let (kept, ropes, rows) = (Kept::default(), Vec::new(), Vec::new());
+        Ok(Self { decoder, weights, form, flow, orders, buffers, parts, kept, ropes, rows })
     }
 
     /// Computes tokens side by side, up to the last layer. What fails is told with the share that it failed for.
@@ -217,26 +217,24 @@ impl DeviceStage {
 
     /// What so many tokens that were computed last are behind the last layer, a row for each.
     pub(super) fn inner(&mut self, tokens: usize) -> Result<&[f32], StepError> {
-        let count = tokens * self.decoder.shape().width;
-        self.rows.clear();
-        self.bytes.resize(4 * count, 0);
-        self.flow.fetch(&self.buffers.stream, 0, &mut self.bytes).map_err(|error| failed(&error))?;
-        singles(&self.bytes, &mut self.rows);
+        self.rows.resize(tokens * self.decoder.shape().width, 0.0);
+        self.flow.fetch(&self.buffers.stream, &mut self.rows).map_err(|error| failed(&error))?;
         Ok(&self.rows)
     }
 
     /// The logits behind some of the tokens that were computed last, a row for each.
     pub(super) fn logits(&mut self, tokens: &[usize]) -> Result<&[f32], StepError> {
-        self.rows.clear();
-        for some in tokens.chunks(LOGITS) {
-            self.some_logits(some).map_err(|error| failed(&error))?;
+        let vocabulary = self.decoder.shape().vocabulary;
+        self.rows.resize(tokens.len() * vocabulary, 0.0);
+        for (number, some) in tokens.chunks(LOGITS).enumerate() {
+            self.some_logits(some, number * LOGITS * vocabulary).map_err(|error| failed(&error))?;
         }
         Ok(&self.rows)
     }
 
-    fn some_logits(&mut self, tokens: &[usize]) -> Result<(), TensorError> {
+    fn some_logits(&mut self, tokens: &[usize], at: usize) -> Result<(), TensorError> {
         let chosen: Vec<u32> = tokens.iter().map(|token| u32::try_from(*token).unwrap_or(u32::MAX)).collect();
-        let Self { flow, orders, buffers, weights, decoder, .. } = self;
+        let Self { flow, orders, buffers, weights, decoder, rows: into, .. } = self;
         let chosen = orders.choose(flow, &chosen)?;
         let rows = Rows::Normalized {
             rows: &buffers.stream,
@@ -247,10 +245,7 @@ impl DeviceStage {
         let made = flow.ready(rows, tokens.len(), &[&weights.output], &buffers.inputs)?;
         let to = To { matrix: &weights.output, out: &buffers.logits, add: false };
         flow.multiply(&made, &[to], &buffers.spare)?;
-        self.bytes.resize(4 * tokens.len() * weights.output.rows(), 0);
-        flow.fetch(&buffers.logits, 0, &mut self.bytes)?;
-        singles(&self.bytes, &mut self.rows);
-        Ok(())
+        flow.fetch(&buffers.logits, &mut into[at..at + tokens.len() * weights.output.rows()])
     }
 }
 
@@ -345,9 +340,4 @@ impl Step<'_> {
         }
         Ok(())
     }
-}
-
-fn singles(bytes: &[u8], into: &mut Vec<f32>) {
-    let (fours, _) = bytes.as_chunks::<4>();
-    into.extend(fours.iter().map(|four| f32::from_le_bytes(*four)));
 }

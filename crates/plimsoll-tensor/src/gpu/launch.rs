@@ -159,6 +159,14 @@ impl Launches {
         Ok(())
     }
 
+    /// The same as singles.
+    pub(super) fn fetch_singles(&self, from: u64, into: &mut [f32]) -> Done {
+        // SAFETY: singles are bytes, any of which make some single; the slice is borrowed for as long as the bytes are.
+        let bytes =
+            unsafe { std::slice::from_raw_parts_mut(into.as_mut_ptr().cast::<u8>(), size_of_val(into)) };
+        self.fetch(from, bytes)
+    }
+
     pub(super) fn fetch(&self, from: u64, into: &mut [u8]) -> Done {
         if into.is_empty() {
             return Ok(());

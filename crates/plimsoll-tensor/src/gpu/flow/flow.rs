@@ -92,10 +92,10 @@ impl Flow {
         self.launches.bring(bytes, to.at("bringing", at, bytes.len() as u64)?)
     }
 
-    /// Copies bytes of a piece to the host, when all before is done.
-    pub fn fetch(&self, from: &Piece, at: u64, into: &mut [u8]) -> Done {
+    /// Copies singles of a piece to the host, from its beginning on, when all before is done.
+    pub fn fetch(&self, from: &Piece, into: &mut [f32]) -> Done {
         self.hold([from])?;
-        self.launches.fetch(from.at("fetching", at, into.len() as u64)?, into)?;
+        self.launches.fetch_singles(from.singles("fetching", into.len())?, into)?;
         self.let_go();
         Ok(())
     }
