@@ -57,6 +57,9 @@ const USAGE: u8 = 2;
 
 /// Runs the program with the process's own arguments.
 pub fn run() -> ExitCode {
+    if let Some(code) = plimsoll_docs::pdf::lend_program() {
+        return code;
+    }
     let color = printer::color_among(std::env::args_os());
     let choice = match color {
         Color::Auto => clap::ColorChoice::Auto,

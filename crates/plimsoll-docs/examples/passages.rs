@@ -2,13 +2,17 @@
 
 #![allow(clippy::expect_used, reason = "an example that is called wrongly ends")]
 
+use std::process::ExitCode;
 use std::time::Instant;
 
 use plimsoll::{Bytes, Engine};
 use plimsoll_docs::passage::{Chunking, Passages};
 use plimsoll_docs::source::{Entry, Kind, Walk};
 
-fn main() {
+fn main() -> ExitCode {
+    if let Some(code) = plimsoll_docs::pdf::lend_program() {
+        return code;
+    }
     let mut chunking = Chunking::default();
     let (mut paths, mut kind, mut print) = (Vec::new(), None, false);
     let mut words = std::env::args().skip(1);
@@ -24,8 +28,7 @@ fn main() {
     let engine = Engine::in_memory(Bytes::mib(256), "documents").expect("an engine");
     let account = engine.account("documents").expect("an account");
     let (mut files, mut passages, mut text, mut bytes, mut replaced) = (0_u64, 0_u64, 0_u64, 0_u64, 0_u64);
-    let mut charged = Bytes::ZERO;
-    let began = Instant::now();
+    let (mut charged, began) = (Bytes::ZERO, Instant::now());
     for entry in Walk::over(paths).kind(kind) {
         let found = match entry {
             Entry::Found(found) => found,
@@ -70,13 +73,18 @@ fn main() {
         }
     }
     let seconds = began.elapsed().as_secs_f64();
-    #[allow(clippy::cast_precision_loss, reason = "a speed")]
-    let speed = bytes as f64 / seconds / 1e6;
+    let speed = speed(bytes, seconds);
     eprintln!(
         "{files} files, {bytes} bytes, {passages} passages with {text} bytes, {replaced} replaced, {seconds:.3} s, \
          {speed:.0} MB/s, charged {charged}, peak RSS {}",
         peak_rss()
     );
+    ExitCode::SUCCESS
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a speed")]
+fn speed(bytes: u64, seconds: f64) -> f64 {
+    bytes as f64 / seconds / 1e6
 }
 
 fn peak_rss() -> String {

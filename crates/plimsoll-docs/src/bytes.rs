@@ -34,6 +34,11 @@ impl<'b> Take<'b> {
         Self { rest: bytes }
     }
 
+    /// Bytes that are left.
+    pub(crate) const fn left(&self) -> usize {
+        self.rest.len()
+    }
+
     /// Whether nothing is left.
     pub(crate) const fn is_empty(&self) -> bool {
         self.rest.is_empty()

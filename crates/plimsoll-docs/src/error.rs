@@ -9,6 +9,7 @@ use plimsoll_vec::index::VecError;
 
 use crate::library::EmbedFault;
 use crate::part::PartError;
+use crate::room::Short;
 use crate::text::TextError;
 
 /// A document that could not be read, or a library that could not be used.
@@ -152,5 +153,11 @@ impl DocsError {
 impl From<Refusal> for DocsError {
     fn from(refusal: Refusal) -> Self {
         Self::Memory(Box::new(refusal))
+    }
+}
+
+impl From<Short> for DocsError {
+    fn from(short: Short) -> Self {
+        short.refusal.into()
     }
 }

@@ -92,6 +92,23 @@ fn removed_documents_are_not_found_and_leave_nothing_behind() {
 }
 
 #[test]
+fn what_a_passage_does_not_have_is_not_in_its_json() {
+    let bed = Bed::new(room());
+    bed.file("a.md", "# Lines\n\nA line holds.\n");
+    bed.file("b.txt", "A needle.");
+    let library = bed.create();
+    ingest(&library, bed.files());
+    let told = |words: &str| serde_json::to_value(&find(&library, words)[0]).expect("JSON");
+    let line = told("line holds");
+    assert_eq!((&line["heading"], &line["kind"]), (&"Lines".into(), &"markdown".into()));
+    assert_eq!(line["at"], serde_json::json!([0, 22]));
+    let needle = told("needle");
+    for absent in ["page", "heading", "record"] {
+        assert!(needle.get(absent).is_none(), "{needle}");
+    }
+}
+
+#[test]
 fn many_small_ones_are_put_together() {
     let bed = Bed::new(room());
     let library = bed.create();

@@ -65,10 +65,15 @@ fn what_a_killed_process_left_behind_counts_for_nothing() {
     ingest(&library, bed.files());
     drop(library);
     std::fs::write(bed.folder().join("manifest.json"), manifest).expect("written");
-    std::fs::write(bed.folder().join("0000000077.part"), "half a part").expect("written");
+    let left = ["0000000077.part", "0000000078.terms", "0000000079.documents", "manifest.json.new"];
+    for name in left {
+        std::fs::write(bed.folder().join(name), "half of it").expect("written");
+    }
     let library = bed.open();
     assert_eq!(library.facts().documents, 1);
-    assert!(!bed.folder().join("0000000077.part").exists());
+    for name in left {
+        assert!(!bed.folder().join(name).exists(), "{name}");
+    }
     assert!(find(&library, "second").is_empty());
     assert_eq!(ingest(&library, bed.files()).documents, 1);
     drop(library);

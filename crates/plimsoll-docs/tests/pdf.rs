@@ -2,49 +2,16 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a scenario whose set-up fails cannot go on")]
 
+mod paper;
 mod support;
 
-use std::fmt::Write;
-
+use paper::pdf;
 use pdf_extract::{Document, EncryptionState, EncryptionVersion, Object, Permissions, StringFormat};
 use plimsoll::{Bytes, Engine};
 use plimsoll_docs::passage::{Chunking, Passages};
 use plimsoll_docs::source::Kind;
 use plimsoll_docs::{DocsError, TextError};
 use support::Desk;
-
-/// A PDF with these texts on its pages, a line for each line.
-fn pdf(pages: &[&str]) -> Vec<u8> {
-    let kids: String = (0..pages.len()).fold(String::new(), |mut kids, page| {
-        write!(kids, "{} 0 R ", 4 + 2 * page).unwrap();
-        kids
-    });
-    let mut objects = vec![
-        "<< /Type /Catalog /Pages 2 0 R >>".to_owned(),
-        format!("<< /Type /Pages /Kids [{kids}] /Count {} >>", pages.len()),
-        "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>".to_owned(),
-    ];
-    for (page, text) in pages.iter().enumerate() {
-        let lines: Vec<String> = text.lines().map(|line| format!("({line}) Tj 0 -14 Td")).collect();
-        let content = format!("BT /F1 12 Tf 72 720 Td {} ET", lines.join(" "));
-        objects.push(format!(
-            "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Resources << /Font << /F1 3 0 R >> >> \
-             /Contents {} 0 R >>",
-            5 + 2 * page
-        ));
-        objects.push(format!("<< /Length {} >>\nstream\n{content}\nendstream", content.len()));
-    }
-    let mut file = "%PDF-1.4\n".to_owned();
-    let mut table = format!("xref\n0 {}\n0000000000 65535 f \n", objects.len() + 1);
-    for (number, object) in objects.iter().enumerate() {
-        writeln!(table, "{:010} 00000 n ", file.len()).unwrap();
-        writeln!(file, "{} 0 obj\n{object}\nendobj", number + 1).unwrap();
-    }
-    let start = file.len();
-    let count = objects.len() + 1;
-    write!(file, "{table}trailer\n<< /Size {count} /Root 1 0 R >>\nstartxref\n{start}\n%%EOF\n").unwrap();
-    file.into_bytes()
-}
 
 fn encrypted(password: &str) -> Vec<u8> {
     let mut document = Document::load_mem(&pdf(&["A locked page."])).unwrap();

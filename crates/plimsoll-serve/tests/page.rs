@@ -12,6 +12,10 @@ use serde_json::json;
 #[test]
 fn the_page_shows_where_memory_goes() {
     let Some(folder) = std::env::var_os("PLIMSOLL_PLAYWRIGHT") else {
+        assert!(
+            std::env::var_os("PLIMSOLL_REQUIRE_BROWSER").is_none(),
+            "PLIMSOLL_PLAYWRIGHT is to name a folder"
+        );
         return eprintln!("skipped: PLIMSOLL_PLAYWRIGHT names no folder with playwright-core");
     };
     let mut settings = settings();

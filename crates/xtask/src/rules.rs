@@ -66,6 +66,7 @@ pub const RULES: Rules = Rules {
         ("crates/plimsoll-vec/src/scan/wide/neon.rs", "NEON instructions on registers"),
         ("crates/plimsoll-vec/src/scan/wide/plain.rs", "loads and stores arrays in place of registers"),
         ("crates/plimsoll-vec/tests/scan_memory.rs", "counts allocations as the global allocator"),
+        ("crates/plimsoll-docs/tests/merge_memory.rs", "counts allocations as the global allocator"),
         ("crates/plimsoll-cli/src/vec/bench_codec/product.rs", "calls a library for products of matrices"),
         ("crates/plimsoll-cli/src/heap.rs", "tells the C library's allocator something"),
         ("crates/plimsoll-cli/src/bench/engines/malloc.rs", "calls the system's allocator"),

@@ -16,13 +16,16 @@ use super::{median, resident};
 use crate::draw::{Align, Pen, Style, Table};
 use crate::{CliError, Printer};
 
+/// A text says something new for so many bytes: far more than is looked back at when passages are packed.
+const FRESH: u64 = 256_000_000;
+
 const EXAMPLES: &str = "\
 Examples:
   plimsoll bench docs                             texts of 1 MB, 100 MB and 1 GB
   plimsoll bench docs --sizes 1MB,10GB --within /mnt/disk
   plimsoll bench docs --quick                     whether everything runs
 
-Texts are made up: sentences of words as often as in a language, paragraphs, from a fixed seed. Files are read out of the page cache
+Texts are made up: sentences of words as often as in a language, paragraphs, from a fixed seed; after 256 MB they begin anew. Files are read out of the page cache
 where they fit there. Memory is what the process has beside what it had before. Build with --release and close what else is running.";
 
 /// What can be typed after `bench docs`.
@@ -274,8 +277,21 @@ impl Words {
     }
 }
 
-/// Writes a text of so many bytes.
+/// Writes a text of so many bytes: what is beyond [`FRESH`] says the same again.
 fn text(path: &Path, bytes: u64) -> std::io::Result<()> {
+    fresh(path, bytes.min(FRESH))?;
+    let mut file = File::options().append(true).open(path)?;
+    let mut left = bytes.saturating_sub(FRESH);
+    while left > 0 {
+        let mut from = File::open(path)?.take(left.min(FRESH));
+        left -= std::io::copy(&mut from, &mut file)?;
+    }
+    // What is not on the disk yet would be written while something is measured.
+    file.sync_all()
+}
+
+/// Writes sentences of so many bytes.
+fn fresh(path: &Path, bytes: u64) -> std::io::Result<()> {
     let mut file = BufWriter::with_capacity(1 << 20, File::create(path)?);
     let (mut words, mut written, mut sentence) = (Words::new(7), 0_u64, String::new());
     let known: Vec<String> = (0..210_000).map(Words::word).collect();

@@ -6,6 +6,7 @@ mod governor;
 pub mod harness;
 pub mod kv;
 pub mod llm;
+pub mod made_up;
 mod median;
 pub mod memory;
 mod pool;

@@ -33,7 +33,7 @@ pub struct SearchArgs {
 ///
 /// ```json
 /// { "question": "who", "seconds": 0.001, "passages": [{ "passage": 7, "score": 3.1, "document": 2, "name": "a.md",
-///   "kind": "markdown", "at": [0, 120], "page": null, "heading": "Lines", "record": null, "text": "…" }] }
+///   "kind": "markdown", "ordinal": 0, "at": [0, 120], "heading": "Lines", "text": "…" }] }
 /// ```
 #[derive(Clone, Debug, Serialize)]
 pub struct SearchReport {
@@ -42,49 +42,7 @@ pub struct SearchReport {
     /// How long it took.
     pub seconds: f64,
     /// The passages, the best first.
-    pub passages: Vec<PassageJson>,
-}
-
-/// A passage that was found.
-#[derive(Clone, Debug, Serialize)]
-pub struct PassageJson {
-    /// Its number.
-    pub passage: u64,
-    /// How well it answers.
-    pub score: f32,
-    /// Its document's number.
-    pub document: u64,
-    /// Its document.
-    pub name: String,
-    /// What that is.
-    pub kind: String,
-    /// Where it stands there, in bytes; in pages of a PDF, counted from 0.
-    pub at: [u64; 2],
-    /// Its page.
-    pub page: Option<u32>,
-    /// Its headings.
-    pub heading: Option<String>,
-    /// Its record.
-    pub record: Option<String>,
-    /// Its text.
-    pub text: String,
-}
-
-impl From<Match> for PassageJson {
-    fn from(found: Match) -> Self {
-        Self {
-            passage: found.passage,
-            score: found.score,
-            document: found.document,
-            name: found.name,
-            kind: found.kind.to_string(),
-            at: [found.at.start, found.at.end],
-            page: found.page,
-            heading: found.heading,
-            record: found.record,
-            text: found.text,
-        }
-    }
+    pub passages: Vec<Match>,
 }
 
 /// Searches.
@@ -92,9 +50,8 @@ pub fn run(args: &SearchArgs, printer: &Printer) -> Result<(), CliError> {
     let library = Library::open(&args.library, &budget::account(args.memory)?)?;
     let question = args.question.join(" ");
     let began = Instant::now();
-    let found = library.search(&Query::words(&question, args.k.into()))?;
+    let passages = library.search(&Query::words(&question, args.k.into()))?;
     let seconds = began.elapsed().as_secs_f64();
-    let passages = found.into_iter().map(PassageJson::from).collect();
     printer.report(&SearchReport { question, seconds, passages }, view)
 }
 
@@ -114,7 +71,7 @@ pub fn view(report: &SearchReport, pen: &Pen) -> String {
             let _ = write!(place, ", {heading}");
         }
         if found.page.is_none() {
-            let _ = write!(place, ", bytes {} to {}", found.at[0], found.at[1]);
+            let _ = write!(place, ", bytes {} to {}", found.at.start, found.at.end);
         }
         let aside = format!("{place} ({:.2})", found.score);
         let _ = writeln!(out, "{name}{}", pen.paint(Style::Dim, &aside));

@@ -33,12 +33,15 @@ pub(super) fn sync(folder: &Path) -> io::Result<()> {
 pub(super) fn sweep(folder: &Path, wanted: &[PathBuf]) -> io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
-        let ours = path.extension().is_some_and(|end| end == "part" || end == "documents")
+        let ours = path.extension().is_some_and(|end| end == "part" || end == "documents" || end == "terms")
             && path
                 .file_stem()
                 .and_then(|stem| stem.to_str())
                 .is_some_and(|stem| stem.len() == 10 && stem.bytes().all(|byte| byte.is_ascii_digit()));
-        if ours && !wanted.contains(&path) {
+        // What was to take a manifest's place, and did not come to it.
+        let fresh =
+            path.file_name().is_some_and(|name| name == format!("{}.new", super::manifest::NAME).as_str());
+        if fresh || ours && !wanted.contains(&path) {
             std::fs::remove_file(&path)?;
         }
     }

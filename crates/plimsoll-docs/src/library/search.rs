@@ -6,6 +6,7 @@ use std::sync::Arc;
 use plimsoll::{Bytes, Place};
 use plimsoll_vec::TOP_MAX;
 use plimsoll_vec::index::{NO_ID, Search};
+use serde::{Serialize, Serializer};
 
 use super::{Document, Library};
 use crate::DocsError;
@@ -55,8 +56,8 @@ impl<'q> Query<'q> {
     }
 }
 
-/// A passage that was found.
-#[derive(Clone, Debug, PartialEq)]
+/// A passage that was found. As JSON it is the same wherever it is told, and what it does not have is not there.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Match {
     /// Its number.
     pub passage: u64,
@@ -71,15 +72,24 @@ pub struct Match {
     /// Which of its document's passages it is, from 0.
     pub ordinal: u64,
     /// Where it stands in the document, in bytes; in pages of a PDF, counted from 0.
+    #[serde(serialize_with = "two")]
     pub at: std::ops::Range<u64>,
     /// The page.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub page: Option<u32>,
     /// Under which headings.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub heading: Option<String>,
     /// The record of a file of such.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub record: Option<String>,
     /// Its text.
     pub text: String,
+}
+
+/// From where to where.
+fn two<S: Serializer>(at: &std::ops::Range<u64>, to: S) -> Result<S::Ok, S::Error> {
+    [at.start, at.end].serialize(to)
 }
 
 impl Match {

@@ -58,8 +58,13 @@ impl Footer {
             + self.dictionary_sums.len() * 8
     }
 
+    /// What it is written as takes at most, where it takes so much of memory.
+    pub(crate) const fn written(bytes: usize) -> usize {
+        bytes + bytes / 8 + 64
+    }
+
     pub(crate) fn put(&self) -> Vec<u8> {
-        let mut out = Vec::new();
+        let mut out = Vec::with_capacity(Self::written(self.bytes()));
         put_varint(&mut out, u64::from(self.passages));
         put_varint(&mut out, self.total_terms);
         put_varint(&mut out, self.lists);

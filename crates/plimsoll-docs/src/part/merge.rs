@@ -1,25 +1,39 @@
 //! Several parts into one.
 //!
 //! Parts whose passages follow each other are put behind each other: passages keep their numbers, blocks are copied as they are,
-//! and each term's lists are joined. What belongs to documents that are gone is left behind. Nothing is held but the parts' footers, a block, and the lists of one term.
+//! and each term's lists are joined. What belongs to documents that are gone is left behind. What is held is charged before it is: the
+//! new footer, a block, a block of each dictionary, and a list of one term and one part.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::path::Path;
 
-use super::writer::Put;
+use super::footer::{Footer, Place};
+use super::lists::{ListsWriter, SPOOL};
+use super::writer::BUFFER;
 use super::{Part, PartError, PartFacts, PartWriter, Record, Run, Stands};
+use crate::DocsError;
 use crate::bytes::Cut;
-use crate::terms::{Entry, Postings, append, entries};
+use crate::room::Room;
+use crate::terms::{Entries, Entry, Postings, Sparse, TERM_MOST, append};
+
+/// A list is written once so much of it is joined.
+const JOINED: usize = 64 << 10;
+/// A block of a dictionary as it is gone through, with its term and what points there: it ends behind 4 KiB.
+const TERMS: usize = (6 << 10) + 4 * TERM_MOST;
 
 /// Puts parts together, the first first. Of passages whose document is not `alive` nothing is left but their numbers.
 pub(crate) fn merge(
     parts: &[&Part],
     path: &Path,
     alive: &dyn Fn(u64) -> bool,
-) -> Result<PartFacts, PartError> {
+    room: &mut Room,
+) -> Result<PartFacts, DocsError> {
+    let sizes = Sizes::of(parts);
+    room.grow(sizes.bytes())?;
     let mut writer = PartWriter::create(path, false)?;
-    let mut lengths = Vec::new();
+    writer.expect(sizes.blocks, sizes.runs);
+    let mut lengths = Vec::with_capacity(sizes.passages);
     for part in parts {
         for block in 0..part.blocks() {
             let range = part.block_range(block);
@@ -36,17 +50,52 @@ pub(crate) fn merge(
         lengths.extend((0..).zip(part.lengths()).map(left));
     }
     let worded = parts.iter().all(|part| !part.lengths().is_empty());
-    let (lengths, total) =
-        if worded { (lengths, parts.iter().map(|part| part.total_terms()).sum()) } else { (Vec::new(), 0) };
-    let shown = path.to_owned();
-    writer.finish_with(lengths, total, &mut |write| {
-        if !worded {
-            return Ok(());
+    if !worded {
+        return Ok(writer.lists(Vec::new(), 0, 0)?.finish()?);
+    }
+    let total = parts.iter().map(|part| part.total_terms()).sum();
+    let mut lists = writer.lists(lengths, total, sizes.dictionary)?;
+    join(parts, alive, &mut lists, room)?;
+    Ok(lists.finish()?)
+}
+
+/// How many there are of what a merge holds.
+struct Sizes {
+    parts: usize,
+    passages: usize,
+    blocks: usize,
+    runs: usize,
+    /// Blocks of dictionaries.
+    dictionary: usize,
+    /// What the largest block unpacks to.
+    largest: usize,
+}
+
+impl Sizes {
+    fn of(parts: &[&Part]) -> Self {
+        let sum = |of: fn(&Part) -> usize| parts.iter().map(|part| of(part)).sum();
+        Self {
+            parts: parts.len(),
+            passages: sum(|part| part.lengths().len()),
+            blocks: sum(Part::blocks),
+            runs: sum(|part| part.runs().len()),
+            // Each has a last one that is not full.
+            dictionary: sum(Part::dictionary_blocks),
+            largest: parts.iter().map(|part| part.largest_block()).max().unwrap_or(0),
         }
-        join(parts, alive, &mut |term, passages, list| {
-            write(term, passages, list).map_err(|source| PartError::File { path: shown.clone(), source })
-        })
-    })
+    }
+
+    /// What is held but for lists.
+    fn bytes(&self) -> usize {
+        let footer = self.passages
+            + self.blocks * size_of::<Place>()
+            + self.runs * size_of::<Run>()
+            + Sparse::bytes_of(self.dictionary);
+        // As it was packed, unpacked, what is left of it, and packed anew; its runs are fewer than its passages.
+        let block = 2 * self.largest + 2 * lz4_flex::block::get_maximum_output_size(self.largest);
+        let block = block + self.largest.div_ceil(4);
+        footer + Footer::written(footer) + block + BUFFER + SPOOL + 2 * JOINED + self.parts * TERMS
+    }
 }
 
 fn is_alive(part: &Part, passage: u32, alive: &dyn Fn(u64) -> bool) -> bool {
@@ -90,28 +139,29 @@ struct Terms<'p> {
     part: &'p Part,
     /// How far the part's passages are behind those of the first.
     ahead: u32,
+    /// The next block of its dictionary.
     block: usize,
-    waiting: std::vec::IntoIter<(Vec<u8>, Entry)>,
+    entries: Entries<Vec<u8>>,
+    /// What is known of the term that it stands at.
+    entry: Option<Entry>,
 }
 
 impl Terms<'_> {
-    fn next(&mut self) -> Result<Option<(Vec<u8>, Entry)>, PartError> {
+    /// Goes to the next term.
+    fn next(&mut self) -> Result<Option<&[u8]>, PartError> {
         loop {
-            if let Some(one) = self.waiting.next() {
-                return Ok(Some(one));
+            self.entry = self.entries.next().map_err(|Cut| self.part.bad_list())?;
+            if self.entry.is_some() {
+                return Ok(Some(self.entries.term()));
             }
             if self.block == self.part.dictionary_blocks() {
                 return Ok(None);
             }
+            // One at a time.
+            self.entries = Entries::default();
             let (bytes, list) = self.part.dictionary_block(self.block)?;
-            let mut terms = Vec::new();
-            let read = entries(&bytes, list, |term, entry| {
-                terms.push((term.to_vec(), entry));
-                true
-            });
-            read.map_err(|Cut| self.part.bad_list())?;
             self.block += 1;
-            self.waiting = terms.into_iter();
+            self.entries = Entries::new(bytes, list);
         }
     }
 }
@@ -119,55 +169,86 @@ impl Terms<'_> {
 fn join(
     parts: &[&Part],
     alive: &dyn Fn(u64) -> bool,
-    write: &mut Put<'_, PartError>,
-) -> Result<(), PartError> {
-    let mut ahead = 0;
-    let mut all: Vec<Terms<'_>> = Vec::new();
+    lists: &mut ListsWriter,
+    room: &mut Room,
+) -> Result<(), DocsError> {
+    let (mut ahead, mut all) = (0, Vec::with_capacity(parts.len()));
     for part in parts {
-        all.push(Terms { part, ahead, block: 0, waiting: Vec::new().into_iter() });
+        all.push(Terms { part, ahead, block: 0, entries: Entries::default(), entry: None });
         ahead += part.passages();
     }
-    let mut heap = BinaryHeap::new();
-    let mut standing: Vec<Option<Entry>> = vec![None; all.len()];
+    let mut heap = BinaryHeap::with_capacity(parts.len());
     for (number, terms) in all.iter_mut().enumerate() {
-        if let Some((term, entry)) = terms.next()? {
-            heap.push(Reverse((term, number)));
-            standing[number] = Some(entry);
-        }
+        heap.extend(terms.next()?.map(|term| Reverse((term.to_vec(), number))));
     }
-    let mut joined = Vec::new();
+    let (mut who, mut joined) = (Vec::with_capacity(parts.len()), Vec::with_capacity(JOINED + 16));
     while let Some(Reverse((term, number))) = heap.pop() {
         // Parts with the same term come out one after the other, in the order of their passages.
-        let mut who = vec![number];
+        who.clear();
+        who.push(number);
         while let Some(Reverse((next, _))) = heap.peek()
             && *next == term
         {
             who.extend(heap.pop().map(|Reverse((_, number))| number));
         }
-        joined.clear();
-        let (mut passages, mut before) = (0, 0);
+        let mut list = Joined { passages: 0, before: 0, bytes: &mut joined };
         for &number in &who {
-            let Some(entry) = standing[number] else { continue };
-            let (part, ahead) = (all[number].part, all[number].ahead);
-            let list = part.list(&entry)?;
-            let mut postings = Postings::new(&list);
-            while let Some((passage, times)) = postings.next().map_err(|Cut| part.bad_list())? {
-                if is_alive(part, passage, alive) {
-                    append(&mut joined, before, passage + ahead, times);
-                    before = passage + ahead;
-                    passages += 1;
-                }
-            }
+            list.add(&all[number], alive, lists, room)?;
         }
-        if passages > 0 {
-            write(&term, passages, &joined)?;
-        }
-        for number in who {
-            if let Some((term, entry)) = all[number].next()? {
-                heap.push(Reverse((term, number)));
-                standing[number] = Some(entry);
-            }
+        list.end(&term, lists)?;
+        for &number in &who {
+            heap.extend(all[number].next()?.map(|term| Reverse((term.to_vec(), number))));
         }
     }
     Ok(())
+}
+
+/// A list that is being joined.
+struct Joined<'j> {
+    passages: u32,
+    before: u32,
+    /// What was not written yet.
+    bytes: &'j mut Vec<u8>,
+}
+
+impl Joined<'_> {
+    /// What a part has of it.
+    fn add(
+        &mut self,
+        terms: &Terms<'_>,
+        alive: &dyn Fn(u64) -> bool,
+        lists: &mut ListsWriter,
+        room: &mut Room,
+    ) -> Result<(), DocsError> {
+        let (Some(entry), part) = (&terms.entry, terms.part) else { return Ok(()) };
+        let held = usize::try_from(entry.bytes).unwrap_or(usize::MAX);
+        room.grow(held)?;
+        let list = part.list(entry)?;
+        let mut postings = Postings::new(&list);
+        while let Some((passage, times)) = postings.next().map_err(|Cut| part.bad_list())? {
+            if !is_alive(part, passage, alive) {
+                continue;
+            }
+            let passage = passage + terms.ahead;
+            append(self.bytes, self.before, passage, times);
+            (self.before, self.passages) = (passage, self.passages + 1);
+            if self.bytes.len() >= JOINED {
+                lists.put(self.bytes)?;
+                self.bytes.clear();
+            }
+        }
+        drop(list);
+        room.shrink(held);
+        Ok(())
+    }
+
+    /// It is whole. A term that no passage has any more is none.
+    fn end(self, term: &[u8], lists: &mut ListsWriter) -> Result<(), PartError> {
+        if self.passages > 0 {
+            lists.put(self.bytes)?;
+            self.bytes.clear();
+            lists.end(term, self.passages)?;
+        }
+        Ok(())
+    }
 }

@@ -12,6 +12,7 @@
 mod block;
 mod error;
 mod footer;
+mod lists;
 mod merge;
 mod reader;
 mod record;

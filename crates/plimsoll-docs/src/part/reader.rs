@@ -12,7 +12,7 @@ use super::footer::{Footer, Place};
 use super::writer::{HEAD, MAGIC, TRAILER, VERSION};
 use super::{PartError, Record, Run};
 use crate::bytes::{Cut, Take};
-use crate::terms::{Entry, find_in, sum};
+use crate::terms::{Entry, ListSum, find_in};
 
 /// A part that is open: its footer is in memory, and charged; the rest is read when it is wanted.
 #[derive(Debug)]
@@ -118,6 +118,11 @@ impl Part {
         })
     }
 
+    /// What the largest of its blocks unpacks to.
+    pub(super) fn largest_block(&self) -> usize {
+        self.footer.blocks.iter().map(|block| block.raw as usize).max().unwrap_or(0)
+    }
+
     /// How many blocks it has.
     pub(crate) fn blocks(&self) -> usize {
         self.footer.blocks.len()
@@ -186,7 +191,7 @@ impl Part {
     pub(crate) fn list(&self, entry: &Entry) -> Result<Vec<u8>, PartError> {
         let len = usize::try_from(entry.bytes).map_err(|_| self.damaged("a list"))?;
         let list = self.read(self.footer.lists + entry.list, len)?;
-        if sum(&list) != entry.sum {
+        if ListSum::of(&list) != entry.sum {
             return Err(self.damaged("what a list comes to"));
         }
         Ok(list)

@@ -1,15 +1,16 @@
 //! Writes a part.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write as _};
+use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::footer::{Footer, Place};
+use super::lists::ListsWriter;
 use super::{Block, PartError, Record, Run};
 use crate::bytes::Take;
-use crate::terms::{DictionaryWriter, Gather};
+use crate::terms::Gather;
 
 pub(super) const MAGIC: &[u8; 8] = b"PLIMDOCS";
 pub(super) const VERSION: u32 = 1;
@@ -17,8 +18,8 @@ pub(super) const HEAD: usize = 16;
 /// Footer's place, length and checksum, and the magic again.
 pub(super) const TRAILER: usize = 32;
 
-/// Takes a term, how many passages have it, and its list.
-pub(super) type Put<'p, E> = dyn FnMut(&[u8], u32, &[u8]) -> Result<(), E> + 'p;
+/// What is written at once.
+pub(super) const BUFFER: usize = 256 << 10;
 
 /// What a finished part is.
 #[derive(Clone, Debug)]
@@ -31,10 +32,10 @@ pub(crate) struct PartFacts {
 /// A part that is being written. Dropped unfinished, its file is no part, and is swept later.
 #[derive(Debug)]
 pub(crate) struct PartWriter {
-    path: PathBuf,
-    file: BufWriter<File>,
-    at: u64,
-    footer: Footer,
+    pub(super) path: PathBuf,
+    pub(super) file: BufWriter<File>,
+    pub(super) at: u64,
+    pub(super) footer: Footer,
     gather: Option<Gather>,
     packed: Vec<u8>,
 }
@@ -44,7 +45,7 @@ impl PartWriter {
     pub(crate) fn create(path: &Path, words: bool) -> Result<Self, PartError> {
         let failed = |source| PartError::File { path: path.to_owned(), source };
         let file = File::options().write(true).create_new(true).open(path).map_err(failed)?;
-        let mut file = BufWriter::with_capacity(256 << 10, file);
+        let mut file = BufWriter::with_capacity(BUFFER, file);
         let mut head = [0; HEAD];
         head[..8].copy_from_slice(MAGIC);
         head[8..12].copy_from_slice(&VERSION.to_le_bytes());
@@ -98,68 +99,32 @@ impl PartWriter {
         Ok(())
     }
 
-    /// Writes what is left, and has all of it on the disk.
-    pub(crate) fn finish(mut self) -> Result<PartFacts, PartError> {
-        let mut dictionary = DictionaryWriter::default();
-        let lists = self.at;
-        if let Some(gather) = self.gather.take() {
-            self.footer.lengths = gather.lengths().to_vec();
-            self.footer.total_terms = gather.total_terms();
-            for one in gather.sorted() {
-                dictionary.term(one.term, one.passages, one.list);
-                self.file
-                    .write_all(one.list)
-                    .map_err(|source| PartError::File { path: self.path.clone(), source })?;
-                self.at += one.list.len() as u64;
-            }
-        }
-        self.end(lists, dictionary)
+    /// Room for what the footer will say of so many blocks and runs.
+    pub(super) fn expect(&mut self, blocks: usize, runs: usize) {
+        self.footer.blocks.reserve_exact(blocks);
+        self.footer.runs.reserve_exact(runs);
     }
 
-    /// Writes lists that are brought in order, by a merge.
-    pub(super) fn finish_with(
+    /// Goes on with lists, of passages that are so long; room for where so many blocks of the dictionary are.
+    pub(super) fn lists(
         mut self,
         lengths: Vec<u8>,
         total_terms: u64,
-        lists: &mut dyn FnMut(&mut Put<'_, io::Error>) -> Result<(), PartError>,
-    ) -> Result<PartFacts, PartError> {
-        let mut dictionary = DictionaryWriter::default();
-        let begin = self.at;
+        blocks: usize,
+    ) -> Result<ListsWriter, PartError> {
         (self.footer.lengths, self.footer.total_terms) = (lengths, total_terms);
-        let (file, at) = (&mut self.file, &mut self.at);
-        lists(&mut |term, passages, list| {
-            dictionary.term(term, passages, list);
-            *at += list.len() as u64;
-            file.write_all(list)
-        })?;
-        self.end(begin, dictionary)
+        ListsWriter::new(self, blocks)
     }
 
-    fn end(mut self, lists: u64, dictionary: DictionaryWriter) -> Result<PartFacts, PartError> {
-        let (terms, sparse) = dictionary.finish();
-        self.footer.lists = lists;
-        self.footer.dictionary = self.at;
-        self.footer.dictionary_sums = sparse.sums(&terms);
-        self.footer.sparse = sparse;
-        let footer = self.footer.put();
-        let mut trailer = [0; TRAILER];
-        let at = self.at + terms.len() as u64;
-        trailer[..8].copy_from_slice(&at.to_le_bytes());
-        trailer[8..16].copy_from_slice(&(footer.len() as u64).to_le_bytes());
-        trailer[16..24].copy_from_slice(&xxh3_64(&footer).to_le_bytes());
-        trailer[24..].copy_from_slice(MAGIC);
-        let mut write = || {
-            for bytes in [&terms, &footer, trailer.as_slice()] {
-                self.file.write_all(bytes)?;
-            }
-            self.file.flush()?;
-            self.file.get_ref().sync_data()
-        };
-        write().map_err(|source| PartError::File { path: self.path.clone(), source })?;
-        Ok(PartFacts {
-            path: self.path,
-            passages: self.footer.passages,
-            bytes: at + (footer.len() + TRAILER) as u64,
-        })
+    /// Writes what is left, and has all of it on the disk.
+    pub(crate) fn finish(mut self) -> Result<PartFacts, PartError> {
+        let Some(gather) = self.gather.take() else { return self.lists(Vec::new(), 0, 0)?.finish() };
+        let mut lists = self.lists(gather.lengths().to_vec(), gather.total_terms(), 0)?;
+        for one in gather.sorted() {
+            lists.put(one.list)?;
+            lists.end(one.term, one.passages)?;
+        }
+        drop(gather);
+        lists.finish()
     }
 }

@@ -4,7 +4,7 @@
 //! are its parts. Where words are not parted by anything (Chinese, Japanese), each two signs that stand together are a term.
 
 /// Bytes of a term at most; what is longer is no word.
-const TERM_MOST: usize = 64;
+pub(crate) const TERM_MOST: usize = 64;
 
 const OTHER: u8 = 0;
 const SMALL: u8 = 1;

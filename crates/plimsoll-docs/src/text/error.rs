@@ -1,10 +1,13 @@
 //! Why a document gives no text.
 
+use std::io;
+
 use plimsoll::governor::Refusal;
 use plimsoll::holding::streaming::StreamError;
 use plimsoll::{Bytes, EngineError};
 
 use crate::passage::ChunkingError;
+use crate::room::Short;
 
 /// What is wrong with a document, or with what it may take.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +31,7 @@ pub enum TextError {
         refusal: Refusal,
     },
     /// A PDF that is larger than what there is room for.
-    #[error("a PDF is held whole while it is read; this one of {file} takes {bytes} more: {refusal}")]
+    #[error("reading a PDF of {file} takes {bytes} in a process of its own: {refusal}")]
     PdfRoom {
         /// The length of its file.
         file: Bytes,
@@ -37,6 +40,27 @@ pub enum TextError {
         /// Why it was refused.
         refusal: Refusal,
     },
+    /// A PDF that unpacks to far more than it is.
+    #[error(
+        "reading it took more than {given}, and it is {file} long; if that is as it should be, have it written anew without packed \
+         streams, with qpdf --stream-data=uncompress for example"
+    )]
+    PdfTooMuch {
+        /// The length of its file.
+        file: Bytes,
+        /// What it was given at last.
+        given: Bytes,
+    },
+    /// There is nobody to read PDFs.
+    #[error(
+        "this program reads no PDFs: it has to call plimsoll_docs::pdf::lend_program first in its main function"
+    )]
+    NoPdfProgram,
+    /// The process that would read it did not begin.
+    #[error(
+        "the process that would read this PDF did not begin ({0}); allow this program to begin itself once more"
+    )]
+    PdfProgram(io::Error),
     /// A PDF that needs a password.
     #[error(
         "it is encrypted, and does not open without a password; decrypt it first, with qpdf --decrypt for example"
@@ -63,4 +87,10 @@ pub enum TextError {
         /// The length of the document.
         bytes: u64,
     },
+}
+
+impl From<Short> for TextError {
+    fn from(Short { bytes, refusal }: Short) -> Self {
+        Self::NoRoom { bytes, refusal }
+    }
 }

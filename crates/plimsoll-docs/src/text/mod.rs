@@ -11,9 +11,8 @@ mod flaws;
 mod html;
 mod jsonl;
 mod markdown;
-mod pdf;
+pub mod pdf;
 mod reader;
-mod room;
 #[expect(clippy::module_inception, reason = "the text of a document is what this module is about")]
 mod text;
 mod title;

@@ -9,7 +9,7 @@ use plimsoll::holding::streaming::{Align, Chunk, Chunks, FileSource, Source, Str
 use plimsoll::{Bytes, EngineAccount};
 
 use super::TextError;
-use super::room::Room;
+use crate::room::Room;
 
 /// How much is read, and handled, at once. What is made of it does not depend on this.
 #[derive(Clone, Copy, Debug)]

@@ -6,7 +6,7 @@ use super::decode::{Decoder, Encoding, Piece};
 use super::html::Page;
 use super::jsonl::Records;
 use super::markdown::Scan;
-use super::pdf::Pdf;
+use super::pdf::Pages;
 use super::reader::{Grain, Reader};
 use super::{Fence, TextError, Window};
 use crate::source::{Found, Kind};
@@ -45,7 +45,7 @@ enum Origin {
     /// A file from one end to the other.
     Stream(Box<Stream>),
     /// A PDF's pages.
-    Pages(Box<Pdf>),
+    Pages(Box<Pages>),
 }
 
 #[derive(Debug)]
@@ -75,15 +75,15 @@ impl Text {
         account: &EngineAccount,
         grain: Grain,
     ) -> Result<Self, TextError> {
-        let mut window = Window::new(account, start.at)?;
+        let window = Window::new(account, start.at)?;
         let shape = match found.kind {
             Kind::Plain | Kind::Code => Shape::AsItIs,
             Kind::Markdown => Shape::Markdown(Scan::new(start.at == 0, start.at_line, start.fence)),
             Kind::Html => Shape::Html(Box::new(Page::new())),
             Kind::Jsonl => Shape::Jsonl(Records::new(start.at, start.line)),
             Kind::Pdf => {
-                let pdf = Pdf::open(&found.path, start.at, &mut window)?;
-                return Ok(Self { origin: Origin::Pages(Box::new(pdf)), window });
+                let pages = Pages::open(&found.path, start.at, account)?;
+                return Ok(Self { origin: Origin::Pages(Box::new(pages)), window });
             }
         };
         let reader = Reader::open(&found.path, start.at, account, grain)?;
@@ -114,7 +114,7 @@ impl Text {
     pub fn read(&self) -> u64 {
         match &self.origin {
             Origin::Stream(stream) => stream.read,
-            Origin::Pages(pdf) => pdf.bytes_of(pdf.done()),
+            Origin::Pages(pages) => pages.bytes_of(pages.done()),
         }
     }
 
@@ -123,7 +123,7 @@ impl Text {
         let source = self.window.source_end(at);
         match &self.origin {
             Origin::Stream(_) => source,
-            Origin::Pages(pdf) => pdf.bytes_of(source),
+            Origin::Pages(pages) => pages.bytes_of(source),
         }
     }
 
@@ -133,8 +133,8 @@ impl Text {
             self.window.drop_before(keep);
             let goes_on = match &mut self.origin {
                 Origin::Stream(stream) => stream.more(&mut self.window)?,
-                Origin::Pages(pdf) => {
-                    let more = pdf.page(&mut self.window)?;
+                Origin::Pages(pages) => {
+                    let more = pages.more(&mut self.window)?;
                     self.window.know(self.window.end());
                     more
                 }

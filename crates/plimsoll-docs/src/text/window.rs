@@ -6,8 +6,8 @@ use std::ops::Range;
 
 use plimsoll::EngineAccount;
 
-use super::room::Room;
 use super::{Fence, Skipped, TextError};
+use crate::room::Room;
 
 /// How a run of text lies in its source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

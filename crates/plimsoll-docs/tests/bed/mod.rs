@@ -15,6 +15,8 @@ pub struct Bed {
 
 impl Bed {
     pub fn new(memory: Bytes) -> Self {
+        // PDFs are read by the program that is there for it; a page in two seconds of a processor.
+        plimsoll_docs::pdf::read_through(env!("CARGO_BIN_EXE_plimsoll-read-pdf"), 2);
         let engine = Engine::in_memory(memory, "docs").expect("an engine");
         let bed = Self {
             home: tempfile::tempdir().expect("a folder"),

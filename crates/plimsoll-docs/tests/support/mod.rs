@@ -23,6 +23,8 @@ impl Desk {
     }
 
     pub fn of(line: Bytes) -> Self {
+        // PDFs are read by the program that is there for it; a page in two seconds of a processor.
+        plimsoll_docs::pdf::read_through(env!("CARGO_BIN_EXE_plimsoll-read-pdf"), 2);
         Self {
             engine: Engine::in_memory(line, "documents").unwrap(),
             folder: tempfile::tempdir().unwrap(),

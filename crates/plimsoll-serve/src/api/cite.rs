@@ -66,10 +66,11 @@ pub(super) fn shown(messages: &[Message], citations: &[Citation]) -> Vec<Message
     }
     let mut text = TOLD.to_owned();
     for Citation { index, passage } in citations {
-        let name = passage.name().rsplit('/').next().unwrap_or_default();
-        let heading = passage.heading.as_deref().map(|heading| format!(", {heading}")).unwrap_or_default();
+        let name = passage.found.name.rsplit('/').next().unwrap_or_default();
+        let heading =
+            passage.found.heading.as_deref().map(|heading| format!(", {heading}")).unwrap_or_default();
         // A string takes whatever is written to it.
-        let _ = write!(text, "\n\n[{index}] {name}{heading}\n{}", passage.text.trim());
+        let _ = write!(text, "\n\n[{index}] {name}{heading}\n{}", passage.found.text.trim());
     }
     let mut shown = messages.to_vec();
     match shown.first_mut().filter(|first| first.role == "system") {

@@ -48,46 +48,13 @@ pub(super) struct Answer {
 #[derive(Clone, Serialize)]
 pub(super) struct Passage {
     object: &'static str,
-    /// Its number in the library.
-    #[serde(rename = "passage")]
-    number: u64,
-    score: f32,
-    document: u64,
-    name: String,
-    kind: String,
-    /// From which byte to which, and of a PDF from which page, counted from 0.
-    at: [u64; 2],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    page: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) heading: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    record: Option<String>,
-    pub(super) text: String,
+    #[serde(flatten)]
+    pub(super) found: Match,
 }
 
 impl From<Match> for Passage {
     fn from(found: Match) -> Self {
-        Self {
-            object: "passage",
-            number: found.passage,
-            score: found.score,
-            document: found.document,
-            name: found.name,
-            kind: found.kind.to_string(),
-            at: [found.at.start, found.at.end],
-            page: found.page,
-            heading: found.heading,
-            record: found.record,
-            text: found.text,
-        }
-    }
-}
-
-impl Passage {
-    /// What its document is called.
-    pub(super) fn name(&self) -> &str {
-        &self.name
+        Self { object: "passage", found }
     }
 }
 

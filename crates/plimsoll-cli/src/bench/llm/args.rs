@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use plimsoll::Place;
 
+use crate::bench::made_up::MadeUp;
+
 const EXAMPLES: &str = "\
 Examples:
   plimsoll bench llm --model models/tiny-7m-q8_0.gguf
@@ -42,20 +44,6 @@ pub struct LlmArgs {
     /// Short turns and few of them: shows that it works, measures little
     #[arg(long)]
     pub quick: bool,
-}
-
-/// Shapes of models that can be made up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum MadeUp {
-    /// As Llama 3.2 1B: 16 layers of 2,048 numbers, a vocabulary of 128,256
-    #[value(name = "1b")]
-    OneB,
-    /// As Llama 3.1 8B: 32 layers of 4,096 numbers, the same vocabulary
-    #[value(name = "8b")]
-    EightB,
-    /// A tenth of that of 1b: 12 layers of 768 numbers, a vocabulary of 32,000
-    #[value(name = "100m")]
-    HundredM,
 }
 
 impl LlmArgs {

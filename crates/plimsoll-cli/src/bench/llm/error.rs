@@ -1,14 +1,12 @@
 //! Why a model could not be measured.
 
-use std::io;
-use std::path::PathBuf;
-
 use plimsoll::governor::Refusal;
 use plimsoll::{EngineError, Place};
 use plimsoll_device::DeviceError;
 use plimsoll_llm::{BatchError, ModelError, StepError};
 
 use crate::backends::BackendError;
+use crate::bench::made_up::MadeUpError;
 
 /// Why a model could not be measured.
 #[derive(Debug, thiserror::Error)]
@@ -24,15 +22,8 @@ pub enum LlmBenchError {
     #[error(transparent)]
     Batch(#[from] BatchError),
     /// The made-up model could not be written.
-    #[error("{}: a made-up model of {bytes} bytes cannot be written there ({source}); name another place with --keep", path.display())]
-    Write {
-        /// Where.
-        path: PathBuf,
-        /// How much.
-        bytes: u64,
-        /// Why.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Write(#[from] MadeUpError),
     /// A context that has no room for anything.
     #[error("a context of {context} tokens is too short to measure: 16 are the least; name another model")]
     Short {

@@ -1,6 +1,5 @@
 //! Prompts read and tokens written, in turns with an array of the same size.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,6 +10,7 @@ use plimsoll_llm::{Batch, Crew, Decoder, Draw, PageTable, Sequence, Strand};
 use super::ground::Ground;
 use super::report::{LlmReport, LlmRow, Work};
 use super::{LlmArgs, LlmBenchError};
+use crate::bench::made_up::{ModelFile, Words};
 use crate::bench::median;
 
 /// How many sequences step together.
@@ -25,13 +25,15 @@ const MOST: usize = 500;
 pub(super) fn report(args: &LlmArgs) -> Result<LlmReport, LlmBenchError> {
     let threads =
         args.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
-    let file = File::of(args)?;
-    let decoder = Decoder::open(&file.path)?.with_crew(Arc::new(Crew::new(threads)));
+    let file = match &args.model {
+        Some(path) => ModelFile::given(path),
+        None => ModelFile::made_up(args.made_up(), args.keep.as_deref(), Words::None)?,
+    };
+    let decoder = Decoder::open(file.path())?.with_crew(Arc::new(Crew::new(threads)));
     let (decoder, mut ground) = match args.device {
         None | Some(Place::Host) => Ground::host(decoder, threads)?,
         Some(place) => Ground::device(decoder, place)?,
     };
-    let name = file.name.clone().unwrap_or_else(|| decoder.path().display().to_string());
     if decoder.shape().context < 16 {
         return Err(LlmBenchError::Short { context: decoder.shape().context });
     }
@@ -43,46 +45,13 @@ pub(super) fn report(args: &LlmArgs) -> Result<LlmReport, LlmBenchError> {
     }
     let place = args.device.unwrap_or(Place::Host);
     Ok(LlmReport {
-        model: name,
+        model: file.name(),
         place,
         threads,
         weights_bytes: weights,
         read_gb_per_s: median(rates) / 1e9,
         rows,
     })
-}
-
-/// The file that is measured, and removed at the end if it was made for this.
-struct File {
-    path: PathBuf,
-    /// What it is called, if it was made up.
-    name: Option<String>,
-    made_up: Option<PathBuf>,
-}
-
-impl File {
-    fn of(args: &LlmArgs) -> Result<Self, LlmBenchError> {
-        if let Some(path) = &args.model {
-            return Ok(Self { path: path.clone(), name: None, made_up: None });
-        }
-        let shape = args.made_up();
-        let temporary = || std::env::temp_dir().join(format!("plimsoll-bench-{}.gguf", std::process::id()));
-        let path = args.keep.clone().unwrap_or_else(temporary);
-        // Made before it is written, so that half a file is removed too.
-        let made_up = args.keep.is_none().then(|| path.clone());
-        let file = Self { path, name: Some(shape.name().to_owned()), made_up };
-        shape.write(Path::new(&file.path))?;
-        Ok(file)
-    }
-}
-
-impl Drop for File {
-    fn drop(&mut self) {
-        if let Some(path) = &self.made_up {
-            // It lies in the folder of temporary files, where what could not be removed is found.
-            drop(std::fs::remove_file(path));
-        }
-    }
 }
 
 /// Tokens by lot: what they are does not matter to how fast they are computed.

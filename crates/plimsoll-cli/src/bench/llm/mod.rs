@@ -10,11 +10,10 @@
 mod args;
 mod error;
 mod ground;
-mod made_up;
 mod measure;
 mod report;
 
-pub use args::{LlmArgs, MadeUp};
+pub use args::LlmArgs;
 pub use error::LlmBenchError;
 pub use report::{LlmReport, LlmRow, view};
 

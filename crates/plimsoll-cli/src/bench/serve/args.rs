@@ -5,10 +5,13 @@ use std::path::PathBuf;
 use plimsoll::Bytes;
 use plimsoll_serve::model::EngineChoice;
 
+use crate::bench::made_up::MadeUp;
+
 const EXAMPLES: &str = "\
 Examples:
   plimsoll bench serve                                  with the small model that is built in
   plimsoll bench serve --model qwen3-0.6b-q8_0.gguf --line 3GiB --prompt 2000
+  plimsoll bench serve --shape 1b --line 4GiB --restart  a model of a real size, with random weights
   plimsoll bench serve --quick --json
   plimsoll bench serve --mixed 30 --line 256MiB         does the line hold, and does it stay as fast
   llama-server -m m.gguf -c 16384 --port 9000 &
@@ -21,6 +24,14 @@ pub struct ServeBenchArgs {
     /// A GGUF file, or a folder of safetensors; the built-in model, unless said
     #[arg(long, value_name = "FILE|DIR")]
     pub model: Option<PathBuf>,
+
+    /// The shape of a model that is made up, with weights of type `q8_0` and a word for each token
+    #[arg(long, value_name = "SHAPE", value_enum, conflicts_with = "model")]
+    pub shape: Option<MadeUp>,
+
+    /// Only how soon a first token comes: new, again, and after a kill
+    #[arg(long, conflicts_with_all = ["mixed", "beside"])]
+    pub restart: bool,
 
     /// The line
     #[arg(long, value_name = "SIZE", default_value = "512MiB")]

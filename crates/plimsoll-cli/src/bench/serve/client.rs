@@ -61,20 +61,6 @@ impl Client {
         Ok(self.head()?.0)
     }
 
-    /// Reads a stream up to its first piece of text; the connection is of no use after that.
-    pub(super) fn first(mut self) -> io::Result<()> {
-        let mut line = String::new();
-        loop {
-            line.clear();
-            if self.stream.read_line(&mut line)? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            if line.starts_with("data: ") {
-                return Ok(());
-            }
-        }
-    }
-
     /// Reads a stream to its end, piece by piece; the connection is of no use after that.
     pub(super) fn pieces(mut self, mut each: impl FnMut(&Value)) -> io::Result<()> {
         let mut line = String::new();

@@ -19,15 +19,14 @@ use super::args::ServeBenchArgs;
 use super::client::Client;
 use super::mixed::{self, Sizes};
 use super::report::{ServeReport, ServeRow, Unit};
-use super::{beside, connections};
+use super::{beside, connections, restart};
+use crate::bench::made_up::{ModelFile, Words};
 use crate::bench::{median, resident};
 use crate::serve::ServeFailure;
 use crate::{CliError, built_in};
 
 /// What the interface may add to a request, in milliseconds.
 const OVERHEAD_MS: f64 = 1.0;
-/// How much sooner a first token comes after a restart than of a prompt that nobody has read, for a thousand tokens and more.
-const RESTART: f64 = 10.0;
 /// What a thousand streams that wait may take.
 const STREAMS: Bytes = Bytes::mib(50);
 /// The longest prompt that is timed, unless said.
@@ -61,6 +60,12 @@ fn settings(args: &ServeBenchArgs, folder: Option<&Path>) -> ServeSettings {
 
 /// Everything, one after the other.
 pub(super) fn report(args: &ServeBenchArgs) -> Result<ServeReport, CliError> {
+    let made_up = args.shape.map(|shape| ModelFile::made_up(shape, None, Words::Each));
+    let file = made_up.transpose().map_err(|error| failed(io::Error::other(error)))?;
+    let args = &ServeBenchArgs {
+        model: file.as_ref().map(|file| file.path().to_owned()).or_else(|| args.model.clone()),
+        ..args.clone()
+    };
     let decoder = match &args.model {
         Some(path) => Decoder::open(path),
         None => Decoder::over(built_in::NAME, built_in::model()),
@@ -70,7 +75,9 @@ pub(super) fn report(args: &ServeBenchArgs) -> Result<ServeReport, CliError> {
     let prompt = args.prompt.unwrap_or(PROMPT).min(context.saturating_sub(16)).max(32);
     let bench = Bench { args, decoder, prompt, turns: if args.quick { 3 } else { 9 } };
     let mut rows = Vec::new();
-    if let Some(minutes) = args.mixed {
+    if args.restart {
+        rows.extend(bench.first_tokens()?);
+    } else if let Some(minutes) = args.mixed {
         rows.extend(mixed::rows(args, seconds(minutes), bench.sizes())?);
     } else if let (Some(url), Some(trace)) = (&args.beside, &args.trace) {
         let sizes = (context, bench.decoder.shape().vocabulary);
@@ -85,7 +92,7 @@ pub(super) fn report(args: &ServeBenchArgs) -> Result<ServeReport, CliError> {
         rows.extend(connections::rows(args)?);
         rows.extend(bench.load()?);
     }
-    let model = source(args).name;
+    let model = file.map_or_else(|| source(args).name, |file| file.name());
     Ok(ServeReport { model, line_bytes: args.line.get(), prompt_tokens: prompt, rows })
 }
 
@@ -172,35 +179,14 @@ impl Bench<'_> {
         ])
     }
 
-    /// How soon a first token comes: of a prompt that nobody has read, of the same again, and after a restart.
+    /// How soon a first token comes.
     fn first_tokens(&self) -> Result<Vec<ServeRow>, CliError> {
-        let folder = tempfile::tempdir().map_err(failed)?;
         let turns = if self.args.quick { 1 } else { 3 };
-        let first = |at: SocketAddr, number: u64| -> Result<f64, CliError> {
-            let ask = json!({"prompt": self.tokens(number, self.prompt), "max_tokens": 2, "stream": true, "temperature": 0});
-            let mut client = Client::connect(at).map_err(failed)?;
-            let began = Instant::now();
-            answered(client.begin("/v1/completions", &ask.to_string()).map_err(failed)?)?;
-            client.first().map_err(failed)?;
-            Ok(milliseconds(began.elapsed()))
-        };
-        let (mut cold, mut warm, mut restarted) = (Vec::new(), Vec::new(), Vec::new());
-        for turn in 0..turns {
-            let running = start(settings(self.args, Some(folder.path())))?;
-            cold.push(first(running.address(), 100 + turn)?);
-            warm.push(first(running.address(), 100 + turn)?);
-            running.stop();
-            let again = start(settings(self.args, Some(folder.path())))?;
-            restarted.push(first(again.address(), 100 + turn)?);
-        }
-        let (cold, warm, restarted) = (median(cold), median(warm), median(restarted));
-        let times = ServeRow::new("sooner after a restart", cold / restarted, Unit::Times);
-        Ok(vec![
-            ServeRow::new("first token, prompt not read before", cold, Unit::Ms),
-            ServeRow::new("first token, the same prompt again", warm, Unit::Ms),
-            ServeRow::new("first token, after a restart", restarted, Unit::Ms),
-            if self.prompt >= 1000 { times.at_least(RESTART) } else { times },
-        ])
+        let prompts = (0..turns).map(|turn| self.tokens(100 + turn, self.prompt)).collect();
+        restart::rows(
+            self.args,
+            &restart::Asked { prompts, small: self.tokens(99, 8), token: self.sizes().token_bytes },
+        )
     }
 
     /// What streams take that wait for memory.

@@ -3,8 +3,9 @@
 //!
 //! # How it counts
 //! What the interface costs is a request's time less that of the same step made in this process, in turns. A first token is timed
-//! from sending the request to the first piece of its stream: for a prompt that nobody has read, for the same prompt again, and after the
-//! service was dropped and opened again over its folder. Memory is what the system says that this process has (Linux), clients of the
+//! from sending the request to the first piece of its stream, of a service that is a process of its own: for a prompt that nobody has
+//! read, for the same prompt again, and after the process was killed (`kill -9`) while it wrote another text, and another begun over its
+//! folder; the texts must be the same. The model is in memory each time. Memory is what the system says that this process has (Linux), clients of the
 //! bench included, which are a socket each.
 //!
 //! Connections that stand idle are held by a service that is a process of its own, and its memory is looked at from outside. So it is
@@ -22,6 +23,7 @@ mod lot;
 mod measure;
 mod mixed;
 mod report;
+mod restart;
 
 pub use args::ServeBenchArgs;
 pub use report::{ServeReport, ServeRow};

@@ -2,11 +2,9 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use half::f16;
-
-use super::{LlmBenchError, MadeUp};
 
 /// What tensors begin at a multiple of.
 const ALIGN: u64 = 32;
@@ -15,6 +13,83 @@ const BLOCK: (u64, u64) = (32, 34);
 /// Numbers of types in these files.
 const F32: u32 = 0;
 const Q8_0: u32 = 8;
+
+/// Shapes of models that can be made up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum MadeUp {
+    /// As Llama 3.2 1B: 16 layers of 2,048 numbers, a vocabulary of 128,256
+    #[value(name = "1b")]
+    OneB,
+    /// As Llama 3.1 8B: 32 layers of 4,096 numbers, the same vocabulary
+    #[value(name = "8b")]
+    EightB,
+    /// A tenth of that of 1b: 12 layers of 768 numbers, a vocabulary of 32,000
+    #[value(name = "100m")]
+    HundredM,
+}
+
+/// Whether it can read and write texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Words {
+    /// Numbers of tokens only: what llama.cpp takes as well.
+    None,
+    /// Each token is a word.
+    Each,
+}
+
+/// A file that could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: a made-up model of {bytes} bytes cannot be written there ({source}); choose a place with room, by TMPDIR or a flag", path.display())]
+pub struct MadeUpError {
+    path: PathBuf,
+    bytes: u64,
+    source: io::Error,
+}
+
+/// The file that is measured. One that was made up for this is gone with it.
+#[derive(Debug)]
+pub struct ModelFile {
+    path: PathBuf,
+    /// What it is called, if it was made up.
+    name: Option<&'static str>,
+    keep: bool,
+}
+
+impl ModelFile {
+    /// One that is there.
+    pub fn given(path: &Path) -> Self {
+        Self { path: path.to_owned(), name: None, keep: true }
+    }
+
+    /// Makes one up, where it is to be kept or among temporary files.
+    pub fn made_up(shape: MadeUp, keep: Option<&Path>, words: Words) -> Result<Self, MadeUpError> {
+        let temporary = || std::env::temp_dir().join(format!("plimsoll-bench-{}.gguf", std::process::id()));
+        let path = keep.map_or_else(temporary, Path::to_owned);
+        // Made before it is written, so that half a file is removed too.
+        let file = Self { path, name: Some(shape.name()), keep: keep.is_some() };
+        shape.write(&file.path, words)?;
+        Ok(file)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What it is called.
+    pub fn name(&self) -> String {
+        self.name.map_or_else(|| self.path.display().to_string(), str::to_owned)
+    }
+}
+
+impl Drop for ModelFile {
+    fn drop(&mut self) {
+        if !self.keep {
+            // It lies in the folder of temporary files, where what could not be removed is found.
+            drop(std::fs::remove_file(&self.path));
+        }
+    }
+}
 
 /// The numbers of a shape.
 struct Sizes {
@@ -28,7 +103,7 @@ struct Sizes {
 
 impl MadeUp {
     /// What it is called.
-    pub(super) const fn name(self) -> &'static str {
+    const fn name(self) -> &'static str {
         match self {
             Self::OneB => "made up, as Llama 3.2 1B, q8_0",
             Self::EightB => "made up, as Llama 3.1 8B, q8_0",
@@ -51,13 +126,13 @@ impl MadeUp {
     }
 
     /// Writes one. Its output is its embedding, as in the model that it is shaped after.
-    pub(super) fn write(self, path: &Path) -> Result<(), LlmBenchError> {
+    fn write(self, path: &Path, words: Words) -> Result<(), MadeUpError> {
         let tensors = tensors(&self.sizes());
         let bytes = tensors.iter().map(Tensor::bytes).sum();
-        let failed = |source| LlmBenchError::Write { path: path.to_owned(), bytes, source };
+        let failed = |source| MadeUpError { path: path.to_owned(), bytes, source };
         let file = File::create(path).map_err(failed)?;
         let mut out = BufWriter::with_capacity(1 << 20, file);
-        let header = header(self.name(), &self.sizes(), &tensors);
+        let header = header(self.name(), words, &self.sizes(), &tensors);
         out.write_all(&header).map_err(failed)?;
         let mut lots = Lots(1);
         for tensor in &tensors {
@@ -139,13 +214,31 @@ fn tensors(sizes: &Sizes) -> Vec<Tensor> {
     all
 }
 
-fn header(name: &str, sizes: &Sizes, tensors: &[Tensor]) -> Vec<u8> {
-    let text = |text: &str| [&(text.len() as u64).to_le_bytes()[..], text.as_bytes()].concat();
+fn text(text: &str) -> Vec<u8> {
+    [&(text.len() as u64).to_le_bytes()[..], text.as_bytes()].concat()
+}
+
+/// A word for each token, all as likely.
+fn vocabulary(tokens: u32) -> Vec<u8> {
+    const ARRAY: u32 = 9;
+    const TEXT: u32 = 8;
+    const REAL: u32 = 6;
+    let begin = |key: &str, kind: u32| {
+        let count = u64::from(tokens).to_le_bytes().to_vec();
+        [text(key), ARRAY.to_le_bytes().to_vec(), kind.to_le_bytes().to_vec(), count].concat()
+    };
+    let mut out = begin("tokenizer.ggml.tokens", TEXT);
+    (0..tokens).for_each(|token| out.extend(text(&format!("\u{2581}word{token}"))));
+    out.extend(begin("tokenizer.ggml.scores", REAL));
+    out.resize(out.len() + 4 * tokens as usize, 0);
+    out
+}
+
+fn header(name: &str, words: Words, sizes: &Sizes, tensors: &[Tensor]) -> Vec<u8> {
     let texts = [
         ("general.architecture", "llama"),
         ("general.name", name),
-        // What llama.cpp takes for a model that reads and writes numbers of tokens only.
-        ("tokenizer.ggml.model", "no_vocab"),
+        ("tokenizer.ggml.model", if words == Words::None { "no_vocab" } else { "llama" }),
     ];
     let counts = [
         ("vocab_size", sizes.vocabulary),
@@ -158,7 +251,8 @@ fn header(name: &str, sizes: &Sizes, tensors: &[Tensor]) -> Vec<u8> {
         ("rope.dimension_count", sizes.width / sizes.heads),
     ];
     let reals = [("attention.layer_norm_rms_epsilon", 1e-5_f32), ("rope.freq_base", 500_000.0)];
-    let keys = texts.len() + counts.len() + reals.len();
+    let arrays = if words == Words::None { 0 } else { 2 };
+    let keys = texts.len() + counts.len() + reals.len() + arrays;
     let mut header = b"GGUF\x03\0\0\0".to_vec();
     header.extend((tensors.len() as u64).to_le_bytes());
     header.extend((keys as u64).to_le_bytes());
@@ -172,6 +266,9 @@ fn header(name: &str, sizes: &Sizes, tensors: &[Tensor]) -> Vec<u8> {
     for (key, value) in reals {
         header.extend(text(&format!("llama.{key}")));
         header.extend([6_u32.to_le_bytes(), value.to_le_bytes()].concat());
+    }
+    if words == Words::Each {
+        header.extend(vocabulary(sizes.vocabulary));
     }
     let mut offset = 0_u64;
     for tensor in tensors {
@@ -203,6 +300,7 @@ impl Lots {
 mod tests {
     use std::sync::Arc;
 
+    use plimsoll_llm::text::Tokenizer;
     use plimsoll_llm::{Decoder, Draw};
 
     use super::*;
@@ -211,10 +309,18 @@ mod tests {
     fn what_is_made_up_can_be_opened_and_computes_numbers() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("made-up.gguf");
-        MadeUp::HundredM.write(&path).unwrap();
-        let decoder = Arc::new(Decoder::open(&path).unwrap());
-        assert_eq!((decoder.shape().layers, decoder.shape().vocabulary), (12, 32_000));
-        let text = decoder.generate(&[1, 2, 3], 2, Draw::Likeliest).unwrap();
-        assert_eq!(text.len(), 2);
+        for words in [Words::None, Words::Each] {
+            let file = ModelFile::made_up(MadeUp::HundredM, Some(&path), words).unwrap();
+            let decoder = Arc::new(Decoder::open(file.path()).unwrap());
+            assert_eq!((decoder.shape().layers, decoder.shape().vocabulary), (12, 32_000));
+            let tokens = decoder.generate(&[1, 2, 3], 2, Draw::Likeliest).unwrap();
+            assert_eq!(tokens.len(), 2);
+            match Tokenizer::open(&path) {
+                Ok(tokenizer) if words == Words::Each => tokenizer.check(32_000, &path).unwrap(),
+                Err(_) if words == Words::None => {}
+                other => panic!("{words:?}: {other:?}"),
+            }
+        }
+        assert!(path.exists(), "it was to be kept");
     }
 }

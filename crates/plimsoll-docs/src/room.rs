@@ -1,16 +1,21 @@
-//! The memory that reading takes, charged before it is taken.
+//! The memory that some work takes, charged before it is taken.
 
-use plimsoll::governor::{Charge, Reservation};
-use plimsoll::{Bytes, EngineAccount, Place};
-
-use super::TextError;
+use plimsoll::governor::{Charge, Refusal, Reservation};
+use plimsoll::{Bytes, EngineAccount, EngineError, Place};
 
 /// The least that is asked for at once, so that small growth need not ask each time.
 const STEP: usize = 16 << 10;
 
-/// What one document may hold now.
+/// What was asked for, and why it is not there.
 #[derive(Debug)]
-pub struct Room {
+pub(crate) struct Short {
+    pub(crate) bytes: Bytes,
+    pub(crate) refusal: Refusal,
+}
+
+/// What may be held now.
+#[derive(Debug)]
+pub(crate) struct Room {
     account: EngineAccount,
     place: Place,
     charge: Option<Charge>,
@@ -20,12 +25,12 @@ pub struct Room {
 
 impl Room {
     /// No bytes yet.
-    pub fn new(account: &EngineAccount) -> Result<Self, TextError> {
+    pub(crate) fn new(account: &EngineAccount) -> Result<Self, EngineError> {
         Ok(Self { account: account.clone(), place: account.place()?, charge: None, spare: 0 })
     }
 
     /// So many bytes more.
-    pub fn grow(&mut self, more: usize) -> Result<(), TextError> {
+    pub(crate) fn grow(&mut self, more: usize) -> Result<(), Short> {
         if let Some(spare) = self.spare.checked_sub(more) {
             self.spare = spare;
             return Ok(());
@@ -34,7 +39,7 @@ impl Room {
         let asked = missing.max(STEP);
         let bytes = Bytes::new(asked as u64);
         let granted = self.account.reserve(self.place, bytes).now().map(Reservation::back);
-        let granted = granted.map_err(|refusal| TextError::NoRoom { bytes, refusal })?;
+        let granted = granted.map_err(|refusal| Short { bytes, refusal })?;
         match &mut self.charge {
             Some(charge) => {
                 let merged = charge.merge(granted);
@@ -47,7 +52,7 @@ impl Room {
     }
 
     /// So many bytes fewer.
-    pub fn shrink(&mut self, less: usize) {
+    pub(crate) fn shrink(&mut self, less: usize) {
         self.spare += less;
         if self.spare < 4 * STEP {
             return;
