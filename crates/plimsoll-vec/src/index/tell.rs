@@ -1,6 +1,6 @@
 //! What was found becomes an answer: rows become ids.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use plimsoll::holding::cached;
 
@@ -10,11 +10,14 @@ use super::encode::on_threads;
 use super::pages::OfRows;
 use super::search::{Run, Search};
 use super::view::{Part, View};
+use crate::held::{lock, unlocked};
 use crate::segment::Ids;
 use crate::top::Hit;
 
 /// Queries that a thread answers at once.
 const AT_ONCE: usize = 16;
+/// With fewer answers than this for each, another thread is not worth its start.
+const ANSWERS_A_THREAD: usize = 1024;
 
 impl Run<'_> {
     /// Adds the answers of queries, of which these are the candidates: the best of them by their codes, or by what they
@@ -51,21 +54,22 @@ impl Run<'_> {
         let distances = answer.distances[before..].chunks_mut(AT_ONCE * k);
         let work = Mutex::new((0..).step_by(AT_ONCE).zip(ids.zip(distances)));
         let failed = Mutex::new(None);
-        on_threads(self.threads.min(count.div_ceil(AT_ONCE)), &|| {
+        let threads = (count * k).div_ceil(ANSWERS_A_THREAD).min(count.div_ceil(AT_ONCE));
+        on_threads(self.threads.min(threads), &|| {
             let mut names = Names { run: self, group: None, alone: false, order: Vec::new() };
             loop {
-                let next = work.lock().unwrap_or_else(PoisonError::into_inner).next();
+                let next = lock(&work).next();
                 let Some((first, (ids, distances))) = next else { return };
                 for (query, places) in (first..).zip(ids.chunks_mut(k).zip(distances.chunks_mut(k))) {
                     if let Err(error) = names.of(hits(query).as_ref(), constants.get(query).copied(), places)
                     {
-                        failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                        lock(&failed).get_or_insert(error);
                         return;
                     }
                 }
             }
         });
-        failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+        unlocked(failed).map_or(Ok(()), Err)
     }
 }
 

@@ -76,10 +76,11 @@ struct Search {
     u32 sample;
 };
 
-// Rows one after the other that up to eight queries look at. The same structs are in `nearest/runs.rs`.
+// Rows one after the other that up to eight queries look at, or, where bounds come first, 128. The same structs are in
+// `nearest/runs.rs`.
 struct Item {
     u32 begin, end;
-    // The number of the first row.
+    // The number of the first row; which row it is, where bounds come first.
     u32 first;
     // Which of the wants, and how many.
     u32 from, count;
