@@ -81,8 +81,8 @@ def engines(base, l2, wanted, builders):
     try:
         if wanted("scann"):
             found.update(scann_codes(base, l2, builders))
-    except ImportError:
-        print("scann is not installed", file=sys.stderr)
+    except (ImportError, RuntimeError, TypeError) as error:
+        print(f"scann is passed over: {error}", file=sys.stderr)
     try:
         import turbovec
 
@@ -198,17 +198,22 @@ def main():
     print(f"{'engine':<36} {'one ms':>8} {'batch QPS':>10}  recall@{K}")
     for name, search in found.items():
         one, batch = [], []
-        for turn in range(TURNS + 1):
-            begun = time.perf_counter()
-            search(queries[turn : turn + 1])
-            one.append(time.perf_counter() - begun)
-            begun = time.perf_counter()
-            rows = search(queries)
-            batch.append(time.perf_counter() - begun)
+        try:
+            for turn in range(TURNS + 1):
+                begun = time.perf_counter()
+                search(queries[turn : turn + 1])
+                one.append(time.perf_counter() - begun)
+                begun = time.perf_counter()
+                rows = search(queries)
+                batch.append(time.perf_counter() - begun)
+        except Exception as error:
+            # One engine's trouble is not the others'.
+            print(f"{name} failed: {error}", file=sys.stderr)
+            continue
         right = sum(len(set(a) & set(b)) for a, b in zip(truth.tolist(), np.asarray(rows).tolist()))
         ms = statistics.median(one[1:]) * 1e3
         qps = len(queries) / statistics.median(batch[1:])
-        print(f"{name:<36} {ms:>8.2f} {qps:>10.0f}  {right / truth.size:.4f}")
+        print(f"{name:<36} {ms:>8.2f} {qps:>10.0f}  {right / truth.size:.4f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -97,7 +97,8 @@ struct Runs {
     const Want *wants;
     // Where each query's candidates begin, and where the last one's end.
     const u32 *starts;
-    u32 count;
+    // Rows of an item that a thread block takes at a time: long items are many blocks' work.
+    u32 chunk;
 };
 
 u32 looked_at(const Search &s) { return s.stride ? s.sample : s.end - s.begin; }

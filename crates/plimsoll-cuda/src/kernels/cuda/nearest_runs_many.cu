@@ -21,22 +21,22 @@ template <class Tensor> struct FetchRun {
     static constexpr u32 STAGE = ROWS_BYTES + PART_BYTES;
     static constexpr u32 STEP = THREADS / UNITS;
     static constexpr u32 HELD = TILE / STEP;
-    u32 memory, steps, tiles;
+    u32 memory, steps;
     u32 units, unit, line, looked;
-    u32 tile, step, stage;
+    u32 tile, last, step, stage;
     // Of each of this thread's lines of queries: which, and whether there is one.
     u32 queries[HELD];
     u32 queries_there;
 
-    FetchRun(const Search &s, const OfItem &asked) {
+    FetchRun(const Search &s, const OfItem &asked, u32 from, u32 to) {
         memory = (u32)__cvta_generic_to_shared(stages);
         units = (u32)(s.coded_bytes / 16);
         steps = (units + UNITS - 1) / UNITS;
         looked = looked_at(s);
-        tiles = (looked + TILE - 1) / TILE;
         unit = threadIdx.x % UNITS;
         line = threadIdx.x / UNITS;
-        tile = blockIdx.y;
+        tile = from;
+        last = to;
         step = stage = queries_there = 0;
 #pragma unroll
         for (u32 n = 0; n < HELD; n++) {
@@ -45,7 +45,7 @@ template <class Tensor> struct FetchRun {
         }
     }
     void next(const Search &s) {
-        if (tile < tiles) {
+        if (tile < last) {
             const u32 to = memory + stage * STAGE;
             const bool within = step * UNITS + unit < units;
             const u32 offset = step * DEEP + unit * 16;
@@ -63,7 +63,7 @@ template <class Tensor> struct FetchRun {
             }
             if (++step == steps) {
                 step = 0;
-                tile += gridDim.y;
+                tile++;
             }
         }
         stage = stage + 1 == Tensor::COUNT ? 0 : stage + 1;
@@ -78,14 +78,19 @@ template <class Tensor> void many_of_run(Search s, const Runs &runs, const Item 
     s.end = item.end;
     s.stride = 0;
     s.direct = 1;
+    const u32 tiles = (item.end - item.begin + TILE - 1) / TILE, some = runs.chunk / TILE;
+    // Long items are many blocks' work; the host has as many as are needed.
+    const u32 first = blockIdx.y * some, last = min(first + some, tiles);
+    if (first >= tiles)
+        return;
     const OfItem asked(runs, item);
-    FetchRun<Tensor> fetch(s, asked);
+    FetchRun<Tensor> fetch(s, asked, first, last);
 #pragma unroll
     for (u32 n = 0; n < Tensor::COUNT - 1; n++)
         fetch.next(s);
     u32 stage = 0;
-    for (u32 tile = blockIdx.y; tile < fetch.tiles; tile += gridDim.y) {
-        if (tile != blockIdx.y)
+    for (u32 tile = first; tile < last; tile++) {
+        if (tile != first)
             together<THREADS>(0);
         tile_of<Tensor, 4>(s, fetch, stage, tile * TILE, asked);
     }

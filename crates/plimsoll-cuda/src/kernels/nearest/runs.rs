@@ -16,6 +16,12 @@ const GROUP: usize = 8;
 /// Likewise where products come first, and from how many on they do: with fewer, most of a tile would be empty.
 const WIDE_GROUP: usize = 128;
 const WIDE_MIN: usize = 17;
+/// Rows of an item that a thread block takes at a time, at most, and tiles likewise; how many blocks a multiprocessor should
+/// have where rows are few; how many there are of one item.
+const CHUNK: u64 = 256;
+const WIDE_TILES: u64 = 4;
+const BLOCKS: u64 = 8;
+const HIGHEST: u64 = 65_535;
 /// An item and a want as the kernels take them.
 const ITEM_BYTES: u64 = 20;
 const WANT_BYTES: u64 = 8;
@@ -36,13 +42,21 @@ pub(crate) struct RunsPlan {
 #[derive(Clone, Debug)]
 pub(crate) struct RunsTables {
     pub bytes: Vec<u8>,
-    /// Items that are scored as they go by; behind them those that are bounded first.
-    items: u32,
-    wide: u32,
+    /// Those that are scored as they go by; behind them those that are bounded first.
+    items: Items,
+    wide: Items,
     /// Where some are: how much the number of every row is above where it lies.
     shift: Option<u32>,
     wants: u64,
     starts: u64,
+}
+
+/// Items of one kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Items {
+    count: u32,
+    /// Rows of all of them, and of the longest.
+    rows: u64,
     longest: u32,
 }
 
@@ -53,7 +67,7 @@ pub(super) struct Runs {
     items: u64,
     wants: u64,
     starts: u64,
-    count: u32,
+    chunk: u32,
 }
 
 impl RunsPlan {
@@ -152,15 +166,15 @@ impl RunsTables {
         let mut next = starts.clone();
         let (mut items, mut wide) = (Vec::new(), Vec::new());
         let mut places = Vec::with_capacity(wants.len());
-        let mut longest = 0;
+        let mut counts = [Items::default(); 2];
         for run in runs.iter().filter(|run| run.rows() > 0) {
-            longest = longest.max(run.rows());
             let these = wanted(run);
-            let (into, group) = match shift {
-                Some(_) if these.len() >= WIDE_MIN => (&mut wide, WIDE_GROUP),
-                _ => (&mut items, GROUP),
+            let (into, group, counted) = match shift {
+                Some(_) if these.len() >= WIDE_MIN => (&mut wide, WIDE_GROUP, &mut counts[1]),
+                _ => (&mut items, GROUP, &mut counts[0]),
             };
             for these in these.chunks(group) {
+                counted.take(run.rows());
                 into.push([
                     run.begin,
                     run.end,
@@ -175,7 +189,6 @@ impl RunsTables {
                 }
             }
         }
-        let counts = [items.len(), wide.len()].map(|count| narrow(count as u64));
         let shift = shift.filter(|_| !wide.is_empty());
         items.append(&mut wide);
         if shift.is_some() {
@@ -199,7 +212,24 @@ impl RunsTables {
         let starts_at = put(&mut bytes, places.as_flattened());
         put(&mut bytes, &starts);
         let [items, wide] = counts;
-        Self { bytes, items, wide, shift, wants, starts: starts_at, longest }
+        Self { bytes, items, wide, shift, wants, starts: starts_at }
+    }
+}
+
+impl Items {
+    fn take(&mut self, rows: u32) {
+        self.count += 1;
+        self.rows += u64::from(rows);
+        self.longest = self.longest.max(rows);
+    }
+
+    /// Rows of an item that a thread block takes at a time, in whole steps: no more than so many steps, because what is long would
+    /// be late, and fewer where there would be too few blocks; and how many blocks the longest has.
+    fn cut(&self, step: u64, steps: u64, blocks: u64) -> (u32, u32) {
+        let even = self.rows.div_ceil(blocks.max(1)).div_ceil(step);
+        let least = u64::from(self.longest).div_ceil(HIGHEST).div_ceil(step);
+        let chunk = even.clamp(1, steps).max(least) * step;
+        (narrow(chunk), narrow(u64::from(self.longest).div_ceil(chunk).max(1)))
     }
 }
 
@@ -219,12 +249,8 @@ impl KernelSet {
         let kind = word(&plan.shape.nearest);
         let [lists, scan] = plan.programs();
         let first = at.desk + plan.tables;
-        let runs = Runs {
-            items: first,
-            wants: first + tables.wants,
-            starts: first + tables.starts,
-            count: tables.items,
-        };
+        let runs =
+            Runs { items: first, wants: first + tables.wants, starts: first + tables.starts, chunk: 0 };
         if let Some(shift) = tables.shift {
             // Rows are known by where they lie, and so are their marks, until lists are made.
             let marks = u64::from(shift.saturating_sub(at.first)) / 8;
@@ -240,29 +266,30 @@ impl KernelSet {
             block: (narrow(THREADS), 1),
             shared,
         };
-        // Few runs are cut, so that all of the GPU looks at them.
-        let looking = |items: u32, rows_at_once: u64, shared: u32| {
-            let parts = (u64::from(self.multiprocessors.max(1)) * 8).div_ceil(u64::from(items.max(1)));
-            let parts = parts.min(u64::from(tables.longest).div_ceil(rows_at_once)).max(1);
-            Shape { grid: (items, narrow(parts)), block: (narrow(THREADS), 1), shared }
+        let blocks = u64::from(self.multiprocessors.max(1)) * BLOCKS;
+        let looking = |items: &Items, step: u64, steps: u64, shared: u32| {
+            let (chunk, high) = items.cut(step, steps, blocks);
+            (chunk, Shape { grid: (items.count, high), block: (narrow(THREADS), 1), shared })
         };
-        let rows_at_once = if plan.shape.nearest.form == Form::Sign { THREADS } else { THREADS / 32 * ROWS };
         let ready = format!("prepare_{}", prepared(kind, false));
         // SAFETY: the caller's promise; the parameters are the kernels', in order.
         unsafe {
             self.start(lists, &ready, queries(0), stream, &search)?;
-            if tables.items > 0 {
-                let (entry, shape) = (format!("runs_{kind}"), looking(tables.items, rows_at_once, 0));
-                self.launch(scan, entry_of(scan, &entry), shape, stream, parameters![search, runs])?;
+            if tables.items.count > 0 {
+                let step = if plan.shape.nearest.form == Form::Sign { THREADS } else { THREADS / 32 * ROWS };
+                let (chunk, shape) = looking(&tables.items, step, CHUNK / step, 0);
+                let (entry, these) = (format!("runs_{kind}"), Runs { chunk, ..runs });
+                self.launch(scan, entry_of(scan, &entry), shape, stream, parameters![search, these])?;
             }
             let keys = queries(2 * 8 * plan.plan.places());
             let Some((wide, shift)) = plan.wide(tables).zip(tables.shift) else {
                 return self.launch(lists, c"merge_runs", keys, stream, parameters![search, runs]);
             };
             let entry = format!("runs_many_{kind}");
-            let shape = looking(tables.wide, TILE, narrow(tile_bytes(&Tiles::of(&entry))));
-            let these =
-                Runs { items: runs.items + u64::from(tables.items) * ITEM_BYTES, count: tables.wide, ..runs };
+            let shared = narrow(tile_bytes(&Tiles::of(&entry)));
+            let (chunk, shape) = looking(&tables.wide, TILE, WIDE_TILES, shared);
+            let items = runs.items + u64::from(tables.items.count) * ITEM_BYTES;
+            let these = Runs { items, chunk, ..runs };
             self.launch(wide, entry_of(wide, &entry), shape, stream, parameters![search, these])?;
             let (merge, numbered) = (format!("merge_runs_{kind}"), Search { first: shift, ..search });
             self.launch(lists, entry_of(lists, &merge), keys, stream, parameters![numbered, runs])
@@ -298,7 +325,8 @@ mod tests {
             let at = Bytes::new(at).as_usize();
             u32::from_le_bytes(tables.bytes[at..at + 4].try_into().unwrap())
         };
-        assert_eq!((tables.items, tables.longest), (4, 30), "three of the first run, one of the third");
+        let of = |count, rows, longest| Items { count, rows, longest };
+        assert_eq!(tables.items, of(4, 45, 30), "three of the first run, one of the third");
         assert_eq!([0, 4, 8, 12, 16].map(word), [0, 5, 7, 0, 8]);
         assert_eq!([60, 64, 68, 72, 76].map(word), [9, 39, 16, 20, 2]);
         let want = |n: u64| [word(tables.wants + n * 8), word(tables.wants + n * 8 + 4)];
@@ -307,7 +335,7 @@ mod tests {
         assert_eq!((start(0), start(3), start(4), start(19), start(20)), (0, 15, 50, 125, 160));
         // Where bounds come first the twenty of the first run look together, and rows are told by where they lie.
         let bounded = RunsTables::of(20, &runs, &wants, Some(7));
-        assert_eq!((bounded.items, bounded.wide, bounded.shift), (1, 1, Some(7)));
+        assert_eq!((bounded.items, bounded.wide, bounded.shift), (of(1, 30, 30), of(1, 5, 5), Some(7)));
         let word = |at: usize| u32::from_le_bytes(bounded.bytes[at..at + 4].try_into().unwrap());
         assert_eq!([0, 4, 8, 12, 16].map(word), [9, 39, 9, 20, 2], "few first");
         assert_eq!([20, 24, 28, 32, 36].map(word), [0, 5, 0, 0, 20]);
@@ -371,5 +399,18 @@ mod tests {
         assert_eq!(plan.shift_of(&same, Some(640)), Some(640));
         assert_eq!(plan.shift_of(&same, Some(64)), Some(640));
         assert_eq!(plan.shift_of(&same, Some(63)), None, "no word of the mask begins there");
+    }
+
+    #[test]
+    fn long_items_are_cut_and_short_ones_are_enough_for_all_of_the_gpu() {
+        let items =
+            |count: u32, rows: u32| Items { count, rows: u64::from(count) * u64::from(rows), longest: rows };
+        assert_eq!(items(1, 1000).cut(32, 8, 1056), (32, 32), "one list is many blocks'");
+        assert_eq!(items(1000, 1000).cut(32, 8, 1056), (256, 4), "and of many lists each is cut");
+        assert_eq!(Items { longest: 30_000, ..items(1000, 1000) }.cut(128, 4, 1056), (512, 59));
+        assert_eq!(items(1, 7).cut(256, 1, 1056), (256, 1));
+        let (chunk, high) = items(1, u32::MAX).cut(128, 4, 1056);
+        assert!(u64::from(high) <= HIGHEST && u64::from(chunk) * u64::from(high) >= u64::from(u32::MAX));
+        assert_eq!(Items::default().cut(32, 8, 1056), (32, 1));
     }
 }

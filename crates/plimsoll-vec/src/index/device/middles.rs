@@ -1,7 +1,5 @@
 //! Which lists queries look into: a device compares them with the middles.
 
-use std::borrow::Cow;
-
 use plimsoll::Bytes;
 use plimsoll::pool::{Lease, LeaseError, Pool};
 use plimsoll_device::Stream;
@@ -76,11 +74,10 @@ impl<'m> Middles<'m> {
         let Some(desk) = &mut self.desk else { return Ok(Vec::new()) };
         let middles = self.among.middles;
         let asked = self.division.asked(vectors);
-        let asked: Cow<'_, [f32]> = ready(middles.codec, middles.metric, middles.dimension, &asked)?;
-        if std::ptr::eq(&raw const *asked, numbers) {
+        if middles.is_plain() && std::ptr::eq(&raw const *asked, numbers) {
             desk.begin_as(stream, there)?;
         } else {
-            desk.begin(stream, &asked)?;
+            desk.begin(stream, &ready(middles.codec, middles.metric, middles.dimension, &asked)?)?;
         }
         let look = Look {
             rows: (&mut *self.rows, 0),
