@@ -8,7 +8,8 @@
 Without `--metric` by cosine, as plimsoll-vec's example `scan_speed --write FOLDER` searches: vectors are brought to length
 one, then compared by product. Two threads, ten nearest, one query and a batch of all; medians of turns that each engine
 takes one after the other, once it has had one that does not count: caches are as warm as they get. Engines that are not
-installed are passed over.
+installed are passed over. What takes long is built by `--build-threads` threads on any core; `--cores 0,1` keeps what is
+measured on those, as `taskset -c 0,1 plimsoll vec bench --threads 2` keeps ours.
 """
 
 import argparse
@@ -22,9 +23,10 @@ import numpy as np
 
 K = 10
 TURNS = 7
+THREADS = 2
 
 
-def engines(base, l2, wanted):
+def engines(base, l2, wanted, builders):
     """Name and search of each engine: queries in, rows out. What takes long to build is built if it is wanted."""
     squares = (base**2).sum(axis=1) if l2 else None
 
@@ -36,7 +38,7 @@ def engines(base, l2, wanted):
     try:
         import faiss
 
-        faiss.omp_set_num_threads(2)
+        faiss.omp_set_num_threads(builders)
         metric = faiss.METRIC_L2 if l2 else faiss.METRIC_INNER_PRODUCT
         flat = faiss.IndexFlat(base.shape[1], metric)
         flat.add(base)
@@ -55,6 +57,7 @@ def engines(base, l2, wanted):
             found.update(faiss_fast(faiss, base, metric))
         if wanted("faiss IVF"):
             found.update(faiss_lists(faiss, base, metric))
+        faiss.omp_set_num_threads(THREADS)
     except ImportError:
         print("faiss is not installed", file=sys.stderr)
     try:
@@ -69,7 +72,7 @@ def engines(base, l2, wanted):
             def usearch_exact(queries, rows=rows, dtype=dtype):
                 if dtype == "i8":
                     queries = np.clip(np.round(queries * scale), -127, 127).astype(np.int8)
-                keys = usearch.index.search(rows, queries, K, kind, exact=True, threads=2).keys
+                keys = usearch.index.search(rows, queries, K, kind, exact=True, threads=THREADS).keys
                 return keys.reshape(len(queries), -1)
 
             found[f"usearch {dtype} exact"] = usearch_exact
@@ -77,9 +80,9 @@ def engines(base, l2, wanted):
         print("usearch is not installed", file=sys.stderr)
     try:
         if wanted("scann"):
-            found.update(scann_codes(base, l2))
-    except ImportError:
-        print("scann is not installed", file=sys.stderr)
+            found.update(scann_codes(base, l2, builders))
+    except (ImportError, RuntimeError, TypeError) as error:
+        print(f"scann is passed over: {error}", file=sys.stderr)
     try:
         import turbovec
 
@@ -93,7 +96,7 @@ def engines(base, l2, wanted):
     return found
 
 
-def scann_codes(base, l2):
+def scann_codes(base, l2, builders):
     """ScaNN's four-bit codes: alone, with a second look at 200 rows, and in trees with one of 100."""
     from scann import scann_ops_pybind as scann
 
@@ -101,13 +104,13 @@ def scann_codes(base, l2):
     leaves = min(1024, len(base) // 39)
 
     def built(name, looked, probes):
-        builder = scann.builder(base, K, "squared_l2" if l2 else "dot_product").set_n_training_threads(2)
+        builder = scann.builder(base, K, "squared_l2" if l2 else "dot_product").set_n_training_threads(builders)
         if probes:
             builder = builder.tree(num_leaves=leaves, num_leaves_to_search=probes, training_sample_size=len(base))
         builder = builder.score_ah(2, anisotropic_quantization_threshold=float("nan") if l2 else 0.2)
         begun = time.perf_counter()
         index = (builder.reorder(looked) if looked else builder).build()
-        index.set_num_threads(2)
+        index.set_num_threads(THREADS)
         print(f"scann {name} was built in {time.perf_counter() - begun:.1f} s", file=sys.stderr)
         return index
 
@@ -172,6 +175,8 @@ def main():
     asked.add_argument("folder")
     asked.add_argument("engines", nargs="*", help="the beginnings of their names")
     asked.add_argument("--metric", choices=("cosine", "l2"), default="cosine")
+    asked.add_argument("--build-threads", type=int, default=THREADS, metavar="N")
+    asked.add_argument("--cores", type=lambda cores: {int(core) for core in cores.split(",")}, metavar="0,1")
     asked = asked.parse_intermixed_args()
     base = np.load(f"{asked.folder}/base.npy")
     queries = np.load(f"{asked.folder}/queries.npy")
@@ -182,24 +187,33 @@ def main():
     def wanted(kind):
         return not asked.engines or any(kind.startswith(name) or name.startswith(kind) for name in asked.engines)
 
-    found = engines(base, asked.metric == "l2", wanted)
+    found = engines(base, asked.metric == "l2", wanted, asked.build_threads)
+    if asked.cores:
+        # Of threads that were there to build, too.
+        for thread in os.listdir("/proc/self/task"):
+            os.sched_setaffinity(int(thread), asked.cores)
     if asked.engines:
         found = {name: search for name, search in found.items() if name.startswith(("numpy", *asked.engines))}
     truth = found["numpy f32"](queries)
     print(f"{'engine':<36} {'one ms':>8} {'batch QPS':>10}  recall@{K}")
     for name, search in found.items():
         one, batch = [], []
-        for turn in range(TURNS + 1):
-            begun = time.perf_counter()
-            search(queries[turn : turn + 1])
-            one.append(time.perf_counter() - begun)
-            begun = time.perf_counter()
-            rows = search(queries)
-            batch.append(time.perf_counter() - begun)
+        try:
+            for turn in range(TURNS + 1):
+                begun = time.perf_counter()
+                search(queries[turn : turn + 1])
+                one.append(time.perf_counter() - begun)
+                begun = time.perf_counter()
+                rows = search(queries)
+                batch.append(time.perf_counter() - begun)
+        except Exception as error:
+            # One engine's trouble is not the others'.
+            print(f"{name} failed: {error}", file=sys.stderr)
+            continue
         right = sum(len(set(a) & set(b)) for a, b in zip(truth.tolist(), np.asarray(rows).tolist()))
         ms = statistics.median(one[1:]) * 1e3
         qps = len(queries) / statistics.median(batch[1:])
-        print(f"{name:<36} {ms:>8.2f} {qps:>10.0f}  {right / truth.size:.4f}")
+        print(f"{name:<36} {ms:>8.2f} {qps:>10.0f}  {right / truth.size:.4f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -491,6 +491,27 @@ fn names(folder: &str) -> Vec<String> {
 }
 
 #[test]
+fn a_bench_of_some_codecs_measures_those_and_what_is_right() {
+    let rows = json(&[
+        "vec",
+        "bench",
+        "--quick",
+        "--rows",
+        "10000",
+        "--dimension",
+        "16",
+        "--only",
+        "flat",
+        "--codecs",
+        "int8,planes",
+    ]);
+    let works: Vec<&str> = rows.as_array().unwrap().iter().map(|row| row["work"].as_str().unwrap()).collect();
+    let both = ["f32", "int8", "planes"]
+        .map(|codec| [", one query", ", batch 100"].map(|how| codec.to_owned() + how));
+    assert_eq!(works, both.concat());
+}
+
+#[test]
 fn a_bench_of_lists_leaves_its_vectors_for_others() {
     let folder = tempfile::tempdir().unwrap();
     let (left, within) = (folder.path().join("left"), folder.path().join("within"));

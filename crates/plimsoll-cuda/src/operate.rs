@@ -195,12 +195,12 @@ impl View<'_> {
             return Ok(());
         }
         let plan = RunsPlan::of(shape, self.gpu.probe.compute);
-        for program in plan.programs() {
+        let tables = RunsTables::of(shape.nearest.queries, asked.runs, asked.wants, plan.shift(asked));
+        for program in plan.programs().into_iter().chain(plan.wide(&tables)) {
             self.kernels(stream, program)?;
         }
         let kernels = self.kernels(stream, plan.programs()[0])?;
         let at = used.at(ask.first);
-        let tables = RunsTables::of(shape.nearest.queries, asked.runs, asked.wants);
         let source = tables.bytes.as_ptr().expose_provenance() as u64;
         let gpu = lane.gpu();
         lane.start(&used.all(), |driver, raw| {

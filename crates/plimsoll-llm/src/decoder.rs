@@ -60,8 +60,7 @@ impl Decoder {
         if path.is_dir() || is(path, "safetensors") || path.to_string_lossy().ends_with(".index.json") {
             return Self::of_files(path);
         }
-        let source =
-            FileSource::open(path).map_err(|source| ReadError::Open { path: path.to_owned(), source })?;
+        let source = FileSource::open(path)?;
         if source.is_empty() {
             return Err(ReadError::Empty { path: path.to_owned() }.into());
         }

@@ -12,6 +12,7 @@ mod code;
 mod codec;
 pub mod column;
 pub mod gpu;
+mod held;
 pub mod index;
 pub mod input;
 mod metric;

@@ -171,6 +171,37 @@ fn what_is_charged_on_a_device_is_within_a_hundredth_of_the_forecast() {
     }
 }
 
+#[test]
+fn searches_go_on_and_ask_the_device_for_memory_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().join("index");
+    let rows = npy(folder.path(), "rows.npy", &vectors(1, 130 * DIMENSION), DIMENSION);
+    let index = Index::create(&home, shape(Codec::F32, Metric::L2), &account(Bytes::mib(8))).unwrap();
+    index.build(&rows, None, |_| {}).unwrap();
+    drop(index);
+    let machine = machine(Bytes::mib(8), Bytes::mib(2));
+    let index = Index::open(&home, &machine.account).unwrap();
+    let mut device = index.on_device(DEVICE).unwrap();
+    let (queries, search) = (vectors(9, 4 * DIMENSION), Search::nearest(3));
+    let all = device.search(&queries, &search).unwrap();
+    let mut before = machine.device.counts();
+    // More often than a device has streams, for as many and for fewer. The first ones find places for what they work in.
+    for turn in 0..1100 {
+        if turn == 4 {
+            before = machine.device.counts();
+        }
+        let some = if turn % 2 == 0 { &queries[..] } else { &queries[..DIMENSION] };
+        let found = device.search(some, &search).unwrap();
+        assert_eq!(scores(&found), scores(&all)[..found.ids.len()], "turn {turn}");
+    }
+    let after = machine.device.counts();
+    assert_eq!((after.commits, after.decommits), (before.commits, before.decommits));
+    assert_eq!(after.committed_bytes, before.committed_bytes);
+    // What it keeps ready is anybody's who asks: another takes all that codes leave.
+    let left = machine.account.reserve(DEVICE, Bytes::kib(2048 - 64)).now();
+    assert!(left.is_ok(), "{left:?}");
+}
+
 /// Some weights, whose decoder is made to be at right angles.
 fn reduction() -> Reduction {
     const LATENT: usize = 16;

@@ -32,6 +32,19 @@ macro_rules! runs {
     };
 }
 
+/// The same for runs that many look at.
+macro_rules! runs_many {
+    ($kind:literal) => {
+        concat!(
+            include_str!("cuda/nearest.cuh"),
+            include_str!("cuda/nearest_many.cu"),
+            include_str!("cuda/nearest_runs_many.cu"),
+            $kind,
+            "\n"
+        )
+    };
+}
+
 /// One source. Each is compiled when it is first needed, so nobody waits for what is not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Program {
@@ -58,12 +71,16 @@ pub enum Program {
     NearestRunsF16,
     NearestRunsF32,
     NearestRunsInt8,
+    NearestRunsManyBf16,
+    NearestRunsManyF16,
+    NearestRunsManyF32,
+    NearestRunsManyInt8,
     NearestRunsPacked,
     Sum,
 }
 
 impl Program {
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 29] = [
         Self::Blocks,
         Self::Convert,
         Self::CopyRows,
@@ -87,6 +104,10 @@ impl Program {
         Self::NearestRunsF16,
         Self::NearestRunsF32,
         Self::NearestRunsInt8,
+        Self::NearestRunsManyBf16,
+        Self::NearestRunsManyF16,
+        Self::NearestRunsManyF32,
+        Self::NearestRunsManyInt8,
         Self::NearestRunsPacked,
         Self::Sum,
     ];
@@ -122,6 +143,10 @@ impl Program {
             Self::NearestRunsF16 => "nearest_runs_f16.cu",
             Self::NearestRunsF32 => "nearest_runs_f32.cu",
             Self::NearestRunsInt8 => "nearest_runs_int8.cu",
+            Self::NearestRunsManyBf16 => "nearest_runs_many_bf16.cu",
+            Self::NearestRunsManyF16 => "nearest_runs_many_f16.cu",
+            Self::NearestRunsManyF32 => "nearest_runs_many_f32.cu",
+            Self::NearestRunsManyInt8 => "nearest_runs_many_int8.cu",
             Self::NearestRunsPacked => "nearest_runs_packed.cu",
             Self::Sum => "sum.cu",
         }
@@ -154,6 +179,10 @@ impl Program {
             Self::NearestRunsF16 => runs!("RUNS(f16, Numbers<F16>)"),
             Self::NearestRunsF32 => runs!("RUNS(f32, Numbers<F32>)"),
             Self::NearestRunsInt8 => runs!("RUNS(int8, Numbers<Int8>)"),
+            Self::NearestRunsManyBf16 => runs_many!("RUNS_MANY(bf16, TensorBf16)"),
+            Self::NearestRunsManyF16 => runs_many!("RUNS_MANY(f16, TensorF16)"),
+            Self::NearestRunsManyF32 => runs_many!("RUNS_MANY(f32, TensorF32)"),
+            Self::NearestRunsManyInt8 => runs_many!("RUNS_MANY(int8, TensorInt8)"),
             Self::NearestRunsPacked => {
                 runs!(
                     "RUNS(level8, Levels<Level8>) RUNS(level4, Levels<Level4>) RUNS(sign, Bits<false>) RUNS(count, Bits<true>)"
@@ -232,6 +261,10 @@ impl Program {
             Self::NearestRunsF16 => &[c"runs_f16"],
             Self::NearestRunsF32 => &[c"runs_f32"],
             Self::NearestRunsInt8 => &[c"runs_int8"],
+            Self::NearestRunsManyBf16 => &[c"runs_many_bf16"],
+            Self::NearestRunsManyF16 => &[c"runs_many_f16"],
+            Self::NearestRunsManyF32 => &[c"runs_many_f32"],
+            Self::NearestRunsManyInt8 => &[c"runs_many_int8"],
             Self::NearestRunsPacked => &[c"runs_level8", c"runs_level4", c"runs_sign", c"runs_count"],
             Self::Sum => &[c"sum"],
         }
@@ -254,6 +287,10 @@ const LISTS: &[&CStr] = &[
     c"squares_sign",
     c"tighten",
     c"merge_runs",
+    c"merge_runs_f32",
+    c"merge_runs_f16",
+    c"merge_runs_bf16",
+    c"merge_runs_int8",
     c"merge_f32",
     c"merge_f16",
     c"merge_bf16",

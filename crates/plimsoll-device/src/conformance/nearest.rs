@@ -24,6 +24,7 @@ const STREAM: Stream = Stream(0);
 pub(super) type Wanted<'w> = (&'w [Run], &'w [u32]);
 
 /// What is searched, on the host.
+#[derive(Clone)]
 pub(super) struct Data {
     pub(super) shape: NearestShape,
     rows: Vec<u8>,
@@ -143,6 +144,21 @@ impl Data {
             None => kernels.nearest(STREAM, &ask),
         };
         must(step, done)?;
+        target.take(trial, step)
+    }
+
+    /// The squares of its rows, as the device makes them.
+    pub(super) fn squared(&self, trial: &Trial<'_>, mode: StorageMode, step: &str) -> Result<Vec<u8>, Stop> {
+        let (rows, scales) = (filled(trial, &self.rows, mode)?, filled(trial, &self.scales, mode)?);
+        let target = Target::new(trial, self.shape.squares_bytes(), mode, 910)?;
+        let sides = self.shape.form.side_bytes() > 0;
+        let ask = Squares {
+            shape: self.shape,
+            rows: part(&rows, self.rows.len())?,
+            scales: sides.then(|| part(&scales, self.scales.len())).transpose()?,
+            target: target.span()?,
+        };
+        must(step, offered(trial)?.squares(STREAM, &ask))?;
         target.take(trial, step)
     }
 
@@ -360,17 +376,8 @@ fn squares(trial: &Trial<'_>) -> Result<(), Stop> {
             if !kernels.wants_squares(&data.shape) {
                 continue;
             }
-            let (rows, scales) = (filled(trial, &data.rows, mode)?, filled(trial, &data.scales, mode)?);
-            let target = Target::new(trial, data.shape.squares_bytes(), mode, 910)?;
-            let ask = Squares {
-                shape: data.shape,
-                rows: part(&rows, data.rows.len())?,
-                scales: (form.side_bytes() > 0).then(|| part(&scales, data.scales.len())).transpose()?,
-                target: target.span()?,
-            };
             let step = format!("squaring {:?} as {mode:?}", data.shape);
-            must(&step, kernels.squares(STREAM, &ask))?;
-            let kept = target.take(trial, &step)?;
+            let kept = data.squared(trial, mode, &step)?;
             let lists = empty(&data.shape);
             let without = data.search(trial, mode, &lists, &step)?;
             let with = data.search_with(trial, mode, &lists, (&step, Some(&kept), None))?;

@@ -10,6 +10,7 @@ use crate::kernels::nearest::{self, Form, Measure, Nearest, NearestRuns, Nearest
 pub(super) const CHECKS: &[Check] = &[
     Check { name: "runs of rows are looked at by the queries that want them", run: wanted },
     Check { name: "runs of all rows are all rows, to the bit", run: all },
+    Check { name: "squares change nothing about what is found in runs", run: squares },
     Check { name: "a search of runs refuses what does not fit", run: refusals },
 ];
 
@@ -87,6 +88,51 @@ fn all(trial: &Trial<'_>) -> Result<(), Stop> {
                 let right = data.search(trial, mode, &lists, &step)?;
                 let found = data.search_with(trial, mode, &lists, (&step, None, Some((&runs, &everyone))))?;
                 same(trial, &step, &found, &right)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// With squares a back end may bound what many look at first: of rows that are numbered as they lie, and of others.
+fn squares(trial: &Trial<'_>) -> Result<(), Stop> {
+    possible(trial)?;
+    let (kernels, mode) = (offered(trial)?, trial.any_mode()?);
+    for (sizes, form) in [
+        ((500, 130, 64, 20), Form::F32),
+        ((700, 300, 32, 10), Form::F16),
+        ((400, 40, 96, 7), Form::Bf16),
+        ((513, 33, 48, 300), Form::Int8),
+        ((260, 150, 256, 10), Form::F16),
+        ((300, 40, 64, 5), Form::Level4),
+    ] {
+        for (measure, seed) in [(Measure::Distance, 1), (Measure::Product, 2)] {
+            let mut data = Data::near(shape(sizes, form, measure), u64::from(sizes.0) + seed);
+            data.first = 640;
+            if !kernels.wants_squares(&data.shape) {
+                continue;
+            }
+            let data = if seed == 2 { data.masked() } else { data };
+            let step = format!("{}, in runs with squares", data.step(mode));
+            let kept = data.squared(trial, mode, &step)?;
+            let (mut runs, wants) = tables(&data.shape, data.first, seed);
+            let lists = empty(&data.shape);
+            let without = data.search_with(trial, mode, &lists, (&step, None, Some((&runs, &wants))))?;
+            let with = data.search_with(trial, mode, &lists, (&step, Some(&kept), Some((&runs, &wants))))?;
+            same(trial, &step, &with, &without)?;
+            // What is in lists already bounds what comes: half of the runs, then the rest.
+            let (one, other) = runs.split_at(runs.len() / 2);
+            let mut found = lists.clone();
+            for runs in [one, other] {
+                found = data.search_with(trial, mode, &found, (&step, Some(&kept), Some((runs, &wants))))?;
+            }
+            same(trial, &step, &found, &without)?;
+            if let Some(last) = runs.last_mut().filter(|_| data.mask.is_none()) {
+                last.first += 1;
+                let without = data.search_with(trial, mode, &lists, (&step, None, Some((&runs, &wants))))?;
+                let with =
+                    data.search_with(trial, mode, &lists, (&step, Some(&kept), Some((&runs, &wants))))?;
+                same(trial, &format!("{step}, the last one further"), &with, &without)?;
             }
         }
     }

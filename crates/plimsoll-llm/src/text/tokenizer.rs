@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use plimsoll_kv::block::Token;
-use plimsoll_plan::read::{FileSource, ReadError, Source};
+use plimsoll_plan::read::{FileSource, Source};
 
 use super::error::TextError;
 use super::join::Chain;
@@ -96,8 +96,7 @@ impl Tokenizer {
         if extension == "json" {
             return json::open(path, path);
         }
-        let source =
-            FileSource::open(path).map_err(|source| ReadError::Open { path: path.to_owned(), source })?;
+        let source = FileSource::open(path)?;
         let beside = path.with_file_name("tokenizer.json");
         match Self::of_gguf(&source, path) {
             Err(TextError::Missing { .. }) if beside.is_file() => json::open(&beside, path),

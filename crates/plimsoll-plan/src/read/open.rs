@@ -19,8 +19,7 @@ pub fn open(path: impl AsRef<Path>) -> Result<Model, ReadError> {
     if path.is_dir() {
         return folder(path);
     }
-    let source = FileSource::open(path);
-    let source = source.map_err(|source| ReadError::Open { path: path.to_owned(), source })?;
+    let source = FileSource::open(path)?;
     if source.is_empty() {
         return Err(ReadError::Empty { path: path.to_owned() });
     }

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
+use super::ReadError;
+
 /// Something whose bytes are read by ranges: a file, memory, or whatever serves ranges of a file elsewhere.
 ///
 /// Reading has no position of its own, so a source may be shared. The reader above it buffers; a source need not.
@@ -63,13 +65,16 @@ pub struct FileSource {
 
 impl FileSource {
     /// Opens a file. Its length is asked for once: a file that grows while it is read is read as it was.
-    pub fn open(path: &Path) -> io::Result<Self> {
-        let file = File::open(path)?;
-        let about = file.metadata()?;
-        if about.is_dir() {
-            return Err(io::ErrorKind::IsADirectory.into());
-        }
-        Ok(Self { len: about.len(), file })
+    pub fn open(path: &Path) -> Result<Self, ReadError> {
+        let opened = || {
+            let file = File::open(path)?;
+            let about = file.metadata()?;
+            if about.is_dir() {
+                return Err(io::ErrorKind::IsADirectory.into());
+            }
+            Ok(Self { len: about.len(), file })
+        };
+        opened().map_err(|source| ReadError::Open { path: path.to_owned(), source })
     }
 }
 

@@ -18,8 +18,8 @@ use plimsoll_llama::{
 };
 use plimsoll_llm::ModelError;
 use plimsoll_llm::text::{Chat, Cutter, LentKind, LentWord, TextError, Tokenizer};
+use plimsoll_plan::read::FileSource;
 use plimsoll_plan::read::gguf::Contents;
-use plimsoll_plan::read::{FileSource, ReadError};
 
 use super::loaded::{LEASE_STEP, Loaded, PAGE_TOKENS, Terms};
 use super::{ModelFault, ModelSource, Origin};
@@ -161,8 +161,7 @@ fn parts(path: &Path) -> Vec<PathBuf> {
 /// Refuses files that are damaged where a reader of ours sees it: llama.cpp may end the process over what it believed.
 fn whole(path: &Path) -> Result<(), ModelFault> {
     for path in parts(path) {
-        let open = |source| ModelError::from(ReadError::Open { path: path.clone(), source });
-        let source = FileSource::open(&path).map_err(open)?;
+        let source = FileSource::open(&path).map_err(ModelError::from)?;
         let contents = Contents::read(&source, &path).map_err(ModelError::from)?;
         let missing = contents.missing_bytes();
         if missing > 0 {

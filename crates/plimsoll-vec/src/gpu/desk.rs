@@ -90,6 +90,15 @@ impl Desk {
         Ok(())
     }
 
+    /// The same with queries that another desk has.
+    pub(crate) fn begin_as(&mut self, stream: Stream, other: &mut Self) -> Result<(), GpuError> {
+        self.count = other.count;
+        let numbers = Bytes::new((self.count * self.shape.dimension * 4) as u64);
+        self.queries.copy_from(stream, 0, &mut other.queries, 0, numbers)?;
+        self.lists.fill(stream, 0xff)?;
+        Ok(())
+    }
+
     /// Rows are put into the lists that they belong in.
     pub(crate) fn look(&mut self, stream: Stream, look: Look<'_>) -> Result<Option<Fence>, GpuError> {
         let shape = self.shape.search(look.count, self.count, self.k)?;
@@ -116,10 +125,10 @@ impl Desk {
     ) -> Result<Option<Fence>, GpuError> {
         let shape = self.shape.search(look.count, self.count, self.k)?;
         let ask = NearestIn {
-            shape,
+            shape: NearestShape { squares: look.squares.is_some(), ..shape },
             rows: look.rows,
             scales: look.scales.filter(|_| shape.scales_bytes() > 0),
-            squares: None,
+            squares: look.squares,
             queries: &mut self.queries,
             mask: look.mask,
             first: u32::try_from(look.first).unwrap_or(u32::MAX),
@@ -130,12 +139,30 @@ impl Desk {
 
     /// Waits for the lists, and reads them.
     pub(crate) fn read(&self, stream: Stream, into: &mut Vec<Vec<Hit>>) -> Result<(), GpuError> {
+        let hit = |(score, row)| Hit { score, row: u64::from(row) };
+        into.extend(self.found(stream)?.lists().map(|list| list.map(hit).collect()));
+        Ok(())
+    }
+
+    /// Waits for the lists, and brings them as they are.
+    pub(crate) fn found(&self, stream: Stream) -> Result<Found, GpuError> {
         let mut bytes = vec![0; self.count * self.k * 8];
         self.lists.download(stream, 0, &mut bytes)?;
-        let hit = |(score, row)| Hit { score, row: u64::from(row) };
-        let lists = bytes.chunks_exact(self.k * 8);
-        into.extend(lists.map(|list| Key::read(list).filter_map(Key::found).map(hit).collect()));
-        Ok(())
+        Ok(Found { bytes, list_bytes: self.k * 8 })
+    }
+}
+
+/// Lists as a device has them.
+#[derive(Debug)]
+pub(crate) struct Found {
+    bytes: Vec<u8>,
+    list_bytes: usize,
+}
+
+impl Found {
+    /// The scores and rows of each query.
+    pub(crate) fn lists(&self) -> impl Iterator<Item = impl Iterator<Item = (f32, u32)>> {
+        self.bytes.chunks_exact(self.list_bytes).map(|list| Key::read(list).filter_map(Key::found))
     }
 }
 
@@ -175,7 +202,11 @@ pub(crate) fn mask_bytes(rows: u64) -> u64 {
 
 /// Marks of who may be found, a bit a row, on the device.
 pub(crate) fn mask_on(pool: &Pool, stream: Stream, live: &[u64]) -> Result<Lease, GpuError> {
-    let bytes: Vec<u8> = live.iter().flat_map(|word| word.to_le_bytes()).collect();
+    let mut bytes = vec![0; live.len() * 8];
+    let (places, _) = bytes.as_chunks_mut::<8>();
+    for (place, word) in places.iter_mut().zip(live) {
+        *place = word.to_le_bytes();
+    }
     let mut mask = pool.lease(Bytes::new(mask_bytes(live.len() as u64 * 64)))?;
     mask.upload(stream, 0, &bytes)?;
     Ok(mask)

@@ -4,6 +4,7 @@ use plimsoll::Bytes;
 use plimsoll_device::kernels::nearest::{Form, Measure, NearestShape};
 
 use super::GpuError;
+use crate::code::Shape;
 use crate::{Codec, Metric};
 
 /// Rows whose part of a mask starts where operands do.
@@ -27,6 +28,11 @@ impl FlatShape {
     /// What the rows take where they lie: `rows · (D · b + s)`, b bytes a number and s the codec's side.
     pub fn bytes(&self) -> Bytes {
         Bytes::new(u64::from(self.rows) * self.codec.row_bytes(self.dimension) as u64)
+    }
+
+    /// Whether queries are compared as they come.
+    pub(crate) fn is_plain(&self) -> bool {
+        Shape::new(self.codec, self.metric).is_plain()
     }
 
     /// What a device calls such rows.

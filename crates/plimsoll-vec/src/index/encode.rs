@@ -1,10 +1,11 @@
 //! Coding many vectors with several threads, and work that threads share.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::Shape;
 use super::reduced::Reduced;
 use crate::code::{CodeError, Coder};
+use crate::held::{lock, unlocked};
 use crate::{BLOCK_ROWS, Layout};
 
 /// Blocks that a thread codes at once.
@@ -43,17 +44,17 @@ pub(super) fn share<T: Send>(
     on_threads(threads.min(count), &|| {
         let mut desk = vec![0.0; desk];
         loop {
-            let next = left.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let next = lock(&left).next();
             let Some((at, part)) = next else { return };
             if let Err(error) = work(part, &mut desk) {
-                let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut failed = lock(&failed);
                 if failed.as_ref().is_none_or(|(other, _)| at < *other) {
                     *failed = Some((at, error.after(at * rows)));
                 }
             }
         }
     });
-    match failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+    match unlocked(failed) {
         Some((_, error)) => Err(error),
         None => Ok(()),
     }

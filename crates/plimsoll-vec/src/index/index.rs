@@ -21,6 +21,7 @@ use super::view::View;
 use super::{Shape, VecError};
 use crate::code::{CodeError, check};
 use crate::column::Holds;
+use crate::held::lock;
 use crate::neural::Reduction;
 use crate::segment::{Segment, numbered, path};
 use crate::{Codec, Metric};
@@ -358,7 +359,7 @@ impl Index {
 
     /// Keeps a charge as long as the index is open.
     pub(super) fn charged(&self, charge: Charge) {
-        self.charges.lock().unwrap_or_else(PoisonError::into_inner).push(charge);
+        lock(&self.charges).push(charge);
     }
 
     pub(super) fn writer(&self) -> Result<MutexGuard<'_, Writer>, VecError> {
@@ -374,8 +375,4 @@ fn checked(shape: &Shape) -> Result<(), CodeError> {
     check(Codec::F32, Metric::L2, shape.dimension)?;
     let Shape { codec, metric, dimension, .. } = shape.coded();
     check(codec, metric, dimension)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,12 +1,13 @@
 //! Codes that stay in memory between searches: the first so many blocks of the segments, in pieces.
 
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use plimsoll::pool::Lease;
 
 use super::budget::Budget;
 use super::view::View;
+use crate::held::lock;
 
 /// Blocks that are in memory.
 #[derive(Clone, Debug)]
@@ -80,7 +81,7 @@ impl Keep {
     }
 
     fn pieces(&self) -> std::sync::MutexGuard<'_, Vec<Kept>> {
-        self.pieces.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.pieces)
     }
 
     /// Lets go of what has no place any more, and says what to do with every block. Memory for what is to be kept is

@@ -18,6 +18,7 @@ use super::pages::{Around, Half, Page};
 use super::search::Run;
 use super::view::{Part, View};
 use crate::BLOCK_ROWS;
+use crate::held::{lock, unlocked};
 use crate::scan::{Queries, Row, fetch, score};
 use crate::top::Tops;
 
@@ -72,7 +73,7 @@ impl Run<'_> {
             lock(&done).push(one);
         });
         let mut all: Option<(Tops, u64)> = None;
-        for one in done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
+        for one in unlocked(done) {
             let (tops, read) = one?;
             match &mut all {
                 Some((all, sum)) => {
@@ -258,10 +259,6 @@ impl Lower<'_> {
 
 fn block_of(row: u64) -> u64 {
     row / BLOCK_ROWS as u64
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 #[cfg(test)]

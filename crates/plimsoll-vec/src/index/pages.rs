@@ -94,6 +94,11 @@ impl Pages {
         self.rows.clear();
     }
 
+    /// A group of rows, if memory has it.
+    pub(super) fn group_there(&self, key: &RowsKey) -> Option<Hit<Box<[u8]>>> {
+        self.rows.get(key)
+    }
+
     /// A group of rows, from memory or from the disk; `read` grows by what came from there. None where there is no room
     /// for it: who wants it reads what is wanted of it alone.
     pub(super) fn group(

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use plimsoll::Bytes;
 use plimsoll::holding::streaming::{Align, Chunk, Chunks};
@@ -15,6 +15,7 @@ use super::search::Run;
 use super::view::Part;
 use crate::BLOCK_ROWS;
 use crate::column::Column;
+use crate::held::{lock, unlocked};
 use crate::scan::{Queries, Rows, Who, scan_rows};
 use crate::top::{Limits, Tops, TopsError};
 
@@ -238,13 +239,9 @@ impl<'r> Desk<'r> {
 
     /// How much was read, or what went wrong first.
     fn finish(self) -> Result<Bytes, VecError> {
-        match self.failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        match unlocked(self.failed) {
             Some(error) => Err(error),
-            None => Ok(Bytes::new(self.read.into_inner().unwrap_or_else(PoisonError::into_inner))),
+            None => Ok(Bytes::new(unlocked(self.read))),
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

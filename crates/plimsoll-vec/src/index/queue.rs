@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::{Answer, Search, VecError};
+use crate::held::lock;
 
 /// Who waits for the next pass.
 #[derive(Debug, Default)]
@@ -69,7 +70,7 @@ impl Queue {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// How many wait.

@@ -1,6 +1,6 @@
 //! What was found becomes an answer: rows become ids.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use plimsoll::holding::cached;
 
@@ -10,6 +10,7 @@ use super::encode::on_threads;
 use super::pages::OfRows;
 use super::search::{Run, Search};
 use super::view::{Part, View};
+use crate::held::{lock, unlocked};
 use crate::segment::Ids;
 use crate::top::Hit;
 
@@ -47,31 +48,45 @@ impl Run<'_> {
         let before = answer.ids.len();
         answer.ids.resize(before + count * k, NO_ID);
         answer.distances.resize(before + count * k, f32::NAN);
-        let ids = answer.ids[before..].chunks_mut(AT_ONCE * k);
-        let distances = answer.distances[before..].chunks_mut(AT_ONCE * k);
-        let work = Mutex::new((0..).step_by(AT_ONCE).zip(ids.zip(distances)));
+        let ids = answer.ids[before..].chunks_mut(k);
+        let places = ids.zip(answer.distances[before..].chunks_mut(k)).enumerate();
+        // What memory has is named at once: threads that ask one cache wait for each other longer than for what they ask. What
+        // comes from the disk is left to all of them.
+        let mut names = Names::new(self, false);
+        let mut left = Vec::new();
+        for (query, (ids, distances)) in places {
+            let constant = constants.get(query).copied();
+            if !names.of(hits(query).as_ref(), constant, (&mut *ids, &mut *distances))? {
+                left.push((query, ids, distances));
+            }
+        }
+        drop(names);
+        let threads = self.threads.min(left.len().div_ceil(AT_ONCE));
+        let work = Mutex::new(left.chunks_mut(AT_ONCE));
         let failed = Mutex::new(None);
-        on_threads(self.threads.min(count.div_ceil(AT_ONCE)), &|| {
-            let mut names = Names { run: self, group: None, alone: false, order: Vec::new() };
+        on_threads(threads, &|| {
+            let mut names = Names::new(self, true);
             loop {
-                let next = work.lock().unwrap_or_else(PoisonError::into_inner).next();
-                let Some((first, (ids, distances))) = next else { return };
-                for (query, places) in (first..).zip(ids.chunks_mut(k).zip(distances.chunks_mut(k))) {
-                    if let Err(error) = names.of(hits(query).as_ref(), constants.get(query).copied(), places)
-                    {
-                        failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                let next = lock(&work).next();
+                let Some(these) = next else { return };
+                for (query, ids, distances) in these {
+                    let constant = constants.get(*query).copied();
+                    if let Err(error) = names.of(hits(*query).as_ref(), constant, (ids, distances)) {
+                        lock(&failed).get_or_insert(error);
                         return;
                     }
                 }
             }
         });
-        failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+        unlocked(failed).map_or(Ok(()), Err)
     }
 }
 
 /// What a thread finds ids with.
 struct Names<'r> {
     run: &'r Run<'r>,
+    /// What is not in memory is read.
+    reads: bool,
     /// The group of ids in hand.
     group: Option<Held>,
     /// The cache of groups had no room: it is not asked again.
@@ -82,14 +97,18 @@ struct Names<'r> {
 /// A group of ids: of which segment, and which of its groups.
 type Held = (u64, u64, cached::Hit<Box<[u8]>>);
 
-impl Names<'_> {
-    /// The ids and distances of one query's, as many as there are places for.
+impl<'r> Names<'r> {
+    fn new(run: &'r Run<'r>, reads: bool) -> Self {
+        Self { run, reads, group: None, alone: false, order: Vec::new() }
+    }
+
+    /// The ids and distances of one query's, as many as there are places for. Says whether all were to be had.
     fn of(
         &mut self,
         hits: &[Hit],
         constant: Option<f64>,
         (ids, distances): (&mut [u64], &mut [f32]),
-    ) -> Result<(), VecError> {
+    ) -> Result<bool, VecError> {
         let shape = self.run.view.shape;
         let hits = &hits[..hits.len().min(ids.len())];
         // In the order of rows: those of a list are named together.
@@ -97,19 +116,25 @@ impl Names<'_> {
         order.clear();
         order.extend((0..).take(hits.len()));
         order.sort_unstable_by_key(|at| hits[*at as usize].row);
+        let mut all = true;
         for at in order.iter().map(|at| *at as usize) {
-            ids[at] = self.id(hits[at].row)?;
+            let Some(id) = self.id(hits[at].row)? else {
+                all = false;
+                break;
+            };
+            ids[at] = id;
             let score = hits[at].score;
             distances[at] =
                 constant.map_or_else(|| shape.metric.distance(score), |more| shape.told(score, more));
         }
         self.order = order;
-        Ok(())
+        Ok(all)
     }
 
-    fn id(&mut self, row: u64) -> Result<u64, VecError> {
+    /// The id of a row; none where it would have to be read and is not.
+    fn id(&mut self, row: u64) -> Result<Option<u64>, VecError> {
         let (place, row) = View::place(&self.run.bases, row);
-        let Some(part) = self.run.parts.get(place) else { return Ok(NO_ID) };
+        let Some(part) = self.run.parts.get(place) else { return Ok(Some(NO_ID)) };
         match part {
             Part::Segment(segment) if segment.ids().are_stored() && !self.alone => {
                 let (number, group) = (segment.number(), row / Ids::GROUP_ROWS);
@@ -117,8 +142,16 @@ impl Names<'_> {
                     self.group = None;
                     let bytes = segment.ids().group_bytes(group);
                     let key = (number, group, OfRows::Ids);
-                    let fresh = || segment.ids().group(group);
-                    match self.run.index.pages().group(key, bytes, fresh, &mut 0) {
+                    let (pages, fresh) = (self.run.index.pages(), || segment.ids().group(group));
+                    let found = if self.reads {
+                        pages.group(key, bytes, fresh, &mut 0)
+                    } else {
+                        match pages.group_there(&key) {
+                            None => return Ok(None),
+                            there => Ok(there),
+                        }
+                    };
+                    match found {
                         Ok(Some(units)) => self.group = Some((number, group, units)),
                         Ok(None) => self.alone = true,
                         // Another of the group may be damaged: this one is asked for alone.
@@ -127,11 +160,11 @@ impl Names<'_> {
                 }
                 let at = usize::try_from(row % Ids::GROUP_ROWS).unwrap_or(usize::MAX);
                 match self.group.as_ref().and_then(|held| Ids::in_group(&held.2, at)) {
-                    Some(id) => Ok(id),
-                    None => part.id(row),
+                    Some(id) => Ok(Some(id)),
+                    None => part.id(row).map(Some),
                 }
             }
-            _ => part.id(row),
+            _ => part.id(row).map(Some),
         }
     }
 }

@@ -1,11 +1,12 @@
 //! Work that threads share, and the desk of each.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use plimsoll::Bytes;
 use plimsoll::pool::{Lease, LeaseRequest, Pool};
 
 use super::NeuralError;
+use crate::held::{lock, unlocked};
 
 /// Gives parts to threads, in order, until there are none or one fails. Each thread has a desk of so many bytes from the
 /// pool. The error is that of the first part that failed.
@@ -27,9 +28,9 @@ pub(super) fn share<T: Send>(
             Err(error) => return keep(&failed, usize::MAX, error.into()),
         };
         loop {
-            let part = parts.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let part = lock(&parts).next();
             let Some((at, part)) = part else { return };
-            if failed.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+            if lock(&failed).is_some() {
                 return;
             }
             if let Err(error) = work(at, part, bytes) {
@@ -46,14 +47,14 @@ pub(super) fn share<T: Send>(
             run(own);
         });
     }
-    match failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+    match unlocked(failed) {
         Some((_, error)) => Err(error),
         None => Ok(()),
     }
 }
 
 fn keep(failed: &Mutex<Option<(usize, NeuralError)>>, at: usize, error: NeuralError) {
-    let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut failed = lock(failed);
     if failed.as_ref().is_none_or(|(first, _)| at < *first) {
         *failed = Some((at, error));
     }

@@ -49,11 +49,12 @@ pub(super) fn all(settings: &Settings, place: Place, note: &dyn Fn(&str)) -> Res
     note("the exact answers are found by the host");
     bench.exact = bench.host()?;
     let flat = [Codec::F32, Codec::F16, Codec::Int8, Codec::Int8Affine, Codec::Int4];
-    for codec in flat.into_iter().filter(|_| settings.wants(Only::Flat)) {
+    for codec in flat.into_iter().filter(|codec| settings.wants(Only::Flat) && settings.has(*codec)) {
         note(&format!("{codec} is measured on {place}"));
         bench.resident(codec)?;
     }
-    for codec in [Codec::F32, Codec::F16].into_iter().filter(|_| settings.wants(Only::Streamed)) {
+    let streamed = [Codec::F32, Codec::F16].into_iter().filter(|codec| settings.has(*codec));
+    for codec in streamed.filter(|_| settings.wants(Only::Streamed)) {
         note(&format!("{codec} is streamed to {place}"));
         bench.streamed(codec)?;
     }

@@ -57,7 +57,9 @@ fn within(
     asked.source.write(2, settings.rows, &vectors).map_err(failed)?;
     let mut rows = Vec::new();
     // Quick is quick: one codec tells what lists do.
-    let indexes = INDEXES.into_iter().filter(|(codec, _)| !settings.quick || *codec == Codec::Int8);
+    let indexes = INDEXES
+        .into_iter()
+        .filter(|(codec, _)| settings.has(*codec) && (!settings.quick || *codec == Codec::Int8));
     for (codec, lists) in indexes {
         let folder = home.join(codec.name());
         let lists = lists.then_some(settings.lists);

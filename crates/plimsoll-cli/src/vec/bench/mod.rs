@@ -14,6 +14,7 @@ use std::path::PathBuf;
 pub(super) use data::Source;
 pub(super) use device::pools;
 use plimsoll::Place;
+use plimsoll_vec::Codec;
 use plimsoll_vec::index::Lists;
 use serde::Serialize;
 
@@ -29,6 +30,7 @@ Examples:
   plimsoll vec bench --device cuda:0         on a GPU: rows in its memory, and streamed to it; indexes in lists
   plimsoll vec bench --device cuda:0 --only lists --lists 1024
                                              lists there alone, and an index of signs
+  plimsoll vec bench --codecs int8,int4      two codecs, and f32, which says what is right
   plimsoll vec bench --svg bench.svg         recall against queries a second, as a picture
   plimsoll vec bench --only lists --lists 1024 --leave peers
                                              lists alone, on vectors that others are measured with afterwards:
@@ -67,6 +69,9 @@ pub struct BenchArgs {
     /// Measure only these
     #[arg(long, value_name = "WHAT")]
     pub only: Option<Only>,
+    /// Measure these codecs alone, and the exact answers of f32 beside them: `f16,int4`
+    #[arg(long, value_name = "CODECS", value_delimiter = ',')]
+    pub codecs: Vec<Codec>,
     /// Leave vectors and queries in this folder as base.npy and queries.npy, for other engines
     #[arg(long, value_name = "FOLDER", conflicts_with = "device")]
     pub leave: Option<PathBuf>,

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use plimsoll::holding::streaming::{FileSource, Source};
+use plimsoll_vec::Codec;
 use plimsoll_vec::index::{Lists, VecError};
 use plimsoll_vec::input::Input;
 
@@ -21,6 +22,7 @@ pub(super) struct Settings {
     pub(super) lists: Lists,
     pub(super) within: PathBuf,
     only: Option<Only>,
+    codecs: Vec<Codec>,
     /// Files of vectors and of queries that are not made.
     pub(super) given: Option<(PathBuf, PathBuf)>,
     /// Where vectors and queries are left.
@@ -52,6 +54,7 @@ impl Settings {
             lists: args.lists,
             within: args.within.clone().unwrap_or_else(std::env::temp_dir),
             only: args.only,
+            codecs: args.codecs.clone(),
             given,
             leave: args.leave.clone(),
         })
@@ -60,6 +63,11 @@ impl Settings {
     /// Whether this is measured.
     pub(super) fn wants(&self, what: Only) -> bool {
         self.only.is_none_or(|only| only == what)
+    }
+
+    /// Whether this codec is.
+    pub(super) fn has(&self, codec: Codec) -> bool {
+        self.codecs.is_empty() || self.codecs.contains(&codec)
     }
 }
 

@@ -70,7 +70,9 @@ pub(super) fn all(settings: &Settings, note: &dyn Fn(&str)) -> Result<Vec<BenchR
         (Codec::Pq8, 20),
     ];
     // Learning takes seconds: where it must be quick, one codec that learns tells what they do.
-    let skipped = |codec: Codec| !settings.wants(Only::Flat) || settings.quick && codec == Codec::Pq2;
+    let skipped = |codec: Codec| {
+        !settings.wants(Only::Flat) || !settings.has(codec) || settings.quick && codec == Codec::Pq2
+    };
     for (codec, again) in flat.into_iter().filter(|(codec, _)| !skipped(*codec)) {
         note(&format!("{codec} is measured"));
         bench.codec(codec, again)?;
@@ -81,9 +83,8 @@ pub(super) fn all(settings: &Settings, note: &dyn Fn(&str)) -> Result<Vec<BenchR
     }
     // Quick is quick: one codec tells what lists do.
     let skip = usize::from(settings.quick);
-    for (codec, again) in
-        [(Codec::F32, 1), (Codec::Int4, 4)].into_iter().skip(skip).filter(|_| settings.wants(Only::Lists))
-    {
+    let lists = [(Codec::F32, 1), (Codec::Int4, 4)].into_iter().skip(skip);
+    for (codec, again) in lists.filter(|(codec, _)| settings.wants(Only::Lists) && settings.has(*codec)) {
         note(&format!("{codec} in lists is measured"));
         bench.lists(codec, again)?;
     }

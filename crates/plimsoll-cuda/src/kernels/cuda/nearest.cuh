@@ -76,10 +76,11 @@ struct Search {
     u32 sample;
 };
 
-// Rows one after the other that up to eight queries look at. The same structs are in `nearest/runs.rs`.
+// Rows one after the other that up to eight queries look at, or, where bounds come first, 128. The same structs are in
+// `nearest/runs.rs`.
 struct Item {
     u32 begin, end;
-    // The number of the first row.
+    // The number of the first row; which row it is, where bounds come first.
     u32 first;
     // Which of the wants, and how many.
     u32 from, count;
@@ -96,7 +97,8 @@ struct Runs {
     const Want *wants;
     // Where each query's candidates begin, and where the last one's end.
     const u32 *starts;
-    u32 count;
+    // Rows of an item that a thread block takes at a time: long items are many blocks' work.
+    u32 chunk;
 };
 
 u32 looked_at(const Search &s) { return s.stride ? s.sample : s.end - s.begin; }

@@ -318,24 +318,21 @@ template <class Kind> void score_any(const Search &s, Least &least, const u32 *q
 }
 
 // A query's list takes its candidates. Where those did not all have room, every row is looked at again.
-template <class Kind> void merge(const Search &s) {
+template <class Kind> void merge_of(const Search &s, const u64 *candidates, u32 given, bool lost) {
     __shared__ u32 count, waiting;
     __shared__ u32 queue[THREADS];
     Least least = least_of(s, &count);
     const u32 number = blockIdx.x;
     const Query query = s.each[number];
-    const u64 *candidates = s.candidates + (u64)number * s.room;
-    const u32 given = s.direct ? looked_at(s) : query.count;
-    const bool lost = given > s.room;
     u64 *list = s.lists + (u64)number * s.k;
     float cut = query.bound;
 
     if (s.bounded && !lost) {
         // No row of the nearest is above the k-th of what rows are at most.
         least.begin();
-        for (u32 start = 0; start < given; start += THREADS) {
+        for (u64 start = 0; start < given; start += THREADS) {
             least.ready();
-            const u32 at = start + threadIdx.x;
+            const u64 at = start + threadIdx.x;
             if (at < given)
                 least.take(candidates[at], s.k - 1);
         }
@@ -348,24 +345,25 @@ template <class Kind> void merge(const Search &s) {
     for (u32 n = threadIdx.x; n < s.k; n += THREADS)
         least.best[n] = list[n];
     if (!s.bounded && !lost) {
-        for (u32 start = 0; start < given; start += THREADS) {
+        for (u64 start = 0; start < given; start += THREADS) {
             least.ready();
-            const u32 at = start + threadIdx.x;
+            const u64 at = start + threadIdx.x;
             if (at < given)
                 least.take(candidates[at], s.k - 1);
         }
     } else {
         const u32 all = lost ? s.end - s.begin : given;
-        for (u32 start = 0; start < all; start += THREADS) {
+        for (u64 start = 0; start < all; start += THREADS) {
             least.ready();
             if (threadIdx.x == 0)
                 waiting = 0;
             __syncthreads();
-            const u32 at = start + threadIdx.x;
+            const u64 at = start + threadIdx.x;
             if (at < all) {
                 if (lost) {
-                    if (is_live(s, s.begin + at))
-                        queue[atomicAdd(&waiting, 1)] = s.begin + at;
+                    const u32 row = s.begin + (u32)at;
+                    if (is_live(s, row))
+                        queue[atomicAdd(&waiting, 1)] = row;
                 } else if (candidates[at] != NONE) {
                     const u32 row = (u32)candidates[at];
                     if (score_of(candidates[at]) - widening<Kind>(s, query, row) <= cut)
@@ -389,25 +387,22 @@ template <class Kind> void merge(const Search &s) {
     }
 }
 
-// A query's list takes all its candidates.
-extern "C" __global__ void __launch_bounds__(THREADS) merge_runs(Search s, Runs runs) {
-    __shared__ u32 count;
-    Least least = least_of(s, &count);
-    u64 *list = s.lists + (u64)blockIdx.x * s.k;
-    least.begin();
-    for (u32 n = threadIdx.x; n < s.k; n += THREADS)
-        least.best[n] = list[n];
-    const u32 begin = runs.starts[blockIdx.x], end = runs.starts[blockIdx.x + 1];
-    for (u64 start = begin; start < end; start += THREADS) {
-        least.ready();
-        const u64 at = start + threadIdx.x;
-        if (at < end)
-            least.take(s.candidates[at], s.k - 1);
-    }
-    least.absorb();
-    for (u32 n = threadIdx.x; n < s.k; n += THREADS)
-        list[n] = least.best[n];
+template <class Kind> void merge(const Search &s) {
+    const u32 given = s.direct ? looked_at(s) : s.each[blockIdx.x].count;
+    merge_of<Kind>(s, s.candidates + (u64)blockIdx.x * s.room, given, given > s.room);
 }
+
+// Candidates of runs all have room. Scores are of no kind; bounds are.
+template <class Kind> void merge_run(const Search &s, const Runs &runs) {
+    const u32 begin = runs.starts[blockIdx.x];
+    merge_of<Kind>(s, s.candidates + begin, runs.starts[blockIdx.x + 1] - begin, false);
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS) merge_runs(Search s, Runs runs) { merge_run<F32>(s, runs); }
+extern "C" __global__ void __launch_bounds__(THREADS) merge_runs_f32(Search s, Runs runs) { merge_run<F32>(s, runs); }
+extern "C" __global__ void __launch_bounds__(THREADS) merge_runs_f16(Search s, Runs runs) { merge_run<F16>(s, runs); }
+extern "C" __global__ void __launch_bounds__(THREADS) merge_runs_bf16(Search s, Runs runs) { merge_run<Bf16>(s, runs); }
+extern "C" __global__ void __launch_bounds__(THREADS) merge_runs_int8(Search s, Runs runs) { merge_run<Int8>(s, runs); }
 
 extern "C" __global__ void __launch_bounds__(THREADS) merge_f32(Search s) { merge<F32>(s); }
 extern "C" __global__ void __launch_bounds__(THREADS) merge_f16(Search s) { merge<F16>(s); }

@@ -16,17 +16,26 @@ template <u32 COUNT> void together(u32 group) { asm volatile("bar.sync %0, %1;" 
 // behind those the largest d that each warp found.
 constexpr u32 limits_of(u32 wide) { return 5 * wide + THREADS / 32; }
 
+// Queries one after the other: the number of the `n`-th of a tile, and whether there is one. And where candidates of a search
+// of all rows go.
+struct InOrder {
+    u32 first, count;
+    InOrder(const Search &s, u32 from) : first(from), count(s.queries_count) {}
+    u32 number(u32 n) const { return first + n; }
+    bool has(u32 n) const { return first + n < count; }
+    void take(const Search &s, u32 n, u32 at, u64 key) const { put(s, first + n, at, key); }
+};
+
 // Brings them, by so many threads. Seen behind their next barrier.
-template <u32 WIDE, u32 COUNT> void bring_limits(const Search &s, float *limits, u32 first) {
+template <u32 WIDE, u32 COUNT, class Asked> void bring_limits(const Search &s, float *limits, const Asked &asked) {
     const u32 thread = threadIdx.x % COUNT;
     float most = 0.0f;
     for (u32 n = thread; n < WIDE; n += COUNT) {
-        const u32 number = first + n;
         const float none = __uint_as_float(0x7fc00000u);
         float4 limit = make_float4(none, none, none, none);
         float total = 0.0f;
-        if (number < s.queries_count) {
-            const Query query = s.each[number];
+        if (asked.has(n)) {
+            const Query query = s.each[asked.number(n)];
             limit = s.distance ? make_float4(query.bound - (1.0f - query.slack) * query.own, 2.0f * query.scale,
                                              query.slack, query.own)
                                : make_float4(query.bound, query.scale, query.slack * query.own, query.own);
@@ -49,14 +58,14 @@ template <u32 WIDE, u32 COUNT> void bring_limits(const Search &s, float *limits,
 // least, for distances, (1 - slack) (x² + q²) - 2 q x, and for products - slack |q| |x| - q x. With what only queries have
 // to do with in c, d and m, the bound lets pass where m p + c + d x >= r. With the largest d of all it is quickly told that
 // nothing passes. Levels between two values stand for a lowest value besides, times all that the query has: t.
-template <class Tensor, u32 WIDE, u32 COUNT> struct Judge {
-    u32 base, query, looked;
+template <class Tensor, u32 WIDE, u32 COUNT, class Asked> struct Judge {
+    u32 base, looked;
+    Asked asked;
     float size[2], scale[2], low[2], rest[2], quick[2], times, most_slack;
     const float *limits;
 
-    Judge(const Search &s, u32 first, u32 column, const float *bounds) {
+    Judge(const Search &s, u32 first, const Asked &of, const float *bounds) : asked(of) {
         base = first;
-        query = column;
         looked = looked_at(s);
         limits = bounds;
         times = s.distance ? 2.0f : 1.0f;
@@ -136,9 +145,9 @@ template <class Tensor, u32 WIDE, u32 COUNT> struct Judge {
             const float product = h ? worth(sum, 1, m, t) : worth(sum, 0, m, t);
             const float high = s.distance ? fmaf(d, x + own, r + own) - product : fmaf(d, x, -product);
             const u32 at = base + h * 8;
-            if (at < looked && query + column < s.queries_count)
-                put(s, query + column, at,
-                    (found >> n & 1) && is_finite(high) ? key_of(high, row_at(s, at)) : NONE);
+            if (at < looked && asked.has(column))
+                asked.take(s, column, at,
+                           (found >> n & 1) && is_finite(high) ? key_of(high, row_at(s, at)) : NONE);
         }
     }
 };
@@ -364,74 +373,79 @@ bool all_full(const Search &s) {
     return __syncthreads_and(full);
 }
 
-// A thread block has TILE rows and 8 * 4 * ACROSS queries: each of 8 warps a half of the rows and a quarter of the queries.
-template <class Tensor, u32 ACROSS> void many(const Search &s) {
+// The products of a tile, and what they say: a thread block has TILE rows, from number `base` on, and 8 * 4 * ACROSS queries,
+// each of 8 warps a half of the rows and a quarter of the queries. Of what `fetch` brings it takes the next steps.
+template <class Tensor, u32 ACROSS, class Fetched, class Asked>
+__forceinline__ void tile_of(const Search &s, Fetched &fetch, u32 &stage, u32 base, const Asked &asked) {
     using Sum = typename Tensor::Sum;
-    using Fetched = Fetch<Tensor, ACROSS * 32>;
     constexpr u32 WIDE = ACROSS * 32;
     constexpr u32 STAGES = Tensor::COUNT;
     constexpr u32 STAGE = Fetched::STAGE;
-    Fetched fetch(s);
-#pragma unroll
-    for (u32 n = 0; n < STAGES - 1; n++)
-        fetch.next(s);
-
     const u32 lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     const u32 half = warp / 4 * 64, quarter = warp % 4 * ACROSS * 8;
-    u32 stage = 0;
-    for (u32 tile = blockIdx.x; tile < fetch.tiles; tile += gridDim.x) {
-        float *limits = (float *)(stages + STAGES * STAGE);
-        if (tile != blockIdx.x)
-            together<THREADS>(0);
-        bring_limits<WIDE, THREADS>(s, limits, tile % fetch.across * WIDE);
-        Sum sums[4][ACROSS][4] = {};
-        for (u32 step = 0; step < fetch.steps; step++) {
-            asm volatile("cp.async.wait_group %0;" ::"n"(STAGES - 2));
-            together<THREADS>(0);
-            fetch.next(s);
-            const u32 at = fetch.memory + stage * STAGE;
-            stage = stage + 1 == STAGES ? 0 : stage + 1;
+    float *limits = (float *)(stages + STAGES * STAGE);
+    bring_limits<WIDE, THREADS>(s, limits, asked);
+    Sum sums[4][ACROSS][4] = {};
+    for (u32 step = 0; step < fetch.steps; step++) {
+        asm volatile("cp.async.wait_group %0;" ::"n"(STAGES - 2));
+        together<THREADS>(0);
+        fetch.next(s);
+        const u32 at = fetch.memory + stage * STAGE;
+        stage = stage + 1 == STAGES ? 0 : stage + 1;
 #pragma unroll
-            for (u32 part = 0; part < UNITS / 2; part++) {
-                u32 held[4][4];
+        for (u32 part = 0; part < UNITS / 2; part++) {
+            u32 held[4][4];
 #pragma unroll
-                for (u32 i = 0; i < 4; i++)
-                    load_rows<Tensor>(held[i], at, half + i * 16, part);
+            for (u32 i = 0; i < 4; i++)
+                load_rows<Tensor>(held[i], at, half + i * 16, part);
 #pragma unroll
-                for (u32 side = 0; side < Tensor::QUERY_PARTS; side++) {
-                    u32 a[4][4];
+            for (u32 side = 0; side < Tensor::QUERY_PARTS; side++) {
+                u32 a[4][4];
 #pragma unroll
-                    for (u32 n = 0; n < 16; n++) {
-                        const u32 bits = held[n / 4][n % 4];
-                        a[n / 4][n % 4] = Tensor::QUERY_PARTS == 1 ? bits : bits >> side * 4 & 0x0f0f0f0fu;
-                    }
+                for (u32 n = 0; n < 16; n++) {
+                    const u32 bits = held[n / 4][n % 4];
+                    a[n / 4][n % 4] = Tensor::QUERY_PARTS == 1 ? bits : bits >> side * 4 & 0x0f0f0f0fu;
+                }
 #pragma unroll
-                    for (u32 j = 0; j < ACROSS; j += 2) {
-                        u32 b[4];
-                        load_matrices(b, at + Fetched::ROWS_BYTES + side * Fetched::PART_BYTES +
-                                             place(quarter + j * 8 + lane % 8 + lane / 16 * 8, part * 2 + lane / 8 % 2));
+                for (u32 j = 0; j < ACROSS; j += 2) {
+                    u32 b[4];
+                    load_matrices(b, at + Fetched::ROWS_BYTES + side * Fetched::PART_BYTES +
+                                         place(quarter + j * 8 + lane % 8 + lane / 16 * 8, part * 2 + lane / 8 % 2));
 #pragma unroll
-                        for (u32 i = 0; i < 4; i++) {
-                            Tensor::multiply(sums[i][j], a[i], b[0], b[1]);
-                            Tensor::multiply(sums[i][j + 1], a[i], b[2], b[3]);
-                        }
+                    for (u32 i = 0; i < 4; i++) {
+                        Tensor::multiply(sums[i][j], a[i], b[0], b[1]);
+                        Tensor::multiply(sums[i][j + 1], a[i], b[2], b[3]);
                     }
                 }
             }
         }
+    }
 #pragma unroll
-        for (u32 i = 0; i < 4; i++) {
-            const Judge<Tensor, WIDE, THREADS> judge(s, tile / fetch.across * TILE + half + i * 16 + lane / 4,
-                                             tile % fetch.across * WIDE, limits);
+    for (u32 i = 0; i < 4; i++) {
+        const Judge<Tensor, WIDE, THREADS, Asked> judge(s, base + half + i * 16 + lane / 4, asked, limits);
 #pragma unroll
-            for (u32 j = 0; j < ACROSS; j += 4) {
-                Sum products[16];
+        for (u32 j = 0; j < ACROSS; j += 4) {
+            Sum products[16];
 #pragma unroll
-                for (u32 n = 0; n < 16; n++)
-                    products[n] = sums[i][j + n / 4][n % 4];
-                judge.sixteen(s, quarter + j * 8 + lane % 4 * 2, products);
-            }
+            for (u32 n = 0; n < 16; n++)
+                products[n] = sums[i][j + n / 4][n % 4];
+            judge.sixteen(s, quarter + j * 8 + lane % 4 * 2, products);
         }
+    }
+}
+
+template <class Tensor, u32 ACROSS> void many(const Search &s) {
+    constexpr u32 WIDE = ACROSS * 32;
+    Fetch<Tensor, WIDE> fetch(s);
+#pragma unroll
+    for (u32 n = 0; n < Tensor::COUNT - 1; n++)
+        fetch.next(s);
+    u32 stage = 0;
+    for (u32 tile = blockIdx.x; tile < fetch.tiles; tile += gridDim.x) {
+        if (tile != blockIdx.x)
+            together<THREADS>(0);
+        const InOrder asked(s, tile % fetch.across * WIDE);
+        tile_of<Tensor, ACROSS>(s, fetch, stage, tile / fetch.across * TILE, asked);
     }
     asm volatile("cp.async.wait_all;");
 }

@@ -32,6 +32,17 @@ template <u32 Q> struct Wanted {
     }
 };
 
+// The rows of an item that are this thread block's, if there are some: the longest item has a block for each chunk.
+struct Part {
+    u32 begin, end;
+
+    Part(const Runs &runs, const Item &item) {
+        begin = item.begin + blockIdx.y * runs.chunk;
+        end = begin + min(runs.chunk, item.end - begin);
+    }
+    static bool is(const Runs &runs, const Item &item) { return blockIdx.y * runs.chunk < item.end - item.begin; }
+};
+
 // Bits of the mask are by numbers.
 bool is_live_in(const Search &s, const Item &item, u32 row) {
     return is_live(s, item.first + (row - item.begin) - s.first);
@@ -42,9 +53,8 @@ template <class Kind, u32 Q, bool DISTANCE, bool WHOLE> void rows_of(const Searc
     constexpr u32 SHARE = 32 / (ROWS * Q);
     const u32 lane = threadIdx.x % 32, mine = lane / SHARE;
     const Wanted<Q> wanted(s, runs, item, mine % Q, lane % SHARE == 0);
-    const u32 step = gridDim.y * (THREADS / 32) * ROWS;
-    for (u64 start = item.begin + (u64)(blockIdx.y * (THREADS / 32) + threadIdx.x / 32) * ROWS; start < item.end;
-         start += step) {
+    const Part part(runs, item);
+    for (u64 start = part.begin + threadIdx.x / 32 * ROWS; start < part.end; start += THREADS / 32 * ROWS) {
         const u8 *rows[ROWS];
         float scales[ROWS];
 #pragma unroll
@@ -64,8 +74,8 @@ template <class Kind, u32 Q, bool DISTANCE> void levels_of(const Search &s, cons
     constexpr u32 SHARE = 32 / Q;
     const u32 lane = threadIdx.x % 32;
     const Wanted<Q> wanted(s, runs, item, lane / SHARE, lane % SHARE == 0);
-    const u32 step = gridDim.y * (THREADS / 32);
-    for (u64 row = item.begin + blockIdx.y * (THREADS / 32) + threadIdx.x / 32; row < item.end; row += step) {
+    const Part part(runs, item);
+    for (u64 row = part.begin + threadIdx.x / 32; row < part.end; row += THREADS / 32) {
         const float score = score_levels<Kind, Q, DISTANCE>(s, (u32)row, wanted.queries);
         if (wanted.told)
             wanted.tell(s, item, (u32)row, is_live_in(s, item, (u32)row), score);
@@ -77,7 +87,8 @@ template <u32 Q, bool COUNT> void signs_of(const Search &s, const Runs &runs, co
 #pragma unroll
     for (u32 n = 0; n < Q; n++)
         queries.each[n] = s.singles + (u64)runs.wants[item.from + min(n, item.count - 1)].query * s.padded;
-    for (u64 at = item.begin + (u64)blockIdx.y * THREADS + threadIdx.x; at < item.end; at += gridDim.y * THREADS) {
+    const Part part(runs, item);
+    for (u64 at = part.begin + threadIdx.x; at < part.end; at += THREADS) {
         const u32 row = (u32)at;
         const bool live = is_live_in(s, item, row);
         float scores[Q];
@@ -153,6 +164,8 @@ template <bool COUNT> struct Bits {
 };
 
 #define RUNS(name, Work)                                                                                             \
-    extern "C" __global__ void __launch_bounds__(THREADS) runs_##name(Search s, Runs runs) {                         \
-        Work::look(s, runs, runs.items[blockIdx.x]);                                                                 \
+    extern "C" __global__ void __launch_bounds__(THREADS, 2) runs_##name(Search s, Runs runs) {                      \
+        const Item item = runs.items[blockIdx.x];                                                                    \
+        if (Part::is(runs, item))                                                                                    \
+            Work::look(s, runs, item);                                                                               \
     }

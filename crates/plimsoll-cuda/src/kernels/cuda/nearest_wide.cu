@@ -142,7 +142,8 @@ template <class Group> void wide(const Search &s, const Map &rows, const Map &qu
     float *limits = (float *)(stages + LIMITS) + group * limits_of(WIDE_QUERIES);
     for (u32 tile = blockIdx.x; tile < tiles; tile += gridDim.x) {
         together<GROUP_THREADS>(group);
-        bring_limits<WIDE_QUERIES, GROUP_THREADS>(s, limits, tile % across * WIDE_QUERIES);
+        const InOrder asked(s, tile % across * WIDE_QUERIES);
+        bring_limits<WIDE_QUERIES, GROUP_THREADS>(s, limits, asked);
         Sum d[128];
         u32 before = 0;
         for (u32 step = 0; step < steps; step++, place.next()) {
@@ -163,8 +164,8 @@ template <class Group> void wide(const Search &s, const Map &rows, const Map &qu
         if (lane == 0)
             Gates::arrive(gates.empty(before));
         together<GROUP_THREADS>(group);
-        const Judge<Group, WIDE_QUERIES, GROUP_THREADS> judge(s, tile / across * TILE + group * 64 + warp * 16 + lane / 4,
-                                                       tile % across * WIDE_QUERIES, limits);
+        const Judge<Group, WIDE_QUERIES, GROUP_THREADS, InOrder> judge(
+            s, tile / across * TILE + group * 64 + warp * 16 + lane / 4, asked, limits);
 #pragma unroll
         for (u32 j = 0; j < 32; j += 4) {
             Sum products[16];

@@ -191,7 +191,7 @@ fn cut(room: u64, rows: u64) -> u64 {
 pub(in super::super) fn shared_bytes(entry: &str) -> u32 {
     let most = match entry {
         _ if entry.starts_with("merge") || entry == "tighten" => 2 * 8 * 4096,
-        _ if entry.starts_with("many") => tile_bytes(&Tiles::of(entry)),
+        _ if entry.starts_with("many") || entry.starts_with("runs_many") => tile_bytes(&Tiles::of(entry)),
         _ if entry.starts_with("wide") => tile_bytes(&Tiles::WIDE),
         _ => 0,
     };

@@ -79,12 +79,7 @@ fn operands(ask: &Nearest<'_>, mask: u64, desk: Bytes, desk_of: &str) -> Result<
         ("mask", ask.mask, mask),
         ("lists", Some(ask.lists), shape.lists_bytes()),
     ];
-    for (name, span, wanted) in exact {
-        let found = span.map_or(wanted, |span| span.bytes().get());
-        if found != wanted {
-            return Err(bad(WHAT, format!("{name} of {found} bytes; {shape:?} has {wanted}")));
-        }
-    }
+    sized(WHAT, &shape, &exact)?;
     if ask.desk.bytes() < desk {
         let found = ask.desk.bytes();
         return Err(bad(WHAT, format!("a desk of {found}; ask {desk_of}, which says {desk}")));
@@ -112,18 +107,28 @@ pub fn squares(ask: &Squares<'_>) -> Result<NearestShape, DeviceError> {
         ("scales", ask.scales, shape.scales_bytes()),
         ("the target", Some(ask.target), shape.squares_bytes()),
     ];
-    for (name, span, wanted) in exact {
-        let found = span.map_or(wanted, |span| span.bytes().get());
-        if found != wanted {
-            return Err(bad(WHAT, format!("{name} of {found} bytes; {shape:?} has {wanted}")));
-        }
-    }
+    sized(WHAT, &shape, &exact)?;
     for span in [Some(&ask.rows), ask.scales.as_ref()].into_iter().flatten() {
         operand(WHAT, span)?;
         apart(span, &ask.target)?;
     }
     operand(WHAT, &ask.target)?;
     Ok(shape)
+}
+
+/// Each of these, where it is given, has just so many bytes.
+fn sized(
+    what: &'static str,
+    shape: &NearestShape,
+    exact: &[(&str, Option<Span<'_>>, u64)],
+) -> Result<(), DeviceError> {
+    for (name, span, wanted) in exact {
+        let found = span.map_or(*wanted, |span| span.bytes().get());
+        if found != *wanted {
+            return Err(bad(what, format!("{name} of {found} bytes; {shape:?} has {wanted}")));
+        }
+    }
+    Ok(())
 }
 
 /// Scales or sides are there exactly where rows have some.

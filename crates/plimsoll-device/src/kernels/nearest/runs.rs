@@ -39,7 +39,7 @@ impl Run {
 #[derive(Clone, Copy, Debug)]
 pub struct NearestRuns<'r> {
     /// Rows, queries and lists. Runs say the numbers of rows: `first` is that of the mask's first bit, and the mask has a bit for each number
-    /// from there on, as many whole words of 64 as it likes and enough for all runs. Squares are of no account.
+    /// from there on, as many whole words of 64 as it likes and enough for all runs. Squares may help where many look at a run, and change no bit.
     pub ask: Nearest<'r>,
     /// The runs, in the order of rows and apart. Read before the call returns, as is the next.
     pub runs: &'r [Run],

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use plimsoll_plan::read::{FileSource, ReadError, Source, gguf};
+use plimsoll_plan::read::{FileSource, Source, gguf};
 use serde_json::Value;
 
 use super::ChatError;
@@ -30,8 +30,7 @@ impl Found {
         if is("safetensors") || is("json") {
             return Self::in_folder(path.parent().unwrap_or(path));
         }
-        let source =
-            FileSource::open(path).map_err(|source| ReadError::Open { path: path.to_owned(), source })?;
+        let source = FileSource::open(path)?;
         Self::in_gguf(&source, path)
     }
 

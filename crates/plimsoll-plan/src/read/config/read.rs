@@ -36,8 +36,7 @@ pub(in crate::read) fn open(path: &Path, source: &dyn Source) -> Result<Model, R
 
 /// Reads the configuration beside weights.
 pub(in crate::read) fn beside(path: &Path) -> Result<Config, ReadError> {
-    let source =
-        FileSource::open(path).map_err(|source| ReadError::Open { path: path.to_owned(), source })?;
+    let source = FileSource::open(path)?;
     parse(&source, path)
 }
 

@@ -50,8 +50,7 @@ pub(in crate::read) fn open(path: &Path, source: &dyn Source) -> Result<Model, R
     let first_path = place.part(path, 1);
     for number in 1..=place.count {
         let part = place.part(path, number);
-        let source = FileSource::open(&part);
-        let source = source.map_err(|source| ReadError::Open { path: part.clone(), source })?;
+        let source = FileSource::open(&part)?;
         let header = header(&source, &part, &mut budget)?;
         check(&header, &part, &place, number)?;
         match &mut reading {

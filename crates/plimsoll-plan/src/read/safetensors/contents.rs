@@ -40,8 +40,7 @@ impl Contents {
         let mut contents = Self { files: Vec::new(), tensors: Vec::new(), missing: 0 };
         let mut budget = Budget::new();
         for file in files {
-            let source = FileSource::open(&file);
-            let source = source.map_err(|source| ReadError::Open { path: file.clone(), source })?;
+            let source = FileSource::open(&file)?;
             if source.is_empty() {
                 return Err(ReadError::Empty { path: file });
             }

@@ -31,8 +31,7 @@ pub(in crate::read) fn open(path: &Path, source: &dyn Source) -> Result<Model, R
     let part = name.contains("-of-");
     let beside = path.with_file_name("model.safetensors.index.json");
     if part && beside.is_file() {
-        let source = FileSource::open(&beside);
-        let source = source.map_err(|source| ReadError::Open { path: beside.clone(), source })?;
+        let source = FileSource::open(&beside)?;
         let known = index(&source, &beside)?;
         if known.files.contains(name) {
             return several(
@@ -82,8 +81,7 @@ fn several(
     complete(path, &paths)?;
     let mut files = Files::new();
     for part in &paths {
-        let source = FileSource::open(part);
-        let source = source.map_err(|source| ReadError::Open { path: part.clone(), source })?;
+        let source = FileSource::open(part)?;
         files.append(&source, part)?;
     }
     let found = files.tensors.len() as u64;
@@ -112,8 +110,7 @@ fn complete(path: &Path, paths: &[PathBuf]) -> Result<(), ReadError> {
 /// All files of the model that a path means: a folder, an index, or any of the files.
 pub(super) fn of_model(path: &Path) -> Result<Vec<PathBuf>, ReadError> {
     let named = |index: &Path| {
-        let source = FileSource::open(index);
-        let source = source.map_err(|source| ReadError::Open { path: index.to_owned(), source })?;
+        let source = FileSource::open(index)?;
         Ok(super::index::index(&source, index)?.files)
     };
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();

@@ -1,13 +1,16 @@
 //! What looking into some of the lists takes on a device, known before it runs. Pure.
 
+use std::sync::Mutex;
+
 use plimsoll::Bytes;
 use plimsoll_device::Kernels;
 use plimsoll_device::kernels::nearest::{NearestShape, RunsShape};
 
-use super::super::lists::{Division, Probed};
+use super::super::lists::{Division, Probed, Want};
 use super::super::view::View;
+use crate::Codec;
 use crate::gpu::{FlatShape, GpuError};
-use crate::{Codec, Hit};
+use crate::held::lock;
 
 /// Candidates of a pass take no more, but for those of one query.
 const CANDIDATES_BYTES: u64 = 512 << 20;
@@ -75,11 +78,33 @@ impl Among {
     pub(super) fn host_bytes(&self, queries: usize) -> u64 {
         let wants = (queries as u64).saturating_mul(self.probed.lists as u64);
         let numbers = (queries as u64).saturating_mul(self.middles.dimension as u64 * 4);
-        let found = size_of::<Hit>() as u64 * 2 + 8 + 4 + 8;
+        let found = 8 + size_of::<Want>() as u64 + 4 + 8 + 8;
         wants
             .saturating_mul(found)
             .saturating_add(wants.min(self.probed.of as u64).saturating_mul(40 + 20 + 20))
             .saturating_add(numbers)
             .saturating_add(queries as u64 * 16)
+    }
+}
+
+/// What was worked out last: how long lists are is not added up again in every search.
+#[derive(Debug, Default)]
+pub(super) struct Known(Mutex<Option<(Vec<u64>, Among)>>);
+
+impl Known {
+    pub(super) fn of(&self, view: &View, division: &Division, probed: Probed) -> Among {
+        let mut last = lock(&self.0);
+        // Segments are never changed, and their numbers not used again.
+        let segments = view.segments.iter().map(|(segment, _)| segment.number());
+        match &*last {
+            Some((known, among)) if among.probed == probed && segments.clone().eq(known.iter().copied()) => {
+                *among
+            }
+            _ => {
+                let among = Among::new(view, division, probed);
+                *last = Some((segments.collect(), among));
+                among
+            }
+        }
     }
 }

@@ -65,6 +65,13 @@ pub(super) struct DeviceStock {
     pub(super) host_ring: bool,
 }
 
+impl DeviceStock {
+    /// What is charged now.
+    pub(super) fn charged(&self) -> u64 {
+        self.limit.get().saturating_sub(self.pool_room)
+    }
+}
+
 /// What the kernels work in, for so many rows at a time and so many queries, with squares kept or not.
 pub(super) type DeskBytes<'d> = &'d dyn Fn(u64, usize, bool) -> u64;
 

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use plimsoll::Bytes;
 use plimsoll::holding::streaming::Align;
+use plimsoll::pool::Lease;
 use plimsoll_device::kernels::nearest::Run as RunOf;
 
 use super::super::VecError;
 use super::super::answer::Measured;
 use super::super::lists::Targets;
 use super::pass::{Pass, ROWS};
-use super::store::Slot;
+use super::store::{Rows, Slot};
 use crate::column::Ranges;
 use crate::gpu::desk::{Desk, Look};
 
@@ -32,22 +33,17 @@ impl Pass<'_> {
         (targets, chunk): (&Targets, u64),
         measured: &mut Measured,
     ) -> Result<(), VecError> {
-        let run = self.run;
-        let (segment, _) = &run.view.segments[place];
-        let (pieces, kept) = self.store.of(segment.number());
-        for at in pieces {
-            self.load(place, at, &mut slots[0], chunk, measured)?;
-            let mut piece = self.store.pieces.swap_remove(at);
+        let kept = self.kept((place, chunk), &mut slots[0], measured, |pass, piece| {
             let lying = Lying { blocks: piece.first..piece.first + piece.blocks, at: 0 };
-            let looked = self.look_at(desk, (place, piece.blocks), &[lying], targets, &mut piece.rows);
-            self.store.put_back(at, piece);
-            looked?;
-        }
+            let rows = (&mut piece.rows, piece.squares.as_mut());
+            pass.look_at(desk, (place, piece.blocks), &[lying], targets, rows)
+        })?;
         let streamed = ranges(targets, place, kept);
         if streamed.is_empty() {
             return Ok(());
         }
-        let column = segment.codes();
+        let run = self.run;
+        let column = run.view.segments[place].0.codes();
         let ranges = Arc::new(Ranges::new(column, &streamed));
         let unit = column.header().unit_bytes;
         let feed = self.streaming.source(Arc::clone(&ranges) as Arc<_>)?;
@@ -64,7 +60,7 @@ impl Pass<'_> {
             measured.read += bytes.bytes();
             let slot = &mut slots[turn % slots.len()];
             self.store.fill(slot, std::iter::once(&bytes[..]))?;
-            slot.searched = self.look_at(desk, (place, count), &lying, targets, &mut slot.rows)?;
+            slot.searched = self.look_at(desk, (place, count), &lying, targets, (&mut slot.rows, None))?;
         }
         Ok(())
     }
@@ -75,7 +71,7 @@ impl Pass<'_> {
         (place, blocks): (usize, u64),
         lying: &[Lying],
         targets: &Targets,
-        rows: &mut super::store::Rows,
+        (rows, squares): (&mut Rows, Option<&mut Lease>),
     ) -> Result<Option<plimsoll_device::Fence>, VecError> {
         let base = self.run.bases[place];
         let runs = runs(targets, place, lying, base);
@@ -85,7 +81,7 @@ impl Pass<'_> {
         let look = Look {
             rows: (&mut rows.numbers, 0),
             scales: rows.scales.as_mut().map(|scales| (scales, 0)),
-            squares: None,
+            squares: squares.map(|squares| (squares, 0)),
             mask: self.masks[place].as_mut().map(|mask| (mask, 0)),
             count: blocks * ROWS,
             first: base,

@@ -1,16 +1,13 @@
 //! Which lists queries look into: a device compares them with the middles.
 
-use std::borrow::Cow;
-
 use plimsoll::Bytes;
 use plimsoll::pool::{Lease, LeaseError, Pool};
 use plimsoll_device::Stream;
 
 use super::super::VecError;
-use super::super::lists::{Division, NOWHERE, full_lists};
+use super::super::lists::{Division, Want, full_lists};
 use super::super::search::Run;
 use super::among::Among;
-use crate::Hit;
 use crate::gpu::GpuError;
 use crate::gpu::desk::{Desk, Look, mask_on, ready};
 
@@ -66,31 +63,36 @@ impl<'m> Middles<'m> {
         Ok(self.desk.is_some())
     }
 
-    /// The lists of these queries, as many for each; [`NOWHERE`] where there are fewer.
-    pub(super) fn of(&mut self, stream: Stream, vectors: &[f32]) -> Result<Vec<Hit>, VecError> {
+    /// The lists that each of these vectors wants. Where another desk has them already, as they are looked for, they are not brought
+    /// again: `numbers` are what was put on it.
+    pub(super) fn of(
+        &mut self,
+        stream: Stream,
+        vectors: &[f32],
+        (there, numbers): (&mut Desk, &[f32]),
+    ) -> Result<Vec<Want>, VecError> {
+        let Some(desk) = &mut self.desk else { return Ok(Vec::new()) };
         let middles = self.among.middles;
         let asked = self.division.asked(vectors);
-        let asked: Cow<'_, [f32]> = ready(middles.codec, middles.metric, middles.dimension, &asked)?;
-        let mut found = Vec::new();
-        if let Some(desk) = &mut self.desk {
-            desk.begin(stream, &asked)?;
-            let look = Look {
-                rows: (&mut *self.rows, 0),
-                scales: None,
-                squares: None,
-                mask: Some((&mut self.mask, 0)),
-                count: middles.rows.into(),
-                first: 0,
-            };
-            desk.look(stream, look)?;
-            desk.read(stream, &mut found)?;
+        if middles.is_plain() && std::ptr::eq(&raw const *asked, numbers) {
+            desk.begin_as(stream, there)?;
+        } else {
+            desk.begin(stream, &ready(middles.codec, middles.metric, middles.dimension, &asked)?)?;
         }
-        let each = self.among.probed.lists;
-        let mut hits = Vec::with_capacity(found.len() * each);
-        for list in found {
-            let places = each.saturating_sub(list.len());
-            hits.extend(list.into_iter().chain(std::iter::repeat_n(NOWHERE, places)));
+        let look = Look {
+            rows: (&mut *self.rows, 0),
+            scales: None,
+            squares: None,
+            mask: Some((&mut self.mask, 0)),
+            count: middles.rows.into(),
+            first: 0,
+        };
+        desk.look(stream, look)?;
+        let found = desk.found(stream)?;
+        let mut wants = Vec::with_capacity(vectors.len() / middles.dimension * self.among.probed.lists);
+        for (query, lists) in (0..).zip(found.lists()) {
+            wants.extend(lists.map(|(_, list)| Want { list, query }));
         }
-        Ok(hits)
+        Ok(wants)
     }
 }

@@ -5,15 +5,15 @@ use std::time::{Duration, Instant};
 use plimsoll::holding::Streaming;
 use plimsoll::pool::{Lease, Pool};
 use plimsoll::{Bytes, Place};
-use plimsoll_device::Facts;
 use plimsoll_device::kernels::nearest::NearestShape;
+use plimsoll_device::{Facts, Stream};
 
 use super::super::answer::Answer;
 use super::super::forecast::Question;
 use super::super::search::{Run, Search};
 use super::super::view::View;
 use super::super::{Forecast, Index, Shape, VecError};
-use super::among::Among;
+use super::among::{Among, Known};
 use super::forecast::{AmongBytes, DeviceStock, HOST_SLOTS, Outlook, PIECE_BYTES};
 use super::middles;
 use super::pass::Pass;
@@ -60,6 +60,9 @@ pub struct OnDevice<'i> {
     store: Store,
     /// The middles of lists, once a search has looked for some.
     middles: Option<Lease>,
+    known: Known,
+    /// What searches are put on: a device has so many streams and no more.
+    searches: Stream,
     streaming: Streaming,
     /// The ring is of the host's ordinary memory.
     host_ring: bool,
@@ -81,12 +84,15 @@ impl Index {
             Some(pinned) => Streaming::pooled(pinned, "vectors", PATIENCE),
             None => self.budget().streaming("vectors"),
         };
+        let searches = pool.device().stream().map_err(GpuError::from)?;
         let store = Store::new(&pool, shape.layout(), flat)?;
         Ok(OnDevice {
             index: self,
             pool,
             store,
             middles: None,
+            known: Known::default(),
+            searches,
             streaming: streaming.slots(HOST_SLOTS).readers(2),
             host_ring: pinned.is_none(),
         })
@@ -124,7 +130,7 @@ impl OnDevice<'_> {
         let probed = view.probed(search)?;
         let runs = kernels(&self.pool)?.searches_runs();
         let both = probed.zip(view.division.as_ref()).filter(|_| runs);
-        Ok(both.map(|(probed, division)| Among::new(view, division, probed)))
+        Ok(both.map(|(probed, division)| self.known.of(view, division, probed)))
     }
 
     fn forecast_of(
@@ -133,12 +139,34 @@ impl OnDevice<'_> {
         (question, among): (Question, Option<Among>),
         filtered: bool,
     ) -> Result<Forecast, VecError> {
-        let shape = view.shape;
         let rows = view.bases().last().copied().unwrap_or_default();
         if rows >= u64::from(u32::MAX) {
             return Err(GpuError::Rows { rows }.into());
         }
+        // What the pool has in reserve is used as it lies where that will do: giving it back and having it again takes longer
+        // than most searches. Else it is free to this search. A device that does not take it back keeps it charged.
+        let _ = self.pool.trim(Bytes::MAX);
         let stock = self.stock(view, filtered);
+        let ready = self.outlook(&stock, view, (question, among));
+        let enough = |forecast: &Forecast| {
+            let peak = forecast.device.map_or(Bytes::MAX, |share| share.peak).get();
+            forecast.streamed == Bytes::ZERO && peak <= stock.charged()
+        };
+        if ready.as_ref().is_ok_and(enough) {
+            return ready;
+        }
+        let _ = self.pool.trim(Bytes::ZERO);
+        self.outlook(&self.stock(view, filtered), view, (question, among))
+    }
+
+    /// What a search takes of what there is.
+    fn outlook(
+        &self,
+        stock: &DeviceStock,
+        view: &View,
+        (question, among): (Question, Option<Among>),
+    ) -> Result<Forecast, VecError> {
+        let shape = view.shape;
         let (flat, kernels) = (flat(&shape), kernels(&self.pool)?);
         let desk = |rows: u64, queries: usize, squares: bool| {
             let shape = flat.search(rows, queries, question.listed);
@@ -153,14 +181,12 @@ impl OnDevice<'_> {
         let among = among.map(|among| (among, &beside as AmongBytes<'_>));
         let room = Bytes::new(stock.pool_room);
         let backed = |gone: u64, leases: &[Bytes]| self.pool.backed_in_turn(Bytes::new(gone), leases, room);
-        Outlook { question, shape, stock: &stock, desk: &desk, among, backed: &backed }.forecast()
+        Outlook { question, shape, stock, desk: &desk, among, backed: &backed }.forecast()
     }
 
     fn stock(&self, view: &View, filtered: bool) -> DeviceStock {
         let (budget, place) = (self.index.budget(), self.place());
         let facts = self.pool.device().facts();
-        // What the pool has in reserve is free to this search. A device that does not take it back keeps it charged.
-        let _ = self.pool.trim(Bytes::ZERO);
         let kept_bytes = self.store.bytes();
         let there = budget.standing_at(place);
         let masks = view.parts().filter(|(_, dead)| filtered || dead.count() > 0);
@@ -202,8 +228,7 @@ impl OnDevice<'_> {
         let divided = among.zip(view.division.as_deref());
         match divided {
             Some((_, division)) if self.middles.is_none() => {
-                let stream = self.pool.device().stream().map_err(GpuError::from)?;
-                self.middles = Some(middles::bring(&self.pool, division, stream)?);
+                self.middles = Some(middles::bring(&self.pool, division, self.searches)?);
             }
             Some(_) => {}
             // They are wanted again soon or not at all: a search of all rows has its room.
@@ -221,7 +246,8 @@ impl OnDevice<'_> {
             let ready = ready.map_err(|error| after(error.into()))?;
             let lists = divided.zip(self.middles.as_mut());
             let lists = lists.map(|((among, division), rows)| (among, division, rows));
-            let mut pass = Pass::new(&run, &self.pool, &mut self.store, &self.streaming, flat, lists)?;
+            let at = (&self.pool, self.searches);
+            let mut pass = Pass::new(&run, at, &mut self.store, &self.streaming, flat, lists)?;
             let asked_for = (&ready[..], &asked.vectors[..]);
             let found = pass.find(asked_for, forecast.chunk_blocks, &mut answer.measured).map_err(after)?;
             drop(pass);

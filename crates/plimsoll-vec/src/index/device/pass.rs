@@ -15,7 +15,7 @@ use super::super::search::Run;
 use super::super::view::Part;
 use super::among::Among;
 use super::middles::Middles;
-use super::store::{Rows, Slot, Store};
+use super::store::{Piece, Rows, Slot, Store};
 use crate::gpu::desk::{Desk, Look, kernels, mask_on};
 use crate::gpu::{FlatShape, GpuError};
 use crate::{BLOCK_ROWS, Hit};
@@ -48,13 +48,12 @@ struct Room {
 impl<'p> Pass<'p> {
     pub(super) fn new(
         run: &'p Run<'p>,
-        pool: &'p Pool,
+        (pool, searches): (&'p Pool, Stream),
         store: &'p mut Store,
         streaming: &'p Streaming,
         flat: FlatShape,
         among: Option<(Among, &'p Division, &'p mut Lease)>,
     ) -> Result<Self, VecError> {
-        let searches = pool.device().stream().map_err(GpuError::from)?;
         let mask =
             |mask: &Option<Vec<u64>>| mask.as_ref().map(|live| mask_on(pool, searches, live)).transpose();
         let masks = run.masks.iter().map(mask).collect::<Result<_, _>>()?;
@@ -79,8 +78,8 @@ impl<'p> Pass<'p> {
             desk.begin(self.searches, queries)?;
             let targets = match &mut self.middles {
                 Some(middles) => {
-                    let hits = middles.of(self.searches, vectors)?;
-                    Some(Targets::of(self.run, middles.division(), queries.len() / dimension, hits))
+                    let wants = middles.of(self.searches, vectors, (&mut desk, queries))?;
+                    Some(Targets::of(self.run, middles.division(), queries.len() / dimension, wants))
                 }
                 None => None,
             };
@@ -158,20 +157,12 @@ impl<'p> Pass<'p> {
         chunk: u64,
         measured: &mut Measured,
     ) -> Result<(), VecError> {
-        let run = self.run;
-        let (segment, _) = &run.view.segments[place];
-        let (pieces, kept) = self.store.of(segment.number());
-        for at in pieces {
-            self.load(place, at, &mut slots[0], chunk, measured)?;
-            self.store.square(at, self.searches)?;
-            let mut piece = self.store.pieces.swap_remove(at);
-            let (first, blocks) = (piece.first, piece.blocks);
-            let looked = self.look(desk, place, (first, blocks), &mut piece.rows, piece.squares.as_mut());
-            self.store.put_back(at, piece);
-            looked?;
-        }
+        let kept = self.kept((place, chunk), &mut slots[0], measured, |pass, piece| {
+            let blocks = (piece.first, piece.blocks);
+            pass.look(desk, place, blocks, &mut piece.rows, piece.squares.as_mut())
+        })?;
         let mut turn = 0;
-        let units = segment.codes().header().units;
+        let units = self.run.view.segments[place].0.codes().header().units;
         self.stream(place, kept..units, chunk, measured, |pass, first, blocks| {
             let slot = &mut slots[turn % slots.len()];
             turn += 1;
@@ -179,8 +170,28 @@ impl<'p> Pass<'p> {
         })
     }
 
+    /// Looks at each piece of a segment that stays, once all of it is there. Says how many blocks they are.
+    pub(super) fn kept(
+        &mut self,
+        (place, chunk): (usize, u64),
+        slot: &mut Slot,
+        measured: &mut Measured,
+        mut look: impl FnMut(&mut Self, &mut Piece) -> Result<Option<plimsoll_device::Fence>, VecError>,
+    ) -> Result<u64, VecError> {
+        let (pieces, kept) = self.store.of(self.run.view.segments[place].0.number());
+        for at in pieces {
+            self.load(place, at, slot, chunk, measured)?;
+            self.store.square(at, self.searches)?;
+            let mut piece = self.store.pieces.swap_remove(at);
+            let looked = look(self, &mut piece);
+            self.store.put_back(at, piece);
+            looked?;
+        }
+        Ok(kept)
+    }
+
     /// Brings what is missing of a piece.
-    pub(super) fn load(
+    fn load(
         &mut self,
         place: usize,
         at: usize,

@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::lists::Expected;
 use crate::code::CodeError;
 use crate::column::{Column, ColumnError, ColumnWriter, Header, Holds, PAGE_BYTES};
+use crate::held::{lock, unlocked};
 use crate::index::VecError;
 use crate::index::dead::blocks;
 use crate::index::encode::on_threads;
@@ -26,7 +27,7 @@ const BLOCKS: usize = 4;
 /// Bytes of middles, times the queries that look at them, that a thread of its own pays for.
 const THREAD_WORK: usize = 2 << 20;
 /// Stands where there are fewer lists than were asked for.
-pub(in crate::index) const NOWHERE: Hit = Hit { score: f32::INFINITY, row: u64::MAX };
+pub(super) const NOWHERE: Hit = Hit { score: f32::INFINITY, row: u64::MAX };
 
 /// How an index is divided: the middle of each list, in memory, as numbers.
 ///
@@ -237,7 +238,7 @@ impl Division {
         if let Some(error) = lock(&failed).take() {
             return Err(error.into());
         }
-        let all = all.into_inner().unwrap_or_else(PoisonError::into_inner).ok_or(VecError::Died)?;
+        let all = unlocked(all).ok_or(VecError::Died)?;
         fill(&all, each, into);
         Ok(())
     }
@@ -262,11 +263,11 @@ impl Division {
         let failed = Mutex::new(None);
         let one = || {
             loop {
-                let next = work.lock().unwrap_or_else(PoisonError::into_inner).next();
+                let next = lock(&work).next();
                 let Some((part, (vectors, into))) = next else { return };
                 if let Err(error) = self.part(vectors, wanted, among, each, into) {
                     let error = error.after(part * AT_ONCE);
-                    let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut failed = lock(&failed);
                     // The first vector that is wrong is told, whoever found one first.
                     if failed.as_ref().is_none_or(|(other, _)| part < *other) {
                         *failed = Some((part, error));
@@ -275,7 +276,7 @@ impl Division {
             }
         };
         on_threads(threads.min(count.div_ceil(AT_ONCE)), &one);
-        match failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        match unlocked(failed) {
             Some((_, error)) => Err(error),
             None => Ok(()),
         }
@@ -320,10 +321,6 @@ fn fill(tops: &Tops, each: usize, into: &mut [Hit]) {
 /// has it.
 fn are_numbers(codec: Codec, copies: bool) -> bool {
     codec == Codec::F32 && !copies
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The metric by which vectors are compared with middles, and whether as signs.

@@ -1,11 +1,12 @@
 //! Middles of lists, learned from a sample.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use super::division::{Division, For, NOWHERE};
 use super::seed::{self, seeds, square};
 use crate::Metric;
 use crate::code::normalize;
+use crate::held::lock;
 use crate::index::VecError;
 use crate::index::encode::on_threads;
 use crate::top::Hit;
@@ -117,7 +118,7 @@ impl Turn<'_> {
         on_threads(threads, &|| {
             let mut sums = vec![0.0_f64; self.dimension];
             loop {
-                let next = work.lock().unwrap_or_else(PoisonError::into_inner).next();
+                let next = lock(&work).next();
                 let Some((part, middles)) = next else { return };
                 for (list, middle) in (part * LISTS_AT_ONCE..).zip(middles.chunks_exact_mut(self.dimension)) {
                     self.mean(list, &mut sums, middle);

@@ -24,7 +24,7 @@ mod target;
 mod truth;
 mod way;
 
-pub(super) use division::{Division, NOWHERE};
+pub(super) use division::Division;
 pub use facts::ListFacts;
 pub use forecast::Probed;
 pub(super) use forecast::wanted;
@@ -33,4 +33,4 @@ pub(super) use sample::{Draw, Sample};
 pub(super) use shelf::Shelf;
 #[cfg(test)]
 pub(super) use target::Target;
-pub(super) use target::{Targets, full_lists};
+pub(super) use target::{Targets, Want, full_lists};

@@ -13,6 +13,7 @@ use super::shelf::{Piece, Taken};
 use super::target::{Target, Targets, of_rows};
 use crate::BLOCK_ROWS;
 use crate::column::{Column, Ranges};
+use crate::held::{lock, unlocked};
 use crate::index::VecError;
 use crate::index::encode::on_threads;
 use crate::index::forecast::Forecast;
@@ -119,10 +120,10 @@ impl<'p> Pass<'p> {
             }
             Err(error) => self.fail(error.into()),
         });
-        if let Some(error) = self.failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        if let Some(error) = unlocked(self.failed) {
             return Err(error);
         }
-        let all = all.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let all = unlocked(all);
         Ok((all.ok_or(VecError::Died)?, Bytes::new(self.read.into_inner())))
     }
 
@@ -168,7 +169,7 @@ impl<'p> Pass<'p> {
             if let Some(error) = lock(&self.failed).take() {
                 return Err(error);
             }
-            there.extend(read.into_inner().unwrap_or_else(PoisonError::into_inner));
+            there.extend(unlocked(read));
         }
         there.sort_unstable_by_key(|(piece, _)| *piece);
         Ok(there)
@@ -441,8 +442,4 @@ impl Feed<'_> {
             }
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

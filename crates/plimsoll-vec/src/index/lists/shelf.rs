@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use plimsoll::pool::Lease;
 
 use super::forecast::piece_blocks;
+use crate::held::lock;
 use crate::index::budget::Budget;
 
 /// A piece: the number of its segment, and its own in it.
@@ -98,6 +99,6 @@ impl Shelf {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Piece, Arc<Lease>>> {
-        self.pieces.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.pieces)
     }
 }

@@ -8,7 +8,6 @@ use crate::index::VecError;
 use crate::index::search::Run;
 use crate::index::view::Part;
 use crate::scan::Queries;
-use crate::top::Hit;
 
 /// Rows of a part that lie together, and who looks at them.
 #[derive(Clone, Debug)]
@@ -25,6 +24,13 @@ impl Target {
     pub(in crate::index) fn blocks(&self) -> Range<u64> {
         self.rows.start / BLOCK_ROWS as u64..self.rows.end.div_ceil(BLOCK_ROWS as u64)
     }
+}
+
+/// A list that a query looks into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::index) struct Want {
+    pub(in crate::index) list: u32,
+    pub(in crate::index) query: u32,
 }
 
 /// All that a pass looks at, in the order of parts and rows.
@@ -51,22 +57,26 @@ impl Targets {
         if each > 0 {
             division.looked_for((vectors, queries), &marks, run.threads, &mut hits)?;
         }
-        Ok(Self::of(run, division, count, hits))
-    }
-
-    /// Of so many queries, whose lists are `hits`, as many for each.
-    pub(in crate::index) fn of(run: &Run<'_>, division: &Division, count: usize, hits: Vec<Hit>) -> Self {
-        let each = hits.len() / count.max(1);
-        let mut pairs: Vec<(u32, u32)> = (0_u32..)
-            .zip(hits.chunks_exact(each.max(1)))
+        let lists = (0_u32..).zip(hits.chunks_exact(each.max(1)));
+        let wants = lists
             .flat_map(|(query, hits)| {
-                hits.iter().filter_map(move |hit| Some((u32::try_from(hit.row).ok()?, query)))
+                hits.iter().filter_map(move |hit| Some(Want { list: u32::try_from(hit.row).ok()?, query }))
             })
-            .filter(|(list, _)| (*list as usize) < division.count())
             .collect();
         drop(hits);
-        pairs.sort_unstable();
-        let mut wishes: Vec<u32> = pairs.iter().map(|(_, query)| *query).collect();
+        Ok(Self::of(run, division, count, wants))
+    }
+
+    /// Of so many queries that want these lists.
+    pub(in crate::index) fn of(
+        run: &Run<'_>,
+        division: &Division,
+        count: usize,
+        mut wants: Vec<Want>,
+    ) -> Self {
+        wants.retain(|want| (want.list as usize) < division.count());
+        wants.sort_unstable_by_key(|want| u64::from(want.list) << 32 | u64::from(want.query));
+        let mut wishes: Vec<u32> = wants.iter().map(|want| want.query).collect();
         let everyone = wishes.len()..wishes.len() + count;
         wishes.extend((0..).take(count));
         let mut all = Vec::new();
@@ -80,8 +90,8 @@ impl Targets {
                 continue;
             };
             let mut at = 0;
-            for same in pairs.chunk_by(|a, b| a.0 == b.0) {
-                let rows = lists.rows(same[0].0 as usize);
+            for same in wants.chunk_by(|one, other| one.list == other.list) {
+                let rows = lists.rows(same[0].list as usize);
                 let wants = at..at + same.len();
                 at = wants.end;
                 if !rows.is_empty() {

@@ -1,10 +1,11 @@
 //! What looking into some lists finds: tried with vectors that were held out, against what is truly nearest.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use super::division::{Division, For, NOWHERE};
 use super::lists::{Expected, PROBES_MAX};
 use crate::code::Coder;
+use crate::held::lock;
 use crate::index::VecError;
 use crate::index::dead::blocks;
 use crate::index::encode::{Coding, on_threads};
@@ -148,10 +149,6 @@ fn curve(found: &[u64], nearest: u64, lists: usize) -> Vec<Expected> {
 /// What vectors are truly compared by.
 fn codec(metric: Metric) -> Codec {
     if metric == Metric::Hamming { Codec::Binary } else { Codec::F32 }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use arrow_array::RecordBatch;
 use arrow_schema::ArrowError;
@@ -13,6 +13,7 @@ use super::batch::Batch;
 use super::columns::Chosen;
 use super::ipc::Ipc;
 use super::parquet::Parquet;
+use crate::held::lock;
 use crate::input::input::dimension;
 use crate::input::{Format, InputError, InputFacts, Origin};
 
@@ -124,7 +125,7 @@ impl Table {
     }
 
     fn rows_at(&self, row: u64, into: &mut [u8]) -> Result<usize, InputError> {
-        let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reading = lock(&self.reading);
         let mut there = match reading.take().filter(|reading| reading.row == row) {
             Some(there) => there,
             None => self.begin(row)?,
