@@ -55,6 +55,39 @@ fn files_are_taken_in_found_and_removed() {
 }
 
 #[test]
+fn a_pdf_is_read_by_the_program_itself_in_a_process_of_its_own() {
+    let page = "BT /F1 12 Tf 72 720 Td (A page about anchors.) Tj ET";
+    let objects = [
+        "<< /Type /Catalog /Pages 2 0 R >>".to_owned(),
+        "<< /Type /Pages /Kids [4 0 R] /Count 1 >>".to_owned(),
+        "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>".to_owned(),
+        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Resources << /Font << /F1 3 0 R >> >> /Contents 5 0 R >>"
+            .to_owned(),
+        format!("<< /Length {} >>\nstream\n{page}\nendstream", page.len()),
+    ];
+    let (mut file, mut table) = ("%PDF-1.4\n".to_owned(), "xref\n0 6\n0000000000 65535 f \n".to_owned());
+    for (number, object) in objects.iter().enumerate() {
+        writeln!(table, "{:010} 00000 n ", file.len()).unwrap();
+        writeln!(file, "{} 0 obj\n{object}\nendobj", number + 1).unwrap();
+    }
+    let start = file.len();
+    write!(file, "{table}trailer\n<< /Size 6 /Root 1 0 R >>\nstartxref\n{start}\n%%EOF\n").unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let (path, library) = (home.path().join("anchors.pdf"), home.path().join("library"));
+    std::fs::write(&path, file).unwrap();
+    let library = library.to_str().unwrap();
+    let came = json(&["docs", "ingest", path.to_str().unwrap(), "--into", library, "--memory", "32MiB"]);
+    assert_eq!((came["documents"].as_u64(), came["left"].as_u64()), (Some(1), Some(0)), "{came}");
+    let found = json(&["docs", "search", library, "anchor"]);
+    let passage = &found["passages"][0];
+    assert_eq!(
+        (&passage["page"], passage["text"].as_str()),
+        (&1.into(), Some("A page about anchors.")),
+        "{found}"
+    );
+}
+
+#[test]
 fn what_cannot_be_done_says_what_to_do() {
     let home = tempfile::tempdir().unwrap();
     let none = home.path().join("none");

@@ -10,7 +10,7 @@
 //! ```
 //!
 //! * [`lend_program`]: what a program that is to read PDFs calls first.
-//! * [`Pages`]: begins processes, and goes on behind a page that ended one.
+//! * `Pages`: begins processes, and goes on behind a page that ended one.
 
 mod book;
 mod frame;
