@@ -57,7 +57,7 @@ fn sim_slow() {
 
 #[test]
 fn sim_that_searches_all_rows() {
-    sim(3, |s| s.runs = false);
+    sim(4, |s| s.runs = false);
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn sim_with_slabs_only() {
 
 #[test]
 fn sim_with_nothing_beyond_the_least() {
-    sim(38, |s| {
+    sim(39, |s| {
         s.capabilities = Capabilities { private: true, ..Capabilities::default() };
         s.kernels = false;
     });

@@ -30,16 +30,16 @@ fn passes(settings: GpuSettings, skipped: usize) {
 
 #[test]
 fn as_it_is() {
-    passes(GpuSettings::default(), 19);
+    passes(GpuSettings::default(), 20);
 }
 
 #[test]
 fn with_memory_of_its_own() {
-    passes(GpuSettings { unified: Some(false), ..GpuSettings::default() }, 19);
+    passes(GpuSettings { unified: Some(false), ..GpuSettings::default() }, 20);
 }
 
 #[test]
 fn with_a_limit_and_little_staging() {
     let (limit, staging) = (Some(Bytes::mib(64)), Some(Bytes::kib(64)));
-    passes(GpuSettings { limit, staging, unified: Some(false), ..GpuSettings::default() }, 17);
+    passes(GpuSettings { limit, staging, unified: Some(false), ..GpuSettings::default() }, 18);
 }
