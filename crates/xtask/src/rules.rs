@@ -221,11 +221,24 @@ pub const RULES: Rules = Rules {
         // With CUDA in tests and examples only: its programs are compiled, and compared with the host.
         ("plimsoll-tensor", &["plimsoll", "plimsoll-cuda", "plimsoll-device"]),
         ("plimsoll-llama", &[]),
-        ("plimsoll-llm", &["plimsoll", "plimsoll-device", "plimsoll-kv", "plimsoll-plan", "plimsoll-tensor"]),
+        // The same: models on a GPU are compared with the host's.
+        (
+            "plimsoll-llm",
+            &[
+                "plimsoll",
+                "plimsoll-cuda",
+                "plimsoll-device",
+                "plimsoll-kv",
+                "plimsoll-plan",
+                "plimsoll-tensor",
+            ],
+        ),
+        // And a service whose GPU is lost.
         (
             "plimsoll-serve",
             &[
                 "plimsoll",
+                "plimsoll-cuda",
                 "plimsoll-device",
                 "plimsoll-docs",
                 "plimsoll-kv",
