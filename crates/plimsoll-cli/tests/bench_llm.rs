@@ -26,11 +26,21 @@ fn figures_of_the_shipped_model() {
 }
 
 #[test]
+fn a_device_that_computes_no_models_is_refused_in_words() {
+    let words = said(&["bench", "llm", "--quick", "--device", "sim:0"], 1);
+    assert!(words.contains("compute on the host"), "{words}");
+    let words = said(&["generate", "--prompt", "x", "--device", "sim:0"], 1);
+    assert!(words.contains("compute on the host"), "{words}");
+    let words = said(&["serve", "--device", "sim:0", "--no-cache", "--listen", "127.0.0.1:0"], 1);
+    assert!(words.contains("compute on the host"), "{words}");
+}
+
+#[test]
 fn what_cannot_be_measured_is_said() {
     let words = said(&["bench", "llm", "--model", "nowhere.gguf"], 1);
     assert!(words.contains("nowhere.gguf") && words.contains("plimsoll bench llm --quick"), "{words}");
     let words = said(&["bench", "llm", "--model", "x.gguf", "--shape", "1b"], 2);
     assert!(words.contains("cannot be used with"), "{words}");
     let words = said(&["bench", "llm", "--quick", "--keep", "/nowhere/at/all.gguf"], 1);
-    assert!(words.contains("name another place with --keep"), "{words}");
+    assert!(words.contains("choose a place with room"), "{words}");
 }
