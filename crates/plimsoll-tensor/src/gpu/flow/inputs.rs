@@ -107,9 +107,4 @@ impl Inputs {
     pub(super) const fn pieces(&self) -> [&Piece; 5] {
         [&self.singles, &self.levels, &self.sides, &self.halves, &self.divided]
     }
-
-    /// The rows as singles, where they were made so.
-    pub const fn singles(&self) -> &Piece {
-        &self.singles
-    }
 }
