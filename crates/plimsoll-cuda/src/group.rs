@@ -1,11 +1,12 @@
-//! GPUs that add up together.
+//! GPUs that add up together, and give each other their parts.
 
 use std::sync::Arc;
 
-use plimsoll_device::programs::Member;
+use plimsoll_device::programs::{Gather, Member};
 use plimsoll_device::{DeviceError, Stream};
 
 use crate::CudaDevice;
+use crate::driver::RawStream;
 use crate::kernels::Sums;
 
 /// A GPU's place in a group.
@@ -22,6 +23,21 @@ impl GroupMember {
         let devices = devices.into_iter().enumerate();
         devices.map(|(place, device)| Self { sums: Arc::clone(&sums), device, place }).collect()
     }
+
+    /// Puts something on a stream, with the device's context current.
+    fn on(
+        &self,
+        stream: Stream,
+        put: impl FnOnce(RawStream) -> Result<(), DeviceError>,
+    ) -> Result<(), DeviceError> {
+        let lane = self.device.view().lane(stream)?;
+        // The stream is not held meanwhile: its members may have to wait for each other, and one of them may look at all
+        // streams before it comes.
+        let raw = lane.start(&[], |_, raw| Ok(raw))?;
+        put(raw)?;
+        // So that a fence is put behind it.
+        lane.start(&[], |_, _| Ok(()))
+    }
 }
 
 impl Member for GroupMember {
@@ -30,14 +46,13 @@ impl Member for GroupMember {
     }
 
     unsafe fn sum(&self, stream: Stream, singles: &[(u64, u64)]) -> Result<(), DeviceError> {
-        let lane = self.device.view().lane(stream)?;
-        // The stream is not held meanwhile: its members may have to wait for each other, and one of them may look at all
-        // streams before it comes.
-        let raw = lane.start(&[], |_, raw| Ok(raw))?;
-        // SAFETY: the caller's promise; the context became current with the line above.
-        unsafe { self.sums.sum(self.place, raw, singles)? };
-        // So that a fence is put behind it.
-        lane.start(&[], |_, _| Ok(()))
+        // SAFETY: the caller's promise; the context is current, as `on` says.
+        self.on(stream, |raw| unsafe { self.sums.sum(self.place, raw, singles) })
+    }
+
+    unsafe fn gather(&self, stream: Stream, all: &[Gather]) -> Result<(), DeviceError> {
+        // SAFETY: as above.
+        self.on(stream, |raw| unsafe { self.sums.gather(self.place, raw, all) })
     }
 
     fn leave(&self) {

@@ -194,9 +194,20 @@ pub trait Programs: Send + Sync {
     fn follow(&self, stream: Stream, fence: Fence) -> Result<(), DeviceError>;
 }
 
-/// A device's place in a group whose members add up what each of them has.
+/// What members of a group have parts of, on one of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gather {
+    /// Where its own part lies.
+    pub part: u64,
+    /// Where all parts are to lie, one behind the other in the order of members.
+    pub whole: u64,
+    /// The bytes of one part, as many for every member.
+    pub bytes: u64,
+}
+
+/// A device's place in a group whose members add up what each of them has, or give their parts of something to all.
 ///
-/// All members have to ask for the same sums in the same order, each from a thread of its own; who does not come keeps the
+/// All members have to ask for the same in the same order, each from a thread of its own; who does not come keeps the
 /// others waiting.
 pub trait Member: Send + Sync + std::fmt::Debug {
     /// How many members there are.
@@ -207,6 +218,12 @@ pub trait Member: Send + Sync + std::fmt::Debug {
     /// # Safety
     /// As [`Programs`] says; the numbers of different places do not overlap, and they are as many at every member.
     unsafe fn sum(&self, stream: Stream, singles: &[(u64, u64)]) -> Result<(), DeviceError>;
+
+    /// Puts on a stream: wholes are made of the parts that members have.
+    ///
+    /// # Safety
+    /// As [`Programs`] says; there is room for all parts at each whole, nothing overlaps, and parts are as large at every member.
+    unsafe fn gather(&self, stream: Stream, all: &[Gather]) -> Result<(), DeviceError>;
 
     /// Nobody waits for anybody any more: what waits fails, and so does what is asked for from now on.
     fn leave(&self);

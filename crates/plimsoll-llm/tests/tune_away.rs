@@ -74,7 +74,7 @@ fn told(report: &StepReport) -> (u32, u32) {
 fn wherever_things_are_it_learns_the_same_in_memory_that_was_known() {
     let (_one, here) = stage();
     let (_other, away) = stage();
-    let stages = Stages { here, away: Some(away) };
+    let stages = Stages::new(here, Some(away));
     let passes = [batch(1, 48, 512), batch(2, 48, 512)];
     let some = |layers: usize| Homes { layers, ..Homes::default() };
     let all = [
@@ -158,7 +158,7 @@ fn a_line_chooses_what_is_elsewhere() {
     // What was said holds where there is memory.
     let (_one, here) = stage();
     let (_other, away) = stage();
-    let stages = Stages { here, away: Some(away) };
+    let stages = Stages::new(here, Some(away));
     let mut tuner = by_lot(&stages, least.homes, small()).unwrap();
     let fit = tuner.fit(floors[3]).unwrap();
     assert_eq!((fit.peak, fit.away), (least.peak, least.away));
@@ -184,7 +184,7 @@ fn without_an_elsewhere_nothing_can_be_there() {
 fn a_word_that_the_table_has_not_is_refused_elsewhere_too() {
     let (_one, here) = stage();
     let (_other, away) = stage();
-    let stages = Stages { here, away: Some(away) };
+    let stages = Stages::new(here, Some(away));
     let mut tuner = by_lot(&stages, Homes::most(3), TuneSettings { passes: 1, ..small() }).unwrap();
     let (mut wrong, right) = (batch(1, 48, 512), batch(1, 48, 512));
     wrong.tokens[7] = 512;
@@ -202,7 +202,7 @@ fn shipped(stages: &Stages, dtype: Dtype, packing: Option<Packing>, homes: Homes
 fn packed_matrices_of_a_file_come_and_go_too() {
     let (_one, here) = stage();
     let (_other, away) = stage();
-    let stages = Stages { here, away: Some(away) };
+    let stages = Stages::new(here, Some(away));
     let passes = [batch(3, 48, 4096)];
     let losses = |homes: Homes| {
         let mut tuner = shipped(&stages, Dtype::F32, Some(Packing::Q4_0), homes, StatesAs::Singles);
@@ -277,7 +277,7 @@ fn halves_that_overflow_are_tried_again_and_learn() {
 fn what_was_kept_goes_on_to_the_bit_with_states_of_eight_bits_elsewhere() {
     let (_one, here) = stage();
     let (_other, away) = stage();
-    let stages = Stages { here, away: Some(away) };
+    let stages = Stages::new(here, Some(away));
     let passes = [batch(6, 48, 4096)];
     let folder = tempfile::tempdir().unwrap();
     let keep = Keep::new(folder.path(), "tiny", "one").unwrap();

@@ -6,7 +6,11 @@ use std::sync::Arc;
 
 use plimsoll::{Bytes, Engine, Place};
 use plimsoll_llm::Decoder;
-use plimsoll_llm::tune::{Batch, Frozen, Homes, Keep, Stages, Team, TuneError, TuneSettings, Tuner};
+use plimsoll_llm::tune::{
+    Batch, Frozen, Homes, Keep, Keeping, Projection, Stages, Team, TuneError, TuneSettings, Tuner,
+    homes_below,
+};
+use plimsoll_tensor::packed::Packing;
 use plimsoll_tensor::{Dtype, HostTogether, IGNORED, Share, Stage, StatesAs, Together};
 
 const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/tiny-7m-q8_0.gguf");
@@ -35,7 +39,7 @@ fn tuner_of(settings: TuneSettings, states_away: bool) -> (Engine, Tuner) {
     let here = Stage::host(pool.clone(), 1);
     let away = states_away.then(|| Stage::host(pool, 1));
     let homes = Homes { states: states_away, ..Homes::default() };
-    let frozen = Frozen::of(&decoder, Stages { here, away }, Dtype::F32, None, homes).unwrap();
+    let frozen = Frozen::of(&decoder, Stages::new(here, away), Dtype::F32, None, homes).unwrap();
     (engine, Tuner::new(frozen, settings).unwrap())
 }
 
@@ -200,4 +204,131 @@ fn a_team_is_of_those_who_were_asked_for_the_same() {
     assert!(Team::of(Vec::new()).is_err());
     let (_engines, mut team) = team(2, 1);
     assert!(matches!(team.step(&[batch(1)]), Err(TuneError::Batch { found: 1, wanted: 2 })));
+}
+
+/// So many with these homes, packed or not.
+fn with_homes(members: usize, homes: Homes, packing: Option<Packing>, away: bool) -> (Vec<Engine>, Team) {
+    team_of(members, |place| {
+        let engine = Engine::in_memory(Bytes::mib(256), "tuning").unwrap();
+        let pool = engine.account("tuning").unwrap().scratch(Place::Host).unwrap();
+        let decoder = Decoder::open(MODEL).unwrap();
+        let away = away.then(|| Stage::host(pool.clone(), 1));
+        let stages = Stages { here: Stage::host(pool, 1), away, share: Share { place, members } };
+        let frozen = Frozen::of(&decoder, stages, Dtype::F32, packing, homes).unwrap();
+        (engine, Tuner::new(frozen, settings(1)).unwrap())
+    })
+}
+
+/// Bytes of a layer's matrices as singles, of the shipped model.
+fn layer_bytes(team: &Team) -> u64 {
+    let shape = team.first().frozen().shape();
+    let sides = Projection::ALL.map(|projection| projection.sides(shape));
+    sides.iter().map(|[rows, columns]| (rows * columns * 4) as u64).sum()
+}
+
+#[test]
+fn with_weights_divided_they_learn_the_same_to_the_bit_in_less() {
+    let looked: Vec<Batch> = (7..12).map(batch).collect();
+    // Three do not divide a row's heads evenly: some rows are everybody's.
+    for (members, packing) in [(2, None), (3, None), (2, Some(Packing::Q4_0))] {
+        let passes: Vec<Batch> = (0..u32::try_from(members).unwrap()).map(batch).collect();
+        let run = |divided: usize, away: bool| {
+            let homes = Homes { divided, embedding: away, ..Homes::default() };
+            let (engines, mut team) = with_homes(members, homes, packing, away);
+            let before = team.evaluate(&looked).unwrap();
+            for tuner in team.each() {
+                tuner.keep(vec![if away { Keeping::InputAway } else { Keeping::Input }; 8]);
+            }
+            let said = team.first_mut().rehearse().unwrap().peak();
+            for tuner in team.each() {
+                tuner.hold().unwrap();
+            }
+            let told: Vec<_> = (0..3)
+                .map(|_| {
+                    let report = team.step(&passes).unwrap();
+                    assert!(report.as_planned && report.peak == said, "{report:?}, said {said}");
+                    (report.loss.to_bits(), report.size.to_bits())
+                })
+                .collect();
+            let after = team.evaluate(&looked).unwrap();
+            assert!(after < before, "{after} after {before}");
+            let all: Vec<_> = team.each().map(|tuner| learned(tuner)).collect();
+            assert!(all.windows(2).all(|two| two[0] == two[1]), "all have learned the same to the bit");
+            let layer = layer_bytes(&team);
+            drop(engines);
+            (said, (told, after.to_bits(), all[0].clone()), layer)
+        };
+        let (whole, wanted, layer) = run(0, false);
+        for (divided, away) in [(3, false), (8, false), (8, true)] {
+            let (least, found, _) = run(divided, away);
+            assert!(wanted == found, "{divided} of 8 layers divided among {members}, {packing:?}");
+            // Of what is divided two layers are here whole at once.
+            if packing.is_none() && divided == 8 && !away {
+                let saved = (8 - 8 / members as u64 - 3) * layer;
+                assert!(whole.get() - least.get() > saved, "{whole} whole, {least} divided among {members}");
+            }
+        }
+    }
+}
+
+#[test]
+fn divided_weights_are_for_a_team_that_has_all_parts() {
+    let one = |place: usize, homes: Homes| {
+        let (engine, _) = tuner(1);
+        let pool = engine.account("tuning").unwrap().scratch(Place::Host).unwrap();
+        let share = Share { place, members: 2 };
+        let stages = Stages { here: Stage::host(pool, 1), away: None, share };
+        let decoder = Decoder::open(MODEL).unwrap();
+        let frozen = Frozen::of(&decoder, stages, Dtype::F32, None, homes).unwrap();
+        (engine, Tuner::new(frozen, settings(1)).unwrap())
+    };
+    let half = Homes { divided: 4, ..Homes::default() };
+    let (_engine, mut alone) = one(0, half);
+    for error in [alone.step(&[batch(1)]).unwrap_err(), alone.evaluate(&[batch(1)]).unwrap_err()] {
+        assert!(error.to_string().contains("in a team"), "{error}");
+    }
+    let refused = |members: [(Engine, Tuner); 2]| {
+        let places = HostTogether::places(2).into_iter().map(|place| Arc::new(place) as Arc<dyn Together>);
+        let (_engines, tuners): (Vec<_>, Vec<_>) = members.into_iter().unzip();
+        Team::of(tuners.into_iter().zip(places).collect()).unwrap_err().to_string()
+    };
+    for pair in [[one(0, half), one(0, half)], [one(0, half), one(1, Homes::default())]] {
+        let error = refused(pair);
+        assert!(error.contains("of divided weights its part"), "{error}");
+    }
+}
+
+#[test]
+fn when_one_cannot_look_nobody_waits_for_it() {
+    let (_engines, team) = with_homes(2, Homes { divided: 8, ..Homes::default() }, None, false);
+    let mut passes: Vec<Batch> = (0..3).map(batch).collect();
+    passes[1].tokens[3] = 1 << 20;
+    let error = team.evaluate(&passes).unwrap_err().to_string();
+    assert!(error.contains("1048576"), "{error}");
+}
+
+#[test]
+fn a_line_divides_before_it_sends_things_elsewhere() {
+    let floor_of = |homes: Homes, stages: fn() -> Stages| {
+        let decoder = Decoder::open(MODEL).unwrap();
+        let stages = Stages { share: Share { place: 0, members: 2 }, ..stages() };
+        let frozen = Frozen::of(&decoder, stages, Dtype::F32, None, homes)?;
+        Tuner::new(frozen, settings(1))
+    };
+    let with = |homes| floor_of(homes, Stages::dry);
+    let without = |homes| floor_of(homes, || Stages::new(Stage::dry(), None));
+    let floor = |homes| with(homes).unwrap().fit(Bytes::gib(1)).unwrap().floor;
+    let bases = [0, 8].map(|layers| Homes { layers, ..Homes::most(0) });
+    let below = |homes: Homes| homes_below(floor(homes) - Bytes::new(1), with).unwrap().homes;
+    let found = below(bases[0]);
+    assert!((1..8).contains(&found.divided) && found.layers == 0, "{found:?}");
+    let found = below(Homes { divided: 8, ..bases[0] });
+    assert!(found.layers > 0 && found.layers + found.divided == 8, "{found:?}");
+    assert_eq!(homes_below(floor(bases[1]), with).unwrap().homes.layers, 8);
+    let error = homes_below(floor(bases[1]) - Bytes::new(1), with).unwrap_err();
+    assert!(matches!(error, TuneError::Floor { floor: least, .. } if least == floor(bases[1])), "{error}");
+    // Without an elsewhere only others have anything.
+    let here = without(Homes::default()).unwrap().fit(Bytes::gib(1)).unwrap().floor;
+    let found = homes_below(here - Bytes::new(1), without).unwrap().homes;
+    assert!(found == Homes { divided: found.divided, ..Homes::default() } && found.divided > 0, "{found:?}");
 }

@@ -4,7 +4,7 @@
 //! singles whatever numbers are kept as. Unless it is said otherwise, operands lie one number behind the other, and an
 //! outcome is new: nobody else has a handle to it.
 
-use plimsoll_device::programs::Member;
+use plimsoll_device::programs::{Gather, Member};
 use plimsoll_device::{Fence, Stream};
 
 use crate::train::StatesPart;
@@ -297,6 +297,11 @@ pub(crate) trait Compute: Send + Sync {
     /// Singles become the sums of what all members of a group have, where there are groups.
     fn sum_over(&self, _member: &dyn Member, _tensors: &mut [&mut Tensor]) -> Done {
         Err(TensorError::Mode("memory of the host is added up by the host"))
+    }
+
+    /// Puts on a stream of this place: wholes are made of the parts that all members of a group have, where there are groups.
+    fn gather_over(&self, _member: &dyn Member, _stream: Stream, _all: &[Gather]) -> Done {
+        Err(TensorError::Mode("memory of the host is gathered by the host"))
     }
 
     /// The sum of squares, added to `into[0]`.

@@ -43,4 +43,7 @@ pub use ops::{Weight, counted};
 pub use packed_tensor::PackedTensor;
 pub use stage::{Held, Rehearsal, Stage, StepFacts};
 pub use tensor::Tensor;
-pub use train::{AdamW, AdamWSettings, DeviceTogether, HostTogether, LossScale, Share, StatesAs, Together};
+pub use train::{
+    AdamW, AdamWSettings, DeviceTogether, Divided, Division, HostTogether, LossScale, Parts, Share, StatesAs,
+    Together,
+};

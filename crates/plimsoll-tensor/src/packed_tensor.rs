@@ -55,6 +55,17 @@ impl PackedTensor {
         &self.bytes
     }
 
+    /// Room for one that is packed alike, with so many rows; its content is undefined.
+    pub(crate) fn with_rows(&self, rows: usize) -> Result<Self, TensorError> {
+        let bytes = PackedView::bytes_of(self.packing, rows, self.columns);
+        let bytes = bytes.map_err(|error| TensorError::shape("packing", error.to_string()))?;
+        Ok(Self { bytes: self.bytes.stage().tensor(&[bytes], Dtype::U8)?, rows, ..*self })
+    }
+
+    pub(crate) fn stored_mut(&mut self) -> &mut Tensor {
+        &mut self.bytes
+    }
+
     /// The same matrix on another stage: itself if that is where it is, a copy otherwise, as of any [`Tensor`].
     pub fn to(&self, stage: &Stage) -> Result<Self, TensorError> {
         Ok(Self { bytes: self.bytes.to(stage)?, ..*self })

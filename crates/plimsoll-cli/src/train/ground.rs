@@ -85,13 +85,14 @@ impl Ground {
         let elsewhere = (!away.is_zero()).then(|| pool(&engine, Place::Pinned)).transpose()?;
         let mut together = together.into_iter();
         let mut spots = Vec::new();
-        for place in places {
+        for (number, place) in places.iter().enumerate() {
             let pool = pool(&engine, *place)?;
             let here = Stage::gpu(pool.clone()).map_err(|error| TrainError::Tune(error.into()))?;
             let away = elsewhere.as_ref().map(|pool| Stage::host(pool.clone(), threads));
             let member = together.next();
             let together = member.map(|member| Arc::new(DeviceTogether::new(member)) as Arc<dyn Together>);
-            spots.push(Spot { pool, stages: Stages { here, away }, together });
+            let share = Share { place: number, members: places.len() };
+            spots.push(Spot { pool, stages: Stages { here, away, share }, together });
         }
         Ok(Self { engine, spots, line, away })
     }
@@ -106,10 +107,11 @@ impl Ground {
         !self.away.is_zero()
     }
 
-    /// Stages like these that need no memory.
+    /// Stages like one of these that need no memory.
     pub(crate) fn dry(&self) -> Stages {
         let dry = Stages::dry();
-        Stages { away: dry.away.filter(|_| self.has_away()), ..dry }
+        let share = self.spots.first().map_or(Share::ALL, |spot| spot.stages.share);
+        Stages { away: dry.away.filter(|_| self.has_away()), share, ..dry }
     }
 
     /// The share that each spot has of the optimizer's states: its own, if they are divided.

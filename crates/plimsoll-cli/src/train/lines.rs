@@ -1,4 +1,4 @@
-//! Which lines a training fits below, and what is elsewhere so that it fits below one: known before a model is loaded.
+//! Which lines a training fits below, and what is elsewhere or divided so that it fits below one: known before a model is loaded.
 
 use plimsoll::Bytes;
 use plimsoll_llm::tune::{Homes, Stages, TuneError, Tuner, homes_below};
@@ -37,7 +37,7 @@ impl Lines {
     }
 }
 
-/// Chooses what is elsewhere, and refuses a line that nothing could fit below, with the lowest that something does, before a
+/// Chooses what is elsewhere or divided, and refuses a line that nothing could fit below, with the lowest that something does, before a
 /// model is loaded. `of` makes a training with these things elsewhere and this share of the optimizer's states.
 pub(super) fn foretell(
     of: &dyn Fn(&Stages, Homes, Share) -> Result<Tuner, TuneError>,
@@ -55,7 +55,12 @@ pub(super) fn foretell(
     let anything = Bytes::new(u64::MAX / 4);
     let here = dry(Homes::default())?.fit(anything)?;
     let layers = here.keeping.len();
-    let floor = if ground.has_away() { dry(Homes::most(layers))?.fit(anything)?.floor } else { here.floor };
+    let most = match (ground.has_away(), ground.spots.len()) {
+        (true, _) => Homes::most(layers),
+        (false, 0 | 1) => Homes::default(),
+        (false, _) => Homes { divided: layers, ..Homes::default() },
+    };
+    let floor = dry(most)?.fit(anything)?.floor.min(here.floor);
     let beside = ground.charged(0)[0];
     let lines = Lines { beside, lowest: Lines::line(beside, floor), full: Lines::line(beside, here.full) };
     let line = ground.line;
@@ -63,7 +68,7 @@ pub(super) fn foretell(
         return Err(TuneError::Floor { line, floor: lines.lowest }.into());
     }
     let room = lines.room(line);
-    let fit = if ground.has_away() { homes_below(room, dry) } else { dry(Homes::default())?.fit(room) }?;
+    let fit = homes_below(room, dry)?;
     let away = Bytes::new(fit.away.get() * ground.spots.len() as u64);
     if away > ground.away {
         let what = format!(

@@ -48,7 +48,8 @@ pub struct LoraArgs {
     /// The folder to keep it in; if it has a training of the same, that goes on
     #[arg(long, value_name = "DIR", required_unless_present = "plan_only")]
     pub out: Option<PathBuf>,
-    /// Where to compute: host, cuda:0, or several GPUs that learn together, as cuda:0,cuda:1
+    /// Where to compute: host, cuda:0, or several GPUs that learn together, as cuda:0,cuda:1; these divide the matrices of layers
+    /// among them if they do not fit below the line otherwise
     #[arg(
         long,
         visible_alias = "devices",
@@ -289,8 +290,8 @@ impl Run {
     /// The mean loss of what is not learned from.
     fn look(&self) -> Result<Option<f32>, TrainError> {
         let Some(held_out) = &self.held_out else { return Ok(None) };
-        let tuner = self.team.first();
-        Ok(Some(tuner.evaluate(&held_out.passes(tuner.settings().batch))?))
+        let batch = self.team.first().settings().batch;
+        Ok(Some(self.team.evaluate(&held_out.passes(batch))?))
     }
 }
 

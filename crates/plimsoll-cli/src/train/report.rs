@@ -54,6 +54,8 @@ pub struct LoraReport {
     pub layers_inputs_away: usize,
     /// Layers whose matrices are elsewhere, and come when they are needed.
     pub layers_away: usize,
+    /// Layers whose matrices are divided among the places, and gathered when they are needed.
+    pub layers_divided: usize,
     /// Whether the table of embeddings is elsewhere.
     pub embedding_away: bool,
     /// Whether the optimizer's states are.
@@ -119,6 +121,7 @@ impl LoraReport {
         self.layers_inputs_away = fit.layers(Keeping::InputAway);
         self.layers_again = fit.layers(Keeping::Input) + self.layers_inputs_away;
         self.layers_away = fit.homes.layers;
+        self.layers_divided = fit.homes.divided;
         self.embedding_away = fit.homes.embedding;
         self.states_away = fit.homes.states;
         self.away_predicted_bytes = fit.away.get();
@@ -168,6 +171,12 @@ pub(super) fn view(report: &LoraReport, _: &Pen) -> String {
     let away = elsewhere(report);
     if !away.is_empty() {
         line("away", format!("{}: {}", bytes(report.away_predicted_bytes), away.join(", ")));
+    }
+    if report.layers_divided > 0 {
+        line(
+            "divided",
+            format!("matrices of {} layers, gathered when they are needed", report.layers_divided),
+        );
     }
     line(
         "lines",

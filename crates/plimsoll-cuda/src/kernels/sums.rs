@@ -1,4 +1,4 @@
-//! NCCL, NVIDIA's library of sums over several GPUs, opened when a group is first asked for.
+//! NCCL, NVIDIA's library of what several GPUs do together, opened when a group is first asked for.
 //!
 //! Its few functions are called directly, as cuBLAS's are and for the same reasons. The buffers that it works in it takes from
 //! the driver by itself: they are on no account.
@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 
 use libloading::Library;
 use plimsoll_device::DeviceError;
+use plimsoll_device::programs::Gather;
 
 use super::nvrtc::files_of;
 use super::search::{Candidate, Machine, NCCL, candidates};
@@ -21,6 +22,7 @@ type Place = *mut c_void;
 type Status = c_int;
 
 /// Of `nccl.h`.
+const BYTES: c_int = 1;
 const SINGLES: c_int = 7;
 const ADDED: c_int = 0;
 
@@ -28,6 +30,7 @@ const ADDED: c_int = 0;
 struct Functions {
     open: unsafe extern "C" fn(*mut Place, c_int, *const c_int) -> Status,
     sum: unsafe extern "C" fn(*const c_void, *mut c_void, usize, c_int, c_int, Place, *mut c_void) -> Status,
+    gather: unsafe extern "C" fn(*const c_void, *mut c_void, usize, c_int, Place, *mut c_void) -> Status,
     begin: unsafe extern "C" fn() -> Status,
     end: unsafe extern "C" fn() -> Status,
     abort: unsafe extern "C" fn(Place) -> Status,
@@ -70,26 +73,57 @@ impl Sums {
         stream: RawStream,
         singles: &[(u64, u64)],
     ) -> Result<(), DeviceError> {
-        const WHAT: &str = "adding up over several GPUs";
+        self.as_one("adding up over several GPUs", member, singles, |place, (address, count)| {
+            let raw = ptr::with_exposed_provenance_mut::<c_void>(stream.0);
+            let (at, count) = (pointer(*address), usize::try_from(*count).unwrap_or(usize::MAX));
+            // SAFETY: the caller's promise; a sum may be written over what it is made of.
+            unsafe { (self.functions.sum)(at, at, count, SINGLES, ADDED, place, raw) }
+        })
+    }
+
+    /// Puts on a stream of a member: wholes are made of all members' parts.
+    ///
+    /// # Safety
+    /// The member's context is current, the stream is of it, and parts and the room for wholes lie at their addresses, apart,
+    /// until the stream has come past them.
+    pub(crate) unsafe fn gather(
+        &self,
+        member: usize,
+        stream: RawStream,
+        all: &[Gather],
+    ) -> Result<(), DeviceError> {
+        self.as_one("gathering over several GPUs", member, all, |place, one| {
+            let raw = ptr::with_exposed_provenance_mut::<c_void>(stream.0);
+            let bytes = usize::try_from(one.bytes).unwrap_or(usize::MAX);
+            // SAFETY: the caller's promise.
+            unsafe {
+                (self.functions.gather)(pointer(one.part), pointer(one.whole), bytes, BYTES, place, raw)
+            }
+        })
+    }
+
+    /// Asks for several things as one, so that they go at once.
+    fn as_one<T>(
+        &self,
+        what: &'static str,
+        member: usize,
+        all: &[T],
+        ask: impl Fn(Place, &T) -> Status,
+    ) -> Result<(), DeviceError> {
         let place = self.places[member].load(Ordering::Acquire);
         if place.is_null() {
             let why = "the group was left because one of its GPUs failed".to_owned();
-            return Err(DeviceError::System { what: WHAT, why });
+            return Err(DeviceError::System { what, why });
         }
         let functions = &self.functions;
-        let raw = ptr::with_exposed_provenance_mut::<c_void>(stream.0);
         // SAFETY: takes nothing.
-        functions.told(WHAT, unsafe { (functions.begin)() })?;
+        functions.told(what, unsafe { (functions.begin)() })?;
         let mut done = Ok(());
-        for (address, count) in singles {
-            let at = ptr::with_exposed_provenance_mut::<c_void>(usize::try_from(*address).unwrap_or(0));
-            let count = usize::try_from(*count).unwrap_or(usize::MAX);
-            // SAFETY: the caller's promise; a sum may be written over what it is made of.
-            let status = unsafe { (functions.sum)(at, at, count, SINGLES, ADDED, place, raw) };
-            done = done.and(functions.told(WHAT, status));
+        for one in all {
+            done = done.and(functions.told(what, ask(place, one)));
         }
         // SAFETY: takes nothing, and ends what was begun on this thread.
-        let ended = functions.told(WHAT, unsafe { (functions.end)() });
+        let ended = functions.told(what, unsafe { (functions.end)() });
         done.and(ended)
     }
 
@@ -104,6 +138,10 @@ impl Sums {
             }
         }
     }
+}
+
+fn pointer(address: u64) -> Place {
+    ptr::with_exposed_provenance_mut(usize::try_from(address).unwrap_or(0))
 }
 
 impl Drop for Sums {
@@ -163,6 +201,7 @@ impl Functions {
             Ok(Self {
                 open: *library.get(b"ncclCommInitAll\0")?,
                 sum: *library.get(b"ncclAllReduce\0")?,
+                gather: *library.get(b"ncclAllGather\0")?,
                 begin: *library.get(b"ncclGroupStart\0")?,
                 end: *library.get(b"ncclGroupEnd\0")?,
                 abort: *library.get(b"ncclCommAbort\0")?,

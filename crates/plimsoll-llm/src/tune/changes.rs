@@ -66,7 +66,7 @@ impl Projection {
     }
 
     /// How many numbers come out of it and go into it.
-    pub(crate) const fn sides(self, shape: &Shape) -> [usize; 2] {
+    pub const fn sides(self, shape: &Shape) -> [usize; 2] {
         match self {
             Self::Query => [shape.heads * shape.key_width, shape.width],
             Self::Key => [shape.kv_heads * shape.key_width, shape.width],

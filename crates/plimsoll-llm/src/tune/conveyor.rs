@@ -1,8 +1,8 @@
-//! Matrices of layers that are elsewhere, brought one layer ahead.
+//! Matrices of layers that are elsewhere or divided, brought one layer ahead.
 
-use plimsoll_tensor::{Stage, TensorError, Weight};
+use plimsoll_tensor::{TensorError, Weight};
 
-/// The matrices of the layer that is computed with, and of the next, where those are kept elsewhere.
+/// The matrices of the layer that is computed with, and of the next, where those are not here whole.
 #[derive(Debug, Default)]
 pub(super) struct Conveyor {
     now: Option<(usize, Vec<Weight>)>,
@@ -10,19 +10,14 @@ pub(super) struct Conveyor {
 }
 
 impl Conveyor {
-    /// The matrices of a layer, here; and sends for those of the layer that follows, if one does. `of` are a layer's
-    /// matrices where they are kept.
-    pub(super) fn bring<'w>(
+    /// The matrices of a layer, here; and sends for those of the layer that follows, if one does. `come` sends for a layer's.
+    pub(super) fn bring(
         &mut self,
-        here: &Stage,
         layer: usize,
         following: Option<usize>,
-        of: impl Fn(usize) -> &'w [Weight],
+        come: impl Fn(usize) -> Result<Vec<Weight>, TensorError>,
     ) -> Result<&[Weight], TensorError> {
-        let come = |layer: usize| -> Result<_, TensorError> {
-            let all = of(layer).iter().map(|weight| weight.to(here)).collect::<Result<_, _>>()?;
-            Ok(Some((layer, all)))
-        };
+        let come = |layer: usize| come(layer).map(|all| Some((layer, all)));
         let is = |held: &Option<(usize, Vec<Weight>)>, layer: usize| {
             held.as_ref().is_some_and(|(have, _)| *have == layer)
         };

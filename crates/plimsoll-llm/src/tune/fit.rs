@@ -1,4 +1,4 @@
-//! What a step keeps for the way back, and what of a training is elsewhere, so that it fits below a line.
+//! What a step keeps for the way back, and what of a training is elsewhere or divided, so that it fits below a line.
 
 use plimsoll::Bytes;
 use plimsoll_tensor::TensorError;
@@ -26,7 +26,7 @@ pub enum Keeping {
 pub struct Fit {
     /// What each layer keeps.
     pub keeping: Vec<Keeping>,
-    /// What is elsewhere all the time.
+    /// What is elsewhere all the time, or divided.
     pub homes: Homes,
     /// The most bytes that tensors will have, to the byte.
     pub peak: Bytes,
@@ -118,40 +118,63 @@ impl Tuner {
     }
 }
 
-/// Chooses what is elsewhere so that a step can stay below a line, and tells how it would. `dry` makes the training over
-/// [stages that need no memory](super::Stages::dry).
+/// Chooses what is elsewhere or divided so that a step can stay below a line, and tells how it would. `dry` makes the training
+/// over [stages that need no memory](super::Stages::dry).
 ///
-/// The first of these is taken of which some way is below the line:
+/// The first of these is taken of which some way is below the line; where there is no elsewhere nothing is there, and where nobody
+/// learns with it nothing is divided:
 ///
 /// 1. everything here, nothing computed twice;
 /// 2. the table of embeddings elsewhere, which costs next to nothing, and layers computed twice as need be;
 /// 3. the optimizer's states elsewhere too;
-/// 4. matrices of layers too, of as few as suffice.
+/// 4. matrices of layers divided, of as few as suffice;
+/// 5. matrices of layers elsewhere, of as few as suffice, and those of the others divided.
 pub fn homes_below(
     line: Bytes,
     mut dry: impl FnMut(Homes) -> Result<Tuner, TuneError>,
 ) -> Result<Fit, TuneError> {
     let mut whole = dry(Homes::default())?;
     let layers = whole.frozen().shape().layers;
-    let first = whole.fit(line);
+    let (away, team) = (whole.frozen().stages.away.is_some(), whole.frozen().stages.share.is_part());
+    let mut last = whole.fit(line);
     drop(whole);
-    match &first {
-        Ok(fit) if fit.peak == fit.full => return first,
+    match &last {
+        Ok(fit) if fit.peak == fit.full || !away => return last,
         Ok(_) | Err(TuneError::Floor { .. }) => {}
-        Err(_) => return first,
+        Err(_) => return last,
     }
     let mut tried = |homes: Homes| dry(homes)?.fit(line);
-    for homes in [Homes { states: false, ..Homes::most(0) }, Homes::most(0)] {
-        match tried(homes) {
-            Err(TuneError::Floor { .. }) => {}
-            done => return done,
+    let base = if away { Homes::most(0) } else { Homes::default() };
+    if away {
+        for homes in [Homes { states: false, ..base }, base] {
+            last = tried(homes);
+            if fits_or_fails(&last) {
+                return last;
+            }
         }
     }
-    let mut found = tried(Homes::most(layers))?;
-    let (mut low, mut high) = (1, layers);
+    if team {
+        last = fewest(layers, |divided| tried(Homes { divided, ..base }));
+    }
+    if away && !fits_or_fails(&last) {
+        let divided = |away| if team { layers - away } else { 0 };
+        last = fewest(layers, |away| tried(Homes { layers: away, divided: divided(away), ..base }));
+    }
+    last
+}
+
+/// Whether nothing else need be tried.
+const fn fits_or_fails(fit: &Result<Fit, TuneError>) -> bool {
+    !matches!(fit, Err(TuneError::Floor { .. }))
+}
+
+/// How it fits with the fewest, from one to all, or why it does not even with all.
+fn fewest(all: usize, mut tried: impl FnMut(usize) -> Result<Fit, TuneError>) -> Result<Fit, TuneError> {
+    let mut found = tried(all)?;
+    let (mut low, mut high) = (1, all);
     while low < high {
         let middle = usize::midpoint(low, high);
-        match tried(Homes::most(middle)) {
+        match tried(middle) {
             Ok(fit) => (high, found) = (middle, fit),
             Err(TuneError::Floor { .. }) => low = middle + 1,
             Err(error) => return Err(error),

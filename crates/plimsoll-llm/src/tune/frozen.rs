@@ -1,25 +1,28 @@
 //! A model's weights as tensors that do not change.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use plimsoll_tensor::packed::Packing;
-use plimsoll_tensor::{Dtype, PackedTensor, Stage, Tape, Tensor, TensorError, Var, Weight};
+use plimsoll_tensor::{Dtype, Stage, Tape, Tensor, TensorError, Together, Var, Weight};
 
 use super::changes::Projection;
 use super::conveyor::Conveyor;
-use super::homes::{Homes, Stages};
+use super::homes::{Home, Homes, Stages};
+use super::matrices::{Kept, Matrices};
 use crate::Decoder;
 use crate::weights::{Matrix, Shape};
 
 /// A model's weights as tensors that do not change.
 ///
-/// Most of them may be [away](Homes), where there is room for them, and come when they are needed.
+/// Most of them may be [away or divided](Homes), and come when they are needed.
 #[derive(Debug)]
 pub struct Frozen {
     pub(super) shape: Shape,
     pub(super) stages: Stages,
     homes: Homes,
     conveyor: Mutex<Conveyor>,
+    /// Who has the other parts of what is divided.
+    together: Option<Arc<dyn Together>>,
     embedding: Tensor,
     pub(super) layers: Vec<FrozenLayer>,
     pub(super) norm: Tensor,
@@ -35,8 +38,7 @@ pub struct Frozen {
 pub(super) struct FrozenLayer {
     pub(super) attention_norm: Tensor,
     pub(super) ffn_norm: Tensor,
-    /// In the order of [`Projection::ALL`].
-    pub(super) projections: Vec<Weight>,
+    pub(super) projections: Matrices,
     /// Of queries, keys and values, where the family has them.
     pub(super) biases: [Option<Tensor>; 3],
     /// Of the heads of queries and keys, where the family has them.
@@ -59,7 +61,11 @@ impl Frozen {
         let (shape, weights) = (decoder.shape().clone(), &decoder.weights);
         let stages = stages.into();
         let (file, here) = (decoder.file(), &stages.here);
-        let matrix = |matrix: &Matrix, stage: &Stage| matrix_tensor(matrix, file, stage, dtype);
+        let kept = Kept { dtype, packing };
+        let matrix = |matrix: &Matrix, stage: &Stage| {
+            let (view, sides) = (matrix.of(file), [matrix.rows, matrix.columns]);
+            kept.floats(stage, sides, |row, into| view.row(row, into))
+        };
         let vector = |numbers: &[f32]| here.floats(numbers, &[numbers.len()])?.cast(dtype);
         let some = |numbers: &[f32]| (!numbers.is_empty()).then(|| vector(numbers)).transpose();
         let output = &weights.output[0];
@@ -69,24 +75,14 @@ impl Frozen {
         let output = if tied { embedding.clone() } else { matrix(output, here)? };
         let mut layers = Vec::with_capacity(weights.layers.len());
         for (number, layer) in weights.layers.iter().enumerate() {
-            let stage = stages.of(homes.has_away(number, shape.layers))?;
-            let parts = layer.matrices();
+            let parts = layer.matrices().into_iter().map(|part| {
+                let view = part.of(file);
+                ([part.rows, part.columns], move |row: usize, into: &mut [f32]| view.row(row, into))
+            });
             layers.push(FrozenLayer {
                 attention_norm: vector(&layer.attention_norm)?,
                 ffn_norm: vector(&layer.ffn_norm)?,
-                projections: parts
-                    .into_iter()
-                    .map(|part| match packing {
-                        None => matrix(part, stage).map(Weight::from),
-                        Some(packing) => {
-                            let sides = [part.rows, part.columns];
-                            let made = PackedTensor::made(stage, packing, sides, |row, into| {
-                                part.of(file).row(row, into);
-                            });
-                            made.map(Weight::from)
-                        }
-                    })
-                    .collect::<Result<_, _>>()?,
+                projections: kept.layer(&stages, homes.of(number, shape.layers), parts)?,
                 biases: [
                     some(&layer.heads.query_bias)?,
                     some(&layer.heads.key_bias)?,
@@ -107,6 +103,7 @@ impl Frozen {
             shape,
             homes,
             conveyor: Mutex::default(),
+            together: None,
             stages,
         })
     }
@@ -124,20 +121,24 @@ impl Frozen {
         let here = &stages.here;
         let ones = |len: usize| here.full(1.0, &[len], dtype);
         let homes = Homes { embedding: homes.embedding && !tied, ..homes };
-        let sides = [shape.vocabulary, shape.width];
-        let embedding = lot.matrix(stages.of(homes.embedding)?, dtype, sides)?;
-        let output = if tied { embedding.clone() } else { lot.matrix(here, dtype, sides)? };
+        let kept = Kept { dtype, packing };
+        let table = |stage: &Stage| {
+            let width = shape.width;
+            kept.floats(stage, [shape.vocabulary, width], |row, into| lot.fill(row * width, width, into))
+        };
+        let embedding = table(stages.of(homes.embedding)?)?;
+        let output = if tied { embedding.clone() } else { table(here)? };
         let layer = |number: usize| -> Result<FrozenLayer, TensorError> {
-            let stage = stages.of(homes.has_away(number, shape.layers))?;
-            let sides = Projection::ALL.map(|projection| projection.sides(shape));
-            let projections = sides.iter().map(|sides| match packing {
-                None => lot.matrix(stage, dtype, *sides).map(Weight::from),
-                Some(packing) => lot.packed(stage, packing, *sides).map(Weight::from),
+            let all = Projection::ALL.into_iter().map(|projection| {
+                let [rows, columns] = projection.sides(shape);
+                let lot = &lot;
+                let row = move |row: usize, into: &mut [f32]| lot.fill(row * columns, columns, into);
+                ([rows, columns], row)
             });
             Ok(FrozenLayer {
                 attention_norm: ones(shape.width)?,
                 ffn_norm: ones(shape.width)?,
-                projections: projections.collect::<Result<_, _>>()?,
+                projections: kept.layer(&stages, homes.of(number, shape.layers), all)?,
                 biases: [const { None }; 3],
                 head_norms: [const { None }; 2],
             })
@@ -154,6 +155,7 @@ impl Frozen {
             shape: shape.clone(),
             homes,
             conveyor: Mutex::default(),
+            together: None,
             stages,
         })
     }
@@ -163,9 +165,14 @@ impl Frozen {
         self.homes
     }
 
-    /// Whether a layer's matrices are away.
-    pub(super) fn is_away(&self, layer: usize) -> bool {
-        self.homes.has_away(layer, self.shape.layers)
+    /// Whether a layer's matrices come when they are needed, and go again.
+    pub(super) fn comes(&self, layer: usize) -> bool {
+        self.homes.of(layer, self.shape.layers) != Home::Here
+    }
+
+    /// What is divided is gathered with these from here on.
+    pub(super) fn join(&mut self, together: Arc<dyn Together>) {
+        self.together = Some(together);
     }
 
     /// Where ids of tokens are wanted.
@@ -193,21 +200,22 @@ impl Frozen {
         projection: Projection,
         again: bool,
     ) -> Result<Weight, TensorError> {
-        let index = projection.index();
-        if !self.is_away(layer) {
-            return Ok(self.layers[layer].projections[index].clone());
+        let (layers, index) = (self.shape.layers, projection.index());
+        if let (false, Matrices::Whole(all)) = (self.comes(layer), &self.layers[layer].projections) {
+            return Ok(all[index].clone());
         }
         let following = if again {
-            (0..layer).rev().find(|other| self.is_away(*other))
+            (0..layer).rev().find(|other| self.comes(*other))
         } else {
-            (layer + 1..self.shape.layers).find(|other| self.is_away(*other))
+            (layer + 1..layers).find(|other| self.comes(*other))
         };
+        let (here, together) = (&self.stages.here, self.together.as_deref());
         let mut conveyor = self.conveyor.lock().unwrap_or_else(PoisonError::into_inner);
-        let all = conveyor.bring(&self.stages.here, layer, following, |of| &self.layers[of].projections)?;
+        let all = conveyor.bring(layer, following, |of| self.layers[of].projections.on(here, together))?;
         Ok(all[index].clone())
     }
 
-    /// Nothing that is away stays here.
+    /// Nothing that came stays here.
     pub(super) fn rest(&self) {
         self.conveyor.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
@@ -221,28 +229,6 @@ impl Frozen {
     pub const fn dtype(&self) -> Dtype {
         self.dtype
     }
-}
-
-/// A matrix of a model file as a tensor, made a few rows at a time.
-fn matrix_tensor(matrix: &Matrix, file: &[u8], stage: &Stage, dtype: Dtype) -> Result<Tensor, TensorError> {
-    let view = matrix.of(file);
-    let mut row = vec![0.0; matrix.columns];
-    let mut have = usize::MAX;
-    stage.made(&[matrix.rows, matrix.columns], dtype, |from, into| {
-        let mut at = from;
-        let mut rest = into;
-        while !rest.is_empty() {
-            let (number, within) = (at / matrix.columns, at % matrix.columns);
-            if have != number {
-                view.row(number, &mut row);
-                have = number;
-            }
-            let len = (matrix.columns - within).min(rest.len());
-            let (piece, behind) = rest.split_at_mut(len);
-            piece.copy_from_slice(&row[within..within + len]);
-            (rest, at) = (behind, at + len);
-        }
-    })
 }
 
 /// By how much a position turns each pair.
@@ -267,19 +253,6 @@ impl Lot {
     fn new() -> Self {
         let mut draw = super::changes::Dice::new(17);
         Self { numbers: (0..(1 << 16) - 19).map(|_| draw.between()).collect() }
-    }
-
-    fn matrix(&self, stage: &Stage, dtype: Dtype, sides: [usize; 2]) -> Result<Tensor, TensorError> {
-        stage.made(&sides, dtype, |from, into| self.fill(from, sides[1], into))
-    }
-
-    fn packed(
-        &self,
-        stage: &Stage,
-        packing: Packing,
-        sides: [usize; 2],
-    ) -> Result<PackedTensor, TensorError> {
-        PackedTensor::made(stage, packing, sides, |row, into| self.fill(row * sides[1], sides[1], into))
     }
 
     /// A matrix's numbers from one on, of a size that keeps what flows through rows of `inner` at its size.

@@ -1,6 +1,6 @@
-//! What of a training is where it computes, and what is elsewhere until it is needed.
+//! What of a training is where it computes, what is elsewhere until it is needed, and what others have a part of.
 
-use plimsoll_tensor::{Stage, TensorError};
+use plimsoll_tensor::{Share, Stage, TensorError};
 
 /// The stages of a training: where it computes, and where it may keep what it does not need at once. For a GPU that is
 /// page-locked memory of the host, to and from which copies run beside the work.
@@ -10,11 +10,13 @@ pub struct Stages {
     pub here: Stage,
     /// Where else it may keep things, if anywhere.
     pub away: Option<Stage>,
+    /// Its place among those that learn together: of what is [divided](Homes::divided) it has this part.
+    pub share: Share,
 }
 
 impl From<&Stage> for Stages {
     fn from(here: &Stage) -> Self {
-        Self { here: here.clone(), away: None }
+        Self::new(here.clone(), None)
     }
 }
 
@@ -25,9 +27,14 @@ impl From<&Self> for Stages {
 }
 
 impl Stages {
+    /// Of one that learns alone.
+    pub const fn new(here: Stage, away: Option<Stage>) -> Self {
+        Self { here, away, share: Share::ALL }
+    }
+
     /// Two of them that need no memory, for what is only rehearsed.
     pub fn dry() -> Self {
-        Self { here: Stage::dry(), away: Some(Stage::dry()) }
+        Self::new(Stage::dry(), Some(Stage::dry()))
     }
 
     /// Elsewhere, or why not.
@@ -43,7 +50,15 @@ impl Stages {
     }
 }
 
-/// What of a training is away all the time, and comes when it is needed.
+/// Where a layer's matrices are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Home {
+    Here,
+    Away,
+    Divided,
+}
+
+/// What of a training is away all the time, or divided among those that learn together, and comes when it is needed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Homes {
     /// The table of embeddings: only rows of a pass's tokens come. One that is the output too stays here.
@@ -53,18 +68,29 @@ pub struct Homes {
     /// The matrices of so many layers, which come one layer ahead. Such layers are computed again on the way back, so that
     /// none stays meanwhile.
     pub layers: usize,
+    /// The matrices of so many of the other layers are divided: each of those that learn together has some of the rows, and
+    /// all of them while it computes the layer. They come, and are computed again, as those that are away.
+    pub divided: usize,
 }
 
 impl Homes {
     /// All that can be away.
     pub const fn most(layers: usize) -> Self {
-        Self { embedding: true, states: true, layers }
+        Self { embedding: true, states: true, layers, divided: 0 }
     }
 
-    /// Whether a layer's matrices are away: those that are lie evenly among the others, so that one comes while several are
-    /// computed.
-    pub(super) const fn has_away(&self, layer: usize, layers: usize) -> bool {
-        (layer + 1) * self.layers / layers > layer * self.layers / layers
+    /// Where a layer's matrices are, of so many layers. Those that are away lie evenly among the others, and so do those that are
+    /// divided among the rest, so that one comes while several are computed.
+    pub(super) const fn of(&self, layer: usize, layers: usize) -> Home {
+        let away = layer * self.layers / layers;
+        if (layer + 1) * self.layers / layers > away {
+            return Home::Away;
+        }
+        let (among, others) = (layer - away, layers - self.layers);
+        if (among + 1) * self.divided / others > among * self.divided / others {
+            return Home::Divided;
+        }
+        Home::Here
     }
 }
 
@@ -73,12 +99,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn as_many_are_away_as_were_said() {
+    fn as_many_are_away_and_divided_as_were_said() {
         for layers in 1..40 {
             for away in 0..=layers {
-                let homes = Homes { layers: away, ..Homes::default() };
-                let found = (0..layers).filter(|layer| homes.has_away(*layer, layers)).count();
-                assert_eq!(found, away, "of {layers}");
+                for divided in [0, 1, (layers - away) / 2, layers - away] {
+                    let divided = divided.min(layers - away);
+                    let homes = Homes { layers: away, divided, ..Homes::default() };
+                    let at = |home| (0..layers).filter(|layer| homes.of(*layer, layers) == home).count();
+                    assert_eq!([at(Home::Away), at(Home::Divided)], [away, divided], "of {layers}");
+                }
             }
         }
     }

@@ -10,6 +10,7 @@ mod frozen;
 mod homes;
 mod keep;
 mod llama;
+mod matrices;
 mod settings;
 mod team;
 mod tuner;

@@ -152,12 +152,12 @@ impl Tuner {
         &self.adam
     }
 
-    /// From here on layers keep this; those whose matrices are away their inputs at most. A plan that was held is given up.
+    /// From here on layers keep this; those whose matrices are away or divided their inputs at most. A plan that was held is given up.
     pub fn keep(&mut self, keeping: Vec<Keeping>) {
         self.held = None;
         self.keeping = keeping;
         for (layer, keeping) in self.keeping.iter_mut().enumerate() {
-            if self.frozen.is_away(layer) {
+            if self.frozen.comes(layer) {
                 *keeping = (*keeping).max(Keeping::Input);
             }
         }
@@ -166,6 +166,7 @@ impl Tuner {
     /// From here on gradients are added up with others', who learn the same.
     pub(super) fn join(&mut self, together: Arc<dyn Together>) {
         self.held = None;
+        self.frozen.join(Arc::clone(&together));
         self.together = Some(together);
     }
 
@@ -179,7 +180,7 @@ impl Tuner {
         let tokens = self.settings.batch * self.settings.sequence;
         let blank = Batch { tokens: vec![0; tokens], targets: vec![0; tokens] };
         let passes = vec![blank; self.settings.passes];
-        let Stages { here, away } = self.frozen.stages.clone();
+        let Stages { here, away, .. } = self.frozen.stages.clone();
         let mut elsewhere = None;
         let ((), found) = here.rehearse(|| {
             let Some(away) = &away else { return self.attempt(&passes).map(drop) };
@@ -194,7 +195,7 @@ impl Tuner {
     pub fn hold(&mut self) -> Result<&Held, TuneError> {
         self.held = None;
         let (here, elsewhere) = self.rehearse_all()?;
-        let Stages { here: stage, away } = &self.frozen.stages;
+        let Stages { here: stage, away, .. } = &self.frozen.stages;
         let away = away.as_ref().zip(elsewhere).map(|(away, found)| away.hold(&found)).transpose()?;
         let here = stage.hold(&here)?;
         Ok(&self.held.insert(Plans { here, away }).here)
@@ -247,7 +248,7 @@ impl Tuner {
 
     /// An attempt at a step, and what it needed.
     fn attempt_in(&mut self, held: Option<&Plans>, passes: &[Batch]) -> Result<(Attempt, Facts), TuneError> {
-        let Stages { here, away } = self.frozen.stages.clone();
+        let Stages { here, away, .. } = self.frozen.stages.clone();
         let Some(Plans { here: plan, away: elsewhere }) = held else {
             here.restart_peak();
             away.iter().for_each(Stage::restart_peak);
@@ -319,22 +320,26 @@ impl Tuner {
     /// The mean loss of some passes; nothing is learned from them. Unless a plan of steps is held, it has a plan of its own,
     /// so that it needs no more room than one pass.
     pub fn evaluate(&self, passes: &[Batch]) -> Result<f32, TuneError> {
-        let Some(first) = passes.first() else { return Ok(0.0) };
-        let mut sum = 0.0;
-        if self.held.is_some() {
-            for batch in passes {
-                sum += self.look(batch)?;
-            }
-        } else {
-            let (_, rehearsal) = self.stage().rehearse(|| self.look(first))?;
-            let held = self.stage().hold(&rehearsal)?;
-            for batch in passes {
-                sum += held.step(|| self.look(batch))?.0;
-            }
+        Ok(mean(&self.losses(&passes.iter().collect::<Vec<_>>())?))
+    }
+
+    /// The loss of each of some passes, and nobody is left waiting if there is none.
+    pub(super) fn losses(&self, passes: &[&Batch]) -> Result<Vec<f32>, TuneError> {
+        let done = self.losses_alone(passes);
+        if let (Err(_), Some(together)) = (&done, &self.together) {
+            together.leave();
         }
-        #[expect(clippy::cast_precision_loss, reason = "a few passes")]
-        let share = 1.0 / passes.len() as f32;
-        Ok(sum * share)
+        done
+    }
+
+    fn losses_alone(&self, passes: &[&Batch]) -> Result<Vec<f32>, TuneError> {
+        let Some(first) = passes.first() else { return Ok(Vec::new()) };
+        if self.held.is_some() {
+            return Ok(passes.iter().map(|batch| self.look(batch)).collect::<Result<_, _>>()?);
+        }
+        let (_, rehearsal) = self.stage().rehearse(|| self.look(first))?;
+        let held = self.stage().hold(&rehearsal)?;
+        passes.iter().map(|batch| Ok(held.step(|| self.look(batch))?.0)).collect()
     }
 
     fn look(&self, batch: &Batch) -> Result<f32, TensorError> {
@@ -345,6 +350,12 @@ impl Tuner {
         self.frozen.rest();
         loss.tensor().item()
     }
+}
+
+/// The mean of what passes have lost.
+#[expect(clippy::cast_precision_loss, reason = "a few passes")]
+pub(super) fn mean(losses: &[f32]) -> f32 {
+    losses.iter().sum::<f32>() / losses.len().max(1) as f32
 }
 
 /// The mean loss of a pass of so many rows.

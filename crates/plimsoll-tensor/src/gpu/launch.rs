@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use plimsoll_device::programs::{Argument, Entry, Launch, Member, Multiply, Programs, Series, Threads};
+use plimsoll_device::programs::{
+    Argument, Entry, Gather, Launch, Member, Multiply, Programs, Series, Threads,
+};
 use plimsoll_device::{Device, DeviceError, Stream};
 
 use super::programs::Program;
@@ -133,6 +135,12 @@ impl Launches {
     pub(super) fn sum_over(&self, member: &dyn Member, singles: &[(u64, u64)]) -> Done {
         // SAFETY: as in `launch`; the tensors are whole and nobody shares them, so they are apart.
         unsafe { member.sum(self.stream, singles)? };
+        Ok(())
+    }
+
+    pub(super) fn gather_over(&self, member: &dyn Member, stream: Stream, all: &[Gather]) -> Done {
+        // SAFETY: as in `carry`: parts and the tensors of wholes are apart, and large enough, as whoever asks has counted.
+        unsafe { member.gather(stream, all)? };
         Ok(())
     }
 

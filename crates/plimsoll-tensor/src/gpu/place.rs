@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use plimsoll::pool::Pool;
 use plimsoll::{Bytes, Place};
-use plimsoll_device::programs::Member;
+use plimsoll_device::programs::{Gather, Member};
 use plimsoll_device::{Fence, Stream};
 
 use super::desk::Desk;
@@ -219,6 +219,10 @@ impl Compute for Gpu {
         const WHAT: &str = "adding up together";
         let all = tensors.iter_mut().map(|tensor| Ok((address_mut(WHAT, tensor)?, tensor.count())));
         self.launches.sum_over(member, &all.collect::<Result<Vec<_>, TensorError>>()?)
+    }
+
+    fn gather_over(&self, member: &dyn Member, stream: Stream, all: &[Gather]) -> Done {
+        self.launches.gather_over(member, stream, all)
     }
 
     fn squares(&self, x: &Tensor, into: &mut Tensor) -> Done {

@@ -43,7 +43,18 @@ impl Weight {
         }
     }
 
-    fn dims(&self) -> Result<[usize; 2], TensorError> {
+    /// Room for a matrix that is kept alike, with so many rows; its content is undefined.
+    pub(crate) fn with_rows(&self, rows: usize) -> Result<Self, TensorError> {
+        match self {
+            Self::Packed(packed) => packed.with_rows(rows).map(Self::Packed),
+            Self::Floats(var) => {
+                let [_, columns] = self.dims()?;
+                Ok(Self::from(var.tensor.stage().tensor(&[rows, columns], var.tensor.dtype())?))
+            }
+        }
+    }
+
+    pub(crate) fn dims(&self) -> Result<[usize; 2], TensorError> {
         match self {
             Self::Packed(packed) => Ok(packed.dims()),
             Self::Floats(var) if var.tensor.rank() == 2 && var.tensor.dtype().is_float() => {
@@ -64,7 +75,14 @@ impl Weight {
         }
     }
 
-    fn stored(&self) -> &Tensor {
+    pub(crate) fn stored_mut(&mut self) -> &mut Tensor {
+        match self {
+            Self::Floats(var) => &mut var.tensor,
+            Self::Packed(packed) => packed.stored_mut(),
+        }
+    }
+
+    pub(crate) fn stored(&self) -> &Tensor {
         match self {
             Self::Floats(var) => &var.tensor,
             Self::Packed(packed) => packed.stored(),

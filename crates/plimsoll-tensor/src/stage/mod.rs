@@ -5,6 +5,7 @@
 
 mod arena;
 mod book;
+mod gather;
 mod held;
 mod meter;
 #[expect(clippy::module_inception, reason = "the stage itself, among its parts")]

@@ -121,7 +121,7 @@ fn ready(
 
 impl Memory {
     /// The stream that copies to and from other stages are put on.
-    fn road(&self) -> Result<Stream, TensorError> {
+    pub(super) fn road(&self) -> Result<Stream, TensorError> {
         if let Some(road) = self.road.get() {
             return Ok(*road);
         }
@@ -129,19 +129,19 @@ impl Memory {
         Ok(*self.road.get_or_init(|| road))
     }
 
-    fn note(&self, range: std::ops::Range<u64>, way: Way, fence: plimsoll_device::Fence) {
+    pub(super) fn note(&self, range: std::ops::Range<u64>, way: Way, fence: plimsoll_device::Fence) {
         let device = self.pool.device();
         self.transits.add(range, way, fence, |fence| device.signalled(fence).unwrap_or(false));
     }
 }
 
 impl Stage {
-    fn memory(&self) -> Result<&Memory, TensorError> {
+    pub(super) fn memory(&self) -> Result<&Memory, TensorError> {
         self.inner.memory.as_ref().ok_or(NOTHING_HERE)
     }
 
     /// A fence behind all work so far, where work is not done at once.
-    fn behind_work(&self) -> Result<Option<plimsoll_device::Fence>, TensorError> {
+    pub(super) fn behind_work(&self) -> Result<Option<plimsoll_device::Fence>, TensorError> {
         let memory = self.memory()?;
         Ok(memory.stream.map(|stream| memory.pool.device().fence(stream)).transpose()?)
     }

@@ -1,19 +1,50 @@
-//! Several stages that learn together: each has the same of what is learned, and gradients are added up over all.
+//! Several stages that learn together: each has the same of what is learned, gradients are added up over all, and what is
+//! divided is gathered from all.
 
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use plimsoll_device::programs::Member;
 
+use super::divided::bytes;
 use crate::cast::bytes_of;
 use crate::compute::Done;
 use crate::{Dtype, Tensor, TensorError};
 
 const WHAT: &str = "adding up together";
+const GATHERING: &str = "gathering parts";
+
+/// Something of which each member has a part, on one of them.
+#[derive(Debug)]
+pub struct Parts<'t> {
+    /// What this one has: bytes of its own, and behind them those that all have.
+    pub part: &'t Tensor,
+    /// How many bytes are its own, as many as of each of the others.
+    pub own: u64,
+    /// Where all of it goes: everybody's own in the order of places, and behind them what all have.
+    pub whole: &'t mut Tensor,
+}
+
+impl Parts<'_> {
+    /// The bytes that all have.
+    pub(crate) fn rest(&self) -> u64 {
+        bytes(self.part).saturating_sub(self.own)
+    }
+
+    fn check(&self, members: usize) -> Done {
+        let wanted = self.own * members as u64 + self.rest();
+        if bytes(self.whole) == wanted {
+            return Ok(());
+        }
+        let why =
+            format!("parts of {members} are {wanted} bytes, and there is room for {}", bytes(self.whole));
+        Err(TensorError::shape(GATHERING, why))
+    }
+}
 
 /// A place among those that add up together.
 ///
-/// All ask for the same sums in the same order, each from a thread of its own. One that fails says so with
+/// All ask for the same in the same order, each from a thread of its own. One that fails says so with
 /// [`leave`](Self::leave), and the others fail too and wait for nobody.
 pub trait Together: Send + Sync + fmt::Debug {
     /// How many there are.
@@ -21,6 +52,9 @@ pub trait Together: Send + Sync + fmt::Debug {
 
     /// Singles become the sums of what all members have, the same everywhere to the bit.
     fn sum(&self, tensors: &mut [&mut Tensor]) -> Result<(), TensorError>;
+
+    /// Wholes are made of the parts that members have, the same everywhere.
+    fn gather(&self, all: &mut [Parts<'_>]) -> Result<(), TensorError>;
 
     /// Nobody waits for this one any more.
     fn leave(&self);
@@ -50,6 +84,12 @@ impl Together for DeviceTogether {
         stage.run(|compute| compute.sum_over(self.member.as_ref(), tensors))
     }
 
+    fn gather(&self, all: &mut [Parts<'_>]) -> Result<(), TensorError> {
+        all.iter().try_for_each(|one| one.check(self.members()))?;
+        let Some(stage) = all.first().map(|first| first.part.stage()) else { return Ok(()) };
+        stage.gather(self.member.as_ref(), all)
+    }
+
     fn leave(&self) {
         self.member.leave();
     }
@@ -71,7 +111,7 @@ struct Meeting {
 /// What members have brought, and how many have taken the sum.
 #[derive(Debug, Default)]
 struct Round {
-    brought: Vec<Option<Vec<f32>>>,
+    brought: Vec<Option<Vec<u8>>>,
     taken: usize,
     left: bool,
 }
@@ -84,22 +124,17 @@ impl HostTogether {
         (0..members).map(|place| Self { meeting: Arc::clone(&meeting), place }).collect()
     }
 
-    fn one(&self, tensor: &mut Tensor) -> Done {
-        let mine = tensor.to_vec()?;
+    /// Brings something, and takes of what all have brought, in the order of places. All bring as much.
+    fn exchange(&self, what: &'static str, mine: Vec<u8>, mut take: impl FnMut(&[u8])) -> Done {
         let count = mine.len();
         let mut round = self.meeting.wait(|round| round.brought[self.place].is_none())?;
         round.brought[self.place] = Some(mine);
         self.meeting.changed.notify_all();
         drop(round);
         let mut round = self.meeting.wait(|round| round.brought.iter().all(Option::is_some))?;
-        // Every member adds in the order of places, so that all have the same to the bit.
-        let mut sum = vec![0.0; count];
-        let mut alike = true;
-        for brought in round.brought.iter().flatten() {
-            alike &= brought.len() == count;
-            for (sum, number) in sum.iter_mut().zip(brought) {
-                *sum += number;
-            }
+        let alike = round.brought.iter().flatten().all(|brought| brought.len() == count);
+        if alike {
+            round.brought.iter().flatten().for_each(|brought| take(brought));
         }
         round.taken += 1;
         if round.taken == round.brought.len() {
@@ -108,12 +143,35 @@ impl HostTogether {
             self.meeting.changed.notify_all();
         }
         drop(round);
-        if !alike {
-            let why = "members have tensors of other sizes; all are to learn the same".to_owned();
-            return Err(TensorError::shape(WHAT, why));
+        if alike {
+            return Ok(());
         }
+        let why = "members have tensors of other sizes; all are to learn the same".to_owned();
+        Err(TensorError::shape(what, why))
+    }
+
+    fn sum_one(&self, tensor: &mut Tensor) -> Done {
+        let mine = tensor.to_vec()?;
+        // Every member adds in the order of places, so that all have the same to the bit.
+        let mut sum = vec![0.0; mine.len()];
+        self.exchange(WHAT, bytes_of(&mine).to_vec(), |brought| {
+            for (sum, number) in sum.iter_mut().zip(brought.as_chunks().0) {
+                *sum += f32::from_ne_bytes(*number);
+            }
+        })?;
         let stage = tensor.stage();
         stage.run(|compute| compute.write(tensor, 0, bytes_of(&sum)))
+    }
+
+    fn gather_one(&self, one: &mut Parts<'_>) -> Done {
+        let number = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
+        let (stage, mut mine) = (one.part.stage(), vec![0; number(bytes(one.part))]);
+        stage.run(|compute| compute.fetch(one.part, &mut mine))?;
+        let rest = mine.split_off(number(one.own));
+        let mut whole = Vec::with_capacity(number(bytes(one.whole)));
+        self.exchange(GATHERING, mine, |brought| whole.extend_from_slice(brought))?;
+        whole.extend_from_slice(&rest);
+        stage.run(|compute| compute.write(one.whole, 0, &whole))
     }
 }
 
@@ -136,9 +194,14 @@ impl Together for HostTogether {
     fn sum(&self, tensors: &mut [&mut Tensor]) -> Result<(), TensorError> {
         singles(tensors)?;
         for tensor in tensors.iter_mut().filter(|tensor| !tensor.stage().rehearses()) {
-            self.one(tensor)?;
+            self.sum_one(tensor)?;
         }
         Ok(())
+    }
+
+    fn gather(&self, all: &mut [Parts<'_>]) -> Result<(), TensorError> {
+        all.iter().try_for_each(|one| one.check(self.members()))?;
+        all.iter_mut().try_for_each(|one| self.gather_one(one))
     }
 
     fn leave(&self) {

@@ -18,6 +18,8 @@ enum Way {
     Kept(Keeping),
     /// Layers twice, with these elsewhere, and inputs of layers too.
     Away(Homes),
+    /// Layers twice, with the matrices of so many divided among those that learn together.
+    Divided(usize),
     /// A line so many hundredths of the way up from the floor.
     Line(u64),
 }
@@ -30,9 +32,15 @@ impl Way {
         if args.quick {
             return ways;
         }
+        let (layers, team) = (args.shape.shape().0.layers, args.device.len() > 1);
+        if team {
+            ways.extend([layers / 2, layers].map(Self::Divided));
+        }
         if args.device.iter().all(|place| matches!(place, Place::Cuda(_))) && args.away != Some(Bytes::ZERO) {
-            let (shape, _) = args.shape.shape();
-            let most = [0, shape.layers / 4, shape.layers / 2, shape.layers].map(Homes::most);
+            let most = [0, layers / 4, layers / 2, layers].map(Homes::most);
+            if team {
+                ways.push(Self::Away(Homes { states: false, divided: layers, ..Homes::most(0) }));
+            }
             ways.push(Self::Away(Homes::default()));
             ways.push(Self::Away(Homes { states: false, ..Homes::most(0) }));
             ways.extend(most.map(Self::Away));
@@ -55,15 +63,22 @@ impl Way {
                     (homes.layers > 0, layers.as_str()),
                 ];
                 let more: Vec<&str> = parts.iter().filter(|part| part.0).map(|part| part.1).collect();
-                format!("layers twice, away: inputs{}", more.concat())
+                let divided = if homes.divided == 0 { String::new() } else { Self::name_of(homes.divided) };
+                format!("layers twice, away: inputs{}{divided}", more.concat())
             }
+            Self::Divided(layers) => format!("layers twice{}", Self::name_of(*layers)),
             Self::Line(share) => format!("a line {share}% up from the floor"),
         }
+    }
+
+    fn name_of(divided: usize) -> String {
+        format!(", divided: matrices of {divided} layers")
     }
 
     fn homes(&self) -> Homes {
         match self {
             Self::Away(homes) => *homes,
+            Self::Divided(layers) => Homes { divided: *layers, ..Homes::default() },
             Self::Kept(_) | Self::Line(_) => Homes::default(),
         }
     }
@@ -160,6 +175,7 @@ fn fitted(
     match way {
         Way::Kept(keeping) => kept(*keeping),
         Way::Away(_) => kept(Keeping::InputAway),
+        Way::Divided(_) => kept(Keeping::Input),
         Way::Line(share) => {
             let span = whole.full.saturating_sub(whole.floor).get();
             let beside = ground.beside(spot, tuner);
