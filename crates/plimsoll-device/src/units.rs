@@ -241,6 +241,10 @@ impl FromStr for Bytes {
         if !number.starts_with(|c: char| c.is_ascii_digit()) {
             return Err(ParseBytesError::NotANumber(given()));
         }
+        if unit.is_empty() && number == "0" {
+            // Nothing is nothing in every unit.
+            return Ok(Self::ZERO);
+        }
         if unit.is_empty() {
             return Err(ParseBytesError::NoUnit(given()));
         }
@@ -288,6 +292,7 @@ mod tests {
     fn reads_what_people_write() {
         for (text, bytes) in [
             ("0B", 0),
+            ("0", 0),
             ("8GiB", 8 << 30),
             ("8 gib", 8 << 30),
             ("8GB", 8_000_000_000),
@@ -306,6 +311,7 @@ mod tests {
         let parse = |text: &str| text.parse::<Bytes>().unwrap_err();
         assert_eq!(parse(""), E::Empty);
         assert_eq!(parse("12"), E::NoUnit("12".into()));
+        assert_eq!(parse("0.0"), E::NoUnit("0.0".into()));
         assert_eq!(parse("-1GiB"), E::Negative("-1GiB".into()));
         assert_eq!(parse("GiB"), E::NotANumber("GiB".into()));
         assert_eq!(parse("1.2.3GiB"), E::NotANumber("1.2.3GiB".into()));

@@ -11,9 +11,10 @@ use plimsoll::ledger::{AccountSettings, LedgerSettings, LineSettings};
 use plimsoll::{Bytes, Engine};
 use plimsoll_cuda::{Cuda, CudaSettings};
 use plimsoll_device::Device;
+use plimsoll_tensor::packed::Packing;
 use plimsoll_tensor::{
-    AdamW, AdamWSettings, DeviceTogether, Dtype, Gradients, Leaves, Share, Shelf, Stage, StatesAs, Tape,
-    TensorError, Together, Unary, Var, counted,
+    AdamW, AdamWSettings, DeviceTogether, Divided, Division, Dtype, Gradients, Leaves, PackedTensor, Share,
+    Shelf, Stage, StatesAs, Tape, TensorError, Together, Unary, Var, Weight, counted,
 };
 use support::cases::{all, apart, outcome};
 use support::{numbers, stage};
@@ -359,6 +360,66 @@ fn several_gpus_divide_the_states_and_learn_the_same_to_the_bit() {
         });
         assert!(found.iter().all(|found| *found == wanted), "{kept:?}");
     }
+}
+
+/// Rows of matrices of several kinds go round, and everybody has all of them, again and again while wholes come and go.
+#[test]
+fn several_gpus_have_parts_of_matrices_and_gather_them() {
+    let Some((_engine, stages, all)) = several() else { return };
+    let members = all.len();
+    let columns = 96;
+    // Rows that divide evenly, that do not, and of which there are fewer than GPUs may be.
+    let rows = [64, 63, 1];
+    let numbers = |matrix: usize, row: usize| numbers((matrix * 1000 + row) as u64, columns);
+    let made = |stage: &Stage, matrix: usize, rows: usize, of: &dyn Fn(usize) -> usize| -> Weight {
+        if matrix == 1 {
+            let sides = [rows, columns];
+            let row = |row: usize, into: &mut [f32]| into.copy_from_slice(&numbers(matrix, of(row)));
+            return PackedTensor::made(stage, Packing::Q8_0, sides, row).unwrap().into();
+        }
+        let all: Vec<f32> = (0..rows).flat_map(|row| numbers(matrix, of(row))).collect();
+        stage.floats(&all, &[rows, columns]).unwrap().into()
+    };
+    let read = |weight: &Weight| match weight {
+        Weight::Floats(var) => var.tensor().to_vec().unwrap(),
+        Weight::Packed(packed) => packed.unpack(Dtype::F32).unwrap().to_vec().unwrap(),
+    };
+    let wanted: Vec<Vec<f32>> = rows
+        .iter()
+        .enumerate()
+        .map(|(matrix, rows)| read(&made(&stages[0], matrix, *rows, &|row| row)))
+        .collect();
+    std::thread::scope(|scope| {
+        for (place, (stage, together)) in stages.iter().zip(&all).enumerate() {
+            let (wanted, made, read) = (&wanted, &made, &read);
+            scope.spawn(move || {
+                let parts: Vec<Divided> = rows
+                    .iter()
+                    .enumerate()
+                    .map(|(matrix, rows)| {
+                        let division = Division::new(*rows, Share { place, members });
+                        let part = made(stage, matrix, division.rows(), &|row| division.row(row));
+                        Divided::new(part, division).unwrap()
+                    })
+                    .collect();
+                let live = stage.live();
+                for round in 0..40 {
+                    let wholes = Divided::gather(&parts, Some(together)).unwrap();
+                    // Most are dropped while they still arrive.
+                    if round % 8 == 7 {
+                        let found: Vec<Vec<f32>> = wholes.iter().map(read).collect();
+                        assert!(found == *wanted, "GPU {place}, round {round}");
+                    }
+                }
+                assert_eq!(stage.live(), live);
+            });
+        }
+    });
+    all[0].leave();
+    let division = Division::new(64, Share { place: 0, members });
+    let part =
+        Divided::new(made(&stages[0], 0, division.rows(), &|row| division.row(row)), division).unwrap();
+    assert!(Divided::gather(&[part], Some(&all[0])).unwrap_err().to_string().contains("left"));
 }
 
 #[test]

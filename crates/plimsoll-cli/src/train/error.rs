@@ -3,6 +3,7 @@
 use plimsoll::EngineError;
 use plimsoll_llm::ModelError;
 use plimsoll_llm::tune::TuneError;
+use plimsoll_tensor::TensorError;
 
 /// Why `plimsoll train` did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +32,7 @@ impl TrainError {
             Self::Tune(TuneError::NotFinite { .. }) => {
                 "what was kept last is as it was: start again with a lower `--rate` and it goes on from there"
             }
-            Self::Tune(TuneError::Floor { .. }) => {
+            Self::Tune(TuneError::Floor { .. } | TuneError::Tensor(TensorError::Lease(_))) => {
                 "give it a higher `--line`, or a lower `--sequence`, `--batch` or `--rank`"
             }
             Self::Tune(_) => "`plimsoll train lora --help` has examples",
