@@ -490,22 +490,16 @@ fn names(folder: &str) -> Vec<String> {
     names
 }
 
+/// What a short bench of 10,000 vectors has measured.
+fn benched(more: &[&str]) -> Vec<String> {
+    let of = ["vec", "bench", "--quick", "--rows", "10000", "--dimension", "16"];
+    let rows = json(&[&of[..], more].concat());
+    rows.as_array().unwrap().iter().map(|row| row["work"].as_str().unwrap().to_owned()).collect()
+}
+
 #[test]
 fn a_bench_of_some_codecs_measures_those_and_what_is_right() {
-    let rows = json(&[
-        "vec",
-        "bench",
-        "--quick",
-        "--rows",
-        "10000",
-        "--dimension",
-        "16",
-        "--only",
-        "flat",
-        "--codecs",
-        "int8,planes",
-    ]);
-    let works: Vec<&str> = rows.as_array().unwrap().iter().map(|row| row["work"].as_str().unwrap()).collect();
+    let works = benched(&["--only", "flat", "--codecs", "int8,planes"]);
     let both = ["f32", "int8", "planes"]
         .map(|codec| [", one query", ", batch 100"].map(|how| codec.to_owned() + how));
     assert_eq!(works, both.concat());
@@ -516,25 +510,10 @@ fn a_bench_of_lists_leaves_its_vectors_for_others() {
     let folder = tempfile::tempdir().unwrap();
     let (left, within) = (folder.path().join("left"), folder.path().join("within"));
     std::fs::create_dir(&within).unwrap();
-    let rows = json(&[
-        "vec",
-        "bench",
-        "--quick",
-        "--rows",
-        "10000",
-        "--dimension",
-        "16",
-        "--only",
-        "lists",
-        "--lists",
-        "16",
-        "--within",
-        within.to_str().unwrap(),
-        "--leave",
-        left.to_str().unwrap(),
-    ]);
-    let works: Vec<&str> = rows.as_array().unwrap().iter().map(|row| row["work"].as_str().unwrap()).collect();
-    let (exact, lists): (Vec<&str>, Vec<&str>) = works.iter().partition(|work| work.starts_with("f32, "));
+    let [left_in, for_index] = [&left, &within].map(|path| path.to_str().unwrap());
+    let works = benched(&["--only", "lists", "--lists", "16", "--within", for_index, "--leave", left_in]);
+    let (exact, lists): (Vec<&str>, Vec<&str>) =
+        works.iter().map(String::as_str).partition(|work| work.starts_with("f32, "));
     assert_eq!(exact, ["f32, one query", "f32, batch 100"], "what others are compared with");
     assert!(lists.len() > 3 && lists.iter().all(|work| work.starts_with("ivf ")), "{lists:?}");
     for (name, rows) in [("base.npy", 10_000), ("queries.npy", 100)] {

@@ -92,6 +92,9 @@ pub enum DeviceError {
     /// A write to memory that is read only.
     #[error("this region is read only (a mapped file); copy it before writing")]
     ReadOnly,
+    /// A group of devices that one of them has left.
+    #[error("another device of the group failed and has left it; open the group again")]
+    GroupLeft,
     /// A region of another device.
     #[error("this region belongs to another device")]
     WrongDevice,

@@ -94,6 +94,7 @@ pub const RULES: Rules = Rules {
             "crates/plimsoll-cuda/src/kernels/nearest/runs.rs",
             "launches the kernels of a search among runs of rows",
         ),
+        ("crates/plimsoll-cuda/src/kernels/library.rs", "opens NVIDIA's libraries"),
         ("crates/plimsoll-cuda/src/kernels/nvrtc.rs", "calls CUDA's run-time compiler, a C library"),
         ("crates/bench-compare/src/gpu/driver.rs", "calls the CUDA driver"),
         ("crates/plimsoll-cuda/src/device.rs", "takes memory from the driver"),

@@ -5,17 +5,17 @@
 //! goes from stream to stream, and the memory that it works in is given with each product.
 
 use std::ffi::{CStr, c_char, c_int, c_longlong, c_void};
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::{env, fmt};
 
 use libloading::Library;
 use plimsoll_device::DeviceError;
 use plimsoll_device::programs::{Factor, Multiply};
 
 use super::launch::KernelError;
-use super::nvrtc::files_of;
-use super::search::{CUBLAS, Candidate, Machine, candidates};
+use super::library::Opened;
+use super::search::CUBLAS;
 use crate::driver::RawStream;
 
 type Handle = *mut c_void;
@@ -213,42 +213,17 @@ impl fmt::Debug for Blas {
 
 impl Functions {
     fn open(folder: Option<&Path>, driver: u32) -> Result<Self, DeviceError> {
-        let machine = Machine { variable: &|name| env::var_os(name), list: &files_of };
-        let mut failures = Vec::new();
-        for candidate in candidates(&CUBLAS, folder, driver, &machine) {
-            match Self::open_one(&candidate) {
-                Ok(found) => return Ok(found),
-                Err(why) => {
-                    if let Candidate::File { library, .. } = candidate {
-                        failures.push(format!("{}: {why}", library.display()));
-                    }
-                }
-            }
-        }
-        let place = match folder {
-            Some(folder) => format!("in {}, the folder that was given", folder.display()),
-            None => "by the system's loader or in the usual folders".to_owned(),
-        };
-        let found = failures.join("; ");
-        let found = if found.is_empty() { found } else { format!(" ({found})") };
-        Err(DeviceError::System {
+        Opened::first(&CUBLAS, folder, driver, Self::of).map_err(|place| DeviceError::System {
             what: "opening cuBLAS, which multiplies matrices",
             why: format!(
-                "no libcublas was found {place}{found}; install it with `pip install nvidia-cublas` or the CUDA toolkit, \
+                "no libcublas was found {place}; install it with `pip install nvidia-cublas` or the CUDA toolkit, \
                  or name its folder in the setting `cublas`"
             ),
         })
     }
 
-    fn open_one(candidate: &Candidate) -> Result<Self, libloading::Error> {
-        let (library, beside) = match candidate {
-            Candidate::Loader(name) => (PathBuf::from(name), &[][..]),
-            Candidate::File { library, beside } => (library.clone(), &beside[..]),
-        };
-        // SAFETY: NVIDIA's libraries may be loaded at any time; their initializers need nothing of us.
-        let beside: Vec<_> = beside.iter().filter_map(|path| unsafe { Library::new(path) }.ok()).collect();
-        // SAFETY: as above.
-        let main = unsafe { Library::new(library) }?;
+    fn of(opened: Opened) -> Result<Self, libloading::Error> {
+        let main = &opened.main;
         // SAFETY: the types are those of cublas_api.h, which have been the same since version 11. The functions are copied
         // out and kept no longer than the library.
         unsafe {
@@ -260,7 +235,7 @@ impl Functions {
                 mode: *main.get(b"cublasSetMathMode\0")?,
                 gemm: *main.get(b"cublasGemmStridedBatchedEx\0")?,
                 message: *main.get(b"cublasGetStatusString\0")?,
-                _libraries: beside.into_iter().chain([main]).collect(),
+                _libraries: opened.into_all(),
             })
         }
     }

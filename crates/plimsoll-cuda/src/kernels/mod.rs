@@ -26,6 +26,7 @@ mod compile;
 mod expand;
 mod launch;
 mod launcher;
+mod library;
 mod nearest;
 mod nvrtc;
 mod program;

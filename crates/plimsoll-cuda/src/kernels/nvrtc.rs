@@ -3,14 +3,15 @@
 //! Its few functions are called directly: cudarc's binding opens the library by name alone, cannot be told a folder,
 //! and panics when there is none.
 
-use std::ffi::{CStr, CString, OsString, c_char, c_int, c_void};
-use std::path::{Path, PathBuf};
-use std::{env, fs, ptr};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::path::Path;
+use std::ptr;
 
 use libloading::Library;
 use plimsoll_device::DeviceError;
 
-use super::search::{Candidate, Machine, NVRTC, candidates};
+use super::library::Opened;
+use super::search::NVRTC;
 
 type Program = *mut c_void;
 type Status = c_int;
@@ -58,33 +59,17 @@ impl Nvrtc {
     /// Opens the library: from `folder` if given, else from where it is found first. `driver` is the major version
     /// of CUDA that the driver runs.
     pub fn open(folder: Option<&Path>, driver: u32) -> Result<Self, DeviceError> {
-        let machine = Machine { variable: &|name| env::var_os(name), list: &files_of };
-        let mut failures = Vec::new();
-        for candidate in candidates(&NVRTC, folder, driver, &machine) {
-            match Self::open_one(&candidate) {
-                Ok(found) => return Ok(found),
-                // That the loader does not know a name says nothing; that a file is there and does not open does.
-                Err(why) => {
-                    if let Candidate::File { library, .. } = candidate {
-                        failures.push(format!("{}: {why}", library.display()));
-                    }
-                }
-            }
-        }
-        Err(absent(folder, &failures))
+        Opened::first(&NVRTC, folder, driver, Self::of).map_err(|place| DeviceError::System {
+            what: "opening NVRTC, which compiles the kernels",
+            why: format!(
+                "no libnvrtc that opens was found {place}; install it with `pip install nvidia-cuda-nvrtc` or the CUDA toolkit, \
+                 or name its folder in the setting `nvrtc`"
+            ),
+        })
     }
 
-    fn open_one(candidate: &Candidate) -> Result<Self, libloading::Error> {
-        let (library, builtins) = match candidate {
-            Candidate::Loader(name) => (OsString::from(name), &[][..]),
-            Candidate::File { library, beside } => (library.clone().into_os_string(), &beside[..]),
-        };
-        // A second library that does not open is no reason to give up: the compiler itself says what it misses.
-        // SAFETY: NVIDIA's libraries may be loaded at any time; their initializers need nothing of us.
-        let builtins: Vec<_> =
-            builtins.iter().filter_map(|path| unsafe { Library::new(path) }.ok()).collect();
-        // SAFETY: as above.
-        let main = unsafe { Library::new(library) }?;
+    fn of(opened: Opened) -> Result<Self, libloading::Error> {
+        let main = &opened.main;
         // SAFETY: the types are those of nvrtc.h, which have been the same since version 11.2. The functions are copied
         // out and kept no longer than the library.
         unsafe {
@@ -108,7 +93,7 @@ impl Nvrtc {
                 cubin: (*main.get(b"nvrtcGetCUBINSize\0")?, *main.get(b"nvrtcGetCUBIN\0")?),
                 ptx: (*main.get(b"nvrtcGetPTXSize\0")?, *main.get(b"nvrtcGetPTX\0")?),
                 message: *main.get(b"nvrtcGetErrorString\0")?,
-                _libraries: builtins.into_iter().chain([main]).collect(),
+                _libraries: opened.into_all(),
             };
             Ok(found)
         }
@@ -188,30 +173,5 @@ impl Drop for Open<'_> {
             // SAFETY: it was created and is destroyed once.
             unsafe { (self.nvrtc.destroy)(&raw mut self.program) };
         }
-    }
-}
-
-pub(super) fn files_of(folder: &Path) -> Vec<PathBuf> {
-    let mut files: Vec<_> =
-        fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).collect();
-    files.sort();
-    files
-}
-
-fn absent(folder: Option<&Path>, failures: &[String]) -> DeviceError {
-    let missing = match folder {
-        Some(folder) => {
-            format!("no libnvrtc that opens is in {}, the folder that was given", folder.display())
-        }
-        None => "no libnvrtc was found by the system's loader or in the usual folders".to_owned(),
-    };
-    let found = failures.join("; ");
-    let found = if found.is_empty() { found } else { format!(" ({found})") };
-    DeviceError::System {
-        what: "opening NVRTC, which compiles the kernels",
-        why: format!(
-            "{missing}{found}; install it with `pip install nvidia-cuda-nvrtc` or the CUDA toolkit, or name \
-             its folder in the setting `nvrtc`"
-        ),
     }
 }

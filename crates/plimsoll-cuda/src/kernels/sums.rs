@@ -3,10 +3,9 @@
 //! Its few functions are called directly, as cuBLAS's are and for the same reasons. The buffers that it works in it takes from
 //! the driver by itself: they are on no account.
 
-use std::env;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
@@ -14,8 +13,8 @@ use libloading::Library;
 use plimsoll_device::DeviceError;
 use plimsoll_device::programs::Gather;
 
-use super::nvrtc::files_of;
-use super::search::{Candidate, Machine, NCCL, candidates};
+use super::library::Opened;
+use super::search::NCCL;
 use crate::driver::RawStream;
 
 type Place = *mut c_void;
@@ -36,7 +35,7 @@ struct Functions {
     abort: unsafe extern "C" fn(Place) -> Status,
     close: unsafe extern "C" fn(Place) -> Status,
     message: unsafe extern "C" fn(Status) -> *const c_char,
-    _library: Library,
+    _libraries: Vec<Library>,
 }
 
 /// A group of GPUs: a place in it for each.
@@ -112,8 +111,7 @@ impl Sums {
     ) -> Result<(), DeviceError> {
         let place = self.places[member].load(Ordering::Acquire);
         if place.is_null() {
-            let why = "the group was left because one of its GPUs failed".to_owned();
-            return Err(DeviceError::System { what, why });
+            return Err(DeviceError::GroupLeft);
         }
         let functions = &self.functions;
         // SAFETY: takes nothing.
@@ -163,51 +161,30 @@ impl fmt::Debug for Sums {
 
 impl Functions {
     fn open(folder: Option<&Path>, driver: u32) -> Result<Self, DeviceError> {
-        let machine = Machine { variable: &|name| env::var_os(name), list: &files_of };
-        let mut failures = Vec::new();
-        for candidate in candidates(&NCCL, folder, driver, &machine) {
-            let library = match &candidate {
-                Candidate::Loader(name) => PathBuf::from(name),
-                Candidate::File { library, .. } => library.clone(),
-            };
-            match Self::open_one(&library) {
-                Ok(found) => return Ok(found),
-                Err(why) if matches!(candidate, Candidate::File { .. }) => {
-                    failures.push(format!(" ({}: {why})", library.display()));
-                }
-                Err(_) => {}
-            }
-        }
-        let place = match folder {
-            Some(folder) => format!("in {}, the folder that was given", folder.display()),
-            None => "by the system's loader or in the usual folders".to_owned(),
-        };
-        let failures = failures.concat();
-        Err(DeviceError::System {
-            what: "opening NCCL, which adds up over several GPUs",
+        Opened::first(&NCCL, folder, driver, Self::of).map_err(|place| DeviceError::System {
+            what: "opening NCCL, with which several GPUs learn together",
             why: format!(
-                "no libnccl was found {place}{failures}; install it with `pip install nvidia-nccl-cu13` or NVIDIA's packages, \
+                "no libnccl was found {place}; install it with `pip install nvidia-nccl-cu13` or NVIDIA's packages, \
                  name its folder in the setting `nccl`, or use one GPU"
             ),
         })
     }
 
-    fn open_one(library: &Path) -> Result<Self, libloading::Error> {
-        // SAFETY: NVIDIA's libraries may be loaded at any time; their initializers need nothing of us.
-        let library = unsafe { Library::new(library) }?;
-        // SAFETY: the types are those of nccl.h, which have been the same since version 2.0. The functions are copied out and
+    fn of(opened: Opened) -> Result<Self, libloading::Error> {
+        let main = &opened.main;
+        // SAFETY: the types are those of nccl.h, which have been the same since version 2.2. The functions are copied out and
         // kept no longer than the library.
         unsafe {
             Ok(Self {
-                open: *library.get(b"ncclCommInitAll\0")?,
-                sum: *library.get(b"ncclAllReduce\0")?,
-                gather: *library.get(b"ncclAllGather\0")?,
-                begin: *library.get(b"ncclGroupStart\0")?,
-                end: *library.get(b"ncclGroupEnd\0")?,
-                abort: *library.get(b"ncclCommAbort\0")?,
-                close: *library.get(b"ncclCommDestroy\0")?,
-                message: *library.get(b"ncclGetErrorString\0")?,
-                _library: library,
+                open: *main.get(b"ncclCommInitAll\0")?,
+                sum: *main.get(b"ncclAllReduce\0")?,
+                gather: *main.get(b"ncclAllGather\0")?,
+                begin: *main.get(b"ncclGroupStart\0")?,
+                end: *main.get(b"ncclGroupEnd\0")?,
+                abort: *main.get(b"ncclCommAbort\0")?,
+                close: *main.get(b"ncclCommDestroy\0")?,
+                message: *main.get(b"ncclGetErrorString\0")?,
+                _libraries: opened.into_all(),
             })
         }
     }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use plimsoll::Bytes;
+use plimsoll_device::DeviceError;
 use plimsoll_tensor::TensorError;
 
 use crate::text::TextError;
@@ -86,7 +87,7 @@ pub enum TuneError {
 impl TuneError {
     /// Whether it only says that another of those that learn together failed.
     pub(super) fn is_of_another(&self) -> bool {
-        matches!(self, Self::Tensor(TensorError::Left))
+        matches!(self, Self::Tensor(TensorError::Left | TensorError::Device(DeviceError::GroupLeft)))
     }
 
     /// The error of a file.

@@ -101,18 +101,8 @@ impl Desk {
 
     /// Rows are put into the lists that they belong in.
     pub(crate) fn look(&mut self, stream: Stream, look: Look<'_>) -> Result<Option<Fence>, GpuError> {
-        let shape = self.shape.search(look.count, self.count, self.k)?;
-        let ask = NearestIn {
-            shape: NearestShape { squares: look.squares.is_some(), ..shape },
-            rows: look.rows,
-            scales: look.scales.filter(|_| shape.scales_bytes() > 0),
-            squares: look.squares,
-            queries: &mut self.queries,
-            mask: look.mask,
-            first: u32::try_from(look.first).unwrap_or(u32::MAX),
-            desk: &mut self.room,
-        };
-        Ok(self.lists.nearest_from(stream, ask)?)
+        let (lists, ask) = self.ask(look)?;
+        Ok(lists.nearest_from(stream, ask)?)
     }
 
     /// Runs of rows are put into the lists of the queries that want them. `first` is the number of the mask's first bit.
@@ -123,6 +113,12 @@ impl Desk {
         runs: &[Run],
         wants: &[u32],
     ) -> Result<Option<Fence>, GpuError> {
+        let (lists, ask) = self.ask(look)?;
+        Ok(lists.nearest_runs_from(stream, ask, runs, wants)?)
+    }
+
+    /// The lists, and what is asked for them.
+    fn ask<'a>(&'a mut self, look: Look<'a>) -> Result<(&'a mut Lease, NearestIn<'a>), GpuError> {
         let shape = self.shape.search(look.count, self.count, self.k)?;
         let ask = NearestIn {
             shape: NearestShape { squares: look.squares.is_some(), ..shape },
@@ -134,7 +130,7 @@ impl Desk {
             first: u32::try_from(look.first).unwrap_or(u32::MAX),
             desk: &mut self.room,
         };
-        Ok(self.lists.nearest_runs_from(stream, ask, runs, wants)?)
+        Ok((&mut self.lists, ask))
     }
 
     /// Waits for the lists, and reads them.
