@@ -173,12 +173,15 @@ impl House {
         self.kv
     }
 
-    /// What sequences may hold together: what is left of keys and values when blocks are on their way.
+    /// What sequences may hold together on the host: what is left of keys and values when blocks are on their way.
     pub(crate) fn seats(&self) -> Bytes {
-        match &self.there {
-            Some(there) => there.kv.saturating_sub(Bytes::new(there.kv.get() / SPARE_PART)),
-            None => self.kv.saturating_sub(Bytes::new(self.kv.get() / WARM_PART)),
-        }
+        self.kv.saturating_sub(Bytes::new(self.kv.get() / WARM_PART))
+    }
+
+    /// The same on the device that was to compute, if one was.
+    pub(crate) fn seats_there(&self) -> Option<Bytes> {
+        let there = self.there.as_ref()?;
+        Some(there.kv.saturating_sub(Bytes::new(there.kv.get() / SPARE_PART)))
     }
 
     /// The device that computes, if one does and answers.

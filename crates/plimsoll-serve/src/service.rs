@@ -105,7 +105,8 @@ impl Service {
         let limits = settings.limits;
         let terms = Terms { batch: settings.batch, limits };
         let keeper = Keeper::open(&house, &settings.models, terms)?;
-        let seats = Seats::new(house.seats(), limits.waiting, limits.patience)?;
+        let seats = |most| Seats::new(most, limits.waiting, limits.patience);
+        let seats = (seats(house.seats())?, house.seats_there().map(seats).transpose()?);
         let keys = Keys::new(settings.keys.iter().cloned());
         let shelves = Shelves::open(&house, &settings.libraries, settings.embedder.clone())?;
         let desk = Arc::new(Desk::new(house, keeper, shelves, seats, keys, limits));

@@ -131,6 +131,8 @@ fn a_gpu_that_is_lost_ends_nothing_but_its_answers_and_the_host_goes_on() {
     let at = service.address();
     let wanted = text(&post(at, "/v1/completions", &ask(12)).json());
     assert!(!wanted.is_empty());
+    let seats = || get(at, "/activity").json()["seats"]["bytes"].as_u64().expect("a number");
+    let there = seats();
     lose(&device);
     // Whoever asks is told, or answered by the host; nobody gets a wrong answer, and soon everybody is answered.
     let began = Instant::now();
@@ -150,6 +152,9 @@ fn a_gpu_that_is_lost_ends_nothing_but_its_answers_and_the_host_goes_on() {
     assert_eq!(post(at, "/v1/completions", &other).status, 200);
     let snapshot = service.engine().snapshot();
     let host = snapshot.place(Place::Host).expect("it has a line");
+    // What is promised from here on is what the host has for keys and values.
+    let most = host.share("kv").expect("it has an account").limit.get();
+    assert!(seats() < most && most < there, "{} of {most}, {there} before", seats());
     assert!(host.share("models/tiny").is_some_and(|share| share.charged > Bytes::mib(7)));
     service.stop();
 }

@@ -91,7 +91,7 @@ impl Kept {
         let all = matrices.map(|([rows, columns], mut row)| {
             let division = Division::new(rows, stages.share);
             let part = self.matrix(stage, [division.rows(), columns], |of_part, into| {
-                row(division.row(of_part), into)
+                row(division.row(of_part), into);
             })?;
             Divided::new(part, division)
         });

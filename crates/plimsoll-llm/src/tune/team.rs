@@ -114,6 +114,9 @@ impl Team {
     /// The mean loss of some passes, of which each of them takes some; nothing is learned from them.
     pub fn evaluate(&self, passes: &[Batch]) -> Result<f32, TuneError> {
         let Some(first) = passes.first() else { return Ok(0.0) };
+        if self.tuners.len() == 1 {
+            return self.tuners[0].evaluate(passes);
+        }
         let (members, rounds) = (self.members(), passes.len().div_ceil(self.members()));
         // Who has none left takes the first again, because the others may need what it has a part of.
         let of = |place| (0..rounds).map(move |round| passes.get(round * members + place).unwrap_or(first));

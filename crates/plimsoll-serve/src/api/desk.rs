@@ -24,6 +24,8 @@ pub(crate) struct Desk {
     keeper: Keeper,
     shelves: Shelves,
     seats: Seats,
+    /// For what a device computes, as long as it answers.
+    seats_there: Option<Seats>,
     house: Arc<House>,
     pub(super) keys: Keys,
     pub(super) limits: Limits,
@@ -61,7 +63,7 @@ impl Desk {
         house: Arc<House>,
         keeper: Keeper,
         shelves: Shelves,
-        seats: Seats,
+        (seats, seats_there): (Seats, Option<Seats>),
         keys: Keys,
         limits: Limits,
     ) -> Self {
@@ -69,6 +71,7 @@ impl Desk {
             keeper,
             shelves,
             seats,
+            seats_there,
             house,
             keys,
             limits,
@@ -96,14 +99,16 @@ impl Desk {
         &self.shelves
     }
 
-    pub(super) const fn seats(&self) -> &Seats {
-        &self.seats
+    /// Of where models are computed now: a device that is lost has no room any more.
+    pub(super) fn seats(&self) -> &Seats {
+        self.seats_there.as_ref().filter(|_| self.house.there().is_some()).unwrap_or(&self.seats)
     }
 
     /// A new sample is there. While the machine is pressed hard for memory, nobody new is taken in; caches have been asked to
     /// shrink before by the governor, whose level has hysteresis.
     pub(crate) fn look(&self, sample: &Arc<Sample>) {
-        self.seats.press(self.engine().governor().level(Place::Host) == PressureLevel::Critical);
+        let pressed = self.engine().governor().level(Place::Host) == PressureLevel::Critical;
+        self.seats_there.iter().chain([&self.seats]).for_each(|seats| seats.press(pressed));
         *self.sample.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(sample));
     }
 

@@ -138,7 +138,7 @@ impl Launches {
         Ok(())
     }
 
-    pub(super) fn gather_over(&self, member: &dyn Member, stream: Stream, all: &[Gather]) -> Done {
+    pub(super) fn gather_over(member: &dyn Member, stream: Stream, all: &[Gather]) -> Done {
         // SAFETY: as in `carry`: parts and the tensors of wholes are apart, and large enough, as whoever asks has counted.
         unsafe { member.gather(stream, all)? };
         Ok(())

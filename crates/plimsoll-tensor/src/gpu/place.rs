@@ -222,7 +222,7 @@ impl Compute for Gpu {
     }
 
     fn gather_over(&self, member: &dyn Member, stream: Stream, all: &[Gather]) -> Done {
-        self.launches.gather_over(member, stream, all)
+        Launches::gather_over(member, stream, all)
     }
 
     fn squares(&self, x: &Tensor, into: &mut Tensor) -> Done {
