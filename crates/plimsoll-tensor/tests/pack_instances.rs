@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -31,10 +32,38 @@ fn read(path: &Path) -> Vec<Buffer> {
     .collect()
 }
 
+const NAMES: [&str; 11] = ["A", "B", "C", "D", "E", "F", "G", "H", "I", "J", "K"];
+
+/// The table of `docs/measurements.md`: `-- --ignored --nocapture ten_beginnings`. Seconds of the clock, one instance after
+/// another, on one thread.
+#[test]
+#[ignore = "measures for minutes"]
+fn ten_beginnings_find_all_eleven() {
+    let Some(folder) = folder() else { return };
+    println!("| beginning | {} |", NAMES.join(" | "));
+    let mut slowest = [0.0_f64; 11];
+    for beginning in 0..10 {
+        let mut row = format!("| {beginning} |");
+        for (name, slowest) in NAMES.iter().zip(&mut slowest) {
+            let buffers = read(&folder.join(format!("{name}.1048576.csv")));
+            let begun = Instant::now();
+            let mut effort = Effort::steps(40_000_000_000).drawn_from(beginning);
+            let layout =
+                pack(&buffers, CAPACITY, &mut effort).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let seconds = begun.elapsed().as_secs_f64();
+            assert!(verify(&buffers, &layout.offsets).is_ok_and(|height| height <= CAPACITY), "{name}");
+            *slowest = slowest.max(seconds);
+            write!(row, " {seconds:.2} |").unwrap();
+        }
+        println!("{row}");
+    }
+    println!("| slowest | {} |", slowest.map(|seconds| format!("{seconds:.2}")).join(" | "));
+}
+
 #[test]
 fn all_eleven_are_packed_into_their_capacity() {
     let Some(folder) = folder() else { return };
-    for name in ["A", "B", "C", "D", "E", "F", "G", "H", "I", "J", "K"] {
+    for name in NAMES {
         let buffers = read(&folder.join(format!("{name}.1048576.csv")));
         let begun = Instant::now();
         let layout = pack(&buffers, CAPACITY, &mut Effort::steps(4_000_000_000))

@@ -8,6 +8,7 @@ pub struct Effort<'a> {
     left: u64,
     until_asked: u64,
     stopped: bool,
+    beginning: u64,
     stop: Option<&'a mut dyn FnMut() -> bool>,
 }
 
@@ -17,13 +18,25 @@ const QUESTION: u64 = 1 << 16;
 impl<'a> Effort<'a> {
     /// So many steps.
     pub fn steps(steps: u64) -> Self {
-        Self { left: steps, until_asked: QUESTION, stopped: false, stop: None }
+        Self { left: steps, until_asked: QUESTION, stopped: false, beginning: 0, stop: None }
     }
 
     /// Also ends when `stop` says so.
     #[must_use]
     pub fn or_when(self, stop: &'a mut dyn FnMut() -> bool) -> Self {
         Self { stop: Some(stop), ..self }
+    }
+
+    /// Where the numbers that a search draws begin; 0 unless told. What one beginning finds late another may find early, so
+    /// whoever measures how long a packing takes should try several.
+    #[must_use]
+    pub fn drawn_from(self, beginning: u64) -> Self {
+        Self { beginning, ..self }
+    }
+
+    /// Where drawn numbers begin.
+    pub(super) const fn beginning(&self) -> u64 {
+        self.beginning
     }
 
     /// Whether nothing is left.

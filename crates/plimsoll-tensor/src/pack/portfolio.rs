@@ -1,22 +1,35 @@
 //! Searches one after another, each in another order.
 //!
 //! An order that leads straight to an arrangement of one instance leads into the desert with another, and a search that
-//! went wrong early does not come back in any time. So searches are short and many. Orders are by the load of the fullest
-//! section that an item lives in, by how long it lives and by its size, with weights that are drawn anew each time, and by
-//! how often earlier searches failed for its sake: what is hard is placed first. The numbers drawn are the same each time.
+//! went wrong early does not come back in any time: of the searches that find anything most have made no more than three
+//! choices an item by then. So searches are short and many. Orders are by the load of the fullest section that an item
+//! lives in, by how long it lives and by its size, with weights that are drawn anew each time, and by how often earlier
+//! searches failed for its sake: what is hard is placed first. Searches whose number is a power of two are the longer the
+//! later they come, so that what only a long one can tell is told in the end.
 
 use std::cmp::Reverse;
 
 use super::effort::Effort;
 use super::instance::Instance;
-use super::search::{Dead, Glance, Outcome, Search};
+use super::search::{Among, Dead, Glance, Outcome, Search, mix};
 
 /// The most items of a search: sets of items are kept for each choice.
 pub(super) const MOST_ITEMS: usize = 4096;
 
-/// Steps of a search that chooses by its order alone, and of one that looks at what each choice leaves.
-const SHORT_STEPS: u64 = 1_000_000;
-const LONG_STEPS: u64 = 8_000_000;
+/// Steps of a search in one of the orders that are not drawn.
+const PLAIN_STEPS: u64 = 1_000_000;
+
+/// Of a hundred searches, so many choose by their order alone, so many look at what a choice leaves at the lowest offset,
+/// and the others at any offset.
+const BLIND: f64 = 0.22;
+const LEVEL: f64 = 0.66;
+
+/// How many choices an item each of these makes, more or less.
+const BLIND_CHOICES: f64 = 8.0;
+const LEVEL_CHOICES: f64 = 3.0;
+const ALL_CHOICES: f64 = 2.0;
+/// By how many doublings more or less.
+const SPREAD: f64 = 1.5;
 
 /// The orders that are tried before any is drawn: which of load, life and size counts first.
 const PLAIN: [[usize; 3]; 4] = [[0, 1, 2], [1, 2, 0], [0, 2, 1], [2, 1, 0]];
@@ -28,20 +41,16 @@ pub(super) fn search(instance: &Instance, capacity: u64, effort: &mut Effort<'_>
         return Outcome::Spent;
     }
     let mut dead = Dead::default();
-    let mut orders = Orders::of(instance);
+    let mut orders = Orders::of(instance, effort.beginning());
     let mut round = 0;
     loop {
-        let order = orders.next(round);
-        let (glance, steps) = match round % 4 {
-            _ if round < PLAIN.len() => (Glance::No, SHORT_STEPS),
-            0 => (Glance::AmongLevel, LONG_STEPS),
-            2 => (if round % 8 == 2 { Glance::AmongLevel } else { Glance::AmongAll }, LONG_STEPS),
-            _ => (Glance::No, SHORT_STEPS),
-        };
-        let ample = 1 << (3 * (round / 4 % 4));
+        let way =
+            PLAIN.get(round).map_or_else(|| orders.draw.way(instance, capacity), |_| Way::plain(instance));
+        let order = orders.next(round, way.glance.is_some());
         let mut search =
-            Search::new(&instance.items, instance.sections, capacity, &order, (glance, ample), &mut dead);
-        let outcome = search.run(steps, effort);
+            Search::new(&instance.items, instance.sections, capacity, &order, way.glance, &mut dead);
+        let longer = if round >= 16 && round.is_power_of_two() { round as u64 / 8 } else { 1 };
+        let outcome = search.run(way.choices * longer, effort);
         if outcome != Outcome::Spent || effort.is_spent() {
             return outcome;
         }
@@ -50,9 +59,18 @@ pub(super) fn search(instance: &Instance, capacity: u64, effort: &mut Effort<'_>
     }
 }
 
-/// Where the drawn numbers begin: of five beginnings that were tried the one whose slowest of eleven known instances was
-/// the fastest.
-const SEED: u64 = 0x5384_5412_7b09_6493;
+/// How a search chooses, and how often.
+#[derive(Clone, Copy, Debug)]
+struct Way {
+    glance: Option<Glance>,
+    choices: u64,
+}
+
+impl Way {
+    fn plain(instance: &Instance) -> Self {
+        Self { glance: None, choices: PLAIN_STEPS / (instance.items.len() as u64 + 8) }
+    }
+}
 
 /// Orders of items.
 struct Orders {
@@ -61,12 +79,11 @@ struct Orders {
     /// By item: its share of failures, the older ones counted less.
     blame: Vec<f64>,
     draw: Draw,
-    drawn: usize,
 }
 
 impl Orders {
     #[expect(clippy::cast_precision_loss, reason = "only their order matters")]
-    fn of(instance: &Instance) -> Self {
+    fn of(instance: &Instance, beginning: u64) -> Self {
         let loads = instance.loads();
         let measures = instance.items.iter().map(|item| {
             let load = loads[item.from as usize..item.to as usize].iter().max().copied().unwrap_or(1);
@@ -75,23 +92,24 @@ impl Orders {
         Self {
             measures: measures.collect(),
             blame: vec![0.0; instance.items.len()],
-            draw: Draw(SEED),
-            drawn: 0,
+            draw: Draw(mix(beginning).max(1)),
         }
     }
 
-    fn next(&mut self, round: usize) -> Vec<u32> {
+    /// An order: for a search that looks at what its choices leave, or for one that does not. What leaves least room needs
+    /// no help from sizes, so these count less to a search that looks.
+    fn next(&mut self, round: usize, looks: bool) -> Vec<u32> {
         let mut order: Vec<u32> = (0..).take(self.measures.len()).collect();
         if let Some(plain) = PLAIN.get(round) {
             let key = |item: &u32| plain.map(|which| Reverse(Total(self.measures[*item as usize][which])));
             order.sort_by_key(key);
             return order;
         }
-        let load = if (round / 2).is_multiple_of(2) { 100.0 } else { 8.0 * self.draw.share() };
-        let weights = [load, 2.0 * self.draw.share(), 2.0 * self.draw.share() - 0.3];
+        let load = if self.draw.share() < 0.25 { 100.0 } else { 8.0 * self.draw.share() };
+        let (life, size) = if looks { ((0.4, 1.6), 1.5) } else { ((0.0, 2.0), 2.0) };
+        let weights = [load, life.0 + life.1 * self.draw.share(), size * self.draw.share() - 0.3];
         let noise = 0.9 * self.draw.share();
-        self.drawn += 1;
-        let fear = [0.0, 0.5, 1.0, 2.0][self.drawn % 4];
+        let fear = self.draw.one_of([0.0, 0.5, 1.0, 2.0]);
         let worst = self.blame.iter().copied().fold(1e-9, f64::max);
         let keys: Vec<f64> = self
             .measures
@@ -149,5 +167,36 @@ impl Draw {
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         (self.0 >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss,
+        reason = "a share of a short list"
+    )]
+    fn one_of<T: Copy, const N: usize>(&mut self, choices: [T; N]) -> T {
+        choices[((self.share() * N as f64) as usize).min(N - 1)]
+    }
+
+    /// How a search chooses.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss,
+        reason = "about so many"
+    )]
+    fn way(&mut self, instance: &Instance, capacity: u32) -> Way {
+        let kind = self.share();
+        let among = if kind < BLIND + LEVEL { Among::Level } else { Among::All };
+        let ample = capacity as f32 / self.one_of([16.0, 32.0, 64.0, 128.0]);
+        let glance = Glance { among, most: self.one_of([16, 32, 64]), ample };
+        let (glance, each) = match among {
+            _ if kind < BLIND => (None, BLIND_CHOICES),
+            Among::Level => (Some(glance), LEVEL_CHOICES),
+            Among::All => (Some(glance), ALL_CHOICES),
+        };
+        let spread = (SPREAD * (2.0 * self.share() - 1.0)).exp2();
+        Way { glance, choices: (each * spread * instance.items.len() as f64) as u64 + 1 }
     }
 }

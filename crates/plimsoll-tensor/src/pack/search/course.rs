@@ -3,6 +3,7 @@
 use super::super::effort::Effort;
 use super::super::instance::Item;
 use super::dead::{Dead, mix};
+use super::divide::Whole;
 use super::part::{Entry, Ground, Part, Ranked, low, rank};
 use super::refuted::Refuted;
 use super::set::{insert, meet, members, remove, unite};
@@ -18,22 +19,28 @@ pub(in crate::pack) enum Outcome {
     Spent,
 }
 
-/// Whether candidates are looked at before one is chosen: what room would it leave?
+/// How candidates are looked at before one is chosen: what room would it leave?
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(in crate::pack) struct Glance {
+    /// Which are compared.
+    pub among: Among,
+    /// How many are compared at once; the next only when these have failed.
+    pub most: usize,
+    /// How much room makes a section as good as free.
+    pub ample: f32,
+}
+
+/// Which candidates a glance compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::pack) enum Glance {
-    /// Not at all.
-    No,
-    /// At those of one offset.
-    AmongLevel,
-    /// At all.
-    AmongAll,
+pub(in crate::pack) enum Among {
+    /// Those of one offset.
+    Level,
+    /// Any.
+    All,
 }
 
 /// No part, no item.
 pub(super) const NONE: u32 = u32::MAX;
-
-/// The price of a glance's candidate that is dead at once.
-const DEAD: u64 = u64::MAX;
 
 /// A choice that is being made for a part.
 #[derive(Clone, Copy, Debug)]
@@ -42,13 +49,15 @@ struct Frame {
     /// The next candidate, and the end of candidates: a run of `entries`.
     candidate: usize,
     end: usize,
+    /// The candidates that are not looked at yet: another run.
+    unseen: usize,
+    unseen_end: usize,
     /// The item that is placed.
     placed: u32,
     /// The item that no candidate may lie above.
     lid: u32,
     /// How long the ground's lists were.
-    entries: usize,
-    parts: usize,
+    lengths: (usize, usize, usize),
 }
 
 /// What became of a candidate.
@@ -65,10 +74,7 @@ enum Placed {
 pub(in crate::pack) struct Search<'a> {
     ground: Ground<'a>,
     frames: Vec<Frame>,
-    offsets: Vec<u32>,
-    glance: Glance,
-    /// How much room makes a section as good as free, to a glance.
-    ample: u64,
+    glance: Option<Glance>,
     words: usize,
     /// By frame: the items that its choice pushed up; those that the failures of its choices so far need.
     raised: Vec<u64>,
@@ -78,7 +84,7 @@ pub(in crate::pack) struct Search<'a> {
     refuted: Refuted,
     /// How often each item was needed for a failure.
     blame: Vec<u32>,
-    priced: Vec<(u64, Entry)>,
+    priced: Vec<(f32, Entry)>,
     /// Work of glances that is not counted yet.
     glanced: u64,
 }
@@ -90,7 +96,7 @@ impl<'a> Search<'a> {
         sections: u32,
         capacity: u32,
         order: &[u32],
-        (glance, ample): (Glance, u64),
+        glance: Option<Glance>,
         dead: &'a mut Dead,
     ) -> Self {
         let narrow = |units: u64| u32::try_from(units).unwrap_or(u32::MAX >> 1);
@@ -109,9 +115,7 @@ impl<'a> Search<'a> {
         Self {
             ground: Ground::new(order.iter().map(ranked).collect(), sections as usize, capacity, words, dead),
             frames: Vec::new(),
-            offsets: vec![0; items.len()],
             glance,
-            ample,
             words,
             raised: Vec::new(),
             blamed: Vec::new(),
@@ -128,25 +132,28 @@ impl<'a> Search<'a> {
         &self.blame
     }
 
-    /// Searches until the end, or until `steps` or the effort are spent.
-    pub fn run(&mut self, steps: u64, effort: &mut Effort<'_>) -> Outcome {
-        let mut left = steps;
+    /// Searches until the end, or until so many choices are made, or the effort is spent.
+    pub fn run(&mut self, choices: u64, effort: &mut Effort<'_>) -> Outcome {
+        let mut left = choices;
         let Some(mut pending) = self.ground.begin() else { return Outcome::Impossible };
         while pending != NONE {
             self.choose(pending);
             pending = loop {
                 let Some(frame) = self.frames.last() else { return Outcome::Impossible };
                 if frame.candidate == frame.end {
+                    if self.look() {
+                        continue;
+                    }
                     let maker = self.exhaust();
                     self.back(maker);
                     continue;
                 }
                 let part = self.ground.parts[frame.part as usize];
                 let work = (part.last - part.first) as u64 + 8 + std::mem::take(&mut self.glanced);
-                if left < work || !effort.spend(work) {
+                if left == 0 || !effort.spend(work) {
                     return Outcome::Spent;
                 }
-                left -= work;
+                left -= 1;
                 let at = u32::try_from(self.frames.len()).unwrap_or(NONE) - 1;
                 match self.place() {
                     Placed::Next(next) => break next,
@@ -155,7 +162,7 @@ impl<'a> Search<'a> {
                 }
             };
         }
-        Outcome::Found(self.offsets.iter().map(|offset| u64::from(*offset)).collect())
+        Outcome::Found(self.ground.offsets.iter().map(|offset| u64::from(*offset)).collect())
     }
 
     /// The last frame has no candidate left: what fails is all that its candidates' failures need. Gives the frame whose
@@ -165,6 +172,7 @@ impl<'a> Search<'a> {
         let at = (self.frames.len() - 1) * self.words;
         self.ground.reason.copy_from_slice(&self.blamed[at..at + self.words]);
         insert(&mut self.ground.reason, frame.lid);
+        self.ground.under(self.ground.parts[frame.part as usize].hat);
         self.ground.bury(frame.part);
         self.forget();
         self.ground.parts[frame.part as usize].maker
@@ -200,7 +208,7 @@ impl<'a> Search<'a> {
                     unite(&mut self.blamed[at..], &self.ground.reason);
                     insert(&mut self.open, frame.placed);
                     self.refuted.push(last, frame.placed, &self.ground.reason);
-                    self.ground.truncate(frame.entries, frame.parts);
+                    self.ground.truncate(frame.lengths);
                     return;
                 }
                 self.ground.bury(frame.part);
@@ -225,32 +233,54 @@ impl<'a> Search<'a> {
             }
             end += 1;
         }
-        let mut candidate = first;
-        if self.glance != Glance::No && end - first > 1 {
-            candidate = self.ground.entries.len();
-            self.look(first, end, last);
-            end = self.ground.entries.len();
-        }
-        let (entries, parts) = (self.ground.entries.len(), self.ground.parts.len());
-        self.frames.push(Frame { part, candidate, end, placed: NONE, lid, entries, parts });
+        let seen = if self.glance.is_some() { first } else { end };
+        self.frames.push(Frame {
+            part,
+            candidate: first,
+            end: seen,
+            unseen: seen,
+            unseen_end: end,
+            placed: NONE,
+            lid,
+            lengths: self.ground.lengths(),
+        });
         self.raised.resize(self.frames.len() * self.words, 0);
         self.blamed.resize(self.frames.len() * self.words, 0);
     }
 
-    /// Adds the candidates again, in the order of what each would cost.
-    fn look(&mut self, first: usize, end: usize, last: usize) {
+    /// Adds the next candidates of the last frame again, in the order of what each would cost; `false` where none are left.
+    fn look(&mut self) -> bool {
+        let (Some(glance), Some(frame)) = (self.glance, self.frames.last_mut()) else { return false };
+        let part = self.ground.parts[frame.part as usize];
+        let unseen = &self.ground.entries[frame.unseen..frame.unseen_end];
+        let Some(lowest) = unseen.first().map(|entry| low(*entry)) else { return false };
+        let level = match glance.among {
+            Among::Level => unseen.partition_point(|entry| low(*entry) == lowest),
+            Among::All => unseen.len(),
+        };
+        let (begin, end) = (frame.unseen, frame.unseen + level.min(glance.most));
+        frame.unseen = end;
         self.priced.clear();
-        for at in first..end {
-            let chosen = self.ground.entries[at];
-            let price = self.ground.price(chosen, first, last, self.ample).unwrap_or(DEAD);
-            self.priced.push((price, chosen));
+        if end - begin == 1 {
+            self.priced.push((0.0, self.ground.entries[begin]));
+        } else {
+            self.ground.appraise(&part, glance.ample);
+            for at in begin..end {
+                let chosen = self.ground.entries[at];
+                // What is dead at once comes last, and tells its reason when it is placed.
+                let price = self.ground.price(chosen, &part).unwrap_or(f32::INFINITY);
+                self.priced.push((price, chosen));
+            }
+            self.priced.sort_unstable_by(|one, other| {
+                one.0.total_cmp(&other.0).then_with(|| rank(one.1).cmp(&rank(other.1)))
+            });
+            self.glanced += ((end - begin) * (part.last - part.first)) as u64;
         }
-        match self.glance {
-            Glance::AmongAll => self.priced.sort_unstable_by_key(|(price, entry)| (*price, rank(*entry))),
-            _ => self.priced.sort_unstable_by_key(|(price, entry)| (low(*entry), *price, rank(*entry))),
-        }
+        frame.candidate = self.ground.entries.len();
         self.ground.entries.extend(self.priced.iter().map(|(_, entry)| *entry));
-        self.glanced += ((end - first) * (last - first)) as u64;
+        frame.end = self.ground.entries.len();
+        frame.lengths = self.ground.lengths();
+        true
     }
 
     /// Places the next candidate.
@@ -269,14 +299,17 @@ impl<'a> Search<'a> {
         }
         frame.placed = item.item;
         remove(&mut self.open, item.item);
-        self.offsets[item.item as usize] = low(chosen);
+        self.ground.offsets[item.item as usize] = low(chosen);
         let raised = &mut self.raised[words..];
         raised.fill(0);
-        if let Err(item) = self.ground.place(chosen, part.first, part.last, |item| insert(raised, item)) {
+        if let Err(item) = self.ground.place(chosen, &part, |item| insert(raised, item)) {
             self.ground.reason.fill(0);
             insert(&mut self.ground.reason, item);
+            self.ground.under(part.hat);
             return Placed::Dead;
         }
-        self.ground.divide(part.next, u32::try_from(at).unwrap_or(NONE)).map_or(Placed::Dead, Placed::Next)
+        let maker = u32::try_from(at).unwrap_or(NONE);
+        let whole = Whole { maker, hat: part.hat, capacity: part.capacity };
+        self.ground.divide(part.next, whole).map_or(Placed::Dead, Placed::Next)
     }
 }

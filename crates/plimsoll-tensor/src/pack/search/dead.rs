@@ -28,7 +28,7 @@ impl Dead {
 }
 
 /// Spreads bits (the finalizer of `splitmix64`).
-pub(super) const fn mix(of: u64) -> u64 {
+pub(in crate::pack) const fn mix(of: u64) -> u64 {
     let mut bits = of.wrapping_add(0x9e37_79b9_7f4a_7c15);
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

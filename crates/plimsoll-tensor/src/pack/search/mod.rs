@@ -14,6 +14,8 @@
 //!   could be sunk further.
 //! * When no buffer that is left crosses from one section to the next, the sides have nothing to do with each other: they
 //!   are solved one by one. Going back from a failure in one leaves the others out.
+//! * A buffer that meets all others of a part goes to its top, and is not chosen: whatever lies above it could change places
+//!   with it. What is left has so much less room, and falls apart further.
 //! * A part that failed is remembered by a hash of its state. Other orders of the choices before lead to the same state
 //!   often: buffers of one lifetime in another order, for one. Two states with one hash of 64 bits would make the search
 //!   miss an arrangement, never accept a wrong one.
@@ -24,14 +26,17 @@
 //! their `low` only grows on the way down, so it would fail again.
 //!
 //! **In what order.** Among buffers that may come next the lowest comes first, and among these the one that an order from
-//! outside ranks first; or, with a [`Glance`], the one after which the tight sections keep most of their room. No order is
-//! good for all instances, so [`super::portfolio`] starts several searches; what one found dead the next ones know.
+//! outside ranks first; or, with a [`Glance`], the one of the first few after which the tight sections keep most of their
+//! room. A glance costs as much as many choices, so those that it may not need are not looked at before the others have
+//! failed. No order is good for all instances, so [`super::portfolio`] starts several searches; what one found dead the next ones know.
 
 mod course;
 mod dead;
+mod divide;
 mod part;
+mod price;
 mod refuted;
 mod set;
 
-pub(super) use course::{Glance, Outcome, Search};
-pub(super) use dead::Dead;
+pub(super) use course::{Among, Glance, Outcome, Search};
+pub(super) use dead::{Dead, mix};

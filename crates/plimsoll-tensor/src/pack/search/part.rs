@@ -1,7 +1,9 @@
 //! Parts of an instance that are left, and whether they can still be packed.
 
 use super::course::NONE;
-use super::dead::{Dead, mix};
+use super::dead::Dead;
+use super::divide::Whole;
+use super::price::Prices;
 use super::set::insert;
 
 /// A buffer that is not placed: the lowest offset it can have, above its rank. Sorts in the order of choices.
@@ -42,6 +44,13 @@ impl Ranked {
     pub const fn meets(&self, other: &Self) -> bool {
         self.from < other.to && other.from < self.to
     }
+
+    /// Puts it on the stacks of its sections, at `low` or above.
+    pub fn stack(&self, low: u32, stacks: &mut [u32]) {
+        for stack in &mut stacks[self.from as usize..self.to as usize] {
+            *stack = (*stack).max(low) + self.size;
+        }
+    }
 }
 
 /// Buffers that share no section with others that are left: a run of `entries`.
@@ -55,8 +64,22 @@ pub(super) struct Part {
     pub next: u32,
     /// The frame whose choice made it.
     pub maker: u32,
+    /// What all of it has to stay below: less than the capacity where something lies above it.
+    pub capacity: u32,
+    /// The last of the items that lie above all of it.
+    pub hat: u32,
     /// How high its highest stack is at least.
-    tallest: u32,
+    pub tallest: u32,
+}
+
+/// An item that lies above all of a part.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hat {
+    pub item: u32,
+    /// The one above it.
+    pub before: u32,
+    /// A hash of it and those above.
+    pub state: u64,
 }
 
 /// What is left, in parts.
@@ -64,46 +87,72 @@ pub(super) struct Ground<'a> {
     pub capacity: u32,
     /// By rank.
     pub items: Vec<Ranked>,
+    /// By item.
+    pub offsets: Vec<u32>,
     pub entries: Vec<Entry>,
     pub parts: Vec<Part>,
     /// What is to be divided: sorted.
     pub left: Vec<Entry>,
     higher: Vec<Entry>,
+    pub hats: Vec<Hat>,
+    /// Whether items may go to the top: they may not where what is below them would lose its alignment.
+    pub crowned: bool,
     /// The items that the last failure needs.
     pub reason: Vec<u64>,
-    dead: &'a mut Dead,
+    pub dead: &'a mut Dead,
     /// By section: how high what is left is at least, stacked.
-    stack: Vec<u32>,
-    /// By boundary between sections: how many begin to cross less how many end to.
-    crossing: Vec<i32>,
+    pub stack: Vec<u32>,
+    /// By section: how many items begin in it, and how many end.
+    pub crossing: Vec<(u32, u32)>,
+    pub prices: Prices,
 }
 
 impl<'a> Ground<'a> {
     pub fn new(items: Vec<Ranked>, sections: usize, capacity: u32, words: usize, dead: &'a mut Dead) -> Self {
         Self {
             capacity,
+            offsets: vec![0; items.len()],
+            crowned: items.iter().all(|item| item.align == 1),
             items,
             entries: Vec::new(),
             parts: Vec::new(),
             left: Vec::new(),
             higher: Vec::new(),
+            hats: Vec::new(),
             reason: vec![0; words],
             dead,
             stack: vec![0; sections],
-            crossing: vec![0; sections + 1],
+            crossing: vec![(0, 0); sections],
+            prices: Prices::of(sections),
         }
     }
 
     /// Divides all items; `None` where they are dead as they are.
     pub fn begin(&mut self) -> Option<u32> {
         self.left = (0..self.items.len()).map(|rank| entry(0, rank)).collect();
-        self.divide(NONE, NONE)
+        let whole = Whole { maker: NONE, hat: NONE, capacity: self.capacity };
+        self.divide(NONE, whole)
     }
 
     /// Forgets what was added later.
-    pub fn truncate(&mut self, entries: usize, parts: usize) {
+    pub fn truncate(&mut self, (entries, parts, hats): (usize, usize, usize)) {
         self.entries.truncate(entries);
         self.parts.truncate(parts);
+        self.hats.truncate(hats);
+    }
+
+    /// How much there is of what is forgotten.
+    pub const fn lengths(&self) -> (usize, usize, usize) {
+        (self.entries.len(), self.parts.len(), self.hats.len())
+    }
+
+    /// Adds to the reason what lies above a part: it failed below these.
+    pub fn under(&mut self, mut hat: u32) {
+        while hat != NONE {
+            let Hat { item, before, .. } = self.hats[hat as usize];
+            insert(&mut self.reason, item);
+            hat = before;
+        }
     }
 
     /// Remembers that a part is dead for the reason that is set.
@@ -111,61 +160,13 @@ impl<'a> Ground<'a> {
         self.dead.remember(self.parts[part as usize].state, &self.reason);
     }
 
-    /// Divides what is left into parts to be solved before `after`; `None` where one of them is dead.
-    pub fn divide(&mut self, after: u32, maker: u32) -> Option<u32> {
-        self.weigh()?;
-        let begin = self.parts.len();
-        self.crossing.fill(0);
-        for &entry in &self.left {
-            let item = &self.items[rank(entry)];
-            self.crossing[item.from as usize] += 1;
-            self.crossing[item.to as usize - 1] -= 1;
-        }
-        let (mut start, mut open, mut empty) = (0, 0, true);
-        for section in 0..self.stack.len() {
-            open += self.crossing[section];
-            empty &= self.stack[section] == 0;
-            if open == 0 {
-                if !empty {
-                    self.part(start, section + 1, maker)?;
-                }
-                (start, empty) = (section + 1, true);
-            }
-        }
-        // The tightest part comes first: it is the likeliest to fail.
-        self.parts[begin..].sort_unstable_by_key(|part| std::cmp::Reverse(part.tallest));
-        let mut next = after;
-        for at in (begin..self.parts.len()).rev() {
-            self.parts[at].next = next;
-            next = u32::try_from(at).unwrap_or(NONE);
-        }
-        Some(next)
-    }
-
-    /// Makes a part of what lives in sections `from..to`; `None` where it is dead.
-    fn part(&mut self, from: usize, to: usize, maker: u32) -> Option<()> {
-        let first = self.entries.len();
-        let mut state = 0_u64;
-        for &entry in &self.left {
-            let item = &self.items[rank(entry)];
-            if item.from as usize >= from && item.to as usize <= to {
-                self.entries.push(entry);
-                state = state.wrapping_add(mix(item.mark ^ u64::from(low(entry))));
-            }
-        }
-        if let Some(reason) = self.dead.reason(state, self.reason.len()) {
-            self.reason.copy_from_slice(reason);
-            return None;
-        }
-        let tallest = self.stack[from..to].iter().max().copied().unwrap_or(0);
-        self.parts.push(Part { first, last: self.entries.len(), state, next: NONE, maker, tallest });
-        Some(())
-    }
-
     /// Stacks what is left in each section in the order of `low`; `None` where a stack is too high.
-    fn weigh(&mut self) -> Option<()> {
-        self.heap();
-        let Some(section) = self.stack.iter().position(|stack| *stack > self.capacity) else {
+    pub fn weigh(&mut self, capacity: u32) -> Option<()> {
+        self.stack.fill(0);
+        for &entry in &self.left {
+            self.items[rank(entry)].stack(low(entry), &mut self.stack);
+        }
+        let Some(section) = self.stack.iter().position(|stack| *stack > capacity) else {
             return Some(());
         };
         // What the stack needs is what lies on its last gap.
@@ -185,31 +186,14 @@ impl<'a> Ground<'a> {
         None
     }
 
-    fn heap(&mut self) {
-        self.stack.fill(0);
-        for &entry in &self.left {
-            let item = &self.items[rank(entry)];
-            let low = low(entry);
-            for stack in &mut self.stack[item.from as usize..item.to as usize] {
-                *stack = (*stack).max(low) + item.size;
-            }
-        }
-    }
-
-    /// Sets what is left of the part `first..last` when one of it is placed, and tells which items that pushes up.
+    /// Sets what is left of a part when one of it is placed, and tells which items that pushes up.
     /// An item that then does not fit is an error.
-    pub fn place(
-        &mut self,
-        chosen: Entry,
-        first: usize,
-        last: usize,
-        mut pushed: impl FnMut(u32),
-    ) -> Result<(), u32> {
+    pub fn place(&mut self, chosen: Entry, part: &Part, mut pushed: impl FnMut(u32)) -> Result<(), u32> {
         let item = self.items[rank(chosen)];
         let (offset, top) = (low(chosen), low(chosen) + item.size);
         self.left.clear();
         self.higher.clear();
-        for &other in &self.entries[first..last] {
+        for &other in &self.entries[part.first..part.last] {
             let next = &self.items[rank(other)];
             let floor = if next.meets(&item) { top } else { offset };
             if low(other) >= floor {
@@ -217,7 +201,7 @@ impl<'a> Ground<'a> {
             } else if other != chosen {
                 let raised = next.above(floor);
                 pushed(next.item);
-                if raised + next.size > self.capacity {
+                if raised + next.size > part.capacity {
                     return Err(next.item);
                 }
                 self.higher.push(entry(raised, rank(other)));
@@ -238,17 +222,5 @@ impl<'a> Ground<'a> {
             self.left[kept + higher] = goes;
         }
         Ok(())
-    }
-
-    /// What a candidate of the part `first..last` would cost: the more, the less room it leaves where there is little.
-    /// `None` where it is dead at once.
-    pub fn price(&mut self, chosen: Entry, first: usize, last: usize, ample: u64) -> Option<u64> {
-        self.place(chosen, first, last, |_| ()).ok()?;
-        self.heap();
-        let mut price = 0;
-        for &stack in &self.stack {
-            price += (1 << 20) / (u64::from(self.capacity.checked_sub(stack)?) + ample);
-        }
-        Some(price)
     }
 }
