@@ -44,6 +44,9 @@ pub struct PackArgs {
     /// The most seconds to search
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=86400))]
     pub seconds: u64,
+    /// Where the numbers that a search draws begin: if nothing was found, another beginning may find it sooner
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub beginning: u64,
     /// Write the offsets: the same rows with a column more
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -66,7 +69,7 @@ pub(super) fn run(args: &PackArgs, printer: &Printer) -> Result<(), CliError> {
     let begun = Instant::now();
     let most = Duration::from_secs(args.seconds);
     let mut stop = || begun.elapsed() >= most;
-    let mut effort = Effort::steps(u64::MAX).or_when(&mut stop);
+    let mut effort = Effort::steps(u64::MAX).or_when(&mut stop).drawn_from(args.beginning);
     let packed = match args.capacity {
         Some(capacity) => pack(&table.buffers, capacity, &mut effort),
         None => pack_least(&table.buffers, &mut effort),
