@@ -100,6 +100,32 @@ impl Flow {
         Ok(())
     }
 
+    /// The same of pairs of words.
+    pub fn fetch_pairs(&self, from: &Piece, into: &mut [[u32; 2]]) -> Done {
+        self.hold([from])?;
+        let mut bytes = vec![0; 8 * into.len()];
+        self.launches.fetch(from.at("fetching", 0, bytes.len() as u64)?, &mut bytes)?;
+        self.let_go();
+        for (pair, bytes) in into.iter_mut().zip(bytes.as_chunks::<8>().0) {
+            let [a, b, c, d, e, f, g, h] = *bytes;
+            *pair = [u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h])];
+        }
+        Ok(())
+    }
+
+    /// Where the greatest of each row is, of equals the first, and how many numbers of it are no numbers or infinitely great: a pair of
+    /// words for each row. What is no number is never the greatest.
+    pub fn likeliest(&self, from: &Piece, (rows, columns): (usize, usize), out: &Piece) -> Done {
+        const WHAT: &str = "the greatest of rows";
+        self.hold([from, out])?;
+        let arguments = [
+            word(columns),
+            Long(from.singles(WHAT, rows * columns)?),
+            Long(out.at(WHAT, 0, 8 * rows as u64)?),
+        ];
+        self.launches.launch(Packed, "likeliest", blocks(rows), warps(columns, 1024), &arguments)
+    }
+
     /// Waits until all is done.
     pub fn finish(&self) -> Done {
         let fence: Fence = self.device.fence(self.stream)?;

@@ -1,12 +1,13 @@
 //! Attention over pages, while they are lent.
 
+use plimsoll_device::DeviceError;
 use plimsoll_device::programs::Argument::{Long, Words};
 use plimsoll_device::programs::Threads;
 
+use super::book::StepBook;
 use super::flow::{Flow, address};
 use super::inputs::{FEW, Inputs};
-use super::kept::Kept;
-use super::orders::{Orders, SIDE, Strand, parts_at_most};
+use super::orders::{Orders, SIDE, Told, parts_at_most};
 use super::room::Piece;
 use crate::compute::Done;
 use crate::gpu::launch::{blocks, warps};
@@ -122,29 +123,44 @@ impl PageForm {
 }
 
 impl Flow {
-    /// Brings a step's orders and works over its pages. Returns when all that was put on the flow is done, so that pages may go.
+    /// Brings a step's orders and works over its pages. Returns when all that was put on the flow is done, so that pages may go: also
+    /// when `work` panics, and where the device takes longer than is waited for, however long that is.
     ///
-    /// With few tokens `work` is what `kept` says of steps like this, where there was one: it is not called again then, so it must put the same
+    /// With few tokens `work` is what `book` says of steps like this, where there was one: it is not called again then, so it must put the same
     /// on the flow each time, and nothing but launches.
     pub fn over_pages(
         &self,
-        (orders, parts, kept): (&mut Orders, &Piece, &mut Kept),
+        (orders, parts, book): (&mut Orders, &Piece, &mut StepBook),
         form: &PageForm,
-        (ids, strands, angles): (&[u32], &[Strand<'_>], &[f32]),
+        told: &Told<'_>,
         work: impl FnOnce(&Paged<'_>) -> Done,
     ) -> Done {
-        orders.bring(self, form, ids, strands, angles)?;
+        orders.bring(self, form, told)?;
         self.hold([parts, orders.piece()])?;
         let placed = orders.placed;
         let paged = Paged { flow: self, orders, form, parts };
+        let lent = Lent(self);
         let done = if placed.tokens <= FEW {
-            kept.run(self, [placed.tokens, placed.shares, placed.crowds], || work(&paged))
+            let like = [placed.tokens, placed.shares, placed.crowds, told.rows.len(), told.then];
+            book.run(self, like, || work(&paged))
         } else {
             work(&paged)
         };
         // Also what failed may have put something there.
         let finished = self.finish();
+        if finished.is_ok() {
+            std::mem::forget(lent);
+        }
         done.and(finished)
+    }
+}
+
+/// Pages that a device may read: who goes on waits until it is done with them, or lost.
+struct Lent<'f>(&'f Flow);
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        while let Err(TensorError::Device(DeviceError::FenceTimeout { .. })) = self.0.finish() {}
     }
 }
 
@@ -152,6 +168,11 @@ impl Paged<'_> {
     /// Where the tokens' numbers stand.
     pub fn ids(&self) -> (&Piece, u64) {
         self.orders.ids()
+    }
+
+    /// Where the numbers of the rows that are chosen stand.
+    pub fn rows(&self) -> (&Piece, u64) {
+        (self.orders.piece(), self.orders.placed.rows_from)
     }
 
     /// Makes queries, keys and values of a layer what they are at their positions; keys and values go to their pages. `divided`: what

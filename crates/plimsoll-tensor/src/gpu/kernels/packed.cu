@@ -7,23 +7,18 @@
 // What a row of inputs is made of.
 enum Source { AS_IT_IS, NORMALIZED, GATED };
 // What it is made.
-enum Form { SINGLES = 1, LEVELS = 2, HALVES = 4 };
+// LAID: levels lie as matrix units take them.
+enum Form { SINGLES = 1, LEVELS = 2, HALVES = 4, LAID = 8 };
 
 // More than this would come near to what halves hold.
 constexpr float HALF_MOST = 16384.0f;
 
-struct Ready {
-    float *singles;
-    signed char *levels;
-    float4 *sides;
-    u16 *halves;
-    // By what rows of halves were divided.
-    float *divided;
-};
-
 extern "C" __global__ void ready(u32 source, u32 forms, u32 columns, const u32 *chosen, const float *x, const float *y,
                                  const float *divided, float epsilon, Ready out) {
+    ahead();
+    behind();
     const u32 row = blockIdx.x;
+    const Laid laid(out, gridDim.x, columns);
     const u64 from = (u64)(chosen ? chosen[row] : row) * columns, to = (u64)row * columns;
     const float back = divided ? divided[row] : 1.0f;
     float factor = 1.0f;
@@ -73,20 +68,33 @@ extern "C" __global__ void ready(u32 source, u32 forms, u32 columns, const u32 *
         for (u32 step = 8; step > 0; step /= 2)
             sum += __shfl_xor_sync(~0u, sum, step);
         const i32 other = __shfl_xor_sync(~0u, sum, 16);
+        const float lower = scale * (float)sum, upper = scale * (float)other;
+        if (forms & LAID) {
+            const u32 which = at % 32;
+            out.levels[laid_at(laid, row, at)] = (signed char)level;
+            if (which < 3)
+                ((float *)out.sides)[4 * which * laid.plane + side_at(laid, row, at / 32)] =
+                    which == 0 ? scale : which == 1 ? lower : upper;
+            continue;
+        }
         out.levels[to + at] = (signed char)level;
         if (at % 32 == 0)
-            out.sides[(to + at) / 32] = make_float4(scale, scale * (float)sum, scale * (float)other, 0.0f);
+            out.sides[(to + at) / 32] = make_float4(scale, lower, upper, 0.0f);
     }
 }
 
 // Rows of a matrix as singles.
 extern "C" __global__ void take(Weights of, const u32 *ids, float *out) {
+    ahead();
+    behind();
     for (u32 at = threadIdx.x; at < of.columns; at += blockDim.x)
         out[(u64)blockIdx.x * of.columns + at] = number(of, ids[blockIdx.x], at);
 }
 
 // Some rows of a matrix as halves, for the library of products.
 extern "C" __global__ void halve(Weights of, u32 first, u64 count, u16 *out) {
+    ahead();
+    behind();
     EACH_EIGHT(index, count) {
         u32 words[4];
 #pragma unroll
@@ -101,147 +109,53 @@ extern "C" __global__ void halve(Weights of, u32 first, u64 count, u16 *out) {
 
 // Adds rows to rows, each times its factor.
 extern "C" __global__ void add_rows(u64 count, u32 columns, const float *x, const float *factors, float *into) {
+    ahead();
+    behind();
     for (u64 at = (u64)blockIdx.x * blockDim.x + threadIdx.x; at < count; at += (u64)gridDim.x * blockDim.x)
         into[at] += x[at] * (factors ? factors[at / columns] : 1.0f);
 }
 
-// Matrices that are multiplied with the same inputs, in one launch.
-struct Part {
-    Weights weights;
-    float *out;
-    // Blocks of threads before this part's, and how many numbers lie from one row of `out` to the next.
-    u32 first;
-    u32 pitch;
-    u32 add;
-    u32 unused;
-};
-
-struct Parts {
-    Part part[3];
-    u32 count;
-    // How many rows of inputs there are; those up to the next multiple of eight may be read.
-    u32 tokens;
-};
-
 constexpr u32 ROWS = 2, WARPS = 4;
-
-__device__ __forceinline__ i32 four_products(u32 one, u32 other, i32 sum) {
-    i32 out;
-    asm("dp4a.s32.s32 %0, %1, %2, %3;" : "=r"(out) : "r"(one), "r"(other), "r"(sum));
-    return out;
-}
-
-__device__ __forceinline__ i32 sixteen(const uint4 &one, const uint4 &other) {
-    return four_products(one.x, other.x,
-                         four_products(one.y, other.y, four_products(one.z, other.z, four_products(one.w, other.w, 0))));
-}
-
-__device__ __forceinline__ uint4 only(const uint4 &of, u32 shift, u32 mask) {
-    return make_uint4(of.x >> shift & mask, of.y >> shift & mask, of.z >> shift & mask, of.w >> shift & mask);
-}
-
-// Bits of another number's bytes, moved to where they belong and put beside.
-__device__ __forceinline__ void put_beside(uint4 &levels, const uint4 &bits, u32 shift, u32 mask) {
-    levels.x |= (bits.x >> shift & mask) << 4;
-    levels.y |= (bits.y >> shift & mask) << 4;
-    levels.z |= (bits.z >> shift & mask) << 4;
-    levels.w |= (bits.w >> shift & mask) << 4;
-}
-
-__device__ __forceinline__ uint4 stream_in(const u8 *at) {
-    uint4 out;
-    asm("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
-        : "=r"(out.x), "=r"(out.y), "=r"(out.z), "=r"(out.w)
-        : "l"(at));
-    return out;
-}
-
-// A lane's numbers of a row of weights: sixteen levels, or two times sixteen, that stand at `at` and `at + apart` among the
-// columns; what they are multiplied by, and what they are lessened by, a level.
-struct Piece {
-    uint4 levels[2];
-    u32 at;
-    u32 apart;
-    float scale[2];
-    float less[2];
-};
-
-template <u32 KIND> __device__ __forceinline__ void piece_of(const Weights &of, u32 row, u32 unit, Piece &out) {
-    const u32 columns = of.columns;
-    if (KIND == Q8_0) {
-        const u64 at = (u64)row * columns + unit * 16;
-        out.levels[0] = stream_in(of.blocks + at);
-        out.scale[0] = of_half(of.scales[at / 32]);
-        out.at = unit * 16;
-    } else if (KIND == Q4_0) {
-        const u64 block = (u64)row * (columns / 32) + unit;
-        const uint4 two = stream_in(of.blocks + block * 16);
-        out.levels[0] = only(two, 0, LOWS), out.levels[1] = only(two, 4, LOWS);
-        out.scale[0] = out.scale[1] = of_half(of.scales[block]);
-        out.less[0] = out.less[1] = 8.0f * out.scale[0];
-        out.at = unit * 32, out.apart = 16;
-    } else if (KIND == Q6_K) {
-        const u64 block = (u64)row * (columns / 256) + unit / 8;
-        const u32 half = unit / 4 % 2, which = unit / 2 % 2, side = unit % 2;
-        const u8 *base = of.blocks + block * Q6_K_BYTES;
-        const uint4 two = stream_in(base + half * 64 + which * 32 + side * 16);
-        const uint4 upper = *(const uint4 *)(base + 128 + half * 32 + side * 16);
-        out.levels[0] = only(two, 0, LOWS), out.levels[1] = only(two, 4, LOWS);
-        put_beside(out.levels[0], upper, 2 * which, 0x03030303);
-        put_beside(out.levels[1], upper, 2 * which + 4, 0x03030303);
-        const float scale = of_half(of.scales[block]);
-        const signed char *scales = (const signed char *)(base + 192) + half * 8 + which * 2 + side;
-        out.scale[0] = scale * (float)scales[0], out.scale[1] = scale * (float)scales[4];
-        out.less[0] = 32.0f * out.scale[0], out.less[1] = 32.0f * out.scale[1];
-        out.at = unit / 8 * 256 + half * 128 + which * 32 + side * 16, out.apart = 64;
-    } else {
-        const bool fives = KIND == Q5_K;
-        const u64 block = (u64)row * (columns / 256) + unit / 8;
-        const u32 pair = unit / 2 % 4, side = unit % 2;
-        const u8 *base = of.blocks + block * (fives ? Q5_K_BYTES : Q4_K_BYTES);
-        const uint4 header = *(const uint4 *)base;
-        const uint4 two = stream_in(base + (fives ? 48 : 16) + pair * 32 + side * 16);
-        out.levels[0] = only(two, 0, LOWS), out.levels[1] = only(two, 4, LOWS);
-        if (fives) {
-            const uint4 upper = *(const uint4 *)(base + 16 + side * 16);
-            put_beside(out.levels[0], upper, 2 * pair, 0x01010101);
-            put_beside(out.levels[1], upper, 2 * pair + 1, 0x01010101);
-        }
-        const float scale = of_half((u16)header.x), least = of_half((u16)(header.x >> 16));
-#pragma unroll
-        for (u32 each = 0; each < 2; each++) {
-            sixes(header, 2 * pair + each, &out.scale[each], &out.less[each]);
-            out.scale[each] *= scale, out.less[each] *= least;
-        }
-        out.at = unit / 8 * 256 + pair * 64 + side * 16, out.apart = 32;
-    }
-}
 
 template <u32 KIND, u32 N>
 __device__ __forceinline__ void levels_times(const Weights &of, const u32 (&row)[ROWS], const Ready &in, u32 token,
                                              float (&sums)[ROWS][N]) {
-    constexpr u32 TWO = KIND == Q8_0 ? 1 : 2;
-    const u32 units = of.columns / (16 * TWO);
-#pragma unroll 2
-    for (u32 unit = threadIdx.x % 32; unit < units; unit += 32) {
-        Piece piece[ROWS];
+    // As many pieces are on their way at once as a row of 2,048 numbers has for a lane.
+    constexpr u32 TWO = KIND == Q8_0 ? 1 : 2, DEEP = 4 / TWO;
+    const u32 units = of.columns / (16 * TWO), lane = threadIdx.x % 32;
+    for (u32 begin = 0; begin < units; begin += 32 * DEEP) {
+        Piece pieces[DEEP][ROWS];
 #pragma unroll
-        for (u32 each = 0; each < ROWS; each++)
-            piece_of<KIND>(of, row[each], unit, piece[each]);
+        for (u32 deep = 0; deep < DEEP; deep++) {
+            const u32 unit = begin + deep * 32 + lane;
+            if (unit < units)
 #pragma unroll
-        for (u32 other = 0; other < N; other++) {
+                for (u32 each = 0; each < ROWS; each++)
+                    piece_of<KIND>(of, row[each], unit, pieces[deep][each]);
+        }
+        // Weights are on their way already; what they are multiplied by may not be there.
+        if (begin == 0)
+            behind();
 #pragma unroll
-            for (u32 two = 0; two < TWO; two++) {
-                const u64 at = (u64)(token + other) * of.columns + piece[0].at + two * piece[0].apart;
-                const uint4 levels = *(const uint4 *)(in.levels + at);
-                const float4 side = in.sides[at / 32];
-                const float sum = at % 32 == 0 ? side.y : side.z;
+        for (u32 deep = 0; deep < DEEP; deep++) {
+            if (begin + deep * 32 + lane >= units)
+                break;
+            const Piece(&piece)[ROWS] = pieces[deep];
 #pragma unroll
-                for (u32 each = 0; each < ROWS; each++) {
-                    const float products = (float)sixteen(piece[each].levels[two], levels);
-                    sums[each][other] += piece[each].scale[two] * side.x * products;
-                    if (KIND != Q8_0)
-                        sums[each][other] -= piece[each].less[two] * sum;
+            for (u32 other = 0; other < N; other++) {
+#pragma unroll
+                for (u32 two = 0; two < TWO; two++) {
+                    const u64 at = (u64)(token + other) * of.columns + piece[0].at + two * piece[0].apart;
+                    const uint4 levels = *(const uint4 *)(in.levels + at);
+                    const float4 side = in.sides[at / 32];
+                    const float sum = at % 32 == 0 ? side.y : side.z;
+#pragma unroll
+                    for (u32 each = 0; each < ROWS; each++) {
+                        const float products = (float)sixteen(piece[each].levels[two], levels);
+                        sums[each][other] += piece[each].scale[two] * side.x * products;
+                        if (KIND != Q8_0)
+                            sums[each][other] -= piece[each].less[two] * sum;
+                    }
                 }
             }
         }
@@ -252,6 +166,7 @@ template <u32 KIND, u32 N>
 __device__ __forceinline__ void floats_times(const Weights &of, const u32 (&row)[ROWS], const Ready &in, u32 token,
                                              float (&sums)[ROWS][N]) {
     const u32 columns = of.columns;
+    behind();
 #pragma unroll 2
     for (u32 at = threadIdx.x % 32 * 8; at < columns; at += 256) {
         float numbers[ROWS][8];
@@ -282,34 +197,22 @@ __device__ __forceinline__ void floats_times(const Weights &of, const u32 (&row)
     }
 }
 
-template <u32 N> __device__ __forceinline__ void products_of(const Parts &parts, const Ready &in) {
-    u32 which = 0;
-    while (which + 1 < parts.count && blockIdx.x >= parts.part[which + 1].first)
-        which++;
-    const Part &part = parts.part[which];
+template <u32 KIND, u32 N> __device__ __forceinline__ void products_of(const Parts &parts, const Ready &in) {
+    ahead();
+    const Part &part = parts.part[part_of(parts)];
     const Weights &of = part.weights;
     const u32 begin = ((blockIdx.x - part.first) * WARPS + threadIdx.x / 32) * ROWS, token = blockIdx.y * N;
     if (begin >= of.rows)
         return;
     u32 row[ROWS];
-    float sums[ROWS][N];
+    float sums[ROWS][N] = {};
 #pragma unroll
-    for (u32 each = 0; each < ROWS; each++) {
+    for (u32 each = 0; each < ROWS; each++)
         row[each] = begin + each < of.rows ? begin + each : of.rows - 1;
-#pragma unroll
-        for (u32 other = 0; other < N; other++)
-            sums[each][other] = 0.0f;
-    }
-    switch (of.kind) {
-    case F32: floats_times<F32, N>(of, row, in, token, sums); break;
-    case F16: floats_times<F16, N>(of, row, in, token, sums); break;
-    case BF16: floats_times<BF16, N>(of, row, in, token, sums); break;
-    case Q8_0: levels_times<Q8_0, N>(of, row, in, token, sums); break;
-    case Q4_0: levels_times<Q4_0, N>(of, row, in, token, sums); break;
-    case Q4_K: levels_times<Q4_K, N>(of, row, in, token, sums); break;
-    case Q5_K: levels_times<Q5_K, N>(of, row, in, token, sums); break;
-    default: levels_times<Q6_K, N>(of, row, in, token, sums); break;
-    }
+    if (KIND <= BF16)
+        floats_times<KIND, N>(of, row, in, token, sums);
+    else
+        levels_times<KIND, N>(of, row, in, token, sums);
 #pragma unroll
     for (u32 each = 0; each < ROWS; each++) {
 #pragma unroll
@@ -326,7 +229,53 @@ template <u32 N> __device__ __forceinline__ void products_of(const Parts &parts,
     }
 }
 
-extern "C" __global__ void __launch_bounds__(128) products_1(Parts parts, Ready in) { products_of<1>(parts, in); }
-extern "C" __global__ void __launch_bounds__(128) products_2(Parts parts, Ready in) { products_of<2>(parts, in); }
-extern "C" __global__ void __launch_bounds__(128) products_4(Parts parts, Ready in) { products_of<4>(parts, in); }
-extern "C" __global__ void __launch_bounds__(128) products_8(Parts parts, Ready in) { products_of<8>(parts, in); }
+// One for each packing and number of inputs: what one packing needs of a processor's registers is no other's burden.
+#define PRODUCTS(NAME, KIND, N)                                                                                        \
+    extern "C" __global__ void __launch_bounds__(128) NAME##_##N(Parts parts, Ready in) {                              \
+        products_of<KIND, N>(parts, in);                                                                               \
+    }
+#define FLOATS(NAME, KIND)                                                                                             \
+    PRODUCTS(NAME, KIND, 1) PRODUCTS(NAME, KIND, 2) PRODUCTS(NAME, KIND, 4) PRODUCTS(NAME, KIND, 8)
+#define LEVELLED(NAME, KIND) PRODUCTS(NAME, KIND, 1) PRODUCTS(NAME, KIND, 2) PRODUCTS(NAME, KIND, 4)
+
+FLOATS(f32, F32)
+FLOATS(f16, F16)
+FLOATS(bf16, BF16)
+LEVELLED(q8_0, Q8_0)
+LEVELLED(q4_0, Q4_0)
+LEVELLED(q4_k, Q4_K)
+LEVELLED(q5_k, Q5_K)
+LEVELLED(q6_k, Q6_K)
+
+// Where the greatest of each row is: of equals the first, and what is no number is never greater. Beside it, how many are no
+// numbers, or infinitely great.
+extern "C" __global__ void __launch_bounds__(1024) likeliest(u32 columns, const float *rows, uint2 *out) {
+    __shared__ u64 greatest[32];
+    ahead();
+    behind();
+    const float *row = rows + (u64)blockIdx.x * columns;
+    u64 most = 0;
+    u32 odd = 0;
+#pragma unroll 8
+    for (u32 at = threadIdx.x; at < columns; at += blockDim.x) {
+        // No zero is negative, so that both are equal.
+        const float number = row[at] + 0.0f;
+        const u32 bits = __float_as_uint(number), order = bits >> 31 ? ~bits : bits | 1u << 31;
+        const u64 mine = (u64)order << 32 | (u32)~at;
+        const bool none = number != number;
+        odd += none || number == INFINITE;
+        most = !none && mine > most ? mine : most;
+    }
+#pragma unroll
+    for (u32 step = 16; step > 0; step /= 2) {
+        const u64 other = __shfl_xor_sync(~0u, most, step);
+        most = other > most ? other : most;
+    }
+    if (threadIdx.x % 32 == 0)
+        greatest[threadIdx.x / 32] = most;
+    const float all = together<Plus>((float)odd);
+    for (u32 warp = 0; warp < blockDim.x / 32; warp++)
+        most = greatest[warp] > most ? greatest[warp] : most;
+    if (threadIdx.x == 0)
+        out[blockIdx.x] = make_uint2(most ? ~(u32)most : 0, (u32)all);
+}

@@ -36,6 +36,8 @@ struct Turns {
 extern "C" __global__ void turn(Heads of, Turns how, const Token *tokens, const float *divided, float *queries,
                                 const float *keys, const float *values) {
     __shared__ float numbers[256];
+    ahead();
+    behind();
     const u32 token = blockIdx.x, at = blockIdx.y;
     const u32 which = at < of.heads ? 0 : at < of.heads + of.kv_heads ? 1 : 2;
     const u32 head = which == 0 ? at : (at - of.heads) % of.kv_heads;
@@ -94,6 +96,32 @@ struct Crowd {
 
 constexpr u32 NONE = ~0u, KEYS = 32, SIDE = 16, EACH_WARP = 4;
 
+// Tokens one behind the other, of which the first `here` are there, and a head of theirs.
+struct Rows {
+    char *const *pages;
+    u32 begin;
+    u32 here;
+    u32 page_tokens;
+    u32 kv_heads;
+    u32 head;
+    u32 kind;
+
+    // Brings their keys or values, so wide and so far into a page, to rows of a block's own memory; zeros for who is not there.
+    __device__ __forceinline__ void bring(u32 width, u32 place, float *to, u32 pitch) const {
+        for (u32 at = threadIdx.x * 8; at < KEYS * width; at += blockDim.x * 8) {
+            const u32 row = at / width, column = at % width, token = begin + row;
+            float eight[8] = {};
+            if (row < here) {
+                char *page = pages[token / page_tokens] + place;
+                load8(Line{page, kind, 1}, ((u64)(token % page_tokens) * kv_heads + head) * width + column, 8, eight);
+            }
+            float4 *four = (float4 *)(to + row * pitch + column);
+            four[0] = make_float4(eight[0], eight[1], eight[2], eight[3]);
+            four[1] = make_float4(eight[4], eight[5], eight[6], eight[7]);
+        }
+    }
+};
+
 // A block has sixteen rows: heads of queries that share a head of keys, of one token or several; a warp has four of them.
 // Over 32 keys at a time a lane has a key, then numbers of the values. Parts keep for each row the greatest score, what the
 // weights add up to, and the weighted values.
@@ -101,6 +129,8 @@ template <u32 DEEP>
 __device__ __forceinline__ void attend_pages(const Heads &of, const Share *shares, const Token *tokens,
                                              char *const *pages, const float *queries, float *out, float *parts) {
     extern __shared__ float memory[];
+    ahead();
+    behind();
     const u32 keyed = of.key_width, valued = of.value_width, pitch = keyed + 4;
     float *query = memory, *key = query + SIDE * keyed, *value = key + KEYS * pitch;
     const Share share = shares[blockIdx.x];
@@ -129,30 +159,9 @@ __device__ __forceinline__ void attend_pages(const Heads &of, const Share *share
     for (u32 begin = share.from; begin < share.to; begin += KEYS) {
         const u32 here = share.to - begin < KEYS ? share.to - begin : KEYS;
         __syncthreads();
-        for (u32 at = threadIdx.x * 8; at < KEYS * keyed; at += blockDim.x * 8) {
-            const u32 row = at / keyed, column = at % keyed, token = begin + row;
-            float eight[8] = {};
-            if (row < here) {
-                char *page = pages[share.table + token / of.page_tokens] + of.keys_at;
-                const u64 from = ((u64)(token % of.page_tokens) * of.kv_heads + head) * keyed + column;
-                load8(Line{page, of.kind, 1}, from, 8, eight);
-            }
-#pragma unroll
-            for (u32 number = 0; number < 8; number++)
-                key[row * pitch + column + number] = eight[number];
-        }
-        for (u32 at = threadIdx.x * 8; at < KEYS * valued; at += blockDim.x * 8) {
-            const u32 row = at / valued, column = at % valued, token = begin + row;
-            float eight[8] = {};
-            if (row < here) {
-                char *page = pages[share.table + token / of.page_tokens] + of.values_at;
-                const u64 from = ((u64)(token % of.page_tokens) * of.kv_heads + head) * valued + column;
-                load8(Line{page, of.kind, 1}, from, 8, eight);
-            }
-#pragma unroll
-            for (u32 number = 0; number < 8; number++)
-                value[row * valued + column + number] = eight[number];
-        }
+        const Rows those{pages + share.table, begin, here, of.page_tokens, of.kv_heads, head, of.kind};
+        those.bring(keyed, of.keys_at, key, pitch);
+        those.bring(valued, of.values_at, value, valued);
         __syncthreads();
         if (warp * EACH_WARP >= rows)
             continue;
@@ -240,6 +249,8 @@ ATTEND(8)
 
 // Puts parts together: a block for a head of the tokens of a crowd.
 extern "C" __global__ void gather(Heads of, const Crowd *crowds, const float *parts, float *out) {
+    ahead();
+    behind();
     const Crowd crowd = crowds[blockIdx.x];
     const u32 group = of.heads / of.kv_heads, each = group < SIDE ? group : SIDE, layers = (group + SIDE - 1) / SIDE;
     const u32 head = blockIdx.y / group, layer = blockIdx.y % group / SIDE, within = blockIdx.y % group % SIDE;
