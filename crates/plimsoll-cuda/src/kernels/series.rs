@@ -114,9 +114,7 @@ unsafe fn follow_early(
         reserved: [0; 5],
     };
     // SAFETY: the caller's promise; the pointers are to live values.
-    unsafe {
-        sys::cuGraphAddDependencies_v2(graph, &raw const before, &raw const node, &raw const edge, 1)
-    }
+    unsafe { sys::cuGraphAddDependencies_v2(graph, &raw const before, &raw const node, &raw const edge, 1) }
 }
 
 /// What the driver says of itself: 12,030 for 12.3.

@@ -99,7 +99,7 @@ impl Sizes {
             rows(shape.inner),
             rows(rank),
             4 * (LOGITS * shape.vocabulary) as u64,
-            8 * LOGITS as u64,
+            Flow::LIKELIEST * LOGITS as u64,
             Flow::DESK,
         ];
         let orders = Orders::bytes(SIDE_BY_SIDE, shape.rope_width, PAGES);
@@ -178,20 +178,8 @@ impl DeviceStage {
         let parts = room.cut(sizes.parts)?;
         let orders = Orders::new(room.cut(sizes.orders)?);
         let flow = Flow::open(weights.device(), desk)?;
-        let buffers = Buffers {
-            stream,
-            inputs,
-            queries,
-            keys,
-            values,
-            means,
-            spare,
-            gate,
-            up,
-            low,
-            logits,
-            likeliest,
-        };
+        let buffers =
+            Buffers { stream, inputs, queries, keys, values, means, spare, gate, up, low, logits, likeliest };
         let (decoder, weights) = (Arc::clone(decoder), Arc::clone(weights));
         let (book, ropes, rows, made) = (StepBook::default(), Vec::new(), Vec::new(), None);
         Ok(Self { decoder, weights, form, flow, orders, buffers, parts, book, ropes, rows, made })
@@ -284,11 +272,11 @@ impl DeviceStage {
     /// The likeliest tokens behind some of those that were computed last.
     pub(super) fn likeliest(&mut self, tokens: &[usize], into: &mut [Token]) -> Result<(), StepError> {
         for (some, into) in tokens.chunks(LOGITS).zip(into.chunks_mut(LOGITS)) {
-            let mut found = vec![[0; 2]; some.len()];
-            self.make(some, Then::Likeliest)
-                .and_then(|()| self.flow.fetch_pairs(&self.buffers.likeliest, &mut found))
+            let found = self
+                .make(some, Then::Likeliest)
+                .and_then(|()| self.flow.fetch_likeliest(&self.buffers.likeliest, some.len()))
                 .map_err(|error| failed(&error))?;
-            into.iter_mut().zip(found).for_each(|(token, [likeliest, _])| *token = likeliest);
+            into.copy_from_slice(&found);
         }
         Ok(())
     }

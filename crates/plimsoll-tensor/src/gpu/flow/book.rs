@@ -11,8 +11,9 @@ use crate::compute::Done;
 /// Kept at most; with more, whoever was used longest ago goes.
 const MOST: usize = 64;
 
-/// What makes steps alike: tokens, shares of attention, those that are put together, rows that are chosen, and what is made of them.
-pub(super) type Like = [usize; 5];
+/// What makes steps alike: tokens, whether each is a sequence's only one, shares of attention, those that are put together, rows that are
+/// chosen, and what is made of them.
+pub(super) type Like = [usize; 6];
 
 /// Steps as they were put together, by what makes them alike.
 #[derive(Default)]

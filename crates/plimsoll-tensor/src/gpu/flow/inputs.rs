@@ -8,7 +8,7 @@ use crate::packed::Packing;
 pub(super) const FEW: usize = 32;
 
 /// From how many rows on matrix units multiply levels; up to that, each row is multiplied as it lies.
-pub(super) const SOME: usize = 4;
+const SOME: usize = 2;
 /// Numbers that share a scale.
 const BLOCK: usize = 32;
 /// Columns that matrix units look at together, as `pieces.cuh` has them.

@@ -15,8 +15,9 @@ const WHAT: &str = "the orders of a step";
 pub(super) const SIDE: usize = 16;
 /// From so many blocks on all of a GPU is busy.
 const BUSY: usize = 512;
-/// Keys of a part of attention at least.
+/// Keys of a part of attention at least, and where each sequence has one token: warps share the keys there.
 const LEAST: usize = 128;
+const LEAST_ALONE: usize = 256;
 /// Parts of one token's attention at most.
 const MOST: usize = 64;
 const NONE: u32 = u32::MAX;
@@ -63,6 +64,8 @@ pub struct Orders {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Placed {
     pub(super) tokens: usize,
+    /// Whether each sequence has one.
+    pub(super) alone: bool,
     pub(super) tokens_at: u64,
     /// Where rows that are chosen stand, in bytes of the piece.
     pub(super) rows_from: u64,
@@ -78,8 +81,14 @@ impl Orders {
     /// What orders of so many tokens, with so many numbers of angles each and so many pages together, take at most; and rows that are chosen.
     pub fn bytes(tokens: usize, angles: usize, pages: usize) -> u64 {
         let parts = tokens.max(alike(BUSY + FEW)) + BUSY;
-        (4 * tokens + 4 * FEW + 16 * tokens + 4 * tokens * angles + 8 * pages + 24 * parts + 16 * tokens + 8 * 64)
-            as u64
+        (4 * tokens
+            + 4 * FEW
+            + 16 * tokens
+            + 4 * tokens * angles
+            + 8 * pages
+            + 24 * parts
+            + 16 * tokens
+            + 8 * 64) as u64
     }
 
     /// In this piece.
@@ -115,7 +124,8 @@ impl Orders {
         }
         let pages = strands.iter().map(|strand| addresses(flow, form, strand));
         let pages: Vec<Vec<u64>> = pages.collect::<Result<_, _>>()?;
-        let mut placed = Placed { tokens, ..Placed::default() };
+        let alone = few && strands.iter().all(|strand| strand.count == 1);
+        let mut placed = Placed { tokens, alone, ..Placed::default() };
         let room = |bytes: usize| if few { bytes } else { 0 };
         self.bytes.clear();
         self.begun = 0;
@@ -132,7 +142,7 @@ impl Orders {
         placed.angles_at = self.begin(room(16 * FEW));
         self.bytes.extend(angles.iter().flat_map(|angle| angle.to_le_bytes()));
         placed.shares_at = self.begin(room(4 * FEW * (angles.len() / tokens.max(1))));
-        let (mut shares, mut crowds) = shared(form, strands);
+        let (mut shares, mut crowds) = shared(form, strands, if alone { LEAST_ALONE } else { LEAST });
         if few {
             shares.resize(alike(shares.len()), NOBODY);
             crowds.resize(alike(crowds.len()), [0; 4]);
@@ -196,7 +206,7 @@ fn addresses(flow: &Flow, form: &PageForm, strand: &Strand<'_>) -> Result<Vec<u6
 
 /// `Share`s and `Crowd`s of `pages.cu`: blocks of tokens with the keys that they see, in several parts where there are too few blocks
 /// to keep a GPU busy.
-fn shared(form: &PageForm, strands: &[Strand<'_>]) -> (Vec<[u32; 6]>, Vec<[u32; 4]>) {
+fn shared(form: &PageForm, strands: &[Strand<'_>], least: usize) -> (Vec<[u32; 6]>, Vec<[u32; 4]>) {
     let small = |size: usize| u32::try_from(size).unwrap_or(u32::MAX);
     let each = form.tokens_of_a_block();
     let blocks: usize = strands.iter().map(|strand| strand.count.div_ceil(each)).sum();
@@ -209,7 +219,7 @@ fn shared(form: &PageForm, strands: &[Strand<'_>]) -> (Vec<[u32; 6]>, Vec<[u32; 
         for first in (0..strand.count).step_by(each) {
             let count = each.min(strand.count - first);
             let keys = strand.begin + first + count;
-            let pieces = keys.div_ceil(LEAST).clamp(1, most);
+            let pieces = keys.div_ceil(least).clamp(1, most);
             let step = keys.div_ceil(pieces).next_multiple_of(32);
             let pieces = keys.div_ceil(step);
             for piece in 0..pieces {

@@ -17,6 +17,8 @@ use crate::{Dtype, TensorError};
 const WHAT: &str = "attention over pages";
 /// Keys that are looked at together.
 const KEYS: usize = 32;
+/// Heads of queries of a block where each sequence has one token.
+const ALONE: usize = 4;
 /// The widest head.
 const WIDEST: usize = 256;
 
@@ -141,7 +143,8 @@ impl Flow {
         let paged = Paged { flow: self, orders, form, parts };
         let lent = Lent(self);
         let done = if placed.tokens <= FEW {
-            let like = [placed.tokens, placed.shares, placed.crowds, told.rows.len(), told.then];
+            let (rows, alone) = (told.rows.len(), usize::from(placed.alone));
+            let like = [placed.tokens, alone, placed.shares, placed.crowds, rows, told.then];
             book.run(self, like, || work(&paged))
         } else {
             work(&paged)
@@ -239,14 +242,17 @@ impl Paged<'_> {
         let parts = self.parts.at(WHAT, 0, form.parts_bytes())?;
         let size = |size: usize| u32::try_from(size).unwrap_or(u32::MAX);
         let name = match form.value_width {
+            _ if placed.alone => "attend_alone",
             0..=64 => "attend_2",
             65..=128 => "attend_4",
             _ => "attend_8",
         };
         let (key, value) = (form.key_width, form.value_width);
         let shared = 4 * (SIDE * key + KEYS * (key + 4) + KEYS * value);
+        let (layers, shared) =
+            if placed.alone { (form.group().div_ceil(ALONE), 0) } else { (form.layers_of_heads(), shared) };
         let threads = Threads {
-            blocks: [size(placed.shares), size(form.kv_heads), size(form.layers_of_heads())],
+            blocks: [size(placed.shares), size(form.kv_heads), size(layers)],
             each: 128,
             shared: size(shared),
         };

@@ -9,7 +9,7 @@ use super::matrix::DeviceMatrix;
 use super::room::Piece;
 use crate::TensorError;
 use crate::compute::Done;
-use crate::gpu::launch::word;
+use crate::gpu::launch::{warps, word};
 use crate::gpu::programs::Program::{Packed, Tiled};
 use crate::packed::Packing;
 
@@ -146,8 +146,9 @@ impl Flow {
             let rows = to.matrix.rows();
             part[..8].copy_from_slice(&to.matrix.words(WHAT)?);
             address(part, 8, to.out.singles(WHAT, made.rows * rows)?);
-            part[10..13].copy_from_slice(&[small(first), small(rows), to.add.into()]);
-            first += rows.div_ceil(rows_each);
+            let share = if laid { 1 } else { share(packing, made.columns) };
+            part[10..].copy_from_slice(&[small(first), small(rows), to.add.into(), small(share)]);
+            first += rows.div_ceil(rows_each / share);
         }
         words[PARTS * PART_WORDS] = small(list.len());
         words[PARTS * PART_WORDS + 1] = small(made.rows);
@@ -210,8 +211,16 @@ impl Flow {
         for first in (0..rows).step_by(step) {
             let some = step.min(rows - first);
             let count = (some * columns) as u64;
-            let arguments = [Words(&words), word(first), Long(count), Long(tile)];
-            self.launches.over(Packed, "halve", count, &arguments)?;
+            if matrix.packing().block_numbers() > 1 {
+                // A thread has a piece of sixteen numbers, or two of them.
+                let threads = warps(columns / 16, 256);
+                let blocks = [1, u32::try_from(some.min(usize::from(u16::MAX))).unwrap_or(1), 1];
+                let arguments = [Words(&words), word(first), word(some), Long(tile)];
+                self.launches.launch(Packed, "halve_quantized", blocks, threads, &arguments)?;
+            } else {
+                let arguments = [Words(&words), word(first), Long(count), Long(tile)];
+                self.launches.over(Packed, "halve", count, &arguments)?;
+            }
             let out = (into + 4 * first as u64, rows, keep);
             self.library_product(made, (x, (tile, some, Factor::F16)), out)?;
         }
@@ -242,18 +251,25 @@ impl Flow {
     }
 }
 
+/// How many warps share the columns of a row: as many as have all that they read of it on the way at once, up to a block's.
+fn share(packing: Packing, columns: usize) -> usize {
+    let each = if packing.block_numbers() > 1 { 2048 } else { 512 };
+    columns.div_ceil(each).next_power_of_two().min(4)
+}
+
 /// The kernel for so many inputs, and how many it takes at once.
 fn entry(packing: Packing, rows: usize, laid: bool) -> (&'static str, usize) {
     let sizes: &[usize] = if laid { &[8, 16, 32] } else { &[1, 2, 4, 8] };
+    // Quantized weights that are multiplied by more than two inputs are laid out.
     let names: &[&'static str] = match (packing, laid) {
         (Packing::F32, _) => &["f32_1", "f32_2", "f32_4", "f32_8"],
         (Packing::F16, _) => &["f16_1", "f16_2", "f16_4", "f16_8"],
         (Packing::Bf16, _) => &["bf16_1", "bf16_2", "bf16_4", "bf16_8"],
-        (Packing::Q8_0, false) => &["q8_0_1", "q8_0_2", "q8_0_4"],
-        (Packing::Q4_0, false) => &["q4_0_1", "q4_0_2", "q4_0_4"],
-        (Packing::Q4K, false) => &["q4_k_1", "q4_k_2", "q4_k_4"],
-        (Packing::Q5K, false) => &["q5_k_1", "q5_k_2", "q5_k_4"],
-        (Packing::Q6K, false) => &["q6_k_1", "q6_k_2", "q6_k_4"],
+        (Packing::Q8_0, false) => &["q8_0_1", "q8_0_2"],
+        (Packing::Q4_0, false) => &["q4_0_1", "q4_0_2"],
+        (Packing::Q4K, false) => &["q4_k_1", "q4_k_2"],
+        (Packing::Q5K, false) => &["q5_k_1", "q5_k_2"],
+        (Packing::Q6K, false) => &["q6_k_1", "q6_k_2"],
         (Packing::Q8_0, true) => &["q8_0_8", "q8_0_16", "q8_0_32"],
         (Packing::Q4_0, true) => &["q4_0_8", "q4_0_16", "q4_0_32"],
         (Packing::Q4K, true) => &["q4_k_8", "q4_k_16", "q4_k_32"],

@@ -247,6 +247,152 @@ ATTEND(2)
 ATTEND(4)
 ATTEND(8)
 
+// The same for one token of each sequence, which is all that writing a text computes: four of its heads of queries that share a
+// head of keys, and the warps of a block share the keys. A lane has a key, which it reads where it lies, then eight numbers of
+// the values; what lanes and warps have found is put together at the end.
+constexpr u32 FEW = 4, TEAM = 4, EIGHT = 8;
+
+struct Alone {
+    Heads of;
+    char *const *pages;
+    u32 head;
+
+    // Where numbers of a token begin, from a column on.
+    __device__ __forceinline__ uint4 halves(u32 token, u32 place, u32 width, u32 column) const {
+        const char *page = pages[token / of.page_tokens] + place;
+        return *(const uint4 *)(page + 2 * (((u64)(token % of.page_tokens) * of.kv_heads + head) * width + column));
+    }
+
+    __device__ __forceinline__ void eight(u32 token, u32 place, u32 width, u32 column, float *into) const {
+        if (of.kind != F32) {
+            widen(of.kind, halves(token, place, width, column), into);
+            return;
+        }
+        char *page = pages[token / of.page_tokens] + place;
+        load8(Line{page, F32, 1}, ((u64)(token % of.page_tokens) * of.kv_heads + head) * width + column, 8, into);
+    }
+};
+
+extern "C" __global__ void __launch_bounds__(128) attend_alone(Heads of, const Share *shares, const Token *tokens,
+                                                               char *const *pages, const float *queries, float *out,
+                                                               float *parts) {
+    __shared__ float query[FEW * 256], means[TEAM][FEW][256], found[TEAM][FEW][2];
+    ahead();
+    const u32 keyed = of.key_width, valued = of.value_width, lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+    const u32 head = blockIdx.y, group = of.heads / of.kv_heads, first = blockIdx.z * FEW;
+    const Share share = shares[blockIdx.x];
+    const u32 heads_here = group - first < FEW ? group - first : FEW;
+    const Alone keys{of, pages + share.table, head};
+    behind();
+    if (share.count == 0)
+        return;
+    const float sharpness = rsqrtf((float)keyed);
+    const float *from = queries + ((u64)share.token * of.heads + head * group + first) * keyed;
+    for (u32 at = threadIdx.x; at < FEW * keyed; at += blockDim.x)
+        query[at] = at < heads_here * keyed ? from[at] * sharpness : 0.0f;
+    __syncthreads();
+    // Lanes that have a row of values together, and rows at once.
+    const u32 wide = valued / EIGHT, high = 32 / wide, line = lane / wide, column = lane % wide * EIGHT;
+    float most[FEW], sum[FEW], mean[FEW][EIGHT] = {};
+#pragma unroll
+    for (u32 row = 0; row < FEW; row++)
+        most[row] = -INFINITE, sum[row] = 0.0f;
+    for (u32 begin = share.from + warp * 32; begin < share.to; begin += TEAM * 32) {
+        const u32 here = share.to - begin < 32 ? share.to - begin : 32;
+        float weight[FEW] = {};
+        if (lane < here) {
+#pragma unroll 4
+            for (u32 at = 0; at < keyed; at += EIGHT) {
+                float key[EIGHT];
+                keys.eight(begin + lane, of.keys_at, keyed, at, key);
+#pragma unroll
+                for (u32 row = 0; row < FEW; row++)
+#pragma unroll
+                    for (u32 each = 0; each < EIGHT; each += 4) {
+                        const float4 mine = *(const float4 *)(query + row * keyed + at + each);
+                        weight[row] += key[each] * mine.x + key[each + 1] * mine.y + key[each + 2] * mine.z +
+                                       key[each + 3] * mine.w;
+                    }
+            }
+        }
+#pragma unroll
+        for (u32 row = 0; row < FEW; row++) {
+            const float score = lane < here ? weight[row] : -INFINITE;
+            float greatest = score;
+#pragma unroll
+            for (u32 step = 16; step > 0; step /= 2)
+                greatest = fmaxf(greatest, __shfl_xor_sync(~0u, greatest, step));
+            greatest = fmaxf(greatest, most[row]);
+            const float down = most[row] == -INFINITE ? 0.0f : __expf(most[row] - greatest);
+            weight[row] = lane < here ? __expf(score - greatest) : 0.0f;
+            most[row] = greatest;
+            // A lane's own; lanes are added up at the end.
+            sum[row] = sum[row] * down + weight[row];
+#pragma unroll
+            for (u32 each = 0; each < EIGHT; each++)
+                mean[row][each] *= down;
+        }
+#pragma unroll 4
+        for (u32 token = 0; token < 32; token += high) {
+            if (token >= here)
+                break;
+            const u32 mine = token + line;
+            float value[EIGHT] = {};
+            if (line < high && mine < here)
+                keys.eight(begin + mine, of.values_at, valued, column, value);
+#pragma unroll
+            for (u32 row = 0; row < FEW; row++) {
+                const float by = __shfl_sync(~0u, weight[row], mine % 32);
+#pragma unroll
+                for (u32 each = 0; each < EIGHT; each++)
+                    mean[row][each] += by * value[each];
+            }
+        }
+    }
+    // Lanes of the same columns, then warps.
+#pragma unroll
+    for (u32 row = 0; row < FEW; row++) {
+#pragma unroll
+        for (u32 step = 16; step > 0; step /= 2)
+            sum[row] += __shfl_xor_sync(~0u, sum[row], step);
+        if (lane == 0)
+            found[warp][row][0] = most[row], found[warp][row][1] = sum[row];
+        for (u32 other = 1; other < high; other++)
+#pragma unroll
+            for (u32 each = 0; each < EIGHT; each++) {
+                const float theirs = __shfl_sync(~0u, mean[row][each], (lane + other * wide) % 32);
+                mean[row][each] += lane < wide ? theirs : 0.0f;
+            }
+        if (lane < wide)
+#pragma unroll
+            for (u32 each = 0; each < EIGHT; each++)
+                means[warp][row][column + each] = mean[row][each];
+    }
+    __syncthreads();
+    for (u32 at = threadIdx.x; at < heads_here * valued; at += blockDim.x) {
+        const u32 row = at / valued, number = at % valued, within = first + row;
+        float greatest = -INFINITE, all = 0.0f, whole = 0.0f;
+#pragma unroll
+        for (u32 other = 0; other < TEAM; other++)
+            greatest = fmaxf(greatest, found[other][row][0]);
+#pragma unroll
+        for (u32 other = 0; other < TEAM; other++) {
+            const float by = found[other][row][0] == -INFINITE ? 0.0f : __expf(found[other][row][0] - greatest);
+            all += by * found[other][row][1], whole += by * means[other][row][number];
+        }
+        if (share.part == NONE) {
+            out[((u64)share.token * of.heads + head * group + within) * valued + number] = whole / all;
+            continue;
+        }
+        const u32 layers = (group + SIDE - 1) / SIDE;
+        const u64 place = (((u64)share.part * of.kv_heads + head) * layers + within / SIDE) * SIDE + within % SIDE;
+        float *to = parts + place * (valued + 2);
+        if (number == 0)
+            to[0] = greatest, to[1] = all;
+        to[2 + number] = whole;
+    }
+}
+
 // Puts parts together: a block for a head of the tokens of a crowd.
 extern "C" __global__ void gather(Heads of, const Crowd *crowds, const float *parts, float *out) {
     ahead();

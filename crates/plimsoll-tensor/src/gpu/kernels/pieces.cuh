@@ -17,7 +17,8 @@ struct Part {
     u32 first;
     u32 pitch;
     u32 add;
-    u32 unused;
+    // Warps that share the columns of a row.
+    u32 share;
 };
 
 struct Parts {
