@@ -176,22 +176,23 @@ const PACKED_ENTRIES: &[(&str, u32)] = &[
     ("q6_k_1", 0),
     ("q6_k_2", 0),
 ];
+/// What blocks have of their own: each warp levels and scales, or what is on its way to it.
 const TILED_ENTRIES: &[(&str, u32)] = &[
-    ("q8_0_8", 0),
-    ("q8_0_16", 0),
-    ("q8_0_32", 0),
-    ("q4_0_8", 0),
-    ("q4_0_16", 0),
-    ("q4_0_32", 0),
-    ("q4_k_8", 0),
-    ("q4_k_16", 0),
-    ("q4_k_32", 0),
-    ("q5_k_8", 0),
-    ("q5_k_16", 0),
-    ("q5_k_32", 0),
-    ("q6_k_8", 0),
-    ("q6_k_16", 0),
-    ("q6_k_32", 0),
+    ("q8_0_8", 86_016),
+    ("q8_0_16", 75_776),
+    ("q8_0_32", 26_624),
+    ("q4_0_8", 26_624),
+    ("q4_0_16", 26_624),
+    ("q4_0_32", 26_624),
+    ("q4_k_8", 26_624),
+    ("q4_k_16", 26_624),
+    ("q4_k_32", 26_624),
+    ("q5_k_8", 26_624),
+    ("q5_k_16", 26_624),
+    ("q5_k_32", 26_624),
+    ("q6_k_8", 26_624),
+    ("q6_k_16", 26_624),
+    ("q6_k_32", 26_624),
 ];
 /// What blocks of attention have of their own: sixteen queries, and 32 keys and values.
 const PAGE_ENTRIES: &[(&str, u32)] = &[

@@ -218,7 +218,13 @@ impl Flow {
             Single(epsilon),
             Words(&made.words()?),
         ];
-        self.launches.launch(Packed, "ready", blocks(rows), warps(columns.div_ceil(4), 1024), &arguments)?;
+        // Several blocks have a row where nothing has to be known of all of it.
+        let whole = forms.halves || source == 1;
+        let threads = warps(columns.div_ceil(4), if whole { 1024 } else { EACH });
+        let [rows, ..] = blocks(rows);
+        let parts = if whole { 1 } else { columns.div_ceil(4 * EACH as usize) };
+        let over = [rows, u32::try_from(parts).unwrap_or(1), 1];
+        self.launches.launch(Packed, "ready", over, threads, &arguments)?;
         Ok(made)
     }
 

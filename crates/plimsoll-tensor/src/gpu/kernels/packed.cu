@@ -67,7 +67,8 @@ extern "C" __global__ void __launch_bounds__(1024) ready(u32 source, u32 forms, 
                                                          float epsilon, Ready out) {
     ahead();
     behind();
-    const u32 row = blockIdx.x, step = 4 * blockDim.x, mine = 4 * threadIdx.x;
+    // Several blocks have a row where nothing has to be known of all of it.
+    const u32 row = blockIdx.x, step = 4 * blockDim.x * gridDim.y, mine = 4 * (threadIdx.x + blockDim.x * blockIdx.y);
     const Laid laid(out, gridDim.x, columns);
     const u64 from = (u64)(chosen ? chosen[row] : row) * columns, to = (u64)row * columns;
     const float back = divided ? divided[row] : 1.0f;

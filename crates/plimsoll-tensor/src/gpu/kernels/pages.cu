@@ -43,16 +43,18 @@ extern "C" __global__ void turn(Heads of, Turns how, const Token *tokens, const 
     const u32 head = which == 0 ? at : (at - of.heads) % of.kv_heads;
     const u32 width = which == 2 ? of.value_width : of.key_width, heads = which == 0 ? of.heads : of.kv_heads;
     const float *from = (which == 0 ? queries : which == 1 ? keys : values) + ((u64)token * heads + head) * width;
-    const float *bias = how.bias[which], back = divided ? divided[token] : 1.0f;
+    const float *bias = which == 0 ? how.bias[0] : which == 1 ? how.bias[1] : how.bias[2];
+    const float *norm = which == 0 ? how.norm[0] : which == 1 ? how.norm[1] : nullptr;
+    const float back = divided ? divided[token] : 1.0f;
     float squares = 0.0f;
     for (u32 each = threadIdx.x; each < width; each += blockDim.x) {
         const float number = from[each] * back + (bias ? bias[head * width + each] : 0.0f);
         numbers[each] = number, squares += number * number;
     }
-    if (which < 2 && how.norm[which]) {
+    if (norm) {
         const float factor = 1.0f / sqrtf(together<Plus>(squares) / (float)width + how.epsilon);
         for (u32 each = threadIdx.x; each < width; each += blockDim.x)
-            numbers[each] *= factor * how.norm[which][each];
+            numbers[each] *= factor * norm[each];
     }
     __syncthreads();
     const Token mine = tokens[token];
@@ -252,66 +254,80 @@ ATTEND(8)
 // the values; what lanes and warps have found is put together at the end.
 constexpr u32 FEW = 4, TEAM = 4, EIGHT = 8;
 
-struct Alone {
-    Heads of;
-    char *const *pages;
-    u32 head;
+// Eight numbers as they lie in a page.
+template <bool SINGLES> struct Eight {
+    uint4 one, two;
 
-    // Where numbers of a token begin, from a column on.
-    __device__ __forceinline__ uint4 halves(u32 token, u32 place, u32 width, u32 column) const {
-        const char *page = pages[token / of.page_tokens] + place;
-        return *(const uint4 *)(page + 2 * (((u64)(token % of.page_tokens) * of.kv_heads + head) * width + column));
+    __device__ __forceinline__ void read(const char *at) {
+        one = *(const uint4 *)at;
+        if (SINGLES)
+            two = *(const uint4 *)(at + 16);
     }
 
-    __device__ __forceinline__ void eight(u32 token, u32 place, u32 width, u32 column, float *into) const {
-        if (of.kind != F32) {
-            widen(of.kind, halves(token, place, width, column), into);
+    __device__ __forceinline__ void numbers(u32 kind, float (&into)[EIGHT]) const {
+        if (!SINGLES) {
+            widen(kind, one, into);
             return;
         }
-        char *page = pages[token / of.page_tokens] + place;
-        load8(Line{page, F32, 1}, ((u64)(token % of.page_tokens) * of.kv_heads + head) * width + column, 8, into);
+        const u32 words[EIGHT] = {one.x, one.y, one.z, one.w, two.x, two.y, two.z, two.w};
+#pragma unroll
+        for (u32 each = 0; each < EIGHT; each++)
+            into[each] = __uint_as_float(words[each]);
     }
 };
 
-extern "C" __global__ void __launch_bounds__(128) attend_alone(Heads of, const Share *shares, const Token *tokens,
-                                                               char *const *pages, const float *queries, float *out,
-                                                               float *parts) {
-    __shared__ float query[FEW * 256], means[TEAM][FEW][256], found[TEAM][FEW][2];
-    ahead();
+// Where a token's keys or values of a head begin.
+__device__ __forceinline__ const char *lies(const Heads &of, char *const *pages, u32 head, u32 token, u32 place, u32 width) {
+    const u64 row = ((u64)(token % of.page_tokens) * of.kv_heads + head) * width;
+    return pages[token / of.page_tokens] + place + row * (of.kind == F32 ? 4 : 2);
+}
+
+// What a warp has found of its keys.
+struct Found {
+    float most[FEW], sum[FEW], mean[FEW][EIGHT];
+};
+
+template <bool SINGLES>
+__device__ __forceinline__ void look_at_keys(const Heads &of, const Share &share, char *const *pages, u32 head,
+                                             const float *query, Found &found) {
+    constexpr u32 BATCH = SINGLES ? 4 : 8, BYTES = SINGLES ? 32 : 16;
     const u32 keyed = of.key_width, valued = of.value_width, lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-    const u32 head = blockIdx.y, group = of.heads / of.kv_heads, first = blockIdx.z * FEW;
-    const Share share = shares[blockIdx.x];
-    const u32 heads_here = group - first < FEW ? group - first : FEW;
-    const Alone keys{of, pages + share.table, head};
-    behind();
-    if (share.count == 0)
-        return;
-    const float sharpness = rsqrtf((float)keyed);
-    const float *from = queries + ((u64)share.token * of.heads + head * group + first) * keyed;
-    for (u32 at = threadIdx.x; at < FEW * keyed; at += blockDim.x)
-        query[at] = at < heads_here * keyed ? from[at] * sharpness : 0.0f;
-    __syncthreads();
-    // Lanes that have a row of values together, and rows at once.
-    const u32 wide = valued / EIGHT, high = 32 / wide, line = lane / wide, column = lane % wide * EIGHT;
-    float most[FEW], sum[FEW], mean[FEW][EIGHT] = {};
-#pragma unroll
-    for (u32 row = 0; row < FEW; row++)
-        most[row] = -INFINITE, sum[row] = 0.0f;
+    const u32 wide = valued / EIGHT, high = 32 / wide, line = lane / wide, column = lane % wide;
     for (u32 begin = share.from + warp * 32; begin < share.to; begin += TEAM * 32) {
         const u32 here = share.to - begin < 32 ? share.to - begin : 32;
+        const char *key = lies(of, pages, head, begin + (lane < here ? lane : 0), of.keys_at, keyed);
+        // The first values are on their way while keys are looked at.
+        Eight<SINGLES> values[BATCH];
+        auto bring_values = [&](u32 from) {
+#pragma unroll
+            for (u32 each = 0; each < BATCH; each++) {
+                const u32 token = from + each * high + line;
+                if (line < high && token < here)
+                    values[each].read(lies(of, pages, head, begin + token, of.values_at, valued) + column * BYTES);
+            }
+        };
+        bring_values(0);
         float weight[FEW] = {};
-        if (lane < here) {
-#pragma unroll 4
-            for (u32 at = 0; at < keyed; at += EIGHT) {
-                float key[EIGHT];
-                keys.eight(begin + lane, of.keys_at, keyed, at, key);
+        for (u32 from = 0; from < keyed; from += BATCH * EIGHT) {
+            Eight<SINGLES> eights[BATCH];
+#pragma unroll
+            for (u32 each = 0; each < BATCH; each++)
+                if (from + each * EIGHT < keyed)
+                    eights[each].read(key + (from / EIGHT + each) * BYTES);
+#pragma unroll
+            for (u32 each = 0; each < BATCH; each++) {
+                const u32 at = from + each * EIGHT;
+                if (at >= keyed)
+                    break;
+                float numbers[EIGHT];
+                eights[each].numbers(of.kind, numbers);
 #pragma unroll
                 for (u32 row = 0; row < FEW; row++)
 #pragma unroll
-                    for (u32 each = 0; each < EIGHT; each += 4) {
-                        const float4 mine = *(const float4 *)(query + row * keyed + at + each);
-                        weight[row] += key[each] * mine.x + key[each + 1] * mine.y + key[each + 2] * mine.z +
-                                       key[each + 3] * mine.w;
+                    for (u32 four = 0; four < EIGHT; four += 4) {
+                        const float4 mine = *(const float4 *)(query + row * keyed + at + four);
+                        weight[row] += numbers[four] * mine.x + numbers[four + 1] * mine.y + numbers[four + 2] * mine.z +
+                                       numbers[four + 3] * mine.w;
                     }
             }
         }
@@ -322,51 +338,82 @@ extern "C" __global__ void __launch_bounds__(128) attend_alone(Heads of, const S
 #pragma unroll
             for (u32 step = 16; step > 0; step /= 2)
                 greatest = fmaxf(greatest, __shfl_xor_sync(~0u, greatest, step));
-            greatest = fmaxf(greatest, most[row]);
-            const float down = most[row] == -INFINITE ? 0.0f : __expf(most[row] - greatest);
+            greatest = fmaxf(greatest, found.most[row]);
+            const float down = found.most[row] == -INFINITE ? 0.0f : __expf(found.most[row] - greatest);
             weight[row] = lane < here ? __expf(score - greatest) : 0.0f;
-            most[row] = greatest;
+            found.most[row] = greatest;
             // A lane's own; lanes are added up at the end.
-            sum[row] = sum[row] * down + weight[row];
+            found.sum[row] = found.sum[row] * down + weight[row];
 #pragma unroll
             for (u32 each = 0; each < EIGHT; each++)
-                mean[row][each] *= down;
+                found.mean[row][each] *= down;
         }
-#pragma unroll 4
-        for (u32 token = 0; token < 32; token += high) {
-            if (token >= here)
-                break;
-            const u32 mine = token + line;
-            float value[EIGHT] = {};
-            if (line < high && mine < here)
-                keys.eight(begin + mine, of.values_at, valued, column, value);
+        for (u32 from = 0; from < here; from += BATCH * high) {
+            if (from > 0)
+                bring_values(from);
 #pragma unroll
-            for (u32 row = 0; row < FEW; row++) {
-                const float by = __shfl_sync(~0u, weight[row], mine % 32);
+            for (u32 each = 0; each < BATCH; each++) {
+                const u32 token = from + each * high + line;
+                float numbers[EIGHT] = {};
+                if (line < high && token < here)
+                    values[each].numbers(of.kind, numbers);
 #pragma unroll
-                for (u32 each = 0; each < EIGHT; each++)
-                    mean[row][each] += by * value[each];
+                for (u32 row = 0; row < FEW; row++) {
+                    const float by = __shfl_sync(~0u, weight[row], token % 32);
+#pragma unroll
+                    for (u32 number = 0; number < EIGHT; number++)
+                        found.mean[row][number] += by * numbers[number];
+                }
             }
         }
     }
+}
+
+extern "C" __global__ void __launch_bounds__(128, 3) attend_alone(Heads of, const Share *shares, const Token *tokens,
+                                                               char *const *pages, const float *queries, float *out,
+                                                               float *parts) {
+    __shared__ float query[FEW * 256], means[TEAM][FEW][256], found[TEAM][FEW][2];
+    ahead();
+    const u32 keyed = of.key_width, valued = of.value_width, lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+    const u32 head = blockIdx.y, group = of.heads / of.kv_heads, first = blockIdx.z * FEW;
+    const Share share = shares[blockIdx.x];
+    const u32 heads_here = group - first < FEW ? group - first : FEW;
+    behind();
+    if (share.count == 0)
+        return;
+    const float sharpness = rsqrtf((float)keyed);
+    const float *from = queries + ((u64)share.token * of.heads + head * group + first) * keyed;
+    for (u32 at = threadIdx.x; at < FEW * keyed; at += blockDim.x)
+        query[at] = at < heads_here * keyed ? from[at] * sharpness : 0.0f;
+    __syncthreads();
+    // Lanes that have a row of values together, and rows at once.
+    const u32 wide = valued / EIGHT, high = 32 / wide, column = lane % wide * EIGHT;
+    Found mine = {};
+#pragma unroll
+    for (u32 row = 0; row < FEW; row++)
+        mine.most[row] = -INFINITE;
+    if (of.kind == F32)
+        look_at_keys<true>(of, share, pages + share.table, head, query, mine);
+    else
+        look_at_keys<false>(of, share, pages + share.table, head, query, mine);
     // Lanes of the same columns, then warps.
 #pragma unroll
     for (u32 row = 0; row < FEW; row++) {
 #pragma unroll
         for (u32 step = 16; step > 0; step /= 2)
-            sum[row] += __shfl_xor_sync(~0u, sum[row], step);
+            mine.sum[row] += __shfl_xor_sync(~0u, mine.sum[row], step);
         if (lane == 0)
-            found[warp][row][0] = most[row], found[warp][row][1] = sum[row];
+            found[warp][row][0] = mine.most[row], found[warp][row][1] = mine.sum[row];
         for (u32 other = 1; other < high; other++)
 #pragma unroll
             for (u32 each = 0; each < EIGHT; each++) {
-                const float theirs = __shfl_sync(~0u, mean[row][each], (lane + other * wide) % 32);
-                mean[row][each] += lane < wide ? theirs : 0.0f;
+                const float theirs = __shfl_sync(~0u, mine.mean[row][each], (lane + other * wide) % 32);
+                mine.mean[row][each] += lane < wide ? theirs : 0.0f;
             }
         if (lane < wide)
 #pragma unroll
             for (u32 each = 0; each < EIGHT; each++)
-                means[warp][row][column + each] = mean[row][each];
+                means[warp][row][column + each] = mine.mean[row][each];
     }
     __syncthreads();
     for (u32 at = threadIdx.x; at < heads_here * valued; at += blockDim.x) {

@@ -6,6 +6,8 @@
 
 constexpr u32 TALL = 16, TEAM = 8, PITCH = CHUNK + 16, OWN = TALL * PITCH + 2 * TALL * 32;
 
+extern __shared__ __align__(16) char memory[];
+
 struct Quad {
     u32 word[4];
 };
@@ -186,18 +188,146 @@ __device__ __forceinline__ void rows_times(const Weights &of, u32 first, const L
     }
 }
 
+// What q8_0 has of 128 columns needs no unpacking, and neither do inputs: the copy engine brings both where they are read, while
+// the chunks before are multiplied. A block has no more than 96 KiB for it, which all generations give.
+
+__device__ __forceinline__ void bring_16(void *to, const void *from) {
+#if __CUDA_ARCH__ >= 800
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"((u32)__cvta_generic_to_shared(to)), "l"(from) : "memory");
+#endif
+}
+
+__device__ __forceinline__ void bring_8(void *to, const void *from) {
+#if __CUDA_ARCH__ >= 800
+    asm volatile("cp.async.ca.shared.global [%0], [%1], 8;" ::"r"((u32)__cvta_generic_to_shared(to)), "l"(from) : "memory");
+#endif
+}
+
+// What was brought since the last call belongs together; then all but the last groups are waited for.
+__device__ __forceinline__ void together_so_far() {
+#if __CUDA_ARCH__ >= 800
+    asm volatile("cp.async.commit_group;" ::: "memory");
+#endif
+}
+
+template <u32 LEFT> __device__ __forceinline__ void arrived() {
+#if __CUDA_ARCH__ >= 800
+    asm volatile("cp.async.wait_group %0;" ::"n"(LEFT) : "memory");
+#endif
+}
+
+// One chunk of a warp: levels and scales of sixteen rows, and of N times eight inputs.
+template <u32 N> struct Stage {
+    static constexpr u32 SCALES = TALL * PITCH, INPUTS = SCALES + TALL * 8, SIDES = INPUTS + N * 2 * 512,
+                         BYTES = SIDES + N * 2 * 64;
+    // How many a warp has room for; with 32 inputs there would be room for one.
+    static constexpr u32 STAGES = N == 1 ? 3 : 2;
+    static constexpr bool FITS = N <= 2;
+    char *at;
+
+    __device__ __forceinline__ void bring_weights(const Weights &of, u32 first, u32 chunk) const {
+        const u32 lane = threadIdx.x % 32;
+#pragma unroll
+        for (u32 turn = 0; turn < TALL / 4; turn++) {
+            const u32 row = turn * 4 + lane / 8, there = first + row < of.rows ? first + row : of.rows - 1;
+            bring_16(at + row * PITCH + lane % 8 * 16, of.blocks + (u64)there * of.columns + chunk * CHUNK + lane % 8 * 16);
+        }
+        if (lane < TALL) {
+            const u32 there = first + lane < of.rows ? first + lane : of.rows - 1;
+            bring_8(at + SCALES + lane * 8, of.scales + (u64)there * (of.columns / 32) + chunk * 4);
+        }
+    }
+
+    __device__ __forceinline__ void bring_inputs(const Laid &in, u32 chunk) const {
+        const u32 lane = threadIdx.x % 32;
+#pragma unroll
+        for (u32 tile = 0; tile < N; tile++) {
+            const u64 pair = (u64)tile * in.pairs + chunk * 2;
+#pragma unroll
+            for (u32 two = 0; two < 2; two++)
+                bring_16(at + INPUTS + (tile * 2 + two) * 512 + lane * 16, in.levels + (pair + two) * 32 + lane);
+            if (lane < 8)
+                bring_16(at + SIDES + tile * 128 + lane * 16, in.sides + pair * 4 + lane);
+        }
+    }
+
+    __device__ __forceinline__ void multiply(float (&sums)[N][4]) const {
+        const u32 lane = threadIdx.x % 32, high = lane / 4, wide = lane % 4;
+        const uint2 upper = *(const uint2 *)(at + SCALES + high * 8), lower = *(const uint2 *)(at + SCALES + (high + 8) * 8);
+#pragma unroll
+        for (u32 pair = 0; pair < 2; pair++) {
+            Quad rows[2];
+            float by[2][2];
+#pragma unroll
+            for (u32 one = 0; one < 2; one++) {
+                rows[one] = rows_of_bytes(at + lane % 16 * PITCH + (pair * 2 + one) * 32 + lane / 16 * 16);
+                by[one][0] = of_half((u16)((pair ? upper.y : upper.x) >> (one * 16)));
+                by[one][1] = of_half((u16)((pair ? lower.y : lower.x) >> (one * 16)));
+            }
+#pragma unroll
+            for (u32 tile = 0; tile < N; tile++) {
+                const uint4 inputs = *(const uint4 *)(at + INPUTS + (tile * 2 + pair) * 512 + lane * 16);
+                const float4 scale = *(const float4 *)(at + SIDES + tile * 128 + pair * 64 + wide * 16);
+#pragma unroll
+                for (u32 one = 0; one < 2; one++) {
+                    i32 found[4];
+                    by_32(rows[one], one ? inputs.z : inputs.x, one ? inputs.w : inputs.y, found);
+                    const float scales[2] = {one ? scale.y : scale.x, one ? scale.w : scale.z};
+#pragma unroll
+                    for (u32 number = 0; number < 4; number++)
+                        sums[tile][number] += by[one][number / 2] * scales[number % 2] * (float)found[number];
+                }
+            }
+        }
+    }
+};
+
+template <u32 N>
+__device__ __forceinline__ void rows_on_their_way(const Weights &of, u32 first, const Laid &in, char *own,
+                                                  float (&sums)[N][4]) {
+    constexpr u32 STAGES = Stage<N>::STAGES;
+    const u32 chunks = of.columns / CHUNK, begin = threadIdx.x / 32;
+    auto stage = [&](u32 turn) { return Stage<N>{own + turn % STAGES * Stage<N>::BYTES}; };
+#pragma unroll
+    for (u32 turn = 0; turn + 1 < STAGES; turn++)
+        if (begin + turn * TEAM < chunks)
+            stage(turn).bring_weights(of, first, begin + turn * TEAM);
+    // Weights are on their way already; what they are multiplied by may not be there.
+    behind();
+#pragma unroll
+    for (u32 turn = 0; turn + 1 < STAGES; turn++) {
+        if (begin + turn * TEAM < chunks)
+            stage(turn).bring_inputs(in, begin + turn * TEAM);
+        together_so_far();
+    }
+    for (u32 turn = 0; begin + turn * TEAM < chunks; turn++) {
+        arrived<STAGES - 2>();
+        __syncwarp();
+        const u32 later = turn + STAGES - 1, chunk = begin + later * TEAM;
+        if (chunk < chunks) {
+            stage(later).bring_weights(of, first, chunk);
+            stage(later).bring_inputs(in, chunk);
+        }
+        together_so_far();
+        stage(turn).multiply(sums);
+    }
+}
+
 template <u32 KIND, u32 N> __device__ __forceinline__ void tiled(const Parts &parts, const Ready &ready) {
-    __shared__ __align__(16) char memory[TEAM * OWN];
     ahead();
     const Part &part = parts.part[part_of(parts)];
     const Weights &of = part.weights;
     const u32 first = (blockIdx.x - part.first) * TALL, lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     float sums[N][4] = {};
-    rows_times<KIND, N>(of, first, Laid(ready, parts.tokens, of.columns), memory + warp * OWN, sums);
+    const Laid in(ready, parts.tokens, of.columns);
+    if (KIND == Q8_0 && Stage<N>::FITS && of.columns % CHUNK == 0)
+        rows_on_their_way<N>(of, first, in, memory + warp * Stage<N>::STAGES * Stage<N>::BYTES, sums);
+    else
+        rows_times<KIND, N>(of, first, in, memory + warp * OWN, sums);
     // What the warps have is added up in the same order always.
     __syncthreads();
     float *all = (float *)memory;
-    static_assert(TEAM * N * 8 * TALL * 4 <= TEAM * OWN, "what warps have found has room");
+    static_assert(N * 8 * TALL * 4 <= OWN, "what warps have found has room");
 #pragma unroll
     for (u32 tile = 0; tile < N; tile++)
 #pragma unroll
