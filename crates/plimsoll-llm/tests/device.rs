@@ -306,7 +306,8 @@ fn adapter(folder: &std::path::Path, sizes: Sizes) {
                     (0.4 * number).to_le_bytes()
                 }));
                 let name = format!("base_model.model.model.layers.{layer}.{name}.lora_{half}.weight");
-                let tensor = serde_json::json!({"dtype": "F32", "shape": shape, "data_offsets": [begin, bytes.len()]});
+                let tensor =
+                    serde_json::json!({"dtype": "F32", "shape": shape, "data_offsets": [begin, bytes.len()]});
                 header.insert(name, tensor);
             }
         }
@@ -335,15 +336,17 @@ fn what_an_adapter_changes_is_changed_there_too() {
             plain().with_adapter(adapter)
         };
         let layout = plain().layout(16, Element::F32);
-        let host = |decoder: Decoder| {
-            logits(&Arc::new(decoder), Element::F32, &mut OwnPages::new(&layout), &steps)
-        };
+        let host =
+            |decoder: Decoder| logits(&Arc::new(decoder), Element::F32, &mut OwnPages::new(&layout), &steps);
         let (before, wanted) = (host(plain()), host(changed()));
         let gpu = Arc::new(changed().on_device(&there.device).unwrap());
         let ours = logits(&gpu, Element::F32, &mut PoolPages::new(&layout, &there.pool()), &steps);
         let (found, change) = (apart(&ours, &wanted), apart(&before, &wanted));
         println!("an adapter over {kind:?}: {found:.1e} apart; it changes {change:.1e}");
-        assert!(change > 10.0 * found && found <= room, "{kind:?}: {found:.1e} apart, changed by {change:.1e}");
+        assert!(
+            change > 10.0 * found && found <= room,
+            "{kind:?}: {found:.1e} apart, changed by {change:.1e}"
+        );
     }
 }
 
@@ -360,8 +363,11 @@ fn the_likeliest_tokens_are_those_of_the_logits() {
         let texts: Vec<Vec<u32>> = lens.iter().map(|len| tokens(*len, vocabulary)).collect();
         let mut step = |likeliest: bool| -> Vec<u32> {
             let mut pages: Vec<_> = lens.iter().map(|_| PoolPages::new(&layout, &there.pool())).collect();
-            let mut strands: Vec<_> =
-                texts.iter().zip(&mut pages).map(|(tokens, table)| Strand { tokens, len: 0, table }).collect();
+            let mut strands: Vec<_> = texts
+                .iter()
+                .zip(&mut pages)
+                .map(|(tokens, table)| Strand { tokens, len: 0, table })
+                .collect();
             if likeliest {
                 return batch.likeliest(&mut strands).unwrap().to_vec();
             }

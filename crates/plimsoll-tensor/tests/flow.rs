@@ -270,7 +270,8 @@ impl Lent {
             dtype: Dtype::F32,
             places: vec![(0, 16 * 64 * 4)],
         };
-        let pages = (0..count.div_ceil(16)).map(|_| pool.lease(Bytes::new(form.page_bytes)).unwrap()).collect();
+        let pages =
+            (0..count.div_ceil(16)).map(|_| pool.lease(Bytes::new(form.page_bytes)).unwrap()).collect();
         let orders = Orders::new(room.cut(Orders::bytes(64, 64, 64)).unwrap());
         let parts = room.cut(form.parts_bytes()).unwrap();
         Self { _engine: engine, pages, form, orders, parts }
@@ -314,7 +315,7 @@ fn a_panic_over_pages_leaves_nothing_running() {
         bench.bring(&bench.out, &vec![0.0; count * ROWS]);
         add(1);
         let once = bench.fetch(&bench.out, count * ROWS);
-        let mut room = Room::take(&device, Bytes::mib(1)).unwrap();
+        let mut room = Room::take(&device, Bytes::mib(8)).unwrap();
         let mut lent = Lent::open(&device, &mut room, count);
         let panicked = catch_unwind(AssertUnwindSafe(|| {
             lent.work(&bench.flow, count, || {

@@ -16,6 +16,8 @@ constexpr float HALF_MOST = 16384.0f;
 // Numbers of a row that a thread keeps, four at a time; what a longer row has beyond is read again.
 constexpr u32 HELD = 4;
 
+__device__ __forceinline__ float4 nothing() { return make_float4(0.0f, 0.0f, 0.0f, 0.0f); }
+
 __device__ __forceinline__ float4 four_times(const float4 &one, const float4 &other, float factor) {
     return make_float4(one.x * factor * other.x, one.y * factor * other.y, one.z * factor * other.z,
                        one.w * factor * other.w);
@@ -66,14 +68,20 @@ extern "C" __global__ void __launch_bounds__(1024) ready(u32 source, u32 forms, 
                                                          const float *x, const float *y, const float *divided,
                                                          float epsilon, Ready out) {
     ahead();
-    behind();
     // Several blocks have a row where nothing has to be known of all of it.
     const u32 row = blockIdx.x, step = 4 * blockDim.x * gridDim.y, mine = 4 * (threadIdx.x + blockDim.x * blockIdx.y);
     const Laid laid(out, gridDim.x, columns);
+    // Weights of a norm are there whatever others do.
+    float4 by_weights[HELD];
+#pragma unroll
+    for (u32 each = 0; each < HELD; each++) {
+        const u32 at = mine + each * step;
+        by_weights[each] = source == NORMALIZED && at < columns ? *(const float4 *)(y + at) : nothing();
+    }
+    behind();
     const u64 from = (u64)(chosen ? chosen[row] : row) * columns, to = (u64)row * columns;
     const float back = divided ? divided[row] : 1.0f;
-    const float4 nothing = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
-    auto raw = [&](u32 at) { return at < columns ? *(const float4 *)(x + from + at) : nothing; };
+    auto raw = [&](u32 at) { return at < columns ? *(const float4 *)(x + from + at) : nothing(); };
     float4 held[HELD];
 #pragma unroll
     for (u32 each = 0; each < HELD; each++)
@@ -91,18 +99,23 @@ extern "C" __global__ void __launch_bounds__(1024) ready(u32 source, u32 forms, 
             add(raw(at));
         factor = 1.0f / sqrtf(together<Plus>(squares) / (float)columns + epsilon);
     }
-    auto made = [&](u32 at, const float4 &four) {
+    auto made = [&](u32 at, const float4 &four, const float4 &weights) {
         if (at >= columns || source == AS_IT_IS)
             return four;
         if (source == NORMALIZED)
-            return four_times(four, *(const float4 *)(y + at), factor);
+            return four_times(four, weights, factor);
         const float4 up = *(const float4 *)(y + from + at);
         return make_float4(gated(four.x, up.x, back), gated(four.y, up.y, back), gated(four.z, up.z, back),
                            gated(four.w, up.w, back));
     };
+    // What no thread keeps.
+    auto again = [&](u32 at) {
+        const bool weighed = source == NORMALIZED && at < columns;
+        return made(at, raw(at), weighed ? *(const float4 *)(y + at) : nothing());
+    };
 #pragma unroll
     for (u32 each = 0; each < HELD; each++)
-        held[each] = made(mine + each * step, held[each]);
+        held[each] = made(mine + each * step, held[each], by_weights[each]);
     float by = 1.0f;
     if (forms & HALVES) {
         float most = 0.0f;
@@ -110,7 +123,7 @@ extern "C" __global__ void __launch_bounds__(1024) ready(u32 source, u32 forms, 
         for (u32 each = 0; each < HELD; each++)
             most = fmaxf(most, most_of(held[each]));
         for (u32 at = mine + HELD * step; at < columns; at += step)
-            most = fmaxf(most, most_of(made(at, raw(at))));
+            most = fmaxf(most, most_of(again(at)));
         most = together<Larger>(most);
         by = most > HALF_MOST ? HALF_MOST / most : 1.0f;
         if (threadIdx.x == 0)
@@ -132,7 +145,7 @@ extern "C" __global__ void __launch_bounds__(1024) ready(u32 source, u32 forms, 
         if (each * step < columns)
             give(mine + each * step, held[each]);
     for (u32 begin = HELD * step; begin < columns; begin += step)
-        give(begin + mine, made(begin + mine, raw(begin + mine)));
+        give(begin + mine, again(begin + mine));
 }
 
 // Rows of a matrix as singles.
@@ -208,9 +221,17 @@ extern "C" __global__ void add_rows(u64 count, u32 columns, const float *x, cons
 
 constexpr u32 ROWS = 2, WARPS = 4;
 
+// What a lane adds to: read as soon as it may be, so that nobody waits for it at the end.
+struct Added {
+    const float *from;
+    float number;
+
+    __device__ __forceinline__ void read() { number = from ? *from : 0.0f; }
+};
+
 template <u32 KIND, u32 N>
 __device__ __forceinline__ void levels_times(const Weights &of, const u32 (&row)[ROWS], const Ready &in, u32 token,
-                                             u32 from, u32 step, float (&sums)[ROWS][N]) {
+                                             u32 from, u32 step, Added &added, float (&sums)[ROWS][N]) {
     // As many pieces are on their way at once as a row of 2,048 numbers has for a lane.
     constexpr u32 TWO = KIND == Q8_0 ? 1 : 2, DEEP = 4 / TWO;
     const u32 units = of.columns / (16 * TWO), lane = threadIdx.x % 32;
@@ -225,8 +246,10 @@ __device__ __forceinline__ void levels_times(const Weights &of, const u32 (&row)
                     piece_of<KIND>(of, row[each], unit, pieces[deep][each]);
         }
         // Weights are on their way already; what they are multiplied by may not be there.
-        if (begin == from * 32 * DEEP)
+        if (begin == from * 32 * DEEP) {
             behind();
+            added.read();
+        }
 #pragma unroll
         for (u32 deep = 0; deep < DEEP; deep++) {
             if (begin + deep * 32 + lane >= units)
@@ -255,9 +278,10 @@ __device__ __forceinline__ void levels_times(const Weights &of, const u32 (&row)
 
 template <u32 KIND, u32 N>
 __device__ __forceinline__ void floats_times(const Weights &of, const u32 (&row)[ROWS], const Ready &in, u32 token,
-                                             u32 begin, u32 step, float (&sums)[ROWS][N]) {
+                                             u32 begin, u32 step, Added &added, float (&sums)[ROWS][N]) {
     const u32 columns = of.columns;
     behind();
+    added.read();
 #pragma unroll 2
     for (u32 at = begin * 256 + threadIdx.x % 32 * 8; at < columns; at += step * 256) {
         float numbers[ROWS][8];
@@ -300,11 +324,16 @@ template <u32 KIND, u32 N> __device__ __forceinline__ void products_of(const Par
 #pragma unroll
     for (u32 each = 0; each < ROWS; each++)
         row[each] = begin + each < of.rows ? begin + each : of.rows - 1;
+    // A lane of the first of the warps that share a row writes it.
+    const u32 mine = lane / N, input = token + lane % N;
+    const bool writes = warp % share == 0 && lane < ROWS * N && begin + mine < of.rows && input < parts.tokens;
+    float *out = part.out + (u64)input * part.pitch + begin + mine;
+    Added added{writes && part.add ? out : nullptr, 0.0f};
     if (KIND <= BF16)
-        floats_times<KIND, N>(of, row, in, token, warp % share, share, sums);
+        floats_times<KIND, N>(of, row, in, token, warp % share, share, added, sums);
     else
-        levels_times<KIND, N>(of, row, in, token, warp % share, share, sums);
-    // Lane 0 needs it before it writes, also where its warp had no columns.
+        levels_times<KIND, N>(of, row, in, token, warp % share, share, added, sums);
+    // Also who had no columns, before anything is written.
     behind();
     __shared__ float found[WARPS][ROWS * N];
 #pragma unroll
@@ -322,16 +351,12 @@ template <u32 KIND, u32 N> __device__ __forceinline__ void products_of(const Par
         __syncthreads();
     else
         __syncwarp();
-    if (warp % share != 0 || lane >= ROWS * N)
+    if (!writes)
         return;
-    const u32 each = lane / N, other = lane % N;
-    if (begin + each >= of.rows || token + other >= parts.tokens)
-        return;
-    float sum = 0.0f;
+    float sum = added.number;
     for (u32 next = 0; next < share; next++)
         sum += found[warp + next][lane];
-    float *out = part.out + (u64)(token + other) * part.pitch + begin + each;
-    *out = part.add ? *out + sum : sum;
+    *out = sum;
 }
 
 // One for each packing and number of inputs: what one packing needs of a processor's registers is no other's burden.

@@ -37,43 +37,39 @@ extern "C" __global__ void turn(Heads of, Turns how, const Token *tokens, const 
                                 const float *keys, const float *values) {
     __shared__ float numbers[256];
     ahead();
-    behind();
-    const u32 token = blockIdx.x, at = blockIdx.y;
+    // What a step is told and what weights say is there whatever others do.
+    const u32 token = blockIdx.x, at = blockIdx.y, each = threadIdx.x;
     const u32 which = at < of.heads ? 0 : at < of.heads + of.kv_heads ? 1 : 2;
     const u32 head = which == 0 ? at : (at - of.heads) % of.kv_heads;
     const u32 width = which == 2 ? of.value_width : of.key_width, heads = which == 0 ? of.heads : of.kv_heads;
-    const float *from = (which == 0 ? queries : which == 1 ? keys : values) + ((u64)token * heads + head) * width;
     const float *bias = which == 0 ? how.bias[0] : which == 1 ? how.bias[1] : how.bias[2];
     const float *norm = which == 0 ? how.norm[0] : which == 1 ? how.norm[1] : nullptr;
-    const float back = divided ? divided[token] : 1.0f;
-    float squares = 0.0f;
-    for (u32 each = threadIdx.x; each < width; each += blockDim.x) {
-        const float number = from[each] * back + (bias ? bias[head * width + each] : 0.0f);
-        numbers[each] = number, squares += number * number;
-    }
-    if (norm) {
-        const float factor = 1.0f / sqrtf(together<Plus>(squares) / (float)width + how.epsilon);
-        for (u32 each = threadIdx.x; each < width; each += blockDim.x)
-            numbers[each] *= factor * norm[each];
-    }
-    __syncthreads();
+    const bool there = each < width, turned = which < 2 && each < how.width;
+    const u32 pairs = how.width / 2, pair = how.halves ? each % pairs : each / 2;
+    const bool second = how.halves ? each >= pairs : each % 2;
     const Token mine = tokens[token];
-    const u64 row = ((u64)mine.row * of.kv_heads + head) * width;
-    char *page = mine.page + (which == 1 ? of.keys_at : of.values_at);
-    for (u32 each = threadIdx.x; each < width; each += blockDim.x) {
-        float number = numbers[each];
-        if (which < 2 && each < how.width) {
-            const u32 pairs = how.width / 2, pair = how.halves ? each % pairs : each / 2;
-            const bool second = how.halves ? each >= pairs : each % 2;
-            const float other = numbers[how.halves ? (second ? each - pairs : each + pairs) : each ^ 1];
-            const float2 angle = how.angles[(u64)token * pairs + pair];
-            number = second ? other * angle.y + number * angle.x : number * angle.x - other * angle.y;
-        }
-        if (which == 0)
-            queries[((u64)token * heads + head) * width + each] = number;
-        else
-            store(Line{page, of.kind, 0}, row + each, number);
+    const float added = bias && there ? bias[head * width + each] : 0.0f, weight = norm && there ? norm[each] : 1.0f;
+    const float2 angle = turned ? how.angles[(u64)token * pairs + pair] : make_float2(1.0f, 0.0f);
+    behind();
+    const float back = divided ? divided[token] : 1.0f;
+    const u64 row = ((u64)token * heads + head) * width;
+    float number = there ? (which == 0 ? queries : which == 1 ? keys : values)[row + each] * back + added : 0.0f;
+    if (norm)
+        number *= 1.0f / sqrtf(together<Plus>(number * number) / (float)width + how.epsilon) * weight;
+    numbers[each] = number;
+    __syncthreads();
+    if (!there)
+        return;
+    if (turned) {
+        const float other = numbers[how.halves ? (second ? each - pairs : each + pairs) : each ^ 1];
+        number = second ? other * angle.y + number * angle.x : number * angle.x - other * angle.y;
     }
+    if (which == 0) {
+        queries[row + each] = number;
+        return;
+    }
+    char *page = mine.page + (which == 1 ? of.keys_at : of.values_at);
+    store(Line{page, of.kind, 0}, ((u64)mine.row * of.kv_heads + head) * width + each, number);
 }
 
 // Tokens of one sequence, side by side, and some of the keys that they see.
@@ -282,6 +278,12 @@ __device__ __forceinline__ const char *lies(const Heads &of, char *const *pages,
     return pages[token / of.page_tokens] + place + row * (of.kind == F32 ? 4 : 2);
 }
 
+// Has lines brought to the second cache.
+__device__ __forceinline__ void come_nearer(const char *at, u32 bytes) {
+    for (u32 byte = 0; byte < bytes; byte += 128)
+        asm volatile("prefetch.global.L2 [%0];" ::"l"(at + byte));
+}
+
 // What a warp has found of its keys.
 struct Found {
     float most[FEW], sum[FEW], mean[FEW][EIGHT];
@@ -378,6 +380,12 @@ extern "C" __global__ void __launch_bounds__(128, 3) attend_alone(Heads of, cons
     const u32 head = blockIdx.y, group = of.heads / of.kv_heads, first = blockIdx.z * FEW;
     const Share share = shares[blockIdx.x];
     const u32 heads_here = group - first < FEW ? group - first : FEW;
+    // Keys and values of before come nearer meanwhile.
+    const u32 near = share.from + warp * 32 + lane;
+    if (near < share.to) {
+        come_nearer(lies(of, pages + share.table, head, near, of.keys_at, keyed), keyed * (of.kind == F32 ? 4 : 2));
+        come_nearer(lies(of, pages + share.table, head, near, of.values_at, valued), valued * (of.kind == F32 ? 4 : 2));
+    }
     behind();
     if (share.count == 0)
         return;

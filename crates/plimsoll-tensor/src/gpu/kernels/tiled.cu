@@ -324,7 +324,18 @@ template <u32 KIND, u32 N> __device__ __forceinline__ void tiled(const Parts &pa
         rows_on_their_way<N>(of, first, in, memory + warp * Stage<N>::STAGES * Stage<N>::BYTES, sums);
     else
         rows_times<KIND, N>(of, first, in, memory + warp * OWN, sums);
-    // What the warps have is added up in the same order always.
+    // What the warps have is added up in the same order always; what it is added to is on its way meanwhile.
+    constexpr u32 EACH = (N * 8 * TALL + TEAM * 32 - 1) / (TEAM * 32);
+    float before[EACH];
+    auto place = [&](u32 at) -> float * {
+        const u32 input = at / TALL, row = first + at % TALL;
+        return input < parts.tokens && row < of.rows && at < N * 8 * TALL ? part.out + (u64)input * part.pitch + row : nullptr;
+    };
+#pragma unroll
+    for (u32 each = 0; each < EACH; each++) {
+        const float *out = place(threadIdx.x + each * TEAM * 32);
+        before[each] = out && part.add ? *out : 0.0f;
+    }
     __syncthreads();
     float *all = (float *)memory;
     static_assert(N * 8 * TALL * 4 <= OWN, "what warps have found has room");
@@ -336,16 +347,17 @@ template <u32 KIND, u32 N> __device__ __forceinline__ void tiled(const Parts &pa
             all[(warp * N * 8 + input) * TALL + row] = sums[tile][number];
         }
     __syncthreads();
-    for (u32 at = threadIdx.x; at < N * 8 * TALL; at += TEAM * 32) {
-        const u32 input = at / TALL, row = first + at % TALL;
-        if (input >= parts.tokens || row >= of.rows)
-            continue;
-        float sum = 0.0f;
 #pragma unroll
-        for (u32 each = 0; each < TEAM; each++)
-            sum += all[each * N * 8 * TALL + at];
-        float *out = part.out + (u64)input * part.pitch + row;
-        *out = part.add ? *out + sum : sum;
+    for (u32 each = 0; each < EACH; each++) {
+        const u32 at = threadIdx.x + each * TEAM * 32;
+        float *out = place(at);
+        if (!out)
+            continue;
+        float sum = before[each];
+#pragma unroll
+        for (u32 other = 0; other < TEAM; other++)
+            sum += all[other * N * 8 * TALL + at];
+        *out = sum;
     }
 }
 
