@@ -31,6 +31,7 @@ fn a_device_that_computes_no_models_is_refused_in_words() {
     assert!(words.contains("compute on the host"), "{words}");
     let words = said(&["generate", "--prompt", "x", "--device", "sim:0"], 1);
     assert!(words.contains("compute on the host"), "{words}");
+    assert!(words.contains("no model can be computed at sim:0") && !words.contains("--memory"), "{words}");
     let words = said(&["serve", "--device", "sim:0", "--no-cache", "--listen", "127.0.0.1:0"], 1);
     assert!(words.contains("compute on the host"), "{words}");
 }

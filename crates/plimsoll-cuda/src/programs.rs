@@ -50,9 +50,9 @@ impl Programs for CudaDevice {
 
     unsafe fn series(&self, launches: &[Launch]) -> Result<Series, DeviceError> {
         let view = self.view();
-        view.set()?;
+        let set = view.set()?;
         // SAFETY: the caller's promise; the context is current.
-        let graph = launched(view.gpu, unsafe { KernelSet::graph(launches) })?;
+        let graph = launched(view.gpu, unsafe { set.graph(launches) })?;
         Ok(Arc::new((graph, self.id)))
     }
 

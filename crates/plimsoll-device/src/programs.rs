@@ -57,6 +57,9 @@ pub struct Launch {
     pub threads: Threads,
     /// What is handed over: each argument's words, the low one of eight bytes first.
     pub arguments: Vec<Vec<u32>>,
+    /// Whether it may begin before the launch in front of it in a series has ended, because it waits for that by itself before it reads
+    /// what others write, and before it writes. A device that cannot have it so lets it begin later.
+    pub early: bool,
 }
 
 impl Launch {
@@ -69,7 +72,14 @@ impl Launch {
             Argument::Single(single) => vec![single.to_bits()],
             Argument::Words(words) => words.to_vec(),
         };
-        Self { entry, threads, arguments: arguments.iter().map(words).collect() }
+        Self { entry, threads, arguments: arguments.iter().map(words).collect(), early: false }
+    }
+
+    /// The same, of one that waits by itself.
+    #[must_use]
+    pub const fn early(mut self) -> Self {
+        self.early = true;
+        self
     }
 }
 
@@ -154,7 +164,7 @@ pub trait Programs: Send + Sync {
     /// Puts launches together, each behind the one before it, so that they can be run again at little more than the cost of one.
     ///
     /// # Safety
-    /// As for [`launch`](Self::launch), of each of them, whenever they are run.
+    /// As for [`launch`](Self::launch), of each of them, whenever they are run; and those that say they wait by themselves do.
     unsafe fn series(&self, launches: &[Launch]) -> Result<Series, DeviceError>;
 
     /// Puts a series of this device on a stream.

@@ -22,7 +22,7 @@ use plimsoll_kv::cache::{Cache, CacheSettings, ColdSettings};
 use plimsoll_kv::engine::LeasedPages;
 use plimsoll_kv::layout::Element;
 use plimsoll_kv::store::folder::{Folder, FolderSettings};
-use plimsoll_llm::{Batch, Decoder, Draw, OwnPages, PageTable, PoolPages, Sequence, Strand};
+use plimsoll_llm::{Adapter, Batch, Decoder, Draw, OwnPages, PageTable, PoolPages, Sequence, Strand};
 use support::{Kind, Model, SMALL, Sizes};
 
 const MEMORY: Bytes = Bytes::mib(512);
@@ -280,4 +280,100 @@ fn pages_of_the_host_are_refused() {
     assert!(refused.to_string().contains("page 0"), "{refused}");
     // And it goes on where pages are its own.
     assert!(sequence.step(&[1, 2], &mut PoolPages::new(&layout, &there.pool())).is_ok());
+}
+
+/// An adapter of rank four that changes all matrices of a made-up model, as PEFT writes it.
+fn adapter(folder: &std::path::Path, sizes: Sizes) {
+    let (queries, keys) = (sizes.heads * sizes.key_width, sizes.kv_heads * sizes.key_width);
+    let (values, mixed) = (sizes.kv_heads * sizes.value_width, sizes.heads * sizes.value_width);
+    let matrices = [
+        ("self_attn.q_proj", sizes.width, queries),
+        ("self_attn.k_proj", sizes.width, keys),
+        ("self_attn.v_proj", sizes.width, values),
+        ("self_attn.o_proj", mixed, sizes.width),
+        ("mlp.gate_proj", sizes.width, sizes.inner),
+        ("mlp.up_proj", sizes.width, sizes.inner),
+        ("mlp.down_proj", sizes.inner, sizes.width),
+    ];
+    let (mut header, mut bytes) = (serde_json::Map::new(), Vec::<u8>::new());
+    for layer in 0..sizes.layers {
+        for (name, columns, rows) in matrices {
+            for (half, shape) in [("A", [4, columns]), ("B", [rows, 4])] {
+                let begin = bytes.len();
+                let count = shape[0] * shape[1];
+                bytes.extend((0..count).flat_map(|at| {
+                    let number = ((at * 7 + layer * 5 + columns) % 17) as f32 / 17.0 - 0.5;
+                    (0.4 * number).to_le_bytes()
+                }));
+                let name = format!("base_model.model.model.layers.{layer}.{name}.lora_{half}.weight");
+                let tensor =
+                    serde_json::json!({"dtype": "F32", "shape": shape, "data_offsets": [begin, bytes.len()]});
+                header.insert(name, tensor);
+            }
+        }
+    }
+    let header = serde_json::Value::Object(header).to_string();
+    let mut file = (header.len() as u64).to_le_bytes().to_vec();
+    file.extend_from_slice(header.as_bytes());
+    file.extend_from_slice(&bytes);
+    std::fs::write(folder.join("adapter_model.safetensors"), file).unwrap();
+    let config = serde_json::json!({"peft_type": "LORA", "r": 4, "lora_alpha": 8});
+    std::fs::write(folder.join("adapter_config.json"), config.to_string()).unwrap();
+}
+
+#[test]
+fn what_an_adapter_changes_is_changed_there_too() {
+    let Some(there) = There::open() else { return };
+    let sizes = Sizes { inner: 128, ..SMALL };
+    let folder = tempfile::tempdir().unwrap();
+    adapter(folder.path(), sizes);
+    let steps = [1, 3, 32, 60, 1, 30];
+    for (kind, room) in [(Kind::F32, 1e-4), (Kind::F16, 4e-3), (Kind::Q8, 1e-1)] {
+        let model = Model::new(sizes, kind, true, 5);
+        let plain = || Decoder::over("made-up.gguf", Arc::new(model.write())).unwrap();
+        let changed = || {
+            let adapter = Adapter::open(folder.path(), plain().shape()).unwrap();
+            plain().with_adapter(adapter)
+        };
+        let layout = plain().layout(16, Element::F32);
+        let host =
+            |decoder: Decoder| logits(&Arc::new(decoder), Element::F32, &mut OwnPages::new(&layout), &steps);
+        let (before, wanted) = (host(plain()), host(changed()));
+        let gpu = Arc::new(changed().on_device(&there.device).unwrap());
+        let ours = logits(&gpu, Element::F32, &mut PoolPages::new(&layout, &there.pool()), &steps);
+        let (found, change) = (apart(&ours, &wanted), apart(&before, &wanted));
+        println!("an adapter over {kind:?}: {found:.1e} apart; it changes {change:.1e}");
+        assert!(
+            change > 10.0 * found && found <= room,
+            "{kind:?}: {found:.1e} apart, changed by {change:.1e}"
+        );
+    }
+}
+
+#[test]
+fn the_likeliest_tokens_are_those_of_the_logits() {
+    let (Some(there), Some(models)) = (There::open(), shipped()) else { return };
+    let decoder = Decoder::open(models.join("tiny-7m-q8_0.gguf")).unwrap();
+    let vocabulary = decoder.shape().vocabulary;
+    let decoder = Arc::new(decoder.on_device(&there.device).unwrap());
+    let layout = decoder.layout(16, Element::F16);
+    let mut batch = Batch::begin(&decoder, &layout).unwrap();
+    // A few tokens of each, which are told of beforehand; more than that; and sequences of which only some end in a part.
+    for lens in [vec![1, 1, 1], vec![3, 2], vec![17, 40, 1], vec![300, 300, 2]] {
+        let texts: Vec<Vec<u32>> = lens.iter().map(|len| tokens(*len, vocabulary)).collect();
+        let mut step = |likeliest: bool| -> Vec<u32> {
+            let mut pages: Vec<_> = lens.iter().map(|_| PoolPages::new(&layout, &there.pool())).collect();
+            let mut strands: Vec<_> = texts
+                .iter()
+                .zip(&mut pages)
+                .map(|(tokens, table)| Strand { tokens, len: 0, table })
+                .collect();
+            if likeliest {
+                return batch.likeliest(&mut strands).unwrap().to_vec();
+            }
+            let rows = batch.step(&mut strands).unwrap().chunks(vocabulary);
+            rows.map(|row| Draw::Likeliest.next(row)).collect()
+        };
+        assert_eq!(step(true), step(false), "{lens:?}");
+    }
 }

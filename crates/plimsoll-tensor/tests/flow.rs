@@ -8,12 +8,19 @@
     reason = "a scenario fails by panicking, and sizes are tiny"
 )]
 
+mod support;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use plimsoll::Bytes;
-use plimsoll_cuda::{Cuda, CudaSettings};
+use plimsoll::ledger::{AccountSettings, LedgerSettings, LineSettings};
+use plimsoll::pool::Lease;
+use plimsoll::{Bytes, Engine};
 use plimsoll_device::Device;
-use plimsoll_tensor::flow::{DeviceMatrix, Flow, Inputs, Made, Piece, Room, Rows, To};
+use plimsoll_tensor::Dtype;
+use plimsoll_tensor::flow::{
+    DeviceMatrix, Flow, Inputs, Made, Orders, PageForm, Piece, Room, Rows, StepBook, Strand, To, Told,
+};
 use plimsoll_tensor::packed::{PackedView, Packing};
 
 const COLUMNS: usize = 512;
@@ -21,13 +28,7 @@ const ROWS: usize = 37;
 const MOST: usize = 64;
 
 fn device() -> Option<Arc<dyn Device>> {
-    match Cuda::load(CudaSettings::default()) {
-        Ok(cuda) => Some(cuda.device(0).unwrap()),
-        Err(why) => {
-            println!("skipped: {why}");
-            None
-        }
-    }
+    Some(support::cuda()?.device(0).unwrap())
 }
 
 struct Lots(u64);
@@ -239,4 +240,124 @@ fn what_does_not_fit_is_refused() {
     assert!(bench.room.cut(u64::MAX).is_err());
     let other = Room::take(&device, Bytes::mib(1)).unwrap();
     drop(other);
+}
+
+/// A room for orders and pages, and what is told of a step of so many tokens of one sequence.
+struct Lent {
+    _engine: Engine,
+    pages: Vec<Lease>,
+    form: PageForm,
+    orders: Orders,
+    parts: Piece,
+}
+
+impl Lent {
+    fn open(device: &Arc<dyn Device>, room: &mut Room, count: usize) -> Self {
+        let place = device.facts().place;
+        let plan = LedgerSettings {
+            places: vec![LineSettings::new(place, Bytes::mib(16))],
+            accounts: vec![AccountSettings::new("pages").share(place, Bytes::ZERO, Bytes::mib(16))],
+        };
+        let engine = Engine::with(&plan, vec![Arc::clone(device)]).unwrap();
+        let pool = engine.account("pages").unwrap().scratch(place).unwrap();
+        let form = PageForm {
+            heads: 1,
+            kv_heads: 1,
+            key_width: 64,
+            value_width: 64,
+            page_tokens: 16,
+            page_bytes: 2 * 16 * 64 * 4,
+            dtype: Dtype::F32,
+            places: vec![(0, 16 * 64 * 4)],
+        };
+        let pages =
+            (0..count.div_ceil(16)).map(|_| pool.lease(Bytes::new(form.page_bytes)).unwrap()).collect();
+        let orders = Orders::new(room.cut(Orders::bytes(64, 64, 64)).unwrap());
+        let parts = room.cut(form.parts_bytes()).unwrap();
+        Self { _engine: engine, pages, form, orders, parts }
+    }
+
+    fn work(&mut self, flow: &Flow, count: usize, work: impl FnOnce()) {
+        let strands = [Strand { begin: 0, count, pages: self.pages.iter().collect() }];
+        let ids = vec![0; count];
+        let told = Told { ids: &ids, strands: &strands, angles: &[], rows: &[], then: 0 };
+        let mut book = StepBook::default();
+        let lent = (&mut self.orders, &self.parts, &mut book);
+        let done = flow.over_pages(lent, &self.form, &told, |_| {
+            work();
+            Ok(())
+        });
+        done.unwrap();
+    }
+}
+
+/// Whoever panics over pages has waited for the device before the pages go, and what comes after it is put on the stream again.
+#[test]
+fn a_panic_over_pages_leaves_nothing_running() {
+    const TIMES: usize = 200;
+    let Some(device) = device() else { return };
+    let mut bench = Bench::open(&device);
+    let mut lots = Lots(17);
+    let bytes = made_up(Packing::Q8_0, ROWS, &mut lots);
+    let view = PackedView::new(Packing::Q8_0, ROWS, COLUMNS, &bytes).unwrap();
+    let matrix = DeviceMatrix::bring(&bench.flow, &mut bench.room, &view).unwrap();
+    let other = Flow::open(&device, bench.room.cut(0).unwrap()).unwrap();
+    for count in [40, 3] {
+        let x: Vec<f32> = (0..count * COLUMNS).map(|_| lots.number()).collect();
+        bench.bring(&bench.x, &x);
+        let add = |times: usize| {
+            let made = bench.flow.ready(Rows::Plain(&bench.x), count, &[&matrix], &bench.inputs).unwrap();
+            for _ in 0..times {
+                let to = To { matrix: &matrix, out: &bench.out, add: true };
+                bench.flow.multiply(&made, &[to], &bench.spare).unwrap();
+            }
+        };
+        bench.bring(&bench.out, &vec![0.0; count * ROWS]);
+        add(1);
+        let once = bench.fetch(&bench.out, count * ROWS);
+        let mut room = Room::take(&device, Bytes::mib(8)).unwrap();
+        let mut lent = Lent::open(&device, &mut room, count);
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            lent.work(&bench.flow, count, || {
+                add(TIMES);
+                panic!("on purpose");
+            });
+        }));
+        assert!(panicked.is_err());
+        // Many tokens were on the stream, and another stream finds all of it done; a few were to be written down first, and never were.
+        let mut found = vec![0.0; count * ROWS];
+        other.fetch(&bench.out, &mut found).unwrap();
+        let times = if count == 40 { TIMES + 1 } else { 1 };
+        let same = |found: &[f32], times: usize| {
+            found.iter().zip(&once).all(|(found, once)| {
+                let wanted = once * times as f32;
+                (found - wanted).abs() <= 1e-3 * wanted.abs().max(1.0)
+            })
+        };
+        assert!(same(&found, times), "{count} tokens");
+        add(1);
+        assert!(same(&bench.fetch(&bench.out, count * ROWS), times + 1), "{count} tokens, and once more");
+    }
+}
+
+#[test]
+fn the_likeliest_is_the_hosts() {
+    let Some(device) = device() else { return };
+    let mut bench = Bench::open(&device);
+    let mut lots = Lots(19);
+    let columns = 20_011;
+    let mut rows: Vec<Vec<f32>> = (0..5).map(|_| (0..columns).map(|_| lots.number()).collect()).collect();
+    // Equals, of which the first is taken; zeros of both signs are equal; what is no number is never the greatest.
+    (rows[0][19_000], rows[0][777], rows[0][778]) = (9.0, 9.0, 9.0);
+    rows[1] = vec![-0.0; columns];
+    rows[1][5] = 0.0;
+    rows[2].fill(f32::NEG_INFINITY);
+    rows[2][0] = f32::NAN;
+    rows[3].fill(f32::NAN);
+    (rows[4][3], rows[4][20_010]) = (f32::NAN, f32::INFINITY);
+    let logits = bench.room.cut(4 * (5 * columns) as u64).unwrap();
+    let out = bench.room.cut(5 * Flow::LIKELIEST).unwrap();
+    bench.bring(&logits, &rows.concat());
+    bench.flow.likeliest(&logits, (5, columns), &out).unwrap();
+    assert_eq!(bench.flow.fetch_likeliest(&out, 5).unwrap(), [777, 0, 1, 0, 20_010]);
 }

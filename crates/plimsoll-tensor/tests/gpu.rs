@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use plimsoll::ledger::{AccountSettings, LedgerSettings, LineSettings};
 use plimsoll::{Bytes, Engine};
-use plimsoll_cuda::{Cuda, CudaSettings};
 use plimsoll_device::Device;
 use plimsoll_tensor::packed::Packing;
 use plimsoll_tensor::{
@@ -17,20 +16,13 @@ use plimsoll_tensor::{
     Shelf, Stage, StatesAs, Tape, TensorError, Together, Unary, Var, Weight, counted,
 };
 use support::cases::{all, apart, outcome};
-use support::{numbers, stage};
+use support::{cuda, numbers, stage};
 
 const MEMORY: Bytes = Bytes::mib(512);
 
 /// A stage on the first GPU that can compute, and the engine that charges it.
 fn gpu() -> Option<(Engine, Stage)> {
-    let cuda = match Cuda::load(CudaSettings::default()) {
-        Ok(cuda) => cuda,
-        Err(why) => {
-            println!("skipped: {why}");
-            return None;
-        }
-    };
-    let device: Arc<dyn Device> = cuda.device(0).unwrap();
+    let device: Arc<dyn Device> = cuda()?.device(0).unwrap();
     let place = device.facts().place;
     let plan = LedgerSettings {
         places: vec![LineSettings::new(place, MEMORY)],
@@ -94,7 +86,7 @@ fn what_names_nothing_makes_no_number() {
 
 /// A GPU's stage and one on page-locked memory of the host, of one family of devices.
 fn gpu_and_pinned() -> Option<(Engine, Stage, Stage)> {
-    let cuda = Cuda::load(CudaSettings::default()).ok()?;
+    let cuda = cuda()?;
     let devices: [Arc<dyn Device>; 2] = [cuda.device(0).unwrap(), cuda.pinned().unwrap()];
     let places = devices.each_ref().map(|device| device.facts().place);
     let account = places
@@ -113,10 +105,7 @@ fn gpu_and_pinned() -> Option<(Engine, Stage, Stage)> {
 
 #[test]
 fn tensors_leave_and_come_back_while_others_take_their_place() {
-    let Some((_engine, gpu, pinned)) = gpu_and_pinned() else {
-        println!("skipped: there is no GPU");
-        return;
-    };
+    let Some((_engine, gpu, pinned)) = gpu_and_pinned() else { return };
     let square = |x: &plimsoll_tensor::Tensor| {
         let mut tape = Tape::without_gradients(&gpu);
         let x = tape.constant(x);
@@ -223,10 +212,7 @@ fn training_goes_as_on_the_host_leased_and_planned() {
 
 #[test]
 fn states_of_eight_bits_go_as_on_the_host_and_from_elsewhere_to_the_bit() {
-    let Some((_engine, gpu, pinned)) = gpu_and_pinned() else {
-        println!("skipped: there is no GPU");
-        return;
-    };
+    let Some((_engine, gpu, pinned)) = gpu_and_pinned() else { return };
     let (_host_engine, host) = stage(Bytes::mib(64), 2);
     let wanted = losses_with(&host, false, &host, StatesAs::Bytes);
     for kept in [StatesAs::Singles, StatesAs::Bytes] {
@@ -242,10 +228,7 @@ fn states_of_eight_bits_go_as_on_the_host_and_from_elsewhere_to_the_bit() {
 
 #[test]
 fn inputs_of_parts_leave_and_come_back_to_the_bit() {
-    let Some((_engine, gpu, pinned)) = gpu_and_pinned() else {
-        println!("skipped: there is no GPU");
-        return;
-    };
+    let Some((_engine, gpu, pinned)) = gpu_and_pinned() else { return };
     let (rows, width) = (512, 256);
     let mut leaves = Leaves::default();
     for layer in 0..12 {
@@ -300,10 +283,7 @@ fn inputs_of_parts_leave_and_come_back_to_the_bit() {
 
 /// Stages on all GPUs, with their places among those that add up, and the engine that charges them.
 fn several() -> Option<(Engine, Vec<Stage>, Vec<DeviceTogether>)> {
-    let Ok(cuda) = Cuda::load(CudaSettings::default()) else {
-        println!("skipped: there is no GPU");
-        return None;
-    };
+    let cuda = cuda()?;
     let count = u16::try_from(cuda.gpus().len()).unwrap();
     let members = match cuda.group(&(0..count).collect::<Vec<_>>()) {
         Ok(members) => members,

@@ -103,6 +103,14 @@ pub enum GenerateError {
         /// Why.
         why: Box<BackendError>,
     },
+    /// A device that computes no models.
+    #[error("no model can be computed at {place}: {why}")]
+    Computes {
+        /// Which.
+        place: Place,
+        /// Why.
+        why: plimsoll_device::DeviceError,
+    },
     /// More than there is.
     #[error("{need} are needed, and {place} has {usable} to use")]
     Machine {
@@ -186,7 +194,7 @@ impl GenerateError {
             Self::Empty => "give some text".to_owned(),
             Self::Long { .. } | Self::Huge { .. } => "shorten the prompt, or raise `--context` up to what the model has".to_owned(),
             Self::Context { context, .. } => format!("give `--context {context}` at most"),
-            Self::Place { .. } => "`plimsoll machine` lists the devices; without `--device` the host computes".to_owned(),
+            Self::Place { .. } | Self::Computes { .. } => "`plimsoll machine` lists the devices; without `--device` the host computes".to_owned(),
             Self::Machine { .. } => "shorten the prompt, `-n` or `--context`, or take a smaller model".to_owned(),
             Self::Sample(_) => "`plimsoll generate --help` says what the settings mean".to_owned(),
             Self::Store(_) => "check the folder, and that no process has it open".to_owned(),

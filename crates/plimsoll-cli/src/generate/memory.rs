@@ -323,7 +323,7 @@ pub(super) fn device(place: Option<Place>) -> Result<Arc<dyn Device>, GenerateEr
         Some(place) => {
             let opened = Backends::new(Printer::notice()).open(place);
             let device = opened.map_err(|why| GenerateError::Place { place, why: Box::new(why) })?;
-            computes_on(&device)?;
+            computes_on(&device).map_err(|why| GenerateError::Computes { place, why })?;
             Ok(device)
         }
     }

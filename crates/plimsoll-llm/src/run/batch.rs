@@ -6,7 +6,7 @@ use plimsoll_kv::block::Token;
 use plimsoll_kv::layout::Layout;
 
 use super::pages::PageTable;
-use super::stage::{Share, Stage};
+use super::stage::{Next, Share, Stage};
 use crate::{Decoder, StepError};
 
 /// One sequence's part in a step.
@@ -59,60 +59,84 @@ pub struct BatchError {
 pub struct Batch {
     stage: Stage,
     logits: Vec<f32>,
+    tokens: Vec<Token>,
 }
 
 impl Batch {
     /// Over pages of this form.
     pub fn begin(decoder: &Arc<Decoder>, layout: &Layout) -> Result<Self, StepError> {
-        Ok(Self { stage: Stage::begin(decoder, layout)?, logits: Vec::new() })
+        Ok(Self { stage: Stage::begin(decoder, layout)?, logits: Vec::new(), tokens: Vec::new() })
     }
 
     /// Decodes the new tokens of all strands; each has at least one. What comes back are the logits of the tokens that
     /// follow, a row for each strand.
     pub fn step(&mut self, strands: &mut [Strand<'_>]) -> Result<&[f32], BatchError> {
-        for (strand, it) in strands.iter().enumerate() {
-            self.stage.check(it.len, it.tokens).map_err(|source| BatchError { strand, source })?;
-        }
-        let (vocabulary, side_by_side) = (self.stage.vocabulary(), self.stage.side_by_side());
+        let Self { stage, logits, .. } = self;
+        let row = stage.vocabulary();
         // Each strand's row is written over.
-        self.logits.resize(strands.len() * vocabulary, 0.0);
-        // How many tokens of each are computed.
-        let mut done = vec![0; strands.len()];
-        loop {
-            let (mut room, mut shares, mut members) = (side_by_side, Vec::new(), Vec::new());
-            for (number, (strand, done)) in strands.iter_mut().zip(&mut done).enumerate() {
-                let left = &strand.tokens[*done..];
-                let now = left.len().min(room);
-                if now > 0 {
-                    shares.push(Share {
-                        tokens: &left[..now],
-                        begin: strand.len + *done,
-                        table: &mut *strand.table,
-                    });
-                    room -= now;
-                    *done += now;
-                    members.push((number, side_by_side - room - 1, now == left.len()));
-                }
-            }
-            if shares.is_empty() {
-                break;
-            }
-            let failed =
-                |(share, source): (usize, StepError)| BatchError { strand: members[share].0, source };
-            self.stage.part(&mut shares).map_err(failed)?;
-            let ends = || members.iter().filter(|(_, _, whole)| *whole);
-            let rows: Vec<usize> = ends().map(|(_, row, _)| *row).collect();
-            if !rows.is_empty() {
-                let logits = self.stage.logits(&rows).map_err(|error| failed((0, error)))?;
-                let logits = logits.chunks_exact(vocabulary);
-                for ((number, _, _), logits) in ends().zip(logits) {
-                    self.logits[number * vocabulary..][..vocabulary].copy_from_slice(logits);
-                }
-            }
-        }
-        for strand in strands {
-            strand.len += strand.tokens.len();
-        }
-        Ok(&self.logits)
+        logits.resize(strands.len() * row, 0.0);
+        walk(stage, strands, |rows| Next::Logits(rows), &mut |stage, first, rows| {
+            stage.logits(rows, &mut logits[first * row..][..rows.len() * row])
+        })?;
+        Ok(logits)
     }
+
+    /// The same for who goes on by the likeliest tokens only: these, as [`Draw::Likeliest`](crate::Draw) chooses them. On a device no
+    /// logits come to the host.
+    pub fn likeliest(&mut self, strands: &mut [Strand<'_>]) -> Result<&[Token], BatchError> {
+        let Self { stage, tokens, .. } = self;
+        tokens.resize(strands.len(), 0);
+        walk(stage, strands, |rows| Next::Likeliest(rows), &mut |stage, first, rows| {
+            stage.likeliest(rows, &mut tokens[first..][..rows.len()])
+        })?;
+        Ok(tokens)
+    }
+}
+
+/// Decodes the new tokens of all strands, as many side by side as the stage takes. `end` is told of strands one behind the other that were
+/// computed to their ends: the first one's number, and the last token of each among those that were computed last.
+fn walk(
+    stage: &mut Stage,
+    strands: &mut [Strand<'_>],
+    next: for<'n> fn(&'n [usize]) -> Next<'n>,
+    end: &mut dyn FnMut(&mut Stage, usize, &[usize]) -> Result<(), StepError>,
+) -> Result<(), BatchError> {
+    for (strand, it) in strands.iter().enumerate() {
+        stage.check(it.len, it.tokens).map_err(|source| BatchError { strand, source })?;
+    }
+    let side_by_side = stage.side_by_side();
+    // How many tokens of each are computed.
+    let mut done = vec![0; strands.len()];
+    loop {
+        let (mut room, mut shares, mut members) = (side_by_side, Vec::new(), Vec::new());
+        // Only the last one of a part may be cut off.
+        let (mut rows, mut first) = (Vec::new(), None);
+        for (number, (strand, done)) in strands.iter_mut().zip(&mut done).enumerate() {
+            let left = &strand.tokens[*done..];
+            let now = left.len().min(room);
+            if now > 0 {
+                let begin = strand.len + *done;
+                shares.push(Share { tokens: &left[..now], begin, table: &mut *strand.table });
+                room -= now;
+                *done += now;
+                members.push(number);
+                if now == left.len() {
+                    rows.push(side_by_side - room - 1);
+                    first.get_or_insert(number);
+                }
+            }
+        }
+        if shares.is_empty() {
+            break;
+        }
+        let failed = |(share, source): (usize, StepError)| BatchError { strand: members[share], source };
+        stage.part(&mut shares, next(&rows)).map_err(failed)?;
+        if let Some(first) = first {
+            end(stage, first, &rows).map_err(|error| failed((0, error)))?;
+        }
+    }
+    for strand in strands {
+        strand.len += strand.tokens.len();
+    }
+    Ok(())
 }

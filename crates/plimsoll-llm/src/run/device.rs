@@ -11,19 +11,20 @@ use plimsoll_device::{Device, DeviceError};
 use plimsoll_kv::block::Token;
 use plimsoll_kv::layout::{Element, Layout};
 use plimsoll_tensor::flow::{
-    DeviceMatrix, Flow, Inputs, Kept, Made, Orders, PageForm, Paged, Piece, Room, Rows, Strand, To, Turning,
+    DeviceMatrix, Flow, Inputs, Made, Orders, PageForm, Paged, Piece, Room, Rows, StepBook, Strand, To, Told,
+    Turning,
 };
 use plimsoll_tensor::{Dtype, TensorError};
 
-use super::stage::{Share, angles};
+use super::stage::{Next, Share, angles};
 use crate::math::Rope;
 use crate::weights::{DeviceLayer, DeviceThin, OnDevice, Pairs};
 use crate::{Decoder, StepError};
 
 /// How many tokens are computed side by side.
 pub(super) const SIDE_BY_SIDE: usize = 512;
-/// Rows of logits at a time.
-const LOGITS: usize = 16;
+/// Rows of logits at a time, and tokens of a step that says beforehand which it will be asked for.
+const LOGITS: usize = 32;
 /// Pages of all sequences of a step, at most.
 const PAGES: usize = 1 << 18;
 
@@ -37,10 +38,20 @@ pub(super) struct DeviceStage {
     orders: Orders,
     buffers: Buffers,
     parts: Piece,
-    kept: Kept,
+    book: StepBook,
     ropes: Vec<Rope>,
     /// What was fetched last.
     rows: Vec<f32>,
+    /// Rows whose logits, or likeliest tokens, the last step has made already.
+    made: Option<(Then, Vec<usize>)>,
+}
+
+/// What is made of rows behind the last layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Then {
+    Nothing,
+    Logits,
+    Likeliest,
 }
 
 /// A row for each token, each.
@@ -60,11 +71,12 @@ struct Buffers {
     /// What adapters' lower factors gave.
     low: Piece,
     logits: Piece,
+    likeliest: Piece,
 }
 
 /// Sizes of buffers, and columns of the widest inputs.
 struct Sizes {
-    pieces: [u64; 11],
+    pieces: [u64; 12],
     columns: usize,
     parts: u64,
     orders: u64,
@@ -87,6 +99,7 @@ impl Sizes {
             rows(shape.inner),
             rows(rank),
             4 * (LOGITS * shape.vocabulary) as u64,
+            Flow::LIKELIEST * LOGITS as u64,
             Flow::DESK,
         ];
         let orders = Orders::bytes(SIDE_BY_SIDE, shape.rope_width, PAGES);
@@ -159,20 +172,27 @@ impl DeviceStage {
         for bytes in sizes.pieces {
             pieces.push(room.cut(bytes)?);
         }
-        let Ok(pieces) = <[Piece; 11]>::try_from(pieces) else { unreachable!("as many pieces as sizes") };
-        let [stream, queries, keys, values, means, spare, gate, up, low, logits, desk] = pieces;
+        let Ok(pieces) = <[Piece; 12]>::try_from(pieces) else { unreachable!("as many pieces as sizes") };
+        let [stream, queries, keys, values, means, spare, gate, up, low, logits, likeliest, desk] = pieces;
         let inputs = Inputs::cut(&mut room, SIDE_BY_SIDE, sizes.columns)?;
         let parts = room.cut(sizes.parts)?;
         let orders = Orders::new(room.cut(sizes.orders)?);
         let flow = Flow::open(weights.device(), desk)?;
-        let buffers = Buffers { stream, inputs, queries, keys, values, means, spare, gate, up, low, logits };
+        let buffers =
+            Buffers { stream, inputs, queries, keys, values, means, spare, gate, up, low, logits, likeliest };
         let (decoder, weights) = (Arc::clone(decoder), Arc::clone(weights));
-        let (kept, ropes, rows) = (Kept::default(), Vec::new(), Vec::new());
-        Ok(Self { decoder, weights, form, flow, orders, buffers, parts, kept, ropes, rows })
+        let (book, ropes, rows, made) = (StepBook::default(), Vec::new(), Vec::new(), None);
+        Ok(Self { decoder, weights, form, flow, orders, buffers, parts, book, ropes, rows, made })
     }
 
-    /// Computes tokens side by side, up to the last layer. What fails is told with the share that it failed for.
-    pub(super) fn part(&mut self, shares: &mut [Share<'_>]) -> Result<(), (usize, StepError)> {
+    /// Computes tokens side by side, up to the last layer; with few of them, also what will be asked for next. What fails is told with the
+    /// share that it failed for.
+    pub(super) fn part(
+        &mut self,
+        shares: &mut [Share<'_>],
+        next: Next<'_>,
+    ) -> Result<(), (usize, StepError)> {
+        self.made = None;
         let mut turns = Vec::new();
         let angles = angles(&self.decoder);
         self.ropes.resize_with(shares.len(), Rope::default);
@@ -180,6 +200,38 @@ impl DeviceStage {
             rope.set(&angles, share.begin, share.tokens.len());
             turns.extend(rope.turns().iter().flat_map(|(cosine, sine)| [*cosine, *sine]));
         }
+        self.hold_pages(shares)?;
+        let mut strands = Vec::with_capacity(shares.len());
+        for (number, share) in shares.iter().enumerate() {
+            let (begin, count) = (share.begin, share.tokens.len());
+            let pages = (0..(begin + count).div_ceil(self.form.page_tokens)).map(|page| {
+                // How long it is, and where, is looked at when its address is written down.
+                share.table.lease(page).ok_or_else(|| (number, self.missing(page)))
+            });
+            let pages: Vec<&Lease> = pages.collect::<Result<_, _>>()?;
+            strands.push(Strand { begin, count, pages });
+        }
+        let ids: Vec<Token> = shares.iter().flat_map(|share| share.tokens).copied().collect();
+        let (then, ends) = match next {
+            Next::Logits(ends) if ids.len() <= LOGITS => (Then::Logits, ends),
+            Next::Likeliest(ends) if ids.len() <= LOGITS => (Then::Likeliest, ends),
+            _ => (Then::Nothing, [].as_slice()),
+        };
+        let rows: Vec<u32> = ends.iter().map(|row| u32::try_from(*row).unwrap_or(u32::MAX)).collect();
+        let told = Told { ids: &ids, strands: &strands, angles: &turns, rows: &rows, then: then as usize };
+        let Self { flow, orders, parts, book, form, buffers, weights, decoder, .. } = self;
+        let step = Step { decoder, weights, flow, buffers, count: ids.len() };
+        let done = flow.over_pages((orders, parts, book), form, &told, |paged| {
+            step.run(paged)?;
+            if then == Then::Nothing { Ok(()) } else { step.head(paged.rows(), ends.len(), then) }
+        });
+        done.map_err(|error| (0, failed(&error)))?;
+        self.made = Some((then, ends.to_vec()));
+        Ok(())
+    }
+
+    /// Sees to it that there are pages for the new tokens, and that what was restored has arrived.
+    fn hold_pages(&self, shares: &mut [Share<'_>]) -> Result<(), (usize, StepError)> {
         let layers = self.form.places.len();
         for (number, share) in shares.iter_mut().enumerate() {
             let last = share.begin + share.tokens.len();
@@ -192,23 +244,7 @@ impl DeviceStage {
                 return Err((number, StepError::Layer { layer: layers - 1 }));
             }
         }
-        let mut strands = Vec::with_capacity(shares.len());
-        for (number, share) in shares.iter().enumerate() {
-            let (begin, count) = (share.begin, share.tokens.len());
-            let pages = (0..(begin + count).div_ceil(self.form.page_tokens)).map(|page| {
-                let lease =
-                    share.table.lease(page).filter(|lease| lease.bytes().get() >= self.form.page_bytes);
-                lease.ok_or_else(|| (number, self.missing(page)))
-            });
-            let pages: Vec<&Lease> = pages.collect::<Result<_, _>>()?;
-            strands.push(Strand { begin, count, pages });
-        }
-        let ids: Vec<Token> = shares.iter().flat_map(|share| share.tokens).copied().collect();
-        let Self { flow, orders, parts, kept, form, buffers, weights, decoder, .. } = self;
-        let step = Step { decoder, weights, flow, buffers, count: ids.len() };
-        let done =
-            flow.over_pages((orders, parts, kept), form, (&ids, &strands, &turns), |paged| step.run(paged));
-        done.map_err(|error| (0, failed(&error)))
+        Ok(())
     }
 
     fn missing(&self, page: usize) -> StepError {
@@ -223,29 +259,39 @@ impl DeviceStage {
     }
 
     /// The logits behind some of the tokens that were computed last, a row for each.
-    pub(super) fn logits(&mut self, tokens: &[usize]) -> Result<&[f32], StepError> {
-        let vocabulary = self.decoder.shape().vocabulary;
-        self.rows.resize(tokens.len() * vocabulary, 0.0);
-        for (number, some) in tokens.chunks(LOGITS).enumerate() {
-            self.some_logits(some, number * LOGITS * vocabulary).map_err(|error| failed(&error))?;
+    pub(super) fn logits(&mut self, tokens: &[usize], into: &mut [f32]) -> Result<(), StepError> {
+        let row = self.decoder.shape().vocabulary;
+        for (some, into) in tokens.chunks(LOGITS).zip(into.chunks_mut(LOGITS * row)) {
+            self.make(some, Then::Logits)
+                .and_then(|()| self.flow.fetch(&self.buffers.logits, into))
+                .map_err(|error| failed(&error))?;
         }
-        Ok(&self.rows)
+        Ok(())
     }
 
-    fn some_logits(&mut self, tokens: &[usize], at: usize) -> Result<(), TensorError> {
+    /// The likeliest tokens behind some of those that were computed last.
+    pub(super) fn likeliest(&mut self, tokens: &[usize], into: &mut [Token]) -> Result<(), StepError> {
+        for (some, into) in tokens.chunks(LOGITS).zip(into.chunks_mut(LOGITS)) {
+            let found = self
+                .make(some, Then::Likeliest)
+                .and_then(|()| self.flow.fetch_likeliest(&self.buffers.likeliest, some.len()))
+                .map_err(|error| failed(&error))?;
+            into.copy_from_slice(&found);
+        }
+        Ok(())
+    }
+
+    /// Makes logits behind some tokens, or what follows from them, unless the last step has.
+    fn make(&mut self, tokens: &[usize], then: Then) -> Result<(), TensorError> {
+        if self.made.as_ref().is_some_and(|(made, rows)| *made == then && rows == tokens) {
+            return Ok(());
+        }
+        // Room for logits has others from now on.
+        self.made = None;
         let chosen: Vec<u32> = tokens.iter().map(|token| u32::try_from(*token).unwrap_or(u32::MAX)).collect();
-        let Self { flow, orders, buffers, weights, decoder, rows: into, .. } = self;
+        let Self { flow, orders, buffers, weights, decoder, .. } = self;
         let chosen = orders.choose(flow, &chosen)?;
-        let rows = Rows::Normalized {
-            rows: &buffers.stream,
-            weights: &weights.norm,
-            epsilon: decoder.shape().epsilon,
-            chosen: Some(chosen),
-        };
-        let made = flow.ready(rows, tokens.len(), &[&weights.output], &buffers.inputs)?;
-        let to = To { matrix: &weights.output, out: &buffers.logits, add: false };
-        flow.multiply(&made, &[to], &buffers.spare)?;
-        flow.fetch(&buffers.logits, &mut into[at..at + tokens.len() * weights.output.rows()])
+        Step { decoder, weights, flow, buffers, count: 0 }.head(chosen, tokens.len(), then)
     }
 }
 
@@ -266,6 +312,21 @@ impl Step<'_> {
             self.feed(layer)?;
         }
         Ok(())
+    }
+
+    /// Logits of rows whose numbers stand somewhere, and the likeliest tokens if they are wanted.
+    fn head(&self, chosen: (&Piece, u64), count: usize, then: Then) -> Result<(), TensorError> {
+        let (weights, to) = (self.weights, self.buffers);
+        let epsilon = self.decoder.shape().epsilon;
+        let rows =
+            Rows::Normalized { rows: &to.stream, weights: &weights.norm, epsilon, chosen: Some(chosen) };
+        let made = self.flow.ready(rows, count, &[&weights.output], &to.inputs)?;
+        let logits = To { matrix: &weights.output, out: &to.logits, add: false };
+        self.flow.multiply(&made, &[logits], &to.spare)?;
+        if then != Then::Likeliest {
+            return Ok(());
+        }
+        self.flow.likeliest(&to.logits, (count, weights.output.rows()), &to.likeliest)
     }
 
     fn attention(&self, paged: &Paged<'_>, number: usize, layer: &DeviceLayer) -> Result<(), TensorError> {

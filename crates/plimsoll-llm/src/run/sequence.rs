@@ -6,7 +6,7 @@ use plimsoll_kv::block::Token;
 use plimsoll_kv::layout::Layout;
 
 use super::pages::PageTable;
-use super::stage::{Share, Stage};
+use super::stage::{Next, Share, Stage};
 use crate::{Decoder, StepError};
 
 /// How many rows of logits are computed side by side.
@@ -87,7 +87,7 @@ impl Sequence {
         let mut sum = vec![0.0; self.stage.width()];
         for part in tokens.chunks(self.stage.side_by_side()) {
             let share = Share { tokens: part, begin: self.len, table: &mut *table };
-            if let Err((_, error)) = self.stage.part(&mut [share]) {
+            if let Err((_, error)) = self.stage.part(&mut [share], Next::Nothing) {
                 self.len = before;
                 return Err(error);
             }
@@ -127,12 +127,15 @@ impl Sequence {
         let mut done = 0;
         for part in tokens.chunks(self.stage.side_by_side()) {
             let share = Share { tokens: part, begin: self.len, table: &mut *table };
-            self.stage.part(&mut [share]).map_err(|(_, error)| error)?;
+            let last = [part.len() - 1];
+            let ends = each.is_none() && done + part.len() == tokens.len();
+            let next = if ends { Next::Logits(&last) } else { Next::Nothing };
+            self.stage.part(&mut [share], next).map_err(|(_, error)| error)?;
             self.len += part.len();
             match &mut each {
-                None if done + part.len() == tokens.len() => {
-                    self.logits.clear();
-                    self.logits.extend_from_slice(self.stage.logits(&[part.len() - 1])?);
+                None if ends => {
+                    self.logits.resize(self.stage.vocabulary(), 0.0);
+                    self.stage.logits(&last, &mut self.logits)?;
                 }
                 None => {}
                 Some(each) => self.tell(part.len(), done, *each)?,
@@ -146,8 +149,11 @@ impl Sequence {
     fn tell(&mut self, tokens: usize, done: usize, each: Each<'_>) -> Result<(), StepError> {
         let vocabulary = self.stage.vocabulary();
         let all: Vec<usize> = (0..tokens).collect();
+        let mut rows = vec![0.0; ROWS.min(tokens) * vocabulary];
         for some in all.chunks(ROWS) {
-            for (token, logits) in some.iter().zip(self.stage.logits(some)?.chunks_exact(vocabulary)) {
+            let rows = &mut rows[..some.len() * vocabulary];
+            self.stage.logits(some, rows)?;
+            for (token, logits) in some.iter().zip(rows.chunks_exact(vocabulary)) {
                 each(done + token, logits);
             }
         }

@@ -6,6 +6,7 @@ use plimsoll_kv::block::Token;
 use plimsoll_kv::layout::Layout;
 use plimsoll_tensor::wide::widest;
 
+use super::Draw;
 use super::device::{self, DeviceStage};
 use super::host::{self, HostStage};
 use super::pages::PageTable;
@@ -18,6 +19,17 @@ pub(super) struct Share<'s> {
     /// How many tokens stand in the pages.
     pub(super) begin: usize,
     pub(super) table: &'s mut dyn PageTable,
+}
+
+/// What will be asked for behind a step, told before it: a device computes it in the same stretch.
+#[derive(Clone, Copy)]
+pub(super) enum Next<'n> {
+    /// Nothing, or not yet known what.
+    Nothing,
+    /// Logits behind these of its tokens.
+    Logits(&'n [usize]),
+    /// The likeliest tokens behind these.
+    Likeliest(&'n [usize]),
 }
 
 /// A decoder, and what its steps need where its weights are.
@@ -69,19 +81,38 @@ impl Stage {
     }
 
     /// Computes tokens side by side, up to the last layer. What fails is told with the share that it failed for.
-    pub(super) fn part(&mut self, shares: &mut [Share<'_>]) -> Result<(), (usize, StepError)> {
+    pub(super) fn part(
+        &mut self,
+        shares: &mut [Share<'_>],
+        next: Next<'_>,
+    ) -> Result<(), (usize, StepError)> {
         match &mut self.place {
             Where::Host(stage) => stage.part(shares),
-            Where::Device(stage) => stage.part(shares),
+            Where::Device(stage) => stage.part(shares, next),
         }
     }
 
-    /// The logits behind some of the tokens that were computed last, a row for each.
-    pub(super) fn logits(&mut self, tokens: &[usize]) -> Result<&[f32], StepError> {
+    /// The logits behind some of the tokens that were computed last, a row for each, into as much room.
+    pub(super) fn logits(&mut self, tokens: &[usize], into: &mut [f32]) -> Result<(), StepError> {
         match &mut self.place {
-            Where::Host(stage) => stage.logits(tokens),
-            Where::Device(stage) => stage.logits(tokens),
+            Where::Host(stage) => into.copy_from_slice(stage.logits(tokens)?),
+            Where::Device(stage) => stage.logits(tokens, into)?,
         }
+        Ok(())
+    }
+
+    /// The likeliest tokens behind some of those that were computed last, as [`Draw::Likeliest`] chooses them from the logits: where a
+    /// device has those, only the tokens come to the host.
+    pub(super) fn likeliest(&mut self, tokens: &[usize], into: &mut [Token]) -> Result<(), StepError> {
+        let vocabulary = self.vocabulary();
+        match &mut self.place {
+            Where::Host(stage) => {
+                let rows = stage.logits(tokens)?.chunks_exact(vocabulary);
+                into.iter_mut().zip(rows).for_each(|(token, row)| *token = Draw::Likeliest.next(row));
+            }
+            Where::Device(stage) => stage.likeliest(tokens, into)?,
+        }
+        Ok(())
     }
 
     /// Adds what so many tokens that were computed last are behind the last layer and its norm.

@@ -74,7 +74,8 @@ impl Launches {
         let entry = program.entry(name).and_then(|(place, _)| entries.get(place)).copied();
         let entry = entry.ok_or(TensorError::Mode("a kernel that is launched is not in its program"))?;
         if let Some(written) = &mut *self.written.lock().unwrap_or_else(PoisonError::into_inner) {
-            written.push(Launch::new(entry, threads, arguments));
+            let launch = Launch::new(entry, threads, arguments);
+            written.push(if program.waits() { launch.early() } else { launch });
             return Ok(());
         }
         // SAFETY: the entry is this device's, and arguments are in the order of the kernel's parameters, as the suite that
@@ -86,10 +87,9 @@ impl Launches {
 
     /// Writes launches down, which `work` makes, and puts them together. Nothing is put on the stream.
     pub(super) fn series(&self, work: impl FnOnce() -> Done) -> Result<Series, TensorError> {
-        let written = || self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        *written() = Some(Vec::new());
+        let writing = Writing::begin(&self.written);
         let done = work();
-        let launches = written().take().unwrap_or_default();
+        let launches = writing.end();
         done?;
         // SAFETY: as in `launch_with`; whoever runs it keeps what it uses.
         Ok(unsafe { self.programs()?.series(&launches)? })
@@ -182,6 +182,30 @@ impl Launches {
         // SAFETY: as in `launch`; the tensor has these bytes.
         unsafe { self.programs()?.fetch(self.stream, from, into)? };
         Ok(())
+    }
+}
+
+/// While launches are written down; also when whoever makes them panics, they are not afterwards.
+struct Writing<'w>(&'w Mutex<Option<Vec<Launch>>>);
+
+impl<'w> Writing<'w> {
+    fn begin(written: &'w Mutex<Option<Vec<Launch>>>) -> Self {
+        *written.lock().unwrap_or_else(PoisonError::into_inner) = Some(Vec::new());
+        Self(written)
+    }
+
+    fn taken(&self) -> Vec<Launch> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default()
+    }
+
+    fn end(self) -> Vec<Launch> {
+        self.taken()
+    }
+}
+
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        drop(self.taken());
     }
 }
 

@@ -15,6 +15,7 @@ pub(super) enum Program {
     Tiles128Bf16,
     Tiles128F16,
     Packed,
+    Tiled,
     Pages,
 }
 
@@ -40,7 +41,7 @@ const TILES_128: &[(&str, u32)] =
     &[("attend", SHARED_128[0]), ("attend_queries", SHARED_128[1]), ("attend_keys", SHARED_128[2])];
 
 impl Program {
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::Elements,
         Self::Rows,
         Self::Tables,
@@ -51,6 +52,7 @@ impl Program {
         Self::Tiles128Bf16,
         Self::Tiles128F16,
         Self::Packed,
+        Self::Tiled,
         Self::Pages,
     ];
 
@@ -62,6 +64,7 @@ impl Program {
             Self::Unpack => ("unpack.cu", UNPACK, UNPACK_ENTRIES),
             Self::Attention => ("attention.cu", ATTENTION, ATTENTION_ENTRIES),
             Self::Packed => ("packed.cu", PACKED, PACKED_ENTRIES),
+            Self::Tiled => ("tiled.cu", TILED, TILED_ENTRIES),
             Self::Pages => ("pages.cu", PAGES, PAGE_ENTRIES),
             Self::Tiles64Bf16 => ("tiles_64_bf16.cu", tiles!("#define DEPTH 64\n"), TILES_64),
             Self::Tiles64F16 => ("tiles_64_f16.cu", tiles!("#define DEPTH 64\n#define HALF\n"), TILES_64),
@@ -69,6 +72,11 @@ impl Program {
             Self::Tiles128F16 => ("tiles_128_f16.cu", tiles!("#define DEPTH 128\n#define HALF\n"), TILES_128),
         };
         Source { name, text, entries }
+    }
+
+    /// Whether its kernels wait by themselves (`behind`) for what was launched before.
+    pub(super) const fn waits(self) -> bool {
+        matches!(self, Self::Packed | Self::Tiled | Self::Pages)
     }
 
     /// The place of an entry among what can be launched, and what a thread block of it has of its own.
@@ -92,7 +100,14 @@ const ATTENTION: &str = concat!(
 const PACKED: &str = concat!(
     include_str!("kernels/numbers.cuh"),
     include_str!("kernels/packings.cuh"),
+    include_str!("kernels/pieces.cuh"),
     include_str!("kernels/packed.cu")
+);
+const TILED: &str = concat!(
+    include_str!("kernels/numbers.cuh"),
+    include_str!("kernels/packings.cuh"),
+    include_str!("kernels/pieces.cuh"),
+    include_str!("kernels/tiled.cu")
 );
 const PAGES: &str = concat!(include_str!("kernels/numbers.cuh"), include_str!("kernels/pages.cu"));
 
@@ -135,15 +150,59 @@ const PACKED_ENTRIES: &[(&str, u32)] = &[
     ("ready", 0),
     ("take", 0),
     ("halve", 0),
+    ("halve_quantized", 0),
     ("add_rows", 0),
-    ("products_1", 0),
-    ("products_2", 0),
-    ("products_4", 0),
-    ("products_8", 0),
+    ("likeliest", 0),
+    ("f32_1", 0),
+    ("f32_2", 0),
+    ("f32_4", 0),
+    ("f32_8", 0),
+    ("f16_1", 0),
+    ("f16_2", 0),
+    ("f16_4", 0),
+    ("f16_8", 0),
+    ("bf16_1", 0),
+    ("bf16_2", 0),
+    ("bf16_4", 0),
+    ("bf16_8", 0),
+    ("q8_0_1", 0),
+    ("q8_0_2", 0),
+    ("q4_0_1", 0),
+    ("q4_0_2", 0),
+    ("q4_k_1", 0),
+    ("q4_k_2", 0),
+    ("q5_k_1", 0),
+    ("q5_k_2", 0),
+    ("q6_k_1", 0),
+    ("q6_k_2", 0),
+];
+/// What blocks have of their own: each warp levels and scales, or what is on its way to it.
+const TILED_ENTRIES: &[(&str, u32)] = &[
+    ("q8_0_8", 86_016),
+    ("q8_0_16", 75_776),
+    ("q8_0_32", 26_624),
+    ("q4_0_8", 26_624),
+    ("q4_0_16", 26_624),
+    ("q4_0_32", 26_624),
+    ("q4_k_8", 26_624),
+    ("q4_k_16", 26_624),
+    ("q4_k_32", 26_624),
+    ("q5_k_8", 26_624),
+    ("q5_k_16", 26_624),
+    ("q5_k_32", 26_624),
+    ("q6_k_8", 26_624),
+    ("q6_k_16", 26_624),
+    ("q6_k_32", 26_624),
 ];
 /// What blocks of attention have of their own: sixteen queries, and 32 keys and values.
-const PAGE_ENTRIES: &[(&str, u32)] =
-    &[("turn", 0), ("attend_2", 66_048), ("attend_4", 74_240), ("attend_8", 82_432), ("gather", 0)];
+const PAGE_ENTRIES: &[(&str, u32)] = &[
+    ("turn", 0),
+    ("attend_alone", 0),
+    ("attend_2", 66_048),
+    ("attend_4", 74_240),
+    ("attend_8", 82_432),
+    ("gather", 0),
+];
 const UNPACK_ENTRIES: &[(&str, u32)] = &[("unpack", 0)];
 const ATTENTION_ENTRIES: &[(&str, u32)] =
     &[("attend_plain", 0), ("attend_plain_queries", 0), ("attend_plain_keys", 0)];

@@ -10,6 +10,7 @@
 pub mod cases;
 
 use plimsoll::{Bytes, Engine, Place};
+use plimsoll_cuda::{Cuda, CudaSettings};
 use plimsoll_tensor::{Dtype, Gradients, Leaves, Stage, Tape, TensorError, Var};
 
 /// A stage over so much memory, and the engine that charges it.
@@ -17,6 +18,17 @@ pub fn stage(memory: Bytes, threads: usize) -> (Engine, Stage) {
     let engine = Engine::in_memory(memory, "tensors").unwrap();
     let pool = engine.account("tensors").unwrap().scratch(Place::Host).unwrap();
     (engine, Stage::host(pool, threads))
+}
+
+/// CUDA, where there is a GPU; elsewhere the test says that it is skipped.
+pub fn cuda() -> Option<Cuda> {
+    match Cuda::load(CudaSettings::default()) {
+        Ok(cuda) => Some(cuda),
+        Err(why) => {
+            println!("skipped: {why}");
+            None
+        }
+    }
 }
 
 /// Numbers between −1 and 1, the same for the same seed.

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use plimsoll::Place;
 use plimsoll_kv::layout::{Element, Layout};
-use plimsoll_llm::{Batch, Crew, Decoder, Draw, PageTable, Sequence, Strand};
+use plimsoll_llm::{Batch, Crew, Decoder, PageTable, Sequence, Strand};
 
 use super::ground::Ground;
 use super::report::{LlmReport, LlmRow, Work};
@@ -117,14 +117,12 @@ impl Members {
     }
 
     /// Each goes on by its likeliest token.
-    fn step(&mut self, batch: &mut Batch, vocabulary: usize) -> Result<(), LlmBenchError> {
+    fn step(&mut self, batch: &mut Batch) -> Result<(), LlmBenchError> {
         let pages = self.pages.iter_mut().zip(&self.lens).zip(&self.last);
         let mut strands: Vec<_> =
             pages.map(|((table, len), tokens)| Strand { tokens, len: *len, table: &mut **table }).collect();
-        let logits = batch.step(&mut strands)?;
-        for (last, logits) in self.last.iter_mut().zip(logits.chunks_exact(vocabulary)) {
-            *last = [Draw::Likeliest.next(logits)];
-        }
+        let likeliest = batch.likeliest(&mut strands)?;
+        self.last.iter_mut().zip(likeliest).for_each(|(last, token)| *last = [*token]);
         for len in &mut self.lens {
             *len += 1;
         }
@@ -151,7 +149,7 @@ fn decode(
         let began = Instant::now();
         let mut steps = 0;
         while began.elapsed() < args.patience() && members.lens[0] < shape.context.min(MOST) {
-            members.step(&mut batch, shape.vocabulary)?;
+            members.step(&mut batch)?;
             steps += 1;
         }
         let per_second = rate(steps * count, began);

@@ -14,7 +14,7 @@ use super::streams;
 use crate::TensorError;
 use crate::compute::Done;
 use crate::gpu::desk;
-use crate::gpu::launch::{Launches, blocks, warps, word};
+use crate::gpu::launch::{EACH, Launches, blocks, warps, word};
 use crate::gpu::operand::halves;
 use crate::gpu::programs::Program::Packed;
 
@@ -22,6 +22,10 @@ use crate::gpu::programs::Program::Packed;
 const LEAST: (u32, u32) = (8, 0);
 /// Weights that are made halves at a time.
 pub(super) const TILE: u64 = 64 << 20;
+/// Parts of a row in which the greatest is looked for.
+const LOOKERS: u32 = 32;
+/// What is found in each.
+const PART_BYTES: usize = 16;
 /// Work that takes longer has failed.
 const LONGEST: Duration = Duration::from_mins(2);
 
@@ -40,6 +44,9 @@ impl Flow {
     /// What the desk takes: the device's library works in a part of it, and weights are made halves in the rest. A flow that multiplies
     /// no more than a few rows needs none.
     pub const DESK: u64 = desk::FIRST.get() + TILE;
+
+    /// What [`likeliest`](Self::likeliest) takes for each row.
+    pub const LIKELIEST: u64 = PART_BYTES as u64 * LOOKERS as u64;
 
     /// Whether a device has what these programs use.
     pub fn offered(device: &Arc<dyn Device>) -> Result<(), DeviceError> {
@@ -98,6 +105,35 @@ impl Flow {
         self.launches.fetch_singles(from.singles("fetching", into.len())?, into)?;
         self.let_go();
         Ok(())
+    }
+
+    /// Looks for the greatest of each row, in so many parts of it; [`fetch_likeliest`](Self::fetch_likeliest) puts these together.
+    pub fn likeliest(&self, from: &Piece, (rows, columns): (usize, usize), out: &Piece) -> Done {
+        const WHAT: &str = "the greatest of rows";
+        self.hold([from, out])?;
+        let arguments = [
+            word(columns),
+            Long(from.singles(WHAT, rows * columns)?),
+            Long(out.at(WHAT, 0, Self::LIKELIEST * rows as u64)?),
+        ];
+        let blocks = [LOOKERS, u32::try_from(rows).unwrap_or(u32::MAX), 1];
+        self.launches.launch(Packed, "likeliest", blocks, EACH, &arguments)
+    }
+
+    /// Where the greatest of each row is: of equals the first, and what is no number is never greater; the first where there is no
+    /// number.
+    pub fn fetch_likeliest(&self, from: &Piece, rows: usize) -> Result<Vec<u32>, TensorError> {
+        self.hold([from])?;
+        let mut bytes = vec![0; PART_BYTES * LOOKERS as usize * rows];
+        self.launches.fetch(from.at("fetching", 0, bytes.len() as u64)?, &mut bytes)?;
+        self.let_go();
+        let found = bytes.chunks_exact(PART_BYTES * LOOKERS as usize).map(|row| {
+            let word = |four: &[u8]| four.iter().rev().fold(0, |word, byte| word << 8 | u32::from(*byte));
+            let parts = row.chunks_exact(PART_BYTES).map(|part| (word(&part[4..8]), word(&part[..4])));
+            // Places stand there the other way round, so that of equals the first is the greatest.
+            parts.max().filter(|most| *most != (0, 0)).map_or(0, |(_, place)| !place)
+        });
+        Ok(found.collect())
     }
 
     /// Waits until all is done.
@@ -182,7 +218,13 @@ impl Flow {
             Single(epsilon),
             Words(&made.words()?),
         ];
-        self.launches.launch(Packed, "ready", blocks(rows), warps(columns, 1024), &arguments)?;
+        // Several blocks have a row where nothing has to be known of all of it.
+        let whole = forms.halves || source == 1;
+        let threads = warps(columns.div_ceil(4), if whole { 1024 } else { EACH });
+        let [rows, ..] = blocks(rows);
+        let parts = if whole { 1 } else { columns.div_ceil(4 * EACH as usize) };
+        let over = [rows, u32::try_from(parts).unwrap_or(1), 1];
+        self.launches.launch(Packed, "ready", over, threads, &arguments)?;
         Ok(made)
     }
 

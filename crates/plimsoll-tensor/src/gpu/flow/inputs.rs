@@ -7,8 +7,12 @@ use crate::packed::Packing;
 /// From how many rows on the device's library multiplies, with halves; up to that, weights are read as they lie.
 pub(super) const FEW: usize = 32;
 
+/// From how many rows on matrix units multiply levels; up to that, each row is multiplied as it lies.
+const SOME: usize = 2;
 /// Numbers that share a scale.
 const BLOCK: usize = 32;
+/// Columns that matrix units look at together, as `pieces.cuh` has them.
+const CHUNK: usize = 128;
 
 /// What rows of inputs are made of.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +60,8 @@ pub(super) struct Forms {
     pub(super) singles: bool,
     pub(super) levels: bool,
     pub(super) halves: bool,
+    /// Whether levels lie as matrix units take them.
+    pub(super) laid: bool,
 }
 
 impl Forms {
@@ -65,24 +71,29 @@ impl Forms {
         if rows <= FEW {
             let (singles, levels) =
                 (packings.clone().any(|one| !quantized(one)), packings.clone().any(quantized));
-            return Self { singles, levels, halves: false };
+            return Self { singles, levels, halves: false, laid: levels && rows > SOME };
         }
         let singles = packings.clone().all(|one| one == Packing::F32);
-        Self { singles, levels: false, halves: !singles }
+        Self { singles, levels: false, halves: !singles, laid: false }
     }
 
     pub(super) const fn bits(self) -> u32 {
-        self.singles as u32 | (self.levels as u32) << 1 | (self.halves as u32) << 2
+        self.singles as u32 | (self.levels as u32) << 1 | (self.halves as u32) << 2 | (self.laid as u32) << 3
     }
 }
 
 impl Inputs {
     fn sizes(rows: usize, columns: usize) -> [u64; 5] {
         // Rows are read eight at a time, those too that are none.
-        let (rows, columns) = (rows.next_multiple_of(8) as u64, columns as u64);
-        let few = rows.min(FEW as u64);
-        let sides = 16 * few * columns.div_ceil(BLOCK as u64);
-        [4 * rows * columns, few * columns, sides, 2 * rows * columns, 4 * rows]
+        let (rows, few) = (rows.next_multiple_of(8), rows.next_multiple_of(8).min(FEW));
+        let [levels, sides] = Self::few_bytes(few, columns);
+        [4 * rows * columns, levels, sides, 2 * rows * columns, 4 * rows].map(|bytes| bytes as u64)
+    }
+
+    /// What levels of a few rows take, and what stands beside them.
+    pub(super) const fn few_bytes(rows: usize, columns: usize) -> [usize; 2] {
+        let (rows, columns) = (rows.next_multiple_of(8), columns.next_multiple_of(CHUNK));
+        [rows * columns, 16 * rows * (columns / BLOCK)]
     }
 
     /// What room for so many rows takes.

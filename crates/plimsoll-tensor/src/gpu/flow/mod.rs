@@ -3,16 +3,16 @@
 //! * [`Room`]: a device's memory, taken in one piece and cut up: what a decoder takes there is known before.
 //! * [`DeviceMatrix`]: packed weights there.
 //! * [`Flow`]: one stream, and what is put on it. [`Inputs`]: rows in the forms in which they are multiplied.
-//! * [`Paged`]: attention over pages, while they are lent. [`Orders`]: who has which pages, brought in one piece. [`Kept`]:
+//! * [`Paged`]: attention over pages, while they are lent. [`Orders`]: who has which pages, brought in one piece. [`StepBook`]:
 //!   steps that are run again as they were put together.
 //!
 //! # What it is not
 //! It charges nothing: whoever takes a room holds the charge for it. It knows no model; `plimsoll-llm` does.
 
+mod book;
 #[expect(clippy::module_inception, reason = "one stream's flow stands beside its parts")]
 mod flow;
 mod inputs;
-mod kept;
 mod matrix;
 mod orders;
 mod paged;
@@ -20,11 +20,11 @@ mod products;
 mod room;
 mod streams;
 
+pub use book::StepBook;
 pub use flow::Flow;
 pub use inputs::{Inputs, Rows};
-pub use kept::Kept;
 pub use matrix::DeviceMatrix;
-pub use orders::{Orders, Strand};
+pub use orders::{Orders, Strand, Told};
 pub use paged::{PageForm, Paged, Turning};
 pub use products::{Made, To};
 pub use room::{Piece, Room};

@@ -15,8 +15,9 @@ const WHAT: &str = "the orders of a step";
 pub(super) const SIDE: usize = 16;
 /// From so many blocks on all of a GPU is busy.
 const BUSY: usize = 512;
-/// Keys of a part of attention at least.
+/// Keys of a part of attention at least, and where each sequence has one token: warps share the keys there.
 const LEAST: usize = 128;
+const LEAST_ALONE: usize = 256;
 /// Parts of one token's attention at most.
 const MOST: usize = 64;
 const NONE: u32 = u32::MAX;
@@ -34,6 +35,21 @@ pub struct Strand<'s> {
     pub pages: Vec<&'s Lease>,
 }
 
+/// What a step is told.
+#[derive(Clone, Copy, Debug)]
+pub struct Told<'t> {
+    /// The numbers of its tokens, strand after strand.
+    pub ids: &'t [u32],
+    /// Whose they are.
+    pub strands: &'t [Strand<'t>],
+    /// A cosine and a sine for each pair of each token.
+    pub angles: &'t [f32],
+    /// Rows that are chosen of the outcome: of a step of few tokens only.
+    pub rows: &'t [u32],
+    /// What is done with these: steps of the same number are alike.
+    pub then: usize,
+}
+
 /// Room for orders, and what was brought last.
 #[derive(Debug)]
 pub struct Orders {
@@ -48,7 +64,11 @@ pub struct Orders {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Placed {
     pub(super) tokens: usize,
+    /// Whether each sequence has one.
+    pub(super) alone: bool,
     pub(super) tokens_at: u64,
+    /// Where rows that are chosen stand, in bytes of the piece.
+    pub(super) rows_from: u64,
     pub(super) angles_at: u64,
     pub(super) pages_at: u64,
     pub(super) shares: usize,
@@ -61,8 +81,14 @@ impl Orders {
     /// What orders of so many tokens, with so many numbers of angles each and so many pages together, take at most; and rows that are chosen.
     pub fn bytes(tokens: usize, angles: usize, pages: usize) -> u64 {
         let parts = tokens.max(alike(BUSY + FEW)) + BUSY;
-        (4 * tokens + 16 * tokens + 4 * tokens * angles + 8 * pages + 24 * parts + 16 * tokens + 8 * 64)
-            as u64
+        (4 * tokens
+            + 4 * FEW
+            + 16 * tokens
+            + 4 * tokens * angles
+            + 8 * pages
+            + 24 * parts
+            + 16 * tokens
+            + 8 * 64) as u64
     }
 
     /// In this piece.
@@ -87,37 +113,36 @@ impl Orders {
     }
 
     /// Writes them down and brings them.
-    pub(super) fn bring(
-        &mut self,
-        flow: &Flow,
-        form: &PageForm,
-        ids: &[u32],
-        strands: &[Strand<'_>],
-        angles: &[f32],
-    ) -> Result<(), TensorError> {
+    pub(super) fn bring(&mut self, flow: &Flow, form: &PageForm, told: &Told<'_>) -> Result<(), TensorError> {
+        let Told { ids, strands, angles, rows, .. } = *told;
         let tokens: usize = strands.iter().map(|strand| strand.count).sum();
-        if ids.len() != tokens {
-            return Err(TensorError::shape(WHAT, format!("{} numbers of {tokens} tokens", ids.len())));
-        }
-        let mut placed = Placed { tokens, ..Placed::default() };
         // Few tokens have everything at the same places each time, so that what was put together finds it.
         let few = tokens <= FEW;
+        if ids.len() != tokens || rows.len() > if few { FEW } else { 0 } {
+            let why = format!("{} numbers of {tokens} tokens, and {} rows of them", ids.len(), rows.len());
+            return Err(TensorError::shape(WHAT, why));
+        }
+        let pages = strands.iter().map(|strand| addresses(flow, form, strand));
+        let pages: Vec<Vec<u64>> = pages.collect::<Result<_, _>>()?;
+        let alone = few && strands.iter().all(|strand| strand.count == 1);
+        let mut placed = Placed { tokens, alone, ..Placed::default() };
         let room = |bytes: usize| if few { bytes } else { 0 };
         self.bytes.clear();
         self.begun = 0;
         self.bytes.extend(ids.iter().flat_map(|id| id.to_le_bytes()));
+        placed.rows_from = self.begin(room(4 * FEW));
+        self.bytes.extend(rows.iter().flat_map(|row| row.to_le_bytes()));
         placed.tokens_at = self.begin(room(4 * FEW));
-        for strand in strands {
+        for (strand, pages) in strands.iter().zip(&pages) {
             for position in strand.begin..strand.begin + strand.count {
-                let page = page(flow, form, strand, position / form.page_tokens)?;
-                self.bytes.extend_from_slice(&page.to_le_bytes());
+                self.bytes.extend_from_slice(&pages[position / form.page_tokens].to_le_bytes());
                 self.words(&[position % form.page_tokens, position]);
             }
         }
         placed.angles_at = self.begin(room(16 * FEW));
         self.bytes.extend(angles.iter().flat_map(|angle| angle.to_le_bytes()));
         placed.shares_at = self.begin(room(4 * FEW * (angles.len() / tokens.max(1))));
-        let (mut shares, mut crowds) = shared(form, strands);
+        let (mut shares, mut crowds) = shared(form, strands, if alone { LEAST_ALONE } else { LEAST });
         if few {
             shares.resize(alike(shares.len()), NOBODY);
             crowds.resize(alike(crowds.len()), [0; 4]);
@@ -128,12 +153,7 @@ impl Orders {
         placed.crowds = crowds.len();
         self.bytes.extend(crowds.iter().flatten().flat_map(|word| word.to_le_bytes()));
         placed.pages_at = self.begin(room(16 * alike(FEW)));
-        for strand in strands {
-            for number in 0..(strand.begin + strand.count).div_ceil(form.page_tokens) {
-                let page = page(flow, form, strand, number)?;
-                self.bytes.extend_from_slice(&page.to_le_bytes());
-            }
-        }
+        self.bytes.extend(pages.iter().flatten().flat_map(|page| page.to_le_bytes()));
         flow.bring(&self.piece, 0, &self.bytes)?;
         let start = self.piece.at(WHAT, 0, 0)?;
         for at in [
@@ -168,23 +188,25 @@ fn alike(count: usize) -> usize {
     count.next_multiple_of((count.next_power_of_two() / 8).max(1))
 }
 
-/// Where a page is; an error if it is not there, too short, or elsewhere.
-fn page(flow: &Flow, form: &PageForm, strand: &Strand<'_>, number: usize) -> Result<u64, TensorError> {
-    let page = strand.pages.get(number).filter(|page| page.bytes().get() >= form.page_bytes);
-    match page {
-        Some(page) if page.device().is_some_and(|device| Arc::ptr_eq(device, flow.device())) => {
-            Ok(page.address())
-        }
-        _ => Err(TensorError::shape(
+/// Where a strand's pages are; an error if one is not there, too short, or elsewhere.
+fn addresses(flow: &Flow, form: &PageForm, strand: &Strand<'_>) -> Result<Vec<u64>, TensorError> {
+    let here = |page: &&&Lease| {
+        let device = page.device().is_some_and(|device| Arc::ptr_eq(device, flow.device()));
+        device && page.bytes().get() >= form.page_bytes
+    };
+    let page = |number: usize| match strand.pages.get(number).filter(here) {
+        Some(page) => Ok(page.address()),
+        None => Err(TensorError::shape(
             WHAT,
             format!("page {number} is not {} bytes of {}", form.page_bytes, flow.device().facts().place),
         )),
-    }
+    };
+    (0..(strand.begin + strand.count).div_ceil(form.page_tokens)).map(page).collect()
 }
 
 /// `Share`s and `Crowd`s of `pages.cu`: blocks of tokens with the keys that they see, in several parts where there are too few blocks
 /// to keep a GPU busy.
-fn shared(form: &PageForm, strands: &[Strand<'_>]) -> (Vec<[u32; 6]>, Vec<[u32; 4]>) {
+fn shared(form: &PageForm, strands: &[Strand<'_>], least: usize) -> (Vec<[u32; 6]>, Vec<[u32; 4]>) {
     let small = |size: usize| u32::try_from(size).unwrap_or(u32::MAX);
     let each = form.tokens_of_a_block();
     let blocks: usize = strands.iter().map(|strand| strand.count.div_ceil(each)).sum();
@@ -197,7 +219,7 @@ fn shared(form: &PageForm, strands: &[Strand<'_>]) -> (Vec<[u32; 6]>, Vec<[u32; 
         for first in (0..strand.count).step_by(each) {
             let count = each.min(strand.count - first);
             let keys = strand.begin + first + count;
-            let pieces = keys.div_ceil(LEAST).clamp(1, most);
+            let pieces = keys.div_ceil(least).clamp(1, most);
             let step = keys.div_ceil(pieces).next_multiple_of(32);
             let pieces = keys.div_ceil(step);
             for piece in 0..pieces {

@@ -1,12 +1,13 @@
 //! Attention over pages, while they are lent.
 
+use plimsoll_device::DeviceError;
 use plimsoll_device::programs::Argument::{Long, Words};
 use plimsoll_device::programs::Threads;
 
+use super::book::StepBook;
 use super::flow::{Flow, address};
 use super::inputs::{FEW, Inputs};
-use super::kept::Kept;
-use super::orders::{Orders, SIDE, Strand, parts_at_most};
+use super::orders::{Orders, SIDE, Told, parts_at_most};
 use super::room::Piece;
 use crate::compute::Done;
 use crate::gpu::launch::{blocks, warps};
@@ -16,6 +17,8 @@ use crate::{Dtype, TensorError};
 const WHAT: &str = "attention over pages";
 /// Keys that are looked at together.
 const KEYS: usize = 32;
+/// Heads of queries of a block where each sequence has one token.
+const ALONE: usize = 4;
 /// The widest head.
 const WIDEST: usize = 256;
 
@@ -122,29 +125,45 @@ impl PageForm {
 }
 
 impl Flow {
-    /// Brings a step's orders and works over its pages. Returns when all that was put on the flow is done, so that pages may go.
+    /// Brings a step's orders and works over its pages. Returns when all that was put on the flow is done, so that pages may go: also
+    /// when `work` panics, and where the device takes longer than is waited for, however long that is.
     ///
-    /// With few tokens `work` is what `kept` says of steps like this, where there was one: it is not called again then, so it must put the same
+    /// With few tokens `work` is what `book` says of steps like this, where there was one: it is not called again then, so it must put the same
     /// on the flow each time, and nothing but launches.
     pub fn over_pages(
         &self,
-        (orders, parts, kept): (&mut Orders, &Piece, &mut Kept),
+        (orders, parts, book): (&mut Orders, &Piece, &mut StepBook),
         form: &PageForm,
-        (ids, strands, angles): (&[u32], &[Strand<'_>], &[f32]),
+        told: &Told<'_>,
         work: impl FnOnce(&Paged<'_>) -> Done,
     ) -> Done {
-        orders.bring(self, form, ids, strands, angles)?;
+        orders.bring(self, form, told)?;
         self.hold([parts, orders.piece()])?;
         let placed = orders.placed;
         let paged = Paged { flow: self, orders, form, parts };
+        let lent = Lent(self);
         let done = if placed.tokens <= FEW {
-            kept.run(self, [placed.tokens, placed.shares, placed.crowds], || work(&paged))
+            let (rows, alone) = (told.rows.len(), usize::from(placed.alone));
+            let like = [placed.tokens, alone, placed.shares, placed.crowds, rows, told.then];
+            book.run(self, like, || work(&paged))
         } else {
             work(&paged)
         };
         // Also what failed may have put something there.
         let finished = self.finish();
+        if finished.is_ok() {
+            std::mem::forget(lent);
+        }
         done.and(finished)
+    }
+}
+
+/// Pages that a device may read: who goes on waits until it is done with them, or lost.
+struct Lent<'f>(&'f Flow);
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        while let Err(TensorError::Device(DeviceError::FenceTimeout { .. })) = self.0.finish() {}
     }
 }
 
@@ -152,6 +171,11 @@ impl Paged<'_> {
     /// Where the tokens' numbers stand.
     pub fn ids(&self) -> (&Piece, u64) {
         self.orders.ids()
+    }
+
+    /// Where the numbers of the rows that are chosen stand.
+    pub fn rows(&self) -> (&Piece, u64) {
+        (self.orders.piece(), self.orders.placed.rows_from)
     }
 
     /// Makes queries, keys and values of a layer what they are at their positions; keys and values go to their pages. `divided`: what
@@ -218,14 +242,17 @@ impl Paged<'_> {
         let parts = self.parts.at(WHAT, 0, form.parts_bytes())?;
         let size = |size: usize| u32::try_from(size).unwrap_or(u32::MAX);
         let name = match form.value_width {
+            _ if placed.alone => "attend_alone",
             0..=64 => "attend_2",
             65..=128 => "attend_4",
             _ => "attend_8",
         };
         let (key, value) = (form.key_width, form.value_width);
         let shared = 4 * (SIDE * key + KEYS * (key + 4) + KEYS * value);
+        let (layers, shared) =
+            if placed.alone { (form.group().div_ceil(ALONE), 0) } else { (form.layers_of_heads(), shared) };
         let threads = Threads {
-            blocks: [size(placed.shares), size(form.kv_heads), size(form.layers_of_heads())],
+            blocks: [size(placed.shares), size(form.kv_heads), size(layers)],
             each: 128,
             shared: size(shared),
         };

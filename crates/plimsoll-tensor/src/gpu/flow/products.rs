@@ -9,14 +9,14 @@ use super::matrix::DeviceMatrix;
 use super::room::Piece;
 use crate::TensorError;
 use crate::compute::Done;
-use crate::gpu::launch::word;
-use crate::gpu::programs::Program::Packed;
+use crate::gpu::launch::{warps, word};
+use crate::gpu::programs::Program::{Packed, Tiled};
 use crate::packed::Packing;
 
 const WHAT: &str = "products with packed weights";
-/// Rows of weights that a block of threads has: as `packed.cu`.
-const BLOCK_ROWS: usize = 8;
-const BLOCK_THREADS: u32 = 128;
+/// Rows of weights that a block of threads has, and its threads, as in `packed.cu`; and as in `tiled.cu`.
+const BLOCK: (usize, u32) = (8, 128);
+const TILE: (usize, u32) = (16, 256);
 /// Matrices in one launch at most.
 const PARTS: usize = 3;
 const PART_WORDS: usize = 14;
@@ -56,13 +56,13 @@ impl<'i> Made<'i> {
     /// Rows of singles as they are, for products with singles. They came of inputs that may have been divided; what is added to
     /// something is then multiplied by that.
     pub const fn singles(rows: &'i Piece, count: usize, columns: usize, of: &Made<'i>) -> Self {
-        let forms = Forms { singles: true, levels: false, halves: false };
+        let forms = Forms { singles: true, levels: false, halves: false, laid: false };
         Self { rows: count, columns, forms, of: Of::Rows(rows, of.divided()) }
     }
 
     /// The same of rows that nothing is to be multiplied by.
     pub const fn plain(rows: &'i Piece, count: usize, columns: usize) -> Self {
-        let forms = Forms { singles: true, levels: false, halves: false };
+        let forms = Forms { singles: true, levels: false, halves: false, laid: false };
         Self { rows: count, columns, forms, of: Of::Rows(rows, None) }
     }
 
@@ -90,8 +90,8 @@ impl<'i> Made<'i> {
             Of::Rows(rows, _) => address(&mut words, 0, rows.singles(WHAT, count)?),
             Of::Inputs(inputs) => {
                 let bytes = |wanted: bool, bytes: usize| if wanted { bytes as u64 } else { 0 };
-                let levels = bytes(self.forms.levels, count);
-                let sides = bytes(self.forms.levels, self.rows * self.columns.div_ceil(32) * 16);
+                let [levels, sides] = Inputs::few_bytes(self.rows, self.columns);
+                let (levels, sides) = (bytes(self.forms.levels, levels), bytes(self.forms.levels, sides));
                 let halves = bytes(self.forms.halves, 2 * count);
                 address(&mut words, 0, inputs.singles.singles(WHAT, count)?);
                 address(&mut words, 2, inputs.levels.at(WHAT, 0, levels)?);
@@ -123,28 +123,38 @@ impl Flow {
         if made.rows <= FEW { self.multiply_few(made, list) } else { self.multiply_many(made, list, spare) }
     }
 
+    /// One launch for matrices of one packing, which is all of them but where a file's maker thought that one of three deserves more bits.
     fn multiply_few(&self, made: &Made<'_>, list: &[To<'_>]) -> Done {
+        let mut of_one: Vec<To<'_>> = Vec::with_capacity(PARTS);
+        for packing in Packing::ALL {
+            of_one.clear();
+            of_one.extend(list.iter().filter(|to| to.matrix.packing() == packing));
+            if !of_one.is_empty() {
+                self.multiply_alike(made, packing, &of_one)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn multiply_alike(&self, made: &Made<'_>, packing: Packing, list: &[To<'_>]) -> Done {
+        let laid = made.forms.laid && packing.block_numbers() > 1;
+        let (program, (rows_each, threads)) = if laid { (Tiled, TILE) } else { (Packed, BLOCK) };
+        let small = |size: usize| u32::try_from(size).unwrap_or(u32::MAX);
         let mut words = [0; PARTS * PART_WORDS + 2];
         let mut first = 0;
         for (part, to) in words.chunks_exact_mut(PART_WORDS).zip(list) {
             let rows = to.matrix.rows();
             part[..8].copy_from_slice(&to.matrix.words(WHAT)?);
             address(part, 8, to.out.singles(WHAT, made.rows * rows)?);
-            let small = |size: usize| u32::try_from(size).unwrap_or(u32::MAX);
-            part[10..13].copy_from_slice(&[small(first), small(rows), to.add.into()]);
-            first += rows.div_ceil(BLOCK_ROWS);
+            let share = if laid { 1 } else { share(packing, made.columns) };
+            part[10..].copy_from_slice(&[small(first), small(rows), to.add.into(), small(share)]);
+            first += rows.div_ceil(rows_each / share);
         }
-        let small = |size: usize| u32::try_from(size).unwrap_or(u32::MAX);
         words[PARTS * PART_WORDS] = small(list.len());
         words[PARTS * PART_WORDS + 1] = small(made.rows);
-        let (name, each) = match made.rows {
-            1 => ("products_1", 1),
-            2 => ("products_2", 2),
-            3 | 4 => ("products_4", 4),
-            _ => ("products_8", 8),
-        };
+        let (name, each) = entry(packing, made.rows, laid);
         let blocks = [small(first), small(made.rows.div_ceil(each)), 1];
-        self.launches.launch(Packed, name, blocks, BLOCK_THREADS, &[Words(&words), Words(&made.words()?)])
+        self.launches.launch(program, name, blocks, threads, &[Words(&words), Words(&made.words()?)])
     }
 
     fn multiply_many(&self, made: &Made<'_>, list: &[To<'_>], spare: &Piece) -> Done {
@@ -201,8 +211,16 @@ impl Flow {
         for first in (0..rows).step_by(step) {
             let some = step.min(rows - first);
             let count = (some * columns) as u64;
-            let arguments = [Words(&words), word(first), Long(count), Long(tile)];
-            self.launches.over(Packed, "halve", count, &arguments)?;
+            if matrix.packing().block_numbers() > 1 {
+                // A thread has a piece of sixteen numbers, or two of them.
+                let threads = warps(columns / 16, 256);
+                let blocks = [1, u32::try_from(some.min(usize::from(u16::MAX))).unwrap_or(1), 1];
+                let arguments = [Words(&words), word(first), word(some), Long(tile)];
+                self.launches.launch(Packed, "halve_quantized", blocks, threads, &arguments)?;
+            } else {
+                let arguments = [Words(&words), word(first), Long(count), Long(tile)];
+                self.launches.over(Packed, "halve", count, &arguments)?;
+            }
             let out = (into + 4 * first as u64, rows, keep);
             self.library_product(made, (x, (tile, some, Factor::F16)), out)?;
         }
@@ -231,4 +249,34 @@ impl Flow {
             desk: self.desk()?[0],
         })
     }
+}
+
+/// How many warps share the columns of a row: as many as have all that they read of it on the way at once, up to a block's.
+fn share(packing: Packing, columns: usize) -> usize {
+    let each = if packing.block_numbers() > 1 { 2048 } else { 512 };
+    columns.div_ceil(each).next_power_of_two().min(4)
+}
+
+/// The kernel for so many inputs, and how many it takes at once.
+fn entry(packing: Packing, rows: usize, laid: bool) -> (&'static str, usize) {
+    let sizes: &[usize] = if laid { &[8, 16, 32] } else { &[1, 2, 4, 8] };
+    // Quantized weights that are multiplied by more than two inputs are laid out.
+    let names: &[&'static str] = match (packing, laid) {
+        (Packing::F32, _) => &["f32_1", "f32_2", "f32_4", "f32_8"],
+        (Packing::F16, _) => &["f16_1", "f16_2", "f16_4", "f16_8"],
+        (Packing::Bf16, _) => &["bf16_1", "bf16_2", "bf16_4", "bf16_8"],
+        (Packing::Q8_0, false) => &["q8_0_1", "q8_0_2"],
+        (Packing::Q4_0, false) => &["q4_0_1", "q4_0_2"],
+        (Packing::Q4K, false) => &["q4_k_1", "q4_k_2"],
+        (Packing::Q5K, false) => &["q5_k_1", "q5_k_2"],
+        (Packing::Q6K, false) => &["q6_k_1", "q6_k_2"],
+        (Packing::Q8_0, true) => &["q8_0_8", "q8_0_16", "q8_0_32"],
+        (Packing::Q4_0, true) => &["q4_0_8", "q4_0_16", "q4_0_32"],
+        (Packing::Q4K, true) => &["q4_k_8", "q4_k_16", "q4_k_32"],
+        (Packing::Q5K, true) => &["q5_k_8", "q5_k_16", "q5_k_32"],
+        (Packing::Q6K, true) => &["q6_k_8", "q6_k_16", "q6_k_32"],
+    };
+    let fits = sizes.iter().position(|size| *size >= rows).unwrap_or(usize::MAX);
+    let which = fits.min(names.len() - 1);
+    (names[which], sizes[which])
 }

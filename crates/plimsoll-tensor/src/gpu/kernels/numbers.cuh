@@ -150,6 +150,20 @@ __device__ __forceinline__ u32 up_to_eight(u64 index, u64 count) {
     return count - index < 8 ? (u32)(count - index) : 8;
 }
 
+// Kernels of a series may begin before the one in front has ended. `ahead` lets the next one begin; nothing that an earlier one
+// writes is read, and nothing written, before `behind`.
+__device__ __forceinline__ void ahead() {
+#if __CUDA_ARCH__ >= 900
+    asm volatile("griddepcontrol.launch_dependents;");
+#endif
+}
+
+__device__ __forceinline__ void behind() {
+#if __CUDA_ARCH__ >= 900
+    asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+
 struct Plus {
     static __device__ __forceinline__ float of(float one, float other) { return one + other; }
     static __device__ __forceinline__ float nothing() { return 0.0f; }

@@ -11,23 +11,27 @@ use crate::compute::Done;
 /// Kept at most; with more, whoever was used longest ago goes.
 const MOST: usize = 64;
 
-/// Series of launches by what makes steps alike: tokens, shares of attention, and those that are put together.
+/// What makes steps alike: tokens, whether each is a sequence's only one, shares of attention, those that are put together, rows that are
+/// chosen, and what is made of them.
+pub(super) type Like = [usize; 6];
+
+/// Steps as they were put together, by what makes them alike.
 #[derive(Default)]
-pub struct Kept {
+pub struct StepBook {
     /// The last used last.
     all: Vec<One>,
 }
 
 struct One {
-    like: [usize; 3],
+    like: Like,
     series: Series,
     /// What its launches use.
     _rooms: Vec<Arc<Held>>,
 }
 
-impl Kept {
+impl StepBook {
     /// Runs what `work` puts on the flow, which is asked only where there was no step like it.
-    pub(super) fn run(&mut self, flow: &Flow, like: [usize; 3], work: impl FnOnce() -> Done) -> Done {
+    pub(super) fn run(&mut self, flow: &Flow, like: Like, work: impl FnOnce() -> Done) -> Done {
         let one = if let Some(known) = self.all.iter().position(|one| one.like == like) {
             self.all.remove(known)
         } else {
@@ -43,8 +47,8 @@ impl Kept {
     }
 }
 
-impl std::fmt::Debug for Kept {
+impl std::fmt::Debug for StepBook {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Kept").field("steps", &self.all.len()).finish()
+        f.debug_struct("StepBook").field("steps", &self.all.len()).finish()
     }
 }
