@@ -369,7 +369,7 @@ fn the_likeliest_tokens_are_those_of_the_logits() {
                 .map(|(tokens, table)| Strand { tokens, len: 0, table })
                 .collect();
             if likeliest {
-                return batch.likeliest(&mut strands).unwrap().to_vec();
+                return batch.likeliest(&mut strands).unwrap().iter().flatten().copied().collect();
             }
             let rows = batch.step(&mut strands).unwrap().chunks(vocabulary);
             rows.map(|row| Draw::Likeliest.next(row)).collect()

@@ -13,8 +13,9 @@ use plimsoll_kv::block::Token;
 use plimsoll_kv::cache::Cache;
 use plimsoll_kv::engine::LeasedPages;
 use plimsoll_kv::policy::Hint;
+use plimsoll_llm::Sampling;
 use plimsoll_llm::text::Tokenizer;
-use plimsoll_serve::batch::{BatchSettings, Event, Finish, Job, Voice, VoiceSettings, Worker};
+use plimsoll_serve::batch::{BatchSettings, Event, Finish, Format, Job, Voice, VoiceSettings, Worker};
 use plimsoll_serve::engine::{Engine, EngineFault, Facts, Failed, Part};
 use tokio::sync::mpsc::{Receiver, channel};
 
@@ -26,6 +27,9 @@ struct Fake {
     facts: Facts,
     trouble: Mutex<Box<Trouble>>,
     steps: AtomicUsize,
+    /// The likeliest token behind so many steps, if it finds that by itself.
+    likeliest: Option<fn(usize) -> Option<Token>>,
+    told: AtomicUsize,
 }
 
 const WRITES: Token = 100;
@@ -79,6 +83,19 @@ impl Engine for Fake {
         }
         Ok(batch)
     }
+
+    fn likeliest(
+        &self,
+        _: &mut Vec<f32>,
+        parts: &mut [Part<'_, usize>],
+    ) -> Option<Result<Vec<Option<Token>>, Failed>> {
+        let tell = self.likeliest.as_ref()?;
+        for part in parts.iter_mut() {
+            *part.sequence += part.tokens.len();
+        }
+        let told = self.told.fetch_add(1, Ordering::Relaxed);
+        Some(Ok(vec![tell(told); parts.len()]))
+    }
 }
 
 struct Stand {
@@ -89,10 +106,23 @@ struct Stand {
 
 impl Stand {
     fn new(trouble: impl FnMut(usize) -> Option<(usize, EngineFault)> + Send + 'static) -> Self {
+        Self::with(trouble, None)
+    }
+
+    /// One whose engine finds likeliest tokens by itself: which, behind so many steps.
+    fn telling(likeliest: fn(usize) -> Option<Token>) -> Self {
+        Self::with(|_| None, Some(likeliest))
+    }
+
+    fn with(
+        trouble: impl FnMut(usize) -> Option<(usize, EngineFault)> + Send + 'static,
+        likeliest: Option<fn(usize) -> Option<Token>>,
+    ) -> Self {
         let tokenizer = Arc::new(Tokenizer::open(common::model()).expect("the shipped model has one"));
         let facts =
             Facts { context: 1000, vocabulary: tokenizer.len(), page_tokens: 16, page_bytes: Bytes::kib(4) };
-        let engine = Fake { facts, trouble: Mutex::new(Box::new(trouble)), steps: AtomicUsize::new(0) };
+        let (steps, told) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let engine = Fake { facts, trouble: Mutex::new(Box::new(trouble)), steps, likeliest, told };
         let settings = BatchSettings { sequences: 4, patience: Duration::from_millis(300) };
         let worker = Worker::start(Arc::new(engine), "fake", settings).expect("a thread");
         let books = Books::in_memory(Bytes::mib(1), "seats").expect("a line");
@@ -100,8 +130,11 @@ impl Stand {
     }
 
     fn send(&self, tokens: usize) -> Receiver<Event> {
+        self.send_as(VoiceSettings { tokens, ..VoiceSettings::default() })
+    }
+
+    fn send_as(&self, settings: VoiceSettings) -> Receiver<Event> {
         let prompt = [7; 20];
-        let settings = VoiceSettings { tokens, ..VoiceSettings::default() };
         let voice = Voice::new(settings, &self.tokenizer, &prompt).expect("settings");
         let seat = self.books.reserve("seats", Bytes::kib(1)).expect("an account").now().expect("room");
         let (events, heard) = channel(64);
@@ -169,6 +202,45 @@ fn a_fault_is_told_to_whom_it_befell_and_the_others_go_on() {
     );
     assert!(matches!(ends[1], Some(Event::Done { .. })), "{ends:?}");
     assert!(stand.worker.is_alive());
+}
+
+#[test]
+fn who_goes_by_the_likeliest_token_needs_no_logits() {
+    let greedy = |more: fn(&mut VoiceSettings)| {
+        let mut settings =
+            VoiceSettings { tokens: 12, sampling: Sampling::greedy(), ..VoiceSettings::default() };
+        more(&mut settings);
+        settings
+    };
+    let asked = |stand: &Stand| {
+        let engine = stand.worker.engine();
+        (engine.told.load(Ordering::Relaxed), engine.steps.load(Ordering::Relaxed))
+    };
+    let stand = Stand::telling(|_| Some(WRITES));
+    let done = end(stand.send_as(greedy(|_| {})));
+    assert!(matches!(done, Some(Event::Done { tokens: 12, .. })), "{done:?}");
+    assert_eq!(asked(&stand), (12, 0));
+    // What looks at other tokens too has to see them all.
+    let others: [fn(&mut VoiceSettings); 6] = [
+        |settings| settings.sampling.temperature = 0.5,
+        |settings| settings.sampling.repeat_penalty = 1.1,
+        |settings| settings.frequency_penalty = 0.1,
+        |settings| settings.presence_penalty = 0.1,
+        |settings| drop(settings.bias.insert(3, 1.0)),
+        |settings| settings.format = Format::Json,
+    ];
+    for (turn, other) in others.into_iter().enumerate() {
+        let (_, before) = asked(&stand);
+        assert!(end(stand.send_as(greedy(other))).is_some());
+        assert!(asked(&stand).1 > before && asked(&stand).0 == 12, "turn {turn}");
+    }
+    let damaged = Stand::telling(|step| (step < 3).then_some(WRITES));
+    let told = end(damaged.send_as(greedy(|_| {})));
+    assert!(
+        matches!(&told, Some(Event::Failed(EngineFault::Failed(why))) if why.contains("no numbers")),
+        "{told:?}"
+    );
+    assert!(damaged.worker.is_alive());
 }
 
 #[test]

@@ -59,7 +59,7 @@ pub struct BatchError {
 pub struct Batch {
     stage: Stage,
     logits: Vec<f32>,
-    tokens: Vec<Token>,
+    tokens: Vec<Option<Token>>,
 }
 
 impl Batch {
@@ -81,11 +81,11 @@ impl Batch {
         Ok(logits)
     }
 
-    /// The same for who goes on by the likeliest tokens only: these, as [`Draw::Likeliest`](crate::Draw) chooses them. On a device no
-    /// logits come to the host.
-    pub fn likeliest(&mut self, strands: &mut [Strand<'_>]) -> Result<&[Token], BatchError> {
+    /// The same for who goes on by the likeliest tokens only: these, as [`Draw::Likeliest`](crate::Draw) chooses them, and none where
+    /// logits are no numbers. On a device no logits come to the host.
+    pub fn likeliest(&mut self, strands: &mut [Strand<'_>]) -> Result<&[Option<Token>], BatchError> {
         let Self { stage, tokens, .. } = self;
-        tokens.resize(strands.len(), 0);
+        tokens.resize(strands.len(), None);
         walk(stage, strands, |rows| Next::Likeliest(rows), &mut |stage, first, rows| {
             stage.likeliest(rows, &mut tokens[first..][..rows.len()])
         })?;

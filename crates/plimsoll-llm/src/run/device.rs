@@ -270,7 +270,11 @@ impl DeviceStage {
     }
 
     /// The likeliest tokens behind some of those that were computed last.
-    pub(super) fn likeliest(&mut self, tokens: &[usize], into: &mut [Token]) -> Result<(), StepError> {
+    pub(super) fn likeliest(
+        &mut self,
+        tokens: &[usize],
+        into: &mut [Option<Token>],
+    ) -> Result<(), StepError> {
         for (some, into) in tokens.chunks(LOGITS).zip(into.chunks_mut(LOGITS)) {
             let found = self
                 .make(some, Then::Likeliest)

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 
 use plimsoll_kv::block::Token;
 
-use super::draw::{likeliest, share};
+use super::draw::{are_sound, is_odd, likeliest, share};
 
 /// How tokens are drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -83,6 +83,17 @@ pub enum SampleError {
         /// How many there are in all.
         vocabulary: usize,
     },
+    /// The same, of logits that were looked at where they are.
+    #[error(
+        "behind {position} tokens, the last of them {last:?}, logits are no numbers; the weights are damaged, or overflow in this \
+         precision: check the file"
+    )]
+    Damaged {
+        /// How many tokens there were.
+        position: usize,
+        /// The last of them.
+        last: Option<Token>,
+    },
 }
 
 /// Draws tokens one after another.
@@ -140,16 +151,14 @@ impl Sampler {
 
     /// Draws the token after those that were accepted. It is not accepted by that.
     pub fn draw(&mut self, logits: &[f32]) -> Result<Token, SampleError> {
-        // Minus infinity is a token that cannot be; anything else that is not finite is damage.
-        let odd = |logit: &f32| logit.is_nan() || *logit == f32::INFINITY;
-        let count = logits.iter().filter(|logit| odd(logit)).count();
-        let nothing = logits.iter().all(|logit| *logit == f32::NEG_INFINITY);
-        if count > 0 || nothing {
+        if !are_sound(logits) {
+            let count = logits.iter().filter(|logit| is_odd(logit)).count();
             return Err(SampleError::Logits {
                 position: self.position,
                 last: self.last,
-                odd: if nothing { logits.len() } else { count },
-                first: logits.iter().position(odd).unwrap_or(0),
+                // Without one of them all are minus infinity.
+                odd: if count == 0 { logits.len() } else { count },
+                first: logits.iter().position(is_odd).unwrap_or(0),
                 vocabulary: logits.len(),
             });
         }
@@ -163,9 +172,23 @@ impl Sampler {
         Ok(self.lot())
     }
 
+    /// Whether it takes the likeliest token, whatever was before: then [`taken`](Self::taken) does as well.
+    pub fn takes_likeliest(&self) -> bool {
+        self.settings.temperature == 0.0 && !self.penalizes()
+    }
+
+    /// The likeliest token, that somebody else has looked for; `None` where logits are no numbers.
+    pub fn taken(&self, likeliest: Option<Token>) -> Result<Token, SampleError> {
+        likeliest.ok_or(SampleError::Damaged { position: self.position, last: self.last })
+    }
+
+    fn penalizes(&self) -> bool {
+        self.settings.repeat_penalty.to_bits() != 1_f32.to_bits()
+    }
+
     fn penalize(&mut self) {
         let penalty = self.settings.repeat_penalty;
-        if penalty.to_bits() == 1_f32.to_bits() {
+        if !self.penalizes() {
             return;
         }
         let mut seen: Vec<Token> = self.recent.iter().copied().collect();

@@ -8,6 +8,7 @@ use plimsoll_tensor::wide::widest;
 
 use super::Draw;
 use super::device::{self, DeviceStage};
+use super::draw::are_sound;
 use super::host::{self, HostStage};
 use super::pages::PageTable;
 use crate::math::{Angles, Normalize};
@@ -101,14 +102,20 @@ impl Stage {
         Ok(())
     }
 
-    /// The likeliest tokens behind some of those that were computed last, as [`Draw::Likeliest`] chooses them from the logits: where a
-    /// device has those, only the tokens come to the host.
-    pub(super) fn likeliest(&mut self, tokens: &[usize], into: &mut [Token]) -> Result<(), StepError> {
+    /// The likeliest tokens behind some of those that were computed last, as [`Draw::Likeliest`] chooses them from the logits; `None`
+    /// where those are no numbers. Where a device has the logits only the tokens come to the host.
+    pub(super) fn likeliest(
+        &mut self,
+        tokens: &[usize],
+        into: &mut [Option<Token>],
+    ) -> Result<(), StepError> {
         let vocabulary = self.vocabulary();
         match &mut self.place {
             Where::Host(stage) => {
                 let rows = stage.logits(tokens)?.chunks_exact(vocabulary);
-                into.iter_mut().zip(rows).for_each(|(token, row)| *token = Draw::Likeliest.next(row));
+                into.iter_mut().zip(rows).for_each(|(token, row)| {
+                    *token = are_sound(row).then(|| Draw::Likeliest.next(row));
+                });
             }
             Where::Device(stage) => stage.likeliest(tokens, into)?,
         }

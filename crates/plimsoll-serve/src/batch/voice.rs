@@ -91,12 +91,29 @@ impl Voice {
         self.tokens
     }
 
+    /// Whether it goes on by the likeliest token whatever that is: then it need not see logits.
+    pub fn takes_likeliest(&self) -> bool {
+        let VoiceSettings { frequency_penalty, presence_penalty, bias, .. } = &self.settings;
+        let as_they_come = *frequency_penalty == 0.0 && *presence_penalty == 0.0 && bias.is_empty();
+        as_they_come && self.json.is_none() && self.sampler.takes_likeliest()
+    }
+
     /// Goes on from these logits, which it may change.
     pub fn say(&mut self, logits: &mut [f32]) -> Result<Said, SampleError> {
         self.weigh(logits);
         let token = self.draw(logits)?;
+        Ok(self.speak(token))
+    }
+
+    /// Goes on by the likeliest token, if there is one.
+    pub fn say_likeliest(&mut self, token: Option<Token>) -> Result<Said, SampleError> {
+        let token = self.sampler.taken(token)?;
+        Ok(self.speak(token))
+    }
+
+    fn speak(&mut self, token: Token) -> Said {
         if self.tokenizer.stops().contains(&token) {
-            return Ok(self.ends(String::new(), Finish::Stop));
+            return self.ends(String::new(), Finish::Stop);
         }
         self.sampler.accept(token);
         *self.written.entry(token).or_default() += 1;
@@ -104,16 +121,16 @@ impl Voice {
         let piece = self.stream.push(token);
         let Stopped { mut text, at } = self.stops.push(&piece);
         if at.is_some() {
-            return Ok(Said { text, next: Err(Finish::Stop) });
+            return Said { text, next: Err(Finish::Stop) };
         }
         if self.json.as_ref().is_some_and(Json::is_whole) {
-            return Ok(self.ends(text, Finish::Stop));
+            return self.ends(text, Finish::Stop);
         }
         if self.tokens >= self.settings.tokens {
             text.push_str(&self.rest());
-            return Ok(Said { text, next: Err(Finish::Length) });
+            return Said { text, next: Err(Finish::Length) };
         }
-        Ok(Said { text, next: Ok(token) })
+        Said { text, next: Ok(token) }
     }
 
     fn ends(&mut self, mut text: String, finish: Finish) -> Said {

@@ -10,9 +10,11 @@ use std::time::{Duration, Instant};
 
 use plimsoll_kv::block::Token;
 use plimsoll_kv::policy::Hint;
+use plimsoll_llm::SampleError;
 use tokio::sync::mpsc;
 
 use super::share::{Share, Shares};
+use super::voice::Said;
 use super::{Event, Voice};
 use crate::engine::{Engine, EngineFault, Failed, Part};
 use crate::seats::Seat;
@@ -293,7 +295,12 @@ impl<E: Engine> Bench<E> {
 
     fn step(&mut self, batch: &mut E::Batch, shares: &[usize]) -> Result<(), String> {
         let began = Instant::now();
-        let mut members: Vec<usize> = (0..shares.len()).filter(|index| shares[*index] > 0).collect();
+        let members: Vec<usize> = (0..shares.len()).filter(|index| shares[*index] > 0).collect();
+        // What stands behind a prompt that is not computed to its end interests nobody.
+        let need_no_logits = members.iter().all(|index| {
+            let running = &self.running[*index];
+            shares[*index] < running.pending.len() || running.voice.takes_likeliest()
+        });
         let mut parts: Vec<Part<'_, E::Sequence>> = self
             .running
             .iter_mut()
@@ -304,19 +311,30 @@ impl<E: Engine> Bench<E> {
                 tokens: &running.pending[..*share],
             })
             .collect();
-        match self.engine.step(batch, &mut parts) {
-            Ok(logits) => {
-                let row = self.engine.facts().vocabulary;
+        let likeliest = need_no_logits.then(|| self.engine.likeliest(batch, &mut parts)).flatten();
+        let done = match likeliest {
+            Some(done) => done.map(Some),
+            None => self.engine.step(batch, &mut parts).map(|logits| {
                 self.logits.clear();
                 self.logits.extend_from_slice(logits);
+                None
+            }),
+        };
+        match done {
+            Ok(likeliest) => {
                 drop(parts);
                 self.shares.took(shares.iter().sum(), began.elapsed());
                 let mut logits = std::mem::take(&mut self.logits);
-                let outcomes: Vec<(usize, Outcome)> = members
-                    .drain(..)
-                    .zip(logits.chunks_exact_mut(row))
-                    .map(|(index, logits)| (index, self.heard(index, shares[index], logits)))
-                    .collect();
+                let mut rows = logits.chunks_exact_mut(self.engine.facts().vocabulary);
+                let mut outcomes = Vec::with_capacity(members.len());
+                for (part, index) in members.into_iter().enumerate() {
+                    let outcome = self.heard(index, shares[index], |voice| match (&likeliest, rows.next()) {
+                        (Some(tokens), _) => voice.say_likeliest(tokens.get(part).copied().flatten()),
+                        (None, Some(logits)) => voice.say(logits),
+                        (None, None) => voice.say_likeliest(None),
+                    });
+                    outcomes.push((index, outcome));
+                }
                 self.logits = logits;
                 self.let_go(outcomes);
             }
@@ -332,7 +350,12 @@ impl<E: Engine> Bench<E> {
     }
 
     /// A sequence's tokens were computed.
-    fn heard(&mut self, index: usize, share: usize, logits: &mut [f32]) -> Outcome {
+    fn heard(
+        &mut self,
+        index: usize,
+        share: usize,
+        say: impl FnOnce(&mut Voice) -> Result<Said, SampleError>,
+    ) -> Outcome {
         let running = &mut self.running[index];
         running.stalled = None;
         if !running.writes {
@@ -343,7 +366,7 @@ impl<E: Engine> Bench<E> {
             return Outcome::GoesOn;
         }
         running.writes = true;
-        let said = match running.voice.say(logits) {
+        let said = match say(&mut running.voice) {
             Ok(said) => said,
             Err(error) => {
                 let _ = running.events.try_send(Event::Failed(EngineFault::Failed(error.to_string())));

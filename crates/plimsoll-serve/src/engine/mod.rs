@@ -110,4 +110,15 @@ pub trait Engine: Send + Sync + 'static {
         batch: &'b mut Self::Batch,
         parts: &mut [Part<'_, Self::Sequence>],
     ) -> Result<&'b [f32], Failed>;
+
+    /// The same for parts that all go on by their likeliest token: only these, and none of a part whose logits are no numbers. An
+    /// engine that has logits at hand anyway says nothing and computes nothing.
+    fn likeliest(
+        &self,
+        batch: &mut Self::Batch,
+        parts: &mut [Part<'_, Self::Sequence>],
+    ) -> Option<Result<Vec<Option<Token>>, Failed>> {
+        let _ = (batch, parts);
+        None
+    }
 }

@@ -7,7 +7,7 @@ use plimsoll_kv::block::{Root, Token};
 use plimsoll_kv::cache::{Cache, CacheError};
 use plimsoll_kv::engine::{LeasedPages, PageError};
 use plimsoll_kv::policy::Hint;
-use plimsoll_llm::{Batch, CachedPages, Decoder, Sequence, StepError, Strand};
+use plimsoll_llm::{Batch, BatchError, CachedPages, Decoder, Sequence, StepError, Strand};
 
 use super::{Engine, EngineFault, Facts, Failed, Part};
 
@@ -100,6 +100,27 @@ impl Engine for Native {
         batch: &'b mut Batch,
         parts: &mut [Part<'_, NativeSequence>],
     ) -> Result<&'b [f32], Failed> {
+        self.stepped(parts, |strands| batch.step(strands))
+    }
+
+    fn likeliest(
+        &self,
+        batch: &mut Batch,
+        parts: &mut [Part<'_, NativeSequence>],
+    ) -> Option<Result<Vec<Option<Token>>, Failed>> {
+        // The host has logits where they are drawn from.
+        self.decoder.device()?;
+        Some(self.stepped(parts, |strands| batch.likeliest(strands).map(<[_]>::to_vec)))
+    }
+}
+
+impl Native {
+    /// A step of all parts, and what it means for their pages.
+    fn stepped<T>(
+        &self,
+        parts: &mut [Part<'_, NativeSequence>],
+        step: impl FnOnce(&mut [Strand<'_>]) -> Result<T, BatchError>,
+    ) -> Result<T, Failed> {
         let began = Instant::now();
         let tokens: Vec<&[Token]> = parts.iter().map(|part| part.tokens).collect();
         let mut strands: Vec<Strand<'_>> = parts
@@ -110,10 +131,10 @@ impl Engine for Native {
                 Strand { tokens, len, table: &mut part.sequence.pages }
             })
             .collect();
-        let stepped = batch.step(&mut strands);
+        let stepped = step(&mut strands);
         drop(strands);
         match stepped {
-            Ok(logits) => {
+            Ok(found) => {
                 // Each token took its share of the step: what its block would cost to compute again.
                 let took = began.elapsed();
                 let all: usize = tokens.iter().map(|tokens| tokens.len()).sum();
@@ -122,7 +143,7 @@ impl Engine for Native {
                     let share = took * mine.unwrap_or(u32::MAX) / all.unwrap_or(u32::MAX);
                     part.sequence.pages.computed(tokens, share);
                 }
-                Ok(logits)
+                Ok(found)
             }
             Err(failed) => {
                 let trouble = parts.get_mut(failed.strand).and_then(|part| part.sequence.pages.trouble());

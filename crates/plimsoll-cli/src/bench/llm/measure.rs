@@ -122,7 +122,7 @@ impl Members {
         let mut strands: Vec<_> =
             pages.map(|((table, len), tokens)| Strand { tokens, len: *len, table: &mut **table }).collect();
         let likeliest = batch.likeliest(&mut strands)?;
-        self.last.iter_mut().zip(likeliest).for_each(|(last, token)| *last = [*token]);
+        self.last.iter_mut().zip(likeliest).for_each(|(last, token)| *last = [token.unwrap_or(0)]);
         for len in &mut self.lens {
             *len += 1;
         }

@@ -26,6 +26,8 @@ pub(super) const TILE: u64 = 64 << 20;
 const LOOKERS: u32 = 32;
 /// What is found in each.
 const PART_BYTES: usize = 16;
+/// How minus infinity is ordered there.
+const NOTHING: u32 = !f32::NEG_INFINITY.to_bits();
 /// Work that takes longer has failed.
 const LONGEST: Duration = Duration::from_mins(2);
 
@@ -120,18 +122,20 @@ impl Flow {
         self.launches.launch(Packed, "likeliest", blocks, EACH, &arguments)
     }
 
-    /// Where the greatest of each row is: of equals the first, and what is no number is never greater; the first where there is no
-    /// number.
-    pub fn fetch_likeliest(&self, from: &Piece, rows: usize) -> Result<Vec<u32>, TensorError> {
+    /// Where the greatest of each row is, of equals the first; none of a row that has anything that is no number or infinitely great, or
+    /// nothing that is greater than minus infinity.
+    pub fn fetch_likeliest(&self, from: &Piece, rows: usize) -> Result<Vec<Option<u32>>, TensorError> {
         self.hold([from])?;
         let mut bytes = vec![0; PART_BYTES * LOOKERS as usize * rows];
         self.launches.fetch(from.at("fetching", 0, bytes.len() as u64)?, &mut bytes)?;
         self.let_go();
         let found = bytes.chunks_exact(PART_BYTES * LOOKERS as usize).map(|row| {
             let word = |four: &[u8]| four.iter().rev().fold(0, |word, byte| word << 8 | u32::from(*byte));
-            let parts = row.chunks_exact(PART_BYTES).map(|part| (word(&part[4..8]), word(&part[..4])));
+            let parts = row.chunks_exact(PART_BYTES);
+            let odd = parts.clone().any(|part| word(&part[8..12]) > 0);
             // Places stand there the other way round, so that of equals the first is the greatest.
-            parts.max().filter(|most| *most != (0, 0)).map_or(0, |(_, place)| !place)
+            let most = parts.map(|part| (word(&part[4..8]), word(&part[..4]))).max();
+            most.filter(|(order, _)| !odd && *order > NOTHING).map(|(_, place)| !place)
         });
         Ok(found.collect())
     }
