@@ -226,7 +226,7 @@ fn who_goes_by_the_likeliest_token_needs_no_logits() {
         |settings| settings.sampling.repeat_penalty = 1.1,
         |settings| settings.frequency_penalty = 0.1,
         |settings| settings.presence_penalty = 0.1,
-        |settings| drop(settings.bias.insert(3, 1.0)),
+        |settings| settings.bias = [(3, 1.0)].into(),
         |settings| settings.format = Format::Json,
     ];
     for (turn, other) in others.into_iter().enumerate() {
@@ -245,8 +245,15 @@ fn who_goes_by_the_likeliest_token_needs_no_logits() {
 
 #[test]
 fn when_what_computes_is_lost_all_are_told_and_the_thread_ends() {
-    let stand = Stand::new(|parts| (parts == 2).then(|| (1, EngineFault::Lost("unplugged".to_owned()))));
-    for end in [stand.send(40), stand.send(40)].map(end) {
+    // No step ends before both are there.
+    let (sent, both) = std::sync::mpsc::channel();
+    let stand = Stand::new(move |parts| {
+        let _ = both.recv_timeout(Duration::from_secs(10));
+        (parts == 2).then(|| (1, EngineFault::Lost("unplugged".to_owned())))
+    });
+    let heard = [stand.send(40), stand.send(40)];
+    drop(sent);
+    for end in heard.map(end) {
         assert!(matches!(&end, Some(Event::Failed(EngineFault::Lost(why))) if why == "unplugged"), "{end:?}");
     }
     let began = Instant::now();
