@@ -231,7 +231,7 @@ fn way(form: &PageForm, strands: &[Strand<'_>], few: bool) -> Way {
     if form.fits_units() && busy { Way::Units } else { Way::Rows }
 }
 
-/// `Share`s and `Crowd`s of `pages.cu`: blocks of tokens with the keys that they see, in several parts where there are too few blocks
+/// `Share`s and `Crowd`s of `pages.cuh`: blocks of tokens with the keys that they see, in several parts where there are too few blocks
 /// to keep a GPU busy.
 fn shared(form: &PageForm, strands: &[Strand<'_>], way: Way) -> (Vec<[u32; 6]>, Vec<[u32; 4]>) {
     let small = |size: usize| u32::try_from(size).unwrap_or(u32::MAX);

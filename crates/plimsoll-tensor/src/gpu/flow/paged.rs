@@ -113,7 +113,7 @@ impl PageForm {
         (parts_at_most(wide) * wide * SIDE * (self.value_width + 2) * 4) as u64
     }
 
-    /// `Heads` of `pages.cu`.
+    /// `Heads` of `pages.cuh`.
     fn words(&self, layer: usize) -> Result<[u32; 8], TensorError> {
         let Some((keys, values)) = self.places.get(layer) else {
             return Err(TensorError::shape(WHAT, format!("layer {layer} of {}", self.places.len())));
