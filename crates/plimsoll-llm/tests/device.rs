@@ -137,6 +137,21 @@ fn models_of_every_kind_and_family_compute_what_the_host_does() {
     for (element, room) in [(Element::F16, 4e-3), (Element::Bf16, 3e-2)] {
         compare(&there, &model, "llama in F32", element, &steps, room);
     }
+    // Heads for which matrix units compute the attention of many tokens, four and one to a head of keys.
+    for (element, room) in [(Element::F16, 4e-3), (Element::Bf16, 3e-2)] {
+        for (width, heads) in [(64, 4), (128, 1)] {
+            let sizes = Sizes {
+                heads,
+                kv_heads: 1,
+                key_width: width,
+                value_width: width,
+                rope_width: width,
+                ..SMALL
+            };
+            let model = Model::new(sizes, Kind::F32, false, 7);
+            compare(&there, &model, &format!("heads of {width}"), element, &[1, 60, 3, 40, 20], room);
+        }
+    }
     let wide = Model::new(WIDE, Kind::F32, false, 3);
     compare(&there, &wide, "wide heads", Element::F32, &steps, 1e-4);
 }

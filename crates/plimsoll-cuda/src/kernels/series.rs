@@ -108,7 +108,8 @@ unsafe fn follow_early(
     node: sys::CUgraphNode,
 ) -> sys::CUresult {
     let edge = sys::CUgraphEdgeData {
-        from_port: sys::CU_GRAPH_KERNEL_NODE_PORT_PROGRAMMATIC as u8,
+        // The driver's number of the port that says that the next kernel may begin.
+        from_port: 1,
         to_port: 0,
         type_: sys::CUgraphDependencyType::CU_GRAPH_DEPENDENCY_TYPE_PROGRAMMATIC as u8,
         reserved: [0; 5],

@@ -93,13 +93,16 @@ impl Batch {
     }
 }
 
+/// Is told of strands that were computed to their ends: see [`walk`].
+type End<'e> = &'e mut dyn FnMut(&mut Stage, usize, &[usize]) -> Result<(), StepError>;
+
 /// Decodes the new tokens of all strands, as many side by side as the stage takes. `end` is told of strands one behind the other that were
 /// computed to their ends: the first one's number, and the last token of each among those that were computed last.
 fn walk(
     stage: &mut Stage,
     strands: &mut [Strand<'_>],
     next: for<'n> fn(&'n [usize]) -> Next<'n>,
-    end: &mut dyn FnMut(&mut Stage, usize, &[usize]) -> Result<(), StepError>,
+    end: End<'_>,
 ) -> Result<(), BatchError> {
     for (strand, it) in strands.iter().enumerate() {
         stage.check(it.len, it.tokens).map_err(|source| BatchError { strand, source })?;

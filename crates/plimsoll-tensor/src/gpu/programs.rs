@@ -17,6 +17,10 @@ pub(super) enum Program {
     Packed,
     Tiled,
     Pages,
+    Prompts64Bf16,
+    Prompts64F16,
+    Prompts128Bf16,
+    Prompts128F16,
 }
 
 macro_rules! tiles {
@@ -26,6 +30,17 @@ macro_rules! tiles {
             include_str!("kernels/numbers.cuh"),
             include_str!("kernels/attention.cuh"),
             include_str!("kernels/tiles.cu")
+        )
+    };
+}
+
+macro_rules! prompts {
+    ($before:literal) => {
+        concat!(
+            $before,
+            include_str!("kernels/numbers.cuh"),
+            include_str!("kernels/pages.cuh"),
+            include_str!("kernels/prompts.cu")
         )
     };
 }
@@ -41,7 +56,7 @@ const TILES_128: &[(&str, u32)] =
     &[("attend", SHARED_128[0]), ("attend_queries", SHARED_128[1]), ("attend_keys", SHARED_128[2])];
 
 impl Program {
-    pub(super) const ALL: [Self; 12] = [
+    pub(super) const ALL: [Self; 16] = [
         Self::Elements,
         Self::Rows,
         Self::Tables,
@@ -54,6 +69,10 @@ impl Program {
         Self::Packed,
         Self::Tiled,
         Self::Pages,
+        Self::Prompts64Bf16,
+        Self::Prompts64F16,
+        Self::Prompts128Bf16,
+        Self::Prompts128F16,
     ];
 
     pub(super) const fn source(self) -> Source<'static> {
@@ -66,6 +85,14 @@ impl Program {
             Self::Packed => ("packed.cu", PACKED, PACKED_ENTRIES),
             Self::Tiled => ("tiled.cu", TILED, TILED_ENTRIES),
             Self::Pages => ("pages.cu", PAGES, PAGE_ENTRIES),
+            Self::Prompts64Bf16 => ("prompts_64_bf16.cu", prompts!("#define DEPTH 64\n"), PROMPT_ENTRIES),
+            Self::Prompts64F16 => {
+                ("prompts_64_f16.cu", prompts!("#define DEPTH 64\n#define HALF\n"), PROMPT_ENTRIES)
+            }
+            Self::Prompts128Bf16 => ("prompts_128_bf16.cu", prompts!("#define DEPTH 128\n"), PROMPT_ENTRIES),
+            Self::Prompts128F16 => {
+                ("prompts_128_f16.cu", prompts!("#define DEPTH 128\n#define HALF\n"), PROMPT_ENTRIES)
+            }
             Self::Tiles64Bf16 => ("tiles_64_bf16.cu", tiles!("#define DEPTH 64\n"), TILES_64),
             Self::Tiles64F16 => ("tiles_64_f16.cu", tiles!("#define DEPTH 64\n#define HALF\n"), TILES_64),
             Self::Tiles128Bf16 => ("tiles_128_bf16.cu", tiles!("#define DEPTH 128\n"), TILES_128),
@@ -76,7 +103,11 @@ impl Program {
 
     /// Whether its kernels wait by themselves (`behind`) for what was launched before.
     pub(super) const fn waits(self) -> bool {
-        matches!(self, Self::Packed | Self::Tiled | Self::Pages)
+        matches!(self, Self::Packed | Self::Tiled | Self::Pages) || self.is_prompts()
+    }
+
+    const fn is_prompts(self) -> bool {
+        matches!(self, Self::Prompts64Bf16 | Self::Prompts64F16 | Self::Prompts128Bf16 | Self::Prompts128F16)
     }
 
     /// The place of an entry among what can be launched, and what a thread block of it has of its own.
@@ -109,7 +140,11 @@ const TILED: &str = concat!(
     include_str!("kernels/pieces.cuh"),
     include_str!("kernels/tiled.cu")
 );
-const PAGES: &str = concat!(include_str!("kernels/numbers.cuh"), include_str!("kernels/pages.cu"));
+const PAGES: &str = concat!(
+    include_str!("kernels/numbers.cuh"),
+    include_str!("kernels/pages.cuh"),
+    include_str!("kernels/pages.cu")
+);
 
 const ELEMENT_ENTRIES: &[(&str, u32)] = &[
     ("fill", 0),
@@ -203,6 +238,7 @@ const PAGE_ENTRIES: &[(&str, u32)] = &[
     ("attend_8", 82_432),
     ("gather", 0),
 ];
+const PROMPT_ENTRIES: &[(&str, u32)] = &[("attend_prompt", 0)];
 const UNPACK_ENTRIES: &[(&str, u32)] = &[("unpack", 0)];
 const ATTENTION_ENTRIES: &[(&str, u32)] =
     &[("attend_plain", 0), ("attend_plain_queries", 0), ("attend_plain_keys", 0)];

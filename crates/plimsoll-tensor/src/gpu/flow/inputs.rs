@@ -55,6 +55,7 @@ pub struct Inputs {
 }
 
 /// Which forms products want.
+#[expect(clippy::struct_excessive_bools, reason = "bits of a word that a kernel is told")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Forms {
     pub(super) singles: bool,

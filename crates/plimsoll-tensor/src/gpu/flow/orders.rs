@@ -18,6 +18,8 @@ const BUSY: usize = 512;
 /// Keys of a part of attention at least, and where each sequence has one token: warps share the keys there.
 const LEAST: usize = 128;
 const LEAST_ALONE: usize = 256;
+/// Keys that a few blocks look at one behind the other sooner than they are divided.
+const SHORT: usize = 2048;
 /// Parts of one token's attention at most.
 const MOST: usize = 64;
 const NONE: u32 = u32::MAX;
@@ -60,12 +62,23 @@ pub struct Orders {
     pub(super) placed: Placed,
 }
 
+/// How attention is computed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Blocks of sixteen rows.
+    #[default]
+    Rows,
+    /// Each sequence has one token, and warps share the keys.
+    Alone,
+    /// By matrix units, blocks of 64 rows.
+    Units,
+}
+
 /// Where things are among the orders: addresses and counts.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Placed {
     pub(super) tokens: usize,
-    /// Whether each sequence has one.
-    pub(super) alone: bool,
+    pub(super) way: Way,
     pub(super) tokens_at: u64,
     /// Where rows that are chosen stand, in bytes of the piece.
     pub(super) rows_from: u64,
@@ -124,8 +137,8 @@ impl Orders {
         }
         let pages = strands.iter().map(|strand| addresses(flow, form, strand));
         let pages: Vec<Vec<u64>> = pages.collect::<Result<_, _>>()?;
-        let alone = few && strands.iter().all(|strand| strand.count == 1);
-        let mut placed = Placed { tokens, alone, ..Placed::default() };
+        let way = way(form, strands, few);
+        let mut placed = Placed { tokens, way, ..Placed::default() };
         let room = |bytes: usize| if few { bytes } else { 0 };
         self.bytes.clear();
         self.begun = 0;
@@ -142,7 +155,7 @@ impl Orders {
         placed.angles_at = self.begin(room(16 * FEW));
         self.bytes.extend(angles.iter().flat_map(|angle| angle.to_le_bytes()));
         placed.shares_at = self.begin(room(4 * FEW * (angles.len() / tokens.max(1))));
-        let (mut shares, mut crowds) = shared(form, strands, if alone { LEAST_ALONE } else { LEAST });
+        let (mut shares, mut crowds) = shared(form, strands, way);
         if few {
             shares.resize(alike(shares.len()), NOBODY);
             crowds.resize(alike(crowds.len()), [0; 4]);
@@ -204,11 +217,30 @@ fn addresses(flow: &Flow, form: &PageForm, strand: &Strand<'_>) -> Result<Vec<u6
     (0..(strand.begin + strand.count).div_ceil(form.page_tokens)).map(page).collect()
 }
 
-/// `Share`s and `Crowd`s of `pages.cu`: blocks of tokens with the keys that they see, in several parts where there are too few blocks
+/// How these strands' attention is computed. Matrix units have it where pages are of 16 bits and heads as wide as there are programs for,
+/// unless there are so few blocks that most of a GPU would wait for the longest.
+fn way(form: &PageForm, strands: &[Strand<'_>], few: bool) -> Way {
+    if few {
+        let alone = strands.iter().all(|strand| strand.count == 1);
+        return if alone { Way::Alone } else { Way::Rows };
+    }
+    let each = form.tokens_of_units().max(1);
+    let blocks: usize = strands.iter().map(|strand| strand.count.div_ceil(each)).sum();
+    let longest = strands.iter().map(|strand| strand.begin + strand.count).max().unwrap_or(0);
+    let busy = blocks * form.kv_heads >= BUSY / 4 || longest <= SHORT;
+    if form.fits_units() && busy { Way::Units } else { Way::Rows }
+}
+
+/// `Share`s and `Crowd`s of `pages.cuh`: blocks of tokens with the keys that they see, in several parts where there are too few blocks
 /// to keep a GPU busy.
-fn shared(form: &PageForm, strands: &[Strand<'_>], least: usize) -> (Vec<[u32; 6]>, Vec<[u32; 4]>) {
+fn shared(form: &PageForm, strands: &[Strand<'_>], way: Way) -> (Vec<[u32; 6]>, Vec<[u32; 4]>) {
     let small = |size: usize| u32::try_from(size).unwrap_or(u32::MAX);
-    let each = form.tokens_of_a_block();
+    let (each, least) = match way {
+        Way::Rows => (form.tokens_of_a_block(), LEAST),
+        Way::Alone => (1, LEAST_ALONE),
+        // Such blocks have all keys that they see.
+        Way::Units => (form.tokens_of_units(), usize::MAX),
+    };
     let blocks: usize = strands.iter().map(|strand| strand.count.div_ceil(each)).sum();
     let wide = form.kv_heads * form.layers_of_heads();
     // How many parts a block's keys are divided into at most.

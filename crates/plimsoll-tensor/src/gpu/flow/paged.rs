@@ -7,16 +7,18 @@ use plimsoll_device::programs::Threads;
 use super::book::StepBook;
 use super::flow::{Flow, address};
 use super::inputs::{FEW, Inputs};
-use super::orders::{Orders, SIDE, Told, parts_at_most};
+use super::orders::{Orders, Placed, SIDE, Told, Way, parts_at_most};
 use super::room::Piece;
 use crate::compute::Done;
 use crate::gpu::launch::{blocks, warps};
-use crate::gpu::programs::Program::Pages;
+use crate::gpu::programs::Program::{self, Pages};
 use crate::{Dtype, TensorError};
 
 const WHAT: &str = "attention over pages";
 /// Keys that are looked at together.
 const KEYS: usize = 32;
+/// Rows of a block of matrix units: as `prompts.cu`.
+const UNIT_ROWS: usize = 64;
 /// Heads of queries of a block where each sequence has one token.
 const ALONE: usize = 4;
 /// The widest head.
@@ -89,6 +91,17 @@ impl PageForm {
         SIDE / self.group().min(SIDE)
     }
 
+    /// Tokens that a block has whose attention matrix units compute.
+    pub(super) fn tokens_of_units(&self) -> usize {
+        UNIT_ROWS / self.group().min(UNIT_ROWS)
+    }
+
+    /// Whether there is a program for matrix units.
+    pub(super) fn fits_units(&self) -> bool {
+        let wide = self.key_width == self.value_width && matches!(self.key_width, 64 | 128);
+        wide && self.group() <= UNIT_ROWS && matches!(self.dtype, Dtype::F16 | Dtype::Bf16)
+    }
+
     /// Blocks of heads of queries for each head of keys.
     pub(super) fn layers_of_heads(&self) -> usize {
         self.group().div_ceil(SIDE)
@@ -100,7 +113,7 @@ impl PageForm {
         (parts_at_most(wide) * wide * SIDE * (self.value_width + 2) * 4) as u64
     }
 
-    /// `Heads` of `pages.cu`.
+    /// `Heads` of `pages.cuh`.
     fn words(&self, layer: usize) -> Result<[u32; 8], TensorError> {
         let Some((keys, values)) = self.places.get(layer) else {
             return Err(TensorError::shape(WHAT, format!("layer {layer} of {}", self.places.len())));
@@ -143,7 +156,7 @@ impl Flow {
         let paged = Paged { flow: self, orders, form, parts };
         let lent = Lent(self);
         let done = if placed.tokens <= FEW {
-            let (rows, alone) = (told.rows.len(), usize::from(placed.alone));
+            let (rows, alone) = (told.rows.len(), usize::from(placed.way == Way::Alone));
             let like = [placed.tokens, alone, placed.shares, placed.crowds, rows, told.then];
             book.run(self, like, || work(&paged))
         } else {
@@ -239,10 +252,14 @@ impl Paged<'_> {
         let words = form.words(layer)?;
         let queries = queries.singles(WHAT, placed.tokens * form.heads * form.key_width)?;
         let out = out.singles(WHAT, placed.tokens * form.heads * form.value_width)?;
+        if placed.way == Way::Units {
+            return self.attend_by_units(&words, placed, (queries, out));
+        }
+        let alone = placed.way == Way::Alone;
         let parts = self.parts.at(WHAT, 0, form.parts_bytes())?;
         let size = |size: usize| u32::try_from(size).unwrap_or(u32::MAX);
         let name = match form.value_width {
-            _ if placed.alone => "attend_alone",
+            _ if alone => "attend_alone",
             0..=64 => "attend_2",
             65..=128 => "attend_4",
             _ => "attend_8",
@@ -250,7 +267,7 @@ impl Paged<'_> {
         let (key, value) = (form.key_width, form.value_width);
         let shared = 4 * (SIDE * key + KEYS * (key + 4) + KEYS * value);
         let (layers, shared) =
-            if placed.alone { (form.group().div_ceil(ALONE), 0) } else { (form.layers_of_heads(), shared) };
+            if alone { (form.group().div_ceil(ALONE), 0) } else { (form.layers_of_heads(), shared) };
         let threads = Threads {
             blocks: [size(placed.shares), size(form.kv_heads), size(layers)],
             each: 128,
@@ -281,5 +298,26 @@ impl Paged<'_> {
             warps(value, 128),
             &[Words(&words), Long(placed.crowds_at), Long(parts), Long(out)],
         )
+    }
+
+    fn attend_by_units(&self, words: &[u32], placed: Placed, (queries, out): (u64, u64)) -> Done {
+        let form = self.form;
+        let program = match (form.key_width, form.dtype) {
+            (64, Dtype::F16) => Program::Prompts64F16,
+            (64, _) => Program::Prompts64Bf16,
+            (_, Dtype::F16) => Program::Prompts128F16,
+            _ => Program::Prompts128Bf16,
+        };
+        let size = |size: usize| u32::try_from(size).unwrap_or(u32::MAX);
+        let arguments = [
+            Words(words),
+            Long(placed.shares_at),
+            Long(placed.tokens_at),
+            Long(placed.pages_at),
+            Long(queries),
+            Long(out),
+        ];
+        let over = [size(placed.shares), size(form.kv_heads), 1];
+        self.flow.launches.launch(program, "attend_prompt", over, 128, &arguments)
     }
 }

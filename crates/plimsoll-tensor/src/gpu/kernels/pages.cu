@@ -1,26 +1,6 @@
 // Queries, keys and values over pages of a cache: made what they are for their position, written to pages, and attention
 // over those where they lie.
 
-struct Heads {
-    u32 heads;
-    u32 kv_heads;
-    u32 key_width;
-    u32 value_width;
-    u32 page_tokens;
-    // How pages keep numbers.
-    u32 kind;
-    // Where this layer's keys and values begin in a page, in bytes.
-    u32 keys_at;
-    u32 values_at;
-};
-
-// A token: the page that it is written to, its row there, and its position.
-struct Token {
-    char *page;
-    u32 row;
-    u32 position;
-};
-
 struct Turns {
     const float *bias[3];
     const float *norm[2];
@@ -71,26 +51,6 @@ extern "C" __global__ void turn(Heads of, Turns how, const Token *tokens, const 
     char *page = mine.page + (which == 1 ? of.keys_at : of.values_at);
     store(Line{page, of.kind, 0}, ((u64)mine.row * of.kv_heads + head) * width + each, number);
 }
-
-// Tokens of one sequence, side by side, and some of the keys that they see.
-struct Share {
-    u32 token;
-    u32 count;
-    // Where the sequence's pages begin among the addresses.
-    u32 table;
-    u32 from;
-    u32 to;
-    // Which part of the tokens' attention it is, or NONE where it is all of it.
-    u32 part;
-};
-
-// Tokens whose attention is in parts.
-struct Crowd {
-    u32 token;
-    u32 count;
-    u32 first;
-    u32 parts;
-};
 
 constexpr u32 NONE = ~0u, KEYS = 32, SIDE = 16, EACH_WARP = 4;
 
@@ -271,12 +231,6 @@ template <bool SINGLES> struct Eight {
             into[each] = __uint_as_float(words[each]);
     }
 };
-
-// Where a token's keys or values of a head begin.
-__device__ __forceinline__ const char *lies(const Heads &of, char *const *pages, u32 head, u32 token, u32 place, u32 width) {
-    const u64 row = ((u64)(token % of.page_tokens) * of.kv_heads + head) * width;
-    return pages[token / of.page_tokens] + place + row * (of.kind == F32 ? 4 : 2);
-}
 
 // Has lines brought to the second cache.
 __device__ __forceinline__ void come_nearer(const char *at, u32 bytes) {
