@@ -23,7 +23,7 @@ pub(super) enum Program {
 }
 
 macro_rules! tiles {
-    ($before:literal $(, $kernels:literal)+) => {
+    ($before:expr $(, $kernels:literal)+) => {
         concat!(
             $before,
             include_str!("kernels/numbers.cuh"),
@@ -42,7 +42,7 @@ macro_rules! both_ways {
 
 macro_rules! hopper {
     ($before:literal) => {
-        tiles!($before, "kernels/hopper.cu")
+        tiles!(concat!("#define PANELS\n", $before), "kernels/hopper.cu")
     };
 }
 

@@ -6,7 +6,7 @@
 
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
 
-constexpr u32 GROUP = 128, GROUPS = 2, PART = 64, TILE = PART * DEPTH * 2, PANELS = DEPTH / 64;
+constexpr u32 GROUP = 128, GROUPS = 2, PART = 64, TILE = PART * DEPTH * 2, WIDTHS = DEPTH / 64;
 
 #define ROW_OF(d, n) "+f"(d[n][0]), "+f"(d[n][1]), "+f"(d[n][2]), "+f"(d[n][3])
 #define SUMS_OF(d)                                                                                                   \
@@ -87,7 +87,7 @@ __device__ __forceinline__ void add(float (*sums)[4], const u32 (*left)[4], u32 
 #pragma unroll
     for (u32 step = 0; step < PART / 16; step++)
 #pragma unroll
-        for (u32 panel = 0; panel < PANELS; panel++)
+        for (u32 panel = 0; panel < WIDTHS; panel++)
             product_turned(sums + 8 * panel, left[step], across(tile, step, panel));
 }
 
@@ -196,7 +196,7 @@ extern "C" __global__ void __launch_bounds__(GROUPS * GROUP, DEPTH == 64 ? 2 : 1
         add(found, left, keys);
         end_products();
 #pragma unroll
-        for (u32 panel = 0; panel < PANELS; panel++)
+        for (u32 panel = 0; panel < WIDTHS; panel++)
             done<0>(found + 8 * panel);
     }
     together_in(group);
@@ -293,7 +293,7 @@ extern "C" __global__ void __launch_bounds__(GROUPS * GROUP, 1)
         add(by_key, by_slope, queries);
         end_products();
 #pragma unroll
-        for (u32 panel = 0; panel < PANELS; panel++) {
+        for (u32 panel = 0; panel < WIDTHS; panel++) {
             done<0>(by_value + 8 * panel);
             done<0>(by_key + 8 * panel);
         }

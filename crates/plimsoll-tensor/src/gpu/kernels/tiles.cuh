@@ -2,11 +2,11 @@
 // there. Heads are multiples of eight up to DEPTH, filled up with zeros.
 //
 // What stays goes over tiles of what passes, which come two at a time: one is computed with while the other arrives. Rows
-// lie in shared memory in units of 16 bytes, eight rows by 64 numbers in one piece, their places turned by the row's number,
-// so that eight rows' units of one column are in different banks: it is how Hopper's units want them. Scores stay in
-// registers: what a product leaves there is how the next wants its left side.
-//
-// DEPTH and the kind of numbers are put before this text: `HALF` or not.
+// lie in shared memory in units of 16 bytes whose places are turned by the row's number, so that eight rows' units of one
+// column are in different banks. Scores stay in registers: what a product leaves there is how the next wants its left side.
+
+// DEPTH and the kind of numbers are put before this text: `HALF` or not; and `PANELS` where eight rows by 64 numbers are to
+// be in one piece, as Hopper's units want them.
 
 #if __CUDA_ARCH__ >= 800
 #define TILES 1
@@ -45,7 +45,11 @@ __device__ __forceinline__ u32 shared_at(const void *p) { return (u32)__cvta_gen
 
 // Where a unit of a row lies in a tile.
 __device__ __forceinline__ u32 unit(u32 tile, u32 row, u32 column) {
+#ifdef PANELS
     return tile + row / 8 * (DEPTH * 16) + column / 8 * 1024 + row % 8 * 128 + ((column % 8 ^ row % 8) << 4);
+#else
+    return tile + row * (DEPTH * 2) + ((column ^ (row & 7)) << 4);
+#endif
 }
 
 __device__ __forceinline__ void four(u32 at, u32 *into) {
