@@ -40,7 +40,7 @@ impl KernelSet {
             capability: self.capability,
             name: source.name,
             text: source.text,
-            own: false,
+            own: asks_for_own(source.text),
         };
         let code = self.compiler.code(&job).map_err(KernelError::Code)?;
         // SAFETY: the code is whole: it comes from the compiler, or from a file whose checksum agrees. PTX ends with
@@ -119,5 +119,11 @@ pub fn compile_for(
     const NEWEST: u32 = 13;
     let compiler = Compiler::new(settings, NEWEST, Notice::default());
     let device = format!("a GPU of compute capability {}.{}", capability.0, capability.1);
-    compiler.code(&Job { device: &device, capability, name: source.name, text: source.text, own: false })
+    let own = asks_for_own(source.text);
+    compiler.code(&Job { device: &device, capability, name: source.name, text: source.text, own })
+}
+
+/// Whether a program has code for what only one architecture has: it asks whether it is compiled for that.
+fn asks_for_own(text: &str) -> bool {
+    text.contains("__CUDA_ARCH_FEAT_")
 }

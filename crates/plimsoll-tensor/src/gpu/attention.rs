@@ -14,6 +14,10 @@ const WHAT: &str = "attention";
 /// Rows of a tile on the way there, and on the way back.
 const ROWS: usize = 128;
 const ROWS_BACK: usize = 64;
+/// Queries of a thread block on the way back on Hopper.
+const ROWS_BACK_HOPPER: usize = 128;
+/// The one GPU that has Hopper's products: no later one does.
+const HOPPER: (u32, u32) = (9, 0);
 /// Threads of a block.
 const THREADS: u32 = 128;
 /// The widest head that a warp takes.
@@ -112,14 +116,19 @@ impl Gpu {
         let tiles = self.tiles(sizes.width, &[q, k, v, out, dout, dq, dk, dv])?;
         let back = Back { sizes, qkv, out, dout, sums, levels };
         match tiles {
-            Some(program) => self.attend_back_by_tiles(program, &back, [dq, dk, dv]),
+            Some(program) if self.launches.programs()?.capability() == HOPPER => {
+                let way = (on_hopper(program), ROWS_BACK_HOPPER, 2 * THREADS);
+                self.attend_back_by_tiles(way, &back, [dq, dk, dv])
+            }
+            Some(program) => self.attend_back_by_tiles((program, ROWS_BACK, THREADS), &back, [dq, dk, dv]),
             None => self.attend_back_plainly(&back, [dq, dk, dv]),
         }
     }
 
+    /// By a program whose blocks have so many queries and threads.
     fn attend_back_by_tiles(
         &self,
-        program: Program,
+        (program, rows, threads): (Program, usize, u32),
         back: &Back<'_>,
         [dq, dk, dv]: [&mut Tensor; 3],
     ) -> Done {
@@ -139,8 +148,8 @@ impl Gpu {
             Long(levels),
             Long(dq),
         ];
-        let grid = [small(sizes.heads), small(sizes.queries.div_ceil(ROWS_BACK)), small(sizes.batch)];
-        self.launches.launch(program, "attend_queries", grid, THREADS, &arguments)?;
+        let grid = [small(sizes.heads), small(sizes.queries.div_ceil(rows)), small(sizes.batch)];
+        self.launches.launch(program, "attend_queries", grid, threads, &arguments)?;
         let tiles = small(sizes.keys.div_ceil(ROWS_BACK) * sizes.kv_heads * sizes.batch);
         let arguments = [
             Words(&words),
@@ -204,6 +213,17 @@ struct Back<'t> {
     dout: &'t Tensor,
     sums: u64,
     levels: u64,
+}
+
+/// The program of the way back there for what these tiles are for.
+const fn on_hopper(tiles: Program) -> Program {
+    match tiles {
+        Program::Tiles64Bf16 => Program::Hopper64Bf16,
+        Program::Tiles64F16 => Program::Hopper64F16,
+        Program::Tiles128Bf16 => Program::Hopper128Bf16,
+        Program::Tiles128F16 => Program::Hopper128F16,
+        other => other,
+    }
 }
 
 fn warp_blocks(warps: usize) -> [u32; 3] {

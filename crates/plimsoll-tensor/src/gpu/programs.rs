@@ -14,6 +14,10 @@ pub(super) enum Program {
     Tiles64F16,
     Tiles128Bf16,
     Tiles128F16,
+    Hopper64Bf16,
+    Hopper64F16,
+    Hopper128Bf16,
+    Hopper128F16,
     Packed,
     Tiled,
     Pages,
@@ -24,12 +28,13 @@ pub(super) enum Program {
 }
 
 macro_rules! tiles {
-    ($before:literal) => {
+    ($before:expr $(, $kernels:literal)+) => {
         concat!(
             $before,
             include_str!("kernels/numbers.cuh"),
             include_str!("kernels/attention.cuh"),
-            include_str!("kernels/tiles.cu")
+            include_str!("kernels/tiles.cuh"),
+            $(include_str!($kernels)),+
         )
     };
 }
@@ -45,6 +50,18 @@ macro_rules! prompts {
     };
 }
 
+macro_rules! both_ways {
+    ($before:literal) => {
+        tiles!($before, "kernels/tiles.cu", "kernels/tiles_back.cu")
+    };
+}
+
+macro_rules! hopper {
+    ($before:literal) => {
+        tiles!(concat!("#define PANELS\n", $before), "kernels/hopper.cu")
+    };
+}
+
 /// What thread blocks of heads up to 64 have of their own: for the way there, for queries and for keys on the way back.
 const SHARED_64: [u32; 3] = [49_152, 49_152, 83_968];
 /// The same of heads up to 128.
@@ -54,9 +71,12 @@ const TILES_64: &[(&str, u32)] =
     &[("attend", SHARED_64[0]), ("attend_queries", SHARED_64[1]), ("attend_keys", SHARED_64[2])];
 const TILES_128: &[(&str, u32)] =
     &[("attend", SHARED_128[0]), ("attend_queries", SHARED_128[1]), ("attend_keys", SHARED_128[2])];
+/// What thread blocks of the way back on Hopper have: more than other GPUs could give.
+const HOPPER_64: &[(&str, u32)] = &[("attend_queries", 65_536), ("attend_keys", 83_968)];
+const HOPPER_128: &[(&str, u32)] = &[("attend_queries", 131_072), ("attend_keys", 165_888)];
 
 impl Program {
-    pub(super) const ALL: [Self; 16] = [
+    pub(super) const ALL: [Self; 20] = [
         Self::Elements,
         Self::Rows,
         Self::Tables,
@@ -66,6 +86,10 @@ impl Program {
         Self::Tiles64F16,
         Self::Tiles128Bf16,
         Self::Tiles128F16,
+        Self::Hopper64Bf16,
+        Self::Hopper64F16,
+        Self::Hopper128Bf16,
+        Self::Hopper128F16,
         Self::Packed,
         Self::Tiled,
         Self::Pages,
@@ -93,10 +117,18 @@ impl Program {
             Self::Prompts128F16 => {
                 ("prompts_128_f16.cu", prompts!("#define DEPTH 128\n#define HALF\n"), PROMPT_ENTRIES)
             }
-            Self::Tiles64Bf16 => ("tiles_64_bf16.cu", tiles!("#define DEPTH 64\n"), TILES_64),
-            Self::Tiles64F16 => ("tiles_64_f16.cu", tiles!("#define DEPTH 64\n#define HALF\n"), TILES_64),
-            Self::Tiles128Bf16 => ("tiles_128_bf16.cu", tiles!("#define DEPTH 128\n"), TILES_128),
-            Self::Tiles128F16 => ("tiles_128_f16.cu", tiles!("#define DEPTH 128\n#define HALF\n"), TILES_128),
+            Self::Tiles64Bf16 => ("tiles_64_bf16.cu", both_ways!("#define DEPTH 64\n"), TILES_64),
+            Self::Tiles64F16 => ("tiles_64_f16.cu", both_ways!("#define DEPTH 64\n#define HALF\n"), TILES_64),
+            Self::Tiles128Bf16 => ("tiles_128_bf16.cu", both_ways!("#define DEPTH 128\n"), TILES_128),
+            Self::Tiles128F16 => {
+                ("tiles_128_f16.cu", both_ways!("#define DEPTH 128\n#define HALF\n"), TILES_128)
+            }
+            Self::Hopper64Bf16 => ("hopper_64_bf16.cu", hopper!("#define DEPTH 64\n"), HOPPER_64),
+            Self::Hopper64F16 => ("hopper_64_f16.cu", hopper!("#define DEPTH 64\n#define HALF\n"), HOPPER_64),
+            Self::Hopper128Bf16 => ("hopper_128_bf16.cu", hopper!("#define DEPTH 128\n"), HOPPER_128),
+            Self::Hopper128F16 => {
+                ("hopper_128_f16.cu", hopper!("#define DEPTH 128\n#define HALF\n"), HOPPER_128)
+            }
         };
         Source { name, text, entries }
     }
