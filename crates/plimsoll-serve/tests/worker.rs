@@ -246,7 +246,7 @@ fn who_goes_by_the_likeliest_token_needs_no_logits() {
 #[test]
 fn when_what_computes_is_lost_all_are_told_and_the_thread_ends() {
     // No step ends before both are there.
-    let (sent, both) = std::sync::mpsc::channel();
+    let (sent, both) = std::sync::mpsc::channel::<()>();
     let stand = Stand::new(move |parts| {
         let _ = both.recv_timeout(Duration::from_secs(10));
         (parts == 2).then(|| (1, EngineFault::Lost("unplugged".to_owned())))

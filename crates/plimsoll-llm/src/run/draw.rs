@@ -25,12 +25,12 @@ impl Draw {
 
 /// Whether something can be chosen by them. Minus infinity is a token that cannot be; anything else that is not finite is damage.
 pub(super) fn are_sound(logits: &[f32]) -> bool {
-    logits.iter().all(|logit| !is_odd(logit)) && logits.iter().any(|logit| *logit > f32::NEG_INFINITY)
+    logits.iter().all(|logit| !is_odd(*logit)) && logits.iter().any(|logit| *logit > f32::NEG_INFINITY)
 }
 
 /// Whether a logit is damage.
-pub(super) const fn is_odd(logit: &f32) -> bool {
-    logit.is_nan() || *logit == f32::INFINITY
+pub(super) const fn is_odd(logit: f32) -> bool {
+    logit.is_nan() || logit == f32::INFINITY
 }
 
 /// The place of the greatest; of equals the first.

@@ -152,13 +152,13 @@ impl Sampler {
     /// Draws the token after those that were accepted. It is not accepted by that.
     pub fn draw(&mut self, logits: &[f32]) -> Result<Token, SampleError> {
         if !are_sound(logits) {
-            let count = logits.iter().filter(|logit| is_odd(logit)).count();
+            let count = logits.iter().filter(|logit| is_odd(**logit)).count();
             return Err(SampleError::Logits {
                 position: self.position,
                 last: self.last,
                 // Without one of them all are minus infinity.
                 odd: if count == 0 { logits.len() } else { count },
-                first: logits.iter().position(is_odd).unwrap_or(0),
+                first: logits.iter().position(|logit| is_odd(*logit)).unwrap_or(0),
                 vocabulary: logits.len(),
             });
         }
