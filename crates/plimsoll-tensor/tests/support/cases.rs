@@ -239,6 +239,9 @@ fn attentions() -> Vec<Case> {
         (70, 200, 2, 1, 128),
         (200, 257, 2, 2, 96),
         (1, 300, 4, 1, 64),
+        // Many tiles of queries for each tile of keys.
+        (450, 450, 4, 2, 64),
+        (330, 330, 2, 1, 128),
     ] {
         for causal in [false, true] {
             let name = format!("attention {queries} by {keys}, {heads} over {shared} of {width}, {causal}");
