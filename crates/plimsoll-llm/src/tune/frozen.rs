@@ -8,7 +8,7 @@ use plimsoll_tensor::{Dtype, Stage, Tape, Tensor, TensorError, Together, Var, We
 use super::changes::Projection;
 use super::conveyor::Conveyor;
 use super::homes::{Home, Homes, Stages};
-use super::matrices::{Kept, Matrices};
+use super::matrices::{KeptAs, Matrices};
 use crate::Decoder;
 use crate::weights::{Matrix, Shape};
 
@@ -61,7 +61,7 @@ impl Frozen {
         let (shape, weights) = (decoder.shape().clone(), &decoder.weights);
         let stages = stages.into();
         let (file, here) = (decoder.file(), &stages.here);
-        let kept = Kept { dtype, packing };
+        let kept = KeptAs { dtype, packing };
         let matrix = |matrix: &Matrix, stage: &Stage| {
             let (view, sides) = (matrix.of(file), [matrix.rows, matrix.columns]);
             kept.floats(stage, sides, |row, into| view.row(row, into))
@@ -121,7 +121,7 @@ impl Frozen {
         let here = &stages.here;
         let ones = |len: usize| here.full(1.0, &[len], dtype);
         let homes = Homes { embedding: homes.embedding && !tied, ..homes };
-        let kept = Kept { dtype, packing };
+        let kept = KeptAs { dtype, packing };
         let table = |stage: &Stage| {
             let width = shape.width;
             kept.floats(stage, [shape.vocabulary, width], |row, into| lot.fill(row * width, width, into))

@@ -30,13 +30,13 @@ impl Matrices {
 
 /// What matrices are made of and how they are kept.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Kept {
+pub(super) struct KeptAs {
     pub(super) dtype: Dtype,
     /// If they are packed.
     pub(super) packing: Option<Packing>,
 }
 
-impl Kept {
+impl KeptAs {
     /// A matrix on a stage, made a row at a time: `row` gets which, and where its numbers go.
     pub(super) fn matrix(
         self,
