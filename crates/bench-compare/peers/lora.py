@@ -40,6 +40,17 @@ class Changed(torch.nn.Module):
         return self.base(x) + self.b(self.a(x.to(self.a.weight.dtype))) * 2.0
 
 
+def written_out(model, rank):
+    for parameter in model.parameters():
+        parameter.requires_grad_(False)
+    for layer in model.model.layers:
+        for part in (layer.self_attn, layer.mlp):
+            for name in TARGETS:
+                if hasattr(part, name):
+                    setattr(part, name, Changed(getattr(part, name), rank))
+    return model
+
+
 def changed(model, rank):
     try:
         from peft import LoraConfig, get_peft_model
@@ -47,14 +58,7 @@ def changed(model, rank):
         config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=TARGETS, bias="none", task_type="CAUSAL_LM")
         return get_peft_model(model, config), "peft"
     except ImportError:
-        for parameter in model.parameters():
-            parameter.requires_grad_(False)
-        for layer in model.model.layers:
-            for part in (layer.self_attn, layer.mlp):
-                for name in TARGETS:
-                    if hasattr(part, name):
-                        setattr(part, name, Changed(getattr(part, name), rank))
-        return model, "the same formula"
+        return written_out(model, rank), "the same formula"
 
 
 def measure(shape, sequence, steps, checkpointing):

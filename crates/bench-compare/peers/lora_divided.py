@@ -22,18 +22,7 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from lora import SHAPES, TARGETS, Changed
-
-
-def with_changes(model, rank):
-    for parameter in model.parameters():
-        parameter.requires_grad_(False)
-    for layer in model.model.layers:
-        for part in (layer.self_attn, layer.mlp):
-            for name in TARGETS:
-                if hasattr(part, name):
-                    setattr(part, name, Changed(getattr(part, name), rank))
-    return model
+from lora import SHAPES, written_out
 
 
 def member(place, arguments):
@@ -46,7 +35,7 @@ def member(place, arguments):
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.bfloat16)
     with torch.device("meta"):
-        model = with_changes(LlamaForCausalLM(config), 16)
+        model = written_out(LlamaForCausalLM(config), 16)
     torch.set_default_dtype(before)
     model.train()
     model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})

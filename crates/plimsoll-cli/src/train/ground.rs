@@ -116,9 +116,8 @@ impl Ground {
 
     /// The share that each spot has of the optimizer's states: its own, if they are divided.
     pub(crate) fn shares(&self, divided: bool) -> Vec<Share> {
-        let members = self.spots.len();
-        let places = 0..members;
-        places.map(|place| if divided { Share { place, members } } else { Share::ALL }).collect()
+        let share = |spot: &Spot| if divided { spot.stages.share } else { Share::ALL };
+        self.spots.iter().map(share).collect()
     }
 
     /// A training on every spot, each with its share of the optimizer's states, and all of them as one.

@@ -55,12 +55,16 @@ pub(super) fn foretell(
     let anything = Bytes::new(u64::MAX / 4);
     let here = dry(Homes::default())?.fit(anything)?;
     let layers = here.keeping.len();
+    // What is here alone is known already.
     let most = match (ground.has_away(), ground.spots.len()) {
-        (true, _) => Homes::most(layers),
-        (false, 0 | 1) => Homes::default(),
-        (false, _) => Homes { divided: layers, ..Homes::default() },
+        (true, _) => Some(Homes::most(layers)),
+        (false, 0 | 1) => None,
+        (false, _) => Some(Homes { divided: layers, ..Homes::default() }),
     };
-    let floor = dry(most)?.fit(anything)?.floor.min(here.floor);
+    let floor = match most {
+        Some(homes) => dry(homes)?.fit(anything)?.floor.min(here.floor),
+        None => here.floor,
+    };
     let beside = ground.charged(0)[0];
     let lines = Lines { beside, lowest: Lines::line(beside, floor), full: Lines::line(beside, here.full) };
     let line = ground.line;
