@@ -8,7 +8,8 @@
 //!   [`plimsoll_kv::layout::Layout`], so that a matched prefix is read where it lies.
 //! * [`Batch`]: several sequences in one step, each with pages of its own.
 //! * [`CachedPages`]: pages that are blocks of the tiered cache; [`Decoder::generate_cached`] goes on from what it has.
-//! * [`Draw`]: chooses the next token, the likeliest or by lot. [`Sampler`]: draws it as people want it drawn.
+//! * [`Draw`]: chooses the next token, the likeliest or by lot. [`Sampler`]: draws it as people want it drawn. [`Wish`]: what it needs
+//!   of the logits, so that a device looks for that and brings no more.
 //! * [`text`]: tokenizers out of model files, text as it comes, and texts at which to end.
 //! * [`Trial`]: the model under the eyes of [`plimsoll_kv::gate`], which measures what coarser blocks cost it.
 //!
@@ -40,8 +41,9 @@ mod weights;
 pub use decoder::Decoder;
 pub use error::{ModelError, StepError};
 pub use plimsoll_tensor::Crew;
+pub use plimsoll_tensor::flow::{Change, Lot};
 pub use run::{
-    Batch, BatchError, CachedError, CachedPages, Draw, Generated, OwnPages, PageTable, PoolPages,
-    SampleError, Sampler, Sampling, Sequence, Strand, Trial, Writer, computes_on,
+    Batch, BatchError, CachedError, CachedPages, Draw, Found, Generated, Greatest, Need, OwnPages, PageTable,
+    PoolPages, SampleError, Sampler, Sampling, Sequence, Strand, Trial, Wish, Writer, change, computes_on,
 };
 pub use weights::{Adapter, Family, ModelBytes, Pairs, Reads, Shape, Shards};

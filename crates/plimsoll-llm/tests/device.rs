@@ -22,7 +22,10 @@ use plimsoll_kv::cache::{Cache, CacheSettings, ColdSettings};
 use plimsoll_kv::engine::LeasedPages;
 use plimsoll_kv::layout::Element;
 use plimsoll_kv::store::folder::{Folder, FolderSettings};
-use plimsoll_llm::{Adapter, Batch, Decoder, Draw, OwnPages, PageTable, PoolPages, Sequence, Strand};
+use plimsoll_llm::{
+    Adapter, Batch, Change, Decoder, Draw, Found, Need, OwnPages, PageTable, PoolPages, Sampler, Sampling,
+    Sequence, StepError, Strand, Wish,
+};
 use support::{Kind, Model, SMALL, Sizes};
 
 const MEMORY: Bytes = Bytes::mib(512);
@@ -365,30 +368,102 @@ fn what_an_adapter_changes_is_changed_there_too() {
     }
 }
 
+/// Samplers of every kind, and what else changes their logits.
+fn voices(seed: u64) -> Vec<(Sampler, Vec<Change>)> {
+    let usual = Sampling { seed, ..Sampling::default() };
+    let all = Sampling { top_k: 0, top_p: 1.0, min_p: 0.0, temperature: 1.0, ..usual };
+    let kinds = [
+        Sampling::greedy(),
+        usual,
+        all,
+        Sampling { min_p: 0.1, temperature: 1.7, ..all },
+        Sampling { top_p: 0.9, ..all },
+        Sampling { repeat_penalty: 1.3, ..usual },
+        Sampling { repeat_penalty: 1.3, ..Sampling::greedy() },
+        // More than a device tells of.
+        Sampling { top_k: 1000, ..usual },
+        Sampling { top_k: 200, top_p: 1.0, ..usual },
+    ];
+    let weights = [
+        Vec::new(),
+        vec![
+            Change { less: 0.7, ..Change::none(5) },
+            Change { more: 4.0, ..Change::none(77) },
+            Change { less: 1.5, more: -100.0, ..Change::none(300) },
+        ],
+    ];
+    let voices = kinds.into_iter().flat_map(|kind| weights.clone().map(|weights| (kind, weights)));
+    voices.map(|(kind, weights)| (Sampler::new(kind).unwrap(), weights)).collect()
+}
+
 #[test]
-fn the_likeliest_tokens_are_those_of_the_logits() {
+fn what_is_drawn_there_is_what_the_host_draws_of_the_logits() {
     let (Some(there), Some(models)) = (There::open(), shipped()) else { return };
     let decoder = Decoder::open(models.join("tiny-7m-q8_0.gguf")).unwrap();
     let vocabulary = decoder.shape().vocabulary;
     let decoder = Arc::new(decoder.on_device(&there.device).unwrap());
     let layout = decoder.layout(16, Element::F16);
     let mut batch = Batch::begin(&decoder, &layout).unwrap();
-    // A few tokens of each, which are told of beforehand; more than that; and sequences of which only some end in a part.
-    for lens in [vec![1, 1, 1], vec![3, 2], vec![17, 40, 1], vec![300, 300, 2]] {
+    let mut brought = 0;
+    // A few tokens of each, which are told of beforehand; more than that; sequences of which only some end in a part; and more of them than
+    // are looked at together.
+    for lens in [vec![1; 18], vec![2; 11], vec![17, 40, 1], vec![300, 300, 2], vec![2; 40]] {
         let texts: Vec<Vec<u32>> = lens.iter().map(|len| tokens(*len, vocabulary)).collect();
-        let mut step = |likeliest: bool| -> Vec<u32> {
+        for seed in 0..12 {
+            let mut voices: Vec<_> = voices(seed).into_iter().cycle().take(lens.len()).collect();
+            voices.iter_mut().zip(&texts).for_each(|((sampler, _), text)| {
+                text.iter().for_each(|token| sampler.accept(*token));
+            });
             let mut pages: Vec<_> = lens.iter().map(|_| PoolPages::new(&layout, &there.pool())).collect();
             let mut strands: Vec<_> = texts
                 .iter()
                 .zip(&mut pages)
                 .map(|(tokens, table)| Strand { tokens, len: 0, table })
                 .collect();
-            if likeliest {
-                return batch.likeliest(&mut strands).unwrap().iter().flatten().copied().collect();
+            let rows: Vec<Vec<f32>> =
+                batch.step(&mut strands).unwrap().chunks(vocabulary).map(<[f32]>::to_vec).collect();
+            let wanted = voices.clone().into_iter().zip(&rows).map(|((mut sampler, weights), row)| {
+                let mut row = row.clone();
+                plimsoll_llm::change(&mut row, &sampler.changes(weights));
+                sampler.draw_changed(&row).unwrap()
+            });
+            let wanted: Vec<u32> = wanted.collect();
+            strands.iter_mut().for_each(|strand| strand.len = 0);
+            let wishes = voices.iter().map(|(sampler, weights)| sampler.wish(weights.clone())).collect();
+            let found = batch.draw(&mut strands, wishes).unwrap().to_vec();
+            for (strand, ((sampler, weights), found)) in voices.iter_mut().zip(&found).enumerate() {
+                let token = sampler.hear::<_, Box<dyn std::error::Error>>(found, || {
+                    brought += 1;
+                    let mut row = batch.row(strand)?.to_vec();
+                    if *found == Found::Whole {
+                        plimsoll_llm::change(&mut row, weights);
+                    }
+                    Ok(row)
+                });
+                assert_eq!(token.unwrap(), wanted[strand], "{lens:?}, {strand}, {:?}", sampler.wish(vec![]));
             }
-            let rows = batch.step(&mut strands).unwrap().chunks(vocabulary);
-            rows.map(|row| Draw::Likeliest.next(row)).collect()
-        };
-        assert_eq!(step(true), step(false), "{lens:?}");
+        }
     }
+    println!("{brought} rows were brought whole");
+    assert!(brought > 0);
+}
+
+#[test]
+fn what_is_drawn_of_a_damaged_model_is_said() {
+    let Some(there) = There::open() else { return };
+    let model = Model::new(SMALL, Kind::F32, true, 5);
+    let decoder = Decoder::over("made-up.gguf", Arc::new(model.write())).unwrap();
+    let decoder = Arc::new(decoder.on_device(&there.device).unwrap());
+    let layout = decoder.layout(16, Element::F16);
+    let mut sequence = Sequence::begin(&decoder, &layout).unwrap();
+    let mut pages = PoolPages::new(&layout, &there.pool());
+    let changes = vec![Change { more: f32::NAN, ..Change::none(1) }];
+    for need in [Need::Likeliest, Need::Greatest { count: 40, sum: false }] {
+        let wish = Wish { need, changes: changes.clone() };
+        assert_eq!(*sequence.draw(&[3], &mut pages, wish).unwrap(), Found::Damaged);
+    }
+    let nothing = sequence.draw(&[3], &mut pages, Wish::plain(Need::Nothing)).unwrap();
+    assert_eq!(*nothing, Found::Nothing);
+    let mut batch = Batch::begin(&decoder, &layout).unwrap();
+    assert!(matches!(batch.row(0), Err(StepError::Empty)));
 }

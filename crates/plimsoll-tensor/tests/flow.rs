@@ -280,7 +280,7 @@ impl Lent {
     fn work(&mut self, flow: &Flow, count: usize, work: impl FnOnce()) {
         let strands = [Strand { begin: 0, count, pages: self.pages.iter().collect() }];
         let ids = vec![0; count];
-        let told = Told { ids: &ids, strands: &strands, angles: &[], rows: &[], then: 0 };
+        let told = Told { ids: &ids, strands: &strands, angles: &[], rows: &[], asks: &[], then: 0 };
         let mut book = StepBook::default();
         let lent = (&mut self.orders, &self.parts, &mut book);
         let done = flow.over_pages(lent, &self.form, &told, |_| {
@@ -340,28 +340,3 @@ fn a_panic_over_pages_leaves_nothing_running() {
     }
 }
 
-#[test]
-fn the_likeliest_is_the_hosts() {
-    let Some(device) = device() else { return };
-    let mut bench = Bench::open(&device);
-    let mut lots = Lots(19);
-    let columns = 20_011;
-    let mut rows: Vec<Vec<f32>> = (0..7).map(|_| (0..columns).map(|_| lots.number()).collect()).collect();
-    // Equals, of which the first is taken; zeros of both signs are equal; of what has no number, or too great a one, there is none.
-    (rows[0][19_000], rows[0][777], rows[0][778]) = (9.0, 9.0, 9.0);
-    rows[1] = vec![-0.0; columns];
-    rows[1][5] = 0.0;
-    rows[2].fill(f32::NEG_INFINITY);
-    rows[2][0] = f32::NAN;
-    rows[3].fill(f32::NAN);
-    rows[4][20_010] = f32::INFINITY;
-    rows[5].fill(f32::NEG_INFINITY);
-    rows[6].fill(f32::NEG_INFINITY);
-    rows[6][20_010] = f32::MIN;
-    let logits = bench.room.cut(4 * (7 * columns) as u64).unwrap();
-    let out = bench.room.cut(7 * Flow::LIKELIEST).unwrap();
-    bench.bring(&logits, &rows.concat());
-    bench.flow.likeliest(&logits, (7, columns), &out).unwrap();
-    let wanted = [Some(777), Some(0), None, None, None, None, Some(20_010)];
-    assert_eq!(bench.flow.fetch_likeliest(&out, 7).unwrap(), wanted);
-}

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use plimsoll_kv::block::Token;
 use plimsoll_llm::text::{Stopped, Stops, TextStream};
-use plimsoll_llm::{CachedError, Sampler, Writer};
+use plimsoll_llm::{CachedError, Found, Sampler, Wish, Writer};
 
 use super::model::Model;
 use super::report::StoppedBy;
@@ -97,6 +97,26 @@ impl Writer for Voice {
 
     fn next(&mut self, logits: &[f32]) -> Result<Option<Token>, CachedError> {
         let token = self.sampler.draw(logits)?;
+        self.say(token)
+    }
+
+    fn wish(&self) -> Option<Wish> {
+        Some(self.sampler.wish(Vec::new()))
+    }
+
+    fn next_found(
+        &mut self,
+        found: &Found,
+        row: &mut dyn FnMut() -> Result<Vec<f32>, CachedError>,
+    ) -> Result<Option<Token>, CachedError> {
+        let token = self.sampler.hear(found, row)?;
+        self.say(token)
+    }
+}
+
+impl Voice {
+    /// Shows a token, unless it is the end.
+    fn say(&mut self, token: Token) -> Result<Option<Token>, CachedError> {
         self.left -= 1;
         if self.ends.contains(&token) {
             self.stopped = StoppedBy::End;

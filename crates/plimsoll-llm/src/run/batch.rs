@@ -1,5 +1,6 @@
 //! Several sequences in one step.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use plimsoll_kv::block::Token;
@@ -7,6 +8,7 @@ use plimsoll_kv::layout::Layout;
 
 use super::pages::PageTable;
 use super::stage::{Next, Share, Stage};
+use super::wish::{Found, Wish};
 use crate::{Decoder, StepError};
 
 /// One sequence's part in a step.
@@ -59,13 +61,24 @@ pub struct BatchError {
 pub struct Batch {
     stage: Stage,
     logits: Vec<f32>,
-    tokens: Vec<Option<Token>>,
+    drawn: Drawn,
+}
+
+/// What was found in the last step.
+#[derive(Debug, Default)]
+struct Drawn {
+    wishes: Vec<Wish>,
+    found: Vec<Found>,
+    /// Which of the tokens that were computed last is each strand's; none of one that had come to its end before.
+    ends: Vec<Option<usize>>,
+    /// The rows of these: nobody can ask for them afterwards.
+    brought: HashMap<usize, Vec<f32>>,
 }
 
 impl Batch {
     /// Over pages of this form.
     pub fn begin(decoder: &Arc<Decoder>, layout: &Layout) -> Result<Self, StepError> {
-        Ok(Self { stage: Stage::begin(decoder, layout)?, logits: Vec::new(), tokens: Vec::new() })
+        Ok(Self { stage: Stage::begin(decoder, layout)?, logits: Vec::new(), drawn: Drawn::default() })
     }
 
     /// Decodes the new tokens of all strands; each has at least one. What comes back are the logits of the tokens that
@@ -75,34 +88,75 @@ impl Batch {
         let row = stage.vocabulary();
         // Each strand's row is written over.
         logits.resize(strands.len() * row, 0.0);
-        walk(stage, strands, |rows| Next::Logits(rows), &mut |stage, first, rows| {
+        walk(stage, strands, None, &mut |stage, End { first, rows, .. }| {
             stage.logits(rows, &mut logits[first * row..][..rows.len() * row])
         })?;
         Ok(logits)
     }
 
-    /// The same for who goes on by the likeliest tokens only: these, as [`Draw::Likeliest`](crate::Draw) chooses them, and none where
-    /// logits are no numbers. On a device no logits come to the host.
-    pub fn likeliest(&mut self, strands: &mut [Strand<'_>]) -> Result<&[Option<Token>], BatchError> {
-        let Self { stage, tokens, .. } = self;
-        tokens.resize(strands.len(), None);
-        walk(stage, strands, |rows| Next::Likeliest(rows), &mut |stage, first, rows| {
-            stage.likeliest(rows, &mut tokens[first..][..rows.len()])
+    /// The same for who needs to know little of the logits: what is found of each strand's row, as it is wished. On a device no more than
+    /// that comes to the host.
+    pub fn draw(
+        &mut self,
+        strands: &mut [Strand<'_>],
+        wishes: Vec<Wish>,
+    ) -> Result<&[Found], BatchError> {
+        let Self { stage, drawn, .. } = self;
+        assert!(strands.len() == wishes.len(), "a wish for each strand");
+        *drawn = Drawn { wishes, ..Drawn::default() };
+        let Drawn { wishes, found, ends, brought } = drawn;
+        found.resize(strands.len(), Found::Nothing);
+        ends.resize(strands.len(), None);
+        let row = stage.vocabulary();
+        walk(stage, strands, Some(wishes), &mut |stage, End { first, rows, last }| {
+            let some = first..first + rows.len();
+            stage.draw(rows, &wishes[some.clone()], &mut found[some.clone()])?;
+            for (strand, end) in some.zip(rows) {
+                if last {
+                    ends[strand] = Some(*end);
+                } else {
+                    let mut logits = vec![0.0; row];
+                    stage.row(*end, (&wishes[strand], &found[strand]), &mut logits)?;
+                    brought.insert(strand, logits);
+                }
+            }
+            Ok(())
         })?;
-        Ok(tokens)
+        Ok(found)
+    }
+
+    /// All logits behind a strand of the last step, for who found that what it wished was not enough: changed as it wished, unless what
+    /// was found says that they are as they came.
+    pub fn row(&mut self, strand: usize) -> Result<&mut [f32], StepError> {
+        let Self { stage, logits, drawn: Drawn { wishes, found, ends, brought } } = self;
+        if let Some(row) = brought.get_mut(&strand) {
+            return Ok(row);
+        }
+        let end = ends.get(strand).copied().flatten().ok_or(StepError::Empty)?;
+        logits.resize(stage.vocabulary().max(logits.len()), 0.0);
+        let row = &mut logits[..stage.vocabulary()];
+        stage.row(end, (&wishes[strand], &found[strand]), row)?;
+        Ok(row)
     }
 }
 
-/// Is told of strands that were computed to their ends: see [`walk`].
-type End<'e> = &'e mut dyn FnMut(&mut Stage, usize, &[usize]) -> Result<(), StepError>;
+/// Strands one behind the other that were computed to their ends.
+struct End<'e> {
+    /// The first one's number.
+    first: usize,
+    /// The last token of each, among those that were computed last.
+    rows: &'e [usize],
+    /// Whether nothing is computed after them.
+    last: bool,
+}
 
-/// Decodes the new tokens of all strands, as many side by side as the stage takes. `end` is told of strands one behind the other that were
-/// computed to their ends: the first one's number, and the last token of each among those that were computed last.
+/// Decodes the new tokens of all strands, as many side by side as the stage takes, and tells `told` of those that were computed to their
+/// ends. `wishes`: what will be asked for then, if not logits.
 fn walk(
     stage: &mut Stage,
     strands: &mut [Strand<'_>],
-    next: for<'n> fn(&'n [usize]) -> Next<'n>,
-    end: End<'_>,
+    wishes: Option<&[Wish]>,
+    told: &mut dyn FnMut(&mut Stage, End<'_>) -> Result<(), StepError>,
 ) -> Result<(), BatchError> {
     for (strand, it) in strands.iter().enumerate() {
         stage.check(it.len, it.tokens).map_err(|source| BatchError { strand, source })?;
@@ -133,9 +187,17 @@ fn walk(
             break;
         }
         let failed = |(share, source): (usize, StepError)| BatchError { strand: members[share], source };
-        stage.part(&mut shares, next(&rows)).map_err(failed)?;
-        if let Some(first) = first {
-            end(stage, first, &rows).map_err(|error| failed((0, error)))?;
+        let begin = first.unwrap_or(0);
+        let next = match wishes {
+            None => Next::Logits(&rows),
+            Some(wishes) => Next::Drawn(&rows, &wishes[begin..][..rows.len()]),
+        };
+        stage.part(&mut shares, next).map_err(failed)?;
+        drop(shares);
+        if !rows.is_empty() {
+            let last = strands.iter().zip(&done).all(|(strand, done)| *done == strand.tokens.len());
+            let end = End { first: begin, rows: &rows, last };
+            told(stage, end).map_err(|error| failed((0, error)))?;
         }
     }
     for strand in strands {

@@ -9,7 +9,7 @@ use plimsoll_kv::cache::{Cache, CacheError, Filling, Restore, Shared};
 use plimsoll_kv::engine::Pages;
 use plimsoll_kv::policy::Hint;
 
-use super::{Draw, PageTable, SampleError, Sequence};
+use super::{Draw, Found, Need, PageTable, SampleError, Sequence, Wish};
 use crate::{Decoder, StepError};
 
 /// What came of a prompt through a cache.
@@ -185,10 +185,38 @@ pub trait Writer {
 
     /// The next token, from the logits behind all that there are; none ends the text.
     fn next(&mut self, logits: &[f32]) -> Result<Option<Token>, CachedError>;
+
+    /// What it needs of these logits, if that is little: asked before a step on a device, which need not bring all of them then.
+    fn wish(&self) -> Option<Wish> {
+        None
+    }
+
+    /// The next token, from what was found as it wished; `row` brings all logits.
+    fn next_found(
+        &mut self,
+        found: &Found,
+        row: &mut dyn FnMut() -> Result<Vec<f32>, CachedError>,
+    ) -> Result<Option<Token>, CachedError> {
+        let _ = found;
+        self.next(&row()?)
+    }
 }
 
 /// Tokens of a prompt that are computed in a step, so that whoever waits may be asked in between.
 const PART: usize = 512;
+
+/// What a writer makes of the last step.
+fn said(
+    writer: &mut dyn Writer,
+    sequence: &mut Sequence,
+    drawn: bool,
+) -> Result<Option<Token>, CachedError> {
+    if !drawn {
+        return writer.next(sequence.logits());
+    }
+    let found = sequence.found().clone();
+    writer.next_found(&found, &mut || Ok(sequence.row()?.to_vec()))
+}
 
 impl Decoder {
     /// Goes on after a prompt, as [`generate`](Self::generate) does, in pages of a cache: what it has of the prompt is
@@ -247,8 +275,18 @@ impl Decoder {
             };
             sequence.resume(from);
             let stepped = Instant::now();
-            let logits = match sequence.step(now, &mut table) {
-                Ok(logits) => logits,
+            // The host has logits where they are drawn from. What stands behind a prompt that is not computed to its end interests nobody.
+            let wish = match self.device() {
+                Some(_) if from + now.len() < prompt.len() => Some(Wish::plain(Need::Nothing)),
+                there => there.and_then(|_| writer.wish()),
+            };
+            let drawn = wish.is_some();
+            let done = match wish {
+                Some(wish) => sequence.draw(now, &mut table, wish).map(drop),
+                None => sequence.step(now, &mut table).map(drop),
+            };
+            match done {
+                Ok(()) => {}
                 // A prefix that did not come whole is computed from where it ends.
                 Err(_) if table.coming.is_some() => {
                     table.filling.clear();
@@ -265,7 +303,7 @@ impl Decoder {
             if made.text.is_empty() {
                 made.first = began.elapsed();
             }
-            let Some(token) = writer.next(logits)? else { break };
+            let Some(token) = said(writer, &mut sequence, drawn)? else { break };
             made.text.push(token);
             next = Some(token);
         }

@@ -11,12 +11,14 @@ use plimsoll_device::{Device, DeviceError};
 use plimsoll_kv::block::Token;
 use plimsoll_kv::layout::{Element, Layout};
 use plimsoll_tensor::flow::{
-    DeviceMatrix, Flow, Inputs, Made, Orders, PageForm, Paged, Piece, Room, Rows, StepBook, Strand, To, Told,
-    Turning,
+    Ask, DeviceMatrix, Drawing, Flow, Inputs, Lots, Made, Orders, PageForm, Paged, Piece, Room, Rows,
+    StepBook, Strand, To, Told, Turning,
 };
 use plimsoll_tensor::{Dtype, TensorError};
 
+use super::asked::Asked;
 use super::stage::{Next, Share, angles};
+use super::wish::{Found, Wish};
 use crate::math::Rope;
 use crate::weights::{DeviceLayer, DeviceThin, OnDevice, Pairs};
 use crate::{Decoder, StepError};
@@ -42,7 +44,7 @@ pub(super) struct DeviceStage {
     ropes: Vec<Rope>,
     /// What was fetched last.
     rows: Vec<f32>,
-    /// Rows whose logits, or likeliest tokens, the last step has made already.
+    /// Rows whose logits were made last, and what was drawn of them.
     made: Option<(Then, Vec<usize>)>,
 }
 
@@ -51,7 +53,18 @@ pub(super) struct DeviceStage {
 enum Then {
     Nothing,
     Logits,
-    Likeliest,
+    Drawn(Drawing),
+}
+
+impl Then {
+    /// Steps of which the same is made are alike.
+    fn number(self) -> usize {
+        match self {
+            Self::Nothing => 0,
+            Self::Logits => 1,
+            Self::Drawn(how) => 2 + how.number(),
+        }
+    }
 }
 
 /// A row for each token, each.
@@ -71,13 +84,14 @@ struct Buffers {
     /// What adapters' lower factors gave.
     low: Piece,
     logits: Piece,
-    likeliest: Piece,
+    lots: Lots,
 }
 
 /// Sizes of buffers, and columns of the widest inputs.
 struct Sizes {
-    pieces: [u64; 12],
+    pieces: [u64; 11],
     columns: usize,
+    vocabulary: usize,
     parts: u64,
     orders: u64,
 }
@@ -99,17 +113,17 @@ impl Sizes {
             rows(shape.inner),
             rows(rank),
             4 * (LOGITS * shape.vocabulary) as u64,
-            Flow::LIKELIEST * LOGITS as u64,
             Flow::DESK,
         ];
         let orders = Orders::bytes(SIDE_BY_SIDE, shape.rope_width, PAGES);
         let columns = shape.width.max(shape.inner).max(mixed);
-        Self { pieces, columns, parts: form.parts_bytes(), orders }
+        let (parts, vocabulary) = (form.parts_bytes(), shape.vocabulary);
+        Self { pieces, columns, vocabulary, parts, orders }
     }
 
     fn bytes(&self) -> u64 {
         let pieces = Room::bytes_of(self.pieces.into_iter().chain([self.parts, self.orders]));
-        pieces + Inputs::bytes(SIDE_BY_SIDE, self.columns)
+        pieces + Inputs::bytes(SIDE_BY_SIDE, self.columns) + Lots::bytes(self.vocabulary)
     }
 }
 
@@ -172,14 +186,15 @@ impl DeviceStage {
         for bytes in sizes.pieces {
             pieces.push(room.cut(bytes)?);
         }
-        let Ok(pieces) = <[Piece; 12]>::try_from(pieces) else { unreachable!("as many pieces as sizes") };
-        let [stream, queries, keys, values, means, spare, gate, up, low, logits, likeliest, desk] = pieces;
+        let Ok(pieces) = <[Piece; 11]>::try_from(pieces) else { unreachable!("as many pieces as sizes") };
+        let [stream, queries, keys, values, means, spare, gate, up, low, logits, desk] = pieces;
         let inputs = Inputs::cut(&mut room, SIDE_BY_SIDE, sizes.columns)?;
+        let lots = Lots::cut(&mut room, sizes.vocabulary)?;
         let parts = room.cut(sizes.parts)?;
         let orders = Orders::new(room.cut(sizes.orders)?);
         let flow = Flow::open(weights.device(), desk)?;
         let buffers =
-            Buffers { stream, inputs, queries, keys, values, means, spare, gate, up, low, logits, likeliest };
+            Buffers { stream, inputs, queries, keys, values, means, spare, gate, up, low, logits, lots };
         let (decoder, weights) = (Arc::clone(decoder), Arc::clone(weights));
         let (book, ropes, rows, made) = (StepBook::default(), Vec::new(), Vec::new(), None);
         Ok(Self { decoder, weights, form, flow, orders, buffers, parts, book, ropes, rows, made })
@@ -212,18 +227,29 @@ impl DeviceStage {
             strands.push(Strand { begin, count, pages });
         }
         let ids: Vec<Token> = shares.iter().flat_map(|share| share.tokens).copied().collect();
-        let (then, ends) = match next {
-            Next::Logits(ends) if ids.len() <= LOGITS => (Then::Logits, ends),
-            Next::Likeliest(ends) if ids.len() <= LOGITS => (Then::Likeliest, ends),
-            _ => (Then::Nothing, [].as_slice()),
+        let (then, ends, asks) = match next {
+            Next::Logits(ends) if ids.len() <= LOGITS => (Then::Logits, ends, Vec::new()),
+            Next::Drawn(ends, wishes) if ids.len() <= LOGITS => {
+                let Asked { asks, how, .. } = Asked::of(wishes, self.decoder.shape().vocabulary);
+                (Then::Drawn(how), ends, asks)
+            }
+            _ => (Then::Nothing, [].as_slice(), Vec::new()),
         };
         let rows: Vec<u32> = ends.iter().map(|row| u32::try_from(*row).unwrap_or(u32::MAX)).collect();
-        let told = Told { ids: &ids, strands: &strands, angles: &turns, rows: &rows, then: then as usize };
+        let told = Told {
+            ids: &ids,
+            strands: &strands,
+            angles: &turns,
+            rows: &rows,
+            asks: &asks,
+            then: then.number(),
+        };
         let Self { flow, orders, parts, book, form, buffers, weights, decoder, .. } = self;
         let step = Step { decoder, weights, flow, buffers, count: ids.len() };
         let done = flow.over_pages((orders, parts, book), form, &told, |paged| {
             step.run(paged)?;
-            if then == Then::Nothing { Ok(()) } else { step.head(paged.rows(), ends.len(), then) }
+            let chosen = [paged.rows(), paged.asks()];
+            if then == Then::Nothing { Ok(()) } else { step.head(chosen, ends.len(), then) }
         });
         done.map_err(|error| (0, failed(&error)))?;
         self.made = Some((then, ends.to_vec()));
@@ -262,31 +288,51 @@ impl DeviceStage {
     pub(super) fn logits(&mut self, tokens: &[usize], into: &mut [f32]) -> Result<(), StepError> {
         let row = self.decoder.shape().vocabulary;
         for (some, into) in tokens.chunks(LOGITS).zip(into.chunks_mut(LOGITS * row)) {
-            self.make(some, Then::Logits)
+            self.make(some, Then::Logits, &[])
                 .and_then(|()| self.flow.fetch(&self.buffers.logits, into))
                 .map_err(|error| failed(&error))?;
         }
         Ok(())
     }
 
-    /// The likeliest tokens behind some of those that were computed last.
-    pub(super) fn likeliest(
+    /// What is found behind some of the tokens that were computed last, as it is wished of each.
+    pub(super) fn draw(
         &mut self,
         tokens: &[usize],
-        into: &mut [Option<Token>],
+        wishes: &[Wish],
+        into: &mut [Found],
     ) -> Result<(), StepError> {
-        for (some, into) in tokens.chunks(LOGITS).zip(into.chunks_mut(LOGITS)) {
-            let found = self
-                .make(some, Then::Likeliest)
-                .and_then(|()| self.flow.fetch_likeliest(&self.buffers.likeliest, some.len()))
+        let vocabulary = self.decoder.shape().vocabulary;
+        let rows = tokens.chunks(LOGITS).zip(wishes.chunks(LOGITS));
+        for ((some, wishes), into) in rows.zip(into.chunks_mut(LOGITS)) {
+            let asked = Asked::of(wishes, vocabulary);
+            let drawn = self
+                .make(some, Then::Drawn(asked.how), &asked.asks)
+                .and_then(|()| self.flow.fetch_drawn(&self.buffers.lots, some.len(), asked.how))
                 .map_err(|error| failed(&error))?;
-            into.copy_from_slice(&found);
+            into.iter_mut().zip(asked.found(drawn)).for_each(|(into, found)| *into = found);
         }
         Ok(())
     }
 
-    /// Makes logits behind some tokens, or what follows from them, unless the last step has.
-    fn make(&mut self, tokens: &[usize], then: Then) -> Result<(), TensorError> {
+    /// The logits behind one of the tokens that were computed last, changed as they were wished.
+    pub(super) fn row(&mut self, token: usize, wish: &Wish, into: &mut [f32]) -> Result<(), StepError> {
+        let there = self.made.as_ref().filter(|(then, _)| matches!(then, Then::Drawn(_)));
+        let there = there.and_then(|(_, rows)| rows.iter().position(|row| *row == token));
+        let fetched = match there {
+            Some(row) => self.flow.fetch_from(&self.buffers.logits, row * into.len(), into),
+            // Others have taken its place, and it is made again.
+            None => {
+                let asked = Asked::of(std::slice::from_ref(wish), into.len());
+                let made = self.make(&[token], Then::Drawn(asked.how), &asked.asks);
+                made.and_then(|()| self.flow.fetch(&self.buffers.logits, into))
+            }
+        };
+        fetched.map_err(|error| failed(&error))
+    }
+
+    /// Makes logits behind some tokens, and draws of them as it is asked, unless that was done last.
+    fn make(&mut self, tokens: &[usize], then: Then, asks: &[Ask<'_>]) -> Result<(), TensorError> {
         if self.made.as_ref().is_some_and(|(made, rows)| *made == then && rows == tokens) {
             return Ok(());
         }
@@ -294,8 +340,10 @@ impl DeviceStage {
         self.made = None;
         let chosen: Vec<u32> = tokens.iter().map(|token| u32::try_from(*token).unwrap_or(u32::MAX)).collect();
         let Self { flow, orders, buffers, weights, decoder, .. } = self;
-        let chosen = orders.choose(flow, &chosen)?;
-        Step { decoder, weights, flow, buffers, count: 0 }.head(chosen, tokens.len(), then)
+        let chosen = orders.choose(flow, &chosen, asks)?;
+        Step { decoder, weights, flow, buffers, count: 0 }.head(chosen, tokens.len(), then)?;
+        self.made = Some((then, tokens.to_vec()));
+        Ok(())
     }
 }
 
@@ -318,8 +366,8 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// Logits of rows whose numbers stand somewhere, and the likeliest tokens if they are wanted.
-    fn head(&self, chosen: (&Piece, u64), count: usize, then: Then) -> Result<(), TensorError> {
+    /// Logits of rows whose numbers stand somewhere, and what is drawn of them as it is asked beside these.
+    fn head(&self, [chosen, asks]: [(&Piece, u64); 2], count: usize, then: Then) -> Result<(), TensorError> {
         let (weights, to) = (self.weights, self.buffers);
         let epsilon = self.decoder.shape().epsilon;
         let rows =
@@ -327,10 +375,8 @@ impl Step<'_> {
         let made = self.flow.ready(rows, count, &[&weights.output], &to.inputs)?;
         let logits = To { matrix: &weights.output, out: &to.logits, add: false };
         self.flow.multiply(&made, &[logits], &to.spare)?;
-        if then != Then::Likeliest {
-            return Ok(());
-        }
-        self.flow.likeliest(&to.logits, (count, weights.output.rows()), &to.likeliest)
+        let Then::Drawn(how) = then else { return Ok(()) };
+        self.flow.draw(&to.logits, (count, weights.output.rows()), how, asks, &to.lots)
     }
 
     fn attention(&self, paged: &Paged<'_>, number: usize, layer: &DeviceLayer) -> Result<(), TensorError> {

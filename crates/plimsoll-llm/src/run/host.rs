@@ -293,7 +293,7 @@ impl HostStage {
     }
 
     /// The logits behind some of the tokens that were computed last, a row for each.
-    pub(super) fn logits(&mut self, tokens: &[usize]) -> Result<&[f32], StepError> {
+    pub(super) fn logits(&mut self, tokens: &[usize]) -> Result<&mut [f32], StepError> {
         let decoder = Arc::clone(&self.decoder);
         let (shape, weights) = (decoder.shape(), &decoder.weights);
         let Buffers { stream, inputs, logits, mixed, .. } = &mut self.buffers;

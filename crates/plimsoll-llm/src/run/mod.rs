@@ -1,5 +1,6 @@
 //! Decoding: sequences over pages of keys and values, and the choice of the next token.
 
+mod asked;
 mod batch;
 mod cached;
 mod device;
@@ -13,6 +14,7 @@ mod sequence;
 mod stage;
 mod stored;
 mod trial;
+mod wish;
 mod work;
 
 pub use batch::{Batch, BatchError, Strand};
@@ -24,3 +26,4 @@ pub use pool_pages::PoolPages;
 pub use sampler::{SampleError, Sampler, Sampling};
 pub use sequence::Sequence;
 pub use trial::Trial;
+pub use wish::{Found, Greatest, Need, Wish, change};

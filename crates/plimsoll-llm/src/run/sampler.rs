@@ -4,12 +4,18 @@
 //! likeliest; of those the fewest that together have a chance of `top_p`; of those the ones with at least `min_p` times
 //! the chance of the first; then chances are sharpened or flattened by the temperature, and one is drawn. Chances in
 //! `top_p` and `min_p` are those before the temperature, so a high temperature lets no unlikely token in.
+//!
+//! All logits need not be at hand: [`Sampler::wish`] says what of them is needed, and [`Sampler::take`] goes on with what was found. What is
+//! drawn is the same.
 
 use std::collections::VecDeque;
 
 use plimsoll_kv::block::Token;
 
+use plimsoll_tensor::flow::{Change, Lot, Lots};
+
 use super::draw::{are_sound, is_odd, likeliest, share};
+use super::wish::{Found, Greatest, Need, Wish, change, sort_first};
 
 /// How tokens are drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -151,6 +157,21 @@ impl Sampler {
 
     /// Draws the token after those that were accepted. It is not accepted by that.
     pub fn draw(&mut self, logits: &[f32]) -> Result<Token, SampleError> {
+        let changes = self.changes(Vec::new());
+        if changes.is_empty() {
+            return self.draw_changed(logits);
+        }
+        let mut own = std::mem::take(&mut self.logits);
+        own.clear();
+        own.extend_from_slice(logits);
+        change(&mut own, &changes);
+        let token = self.draw_changed(&own);
+        self.logits = own;
+        token
+    }
+
+    /// The same from logits that are [changed](Self::changes) already.
+    pub fn draw_changed(&mut self, logits: &[f32]) -> Result<Token, SampleError> {
         if !are_sound(logits) {
             let count = logits.iter().filter(|logit| is_odd(**logit)).count();
             return Err(SampleError::Logits {
@@ -162,84 +183,153 @@ impl Sampler {
                 vocabulary: logits.len(),
             });
         }
-        self.logits.clear();
-        self.logits.extend_from_slice(logits);
-        self.penalize();
         if self.settings.temperature == 0.0 {
-            return Ok(Token::try_from(likeliest(&self.logits)).unwrap_or(0));
+            return Ok(Token::try_from(likeliest(logits)).unwrap_or(0));
         }
-        self.choose();
+        self.candidates.clear();
+        let logits = logits.iter().copied().zip(0..);
+        self.candidates.extend(logits.filter(|(logit, _)| *logit > f32::NEG_INFINITY));
+        let enough = self.choose(None);
+        debug_assert!(enough, "all candidates are there");
         Ok(self.lot())
     }
 
-    /// Whether it takes the likeliest token, whatever was before: then [`taken`](Self::taken) does as well.
-    pub fn takes_likeliest(&self) -> bool {
-        self.settings.temperature == 0.0 && !self.penalizes()
+    /// What it needs of the logits behind the tokens that were accepted, of which others are changed as `weights` say before.
+    pub fn wish(&self, weights: Vec<Change>) -> Wish {
+        let need = self.need();
+        let changes = if need == Need::Whole { Vec::new() } else { self.changes(weights) };
+        Wish { need, changes }
     }
 
-    /// The likeliest token, that somebody else has looked for; `None` where logits are no numbers.
-    pub fn taken(&self, likeliest: Option<Token>) -> Result<Token, SampleError> {
-        likeliest.ok_or(SampleError::Damaged { position: self.position, last: self.last })
-    }
-
-    fn penalizes(&self) -> bool {
-        self.settings.repeat_penalty.to_bits() != 1_f32.to_bits()
-    }
-
-    fn penalize(&mut self) {
-        let penalty = self.settings.repeat_penalty;
-        if !self.penalizes() {
-            return;
+    fn need(&self) -> Need {
+        let Sampling { temperature, top_k, top_p, min_p, .. } = self.settings;
+        let mut state = self.state;
+        match top_k {
+            _ if temperature == 0.0 => Need::Likeliest,
+            0 if top_p >= 1.0 => Need::Lot(Lot {
+                temperature: temperature.into(),
+                // The lot that is drawn next.
+                share: share(&mut state),
+                least: if min_p > 0.0 { min_p.ln() } else { f32::NEG_INFINITY },
+            }),
+            0 => Need::Greatest { count: Lots::MOST, sum: true },
+            1..=Lots::SOME => Need::Greatest { count: Lots::SOME, sum: false },
+            ..=Lots::MOST => Need::Greatest { count: Lots::MOST, sum: false },
+            _ => Need::Whole,
         }
+    }
+
+    /// How logits are changed before it draws from them: as `weights` say, which name no token twice, and by the repetition penalty.
+    pub fn changes(&self, mut weights: Vec<Change>) -> Vec<Change> {
+        let penalty = self.settings.repeat_penalty;
+        if penalty.to_bits() == 1_f32.to_bits() {
+            return weights;
+        }
+        weights.sort_unstable_by_key(|change| change.token);
         let mut seen: Vec<Token> = self.recent.iter().copied().collect();
         seen.sort_unstable();
         seen.dedup();
+        let weighed = weights.len();
         for token in seen {
-            if let Some(logit) = self.logits.get_mut(token as usize) {
-                *logit = if *logit > 0.0 { *logit / penalty } else { *logit * penalty };
+            match weights[..weighed].binary_search_by_key(&token, |change| change.token) {
+                Ok(at) => weights[at].penalty = penalty,
+                Err(_) => weights.push(Change { penalty, ..Change::none(token) }),
+            }
+        }
+        weights
+    }
+
+    /// Draws from what was found behind the tokens that were accepted, as it [wished](Self::wish); none where that is not enough, and the
+    /// row has to be looked at whole. What it draws then is the same lot's.
+    pub fn take(&mut self, found: &Found) -> Result<Option<Token>, SampleError> {
+        match found {
+            Found::Nothing | Found::Whole => Ok(None),
+            Found::Damaged => Err(SampleError::Damaged { position: self.position, last: self.last }),
+            Found::Token(token) => {
+                if self.settings.temperature > 0.0 {
+                    share(&mut self.state);
+                }
+                Ok(Some(*token))
+            }
+            Found::Greatest(greatest) => {
+                self.candidates.clear();
+                self.candidates.extend_from_slice(&greatest.logits);
+                Ok(self.choose(greatest.more.then_some(greatest)).then(|| self.lot()))
             }
         }
     }
 
-    /// Leaves the tokens that may be drawn as candidates.
-    fn choose(&mut self) {
+    /// The same, from `row` where what was found is not enough: changed as it wished, unless the logits are said to be as they came.
+    pub fn hear<R: AsRef<[f32]>, E: From<SampleError>>(
+        &mut self,
+        found: &Found,
+        row: impl FnOnce() -> Result<R, E>,
+    ) -> Result<Token, E> {
+        if let Some(token) = self.take(found)? {
+            return Ok(token);
+        }
+        let row = row()?;
+        let drawn = match found {
+            Found::Whole => self.draw(row.as_ref()),
+            _ => self.draw_changed(row.as_ref()),
+        };
+        Ok(drawn?)
+    }
+
+    /// Leaves of the candidates those that may be drawn. `of`: they are the greatest of more; false if others than they might be drawn.
+    fn choose(&mut self, mut of: Option<&Greatest>) -> bool {
         let Sampling { top_k, top_p, min_p, .. } = self.settings;
-        let logits = self.logits.iter().copied();
-        self.candidates.clear();
-        self.candidates.extend(logits.zip(0..).filter(|(logit, _)| *logit > f32::NEG_INFINITY));
         if top_k > 0 && top_k < self.candidates.len() {
             sort_first(&mut self.candidates, top_k);
             self.candidates.truncate(top_k);
         }
+        if top_k > 0 && top_k == self.candidates.len() {
+            of = None;
+        }
         let most = self.candidates.iter().map(|candidate| candidate.0).fold(f32::NEG_INFINITY, f32::max);
+        let least = if min_p > 0.0 { most + min_p.ln() } else { f32::NEG_INFINITY };
+        // Others are not above the last, so they are out where it is.
+        let all = of.is_none() || self.candidates.last().is_some_and(|last| last.0 < least);
         if top_p < 1.0 {
-            let chance = |candidate: &(f32, Token)| f64::from(candidate.0 - most).exp();
-            let wanted = self.candidates.iter().map(chance).sum::<f64>() * f64::from(top_p);
-            // Most often few are enough, so only as many are sorted.
-            let mut sorted = 64.min(self.candidates.len());
-            loop {
-                sort_first(&mut self.candidates, sorted);
-                let mut sum = 0.0;
-                let enough = self.candidates[..sorted].iter().position(|candidate| {
-                    sum += chance(candidate);
-                    sum >= wanted
-                });
-                if let Some(last) = enough {
-                    self.candidates.truncate(last + 1);
-                    break;
-                }
-                if sorted == self.candidates.len() {
-                    break;
-                }
-                sorted = sorted.saturating_mul(4).min(self.candidates.len());
+            let sum = match of {
+                None => self.candidates.iter().map(|candidate| chance(candidate, most)).sum(),
+                Some(Greatest { sum: Some(sum), .. }) if top_k == 0 => *sum,
+                Some(_) => return false,
+            };
+            if !self.reach(most, sum * f64::from(top_p)) && !all {
+                return false;
             }
+        } else if !all {
+            return false;
         }
         if min_p > 0.0 {
-            let least = most + min_p.ln();
             self.candidates.retain(|candidate| candidate.0 >= least);
         }
         // One order, however they were found.
         self.candidates.sort_unstable_by_key(|candidate| candidate.1);
+        true
+    }
+
+    /// Leaves the fewest of the greatest whose chances together are `wanted`; false if all are fewer than that.
+    fn reach(&mut self, most: f32, wanted: f64) -> bool {
+        // Most often few are enough, so only as many are sorted.
+        let mut sorted = 64.min(self.candidates.len());
+        loop {
+            sort_first(&mut self.candidates, sorted);
+            let mut sum = 0.0;
+            let enough = self.candidates[..sorted].iter().position(|candidate| {
+                sum += chance(candidate, most);
+                sum >= wanted
+            });
+            if let Some(last) = enough {
+                self.candidates.truncate(last + 1);
+                return true;
+            }
+            if sorted == self.candidates.len() {
+                return false;
+            }
+            sorted = sorted.saturating_mul(4).min(self.candidates.len());
+        }
     }
 
     /// One of the candidates.
@@ -260,17 +350,9 @@ impl Sampler {
     }
 }
 
-/// Brings the greatest to the beginning, sorted; of equals the first token.
-fn sort_first(candidates: &mut [(f32, Token)], count: usize) {
-    let order =
-        |one: &(f32, Token), other: &(f32, Token)| other.0.total_cmp(&one.0).then(one.1.cmp(&other.1));
-    if count == 0 {
-        return;
-    }
-    if count < candidates.len() {
-        candidates.select_nth_unstable_by(count - 1, order);
-    }
-    candidates[..count].sort_unstable_by(order);
+/// How often a token is drawn, against the likeliest.
+fn chance(candidate: &(f32, Token), most: f32) -> f64 {
+    f64::from(candidate.0 - most).exp()
 }
 
 #[cfg(test)]

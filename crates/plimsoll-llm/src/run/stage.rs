@@ -6,11 +6,10 @@ use plimsoll_kv::block::Token;
 use plimsoll_kv::layout::Layout;
 use plimsoll_tensor::wide::widest;
 
-use super::Draw;
 use super::device::{self, DeviceStage};
-use super::draw::are_sound;
 use super::host::{self, HostStage};
 use super::pages::PageTable;
+use super::wish::{Found, Wish, change};
 use crate::math::{Angles, Normalize};
 use crate::{Decoder, StepError};
 
@@ -29,8 +28,8 @@ pub(super) enum Next<'n> {
     Nothing,
     /// Logits behind these of its tokens.
     Logits(&'n [usize]),
-    /// The likeliest tokens behind these.
-    Likeliest(&'n [usize]),
+    /// What is wished of logits behind these.
+    Drawn(&'n [usize], &'n [Wish]),
 }
 
 /// A decoder, and what its steps need where its weights are.
@@ -102,22 +101,41 @@ impl Stage {
         Ok(())
     }
 
-    /// The likeliest tokens behind some of those that were computed last, as [`Draw::Likeliest`] chooses them from the logits; `None`
-    /// where those are no numbers. Where a device has the logits only the tokens come to the host.
-    pub(super) fn likeliest(
+    /// What is found behind some of the tokens that were computed last, as it is wished of each. Where a device has the logits only that
+    /// comes to the host.
+    pub(super) fn draw(
         &mut self,
         tokens: &[usize],
-        into: &mut [Option<Token>],
+        wishes: &[Wish],
+        into: &mut [Found],
     ) -> Result<(), StepError> {
         let vocabulary = self.vocabulary();
         match &mut self.place {
             Where::Host(stage) => {
-                let rows = stage.logits(tokens)?.chunks_exact(vocabulary);
-                into.iter_mut().zip(rows).for_each(|(token, row)| {
-                    *token = are_sound(row).then(|| Draw::Likeliest.next(row));
-                });
+                let rows = stage.logits(tokens)?.chunks_exact_mut(vocabulary);
+                let wished = into.iter_mut().zip(wishes).zip(rows);
+                wished.for_each(|((found, wish), row)| *found = wish.look(row));
             }
-            Where::Device(stage) => stage.likeliest(tokens, into)?,
+            Where::Device(stage) => stage.draw(tokens, wishes, into)?,
+        }
+        Ok(())
+    }
+
+    /// The logits behind one of the tokens that were computed last, whole: changed as they were wished, unless they were wished unchanged.
+    pub(super) fn row(
+        &mut self,
+        token: usize,
+        (wish, found): (&Wish, &Found),
+        into: &mut [f32],
+    ) -> Result<(), StepError> {
+        match &mut self.place {
+            Where::Host(stage) => {
+                into.copy_from_slice(stage.logits(&[token])?);
+                if *found != Found::Whole {
+                    change(into, &wish.changes);
+                }
+            }
+            Where::Device(stage) => stage.row(token, wish, into)?,
         }
         Ok(())
     }

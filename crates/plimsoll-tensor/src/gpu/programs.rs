@@ -21,6 +21,7 @@ pub(super) enum Program {
     Packed,
     Tiled,
     Pages,
+    Lots,
     Prompts64Bf16,
     Prompts64F16,
     Prompts128Bf16,
@@ -76,7 +77,7 @@ const HOPPER_64: &[(&str, u32)] = &[("attend_queries", 65_536), ("attend_keys", 
 const HOPPER_128: &[(&str, u32)] = &[("attend_queries", 131_072), ("attend_keys", 165_888)];
 
 impl Program {
-    pub(super) const ALL: [Self; 20] = [
+    pub(super) const ALL: [Self; 21] = [
         Self::Elements,
         Self::Rows,
         Self::Tables,
@@ -93,6 +94,7 @@ impl Program {
         Self::Packed,
         Self::Tiled,
         Self::Pages,
+        Self::Lots,
         Self::Prompts64Bf16,
         Self::Prompts64F16,
         Self::Prompts128Bf16,
@@ -109,6 +111,7 @@ impl Program {
             Self::Packed => ("packed.cu", PACKED, PACKED_ENTRIES),
             Self::Tiled => ("tiled.cu", TILED, TILED_ENTRIES),
             Self::Pages => ("pages.cu", PAGES, PAGE_ENTRIES),
+            Self::Lots => ("lots.cu", LOTS, LOT_ENTRIES),
             Self::Prompts64Bf16 => ("prompts_64_bf16.cu", prompts!("#define DEPTH 64\n"), PROMPT_ENTRIES),
             Self::Prompts64F16 => {
                 ("prompts_64_f16.cu", prompts!("#define DEPTH 64\n#define HALF\n"), PROMPT_ENTRIES)
@@ -135,7 +138,7 @@ impl Program {
 
     /// Whether its kernels wait by themselves (`behind`) for what was launched before.
     pub(super) const fn waits(self) -> bool {
-        matches!(self, Self::Packed | Self::Tiled | Self::Pages) || self.is_prompts()
+        matches!(self, Self::Packed | Self::Tiled | Self::Pages | Self::Lots) || self.is_prompts()
     }
 
     const fn is_prompts(self) -> bool {
@@ -178,6 +181,8 @@ const PAGES: &str = concat!(
     include_str!("kernels/pages.cu")
 );
 
+const LOTS: &str = concat!(include_str!("kernels/numbers.cuh"), include_str!("kernels/lots.cu"));
+
 const ELEMENT_ENTRIES: &[(&str, u32)] = &[
     ("fill", 0),
     ("clear_bytes", 0),
@@ -219,7 +224,6 @@ const PACKED_ENTRIES: &[(&str, u32)] = &[
     ("halve", 0),
     ("halve_quantized", 0),
     ("add_rows", 0),
-    ("likeliest", 0),
     ("f32_1", 0),
     ("f32_2", 0),
     ("f32_4", 0),
@@ -270,6 +274,8 @@ const PAGE_ENTRIES: &[(&str, u32)] = &[
     ("attend_8", 82_432),
     ("gather", 0),
 ];
+const LOT_ENTRIES: &[(&str, u32)] =
+    &[("likeliest", 0), ("weigh", 0), ("greatest", 0), ("stretches", 0), ("draw", 0)];
 const PROMPT_ENTRIES: &[(&str, u32)] = &[("attend_prompt", 0)];
 const UNPACK_ENTRIES: &[(&str, u32)] = &[("unpack", 0)];
 const ATTENTION_ENTRIES: &[(&str, u32)] =

@@ -5,16 +5,30 @@ use std::time::Instant;
 
 use plimsoll::Place;
 use plimsoll_kv::layout::{Element, Layout};
-use plimsoll_llm::{Batch, Crew, Decoder, PageTable, Sequence, Strand};
+use plimsoll_llm::{
+    Batch, Crew, Decoder, Found, Need, PageTable, Sampler, Sampling, Sequence, Strand, Wish,
+};
 
 use super::ground::Ground;
-use super::report::{LlmReport, LlmRow, Work};
+use super::report::{Choice, LlmReport, LlmRow, Work};
 use super::{LlmArgs, LlmBenchError};
 use crate::bench::made_up::{ModelFile, Words};
 use crate::bench::median;
 
 /// How many sequences step together.
 const BATCHES: [usize; 3] = [1, 4, 16];
+/// The same where tokens are drawn by lot, and in which ways.
+const DRAWN: [usize; 2] = [1, 16];
+const CHOICES: [Choice; 6] = [
+    Choice::Usual,
+    Choice::UsualFromRows,
+    Choice::All,
+    Choice::AllFromRows,
+    Choice::Nearly,
+    Choice::Penalized,
+];
+/// Turns of these at most.
+const DRAWN_TURNS: usize = 3;
 /// Tokens of a page.
 const PAGE: u32 = 32;
 /// Tokens that each of several sequences has before they step together.
@@ -41,9 +55,16 @@ pub(super) fn report(args: &LlmArgs) -> Result<LlmReport, LlmBenchError> {
     let mut rows = vec![prefill(args, &decoder, &ground)?];
     let mut rates = Vec::new();
     for batch in BATCHES {
-        rows.push(decode(args, &decoder, batch, &mut ground, &mut rates)?);
+        rows.push(decode(args, &decoder, (batch, Choice::Likeliest), &mut ground, &mut rates)?);
     }
     let place = args.device.unwrap_or(Place::Host);
+    // The host has logits where they are drawn from.
+    let choices = if place == Place::Host { &[][..] } else { &CHOICES[..] };
+    for batch in DRAWN {
+        for choice in choices {
+            rows.push(decode(args, &decoder, (batch, *choice), &mut ground, &mut rates)?);
+        }
+    }
     Ok(LlmReport {
         model: file.name(),
         place,
@@ -81,11 +102,13 @@ fn prefill(args: &LlmArgs, decoder: &Arc<Decoder>, ground: &Ground) -> Result<Ll
     }
     Ok(LlmRow {
         work: Work::Prefill,
+        choice: None,
         batch: 1,
         tokens: text.len(),
         tokens_per_s: median(rates),
         bytes_per_token: None,
         bandwidth_fraction: None,
+        whole: None,
     })
 }
 
@@ -94,6 +117,22 @@ struct Members {
     pages: Vec<Box<dyn PageTable>>,
     lens: Vec<usize>,
     last: Vec<[u32; 1]>,
+    samplers: Vec<Sampler>,
+    /// Rows of logits that came to the host.
+    whole: u64,
+}
+
+/// How tokens are drawn.
+fn sampling(choice: Choice, seed: u64) -> Sampling {
+    let usual = Sampling { seed, ..Sampling::default() };
+    let all = Sampling { temperature: 1.0, top_k: 0, top_p: 1.0, min_p: 0.0, ..usual };
+    match choice {
+        Choice::Likeliest => Sampling::greedy(),
+        Choice::Usual | Choice::UsualFromRows => usual,
+        Choice::All | Choice::AllFromRows => all,
+        Choice::Nearly => Sampling { top_p: 0.95, ..all },
+        Choice::Penalized => Sampling { repeat_penalty: 1.1, ..usual },
+    }
 }
 
 impl Members {
@@ -102,29 +141,50 @@ impl Members {
         decoder: &Arc<Decoder>,
         ground: &Ground,
         batch: &mut Batch,
-        count: usize,
+        (count, choice): (usize, Choice),
     ) -> Result<Self, LlmBenchError> {
         let layout = layout(decoder);
         let text = text(decoder, BEFORE.min(decoder.shape().context / 4));
         let pages = (0..count).map(|_| ground.pages(&layout)).collect();
-        let mut members = Self { pages, lens: vec![0; count], last: vec![[0]; count] };
+        let samplers = (0..count as u64).map(|seed| Sampler::new(sampling(choice, seed)));
+        let samplers = samplers.collect::<Result<_, _>>()?;
+        let (lens, last) = (vec![0; count], vec![[0]; count]);
+        let mut members = Self { pages, lens, last, samplers, whole: 0 };
         for (pages, len) in members.pages.iter_mut().zip(&mut members.lens) {
             let mut strands = [Strand { tokens: &text, len: 0, table: &mut **pages }];
-            batch.step(&mut strands)?;
+            batch.draw(&mut strands, vec![Wish::plain(Need::Nothing)])?;
             *len = strands[0].len;
         }
         Ok(members)
     }
 
-    /// Each goes on by its likeliest token.
-    fn step(&mut self, batch: &mut Batch) -> Result<(), LlmBenchError> {
+    /// Each goes on by its next token.
+    fn step(&mut self, batch: &mut Batch, choice: Choice) -> Result<(), LlmBenchError> {
         let pages = self.pages.iter_mut().zip(&self.lens).zip(&self.last);
         let mut strands: Vec<_> =
             pages.map(|((table, len), tokens)| Strand { tokens, len: *len, table: &mut **table }).collect();
-        let likeliest = batch.likeliest(&mut strands)?;
-        self.last.iter_mut().zip(likeliest).for_each(|(last, token)| *last = [token.unwrap_or(0)]);
-        for len in &mut self.lens {
+        if choice.from_rows() {
+            let rows = batch.step(&mut strands)?;
+            let rows = rows.chunks_exact(rows.len() / self.lens.len().max(1));
+            for ((last, sampler), row) in self.last.iter_mut().zip(&mut self.samplers).zip(rows) {
+                *last = [sampler.draw(row)?];
+                self.whole += 1;
+            }
+        } else {
+            let wishes = self.samplers.iter().map(|sampler| sampler.wish(Vec::new())).collect();
+            let found: Vec<Found> = batch.draw(&mut strands, wishes)?.to_vec();
+            let all = self.last.iter_mut().zip(&mut self.samplers).zip(&found);
+            for (number, ((last, sampler), found)) in all.enumerate() {
+                let token = sampler.hear::<_, LlmBenchError>(found, || {
+                    self.whole += 1;
+                    Ok(batch.row(number)?)
+                });
+                *last = [token?];
+            }
+        }
+        for ((len, last), sampler) in self.lens.iter_mut().zip(&self.last).zip(&mut self.samplers) {
             *len += 1;
+            sampler.accept(last[0]);
         }
         Ok(())
     }
@@ -133,23 +193,26 @@ impl Members {
 fn decode(
     args: &LlmArgs,
     decoder: &Arc<Decoder>,
-    count: usize,
+    (count, choice): (usize, Choice),
     ground: &mut Ground,
     read: &mut Vec<f64>,
 ) -> Result<LlmRow, LlmBenchError> {
     let layout = layout(decoder);
     let shape = decoder.shape();
     let mut batch = Batch::begin(decoder, &layout)?;
-    let mut members = Members::begin(decoder, ground, &mut batch, count)?;
+    let mut members = Members::begin(decoder, ground, &mut batch, (count, choice))?;
     let before = members.lens[0];
     let (mut rates, mut fractions, mut least, mut tokens) = (Vec::new(), Vec::new(), Vec::new(), 0);
-    for turn in 0..=args.turns() {
+    let mut whole = 0.0;
+    let most = if choice == Choice::Likeliest { usize::MAX } else { DRAWN_TURNS };
+    for turn in 0..=args.turns().min(most) {
         members.lens.fill(before);
+        members.whole = 0;
         let read_first = ground.rate()?;
         let began = Instant::now();
         let mut steps = 0;
         while began.elapsed() < args.patience() && members.lens[0] < shape.context.min(MOST) {
-            members.step(&mut batch)?;
+            members.step(&mut batch, choice)?;
             steps += 1;
         }
         let per_second = rate(steps * count, began);
@@ -161,6 +224,9 @@ fn decode(
         let token = layout.block_bytes() / PAGE as usize;
         let bytes = decoder.step_bytes() / count + (before + steps / 2) * token;
         tokens = steps * count;
+        #[expect(clippy::cast_precision_loss, reason = "a count, for a part")]
+        let part = members.whole as f64 / float(tokens.max(1));
+        whole = part;
         rates.push(per_second);
         least.push(float(bytes));
         fractions.push(per_second * float(bytes) / reads);
@@ -168,11 +234,13 @@ fn decode(
     }
     Ok(LlmRow {
         work: Work::Decode,
+        choice: Some(choice),
         batch: count,
         tokens,
         tokens_per_s: median(rates),
         bytes_per_token: Some(median(least)),
         bandwidth_fraction: Some(median(fractions)),
+        whole: Some(whole),
     })
 }
 

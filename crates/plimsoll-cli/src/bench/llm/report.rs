@@ -15,11 +15,52 @@ pub enum Work {
     Decode,
 }
 
+/// How the next token is chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Choice {
+    /// The likeliest.
+    Likeliest,
+    /// By lot, as `generate` does unless it is told otherwise.
+    Usual,
+    /// The same, from all logits, on the host.
+    UsualFromRows,
+    /// By lot among all tokens.
+    All,
+    /// The same, from all logits, on the host.
+    AllFromRows,
+    /// By lot among the likeliest that have a chance of .95 together, however many these are.
+    Nearly,
+    /// As usual, and what stood there lately is less likely.
+    Penalized,
+}
+
+impl Choice {
+    /// Whether all logits come to the host.
+    pub(super) const fn from_rows(self) -> bool {
+        matches!(self, Self::UsualFromRows | Self::AllFromRows)
+    }
+
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Likeliest => "tokens written",
+            Self::Usual => "drawn as usual",
+            Self::UsualFromRows => "the same, from all logits",
+            Self::All => "drawn among all",
+            Self::AllFromRows => "the same, from all logits",
+            Self::Nearly => "drawn among .95 of all",
+            Self::Penalized => "drawn as usual, with a penalty",
+        }
+    }
+}
+
 /// One figure.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LlmRow {
     /// What was done.
     pub work: Work,
+    /// How tokens that were written were chosen.
+    pub choice: Option<Choice>,
     /// Sequences side by side.
     pub batch: usize,
     /// Tokens of a turn, of all sequences together.
@@ -31,6 +72,14 @@ pub struct LlmRow {
     pub bytes_per_token: Option<f64>,
     /// How much of the speed at which these bytes can be read was reached.
     pub bandwidth_fraction: Option<f64>,
+    /// Rows of logits that came to the host, for each token of the last turn.
+    pub whole: Option<f64>,
+}
+
+impl LlmRow {
+    fn is_greedy(&self) -> bool {
+        self.choice == Some(Choice::Likeliest)
+    }
 }
 
 /// What `plimsoll bench llm --json` prints.
@@ -74,24 +123,31 @@ pub fn view(report: &LlmReport, pen: &Pen) -> String {
         ("tokens/s", right),
         ("MB a token", right),
         ("of reading", right),
+        ("of likeliest", right),
+        ("rows", right),
         ("target", right),
         ("", Align::Left),
     ]);
     for row in &report.rows {
-        let work = match row.work {
-            Work::Prefill => "prompt read",
-            Work::Decode => "tokens written",
-        };
+        let work = row.choice.map_or("prompt read", Choice::words);
+        let greedy = report.rows.iter().find(|other| other.is_greedy() && other.batch == row.batch);
+        let greedy = greedy.filter(|_| row.choice.is_some() && !row.is_greedy());
+        let greedy = greedy
+            .map_or_else(String::new, |greedy| format!("{:.3}", row.tokens_per_s / greedy.tokens_per_s));
+        let whole = row.whole.filter(|_| !row.is_greedy());
+        let whole = whole.map_or_else(String::new, |whole| format!("{whole:.2}"));
         let bytes = row.bytes_per_token.map_or_else(String::new, |bytes| format!("{:.2}", bytes / 1e6));
         let part = row.bandwidth_fraction.map_or_else(String::new, |part| format!("{part:.2}"));
         let (target, verdict) = match row.bandwidth_fraction {
-            Some(part) if row.batch == 1 => {
+            Some(part) if row.batch == 1 && row.is_greedy() => {
                 (format!("{TARGET:.2}"), if part >= TARGET { "reached" } else { "MISSED" })
             }
             _ => (String::new(), ""),
         };
         let rate = format!("{:.1}", row.tokens_per_s);
-        table.row([work, &row.batch.to_string(), &rate, &bytes, &part, &target, verdict].map(Into::into));
+        let batch = row.batch.to_string();
+        let cells = [work, &batch, &rate, &bytes, &part, &greedy, &whole, &target, verdict];
+        table.row(cells.map(Into::into));
     }
     pen.paint(Style::Bold, &heading) + &table.draw(pen)
 }
@@ -104,11 +160,13 @@ mod tests {
     fn a_target_that_is_missed_is_said_and_batches_have_none() {
         let row = |batch, part| LlmRow {
             work: Work::Decode,
+            choice: Some(Choice::Likeliest),
             batch,
             tokens: 10,
             tokens_per_s: 20.0,
             bytes_per_token: Some(1e9),
             bandwidth_fraction: Some(part),
+            whole: Some(0.0),
         };
         let mut report = LlmReport {
             model: "x".to_owned(),

@@ -22,12 +22,6 @@ use crate::gpu::programs::Program::Packed;
 const LEAST: (u32, u32) = (8, 0);
 /// Weights that are made halves at a time.
 pub(super) const TILE: u64 = 64 << 20;
-/// Parts of a row in which the greatest is looked for.
-const LOOKERS: u32 = 32;
-/// What is found in each.
-const PART_BYTES: usize = 16;
-/// How minus infinity is ordered there.
-const NOTHING: u32 = !f32::NEG_INFINITY.to_bits();
 /// Work that takes longer has failed.
 const LONGEST: Duration = Duration::from_mins(2);
 
@@ -46,9 +40,6 @@ impl Flow {
     /// What the desk takes: the device's library works in a part of it, and weights are made halves in the rest. A flow that multiplies
     /// no more than a few rows needs none.
     pub const DESK: u64 = desk::FIRST.get() + TILE;
-
-    /// What [`likeliest`](Self::likeliest) takes for each row.
-    pub const LIKELIEST: u64 = PART_BYTES as u64 * LOOKERS as u64;
 
     /// Whether a device has what these programs use.
     pub fn offered(device: &Arc<dyn Device>) -> Result<(), DeviceError> {
@@ -103,41 +94,16 @@ impl Flow {
 
     /// Copies singles of a piece to the host, from its beginning on, when all before is done.
     pub fn fetch(&self, from: &Piece, into: &mut [f32]) -> Done {
+        self.fetch_from(from, 0, into)
+    }
+
+    /// The same from one of its singles on.
+    pub fn fetch_from(&self, from: &Piece, first: usize, into: &mut [f32]) -> Done {
         self.hold([from])?;
-        self.launches.fetch_singles(from.singles("fetching", into.len())?, into)?;
+        let at = from.at("fetching", 4 * first as u64, size_of_val(into) as u64)?;
+        self.launches.fetch_singles(at, into)?;
         self.let_go();
         Ok(())
-    }
-
-    /// Looks for the greatest of each row, in so many parts of it; [`fetch_likeliest`](Self::fetch_likeliest) puts these together.
-    pub fn likeliest(&self, from: &Piece, (rows, columns): (usize, usize), out: &Piece) -> Done {
-        const WHAT: &str = "the greatest of rows";
-        self.hold([from, out])?;
-        let arguments = [
-            word(columns),
-            Long(from.singles(WHAT, rows * columns)?),
-            Long(out.at(WHAT, 0, Self::LIKELIEST * rows as u64)?),
-        ];
-        let blocks = [LOOKERS, u32::try_from(rows).unwrap_or(u32::MAX), 1];
-        self.launches.launch(Packed, "likeliest", blocks, EACH, &arguments)
-    }
-
-    /// Where the greatest of each row is, of equals the first; none of a row that has anything that is no number or infinitely great, or
-    /// nothing that is greater than minus infinity.
-    pub fn fetch_likeliest(&self, from: &Piece, rows: usize) -> Result<Vec<Option<u32>>, TensorError> {
-        self.hold([from])?;
-        let mut bytes = vec![0; PART_BYTES * LOOKERS as usize * rows];
-        self.launches.fetch(from.at("fetching", 0, bytes.len() as u64)?, &mut bytes)?;
-        self.let_go();
-        let found = bytes.chunks_exact(PART_BYTES * LOOKERS as usize).map(|row| {
-            let word = |four: &[u8]| four.iter().rev().fold(0, |word, byte| word << 8 | u32::from(*byte));
-            let parts = row.chunks_exact(PART_BYTES);
-            let odd = parts.clone().any(|part| word(&part[8..12]) > 0);
-            // Places stand there the other way round, so that of equals the first is the greatest.
-            let most = parts.map(|part| (word(&part[4..8]), word(&part[..4]))).max();
-            most.filter(|(order, _)| !odd && *order > NOTHING).map(|(_, place)| !place)
-        });
-        Ok(found.collect())
     }
 
     /// Waits until all is done.
@@ -149,7 +115,7 @@ impl Flow {
     }
 
     /// Everything was waited for: rooms need not be kept, but for the desk's.
-    fn let_go(&self) {
+    pub(super) fn let_go(&self) {
         let desk = self.desk.held();
         self.using.lock().unwrap_or_else(PoisonError::into_inner).retain(|held| Arc::ptr_eq(held, desk));
     }

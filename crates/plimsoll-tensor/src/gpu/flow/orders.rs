@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use plimsoll::pool::Lease;
 
+use super::asks::{self, ASK_BYTES, Ask, CHANGE_BYTES};
 use super::flow::Flow;
 use super::inputs::FEW;
 use super::paged::PageForm;
@@ -48,7 +49,9 @@ pub struct Told<'t> {
     pub angles: &'t [f32],
     /// Rows that are chosen of the outcome: of a step of few tokens only.
     pub rows: &'t [u32],
-    /// What is done with these: steps of the same number are alike.
+    /// What is asked of each of these, or nothing of any.
+    pub asks: &'t [Ask<'t>],
+    /// What is done with them: steps of the same number are alike.
     pub then: usize,
 }
 
@@ -82,6 +85,8 @@ pub(super) struct Placed {
     pub(super) tokens_at: u64,
     /// Where rows that are chosen stand, in bytes of the piece.
     pub(super) rows_from: u64,
+    /// The same of what is asked of them.
+    pub(super) asks_from: u64,
     pub(super) angles_at: u64,
     pub(super) pages_at: u64,
     pub(super) shares: usize,
@@ -91,17 +96,20 @@ pub(super) struct Placed {
 }
 
 impl Orders {
-    /// What orders of so many tokens, with so many numbers of angles each and so many pages together, take at most; and rows that are chosen.
+    /// What orders of so many tokens, with so many numbers of angles each and so many pages together, take at most; and rows that are chosen,
+    /// with what is asked of them.
     pub fn bytes(tokens: usize, angles: usize, pages: usize) -> u64 {
         let parts = tokens.max(alike(BUSY + FEW)) + BUSY;
         (4 * tokens
             + 4 * FEW
+            + ASK_BYTES
             + 16 * tokens
             + 4 * tokens * angles
             + 8 * pages
             + 24 * parts
             + 16 * tokens
-            + 8 * 64) as u64
+            + CHANGE_BYTES
+            + 10 * 64) as u64
     }
 
     /// In this piece.
@@ -118,16 +126,26 @@ impl Orders {
         (&self.piece, 0)
     }
 
-    /// Brings numbers of rows, in the place of the tokens' numbers.
-    pub fn choose(&self, flow: &Flow, rows: &[u32]) -> Result<(&Piece, u64), TensorError> {
-        let bytes: Vec<u8> = rows.iter().flat_map(|row| row.to_le_bytes()).collect();
+    /// Brings numbers of rows and what is asked of them, in the place of the tokens' numbers: where both stand.
+    pub fn choose(
+        &self,
+        flow: &Flow,
+        rows: &[u32],
+        asks: &[Ask<'_>],
+    ) -> Result<[(&Piece, u64); 2], TensorError> {
+        asks::check(rows.len(), asks)?;
+        let mut bytes: Vec<u8> = rows.iter().flat_map(|row| row.to_le_bytes()).collect();
+        bytes.resize(4 * FEW, 0);
+        let from = bytes.len();
+        bytes.resize(from + ASK_BYTES, 0);
+        asks::write(&mut bytes, from, asks);
         flow.bring(&self.piece, 0, &bytes)?;
-        Ok((&self.piece, 0))
+        Ok([(&self.piece, 0), (&self.piece, from as u64)])
     }
 
     /// Writes them down and brings them.
     pub(super) fn bring(&mut self, flow: &Flow, form: &PageForm, told: &Told<'_>) -> Result<(), TensorError> {
-        let Told { ids, strands, angles, rows, .. } = *told;
+        let Told { ids, strands, angles, rows, asks, .. } = *told;
         let tokens: usize = strands.iter().map(|strand| strand.count).sum();
         // Few tokens have everything at the same places each time, so that what was put together finds it.
         let few = tokens <= FEW;
@@ -135,6 +153,7 @@ impl Orders {
             let why = format!("{} numbers of {tokens} tokens, and {} rows of them", ids.len(), rows.len());
             return Err(TensorError::shape(WHAT, why));
         }
+        asks::check(rows.len(), asks)?;
         let pages = strands.iter().map(|strand| addresses(flow, form, strand));
         let pages: Vec<Vec<u64>> = pages.collect::<Result<_, _>>()?;
         let way = way(form, strands, few);
@@ -145,7 +164,8 @@ impl Orders {
         self.bytes.extend(ids.iter().flat_map(|id| id.to_le_bytes()));
         placed.rows_from = self.begin(room(4 * FEW));
         self.bytes.extend(rows.iter().flat_map(|row| row.to_le_bytes()));
-        placed.tokens_at = self.begin(room(4 * FEW));
+        placed.asks_from = self.begin(room(4 * FEW));
+        placed.tokens_at = self.begin(room(ASK_BYTES));
         for (strand, pages) in strands.iter().zip(&pages) {
             for position in strand.begin..strand.begin + strand.count {
                 self.bytes.extend_from_slice(&pages[position / form.page_tokens].to_le_bytes());
@@ -167,6 +187,7 @@ impl Orders {
         self.bytes.extend(crowds.iter().flatten().flat_map(|word| word.to_le_bytes()));
         placed.pages_at = self.begin(room(16 * alike(FEW)));
         self.bytes.extend(pages.iter().flatten().flat_map(|page| page.to_le_bytes()));
+        asks::write(&mut self.bytes, usize::try_from(placed.asks_from).unwrap_or(0), asks);
         flow.bring(&self.piece, 0, &self.bytes)?;
         let start = self.piece.at(WHAT, 0, 0)?;
         for at in [

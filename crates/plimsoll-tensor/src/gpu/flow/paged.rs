@@ -191,6 +191,11 @@ impl Paged<'_> {
         (self.orders.piece(), self.orders.placed.rows_from)
     }
 
+    /// Where what is asked of them stands.
+    pub fn asks(&self) -> (&Piece, u64) {
+        (self.orders.piece(), self.orders.placed.asks_from)
+    }
+
     /// Makes queries, keys and values of a layer what they are at their positions; keys and values go to their pages. `divided`: what
     /// they were made from was, by what these inputs were divided by.
     pub fn turn(

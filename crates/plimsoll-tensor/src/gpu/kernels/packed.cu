@@ -377,38 +377,3 @@ LEVELLED(q4_0, Q4_0)
 LEVELLED(q4_k, Q4_K)
 LEVELLED(q5_k, Q5_K)
 LEVELLED(q6_k, Q6_K)
-
-// Where the greatest of each row is, of several parts of the row each: the greatest and its place, as a number that is greater
-// for a greater one, and of equals for the first, or nothing; what is no number is never greater. Beside it, how many are no
-// numbers, or infinitely great.
-extern "C" __global__ void likeliest(u32 columns, const float *rows, uint4 *out) {
-    __shared__ u64 greatest[32];
-    ahead();
-    behind();
-    const float *row = rows + (u64)blockIdx.y * columns;
-    u64 most = 0;
-    u32 odd = 0;
-#pragma unroll 4
-    for (u32 at = blockIdx.x * blockDim.x + threadIdx.x; at < columns; at += gridDim.x * blockDim.x) {
-        // No zero is negative, so that both are equal.
-        const float number = row[at] + 0.0f;
-        const u32 bits = __float_as_uint(number), order = bits >> 31 ? ~bits : bits | 1u << 31;
-        const u64 mine = (u64)order << 32 | (u32)~at;
-        const bool none = number != number;
-        odd += none || number == INFINITE;
-        most = !none && mine > most ? mine : most;
-    }
-#pragma unroll
-    for (u32 step = 16; step > 0; step /= 2) {
-        const u64 other = __shfl_xor_sync(~0u, most, step);
-        most = other > most ? other : most;
-    }
-    if (threadIdx.x % 32 == 0)
-        greatest[threadIdx.x / 32] = most;
-    const float all = together<Plus>((float)odd);
-    if (threadIdx.x != 0)
-        return;
-    for (u32 warp = 1; warp < blockDim.x / 32; warp++)
-        most = greatest[warp] > most ? greatest[warp] : most;
-    out[blockIdx.y * gridDim.x + blockIdx.x] = make_uint4((u32)most, (u32)(most >> 32), (u32)all, 0);
-}

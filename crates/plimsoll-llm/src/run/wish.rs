@@ -1,0 +1,276 @@
+//! What is wanted of the logits behind a step, told before it, so that a device can look at them where they are; and what was found.
+//!
+//! A row of logits is half a megabyte, and what is drawn from it mostly depends on a few of them. So a step is told of each row how its
+//! logits are changed and what of them is needed, and the host's [`Sampler`](super::Sampler) goes on with what was found: there is one
+//! way of choosing, whoever has looked. Where that is not enough the row is there still, and is asked for whole.
+
+use plimsoll_kv::block::Token;
+use plimsoll_tensor::flow::{Change, Lot};
+
+use super::draw::{are_sound, likeliest};
+
+/// What is wanted of the logits behind some tokens.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wish {
+    /// What is looked for, among logits that are changed already.
+    pub need: Need,
+    /// How they are changed; no token stands there twice. Nothing is where they are wanted as they are.
+    pub changes: Vec<Change>,
+}
+
+/// What is looked for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Need {
+    /// Nothing.
+    Nothing,
+    /// The likeliest token; of equals the first.
+    Likeliest,
+    /// A token by lot among all, or all that are not too unlikely.
+    Lot(Lot),
+    /// The greatest logits.
+    Greatest {
+        /// How many of them.
+        count: usize,
+        /// Whether the chances of all are added up besides.
+        sum: bool,
+    },
+    /// All of them, unchanged.
+    Whole,
+}
+
+/// What was found of a row.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Found {
+    /// Nothing was looked for.
+    Nothing,
+    /// Some logits are no numbers, or infinitely great, or all are minus infinity.
+    Damaged,
+    /// The likeliest token, or the one that the lot fell on.
+    Token(Token),
+    /// The greatest.
+    Greatest(Greatest),
+    /// It has to be looked at whole. Its logits are as they came.
+    Whole,
+}
+
+/// The greatest logits of a row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Greatest {
+    /// They and their tokens, the greatest first; of equals the first token.
+    pub logits: Vec<(f32, Token)>,
+    /// Whether there may be more, none of them greater than the last.
+    pub more: bool,
+    /// How often all tokens together are drawn, against the first, if that was asked for.
+    pub sum: Option<f64>,
+}
+
+impl Wish {
+    /// For this, of logits as they come.
+    pub const fn plain(need: Need) -> Self {
+        Self { need, changes: Vec::new() }
+    }
+
+    /// Looks at a row on the host, which it changes.
+    pub fn look(&self, row: &mut [f32]) -> Found {
+        if self.need == Need::Whole {
+            return Found::Whole;
+        }
+        change(row, &self.changes);
+        let token = |at: usize| Found::Token(Token::try_from(at).unwrap_or(0));
+        match self.need {
+            Need::Nothing => Found::Nothing,
+            _ if !are_sound(row) => Found::Damaged,
+            Need::Likeliest => token(likeliest(row)),
+            Need::Lot(lot) => token(fallen(row, &lot)),
+            Need::Greatest { count, sum } => Found::Greatest(Greatest::of(row, count, sum)),
+            Need::Whole => Found::Whole,
+        }
+    }
+}
+
+impl Greatest {
+    fn of(row: &[f32], count: usize, sum: bool) -> Self {
+        let mut logits: Vec<(f32, Token)> =
+            row.iter().copied().zip(0..).filter(|one| one.0 > f32::NEG_INFINITY).collect();
+        sort_first(&mut logits, count);
+        let more = logits.len() > count;
+        let most = logits.first().map_or(0.0, |one| one.0);
+        let sum = sum.then(|| logits.iter().map(|one| f64::from(one.0 - most).exp()).sum());
+        logits.truncate(count);
+        Self { logits, more, sum }
+    }
+}
+
+/// Changes a row.
+pub fn change(row: &mut [f32], changes: &[Change]) {
+    for change in changes {
+        if let Some(logit) = row.get_mut(change.token as usize) {
+            *logit = change.of(*logit);
+        }
+    }
+}
+
+/// The token at which the running sum of chances passes the lot's share of their whole.
+fn fallen(row: &[f32], lot: &Lot) -> usize {
+    let first = likeliest(row);
+    let most = row.get(first).copied().unwrap_or(0.0);
+    let least = most + lot.least;
+    let chances = row.iter().map(|logit| {
+        let takes_part = *logit >= least && *logit > f32::NEG_INFINITY;
+        if takes_part { (f64::from(*logit - most) / lot.temperature).exp() } else { 0.0 }
+    });
+    let mut left = lot.share * chances.clone().sum::<f64>();
+    for (at, chance) in chances.enumerate() {
+        left -= chance;
+        if left < 0.0 {
+            return at;
+        }
+    }
+    // Rounding left a crumb.
+    first
+}
+
+/// Brings the greatest to the beginning, sorted; of equals the first token.
+pub(super) fn sort_first(candidates: &mut [(f32, Token)], count: usize) {
+    let order =
+        |one: &(f32, Token), other: &(f32, Token)| other.0.total_cmp(&one.0).then(one.1.cmp(&other.1));
+    let count = count.min(candidates.len());
+    if count == 0 {
+        return;
+    }
+    if count < candidates.len() {
+        candidates.select_nth_unstable_by(count - 1, order);
+    }
+    candidates[..count].sort_unstable_by(order);
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{ProptestConfig, Strategy, prop_assert_eq, prop_oneof, proptest};
+    use proptest::strategy::Just;
+
+    use super::*;
+    use crate::{SampleError, Sampler, Sampling};
+
+    /// What a sampler draws from a row that it is told of, and how often that had to be brought whole.
+    fn told(sampler: &mut Sampler, row: &[f32], weights: &[Change], brought: &mut u32) -> Option<Token> {
+        let wish = sampler.wish(weights.to_vec());
+        let mut there = row.to_vec();
+        let found = wish.look(&mut there);
+        let token = sampler.hear(&found, || {
+            *brought += 1;
+            Ok::<_, SampleError>(&there)
+        });
+        token.ok()
+    }
+
+    /// The same of one that sees all.
+    fn shown(sampler: &mut Sampler, row: &[f32], weights: &[Change]) -> Option<Token> {
+        let mut there = row.to_vec();
+        change(&mut there, &sampler.changes(weights.to_vec()));
+        sampler.draw_changed(&there).ok()
+    }
+
+    fn logit() -> impl Strategy<Value = f32> {
+        prop_oneof![
+            20 => -9.0_f32..9.0,
+            // Equals, zeros of both signs, and what cannot be.
+            6 => (-12_i8..12).prop_map(|level| f32::from(level) / 2.0),
+            1 => Just(-0.0_f32),
+            2 => Just(f32::NEG_INFINITY),
+        ]
+    }
+
+    fn settings() -> impl Strategy<Value = Sampling> {
+        let top_k = prop_oneof![2 => Just(0_usize), 3 => 1_usize..90, 1 => 200_usize..600];
+        let top_p = prop_oneof![1 => Just(1.0_f32), 2 => 0.05_f32..1.0];
+        let min_p = prop_oneof![1 => Just(0.0_f32), 1 => 0.0_f32..0.5];
+        let temperature = prop_oneof![1 => Just(0.0_f32), 4 => 0.05_f32..3.0];
+        let penalty = prop_oneof![1 => Just(1.0_f32), 1 => 0.8_f32..1.5];
+        (top_k, top_p, min_p, temperature, penalty, 0_u64..1000).prop_map(
+            |(top_k, top_p, min_p, temperature, repeat_penalty, seed)| {
+                let repeat_window = 16;
+                Sampling { temperature, top_k, top_p, min_p, repeat_penalty, repeat_window, seed }
+            },
+        )
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_is_told_of_a_row_gives_the_same_tokens(
+            row in proptest::collection::vec(logit(), 1..900), settings in settings(),
+            weights in proptest::collection::btree_map(0_u32..1000, (-2.0_f32..2.0, -2.0_f32..2.0), 0..9),
+        ) {
+            let weights: Vec<Change> = weights
+                .into_iter()
+                .map(|(token, (less, more))| Change { less, more, ..Change::none(token) })
+                .collect();
+            let mut one = Sampler::new(settings).unwrap();
+            let mut other = one.clone();
+            for _ in 0..12 {
+                let token = told(&mut one, &row, &weights, &mut 0);
+                prop_assert_eq!(token, shown(&mut other, &row, &weights));
+                let Some(token) = token else { break };
+                one.accept(token);
+                other.accept(token);
+            }
+        }
+    }
+
+    #[test]
+    fn rows_without_any_difference_and_short_ones_are_drawn_alike() {
+        for row in [vec![1.5; 700], vec![-0.0, 0.0, -0.0], vec![f32::NEG_INFINITY, 2.0], vec![7.0; 256]] {
+            for (top_k, top_p, min_p) in
+                [(0, 1.0, 0.0), (40, 0.95, 0.05), (0, 0.5, 0.0), (0, 0.2, 0.1), (256, 0.9, 0.0)]
+            {
+                let settings = Sampling { top_k, top_p, min_p, temperature: 1.0, ..Sampling::default() };
+                let mut one = Sampler::new(settings).unwrap();
+                let mut other = one.clone();
+                for _ in 0..50 {
+                    let token = told(&mut one, &row, &[], &mut 0);
+                    assert_eq!(token, shown(&mut other, &row, &[]), "{} logits, {settings:?}", row.len());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_is_brought_whole_only_where_too_little_was_told() {
+        let brought = |settings: Sampling, row: &[f32]| {
+            let (mut count, mut sampler) = (0, Sampler::new(settings).unwrap());
+            (0..10).for_each(|_| assert!(told(&mut sampler, row, &[], &mut count).is_some()));
+            count
+        };
+        let flat = vec![1.0; 1000];
+        let steep: Vec<f32> = (0_u16..1000).map(|at| -f32::from(at) / 10.0).collect();
+        let usual = Sampling::default();
+        assert_eq!(brought(usual, &flat), 0);
+        assert_eq!(brought(Sampling { top_k: 0, top_p: 1.0, min_p: 0.0, ..usual }, &flat), 0);
+        assert_eq!(brought(Sampling { top_k: 0, min_p: 0.0, ..usual }, &steep), 0);
+        // A quarter of the chances is all that 256 of a thousand have.
+        assert_eq!(brought(Sampling { top_k: 0, top_p: 0.25, ..usual }, &flat), 0);
+        assert_eq!(brought(Sampling { top_k: 0, top_p: 0.26, ..usual }, &flat), 10);
+        assert_eq!(brought(Sampling { top_k: 300, ..usual }, &steep), 10);
+    }
+
+    #[test]
+    fn what_is_no_number_is_told_of() {
+        for row in [[f32::NAN, 1.0], [f32::INFINITY, 1.0], [f32::NEG_INFINITY; 2]] {
+            for need in [
+                Need::Likeliest,
+                Need::Greatest { count: 64, sum: true },
+                Need::Lot(Lot { temperature: 1.0, share: 0.5, least: f32::NEG_INFINITY }),
+            ] {
+                assert_eq!(Wish::plain(need).look(&mut row.to_vec()), Found::Damaged);
+            }
+            assert_eq!(Wish::plain(Need::Nothing).look(&mut row.to_vec()), Found::Nothing);
+            assert_eq!(Wish::plain(Need::Whole).look(&mut row.to_vec()), Found::Whole);
+        }
+        let mut sampler = Sampler::new(Sampling::default()).unwrap();
+        sampler.accept(9);
+        let error = sampler.take(&Found::Damaged).unwrap_err();
+        assert_eq!(error, SampleError::Damaged { position: 1, last: Some(9) });
+    }
+}

@@ -1,0 +1,103 @@
+//! What a step is asked of the logits behind its rows: how they are changed, and what is drawn of them. It stands among the step's
+//! orders, so that launches are the same whatever it is.
+
+use super::inputs::FEW;
+use super::lots::Lots;
+use crate::TensorError;
+
+const WHAT: &str = "what is asked of rows";
+/// Changes of all rows together, at most.
+const MOST: usize = 1 << 15;
+/// What a row's ask takes, and a change.
+const ASK: usize = 32;
+const CHANGE: usize = 16;
+
+/// How one token's logit is changed: `less` is taken off, `more` added, and what is above zero then divided by `penalty`, what is not
+/// multiplied by it. In singles and in this order, so that the outcome is the same bits wherever it is computed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Change {
+    /// Which token.
+    pub token: u32,
+    /// Zero takes nothing off.
+    pub less: f32,
+    /// Minus zero adds nothing, not even to what is minus zero itself.
+    pub more: f32,
+    /// One changes nothing.
+    pub penalty: f32,
+}
+
+/// A token that is drawn by lot among all.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Lot {
+    /// Above one, the chances of tokens come nearer to each other.
+    pub temperature: f64,
+    /// How far along the chances of all, in the order of tokens: from zero to below one.
+    pub share: f64,
+    /// Tokens whose logits lie further below the greatest than this take no part; minus infinity lets all.
+    pub least: f32,
+}
+
+/// What is asked of a row.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ask<'a> {
+    /// No token twice.
+    pub changes: &'a [Change],
+    /// Whether all chances are added up; a row that has a lot has the sum of those in it instead.
+    pub sum: bool,
+    /// Whether one is drawn by lot.
+    pub lot: Option<Lot>,
+}
+
+impl Change {
+    /// One that leaves a logit as it is.
+    pub const fn none(token: u32) -> Self {
+        Self { token, less: 0.0, more: -0.0, penalty: 1.0 }
+    }
+
+    /// What it makes of a logit.
+    pub fn of(&self, logit: f32) -> f32 {
+        let now = logit - self.less + self.more;
+        if now > 0.0 { now / self.penalty } else { now * self.penalty }
+    }
+}
+
+impl Ask<'_> {
+    /// Changes of all rows of a step, at most.
+    pub const MOST_CHANGES: usize = MOST;
+}
+
+/// What asks of a few rows take among orders, and all changes behind them.
+pub(super) const ASK_BYTES: usize = ASK * FEW;
+pub(super) const CHANGE_BYTES: usize = CHANGE * MOST;
+
+/// Refuses what there is no room for.
+pub(super) fn check(rows: usize, asks: &[Ask<'_>]) -> Result<(), TensorError> {
+    let changes: usize = asks.iter().map(|ask| ask.changes.len()).sum();
+    if (asks.is_empty() || asks.len() == rows) && rows <= FEW && changes <= MOST {
+        return Ok(());
+    }
+    let why = format!("{} of {rows} rows, with {changes} changes; {MOST} can be told of", asks.len());
+    Err(TensorError::shape(WHAT, why))
+}
+
+/// Writes asks where there is room for them, and changes behind all else.
+pub(super) fn write(bytes: &mut Vec<u8>, at: usize, asks: &[Ask<'_>]) {
+    if asks.iter().any(|ask| !ask.changes.is_empty()) {
+        bytes.resize(bytes.len().next_multiple_of(CHANGE), 0);
+    }
+    for (row, ask) in asks.iter().enumerate() {
+        let small = |size: usize| u32::try_from(size).unwrap_or(u32::MAX);
+        let lot = ask.lot.unwrap_or(Lot { temperature: 1.0, share: 0.0, least: f32::NEG_INFINITY });
+        let what = if ask.lot.is_some() { Lots::LOT } else { u32::from(ask.sum) * Lots::SUM };
+        let words = [what, small(bytes.len() / CHANGE), small(ask.changes.len()), lot.least.to_bits()];
+        let mut told = Vec::with_capacity(ASK);
+        told.extend(words.into_iter().flat_map(u32::to_le_bytes));
+        told.extend([lot.temperature, lot.share].into_iter().flat_map(f64::to_le_bytes));
+        bytes[at + row * ASK..][..ASK].copy_from_slice(&told);
+        for change in ask.changes {
+            bytes.extend(change.token.to_le_bytes());
+            let floats = [change.less, change.more, change.penalty];
+            bytes.extend(floats.into_iter().flat_map(f32::to_le_bytes));
+        }
+    }
+}

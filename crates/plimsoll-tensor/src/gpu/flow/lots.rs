@@ -1,0 +1,217 @@
+//! What is drawn of rows of logits where they are, so that few numbers of each come to the host.
+
+use plimsoll_device::programs::Argument::Long;
+
+use super::flow::Flow;
+use super::inputs::FEW;
+use super::room::{Piece, Room};
+use crate::TensorError;
+use crate::compute::Done;
+use crate::gpu::launch::{EACH, word};
+use crate::gpu::programs::Program;
+
+const WHAT: &str = "what is drawn of rows";
+/// Parts of a row in which the greatest is looked for, where nothing else is.
+const LOOKERS: usize = 32;
+/// What is found in each.
+const LOOK: usize = 16;
+/// Logits of a part whose greatest are kept: a block's threads hold all of them.
+const PART: usize = 4096;
+/// Parts of a row at most: a block holds what they keep.
+const MOST_PARTS: usize = 64;
+/// Stretches of a row whose chances are added up.
+const STRETCHES: usize = 256;
+/// What is told of a row before its greatest logits, and of each of these.
+const TOLD: usize = 32;
+const CHOICE: usize = 8;
+/// How minus infinity is ordered there.
+const NOTHING: u32 = !f32::NEG_INFINITY.to_bits();
+
+/// What is drawn of all rows of a step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Drawing {
+    /// Whether logits of some are changed before.
+    pub changed: bool,
+    /// Whether of some all chances are added up.
+    pub summed: bool,
+    /// How many of the greatest are told: none, [`Lots::SOME`] or [`Lots::MOST`].
+    pub keep: usize,
+}
+
+/// What was drawn of a row.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Drawn {
+    /// Where the greatest is, of equals the first; none of a row that has anything that is no number or infinitely great, or nothing
+    /// that is greater than minus infinity. Then all else means nothing.
+    pub likeliest: Option<u32>,
+    /// The token that the lot fell on.
+    pub lot: u32,
+    /// How often all tokens together are drawn, against the likeliest: of those in the lot where there is one.
+    pub sum: f64,
+    /// The greatest logits and whose they are, in order, of equals the first. All there are but minus infinities, or as many as were
+    /// asked for.
+    pub greatest: Vec<(f32, u32)>,
+}
+
+/// Room for that.
+#[derive(Debug)]
+pub struct Lots {
+    looks: Piece,
+    kept: Piece,
+    sums: Piece,
+    told: Piece,
+}
+
+impl Lots {
+    pub(super) const SUM: u32 = 1;
+    pub(super) const LOT: u32 = 2;
+
+    /// As many of the greatest as are told, or as many at most.
+    pub const SOME: usize = 64;
+    /// The same of the most that can be.
+    pub const MOST: usize = 256;
+
+    /// Whether rows of so many logits can be drawn from: of longer ones only the likeliest is found.
+    pub const fn fits(columns: usize) -> bool {
+        columns <= MOST_PARTS * PART
+    }
+
+    fn sizes(columns: usize) -> [u64; 4] {
+        let parts = columns.div_ceil(PART).min(MOST_PARTS);
+        let looks = LOOK * parts.max(LOOKERS);
+        [looks, 8 * parts * Self::MOST, 8 * STRETCHES, TOLD + CHOICE * Self::MOST]
+            .map(|each| (FEW * each) as u64)
+    }
+
+    /// What it takes, for rows of so many logits.
+    pub fn bytes(columns: usize) -> u64 {
+        Room::bytes_of(Self::sizes(columns))
+    }
+
+    /// Takes it.
+    pub fn cut(room: &mut Room, columns: usize) -> Result<Self, TensorError> {
+        let [looks, kept, sums, told] = Self::sizes(columns);
+        Ok(Self {
+            looks: room.cut(looks)?,
+            kept: room.cut(kept)?,
+            sums: room.cut(sums)?,
+            told: room.cut(told)?,
+        })
+    }
+}
+
+impl Drawing {
+    /// A number that tells it from others.
+    pub fn number(&self) -> usize {
+        self.keep << 2 | usize::from(self.summed) << 1 | usize::from(self.changed)
+    }
+
+    /// Whether no more than the likeliest is found.
+    const fn is_plain(self) -> bool {
+        self.keep == 0 && !self.summed
+    }
+
+    const fn row_bytes(self) -> usize {
+        TOLD + CHOICE * self.keep
+    }
+}
+
+impl Flow {
+    /// Changes rows of logits as they are asked for, and draws of them. `asks`: orders, and where in them asks stand.
+    pub fn draw(
+        &self,
+        logits: &Piece,
+        (rows, columns): (usize, usize),
+        how: Drawing,
+        (orders, asks): (&Piece, u64),
+        lots: &Lots,
+    ) -> Done {
+        let fits = how.is_plain() || Lots::fits(columns);
+        if rows > FEW || !fits || ![0, Lots::SOME, Lots::MOST].contains(&how.keep) {
+            return Err(TensorError::shape(
+                WHAT,
+                format!("{} of {rows} rows of {columns} logits", how.keep),
+            ));
+        }
+        self.hold([logits, orders, &lots.looks, &lots.kept, &lots.sums, &lots.told])?;
+        let small = |size: usize| u32::try_from(size).unwrap_or(u32::MAX);
+        let changes = Long(orders.at(WHAT, 0, 0)?);
+        let asks = Long(orders.at(WHAT, asks, super::asks::ASK_BYTES as u64)?);
+        let logits = Long(logits.singles(WHAT, rows * columns)?);
+        let parts = if how.keep > 0 { columns.div_ceil(PART) } else { LOOKERS };
+        let looks = Long(lots.looks.at(WHAT, 0, (LOOK * parts * rows) as u64)?);
+        let launch = |name, blocks: usize, threads, arguments: &[_]| {
+            self.launches.launch(Program::Lots, name, [small(blocks), small(rows), 1], threads, arguments)
+        };
+        if how.changed {
+            launch("weigh", 1, EACH, &[word(columns), asks, changes, logits])?;
+        }
+        let kept = Long(lots.kept.at(WHAT, 0, (8 * how.keep * parts * rows) as u64)?);
+        if how.keep == 0 {
+            launch("likeliest", parts, EACH, &[word(columns), logits, looks])?;
+        } else {
+            launch("greatest", parts, EACH, &[word(columns), word(how.keep), logits, looks, kept])?;
+        }
+        let sums = Long(lots.sums.at(WHAT, 0, (8 * STRETCHES * rows) as u64)?);
+        if how.summed {
+            let arguments = [word(columns), word(parts), asks, logits, looks, sums];
+            launch("stretches", STRETCHES / 8, EACH, &arguments)?;
+        }
+        if how.is_plain() {
+            return Ok(());
+        }
+        let told = Long(lots.told.at(WHAT, 0, (how.row_bytes() * rows) as u64)?);
+        let arguments =
+            [word(columns), word(parts), word(how.keep), asks, logits, looks, kept, sums, told];
+        self.launches.launch(Program::Lots, "draw", [small(rows), 1, 1], 1024, &arguments)
+    }
+
+    /// What was drawn, when all before is done.
+    pub fn fetch_drawn(&self, lots: &Lots, rows: usize, how: Drawing) -> Result<Vec<Drawn>, TensorError> {
+        if how.is_plain() {
+            return self.fetch_likeliest(lots, rows);
+        }
+        let found = self.fetch_bytes(&lots.told, rows, how.row_bytes())?;
+        Ok(found.chunks_exact(how.row_bytes()).map(|row| told(row)).collect())
+    }
+
+    fn fetch_likeliest(&self, lots: &Lots, rows: usize) -> Result<Vec<Drawn>, TensorError> {
+        let found = self.fetch_bytes(&lots.looks, rows, LOOK * LOOKERS)?;
+        let rows = found.chunks_exact(LOOK * LOOKERS).map(|row| {
+            let parts = row.chunks_exact(LOOK);
+            let odd = parts.clone().any(|part| number(&part[8..12]) > 0);
+            // Places stand there the other way round, so that of equals the first is the greatest.
+            let most = parts.map(|part| (number(&part[4..8]), number(&part[..4]))).max();
+            let most = most.filter(|(order, _)| !odd && *order > NOTHING);
+            Drawn { likeliest: most.map(|(_, place)| !place), ..Drawn::default() }
+        });
+        Ok(rows.collect())
+    }
+
+    fn fetch_bytes(&self, from: &Piece, rows: usize, row: usize) -> Result<Vec<u8>, TensorError> {
+        self.hold([from])?;
+        let mut bytes = vec![0; rows * row];
+        self.launches.fetch(from.at(WHAT, 0, bytes.len() as u64)?, &mut bytes)?;
+        self.let_go();
+        Ok(bytes)
+    }
+}
+
+/// What `draw` of `lots.cu` tells of a row.
+fn told(row: &[u8]) -> Drawn {
+    let sound = number(&row[..4]) != 0;
+    let count = number(&row[8..12]) as usize;
+    let mut sum = [0; 8];
+    sum.copy_from_slice(&row[16..24]);
+    let choices = row[TOLD..].chunks_exact(CHOICE).take(count);
+    Drawn {
+        likeliest: sound.then(|| number(&row[4..8])),
+        lot: number(&row[12..16]),
+        sum: f64::from_le_bytes(sum),
+        greatest: choices.map(|choice| (f32::from_bits(number(&choice[..4])), number(&choice[4..]))).collect(),
+    }
+}
+
+fn number(four: &[u8]) -> u32 {
+    four.iter().rev().fold(0, |word, byte| word << 8 | u32::from(*byte))
+}
