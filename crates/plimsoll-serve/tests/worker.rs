@@ -1,6 +1,11 @@
 //! A model's thread beside an engine that fails: what finds no page waits for others, and a fault is told and not passed over.
 
-#![allow(clippy::expect_used, reason = "a test that cannot begin has failed")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    reason = "a test that cannot begin has failed, and its numbers are made up"
+)]
 
 mod common;
 
@@ -13,8 +18,8 @@ use plimsoll_kv::block::Token;
 use plimsoll_kv::cache::Cache;
 use plimsoll_kv::engine::LeasedPages;
 use plimsoll_kv::policy::Hint;
-use plimsoll_llm::Sampling;
 use plimsoll_llm::text::Tokenizer;
+use plimsoll_llm::{Found, Sampling, Wish};
 use plimsoll_serve::batch::{BatchSettings, Event, Finish, Format, Job, Voice, VoiceSettings, Worker};
 use plimsoll_serve::engine::{Engine, EngineFault, Facts, Failed, Part};
 use tokio::sync::mpsc::{Receiver, channel};
@@ -22,17 +27,45 @@ use tokio::sync::mpsc::{Receiver, channel};
 /// What befalls a step of so many parts: which of them, and what.
 type Trouble = dyn FnMut(usize) -> Option<(usize, EngineFault)> + Send;
 
-/// An engine whose model always writes the same token; `trouble` says what befalls a step.
+/// The logits behind so many tokens of a sequence, of so many in the vocabulary.
+type Row = fn(usize, usize) -> Vec<f32>;
+
+/// An engine with a model that is made up; `trouble` says what befalls a step.
 struct Fake {
     facts: Facts,
     trouble: Mutex<Box<Trouble>>,
+    row: Row,
+    /// Whether it looks at logits by itself.
+    draws: bool,
     steps: AtomicUsize,
-    /// The likeliest token behind so many steps, if it finds that by itself.
-    likeliest: Option<fn(usize) -> Option<Token>>,
-    told: AtomicUsize,
+    drawn: AtomicUsize,
 }
 
 const WRITES: Token = 100;
+
+/// A model that always writes the same token.
+fn writes(_: usize, vocabulary: usize) -> Vec<f32> {
+    let mut row = vec![0.0; vocabulary];
+    row[WRITES as usize] = 9.0;
+    row
+}
+
+/// One that may write many: a few hundred tokens are likelier than the rest.
+fn wavers(tokens: usize, vocabulary: usize) -> Vec<f32> {
+    let mut state = tokens as u64;
+    let mut lot = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        f32::from((state >> 48) as u16) / f32::from(u16::MAX)
+    };
+    (0..vocabulary).map(|_| 12.0 * lot().powi(3)).collect()
+}
+
+/// One that is damaged behind the 25th token.
+fn breaks(tokens: usize, vocabulary: usize) -> Vec<f32> {
+    let mut row = writes(tokens, vocabulary);
+    row[3] = if tokens >= 25 { f32::NAN } else { 0.0 };
+    row
+}
 
 impl Engine for Fake {
     type Sequence = usize;
@@ -77,24 +110,31 @@ impl Engine for Fake {
         batch.clear();
         for part in parts {
             *part.sequence += part.tokens.len();
-            let mut row = vec![0.0; self.facts.vocabulary];
-            row[WRITES as usize] = 9.0;
-            batch.extend(row);
+            batch.extend((self.row)(*part.sequence, self.facts.vocabulary));
         }
         Ok(batch)
     }
 
-    fn likeliest(
+    fn draws(&self) -> bool {
+        self.draws
+    }
+
+    fn draw(
         &self,
-        _: &mut Vec<f32>,
+        batch: &mut Vec<f32>,
         parts: &mut [Part<'_, usize>],
-    ) -> Option<Result<Vec<Option<Token>>, Failed>> {
-        let tell = self.likeliest.as_ref()?;
-        for part in parts.iter_mut() {
-            *part.sequence += part.tokens.len();
-        }
-        let told = self.told.fetch_add(1, Ordering::Relaxed);
-        Some(Ok(vec![tell(told); parts.len()]))
+        wishes: Vec<Wish>,
+    ) -> Result<Vec<Found>, Failed> {
+        self.step(batch, parts)?;
+        self.steps.fetch_sub(1, Ordering::Relaxed);
+        self.drawn.fetch_add(1, Ordering::Relaxed);
+        let rows = batch.chunks_exact_mut(self.facts.vocabulary);
+        Ok(rows.zip(wishes).map(|(row, wish)| wish.look(row)).collect())
+    }
+
+    fn row<'b>(&self, batch: &'b mut Vec<f32>, part: usize) -> Result<&'b mut [f32], EngineFault> {
+        let vocabulary = self.facts.vocabulary;
+        Ok(&mut batch[part * vocabulary..][..vocabulary])
     }
 }
 
@@ -106,23 +146,19 @@ struct Stand {
 
 impl Stand {
     fn new(trouble: impl FnMut(usize) -> Option<(usize, EngineFault)> + Send + 'static) -> Self {
-        Self::with(trouble, None)
-    }
-
-    /// One whose engine finds likeliest tokens by itself: which, behind so many steps.
-    fn telling(likeliest: fn(usize) -> Option<Token>) -> Self {
-        Self::with(|_| None, Some(likeliest))
+        Self::with(trouble, writes, false)
     }
 
     fn with(
         trouble: impl FnMut(usize) -> Option<(usize, EngineFault)> + Send + 'static,
-        likeliest: Option<fn(usize) -> Option<Token>>,
+        row: Row,
+        draws: bool,
     ) -> Self {
         let tokenizer = Arc::new(Tokenizer::open(common::model()).expect("the shipped model has one"));
         let facts =
             Facts { context: 1000, vocabulary: tokenizer.len(), page_tokens: 16, page_bytes: Bytes::kib(4) };
-        let (steps, told) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let engine = Fake { facts, trouble: Mutex::new(Box::new(trouble)), steps, likeliest, told };
+        let (steps, drawn) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let engine = Fake { facts, trouble: Mutex::new(Box::new(trouble)), row, draws, steps, drawn };
         let settings = BatchSettings { sequences: 4, patience: Duration::from_millis(300) };
         let worker = Worker::start(Arc::new(engine), "fake", settings).expect("a thread");
         let books = Books::in_memory(Bytes::mib(1), "seats").expect("a line");
@@ -204,43 +240,106 @@ fn a_fault_is_told_to_whom_it_befell_and_the_others_go_on() {
     assert!(stand.worker.is_alive());
 }
 
-#[test]
-fn who_goes_by_the_likeliest_token_needs_no_logits() {
-    let greedy = |more: fn(&mut VoiceSettings)| {
-        let mut settings =
-            VoiceSettings { tokens: 12, sampling: Sampling::greedy(), ..VoiceSettings::default() };
+/// All that was written, and how it ended.
+fn text(mut heard: Receiver<Event>) -> (String, Finish) {
+    let mut all = String::new();
+    while let Some(event) = heard.blocking_recv() {
+        match event {
+            Event::Text { text, .. } => all.push_str(&text),
+            Event::Done { text, finish, .. } => return (all + &text, finish),
+            Event::Failed(fault) => panic!("{fault}"),
+        }
+    }
+    panic!("it ends with a word")
+}
+
+/// Ways of writing, and whether one of the first 256 candidates may not be enough for them.
+fn ways() -> Vec<(VoiceSettings, bool)> {
+    let usual = VoiceSettings { tokens: 40, ..VoiceSettings::default() };
+    let with = |more: &dyn Fn(&mut VoiceSettings)| {
+        let mut settings = usual.clone();
         more(&mut settings);
         settings
     };
+    vec![
+        (with(&|settings| settings.sampling = Sampling::greedy()), false),
+        (usual.clone(), false),
+        (with(&|settings| settings.sampling = ALL), false),
+        (with(&|settings| settings.sampling = Sampling { top_p: 0.9, ..ALL }), true),
+        (with(&|settings| settings.sampling = Sampling { top_k: 700, ..ALL }), true),
+        (with(&|settings| settings.sampling.repeat_penalty = 1.2), false),
+        (with(&|settings| settings.frequency_penalty = 0.9), false),
+        (with(&|settings| settings.presence_penalty = 0.7), false),
+        (with(&|settings| settings.bias = [(3, 9.0), (17, -100.0)].into()), false),
+        (
+            with(&|settings| {
+                settings.sampling = Sampling { repeat_penalty: 1.1, ..Sampling::greedy() };
+                settings.frequency_penalty = 0.5;
+                settings.bias = [(3, 2.0), (WRITES, -1.0)].into();
+            }),
+            false,
+        ),
+        (with(&|settings| settings.format = Format::Json), true),
+        (with(&|settings| (settings.format, settings.sampling) = (Format::Json, Sampling::greedy())), true),
+    ]
+}
+
+const ALL: Sampling = Sampling {
+    temperature: 1.0,
+    top_k: 0,
+    top_p: 1.0,
+    min_p: 0.0,
+    repeat_penalty: 1.0,
+    repeat_window: 64,
+    seed: 5,
+};
+
+#[test]
+fn what_is_drawn_by_the_engine_is_the_text_of_who_sees_all_logits() {
+    let (shown, told) = (Stand::with(|_| None, wavers, false), Stand::with(|_| None, wavers, true));
+    for (turn, (settings, may_want_more)) in ways().into_iter().enumerate() {
+        let before = told.worker.stats().brought;
+        let wanted = text(shown.send_as(settings.clone()));
+        assert!(!wanted.0.is_empty(), "turn {turn}");
+        assert_eq!(text(told.send_as(settings)), wanted, "turn {turn}");
+        assert_eq!(told.worker.stats().brought > before, may_want_more, "turn {turn}");
+    }
     let asked = |stand: &Stand| {
         let engine = stand.worker.engine();
-        (engine.told.load(Ordering::Relaxed), engine.steps.load(Ordering::Relaxed))
+        (engine.drawn.load(Ordering::Relaxed) > 0, engine.steps.load(Ordering::Relaxed) > 0)
     };
-    let stand = Stand::telling(|_| Some(WRITES));
-    let done = end(stand.send_as(greedy(|_| {})));
-    assert!(matches!(done, Some(Event::Done { tokens: 12, .. })), "{done:?}");
-    assert_eq!(asked(&stand), (12, 0));
-    // What looks at other tokens too has to see them all.
-    let others: [fn(&mut VoiceSettings); 6] = [
-        |settings| settings.sampling.temperature = 0.5,
-        |settings| settings.sampling.repeat_penalty = 1.1,
-        |settings| settings.frequency_penalty = 0.1,
-        |settings| settings.presence_penalty = 0.1,
-        |settings| settings.bias = [(3, 1.0)].into(),
-        |settings| settings.format = Format::Json,
-    ];
-    for (turn, other) in others.into_iter().enumerate() {
-        let (_, before) = asked(&stand);
-        assert!(end(stand.send_as(greedy(other))).is_some());
-        assert!(asked(&stand).1 > before && asked(&stand).0 == 12, "turn {turn}");
+    assert_eq!((asked(&told), asked(&shown)), ((true, false), (false, true)));
+    assert_eq!(shown.worker.stats().brought, 0);
+}
+
+#[test]
+fn texts_of_every_kind_step_together_and_are_drawn_by_the_engine() {
+    let stand = Stand::with(|_| None, wavers, true);
+    let alone: Vec<_> = ways().into_iter().map(|(settings, _)| text(stand.send_as(settings))).collect();
+    for from in 0..ways().len() {
+        let some: Vec<usize> = (from..from + 4).map(|way| way % ways().len()).collect();
+        let heard: Vec<_> = some.iter().map(|way| stand.send_as(ways()[*way].0.clone())).collect();
+        for (way, heard) in some.iter().zip(heard) {
+            assert_eq!(text(heard), alone[*way], "way {way} beside {some:?}");
+        }
     }
-    let damaged = Stand::telling(|step| (step < 3).then_some(WRITES));
-    let told = end(damaged.send_as(greedy(|_| {})));
-    assert!(
-        matches!(&told, Some(Event::Failed(EngineFault::Failed(why))) if why.contains("no numbers")),
-        "{told:?}"
-    );
-    assert!(damaged.worker.is_alive());
+    assert_eq!(stand.worker.engine().steps.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn logits_that_are_no_numbers_are_told_and_the_others_go_on() {
+    for draws in [false, true] {
+        let stand = Stand::with(|_| None, breaks, draws);
+        for (turn, (settings, _)) in ways().into_iter().enumerate() {
+            let settings = VoiceSettings { format: Format::Text, ..settings };
+            let told = end(stand.send_as(settings));
+            assert!(
+                matches!(&told, Some(Event::Failed(EngineFault::Failed(why))) if why.contains("no numbers")),
+                "turn {turn}: {told:?}"
+            );
+        }
+        assert!(stand.worker.is_alive());
+    }
 }
 
 #[test]

@@ -339,4 +339,3 @@ fn a_panic_over_pages_leaves_nothing_running() {
         assert!(same(&bench.fetch(&bench.out, count * ROWS), times + 1), "{count} tokens, and once more");
     }
 }
-

@@ -201,8 +201,7 @@ fn changed_logits_are_the_hosts_to_the_bit() {
             tokens.map(|token| change(token, &mut seeds)).collect()
         })
         .collect();
-    let asks: Vec<Ask<'_>> =
-        changes.iter().map(|changes| Ask { changes, sum: true, lot: None }).collect();
+    let asks: Vec<Ask<'_>> = changes.iter().map(|changes| Ask { changes, sum: true, lot: None }).collect();
     let how = Drawing { changed: true, summed: true, keep: Lots::MOST };
     let found = bench.draw(&rows, &asks, how);
     for (row, (found, ask)) in found.iter().zip(&asks).enumerate() {

@@ -96,11 +96,7 @@ impl Batch {
 
     /// The same for who needs to know little of the logits: what is found of each strand's row, as it is wished. On a device no more than
     /// that comes to the host.
-    pub fn draw(
-        &mut self,
-        strands: &mut [Strand<'_>],
-        wishes: Vec<Wish>,
-    ) -> Result<&[Found], BatchError> {
+    pub fn draw(&mut self, strands: &mut [Strand<'_>], wishes: Vec<Wish>) -> Result<&[Found], BatchError> {
         let Self { stage, drawn, .. } = self;
         assert!(strands.len() == wishes.len(), "a wish for each strand");
         *drawn = Drawn { wishes, ..Drawn::default() };

@@ -206,11 +206,7 @@ pub trait Writer {
 const PART: usize = 512;
 
 /// What a writer makes of the last step.
-fn said(
-    writer: &mut dyn Writer,
-    sequence: &mut Sequence,
-    drawn: bool,
-) -> Result<Option<Token>, CachedError> {
+fn said(writer: &mut dyn Writer, sequence: &mut Sequence, drawn: bool) -> Result<Option<Token>, CachedError> {
     if !drawn {
         return writer.next(sequence.logits());
     }

@@ -55,6 +55,8 @@ struct ModelActivity {
     tokens_cached: u64,
     tokens_written: u64,
     dropped: u64,
+    /// Rows of logits that came whole from a device.
+    logits_brought: u64,
     tiers: Vec<TierActivity>,
 }
 
@@ -101,6 +103,7 @@ impl Activity {
                 tokens_cached: stats.cached,
                 tokens_written: stats.written,
                 dropped: stats.dropped,
+                logits_brought: stats.brought,
                 tiers: tiers.into_iter().filter_map(tier).collect(),
             }
         });
@@ -217,4 +220,10 @@ fn families(text: &mut String, activity: &Activity) {
     );
     one("tokens_written_total", "counter", "Tokens that were written.", &each(|model| model.tokens_written));
     one("dropped_total", "counter", "Texts that nobody read to their end.", &each(|model| model.dropped));
+    one(
+        "logits_brought_total",
+        "counter",
+        "Rows of logits that came whole from a device, because what was looked for there was not enough.",
+        &each(|model| model.logits_brought),
+    );
 }

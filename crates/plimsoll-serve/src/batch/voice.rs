@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use plimsoll_kv::block::Token;
 use plimsoll_llm::text::{Stopped, Stops, TextStream, Tokenizer};
-use plimsoll_llm::{SampleError, Sampler, Sampling};
+use plimsoll_llm::{Change, Found, SampleError, Sampler, Sampling, Wish, change};
 
 use super::{Finish, Json};
 
@@ -91,23 +91,40 @@ impl Voice {
         self.tokens
     }
 
-    /// Whether it goes on by the likeliest token whatever that is: then it need not see logits.
-    pub fn takes_likeliest(&self) -> bool {
-        let VoiceSettings { frequency_penalty, presence_penalty, bias, .. } = &self.settings;
-        let as_they_come = *frequency_penalty == 0.0 && *presence_penalty == 0.0 && bias.is_empty();
-        as_they_come && self.json.is_none() && self.sampler.takes_likeliest()
+    /// What it needs of the logits behind what stands there.
+    pub fn wish(&self) -> Wish {
+        self.sampler.wish(self.weights())
     }
 
     /// Goes on from these logits, which it may change.
     pub fn say(&mut self, logits: &mut [f32]) -> Result<Said, SampleError> {
-        self.weigh(logits);
-        let token = self.draw(logits)?;
+        change(logits, &self.sampler.changes(self.weights()));
+        let token = self.draw(logits, TRIES)?;
         Ok(self.speak(token))
     }
 
-    /// Goes on by the likeliest token, if there is one.
-    pub fn say_likeliest(&mut self, token: Option<Token>) -> Result<Said, SampleError> {
-        let token = self.sampler.taken(token)?;
+    /// Goes on from what was found, as it [wished](Self::wish), and from all logits where that is not enough, or the token is not of the
+    /// form. The text is the same as if it had seen them all.
+    pub fn hear<'r, E: From<SampleError>>(
+        &mut self,
+        found: &Found,
+        row: impl FnOnce() -> Result<&'r mut [f32], E>,
+    ) -> Result<Said, E> {
+        let token = match self.sampler.take(found)? {
+            Some(token) if self.takes(token) => token,
+            Some(token) => {
+                let row = row()?;
+                forbid(row, token);
+                self.draw(row, TRIES - 1)?
+            }
+            None => {
+                let row = row()?;
+                if *found == Found::Whole {
+                    change(row, &self.sampler.changes(self.weights()));
+                }
+                self.draw(row, TRIES)?
+            }
+        };
         Ok(self.speak(token))
     }
 
@@ -148,46 +165,57 @@ impl Voice {
         text
     }
 
-    fn weigh(&self, logits: &mut [f32]) {
-        let VoiceSettings { frequency_penalty, presence_penalty, .. } = self.settings;
-        if frequency_penalty != 0.0 || presence_penalty != 0.0 {
-            for (token, count) in &self.written {
-                if let Some(logit) = logits.get_mut(*token as usize) {
-                    #[expect(clippy::cast_precision_loss, reason = "counts of tokens in a text")]
-                    let often = *count as f32;
-                    *logit -= frequency_penalty.mul_add(often, presence_penalty);
-                }
-            }
+    /// What is taken off logits and added to them, but for the sampler's own penalty.
+    fn weights(&self) -> Vec<Change> {
+        let VoiceSettings { frequency_penalty, presence_penalty, bias, .. } = &self.settings;
+        let penalizes = *frequency_penalty != 0.0 || *presence_penalty != 0.0;
+        let less = |token: Token| match self.written.get(&token) {
+            #[expect(clippy::cast_precision_loss, reason = "counts of tokens in a text")]
+            Some(count) if penalizes => frequency_penalty.mul_add(*count as f32, *presence_penalty),
+            _ => 0.0,
+        };
+        let more = |(token, more): (&Token, &f32)| Change {
+            less: less(*token),
+            more: *more,
+            ..Change::none(*token)
+        };
+        let mut weights: Vec<Change> = bias.iter().map(more).collect();
+        if penalizes {
+            let others = self.written.keys().filter(|token| !bias.contains_key(token));
+            weights.extend(others.map(|token| Change { less: less(*token), ..Change::none(*token) }));
         }
-        for (token, bias) in &self.settings.bias {
-            if let Some(logit) = logits.get_mut(*token as usize) {
-                *logit += bias;
-            }
-        }
+        weights
     }
 
-    /// A token that the form allows. The first that is drawn most often does; after some that did not, all that cannot follow
-    /// are made impossible at once.
-    fn draw(&mut self, logits: &mut [f32]) -> Result<Token, SampleError> {
-        let Some(json) = self.json else { return self.sampler.draw(logits) };
-        for _ in 0..TRIES {
-            let token = self.sampler.draw(logits)?;
-            if let Some(then) = self.after(json, token) {
-                self.json = Some(then);
+    /// A token that the form allows, of logits that are changed already. The first that is drawn most often does; after some that did not,
+    /// all that cannot follow are made impossible at once.
+    fn draw(&mut self, logits: &mut [f32], tries: usize) -> Result<Token, SampleError> {
+        let Some(json) = self.json else { return self.sampler.draw_changed(logits) };
+        for _ in 0..tries {
+            let token = self.sampler.draw_changed(logits)?;
+            if self.takes(token) {
                 return Ok(token);
             }
-            if let Some(logit) = logits.get_mut(token as usize) {
-                *logit = f32::NEG_INFINITY;
-            }
+            forbid(logits, token);
         }
         for (token, logit) in (0..).zip(logits.iter_mut()) {
             if *logit > f32::NEG_INFINITY && self.after(json, token).is_none() {
                 *logit = f32::NEG_INFINITY;
             }
         }
-        let token = self.sampler.draw(logits)?;
+        let token = self.sampler.draw_changed(logits)?;
         self.json = self.after(json, token);
         Ok(token)
+    }
+
+    /// Goes on to what the form is behind this token; false if it cannot follow.
+    fn takes(&mut self, token: Token) -> bool {
+        let Some(json) = self.json else { return true };
+        let then = self.after(json, token);
+        if then.is_some() {
+            self.json = then;
+        }
+        then.is_some()
     }
 
     /// The object behind this token, if it can follow.
@@ -198,5 +226,12 @@ impl Voice {
         let bytes = self.tokenizer.bytes(token);
         let mut then = json;
         (!bytes.is_empty() && then.takes(bytes)).then_some(then)
+    }
+}
+
+/// Makes a token impossible.
+fn forbid(logits: &mut [f32], token: Token) {
+    if let Some(logit) = logits.get_mut(token as usize) {
+        *logit = f32::NEG_INFINITY;
     }
 }

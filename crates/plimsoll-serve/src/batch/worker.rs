@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use plimsoll_kv::block::Token;
 use plimsoll_kv::policy::Hint;
-use plimsoll_llm::SampleError;
+use plimsoll_llm::{Found, Need, Wish};
 use tokio::sync::mpsc;
 
 use super::share::{Share, Shares};
@@ -68,6 +68,8 @@ pub struct WorkerStats {
     pub written: u64,
     /// Texts that were ended because nobody read them any more, or not fast enough.
     pub dropped: u64,
+    /// Rows of logits that were brought whole from where they are, because what was looked for was not enough.
+    pub brought: u64,
 }
 
 #[derive(Default)]
@@ -78,6 +80,7 @@ struct Counts {
     cached: AtomicU64,
     written: AtomicU64,
     dropped: AtomicU64,
+    brought: AtomicU64,
 }
 
 /// The thread that steps a model's sequences together.
@@ -143,7 +146,7 @@ impl<E: Engine> Worker<E> {
 
     /// What it has done.
     pub fn stats(&self) -> WorkerStats {
-        let Counts { running, waiting, read, cached, written, dropped } = &*self.counts;
+        let Counts { running, waiting, read, cached, written, dropped, brought } = &*self.counts;
         WorkerStats {
             running: running.load(Ordering::Relaxed),
             waiting: waiting.load(Ordering::Relaxed),
@@ -151,6 +154,7 @@ impl<E: Engine> Worker<E> {
             cached: cached.load(Ordering::Relaxed),
             written: written.load(Ordering::Relaxed),
             dropped: dropped.load(Ordering::Relaxed),
+            brought: brought.load(Ordering::Relaxed),
         }
     }
 }
@@ -296,11 +300,7 @@ impl<E: Engine> Bench<E> {
     fn step(&mut self, batch: &mut E::Batch, shares: &[usize]) -> Result<(), String> {
         let began = Instant::now();
         let members: Vec<usize> = (0..shares.len()).filter(|index| shares[*index] > 0).collect();
-        // What stands behind a prompt that is not computed to its end interests nobody.
-        let need_no_logits = members.iter().all(|index| {
-            let running = &self.running[*index];
-            shares[*index] < running.pending.len() || running.voice.takes_likeliest()
-        });
+        let wishes = self.engine.draws().then(|| self.wishes(&members, shares));
         let mut parts: Vec<Part<'_, E::Sequence>> = self
             .running
             .iter_mut()
@@ -311,9 +311,8 @@ impl<E: Engine> Bench<E> {
                 tokens: &running.pending[..*share],
             })
             .collect();
-        let likeliest = need_no_logits.then(|| self.engine.likeliest(batch, &mut parts)).flatten();
-        let done = match likeliest {
-            Some(done) => done.map(Some),
+        let done = match wishes {
+            Some(wishes) => self.engine.draw(batch, &mut parts, wishes).map(Some),
             None => self.engine.step(batch, &mut parts).map(|logits| {
                 self.logits.clear();
                 self.logits.extend_from_slice(logits);
@@ -321,17 +320,21 @@ impl<E: Engine> Bench<E> {
             }),
         };
         match done {
-            Ok(likeliest) => {
+            Ok(found) => {
                 drop(parts);
                 self.shares.took(shares.iter().sum(), began.elapsed());
                 let mut logits = std::mem::take(&mut self.logits);
                 let mut rows = logits.chunks_exact_mut(self.engine.facts().vocabulary);
                 let mut outcomes = Vec::with_capacity(members.len());
+                let (engine, counts) = (Arc::clone(&self.engine), Arc::clone(&self.counts));
                 for (part, index) in members.into_iter().enumerate() {
-                    let outcome = self.heard(index, shares[index], |voice| match (&likeliest, rows.next()) {
-                        (Some(tokens), _) => voice.say_likeliest(tokens.get(part).copied().flatten()),
-                        (None, Some(logits)) => voice.say(logits),
-                        (None, None) => voice.say_likeliest(None),
+                    let found = found.as_ref().map(|found| found.get(part).unwrap_or(&Found::Damaged));
+                    let outcome = self.heard(index, shares[index], |voice| match (found, rows.next()) {
+                        (None, Some(logits)) => Ok(voice.say(logits)?),
+                        (found, _) => voice.hear(found.unwrap_or(&Found::Damaged), || {
+                            counts.brought.fetch_add(1, Ordering::Relaxed);
+                            engine.row(batch, part)
+                        }),
                     });
                     outcomes.push((index, outcome));
                 }
@@ -349,12 +352,23 @@ impl<E: Engine> Bench<E> {
         Ok(())
     }
 
+    /// What each of them needs to know of the logits behind its share.
+    fn wishes(&self, members: &[usize], shares: &[usize]) -> Vec<Wish> {
+        let wish = |index: &usize| {
+            let running = &self.running[*index];
+            // What stands behind a prompt that is not computed to its end interests nobody.
+            let ends = shares[*index] >= running.pending.len();
+            if ends { running.voice.wish() } else { Wish::plain(Need::Nothing) }
+        };
+        members.iter().map(wish).collect()
+    }
+
     /// A sequence's tokens were computed.
     fn heard(
         &mut self,
         index: usize,
         share: usize,
-        say: impl FnOnce(&mut Voice) -> Result<Said, SampleError>,
+        say: impl FnOnce(&mut Voice) -> Result<Said, EngineFault>,
     ) -> Outcome {
         let running = &mut self.running[index];
         running.stalled = None;
@@ -368,8 +382,8 @@ impl<E: Engine> Bench<E> {
         running.writes = true;
         let said = match say(&mut running.voice) {
             Ok(said) => said,
-            Err(error) => {
-                let _ = running.events.try_send(Event::Failed(EngineFault::Failed(error.to_string())));
+            Err(fault) => {
+                let _ = running.events.try_send(Event::Failed(fault));
                 return Outcome::Ended;
             }
         };

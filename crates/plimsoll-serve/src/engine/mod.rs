@@ -11,6 +11,7 @@ use plimsoll_kv::block::Token;
 use plimsoll_kv::cache::Cache;
 use plimsoll_kv::engine::LeasedPages;
 use plimsoll_kv::policy::Hint;
+use plimsoll_llm::{Found, SampleError, Wish};
 
 #[cfg(feature = "llama-cpp")]
 pub use llama::{Llama, LlamaPast, LlamaSequence, STATE_ROOM};
@@ -49,6 +50,12 @@ pub enum EngineFault {
     /// It cannot go on at all.
     #[error("{0}")]
     Failed(String),
+}
+
+impl From<SampleError> for EngineFault {
+    fn from(error: SampleError) -> Self {
+        Self::Failed(error.to_string())
+    }
 }
 
 /// One sequence's part in a step.
@@ -111,14 +118,32 @@ pub trait Engine: Send + Sync + 'static {
         parts: &mut [Part<'_, Self::Sequence>],
     ) -> Result<&'b [f32], Failed>;
 
-    /// The same for parts that all go on by their likeliest token: only these, and none of a part whose logits are no numbers. An
-    /// engine that has logits at hand anyway says nothing and computes nothing.
-    fn likeliest(
+    /// Whether it looks at logits where they are: then it is asked to [`draw`](Self::draw) and not to [`step`](Self::step). One that has
+    /// them at hand anyway does not.
+    fn draws(&self) -> bool {
+        false
+    }
+
+    /// The same for who needs to know little of the logits: what is found behind each part, as it is wished.
+    fn draw(
         &self,
         batch: &mut Self::Batch,
         parts: &mut [Part<'_, Self::Sequence>],
-    ) -> Option<Result<Vec<Option<Token>>, Failed>> {
-        let _ = (batch, parts);
-        None
+        wishes: Vec<Wish>,
+    ) -> Result<Vec<Found>, Failed> {
+        let _ = (batch, parts, wishes);
+        Err(Failed { part: 0, fault: self.sees_all() })
+    }
+
+    /// All logits behind a part of the last step that was drawn from, for who found that what it wished was not enough: changed as it
+    /// wished, unless what was found says that they are as they came.
+    fn row<'b>(&self, batch: &'b mut Self::Batch, part: usize) -> Result<&'b mut [f32], EngineFault> {
+        let _ = (batch, part);
+        Err(self.sees_all())
+    }
+
+    /// Why nothing can be drawn by it.
+    fn sees_all(&self) -> EngineFault {
+        EngineFault::Failed(format!("{} gives all logits; ask it for a step", self.name()))
     }
 }

@@ -7,7 +7,7 @@ use plimsoll_kv::block::{Root, Token};
 use plimsoll_kv::cache::{Cache, CacheError};
 use plimsoll_kv::engine::{LeasedPages, PageError};
 use plimsoll_kv::policy::Hint;
-use plimsoll_llm::{Batch, BatchError, CachedPages, Decoder, Sequence, StepError, Strand};
+use plimsoll_llm::{Batch, BatchError, CachedPages, Decoder, Found, Sequence, StepError, Strand, Wish};
 
 use super::{Engine, EngineFault, Facts, Failed, Part};
 
@@ -103,14 +103,22 @@ impl Engine for Native {
         self.stepped(parts, |strands| batch.step(strands))
     }
 
-    fn likeliest(
+    fn draws(&self) -> bool {
+        // The host has logits where they are drawn from.
+        self.decoder.device().is_some()
+    }
+
+    fn draw(
         &self,
         batch: &mut Batch,
         parts: &mut [Part<'_, NativeSequence>],
-    ) -> Option<Result<Vec<Option<Token>>, Failed>> {
-        // The host has logits where they are drawn from.
-        self.decoder.device()?;
-        Some(self.stepped(parts, |strands| batch.likeliest(strands).map(<[_]>::to_vec)))
+        wishes: Vec<Wish>,
+    ) -> Result<Vec<Found>, Failed> {
+        self.stepped(parts, |strands| batch.draw(strands, wishes).map(<[_]>::to_vec))
+    }
+
+    fn row<'b>(&self, batch: &'b mut Batch, part: usize) -> Result<&'b mut [f32], EngineFault> {
+        batch.row(part).map_err(|error| self.fault(None, &error))
     }
 }
 

@@ -3,7 +3,7 @@
 use plimsoll::governor::Refusal;
 use plimsoll::{EngineError, Place};
 use plimsoll_device::DeviceError;
-use plimsoll_llm::{BatchError, ModelError, StepError};
+use plimsoll_llm::{BatchError, ModelError, SampleError, StepError};
 
 use crate::backends::BackendError;
 use crate::bench::made_up::MadeUpError;
@@ -21,6 +21,9 @@ pub enum LlmBenchError {
     /// A step of several sequences.
     #[error(transparent)]
     Batch(#[from] BatchError),
+    /// No token could be drawn.
+    #[error(transparent)]
+    Sample(#[from] SampleError),
     /// The made-up model could not be written.
     #[error(transparent)]
     Write(#[from] MadeUpError),

@@ -5,9 +5,7 @@ use std::time::Instant;
 
 use plimsoll::Place;
 use plimsoll_kv::layout::{Element, Layout};
-use plimsoll_llm::{
-    Batch, Crew, Decoder, Found, Need, PageTable, Sampler, Sampling, Sequence, Strand, Wish,
-};
+use plimsoll_llm::{Batch, Crew, Decoder, Found, Need, PageTable, Sampler, Sampling, Sequence, Strand, Wish};
 
 use super::ground::Ground;
 use super::report::{Choice, LlmReport, LlmRow, Work};

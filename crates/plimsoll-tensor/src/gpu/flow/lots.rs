@@ -128,10 +128,7 @@ impl Flow {
     ) -> Done {
         let fits = how.is_plain() || Lots::fits(columns);
         if rows > FEW || !fits || ![0, Lots::SOME, Lots::MOST].contains(&how.keep) {
-            return Err(TensorError::shape(
-                WHAT,
-                format!("{} of {rows} rows of {columns} logits", how.keep),
-            ));
+            return Err(TensorError::shape(WHAT, format!("{} of {rows} rows of {columns} logits", how.keep)));
         }
         self.hold([logits, orders, &lots.looks, &lots.kept, &lots.sums, &lots.told])?;
         let small = |size: usize| u32::try_from(size).unwrap_or(u32::MAX);
@@ -161,8 +158,7 @@ impl Flow {
             return Ok(());
         }
         let told = Long(lots.told.at(WHAT, 0, (how.row_bytes() * rows) as u64)?);
-        let arguments =
-            [word(columns), word(parts), word(how.keep), asks, logits, looks, kept, sums, told];
+        let arguments = [word(columns), word(parts), word(how.keep), asks, logits, looks, kept, sums, told];
         self.launches.launch(Program::Lots, "draw", [small(rows), 1, 1], 1024, &arguments)
     }
 
@@ -208,7 +204,9 @@ fn told(row: &[u8]) -> Drawn {
         likeliest: sound.then(|| number(&row[4..8])),
         lot: number(&row[12..16]),
         sum: f64::from_le_bytes(sum),
-        greatest: choices.map(|choice| (f32::from_bits(number(&choice[..4])), number(&choice[4..]))).collect(),
+        greatest: choices
+            .map(|choice| (f32::from_bits(number(&choice[..4])), number(&choice[4..])))
+            .collect(),
     }
 }
 
