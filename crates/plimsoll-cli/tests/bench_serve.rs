@@ -1,4 +1,4 @@
-//! `plimsoll bench serve --mixed`: the program under its own load, looked at from outside.
+//! `plimsoll bench serve`: the program under its own load, looked at from outside, and texts at once.
 #![allow(clippy::unwrap_used, reason = "in a test, a panic says what went wrong")]
 #![cfg(target_os = "linux")]
 
@@ -22,4 +22,20 @@ fn a_mixed_load_stays_below_the_line_and_is_answered() {
     assert!(value("of 6 samples above the line") < 0.5);
     assert!(value("answered with anything else") < 0.5);
     assert!(value("turns answered") > 0.0 && value("searches") > 0.0 && value("documents taken in") > 0.0);
+}
+
+#[test]
+fn texts_at_once_stand_beside_the_decoder_alone() {
+    let report = report(&["bench", "serve", "--crowd", "3", "--quick"]);
+    let rows = report["rows"].as_array().unwrap();
+    let values = |work: &str| -> Vec<f64> {
+        let rows = rows.iter().filter(|row| row["work"].as_str().is_some_and(|text| text.contains(work)));
+        rows.map(|row| row["value"].as_f64().unwrap()).collect()
+    };
+    let (alone, written, shares) =
+        (values("steps of 3"), values("3 texts at once"), values("of the decoder's"));
+    assert_eq!((alone.len(), written.len(), shares.len()), (1, 2, 2), "{report}");
+    for (written, share) in written.iter().zip(shares) {
+        assert!(alone[0] > 0.0 && (written / alone[0] - share).abs() < 1e-9, "{report}");
+    }
 }

@@ -12,6 +12,7 @@ use plimsoll_plan::read::gguf::Contents;
 use plimsoll_plan::read::{FileSource, ReadError, Source, safetensors};
 use plimsoll_tensor::Crew;
 
+use crate::run::side_by_side;
 use crate::tune::Projection;
 use crate::weights::{
     self, Adapter, Behind, Demand, Files, Joined, Kept, Mapped, ModelBytes, OnDevice, Reads, Shape, Shards,
@@ -221,6 +222,12 @@ impl Decoder {
     pub fn step_bytes(&self) -> usize {
         let layers = self.weights.layers.iter().flat_map(weights::Layer::matrices);
         layers.chain(&self.weights.output).map(|matrix| matrix.bytes.len()).sum()
+    }
+
+    /// Tokens of a step, of one sequence or of several, that are computed in one pass over the weights at most: more of them read
+    /// these again.
+    pub const fn pass_tokens(&self) -> usize {
+        side_by_side(self)
     }
 
     /// The threads that compute.

@@ -11,7 +11,7 @@
 mod support;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use plimsoll::ledger::{AccountSettings, LedgerSettings, LineSettings};
 use plimsoll::pool::Pool;
@@ -42,13 +42,22 @@ const WIDE: Sizes = Sizes {
     ..SMALL
 };
 
+/// Who measures what a model takes of a GPU is there alone.
+static BESIDE: RwLock<()> = RwLock::new(());
+
 struct There {
     engine: Engine,
     device: Arc<dyn Device>,
+    _beside: Option<RwLockReadGuard<'static, ()>>,
 }
 
 impl There {
     fn open() -> Option<Self> {
+        let beside = BESIDE.read().unwrap_or_else(PoisonError::into_inner);
+        Some(Self { _beside: Some(beside), ..Self::unguarded()? })
+    }
+
+    fn unguarded() -> Option<Self> {
         let cuda = match Cuda::load(CudaSettings::default()) {
             Ok(cuda) => cuda,
             Err(why) => {
@@ -65,7 +74,7 @@ impl There {
             accounts: vec![share("hot", place), share("warm", Place::Host), share("cold", Place::Disk)],
         };
         let engine = Engine::with(&settings, vec![Arc::clone(&device), host]).unwrap();
-        Some(Self { engine, device })
+        Some(Self { engine, device, _beside: None })
     }
 
     fn pool(&self) -> Pool {
@@ -262,7 +271,8 @@ fn a_prefix_in_the_cache_is_read_where_it_lies_and_comes_back_from_disk() {
 
 #[test]
 fn what_it_takes_there_is_known_before() {
-    let (Some(there), Some(models)) = (There::open(), shipped()) else { return };
+    let _alone = BESIDE.write().unwrap_or_else(PoisonError::into_inner);
+    let (Some(there), Some(models)) = (There::unguarded(), shipped()) else { return };
     let decoder = Decoder::open(models.join("tiny-7m-q8_0.gguf")).unwrap();
     let layout = decoder.layout(16, Element::F16);
     let told = decoder.device_bytes() + decoder.device_working_bytes(&layout);

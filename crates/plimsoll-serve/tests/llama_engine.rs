@@ -53,7 +53,13 @@ impl Stand {
         let (mut context, _) = Context::open(&self.model, settings()).expect("a context");
         let form = Llama::form(&mut context, SequenceId(0)).expect("a step").expect("blocks");
         let past = past.then(|| LlamaPast { cache: self.cache.clone(), root: self.root, form });
-        let facts = Facts { context: 1024, vocabulary: 4096, page_tokens: 16, page_bytes: Bytes::kib(64) };
+        let facts = Facts {
+            context: 1024,
+            vocabulary: 4096,
+            page_tokens: 16,
+            page_bytes: Bytes::kib(64),
+            pass_tokens: 256,
+        };
         Llama::new(context, SEQUENCES, (512, 32), past, facts)
     }
 }

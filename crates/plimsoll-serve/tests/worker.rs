@@ -155,8 +155,13 @@ impl Stand {
         draws: bool,
     ) -> Self {
         let tokenizer = Arc::new(Tokenizer::open(common::model()).expect("the shipped model has one"));
-        let facts =
-            Facts { context: 1000, vocabulary: tokenizer.len(), page_tokens: 16, page_bytes: Bytes::kib(4) };
+        let facts = Facts {
+            context: 1000,
+            vocabulary: tokenizer.len(),
+            page_tokens: 16,
+            page_bytes: Bytes::kib(4),
+            pass_tokens: 256,
+        };
         let (steps, drawn) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let engine = Fake { facts, trouble: Mutex::new(Box::new(trouble)), row, draws, steps, drawn };
         let settings = BatchSettings { sequences: 4, patience: Duration::from_millis(300) };

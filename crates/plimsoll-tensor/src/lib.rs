@@ -35,7 +35,7 @@ pub use compute::{AdamStep, Binary, IGNORED, Rotation, Unary, Window};
 pub use crew::Crew;
 pub use dtype::Dtype;
 pub use error::TensorError;
-pub use exp::exp;
+pub use exp::{exp, exp_double};
 pub use gpu::{flow, sources as gpu_programs};
 pub use grad::{Gradients, LeafId, Leaves, Shelf, Tape, Var};
 pub use layout::MAX_RANK;

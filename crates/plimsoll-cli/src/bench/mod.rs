@@ -13,6 +13,7 @@ mod pool;
 mod recorder;
 mod resident;
 pub mod serve;
+mod there;
 pub mod train;
 
 pub use governor::{GovernorArgs, GovernorReport, run as run_governor, view as governor_view};

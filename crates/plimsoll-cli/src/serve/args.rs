@@ -94,7 +94,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "N")]
     pub answer_tokens: Option<usize>,
 
-    /// Sequences of a model that are computed together [default: 16]
+    /// Sequences of a model that are computed together [default: 16; 32 on a GPU]
     #[arg(long, value_name = "N")]
     pub parallel: Option<usize>,
 

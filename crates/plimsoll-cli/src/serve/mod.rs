@@ -8,4 +8,4 @@ mod run;
 pub use args::ServeArgs;
 pub use error::ServeFailure;
 pub use run::run;
-pub(crate) use run::{alone, planned};
+pub(crate) use run::{alone, device, planned};

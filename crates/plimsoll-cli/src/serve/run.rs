@@ -22,6 +22,8 @@ use crate::{CliError, Printer, built_in};
 const CACHE: Bytes = Bytes::gib(4);
 /// The least that is worth a folder.
 const CACHE_LEAST: Bytes = Bytes::mib(64);
+/// Sequences that a GPU steps together where nothing is said: up to so many its matrix units take at once.
+const SEQUENCES_THERE: usize = 32;
 
 /// What is told when it listens.
 #[derive(Serialize)]
@@ -111,9 +113,11 @@ fn settings(args: &ServeArgs) -> Result<ServeSettings, ServeFailure> {
     if let Some(listen) = args.listen {
         settings.listen = listen;
     }
-    if let Some(parallel) = args.parallel {
-        settings.batch.sequences = parallel.max(1);
-    }
+    settings.batch.sequences = match (args.parallel, &settings.device) {
+        (Some(parallel), _) => parallel.max(1),
+        (None, Some(_)) => SEQUENCES_THERE,
+        (None, None) => settings.batch.sequences,
+    };
     let limits = &mut settings.limits;
     limits.tokens = args.answer_tokens.unwrap_or(limits.tokens).max(1);
     limits.waiting = args.waiting.unwrap_or(limits.waiting);
@@ -123,7 +127,7 @@ fn settings(args: &ServeArgs) -> Result<ServeSettings, ServeFailure> {
 }
 
 /// The device that is to compute, and what it may take of it.
-fn device(place: Place, line: Option<Bytes>) -> Result<DeviceSettings, ServeFailure> {
+pub(crate) fn device(place: Place, line: Option<Bytes>) -> Result<DeviceSettings, ServeFailure> {
     let failed = |why| ServeFailure::Device { place, why };
     let device = Backends::new(Printer::notice()).open(place).map_err(failed)?;
     let line = match line {

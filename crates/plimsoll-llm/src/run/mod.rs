@@ -25,5 +25,6 @@ pub use pages::{OwnPages, PageTable};
 pub use pool_pages::PoolPages;
 pub use sampler::{SampleError, Sampler, Sampling};
 pub use sequence::Sequence;
+pub(crate) use stage::side_by_side;
 pub use trial::Trial;
 pub use wish::{Found, Greatest, Need, Wish, change};

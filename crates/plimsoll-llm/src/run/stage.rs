@@ -45,6 +45,11 @@ enum Where {
     Device(Box<DeviceStage>),
 }
 
+/// How many tokens of a decoder are computed side by side at most.
+pub(crate) const fn side_by_side(decoder: &Decoder) -> usize {
+    if decoder.kept().on_device().is_some() { device::SIDE_BY_SIDE } else { host::SIDE_BY_SIDE }
+}
+
 impl Stage {
     /// Over pages of this form: on the device that has the weights, or on the host.
     pub(super) fn begin(decoder: &Arc<Decoder>, layout: &Layout) -> Result<Self, StepError> {
@@ -56,11 +61,8 @@ impl Stage {
     }
 
     /// How many tokens are computed side by side at most.
-    pub(super) const fn side_by_side(&self) -> usize {
-        match self.place {
-            Where::Host(_) => host::SIDE_BY_SIDE,
-            Where::Device(_) => device::SIDE_BY_SIDE,
-        }
+    pub(super) fn side_by_side(&self) -> usize {
+        side_by_side(&self.decoder)
     }
 
     /// Whether a sequence can go on by these tokens.

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-/// Tokens of a step at most: more than this the decoder computes in several passes over its weights.
-const STEP_MOST: usize = 256;
 /// A step with sequences that write takes about so long at most, so that reading a long prompt does not hold them up.
 const STEP_AIM: Duration = Duration::from_millis(100);
 /// A prompt always gets this far, however slow the machine is.
@@ -22,21 +20,22 @@ pub struct Share {
 /// may be is learnt from how long steps took.
 #[derive(Clone, Debug)]
 pub struct Shares {
+    /// Tokens of a step at most.
+    most: usize,
     /// Seconds that a token of a prompt takes, as far as is known.
     token_seconds: f64,
 }
 
-impl Default for Shares {
-    fn default() -> Self {
-        Self { token_seconds: 0.0 }
-    }
-}
-
 impl Shares {
+    /// Of steps that have so many tokens at most: what is computed in one pass over the weights.
+    pub const fn new(most: usize) -> Self {
+        Self { most, token_seconds: 0.0 }
+    }
+
     /// How many tokens each gets, in the same order.
     pub fn of(&self, wants: &[Share]) -> Vec<usize> {
         let writing = wants.iter().filter(|want| want.writes && want.left > 0).count();
-        let mut room = STEP_MOST.saturating_sub(writing);
+        let mut room = self.most.saturating_sub(writing);
         if writing > 0 && self.token_seconds > 0.0 {
             #[expect(
                 clippy::cast_possible_truncation,
@@ -84,17 +83,22 @@ mod tests {
 
     #[test]
     fn who_writes_always_gets_a_token_and_prompts_share_the_rest_in_order() {
-        let shares = Shares::default();
+        let shares = Shares::new(256);
         assert_eq!(shares.of(&[prompt(1000), WRITES, prompt(10), WRITES]), [254, 1, 0, 1]);
         assert_eq!(shares.of(&[prompt(100), prompt(100), prompt(100)]), [100, 100, 56]);
         assert_eq!(shares.of(&[]), Vec::<usize>::new());
         let many = vec![WRITES; 300];
         assert_eq!(shares.of(&many).iter().sum::<usize>(), 300);
+        assert_eq!(
+            Shares::new(512).of(&[prompt(1000), WRITES]),
+            [511, 1],
+            "as much as an engine computes at once"
+        );
     }
 
     #[test]
     fn a_slow_machine_reads_prompts_in_small_parts_while_others_write() {
-        let mut shares = Shares::default();
+        let mut shares = Shares::new(256);
         shares.took(256, Duration::from_secs(1));
         let given = shares.of(&[WRITES, prompt(1000)]);
         assert!(given[1] >= PROMPT_LEAST && given[1] < 40, "{given:?}");

@@ -109,7 +109,7 @@ impl<E: Engine> Worker<E> {
             jobs,
             settings,
             counts: Arc::clone(&counts),
-            shares: Shares::default(),
+            shares: Shares::new(engine.facts().pass_tokens),
             running: Vec::new(),
             waiting: VecDeque::new(),
             logits: Vec::new(),

@@ -28,6 +28,8 @@ pub struct Facts {
     pub page_tokens: usize,
     /// What a page is charged.
     pub page_bytes: Bytes,
+    /// Tokens of a step that it computes in one pass over its weights.
+    pub pass_tokens: usize,
 }
 
 impl Facts {

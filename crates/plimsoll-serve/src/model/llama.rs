@@ -206,6 +206,7 @@ pub(super) fn load(plan: &Plan, slug: &str, house: &House, terms: &Terms) -> Res
         vocabulary: model.facts().vocabulary,
         page_tokens: PAGE_TOKENS as usize,
         page_bytes,
+        pass_tokens: plan.settings.pass as usize,
     };
     let sequences = plan.settings.sequences - 2;
     let most = (plan.settings.batch as usize, plan.settings.outputs as usize);

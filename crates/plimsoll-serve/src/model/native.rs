@@ -88,6 +88,7 @@ pub(super) fn load(
         vocabulary: decoder.shape().vocabulary,
         page_tokens: PAGE_TOKENS as usize,
         page_bytes,
+        pass_tokens: decoder.pass_tokens(),
     };
     let cache = house.cache(slug, layout, plan.place).map_err(|error| setup(&error))?;
     let engine = Arc::new(Native::new(decoder, cache, root.build(), facts));

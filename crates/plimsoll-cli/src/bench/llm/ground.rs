@@ -3,20 +3,15 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use plimsoll::governor::Charge;
-use plimsoll::pool::Pool;
-use plimsoll::{Bytes, Engine, Place};
+use plimsoll::{Bytes, Place};
 use plimsoll_device::{Device, DeviceError, Region, Request, StorageMode, Stream};
 use plimsoll_kv::layout::Layout;
-use plimsoll_llm::{Decoder, OwnPages, PageTable, PoolPages};
+use plimsoll_llm::{Decoder, OwnPages, PageTable};
 
 use super::LlmBenchError;
-use crate::Printer;
-use crate::backends::Backends;
 use crate::bench::memory::Reading;
-use crate::budget::{engine, most_of};
+use crate::bench::there::There;
 
-const ACCOUNT: &str = "bench";
 /// What is copied at a time, where it fits.
 const COPIED: Bytes = Bytes::gib(1);
 /// Copies for a figure.
@@ -26,15 +21,7 @@ const LONGEST: Duration = Duration::from_mins(1);
 /// Where it is measured, and how fast bytes can be read there.
 pub(super) enum Ground {
     Host(Reading),
-    Device(Box<There>),
-}
-
-/// A device, what is charged to it, and two regions that are copied between.
-pub(super) struct There {
-    pool: Pool,
-    copies: Copies,
-    _weights: Charge,
-    _engine: Engine,
+    Device(Box<There>, Copies),
 }
 
 impl Ground {
@@ -47,24 +34,16 @@ impl Ground {
 
     /// On a device, in most of what it has free.
     pub(super) fn device(decoder: Decoder, place: Place) -> Result<(Arc<Decoder>, Self), LlmBenchError> {
-        let device = Backends::new(Printer::notice())
-            .open(place)
-            .map_err(|why| LlmBenchError::Place { place, why: Box::new(why) })?;
-        let line = most_of(device.memory()?.free);
-        let engine = engine(ACCOUNT, &[(place, line)], vec![Arc::clone(&device)])?;
-        let account = engine.account(ACCOUNT)?;
-        let weights = account.reserve(place, Bytes::new(decoder.device_bytes())).now()?.back();
-        let decoder = Arc::new(decoder.on_device(&device)?);
-        let pool = account.scratch(place)?;
+        let (decoder, device, there) = There::bring(decoder, place)?;
         let copies = Copies::open(&device)?;
-        Ok((decoder, Self::Device(Box::new(There { pool, copies, _weights: weights, _engine: engine }))))
+        Ok((decoder, Self::Device(Box::new(there), copies)))
     }
 
     /// Pages of a sequence.
     pub(super) fn pages(&self, layout: &Layout) -> Box<dyn PageTable> {
         match self {
             Self::Host(_) => Box::new(OwnPages::new(layout)),
-            Self::Device(there) => Box::new(PoolPages::new(layout, &there.pool)),
+            Self::Device(there, _) => there.pages(layout),
         }
     }
 
@@ -72,13 +51,13 @@ impl Ground {
     pub(super) fn rate(&mut self) -> Result<f64, LlmBenchError> {
         match self {
             Self::Host(reading) => Ok(reading.rate()),
-            Self::Device(there) => Ok(there.copies.rate()?),
+            Self::Device(_, copies) => Ok(copies.rate()?),
         }
     }
 }
 
-/// Two regions of a device.
-struct Copies {
+/// Two regions of a device, which are copied between.
+pub(super) struct Copies {
     device: Arc<dyn Device>,
     stream: Stream,
     /// None only while they are being given back.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use plimsoll::Bytes;
+use plimsoll::{Bytes, Place};
 use plimsoll_serve::model::EngineChoice;
 
 use crate::bench::made_up::MadeUp;
@@ -13,6 +13,7 @@ Examples:
   plimsoll bench serve --model qwen3-0.6b-q8_0.gguf --line 3GiB --prompt 2000
   plimsoll bench serve --shape 1b --line 4GiB --restart  a model of a real size, with random weights
   plimsoll bench serve --quick --json
+  plimsoll bench serve --crowd 32 --shape 1b --line 4GiB --device cuda:0    texts at once, on a GPU
   plimsoll bench serve --mixed 30 --line 256MiB         does the line hold, and does it stay as fast
   llama-server -m m.gguf -c 16384 --port 9000 &
   plimsoll bench serve --model m.gguf --engine llama-cpp --beside http://127.0.0.1:9000 --beside-pid $! --trace agent-sessions.jsonl.gz";
@@ -32,6 +33,18 @@ pub struct ServeBenchArgs {
     /// Only how soon a first token comes: new, again, and after a kill
     #[arg(long, conflicts_with_all = ["mixed", "beside"])]
     pub restart: bool,
+
+    /// Only how much so many texts at once are written, beside the decoder's own steps of as many
+    #[arg(long, value_name = "N", conflicts_with_all = ["restart", "mixed", "beside"])]
+    pub crowd: Option<usize>,
+
+    /// The GPU that computes (`cuda:0`)
+    #[arg(long, value_name = "PLACE", requires = "crowd")]
+    pub device: Option<Place>,
+
+    /// How much of its memory the service may take [default: nine tenths of what is free]
+    #[arg(long, value_name = "SIZE", requires = "device")]
+    pub device_memory: Option<Bytes>,
 
     /// The line
     #[arg(long, value_name = "SIZE", default_value = "512MiB")]

@@ -19,10 +19,10 @@ use super::args::ServeBenchArgs;
 use super::client::Client;
 use super::mixed::{self, Sizes};
 use super::report::{ServeReport, ServeRow, Unit};
-use super::{beside, connections, restart};
+use super::{beside, connections, crowd, restart};
 use crate::bench::made_up::{ModelFile, Words};
 use crate::bench::{median, resident};
-use crate::serve::ServeFailure;
+use crate::serve::{ServeFailure, device};
 use crate::{CliError, built_in};
 
 /// What the interface may add to a request, in milliseconds.
@@ -42,20 +42,21 @@ fn source(args: &ServeBenchArgs) -> ModelSource {
     ModelSource { engine: args.engine, ..source }
 }
 
-fn start(settings: ServeSettings) -> Result<Running, ServeFailure> {
+pub(super) fn start(settings: ServeSettings) -> Result<Running, ServeFailure> {
     let first = settings.models[0].name.clone();
     let service = Service::open(settings)?;
     service.load(&first)?;
     Ok(service.start()?)
 }
 
-fn settings(args: &ServeBenchArgs, folder: Option<&Path>) -> ServeSettings {
+pub(super) fn settings(args: &ServeBenchArgs, folder: Option<&Path>) -> Result<ServeSettings, ServeFailure> {
     let mut settings = ServeSettings::new(args.line, vec![source(args)]);
     settings.listen = SocketAddr::from(([127, 0, 0, 1], 0));
     settings.cache = folder.map(|folder| (folder.to_owned(), Bytes::gib(2)));
     settings.kv = args.kv;
     settings.limits.waiting = args.streams.max(settings.limits.waiting);
-    settings
+    settings.device = args.device.map(|place| device(place, args.device_memory)).transpose()?;
+    Ok(settings)
 }
 
 /// Everything, one after the other.
@@ -66,16 +67,14 @@ pub(super) fn report(args: &ServeBenchArgs) -> Result<ServeReport, CliError> {
         model: file.as_ref().map(|file| file.path().to_owned()).or_else(|| args.model.clone()),
         ..args.clone()
     };
-    let decoder = match &args.model {
-        Some(path) => Decoder::open(path),
-        None => Decoder::over(built_in::NAME, built_in::model()),
-    };
-    let decoder = Arc::new(decoder.map_err(|error| ServeFailure::Model(error.into()))?);
+    let decoder = Arc::new(opened(args)?);
     let context = decoder.shape().context;
     let prompt = args.prompt.unwrap_or(PROMPT).min(context.saturating_sub(16)).max(32);
     let bench = Bench { args, decoder, prompt, turns: if args.quick { 3 } else { 9 } };
     let mut rows = Vec::new();
-    if args.restart {
+    if let Some(texts) = args.crowd {
+        rows.extend(crowd::rows(&bench, texts.max(1))?);
+    } else if args.restart {
         rows.extend(bench.first_tokens()?);
     } else if let Some(minutes) = args.mixed {
         rows.extend(mixed::rows(args, seconds(minutes), bench.sizes())?);
@@ -83,7 +82,7 @@ pub(super) fn report(args: &ServeBenchArgs) -> Result<ServeReport, CliError> {
         let sizes = (context, bench.decoder.shape().vocabulary);
         let turns = beside::turns(trace, (args.sessions, args.turns), sizes)?;
         let folder = tempfile::tempdir().map_err(failed)?;
-        let running = start(settings(args, Some(folder.path())))?;
+        let running = start(settings(args, Some(folder.path()))?)?;
         rows.extend(beside::compare(running.address(), running.engine(), url, &turns, args)?);
     } else {
         rows.extend(bench.overhead()?);
@@ -96,11 +95,21 @@ pub(super) fn report(args: &ServeBenchArgs) -> Result<ServeReport, CliError> {
     Ok(ServeReport { model, line_bytes: args.line.get(), prompt_tokens: prompt, rows })
 }
 
-struct Bench<'a> {
-    args: &'a ServeBenchArgs,
-    decoder: Arc<Decoder>,
+pub(super) struct Bench<'a> {
+    pub(super) args: &'a ServeBenchArgs,
+    /// On the host.
+    pub(super) decoder: Arc<Decoder>,
     prompt: usize,
-    turns: usize,
+    pub(super) turns: usize,
+}
+
+/// The model, for steps of its own.
+pub(super) fn opened(args: &ServeBenchArgs) -> Result<Decoder, CliError> {
+    let decoder = match &args.model {
+        Some(path) => Decoder::open(path),
+        None => Decoder::over(built_in::NAME, built_in::model()),
+    };
+    Ok(decoder.map_err(|error| ServeFailure::Model(error.into()))?)
 }
 
 pub(super) fn failed(error: io::Error) -> CliError {
@@ -138,7 +147,7 @@ impl Bench<'_> {
     }
 
     /// Tokens by lot; another number, another prompt.
-    fn tokens(&self, number: u64, count: usize) -> Vec<u32> {
+    pub(super) fn tokens(&self, number: u64, count: usize) -> Vec<u32> {
         let vocabulary = self.decoder.shape().vocabulary as u64;
         let mut state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
         let mut next = || {
@@ -150,7 +159,7 @@ impl Bench<'_> {
 
     /// What a request takes beyond the step that it asks for.
     fn overhead(&self) -> Result<Vec<ServeRow>, CliError> {
-        let running = start(settings(self.args, None))?;
+        let running = start(settings(self.args, None)?)?;
         let mut client = Client::connect(running.address()).map_err(failed)?;
         let tokens = self.tokens(1, 8);
         let ask = json!({"prompt": tokens, "max_tokens": 1, "temperature": 0}).to_string();
@@ -192,7 +201,7 @@ impl Bench<'_> {
     /// What streams take that wait for memory.
     fn streams(&self) -> Result<ServeRow, CliError> {
         let count = if self.args.quick { 100 } else { self.args.streams };
-        let mut settings = settings(self.args, None);
+        let mut settings = settings(self.args, None)?;
         // Room for two at a time: the others wait.
         let page = self.decoder.layout(16, Element::F16).block_bytes() as u64;
         settings.kv = Some(Bytes::new(page * 64 * 5 / 2).max(Bytes::mib(16)));
@@ -219,7 +228,7 @@ impl Bench<'_> {
 
     /// Conversations side by side, for a while.
     fn load(&self) -> Result<Vec<ServeRow>, CliError> {
-        let running = start(settings(self.args, None))?;
+        let running = start(settings(self.args, None)?)?;
         let time = Duration::from_secs(if self.args.quick { 2 } else { self.args.seconds });
         let until = Instant::now() + time;
         let load = Load::new(running.address(), until);

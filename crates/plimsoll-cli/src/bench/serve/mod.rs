@@ -11,6 +11,8 @@
 //! Connections that stand idle are held by a service that is a process of its own, and its memory is looked at from outside. So it is
 //! with `--mixed`: for minutes sessions, documents and searches come at once, and each second's memory stands beside the line.
 //!
+//! With `--crowd` many texts are written at once, on the host or a GPU, and the decoder's own steps of as many sequences stand beside.
+//!
 //! With `--beside` it asks another server the same instead, in turns: the later turns of a trace's sessions, how soon their first
 //! tokens come, and how much of their prompts neither had to compute.
 
@@ -19,6 +21,7 @@ mod beside;
 mod child;
 mod client;
 mod connections;
+mod crowd;
 mod lot;
 mod measure;
 mod mixed;
