@@ -1,6 +1,9 @@
 //! The choice of the next token.
 
 use plimsoll_kv::block::Token;
+use plimsoll_tensor::flow::Lot;
+
+use super::row::{fallen, likeliest};
 
 /// How the next token is chosen from the logits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,54 +20,12 @@ impl Draw {
     pub fn next(&mut self, logits: &[f32]) -> Token {
         let index = match self {
             Self::Likeliest => likeliest(logits),
-            Self::Lot(state) => lot(logits, share(state)),
+            Self::Lot(state) => {
+                fallen(logits, &Lot { temperature: 1.0, share: share(state), least: f32::NEG_INFINITY })
+            }
         };
         Token::try_from(index).unwrap_or(0)
     }
-}
-
-/// Whether something can be chosen by them. Minus infinity is a token that cannot be; anything else that is not finite is damage.
-pub(super) fn are_sound(logits: &[f32]) -> bool {
-    logits.iter().all(|logit| !is_odd(*logit)) && logits.iter().any(|logit| *logit > f32::NEG_INFINITY)
-}
-
-/// Whether a logit is damage.
-pub(super) const fn is_odd(logit: f32) -> bool {
-    logit.is_nan() || logit == f32::INFINITY
-}
-
-/// The place of the greatest; of equals the first.
-pub(super) fn likeliest(logits: &[f32]) -> usize {
-    // The greatest of sixteen lanes, which become a register's; then its place. What is no number is never greater.
-    let mut most = [f32::NEG_INFINITY; 16];
-    let (sixteens, rest) = logits.as_chunks::<16>();
-    for sixteen in sixteens {
-        for (most, logit) in most.iter_mut().zip(sixteen) {
-            *most = if *logit > *most { *logit } else { *most };
-        }
-    }
-    let most = most
-        .iter()
-        .chain(rest)
-        .copied()
-        .fold(f32::NEG_INFINITY, |most, logit| if logit > most { logit } else { most });
-    logits.iter().position(|logit| *logit >= most).unwrap_or(0)
-}
-
-/// The token at which the running sum of chances passes `share` of their whole.
-fn lot(logits: &[f32], share: f64) -> usize {
-    let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let chance = |logit: &f32| f64::from(logit - most).exp();
-    let whole: f64 = logits.iter().map(chance).sum();
-    let mut left = share * whole;
-    for (index, logit) in logits.iter().enumerate() {
-        left -= chance(logit);
-        if left < 0.0 {
-            return index;
-        }
-    }
-    // Rounding left a crumb.
-    likeliest(logits)
 }
 
 /// A number in 0..1 (`SplitMix64`).

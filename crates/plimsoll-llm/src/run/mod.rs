@@ -9,6 +9,7 @@ mod host;
 mod linear;
 mod pages;
 mod pool_pages;
+mod row;
 mod sampler;
 mod sequence;
 mod stage;

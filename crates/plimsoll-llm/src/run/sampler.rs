@@ -14,8 +14,9 @@ use plimsoll_kv::block::Token;
 
 use plimsoll_tensor::flow::{Change, Lot, Lots};
 
-use super::draw::{are_sound, is_odd, likeliest, share};
-use super::wish::{Found, Greatest, Need, Wish, change, sort_first};
+use super::draw::share;
+use super::row::{are_sound, is_odd, likeliest, sort_first};
+use super::wish::{Found, Greatest, Need, Wish, change};
 
 /// How tokens are drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -172,6 +173,15 @@ impl Sampler {
 
     /// The same from logits that are [changed](Self::changes) already.
     pub fn draw_changed(&mut self, logits: &[f32]) -> Result<Token, SampleError> {
+        // Most often some of them are enough here too.
+        match self.take(&self.need().look(logits)) {
+            Ok(Some(token)) => Ok(token),
+            Ok(None) | Err(_) => self.draw_whole(logits),
+        }
+    }
+
+    /// The same by sorting out all of them.
+    pub(super) fn draw_whole(&mut self, logits: &[f32]) -> Result<Token, SampleError> {
         if !are_sound(logits) {
             let count = logits.iter().filter(|logit| is_odd(**logit)).count();
             return Err(SampleError::Logits {

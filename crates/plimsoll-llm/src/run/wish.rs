@@ -7,7 +7,7 @@
 use plimsoll_kv::block::Token;
 use plimsoll_tensor::flow::{Change, Lot};
 
-use super::draw::{are_sound, likeliest};
+use super::row;
 
 /// What is wanted of the logits behind some tokens.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,32 +72,35 @@ impl Wish {
 
     /// Looks at a row on the host, which it changes.
     pub fn look(&self, row: &mut [f32]) -> Found {
-        if self.need == Need::Whole {
-            return Found::Whole;
+        if self.need != Need::Whole {
+            change(row, &self.changes);
         }
-        change(row, &self.changes);
+        self.need.look(row)
+    }
+}
+
+impl Need {
+    /// Looks at a row on the host that is changed already.
+    pub(super) fn look(self, row: &[f32]) -> Found {
         let token = |at: usize| Found::Token(Token::try_from(at).unwrap_or(0));
-        match self.need {
-            Need::Nothing => Found::Nothing,
-            _ if !are_sound(row) => Found::Damaged,
-            Need::Likeliest => token(likeliest(row)),
-            Need::Lot(lot) => token(fallen(row, &lot)),
-            Need::Greatest { count, sum } => Found::Greatest(Greatest::of(row, count, sum)),
-            Need::Whole => Found::Whole,
+        match self {
+            Self::Nothing => Found::Nothing,
+            Self::Whole => Found::Whole,
+            _ if !row::are_sound(row) => Found::Damaged,
+            Self::Likeliest => token(row::likeliest(row)),
+            Self::Lot(lot) => token(row::fallen(row, &lot)),
+            Self::Greatest { count, sum } => Found::Greatest(Greatest::of(row, count, sum)),
         }
     }
 }
 
 impl Greatest {
     fn of(row: &[f32], count: usize, sum: bool) -> Self {
-        let mut logits: Vec<(f32, Token)> =
-            row.iter().copied().zip(0..).filter(|one| one.0 > f32::NEG_INFINITY).collect();
-        sort_first(&mut logits, count);
+        // One more says whether there are more.
+        let mut logits = row::greatest(row, count + 1);
         let more = logits.len() > count;
-        let most = logits.first().map_or(0.0, |one| one.0);
-        let sum = sum.then(|| logits.iter().map(|one| f64::from(one.0 - most).exp()).sum());
         logits.truncate(count);
-        Self { logits, more, sum }
+        Self { logits, more, sum: sum.then(|| row::sum(row)) }
     }
 }
 
@@ -108,40 +111,6 @@ pub fn change(row: &mut [f32], changes: &[Change]) {
             *logit = change.of(*logit);
         }
     }
-}
-
-/// The token at which the running sum of chances passes the lot's share of their whole.
-fn fallen(row: &[f32], lot: &Lot) -> usize {
-    let first = likeliest(row);
-    let most = row.get(first).copied().unwrap_or(0.0);
-    let least = most + lot.least;
-    let chances = row.iter().map(|logit| {
-        let takes_part = *logit >= least && *logit > f32::NEG_INFINITY;
-        if takes_part { (f64::from(*logit - most) / lot.temperature).exp() } else { 0.0 }
-    });
-    let mut left = lot.share * chances.clone().sum::<f64>();
-    for (at, chance) in chances.enumerate() {
-        left -= chance;
-        if left < 0.0 {
-            return at;
-        }
-    }
-    // Rounding left a crumb.
-    first
-}
-
-/// Brings the greatest to the beginning, sorted; of equals the first token.
-pub(super) fn sort_first(candidates: &mut [(f32, Token)], count: usize) {
-    let order =
-        |one: &(f32, Token), other: &(f32, Token)| other.0.total_cmp(&one.0).then(one.1.cmp(&other.1));
-    let count = count.min(candidates.len());
-    if count == 0 {
-        return;
-    }
-    if count < candidates.len() {
-        candidates.select_nth_unstable_by(count - 1, order);
-    }
-    candidates[..count].sort_unstable_by(order);
 }
 
 #[cfg(test)]
@@ -168,7 +137,7 @@ mod tests {
     fn shown(sampler: &mut Sampler, row: &[f32], weights: &[Change]) -> Option<Token> {
         let mut there = row.to_vec();
         change(&mut there, &sampler.changes(weights.to_vec()));
-        sampler.draw_changed(&there).ok()
+        sampler.draw_whole(&there).ok()
     }
 
     fn logit() -> impl Strategy<Value = f32> {

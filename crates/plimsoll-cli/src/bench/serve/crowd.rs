@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use plimsoll::Place;
 use plimsoll_kv::layout::{Element, Layout};
-use plimsoll_llm::{Batch, Decoder, OwnPages, PageTable, Strand};
+use plimsoll_llm::{Batch, Decoder, Found, Need, OwnPages, PageTable, Strand, Wish};
 use serde_json::{Value, json};
 
 use super::client::Client;
@@ -197,9 +197,13 @@ impl<'g> Alone<'g> {
             let strands = pages.iter_mut().zip(&next);
             let mut strands: Vec<_> =
                 strands.map(|(table, tokens)| Strand { tokens, len, table: &mut **table }).collect();
-            let likeliest = self.batch.likeliest(&mut strands)?.to_vec();
+            let wishes = vec![Wish::plain(Need::Likeliest); strands.len()];
+            let found = self.batch.draw(&mut strands, wishes)?;
             len += next[0].len();
-            next = likeliest.into_iter().map(|token| vec![token.unwrap_or(0)]).collect();
+            next = found
+                .iter()
+                .map(|found| vec![if let Found::Token(token) = found { *token } else { 0 }])
+                .collect();
         }
         #[expect(clippy::cast_precision_loss, reason = "a count, for a rate")]
         let tokens = (self.texts * written) as f64;
