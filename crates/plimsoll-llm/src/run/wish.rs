@@ -7,6 +7,7 @@
 use plimsoll_kv::block::Token;
 use plimsoll_tensor::flow::{Change, Lot};
 
+use super::choice::{Limits, fall, possible, sort_first};
 use super::draw::{are_sound, likeliest};
 
 /// What is wanted of the logits behind some tokens.
@@ -25,15 +26,10 @@ pub enum Need {
     Nothing,
     /// The likeliest token; of equals the first.
     Likeliest,
-    /// A token by lot among all, or all that are not too unlikely.
+    /// A token by lot among all, or those that are likely enough.
     Lot(Lot),
-    /// The greatest logits.
-    Greatest {
-        /// How many of them.
-        count: usize,
-        /// Whether the chances of all are added up besides.
-        sum: bool,
-    },
+    /// The greatest logits, so many of them.
+    Greatest(usize),
     /// All of them, unchanged.
     Whole,
 }
@@ -49,6 +45,8 @@ pub enum Found {
     Token(Token),
     /// The greatest.
     Greatest(Greatest),
+    /// What was looked for could not be told.
+    Missed,
     /// It has to be looked at whole. Its logits are as they came.
     Whole,
 }
@@ -60,8 +58,6 @@ pub struct Greatest {
     pub logits: Vec<(f32, Token)>,
     /// Whether there may be more, none of them greater than the last.
     pub more: bool,
-    /// How often all tokens together are drawn, against the first, if that was asked for.
-    pub sum: Option<f64>,
 }
 
 impl Wish {
@@ -76,29 +72,32 @@ impl Wish {
             return Found::Whole;
         }
         change(row, &self.changes);
-        let token = |at: usize| Found::Token(Token::try_from(at).unwrap_or(0));
         match self.need {
             Need::Nothing => Found::Nothing,
             _ if !are_sound(row) => Found::Damaged,
-            Need::Likeliest => token(likeliest(row)),
-            Need::Lot(lot) => token(fallen(row, &lot)),
-            Need::Greatest { count, sum } => Found::Greatest(Greatest::of(row, count, sum)),
+            Need::Likeliest => Found::Token(Token::try_from(likeliest(row)).unwrap_or(0)),
+            Need::Lot(lot) => Found::Token(fallen(row, &lot)),
+            Need::Greatest(count) => Found::Greatest(Greatest::of(row, count)),
             Need::Whole => Found::Whole,
         }
     }
 }
 
 impl Greatest {
-    fn of(row: &[f32], count: usize, sum: bool) -> Self {
-        let mut logits: Vec<(f32, Token)> =
-            row.iter().copied().zip(0..).filter(|one| one.0 > f32::NEG_INFINITY).collect();
+    fn of(row: &[f32], count: usize) -> Self {
+        let mut logits: Vec<(f32, Token)> = possible(row).collect();
         sort_first(&mut logits, count);
         let more = logits.len() > count;
-        let most = logits.first().map_or(0.0, |one| one.0);
-        let sum = sum.then(|| logits.iter().map(|one| f64::from(one.0 - most).exp()).sum());
         logits.truncate(count);
-        Self { logits, more, sum }
+        Self { logits, more }
     }
+}
+
+/// Whom a lot falls on.
+fn fallen(row: &[f32], lot: &Lot) -> Token {
+    let mut candidates = possible(row).collect();
+    Limits { top_k: 0, top_p: lot.top_p, least: lot.least }.leave(&mut candidates, false);
+    fall(&candidates, (lot.share, lot.temperature), &mut Vec::new())
 }
 
 /// Changes a row.
@@ -108,40 +107,6 @@ pub fn change(row: &mut [f32], changes: &[Change]) {
             *logit = change.of(*logit);
         }
     }
-}
-
-/// The token at which the running sum of chances passes the lot's share of their whole.
-fn fallen(row: &[f32], lot: &Lot) -> usize {
-    let first = likeliest(row);
-    let most = row.get(first).copied().unwrap_or(0.0);
-    let least = most + lot.least;
-    let chances = row.iter().map(|logit| {
-        let takes_part = *logit >= least && *logit > f32::NEG_INFINITY;
-        if takes_part { (f64::from(*logit - most) / lot.temperature).exp() } else { 0.0 }
-    });
-    let mut left = lot.share * chances.clone().sum::<f64>();
-    for (at, chance) in chances.enumerate() {
-        left -= chance;
-        if left < 0.0 {
-            return at;
-        }
-    }
-    // Rounding left a crumb.
-    first
-}
-
-/// Brings the greatest to the beginning, sorted; of equals the first token.
-pub(super) fn sort_first(candidates: &mut [(f32, Token)], count: usize) {
-    let order =
-        |one: &(f32, Token), other: &(f32, Token)| other.0.total_cmp(&one.0).then(one.1.cmp(&other.1));
-    let count = count.min(candidates.len());
-    if count == 0 {
-        return;
-    }
-    if count < candidates.len() {
-        candidates.select_nth_unstable_by(count - 1, order);
-    }
-    candidates[..count].sort_unstable_by(order);
 }
 
 #[cfg(test)]
@@ -159,6 +124,9 @@ mod tests {
         let found = wish.look(&mut there);
         let token = sampler.hear(&found, || {
             *brought += 1;
+            if found == Found::Whole {
+                change(&mut there, weights);
+            }
             Ok::<_, SampleError>(&there)
         });
         token.ok()
@@ -221,9 +189,9 @@ mod tests {
 
     #[test]
     fn rows_without_any_difference_and_short_ones_are_drawn_alike() {
-        for row in [vec![1.5; 700], vec![-0.0, 0.0, -0.0], vec![f32::NEG_INFINITY, 2.0], vec![7.0; 256]] {
+        for row in [vec![1.5; 700], vec![-0.0, 0.0, -0.0], vec![f32::NEG_INFINITY, 2.0], vec![7.0; 128]] {
             for (top_k, top_p, min_p) in
-                [(0, 1.0, 0.0), (40, 0.95, 0.05), (0, 0.5, 0.0), (0, 0.2, 0.1), (256, 0.9, 0.0)]
+                [(0, 1.0, 0.0), (40, 0.95, 0.05), (0, 0.5, 0.0), (0, 0.2, 0.1), (128, 0.9, 0.0)]
             {
                 let settings = Sampling { top_k, top_p, min_p, temperature: 1.0, ..Sampling::default() };
                 let mut one = Sampler::new(settings).unwrap();
@@ -249,10 +217,22 @@ mod tests {
         assert_eq!(brought(usual, &flat), 0);
         assert_eq!(brought(Sampling { top_k: 0, top_p: 1.0, min_p: 0.0, ..usual }, &flat), 0);
         assert_eq!(brought(Sampling { top_k: 0, min_p: 0.0, ..usual }, &steep), 0);
-        // A quarter of the chances is all that 256 of a thousand have.
-        assert_eq!(brought(Sampling { top_k: 0, top_p: 0.25, ..usual }, &flat), 0);
-        assert_eq!(brought(Sampling { top_k: 0, top_p: 0.26, ..usual }, &flat), 10);
-        assert_eq!(brought(Sampling { top_k: 300, ..usual }, &steep), 10);
+        assert_eq!(brought(Sampling { top_k: 128, ..usual }, &steep), 0);
+        assert_eq!(brought(Sampling { top_k: 129, ..usual }, &steep), 10);
+    }
+
+    #[test]
+    fn the_greatest_of_more_are_enough_where_the_rest_is_out() {
+        let drawn = |min_p: f32, top_p: f32, more: bool| {
+            let settings = Sampling { top_k: 0, top_p, min_p, ..Sampling::default() };
+            let logits = (0..10_u8).map(|at| (-f32::from(at), u32::from(at))).collect();
+            Sampler::new(settings).unwrap().take(&Found::Greatest(Greatest { logits, more })).unwrap()
+        };
+        // The tenth has a chance of one to eight thousand.
+        assert!(drawn(0.001, 1.0, true).is_some());
+        assert_eq!(drawn(0.0001, 1.0, true), None);
+        assert_eq!(drawn(0.001, 0.9, true), None, "nobody knows what all have together");
+        assert!(drawn(0.0, 0.9, false).is_some());
     }
 
     #[test]
@@ -260,8 +240,8 @@ mod tests {
         for row in [[f32::NAN, 1.0], [f32::INFINITY, 1.0], [f32::NEG_INFINITY; 2]] {
             for need in [
                 Need::Likeliest,
-                Need::Greatest { count: 64, sum: true },
-                Need::Lot(Lot { temperature: 1.0, share: 0.5, least: f32::NEG_INFINITY }),
+                Need::Greatest(64),
+                Need::Lot(Lot { temperature: 1.0, share: 0.5, top_p: 0.9, least: f32::NEG_INFINITY }),
             ] {
                 assert_eq!(Wish::plain(need).look(&mut row.to_vec()), Found::Damaged);
             }
