@@ -392,7 +392,8 @@ fn voices(seed: u64) -> Vec<(Sampler, Vec<Change>)> {
         Sampling { repeat_penalty: 1.3, ..Sampling::greedy() },
         // More than a device tells of.
         Sampling { top_k: 1000, ..usual },
-        Sampling { top_k: 200, top_p: 1.0, ..usual },
+        Sampling { top_k: 100, top_p: 1.0, ..usual },
+        Sampling { top_p: 0.5, min_p: 0.01, temperature: 2.0, repeat_penalty: 1.2, ..all },
     ];
     let weights = [
         Vec::new(),
@@ -417,7 +418,7 @@ fn what_is_drawn_there_is_what_the_host_draws_of_the_logits() {
     let mut brought = 0;
     // A few tokens of each, which are told of beforehand; more than that; sequences of which only some end in a part; and more of them than
     // are looked at together.
-    for lens in [vec![1; 18], vec![2; 11], vec![17, 40, 1], vec![300, 300, 2], vec![2; 40]] {
+    for lens in [vec![1; 20], vec![2; 11], vec![17, 40, 1], vec![300, 300, 2], vec![2; 40]] {
         let texts: Vec<Vec<u32>> = lens.iter().map(|len| tokens(*len, vocabulary)).collect();
         for seed in 0..12 {
             let mut voices: Vec<_> = voices(seed).into_iter().cycle().take(lens.len()).collect();
@@ -468,7 +469,7 @@ fn what_is_drawn_of_a_damaged_model_is_said() {
     let mut sequence = Sequence::begin(&decoder, &layout).unwrap();
     let mut pages = PoolPages::new(&layout, &there.pool());
     let changes = vec![Change { more: f32::NAN, ..Change::none(1) }];
-    for need in [Need::Likeliest, Need::Greatest { count: 40, sum: false }] {
+    for need in [Need::Likeliest, Need::Greatest(40)] {
         let wish = Wish { need, changes: changes.clone() };
         assert_eq!(*sequence.draw(&[3], &mut pages, wish).unwrap(), Found::Damaged);
     }

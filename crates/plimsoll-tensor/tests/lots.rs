@@ -91,35 +91,46 @@ fn wanted(row: &[f32], ask: &Ask<'_>, keep: usize) -> Drawn {
         row.iter().copied().zip(0..).filter(|one| one.0 > f32::NEG_INFINITY).collect();
     greatest.sort_by(|one, other| other.0.total_cmp(&one.0).then(one.1.cmp(&other.1)));
     greatest.truncate(keep);
-    let (temperature, least) =
-        ask.lot.map_or((1.0, f32::NEG_INFINITY), |lot| (lot.temperature, most + lot.least));
-    let chance = |logit: f32| {
-        if logit >= least { (f64::from(logit - most) / temperature).exp() } else { 0.0 }
-    };
-    let sum = if ask.sum || ask.lot.is_some() { row.iter().map(|logit| chance(*logit)).sum() } else { 0.0 };
-    let mut lot = likeliest.unwrap();
-    if let Some(asked) = ask.lot {
-        let mut left = asked.share * sum;
-        for (logit, token) in row.iter().zip(0..) {
-            left -= chance(*logit);
-            if left < 0.0 {
-                lot = token;
-                break;
-            }
-        }
-    }
-    Drawn { likeliest, lot, sum, greatest }
+    let lot = ask.lot.map(|lot| fallen(row, &lot, likeliest.unwrap()));
+    Drawn { likeliest, lot, greatest }
 }
 
-fn same(found: &Drawn, wanted: &Drawn, how: Drawing, what: &str) {
+/// Whom a lot falls on, with everything sorted.
+fn fallen(row: &[f32], lot: &Lot, likeliest: u32) -> u32 {
+    let most = row[likeliest as usize];
+    let mut all: Vec<(f32, u32)> = row.iter().copied().zip(0..).collect();
+    if lot.is_cut() {
+        all.sort_by(|one, other| other.0.total_cmp(&one.0).then(one.1.cmp(&other.1)));
+        let chance = |one: &(f32, u32)| f64::from(one.0 - most).exp();
+        let wanted = all.iter().map(chance).sum::<f64>() * lot.top_p;
+        let mut sum = 0.0;
+        let last = all.iter().position(|one| {
+            sum += chance(one);
+            sum >= wanted
+        });
+        all.truncate(last.map_or(all.len(), |last| last + 1));
+    }
+    all.retain(|one| one.0 >= most + lot.least);
+    all.sort_by_key(|one| one.1);
+    let chance = |one: &(f32, u32)| (f64::from(one.0 - most) / lot.temperature).exp();
+    let mut left = lot.share * all.iter().map(chance).sum::<f64>();
+    for one in &all {
+        left -= chance(one);
+        if left < 0.0 {
+            return one.1;
+        }
+    }
+    likeliest
+}
+
+fn same(found: &Drawn, wanted: &Drawn, missed: &mut u32, what: &str) {
     assert_eq!(found.likeliest, wanted.likeliest, "{what}");
     if wanted.likeliest.is_none() {
         return;
     }
-    if how.summed {
-        let far = (found.sum - wanted.sum).abs();
-        assert!(far <= 1e-12 * wanted.sum, "{what}: {} and {}", found.sum, wanted.sum);
-        assert_eq!(found.lot, wanted.lot, "{what}");
+    if wanted.lot.is_some() {
+        *missed += u32::from(found.lot.is_none());
+        assert!(found.lot.is_none() || found.lot == wanted.lot, "{what}: {:?}, {:?}", found.lot, wanted.lot);
     }
     let bits = |drawn: &Drawn| drawn.greatest.iter().map(|one| (one.0.to_bits(), one.1)).collect::<Vec<_>>();
     assert!(bits(found) == bits(wanted), "{what}: {:?} and {:?}", found.greatest, wanted.greatest);
@@ -149,34 +160,43 @@ fn rows_of(columns: usize, seeds: &mut Seeds) -> Vec<Vec<f32>> {
 #[test]
 fn what_is_drawn_is_the_hosts() {
     let Some(device) = device() else { return };
-    let mut seeds = Seeds(11);
+    let (mut seeds, mut misses) = (Seeds(11), 0);
     for columns in [3, 1000, 32_000, 151_936, 256_000] {
         let bench = Bench::open(&device, columns);
         let rows = rows_of(columns, &mut seeds);
-        for (keep, summed) in
+        for (keep, lots) in
             [(0, false), (Lots::SOME, false), (Lots::MOST, true), (0, true), (Lots::SOME, true)]
         {
-            let how = Drawing { changed: false, summed, keep };
-            for turn in 0..4 {
-                // Some rows have a lot, at the edges of its share and in between, and some the sum of all.
+            for turn in 0..6 {
+                // Some rows have a lot, at the edges of its share and in between, some of these among the likeliest.
                 let ask = |row: usize, seeds: &mut Seeds| {
                     let share = if turn == 3 { 0.0 } else { seeds.share() };
                     let least = if row % 2 == 0 { f32::NEG_INFINITY } else { 0.05_f32.ln() };
                     let temperature = [1.0, 0.8, 2.5, 0.01][(row + turn) % 4];
-                    let lot = (summed && (row + turn) % 3 > 0).then_some(Lot { temperature, share, least });
-                    Ask { changes: &[], sum: summed && lot.is_none(), lot }
+                    let top_p = [1.0, 0.9, 0.5, 0.999, 1e-9][(row + 2 * turn) % if turn > 1 { 5 } else { 1 }];
+                    let lot = Lot { temperature, share, top_p, least };
+                    Ask { changes: &[], lot: (lots && (row + turn) % 7 > 0).then_some(lot) }
                 };
                 let asks: Vec<Ask<'_>> = (0..ROWS).map(|row| ask(row, &mut seeds)).collect();
+                let how = Drawing { changed: false, lots, cuts: lots && turn > 1, keep };
                 let found = bench.draw(&rows, &asks, how);
                 for (row, found) in found.iter().enumerate() {
                     let wanted = wanted(&rows[row], &asks[row], keep);
-                    same(found, &wanted, how, &format!("{columns} columns, row {row}, {how:?}, turn {turn}"));
+                    let mut missed = 0;
+                    let what =
+                        format!("{columns} columns, row {row}, {:?}, {how:?}, turn {turn}", asks[row].lot);
+                    same(found, &wanted, &mut missed, &what);
+                    // Only where thousands are alike.
+                    assert!(missed == 0 || ([1, 2, 3].contains(&row) && columns > 4096), "{what}");
+                    misses += missed;
                 }
                 // The same again, whatever ran beside what.
                 assert_eq!(format!("{found:?}"), format!("{:?}", bench.draw(&rows, &asks, how)));
             }
         }
     }
+    println!("{misses} rows had too many that are alike");
+    assert!(misses > 0);
 }
 
 #[test]
@@ -188,7 +208,6 @@ fn changed_logits_are_the_hosts_to_the_bit() {
     let rows: Vec<Vec<f32>> = rows_of(columns, &mut seeds)[..6].to_vec();
     let changes: Vec<Vec<Change>> = (0..rows.len())
         .map(|row| {
-            let step = 1 + 7 * row as u32;
             let change = |token: u32, seeds: &mut Seeds| match token % 4 {
                 0 => Change { penalty: 1.1, ..Change::none(token) },
                 1 => Change { less: seeds.logit(), penalty: 0.9, ..Change::none(token) },
@@ -197,12 +216,12 @@ fn changed_logits_are_the_hosts_to_the_bit() {
             };
             // Some have none, and one names a token that there is not.
             let count = [0, 1, 300, 5000, 4000, 64][row];
-            let tokens = (0..count).map(|number: u32| (number * step) % 40_000);
+            let tokens = (0..count).map(|number: u32| (number * 3) % 40_000);
             tokens.map(|token| change(token, &mut seeds)).collect()
         })
         .collect();
-    let asks: Vec<Ask<'_>> = changes.iter().map(|changes| Ask { changes, sum: true, lot: None }).collect();
-    let how = Drawing { changed: true, summed: true, keep: Lots::MOST };
+    let asks: Vec<Ask<'_>> = changes.iter().map(|changes| Ask { changes, lot: None }).collect();
+    let how = Drawing { changed: true, keep: Lots::MOST, ..Drawing::default() };
     let found = bench.draw(&rows, &asks, how);
     for (row, (found, ask)) in found.iter().zip(&asks).enumerate() {
         let mut changed = rows[row].clone();
@@ -213,7 +232,7 @@ fn changed_logits_are_the_hosts_to_the_bit() {
         }
         let bits = |row: &[f32]| row.iter().map(|logit| logit.to_bits()).collect::<Vec<_>>();
         assert!(bits(&bench.row(row)) == bits(&changed), "row {row}");
-        same(found, &wanted(&changed, ask, Lots::MOST), how, &format!("row {row}"));
+        same(found, &wanted(&changed, ask, Lots::MOST), &mut 0, &format!("row {row}"));
     }
 }
 
@@ -230,7 +249,7 @@ fn what_there_is_no_room_for_is_refused() {
     }
     assert!(bench.flow.draw(&bench.logits, (33, 10), Drawing::default(), asked, &bench.lots).is_err());
     let longer = (1, 300_000);
-    let how = Drawing { summed: true, ..Drawing::default() };
+    let how = Drawing { lots: true, ..Drawing::default() };
     assert!(!Lots::fits(longer.1));
     assert!(bench.flow.draw(&bench.logits, longer, how, asked, &bench.lots).is_err());
 }

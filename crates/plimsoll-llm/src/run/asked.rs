@@ -20,7 +20,7 @@ impl<'w> Asked<'w> {
         let (mut how, mut room) = (Drawing::default(), Ask::MOST_CHANGES);
         for wish in wishes {
             let long = !Lots::fits(vocabulary) && !matches!(wish.need, Need::Nothing | Need::Likeliest);
-            let many = matches!(wish.need, Need::Greatest { count, .. } if count > Lots::MOST);
+            let many = matches!(wish.need, Need::Greatest(count) if count > Lots::MOST);
             let whole = long || many || wish.changes.len() > room;
             let need = if whole { Need::Whole } else { wish.need };
             let mut ask = Ask::default();
@@ -29,15 +29,17 @@ impl<'w> Asked<'w> {
                 room -= wish.changes.len();
             }
             match need {
-                Need::Lot(lot) => ask.lot = Some(lot),
-                Need::Greatest { count, sum } => {
+                Need::Lot(lot) => {
+                    ask.lot = Some(lot);
+                    how.lots = true;
+                    how.cuts |= lot.is_cut();
+                }
+                Need::Greatest(count) => {
                     how.keep = how.keep.max(if count > Lots::SOME { Lots::MOST } else { Lots::SOME });
-                    ask.sum = sum;
                 }
                 Need::Nothing | Need::Likeliest | Need::Whole => {}
             }
             how.changed |= !ask.changes.is_empty();
-            how.summed |= ask.sum || ask.lot.is_some();
             asks.push(ask);
             needs.push(need);
         }
@@ -52,10 +54,9 @@ impl<'w> Asked<'w> {
             (Need::Whole, _) => Found::Whole,
             (_, None) => Found::Damaged,
             (Need::Likeliest, Some(token)) => Found::Token(token),
-            (Need::Lot(_), _) => Found::Token(drawn.lot),
-            (Need::Greatest { sum, .. }, _) => Found::Greatest(Greatest {
+            (Need::Lot(_), _) => drawn.lot.map_or(Found::Missed, Found::Token),
+            (Need::Greatest(_), _) => Found::Greatest(Greatest {
                 more: drawn.greatest.len() >= keep && keep < vocabulary,
-                sum: sum.then_some(drawn.sum),
                 logits: drawn.greatest,
             }),
         })

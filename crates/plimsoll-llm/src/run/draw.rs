@@ -18,13 +18,13 @@ pub enum Draw {
 impl Draw {
     /// Chooses. Zero if there are no logits.
     pub fn next(&mut self, logits: &[f32]) -> Token {
-        let index = match self {
-            Self::Likeliest => likeliest(logits),
-            Self::Lot(state) => {
-                fallen(logits, &Lot { temperature: 1.0, share: share(state), least: f32::NEG_INFINITY })
-            }
-        };
-        Token::try_from(index).unwrap_or(0)
+        match self {
+            Self::Likeliest => Token::try_from(likeliest(logits)).unwrap_or(0),
+            Self::Lot(state) => fallen(
+                logits,
+                &Lot { temperature: 1.0, share: share(state), top_p: 1.0, least: f32::NEG_INFINITY },
+            ),
+        }
     }
 }
 

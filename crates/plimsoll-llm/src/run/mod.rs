@@ -3,6 +3,7 @@
 mod asked;
 mod batch;
 mod cached;
+mod choice;
 mod device;
 mod draw;
 mod host;

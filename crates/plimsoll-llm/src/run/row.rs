@@ -6,8 +6,12 @@ use plimsoll_tensor::exp_double;
 use plimsoll_tensor::flow::Lot;
 use plimsoll_tensor::wide::{Work, widest};
 
+use super::choice::{Candidate, fall, reach, sort_first};
+
 /// Chances are added up by stretches of so many tokens: a lot is looked for in one of them, so none is kept.
 const STRETCH: usize = 1024;
+/// So many of the greatest are looked at first where those are wanted that have a share of all chances.
+const FEW: usize = 256;
 /// Numbers that are looked at together.
 const SIXTEEN: usize = 16;
 
@@ -45,7 +49,7 @@ fn most(row: &[f32]) -> f32 {
 }
 
 /// The greatest and whose they are, in order, of equals the first; minus infinities are left out.
-pub(super) fn greatest(row: &[f32], count: usize) -> Vec<(f32, Token)> {
+pub(super) fn greatest(row: &[f32], count: usize) -> Vec<Candidate> {
     let room = 4 * count.max(SIXTEEN);
     let (mut found, mut least): (Vec<(f32, Token)>, _) =
         (Vec::with_capacity(room + SIXTEEN), f32::NEG_INFINITY);
@@ -68,27 +72,32 @@ pub(super) fn greatest(row: &[f32], count: usize) -> Vec<(f32, Token)> {
     found
 }
 
-/// Brings the greatest to the beginning, sorted; of equals the first token.
-pub(super) fn sort_first(candidates: &mut [(f32, Token)], count: usize) {
-    let order =
-        |one: &(f32, Token), other: &(f32, Token)| other.0.total_cmp(&one.0).then(one.1.cmp(&other.1));
-    let count = count.min(candidates.len());
-    if count == 0 {
-        return;
-    }
-    if count < candidates.len() {
-        candidates.select_nth_unstable_by(count - 1, order);
-    }
-    candidates[..count].sort_unstable_by(order);
-}
-
 /// How often all tokens together are drawn, against the likeliest.
 pub(super) fn sum(row: &[f32]) -> f64 {
     Chances { most: most(row), least: f32::NEG_INFINITY, temperature: 1.0 }.sums(row).iter().sum()
 }
 
-/// The token at which the running sum of chances passes the lot's share of their whole.
-pub(super) fn fallen(row: &[f32], lot: &Lot) -> usize {
+/// Whom a lot falls on: the token at which the running sum of chances, of those that may be drawn, passes its share of their whole.
+pub(super) fn fallen(row: &[f32], lot: &Lot) -> Token {
+    if lot.top_p >= 1.0 {
+        return Token::try_from(fallen_among_all(row, lot)).unwrap_or(0);
+    }
+    let (most, wanted) = (most(row), sum(row) * lot.top_p);
+    // Most often few are enough.
+    let mut count = FEW;
+    loop {
+        let mut some = greatest(row, count);
+        let all = some.len() < count;
+        if reach(&mut some, most, wanted) || all {
+            some.retain(|one| one.0 >= most + lot.least);
+            some.sort_unstable_by_key(|one| one.1);
+            return fall(&some, (lot.share, lot.temperature), &mut Vec::new());
+        }
+        count *= 8;
+    }
+}
+
+fn fallen_among_all(row: &[f32], lot: &Lot) -> usize {
     let most = most(row);
     let chances = Chances { most, least: most + lot.least, temperature: lot.temperature };
     let sums = chances.sums(row);
@@ -200,13 +209,15 @@ mod tests {
             if most == f32::NEG_INFINITY {
                 return Ok(());
             }
-            let lot = Lot { temperature, share, least: if some > 0 { least } else { f32::NEG_INFINITY } };
-            let chances: Vec<f64> = row.iter().map(|logit| {
-                let takes_part = *logit >= most + lot.least && *logit > f32::NEG_INFINITY;
+            let least = if some > 0 { least } else { f32::NEG_INFINITY };
+            let lot = Lot { temperature, share, top_p: 1.0, least };
+            let chance = |logit: &f32| {
+                let takes_part = *logit >= most + least && *logit > f32::NEG_INFINITY;
                 if takes_part { (f64::from(*logit - most) / temperature).exp() } else { 0.0 }
-            }).collect();
+            };
+            let chances: Vec<f64> = row.iter().map(chance).collect();
             let whole: f64 = chances.iter().sum();
-            let fallen = fallen(&row, &lot);
+            let fallen = fallen(&row, &lot) as usize;
             let before: f64 = chances[..fallen].iter().sum();
             // At an edge rounding decides.
             let edge = 1e-12 * whole;

@@ -14,9 +14,10 @@ use plimsoll_kv::block::Token;
 
 use plimsoll_tensor::flow::{Change, Lot, Lots};
 
+use super::choice::{Candidate, Limits, fall, possible};
 use super::draw::share;
-use super::row::{are_sound, is_odd, likeliest, sort_first};
-use super::wish::{Found, Greatest, Need, Wish, change};
+use super::row::{are_sound, is_odd, likeliest};
+use super::wish::{Found, Need, Wish, change};
 
 /// How tokens are drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -112,7 +113,8 @@ pub struct Sampler {
     position: usize,
     last: Option<Token>,
     logits: Vec<f32>,
-    candidates: Vec<(f32, Token)>,
+    candidates: Vec<Candidate>,
+    chances: Vec<f64>,
 }
 
 impl Sampler {
@@ -141,6 +143,7 @@ impl Sampler {
             last: None,
             logits: Vec::new(),
             candidates: Vec::new(),
+            chances: Vec::new(),
         })
     }
 
@@ -197,9 +200,8 @@ impl Sampler {
             return Ok(Token::try_from(likeliest(logits)).unwrap_or(0));
         }
         self.candidates.clear();
-        let logits = logits.iter().copied().zip(0..);
-        self.candidates.extend(logits.filter(|(logit, _)| *logit > f32::NEG_INFINITY));
-        let enough = self.choose(None);
+        self.candidates.extend(possible(logits));
+        let enough = self.limits().leave(&mut self.candidates, false);
         debug_assert!(enough, "all candidates are there");
         Ok(self.lot())
     }
@@ -216,15 +218,14 @@ impl Sampler {
         let mut state = self.state;
         match top_k {
             _ if temperature == 0.0 => Need::Likeliest,
-            0 if top_p >= 1.0 => Need::Lot(Lot {
+            0 => Need::Lot(Lot {
                 temperature: temperature.into(),
                 // The lot that is drawn next.
                 share: share(&mut state),
-                least: if min_p > 0.0 { min_p.ln() } else { f32::NEG_INFINITY },
+                top_p: top_p.into(),
+                least: least(min_p),
             }),
-            0 => Need::Greatest { count: Lots::MOST, sum: true },
-            1..=Lots::SOME => Need::Greatest { count: Lots::SOME, sum: false },
-            ..=Lots::MOST => Need::Greatest { count: Lots::MOST, sum: false },
+            ..=Lots::MOST => Need::Greatest(top_k),
             _ => Need::Whole,
         }
     }
@@ -253,7 +254,7 @@ impl Sampler {
     /// row has to be looked at whole. What it draws then is the same lot's.
     pub fn take(&mut self, found: &Found) -> Result<Option<Token>, SampleError> {
         match found {
-            Found::Nothing | Found::Whole => Ok(None),
+            Found::Nothing | Found::Missed | Found::Whole => Ok(None),
             Found::Damaged => Err(SampleError::Damaged { position: self.position, last: self.last }),
             Found::Token(token) => {
                 if self.settings.temperature > 0.0 {
@@ -264,12 +265,14 @@ impl Sampler {
             Found::Greatest(greatest) => {
                 self.candidates.clear();
                 self.candidates.extend_from_slice(&greatest.logits);
-                Ok(self.choose(greatest.more.then_some(greatest)).then(|| self.lot()))
+                let enough = self.limits().leave(&mut self.candidates, greatest.more);
+                Ok(enough.then(|| self.lot()))
             }
         }
     }
 
-    /// The same, from `row` where what was found is not enough: changed as it wished, unless the logits are said to be as they came.
+    /// The same, from `row` where what was found is not enough: changed as it wished, or, where that says that logits are as they came, by
+    /// all but its own penalty.
     pub fn hear<R: AsRef<[f32]>, E: From<SampleError>>(
         &mut self,
         found: &Found,
@@ -286,83 +289,21 @@ impl Sampler {
         Ok(drawn?)
     }
 
-    /// Leaves of the candidates those that may be drawn. `of`: they are the greatest of more; false if others than they might be drawn.
-    fn choose(&mut self, mut of: Option<&Greatest>) -> bool {
+    fn limits(&self) -> Limits {
         let Sampling { top_k, top_p, min_p, .. } = self.settings;
-        if top_k > 0 && top_k < self.candidates.len() {
-            sort_first(&mut self.candidates, top_k);
-            self.candidates.truncate(top_k);
-        }
-        if top_k > 0 && top_k == self.candidates.len() {
-            of = None;
-        }
-        let most = self.candidates.iter().map(|candidate| candidate.0).fold(f32::NEG_INFINITY, f32::max);
-        let least = if min_p > 0.0 { most + min_p.ln() } else { f32::NEG_INFINITY };
-        // Others are not above the last, so they are out where it is.
-        let all = of.is_none() || self.candidates.last().is_some_and(|last| last.0 < least);
-        if top_p < 1.0 {
-            let sum = match of {
-                None => self.candidates.iter().map(|candidate| chance(candidate, most)).sum(),
-                Some(Greatest { sum: Some(sum), .. }) if top_k == 0 => *sum,
-                Some(_) => return false,
-            };
-            if !self.reach(most, sum * f64::from(top_p)) && !all {
-                return false;
-            }
-        } else if !all {
-            return false;
-        }
-        if min_p > 0.0 {
-            self.candidates.retain(|candidate| candidate.0 >= least);
-        }
-        // One order, however they were found.
-        self.candidates.sort_unstable_by_key(|candidate| candidate.1);
-        true
-    }
-
-    /// Leaves the fewest of the greatest whose chances together are `wanted`; false if all are fewer than that.
-    fn reach(&mut self, most: f32, wanted: f64) -> bool {
-        // Most often few are enough, so only as many are sorted.
-        let mut sorted = 64.min(self.candidates.len());
-        loop {
-            sort_first(&mut self.candidates, sorted);
-            let mut sum = 0.0;
-            let enough = self.candidates[..sorted].iter().position(|candidate| {
-                sum += chance(candidate, most);
-                sum >= wanted
-            });
-            if let Some(last) = enough {
-                self.candidates.truncate(last + 1);
-                return true;
-            }
-            if sorted == self.candidates.len() {
-                return false;
-            }
-            sorted = sorted.saturating_mul(4).min(self.candidates.len());
-        }
+        Limits { top_k, top_p: top_p.into(), least: least(min_p) }
     }
 
     /// One of the candidates.
     fn lot(&mut self) -> Token {
-        let share = share(&mut self.state);
-        let most = self.candidates.iter().map(|candidate| candidate.0).fold(f32::NEG_INFINITY, f32::max);
-        let temperature = f64::from(self.settings.temperature);
-        let chance = |candidate: &(f32, Token)| (f64::from(candidate.0 - most) / temperature).exp();
-        let mut left = share * self.candidates.iter().map(chance).sum::<f64>();
-        for candidate in &self.candidates {
-            left -= chance(candidate);
-            if left < 0.0 {
-                return candidate.1;
-            }
-        }
-        // Rounding left a crumb.
-        self.candidates.iter().find(|candidate| candidate.0 >= most).map_or(0, |candidate| candidate.1)
+        let along = (share(&mut self.state), self.settings.temperature.into());
+        fall(&self.candidates, along, &mut self.chances)
     }
 }
 
-/// How often a token is drawn, against the likeliest.
-fn chance(candidate: &(f32, Token), most: f32) -> f64 {
-    f64::from(candidate.0 - most).exp()
+/// How far a logit may lie below the greatest.
+fn least(min_p: f32) -> f32 {
+    if min_p > 0.0 { min_p.ln() } else { f32::NEG_INFINITY }
 }
 
 #[cfg(test)]

@@ -25,15 +25,10 @@ pub enum Need {
     Nothing,
     /// The likeliest token; of equals the first.
     Likeliest,
-    /// A token by lot among all, or all that are not too unlikely.
+    /// A token by lot among all, or those that are likely enough.
     Lot(Lot),
-    /// The greatest logits.
-    Greatest {
-        /// How many of them.
-        count: usize,
-        /// Whether the chances of all are added up besides.
-        sum: bool,
-    },
+    /// The greatest logits, so many of them.
+    Greatest(usize),
     /// All of them, unchanged.
     Whole,
 }
@@ -49,6 +44,8 @@ pub enum Found {
     Token(Token),
     /// The greatest.
     Greatest(Greatest),
+    /// What was looked for could not be told.
+    Missed,
     /// It has to be looked at whole. Its logits are as they came.
     Whole,
 }
@@ -60,8 +57,6 @@ pub struct Greatest {
     pub logits: Vec<(f32, Token)>,
     /// Whether there may be more, none of them greater than the last.
     pub more: bool,
-    /// How often all tokens together are drawn, against the first, if that was asked for.
-    pub sum: Option<f64>,
 }
 
 impl Wish {
@@ -82,25 +77,24 @@ impl Wish {
 impl Need {
     /// Looks at a row on the host that is changed already.
     pub(super) fn look(self, row: &[f32]) -> Found {
-        let token = |at: usize| Found::Token(Token::try_from(at).unwrap_or(0));
         match self {
             Self::Nothing => Found::Nothing,
             Self::Whole => Found::Whole,
             _ if !row::are_sound(row) => Found::Damaged,
-            Self::Likeliest => token(row::likeliest(row)),
-            Self::Lot(lot) => token(row::fallen(row, &lot)),
-            Self::Greatest { count, sum } => Found::Greatest(Greatest::of(row, count, sum)),
+            Self::Likeliest => Found::Token(Token::try_from(row::likeliest(row)).unwrap_or(0)),
+            Self::Lot(lot) => Found::Token(row::fallen(row, &lot)),
+            Self::Greatest(count) => Found::Greatest(Greatest::of(row, count)),
         }
     }
 }
 
 impl Greatest {
-    fn of(row: &[f32], count: usize, sum: bool) -> Self {
+    fn of(row: &[f32], count: usize) -> Self {
         // One more says whether there are more.
         let mut logits = row::greatest(row, count + 1);
         let more = logits.len() > count;
         logits.truncate(count);
-        Self { logits, more, sum: sum.then(|| row::sum(row)) }
+        Self { logits, more }
     }
 }
 
@@ -128,6 +122,9 @@ mod tests {
         let found = wish.look(&mut there);
         let token = sampler.hear(&found, || {
             *brought += 1;
+            if found == Found::Whole {
+                change(&mut there, weights);
+            }
             Ok::<_, SampleError>(&there)
         });
         token.ok()
@@ -190,9 +187,9 @@ mod tests {
 
     #[test]
     fn rows_without_any_difference_and_short_ones_are_drawn_alike() {
-        for row in [vec![1.5; 700], vec![-0.0, 0.0, -0.0], vec![f32::NEG_INFINITY, 2.0], vec![7.0; 256]] {
+        for row in [vec![1.5; 700], vec![-0.0, 0.0, -0.0], vec![f32::NEG_INFINITY, 2.0], vec![7.0; 128]] {
             for (top_k, top_p, min_p) in
-                [(0, 1.0, 0.0), (40, 0.95, 0.05), (0, 0.5, 0.0), (0, 0.2, 0.1), (256, 0.9, 0.0)]
+                [(0, 1.0, 0.0), (40, 0.95, 0.05), (0, 0.5, 0.0), (0, 0.2, 0.1), (128, 0.9, 0.0)]
             {
                 let settings = Sampling { top_k, top_p, min_p, temperature: 1.0, ..Sampling::default() };
                 let mut one = Sampler::new(settings).unwrap();
@@ -218,10 +215,22 @@ mod tests {
         assert_eq!(brought(usual, &flat), 0);
         assert_eq!(brought(Sampling { top_k: 0, top_p: 1.0, min_p: 0.0, ..usual }, &flat), 0);
         assert_eq!(brought(Sampling { top_k: 0, min_p: 0.0, ..usual }, &steep), 0);
-        // A quarter of the chances is all that 256 of a thousand have.
-        assert_eq!(brought(Sampling { top_k: 0, top_p: 0.25, ..usual }, &flat), 0);
-        assert_eq!(brought(Sampling { top_k: 0, top_p: 0.26, ..usual }, &flat), 10);
-        assert_eq!(brought(Sampling { top_k: 300, ..usual }, &steep), 10);
+        assert_eq!(brought(Sampling { top_k: 128, ..usual }, &steep), 0);
+        assert_eq!(brought(Sampling { top_k: 129, ..usual }, &steep), 10);
+    }
+
+    #[test]
+    fn the_greatest_of_more_are_enough_where_the_rest_is_out() {
+        let drawn = |min_p: f32, top_p: f32, more: bool| {
+            let settings = Sampling { top_k: 0, top_p, min_p, ..Sampling::default() };
+            let logits = (0..10_u8).map(|at| (-f32::from(at), u32::from(at))).collect();
+            Sampler::new(settings).unwrap().take(&Found::Greatest(Greatest { logits, more })).unwrap()
+        };
+        // The tenth has a chance of one to eight thousand.
+        assert!(drawn(0.001, 1.0, true).is_some());
+        assert_eq!(drawn(0.0001, 1.0, true), None);
+        assert_eq!(drawn(0.001, 0.9, true), None, "nobody knows what all have together");
+        assert!(drawn(0.0, 0.9, false).is_some());
     }
 
     #[test]
@@ -229,8 +238,8 @@ mod tests {
         for row in [[f32::NAN, 1.0], [f32::INFINITY, 1.0], [f32::NEG_INFINITY; 2]] {
             for need in [
                 Need::Likeliest,
-                Need::Greatest { count: 64, sum: true },
-                Need::Lot(Lot { temperature: 1.0, share: 0.5, least: f32::NEG_INFINITY }),
+                Need::Greatest(64),
+                Need::Lot(Lot { temperature: 1.0, share: 0.5, top_p: 0.9, least: f32::NEG_INFINITY }),
             ] {
                 assert_eq!(Wish::plain(need).look(&mut row.to_vec()), Found::Damaged);
             }

@@ -274,8 +274,17 @@ const PAGE_ENTRIES: &[(&str, u32)] = &[
     ("attend_8", 82_432),
     ("gather", 0),
 ];
-const LOT_ENTRIES: &[(&str, u32)] =
-    &[("likeliest", 0), ("weigh", 0), ("greatest", 0), ("stretches", 0), ("draw", 0)];
+const LOT_ENTRIES: &[(&str, u32)] = &[
+    ("likeliest", 0),
+    ("weigh", 0),
+    ("greatest", 0),
+    ("masses", 0),
+    ("bracket", 0),
+    ("above", 0),
+    ("cut", 0),
+    ("stretches", 0),
+    ("draw", 0),
+];
 const PROMPT_ENTRIES: &[(&str, u32)] = &[("attend_prompt", 0)];
 const UNPACK_ENTRIES: &[(&str, u32)] = &[("unpack", 0)];
 const ATTENTION_ENTRIES: &[(&str, u32)] =

@@ -9,7 +9,7 @@ const WHAT: &str = "what is asked of rows";
 /// Changes of all rows together, at most.
 const MOST: usize = 1 << 15;
 /// What a row's ask takes, and a change.
-const ASK: usize = 32;
+const ASK: usize = 48;
 const CHANGE: usize = 16;
 
 /// How one token's logit is changed: `less` is taken off, `more` added, and what is above zero then divided by `penalty`, what is not
@@ -33,8 +33,17 @@ pub struct Lot {
     pub temperature: f64,
     /// How far along the chances of all, in the order of tokens: from zero to below one.
     pub share: f64,
-    /// Tokens whose logits lie further below the greatest than this take no part; minus infinity lets all.
+    /// Only the likeliest that have this of all chances together, before the temperature, take part; one lets all.
+    pub top_p: f64,
+    /// Tokens whose logits lie further from the greatest than this, which is below zero, take no part; minus infinity lets all.
     pub least: f32,
+}
+
+impl Lot {
+    /// Whether it is among some of the likeliest only.
+    pub fn is_cut(&self) -> bool {
+        self.top_p < 1.0
+    }
 }
 
 /// What is asked of a row.
@@ -42,8 +51,6 @@ pub struct Lot {
 pub struct Ask<'a> {
     /// No token twice.
     pub changes: &'a [Change],
-    /// Whether all chances are added up; a row that has a lot has the sum of those in it instead.
-    pub sum: bool,
     /// Whether one is drawn by lot.
     pub lot: Option<Lot>,
 }
@@ -87,12 +94,13 @@ pub(super) fn write(bytes: &mut Vec<u8>, at: usize, asks: &[Ask<'_>]) {
     }
     for (row, ask) in asks.iter().enumerate() {
         let small = |size: usize| u32::try_from(size).unwrap_or(u32::MAX);
-        let lot = ask.lot.unwrap_or(Lot { temperature: 1.0, share: 0.0, least: f32::NEG_INFINITY });
-        let what = if ask.lot.is_some() { Lots::LOT } else { u32::from(ask.sum) * Lots::SUM };
-        let words = [what, small(bytes.len() / CHANGE), small(ask.changes.len()), lot.least.to_bits()];
+        let what = ask.lot.map_or(0, |lot| Lots::LOT | if lot.is_cut() { Lots::CUT } else { 0 });
+        let Lot { temperature, share, top_p, least } =
+            ask.lot.unwrap_or(Lot { temperature: 1.0, share: 0.0, top_p: 1.0, least: 0.0 });
+        let words = [what, small(bytes.len() / CHANGE), small(ask.changes.len()), least.to_bits()];
         let mut told = Vec::with_capacity(ASK);
         told.extend(words.into_iter().flat_map(u32::to_le_bytes));
-        told.extend([lot.temperature, lot.share].into_iter().flat_map(f64::to_le_bytes));
+        told.extend([temperature, share, top_p, 0.0].into_iter().flat_map(f64::to_le_bytes));
         bytes[at + row * ASK..][..ASK].copy_from_slice(&told);
         for change in ask.changes {
             bytes.extend(change.token.to_le_bytes());

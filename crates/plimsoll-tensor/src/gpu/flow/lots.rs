@@ -21,6 +21,13 @@ const PART: usize = 4096;
 const MOST_PARTS: usize = 64;
 /// Stretches of a row whose chances are added up.
 const STRETCHES: usize = 256;
+/// Stretches that a block adds up.
+const OF_BLOCK: usize = 8;
+/// Bins of a row's logits, and logits of one of them that are looked at one by one.
+const BINS: usize = 1024;
+const IN_BIN: usize = 4096;
+/// Where the likeliest tokens end, of a row.
+const CUT: usize = 32;
 /// What is told of a row before its greatest logits, and of each of these.
 const TOLD: usize = 32;
 const CHOICE: usize = 8;
@@ -32,8 +39,10 @@ const NOTHING: u32 = !f32::NEG_INFINITY.to_bits();
 pub struct Drawing {
     /// Whether logits of some are changed before.
     pub changed: bool,
-    /// Whether of some all chances are added up.
-    pub summed: bool,
+    /// Whether of some a token is drawn by lot.
+    pub lots: bool,
+    /// Whether of some of these only the likeliest take part.
+    pub cuts: bool,
     /// How many of the greatest are told: none, [`Lots::SOME`] or [`Lots::MOST`].
     pub keep: usize,
 }
@@ -44,10 +53,9 @@ pub struct Drawn {
     /// Where the greatest is, of equals the first; none of a row that has anything that is no number or infinitely great, or nothing
     /// that is greater than minus infinity. Then all else means nothing.
     pub likeliest: Option<u32>,
-    /// The token that the lot fell on.
-    pub lot: u32,
-    /// How often all tokens together are drawn, against the likeliest: of those in the lot where there is one.
-    pub sum: f64,
+    /// The token that the lot fell on. None where there was none, and where too many logits were too much alike for it to be known which are
+    /// the likeliest.
+    pub lot: Option<u32>,
     /// The greatest logits and whose they are, in order, of equals the first. All there are but minus infinities, or as many as were
     /// asked for.
     pub greatest: Vec<(f32, u32)>,
@@ -59,27 +67,32 @@ pub struct Lots {
     looks: Piece,
     kept: Piece,
     sums: Piece,
+    bins: Piece,
+    in_bin: Piece,
+    cuts: Piece,
     told: Piece,
 }
 
 impl Lots {
-    pub(super) const SUM: u32 = 1;
-    pub(super) const LOT: u32 = 2;
+    pub(super) const LOT: u32 = 1;
+    pub(super) const CUT: u32 = 2;
 
     /// As many of the greatest as are told, or as many at most.
     pub const SOME: usize = 64;
     /// The same of the most that can be.
-    pub const MOST: usize = 256;
+    pub const MOST: usize = 128;
 
     /// Whether rows of so many logits can be drawn from: of longer ones only the likeliest is found.
     pub const fn fits(columns: usize) -> bool {
         columns <= MOST_PARTS * PART
     }
 
-    fn sizes(columns: usize) -> [u64; 4] {
+    fn sizes(columns: usize) -> [u64; 7] {
         let parts = columns.div_ceil(PART).min(MOST_PARTS);
         let looks = LOOK * parts.max(LOOKERS);
-        [looks, 8 * parts * Self::MOST, 8 * STRETCHES, TOLD + CHOICE * Self::MOST]
+        let bins = 4 * BINS * (STRETCHES / OF_BLOCK);
+        let told = TOLD + CHOICE * Self::MOST;
+        [looks, 16 * parts * Self::MOST, 8 * STRETCHES, bins, 8 * IN_BIN, CUT, told]
             .map(|each| (FEW * each) as u64)
     }
 
@@ -90,11 +103,14 @@ impl Lots {
 
     /// Takes it.
     pub fn cut(room: &mut Room, columns: usize) -> Result<Self, TensorError> {
-        let [looks, kept, sums, told] = Self::sizes(columns);
+        let [looks, kept, sums, bins, in_bin, cuts, told] = Self::sizes(columns);
         Ok(Self {
             looks: room.cut(looks)?,
             kept: room.cut(kept)?,
             sums: room.cut(sums)?,
+            bins: room.cut(bins)?,
+            in_bin: room.cut(in_bin)?,
+            cuts: room.cut(cuts)?,
             told: room.cut(told)?,
         })
     }
@@ -103,12 +119,12 @@ impl Lots {
 impl Drawing {
     /// A number that tells it from others.
     pub fn number(&self) -> usize {
-        self.keep << 2 | usize::from(self.summed) << 1 | usize::from(self.changed)
+        self.keep << 3 | usize::from(self.cuts) << 2 | usize::from(self.lots) << 1 | usize::from(self.changed)
     }
 
     /// Whether no more than the likeliest is found.
     const fn is_plain(self) -> bool {
-        self.keep == 0 && !self.summed
+        self.keep == 0 && !self.lots
     }
 
     const fn row_bytes(self) -> usize {
@@ -130,7 +146,7 @@ impl Flow {
         if rows > FEW || !fits || ![0, Lots::SOME, Lots::MOST].contains(&how.keep) {
             return Err(TensorError::shape(WHAT, format!("{} of {rows} rows of {columns} logits", how.keep)));
         }
-        self.hold([logits, orders, &lots.looks, &lots.kept, &lots.sums, &lots.told])?;
+        self.hold([logits, orders, &lots.looks])?;
         let small = |size: usize| u32::try_from(size).unwrap_or(u32::MAX);
         let changes = Long(orders.at(WHAT, 0, 0)?);
         let asks = Long(orders.at(WHAT, asks, super::asks::ASK_BYTES as u64)?);
@@ -143,22 +159,34 @@ impl Flow {
         if how.changed {
             launch("weigh", 1, EACH, &[word(columns), asks, changes, logits])?;
         }
-        let kept = Long(lots.kept.at(WHAT, 0, (8 * how.keep * parts * rows) as u64)?);
+        let kept = Long(lots.kept.at(WHAT, 0, (16 * how.keep * parts * rows) as u64)?);
         if how.keep == 0 {
             launch("likeliest", parts, EACH, &[word(columns), logits, looks])?;
         } else {
             launch("greatest", parts, EACH, &[word(columns), word(how.keep), logits, looks, kept])?;
         }
-        let sums = Long(lots.sums.at(WHAT, 0, (8 * STRETCHES * rows) as u64)?);
-        if how.summed {
-            let arguments = [word(columns), word(parts), asks, logits, looks, sums];
-            launch("stretches", STRETCHES / 8, EACH, &arguments)?;
-        }
         if how.is_plain() {
             return Ok(());
         }
-        let told = Long(lots.told.at(WHAT, 0, (how.row_bytes() * rows) as u64)?);
-        let arguments = [word(columns), word(parts), word(how.keep), asks, logits, looks, kept, sums, told];
+        let each = |piece: &Piece, bytes: usize| piece.at(WHAT, 0, (rows * bytes) as u64).map(Long);
+        let (sums, cuts) = (each(&lots.sums, 8 * STRETCHES)?, each(&lots.cuts, CUT)?);
+        let (columns, parts, blocks) = (word(columns), word(parts), STRETCHES / OF_BLOCK);
+        if how.cuts {
+            let (bins, in_bin) = (each(&lots.bins, 4 * BINS * blocks)?, each(&lots.in_bin, 8 * IN_BIN)?);
+            let by_row = |name, arguments: &[_]| {
+                self.launches.launch(Program::Lots, name, [small(rows), 1, 1], 1024, arguments)
+            };
+            launch("masses", blocks, EACH, &[columns, parts, asks, logits, looks, sums, bins])?;
+            by_row("bracket", &[asks, sums, bins, cuts])?;
+            launch("above", blocks, EACH, &[columns, parts, asks, logits, looks, sums, cuts, in_bin])?;
+            by_row("cut", &[parts, asks, looks, sums, in_bin, cuts])?;
+        }
+        if how.lots {
+            launch("stretches", blocks, EACH, &[columns, parts, asks, logits, looks, cuts, sums])?;
+        }
+        let told = each(&lots.told, how.row_bytes())?;
+        let keep = word(how.keep);
+        let arguments = [columns, parts, keep, asks, logits, looks, cuts, kept, sums, told];
         self.launches.launch(Program::Lots, "draw", [small(rows), 1, 1], 1024, &arguments)
     }
 
@@ -197,17 +225,10 @@ impl Flow {
 fn told(row: &[u8]) -> Drawn {
     let sound = number(&row[..4]) != 0;
     let count = number(&row[8..12]) as usize;
-    let mut sum = [0; 8];
-    sum.copy_from_slice(&row[16..24]);
     let choices = row[TOLD..].chunks_exact(CHOICE).take(count);
-    Drawn {
-        likeliest: sound.then(|| number(&row[4..8])),
-        lot: number(&row[12..16]),
-        sum: f64::from_le_bytes(sum),
-        greatest: choices
-            .map(|choice| (f32::from_bits(number(&choice[..4])), number(&choice[4..])))
-            .collect(),
-    }
+    let greatest = choices.map(|choice| (f32::from_bits(number(&choice[..4])), number(&choice[4..])));
+    let lot = (number(&row[16..20]) == 0).then(|| number(&row[12..16]));
+    Drawn { likeliest: sound.then(|| number(&row[4..8])), lot, greatest: greatest.collect() }
 }
 
 fn number(four: &[u8]) -> u32 {

@@ -2,14 +2,15 @@
 // a token that is drawn by lot among all. What a row is asked for stands among the orders of its step, so that these launches are the
 // same each time.
 
-enum What { SUM = 1, LOT = 2 };
+// CUT: only the likeliest tokens that have `top_p` of all chances together take part in the lot.
+enum What { LOT = 1, CUT = 2 };
 
 // As `Ask` and `Change` in asks.rs. `first` is where its changes begin, in sixteens of bytes from the orders' beginning. `least`: tokens
 // that lie further below the greatest take no part in the lot.
 struct Ask {
     u32 what, first, count;
     float least;
-    double temperature, share;
+    double temperature, share, top_p, none;
 };
 
 struct Change {
@@ -17,11 +18,17 @@ struct Change {
     float less, more, penalty;
 };
 
-// What is told of a row, before its greatest logits.
+// What is told of a row, before its greatest logits. `missed`: whom the lot fell on is not known.
 struct Told {
-    u32 sound, likeliest, count, lot;
-    double sum;
-    u64 none;
+    u32 sound, likeliest, count, lot, missed, none[3];
+};
+
+// Where the likeliest tokens end that have so much of all chances together: in which of the bins, how many are in that, and the key of the
+// last of them.
+struct Cut {
+    u32 bin, count, missed, none;
+    double wanted;
+    u64 least;
 };
 
 struct Choice {
@@ -32,7 +39,13 @@ struct Choice {
 // Logits that a thread looks at, and stretches of a row whose chances are added up.
 constexpr u32 HELD = 16, STRETCHES = 256;
 // Greatest logits at most, and tokens of a stretch.
-constexpr u32 MOST = 256, STRETCH = 1024;
+constexpr u32 MOST = 128, STRETCH = 1024;
+// Bins of logits by how far they lie below the greatest, how far that is for the last of them at most, and logits of one bin that can be
+// looked at one by one.
+constexpr u32 BINS = 1024, IN_BIN = 4096;
+constexpr float FURTHEST = 24.0f;
+// Blocks that have a row's stretches.
+constexpr u32 BLOCKS = STRETCHES / 8;
 // How minus infinity is ordered.
 constexpr u32 NOTHING = 0x007fffff;
 
@@ -50,14 +63,29 @@ __device__ __forceinline__ u64 key_of(float number, u32 at) { return (u64)order_
 
 __device__ __forceinline__ u64 greater(u64 one, u64 other) { return one > other ? one : other; }
 
-// The greatest that a block's threads have seen: its place and how it is ordered, and how many were no numbers, or infinitely great.
+__device__ __forceinline__ u32 of_warp(u32 mine) {
+#if __CUDA_ARCH__ >= 800
+    return __reduce_add_sync(~0u, mine);
+#else
+#pragma unroll
+    for (u32 step = 16; step > 0; step /= 2)
+        mine += __shfl_xor_sync(~0u, mine, step);
+    return mine;
+#endif
+}
+
+// The greatest that a block's threads have seen: its place and how it is ordered, how many were no numbers, or infinitely great, and how
+// the least is ordered that can be drawn, the other way round.
 struct Look {
     u64 most = 0;
-    u32 odd = 0;
+    u32 odd = 0, low = 0;
 
     __device__ __forceinline__ void see(float number, u32 at) {
         const bool none = number != number;
         odd += none || number == INFINITE;
+        const u32 order = ~order_of(number);
+        if (number > -INFINITE && order > low)
+            low = order;
         // No zero is negative, so that both are equal.
         if (!none)
             most = greater(most, key_of(number + 0.0f, at));
@@ -65,17 +93,27 @@ struct Look {
 
     __device__ __forceinline__ void tell(uint4 *out) {
         __shared__ u64 greatest[32];
+        __shared__ u32 others[2][32];
 #pragma unroll
-        for (u32 step = 16; step > 0; step /= 2)
+        for (u32 step = 16; step > 0; step /= 2) {
             most = greater(most, __shfl_xor_sync(~0u, most, step));
-        if (threadIdx.x % 32 == 0)
-            greatest[threadIdx.x / 32] = most;
-        const float all = together<Plus>((float)odd);
+            const u32 other = __shfl_xor_sync(~0u, low, step);
+            low = other > low ? other : low;
+        }
+        odd = of_warp(odd);
+        if (threadIdx.x % 32 == 0) {
+            const u32 warp = threadIdx.x / 32;
+            greatest[warp] = most, others[0][warp] = odd, others[1][warp] = low;
+        }
+        __syncthreads();
         if (threadIdx.x != 0)
             return;
-        for (u32 warp = 1; warp < blockDim.x / 32; warp++)
+        for (u32 warp = 1; warp < blockDim.x / 32; warp++) {
             most = greater(most, greatest[warp]);
-        *out = make_uint4((u32)most, (u32)(most >> 32), (u32)all, 0);
+            odd += others[0][warp];
+            low = others[1][warp] > low ? others[1][warp] : low;
+        }
+        *out = make_uint4((u32)most, (u32)(most >> 32), odd, low);
     }
 };
 
@@ -107,15 +145,8 @@ extern "C" __global__ void weigh(u32 columns, const Ask *asks, const Change *cha
     }
 }
 
-__device__ __forceinline__ u32 of_warp(u32 mine) {
-#pragma unroll
-    for (u32 step = 16; step > 0; step /= 2)
-        mine += __shfl_xor_sync(~0u, mine, step);
-    return mine;
-}
-
-// The least of the `wanted` greatest keys that a block's threads hold, or 1 where there are no more than those. Keys that are something
-// differ, so halving what lies between the greatest and the least comes to exactly so many.
+// A key that some of the greatest keys which a block's threads hold are not below: at least `wanted` of them, or all there are, and twice as
+// many at most. Keys that are something differ, so halving what lies between the greatest and the least comes to that.
 __device__ __forceinline__ u64 least_of(const u64 (&keys)[HELD], u32 held, u32 wanted) {
     __shared__ u32 counts[2][32];
     __shared__ u64 ends[2][32];
@@ -144,9 +175,9 @@ __device__ __forceinline__ u64 least_of(const u64 (&keys)[HELD], u32 held, u32 w
         high = greater(high, ends[1][each]);
         low = ends[0][each] < low ? ends[0][each] : low;
     }
-    if (some <= wanted)
+    if (some <= 2 * wanted)
         return 1;
-    // As many as are wanted, or more, are not below `low`; fewer are not below `high`.
+    // Too many are not below `low`; fewer than are wanted are not below `high`.
     high++;
     for (u32 turn = 0; high - low > 1; turn++) {
         const u64 middle = low + (high - low) / 2;
@@ -161,7 +192,7 @@ __device__ __forceinline__ u64 least_of(const u64 (&keys)[HELD], u32 held, u32 w
             counts[turn % 2][warp] = mine;
         __syncthreads();
         const u32 all = of_warp(lane < warps ? counts[turn % 2][lane] : 0);
-        if (all == wanted)
+        if (all >= wanted && all <= 2 * wanted)
             return middle;
         if (all > wanted)
             low = middle;
@@ -171,8 +202,8 @@ __device__ __forceinline__ u64 least_of(const u64 (&keys)[HELD], u32 held, u32 w
     return low;
 }
 
-// Puts keys that are not below `least` one behind the other, in any order; how many, at most `most`, is counted in `count`, which was 0.
-__device__ __forceinline__ void gather(const u64 (&keys)[HELD], u32 held, u64 least, u32 most, u32 &count, u64 *out) {
+// Puts keys that are not below `least` one behind the other, in any order; how many is counted in `count`, which was 0.
+__device__ __forceinline__ void gather(const u64 (&keys)[HELD], u32 held, u64 least, u32 &count, u64 *out) {
     const u32 lane = threadIdx.x % 32;
 #pragma unroll
     for (u32 each = 0; each < HELD; each++) {
@@ -184,12 +215,13 @@ __device__ __forceinline__ void gather(const u64 (&keys)[HELD], u32 held, u64 le
             continue;
         u32 from = lane == 0 ? atomicAdd(&count, __popc(all)) : 0;
         from = __shfl_sync(~0u, from, 0) + __popc(all & ((1u << lane) - 1));
-        if (mine && from < most)
+        if (mine)
             out[from] = keys[each];
     }
 }
 
-// The greatest logits of a part of a row, so many, in any order; what is missing of them is nothing. And what `likeliest` tells.
+// The greatest logits of a part of a row, so many or up to twice as many, in any order; what is missing of them is nothing. And what
+// `likeliest` tells.
 extern "C" __global__ void __launch_bounds__(256) greatest(u32 columns, u32 keep, const float *rows, uint4 *looks,
                                                           u64 *out) {
     __shared__ u32 count;
@@ -214,10 +246,10 @@ extern "C" __global__ void __launch_bounds__(256) greatest(u32 columns, u32 keep
         count = 0;
     look.tell(looks + part);
     const u64 least = least_of(keys, HELD, keep);
-    out += (u64)part * keep;
-    gather(keys, HELD, least, keep, count, out);
+    out += (u64)part * 2 * keep;
+    gather(keys, HELD, least, count, out);
     __syncthreads();
-    for (u32 at = count + threadIdx.x; at < keep; at += 256)
+    for (u32 at = count + threadIdx.x; at < 2 * keep; at += 256)
         out[at] = 0;
 }
 
@@ -242,33 +274,91 @@ __device__ __forceinline__ double chance_of(float logit, float most, double temp
     return exp((double)__fsub_rn(logit, most) / temperature);
 }
 
-// Chances of stretches of a row, a warp for each: as they are, or for the lot, those of tokens that take part in it at its temperature.
-extern "C" __global__ void __launch_bounds__(256) stretches(u32 columns, u32 parts, const Ask *asks, const float *rows,
-                                                           const uint4 *looks, double *out) {
-    ahead();
-    behind();
-    const Ask ask = asks[blockIdx.y];
-    if ((ask.what & (SUM | LOT)) == 0)
-        return;
-    const float *row = rows + (u64)blockIdx.y * columns;
-    bool sound;
-    const float most = of_order((u32)(looked(looks + blockIdx.y * parts, parts, sound) >> 32));
-    const bool lot = ask.what & LOT;
-    const float least = lot ? __fadd_rn(most, ask.least) : -INFINITE;
-    const double temperature = lot ? ask.temperature : 1.0;
-    const u32 each = (columns + STRETCHES - 1) / STRETCHES, stretch = blockIdx.x * 8 + threadIdx.x / 32;
-    const u32 from = stretch * each, to = from + each < columns ? from + each : columns;
-    double sum = 0.0;
-    for (u32 at = from + threadIdx.x % 32; at < to; at += 32) {
-        const float logit = row[at];
-        if (logit >= least && logit > -INFINITE)
-            sum += chance_of(logit, most, temperature);
+// Who takes part in the lot of a row.
+struct Takes {
+    float most, least;
+    u64 key;
+
+    __device__ __forceinline__ Takes(const Ask &ask, float greatest, const Cut *cut)
+        : most(greatest), least(__fadd_rn(greatest, ask.least)), key(ask.what & CUT ? cut->least : 1) {}
+
+    __device__ __forceinline__ double chance(float logit, u32 at, double temperature) const {
+        const bool mine = logit >= least && logit > -INFINITE && key_of(logit, at) >= key;
+        return mine ? chance_of(logit, most, temperature) : 0.0;
     }
+};
+
+// How far each bin goes, as a factor. Whoever lies lower is in no earlier bin.
+struct Scale {
+    float most, by;
+
+    __device__ __forceinline__ Scale(const uint4 *looks, u32 parts) {
+        bool sound;
+        most = of_order((u32)(looked(looks, parts, sound) >> 32));
+        u32 low = 0;
+        for (u32 part = threadIdx.x % 32; part < parts; part += 32)
+            low = looks[part].w > low ? looks[part].w : low;
+#pragma unroll
+        for (u32 step = 16; step > 0; step /= 2) {
+            const u32 other = __shfl_xor_sync(~0u, low, step);
+            low = other > low ? other : low;
+        }
+        const float far = fminf(most - of_order(~low), FURTHEST);
+        by = far > 0.0f ? (float)BINS / far : 0.0f;
+    }
+
+    __device__ __forceinline__ u32 bin(float logit) const {
+        const float far = (most - logit) * by;
+        return far < (float)(BINS - 1) ? (u32)far : BINS - 1;
+    }
+};
+
+__device__ __forceinline__ double sum_of_warp(double mine) {
 #pragma unroll
     for (u32 step = 16; step > 0; step /= 2)
-        sum += __shfl_xor_sync(~0u, sum, step);
+        mine += __shfl_xor_sync(~0u, mine, step);
+    return mine;
+}
+
+// Walks along a stretch of a row that is a warp's, and leaves what `each` gives of its logits, added up.
+template <class Each>
+__device__ __forceinline__ void over_stretch(u32 columns, const float *rows, double *sums, const Each &each) {
+    const u32 wide = (columns + STRETCHES - 1) / STRETCHES, stretch = blockIdx.x * 8 + threadIdx.x / 32;
+    const u32 from = stretch * wide, to = from + wide < columns ? from + wide : columns;
+    const float *row = rows + (u64)blockIdx.y * columns;
+    double sum = 0.0;
+    // Whole warps come along: some have no logit at the end.
+    for (u32 begin = from; begin < to; begin += 32) {
+        const u32 at = begin + threadIdx.x % 32;
+        sum += each(at < to ? row[at] : -INFINITE, at);
+    }
+    sum = sum_of_warp(sum);
     if (threadIdx.x % 32 == 0)
-        out[blockIdx.y * STRETCHES + stretch] = sum;
+        sums[blockIdx.y * STRETCHES + stretch] = sum;
+}
+
+// Chances of all tokens of rows that are cut, by stretches, and about what of it each bin has, by blocks.
+extern "C" __global__ void __launch_bounds__(256) masses(u32 columns, u32 parts, const Ask *asks, const float *rows,
+                                                        const uint4 *looks, double *sums, float *bins) {
+    __shared__ float own[BINS];
+    ahead();
+    behind();
+    if ((asks[blockIdx.y].what & CUT) == 0)
+        return;
+    for (u32 bin = threadIdx.x; bin < BINS; bin += 256)
+        own[bin] = 0.0f;
+    __syncthreads();
+    const Scale scale(looks + blockIdx.y * parts, parts);
+    over_stretch(columns, rows, sums, [&](float logit, u32) {
+        if (!(logit > -INFINITE))
+            return 0.0;
+        const double chance = chance_of(logit, scale.most, 1.0);
+        atomicAdd(&own[scale.bin(logit)], (float)chance);
+        return chance;
+    });
+    __syncthreads();
+    for (u32 bin = threadIdx.x; bin < BINS; bin += 256)
+        bins[(u64)(blockIdx.y * BLOCKS + blockIdx.x) * BINS + bin] = own[bin];
 }
 
 // A warp's way along chances until they are more than `share` of their whole, or more than `target` if there is one. Which that is, and
@@ -309,12 +399,145 @@ __device__ __forceinline__ Found along(const double *chances, u32 count, double 
     return found;
 }
 
-// All that is told of a row, by a block: its likeliest token, the sum of its chances, the token that is drawn by lot, and its greatest
-// logits in order, put together from those of its parts.
+// In which bin a row's likeliest tokens come to what is wanted of all chances. Bins were added up in any order, so that may be the one
+// beside it: `cut` sees that.
+extern "C" __global__ void __launch_bounds__(BINS) bracket(const Ask *asks, const double *sums, const float *bins, Cut *cuts) {
+    __shared__ double own[BINS];
+    ahead();
+    behind();
+    const Ask ask = asks[blockIdx.x];
+    if ((ask.what & CUT) == 0)
+        return;
+    double mine = 0.0;
+    for (u32 block = 0; block < BLOCKS; block++)
+        mine += bins[(u64)(blockIdx.x * BLOCKS + block) * BINS + threadIdx.x];
+    own[threadIdx.x] = mine;
+    __syncthreads();
+    if (threadIdx.x >= 32)
+        return;
+    const double wanted = along(sums + blockIdx.x * STRETCHES, STRETCHES, 0.0, 0.0).whole * ask.top_p;
+    const Found found = along(own, BINS, -1.0, wanted);
+    if (threadIdx.x == 0)
+        cuts[blockIdx.x] = {found.at, 0, 0, 0, wanted, ~(u64)0};
+}
+
+// Chances of all tokens in bins before that one, by stretches, and the keys of all in it, in any order.
+extern "C" __global__ void __launch_bounds__(256) above(u32 columns, u32 parts, const Ask *asks, const float *rows,
+                                                       const uint4 *looks, double *sums, Cut *cuts, u64 *in_bin) {
+    ahead();
+    behind();
+    if ((asks[blockIdx.y].what & CUT) == 0)
+        return;
+    const Scale scale(looks + blockIdx.y * parts, parts);
+    Cut &cut = cuts[blockIdx.y];
+    in_bin += (u64)blockIdx.y * IN_BIN;
+    const u32 lane = threadIdx.x % 32, its = cut.bin;
+    over_stretch(columns, rows, sums, [&](float logit, u32 at) {
+        const bool some = logit > -INFINITE;
+        const u32 bin = scale.bin(logit), all = __ballot_sync(~0u, some && bin == its);
+        if (all != 0) {
+            u32 from = lane == 0 ? atomicAdd(&cut.count, __popc(all)) : 0;
+            from = __shfl_sync(~0u, from, 0) + __popc(all & ((1u << lane) - 1));
+            if (some && bin == its && from < IN_BIN)
+                in_bin[from] = key_of(logit, at);
+        }
+        return some && bin < its ? chance_of(logit, scale.most, 1.0) : 0.0;
+    });
+}
+
+// The key of the last token that is needed for what is wanted of all chances: those of the bin are put in order, and looked at one behind
+// the other.
+extern "C" __global__ void __launch_bounds__(1024) cut(u32 parts, const Ask *asks, const uint4 *looks, const double *sums,
+                                                      const u64 *in_bin, Cut *cuts) {
+    __shared__ u64 keys[IN_BIN];
+    __shared__ double before[32];
+    __shared__ double left;
+    __shared__ u32 last;
+    constexpr u32 EACH = IN_BIN / 1024;
+    ahead();
+    behind();
+    if ((asks[blockIdx.x].what & CUT) == 0)
+        return;
+    Cut &mine = cuts[blockIdx.x];
+    const u32 count = mine.count, lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+    bool sound;
+    const float most = of_order((u32)(looked(looks + blockIdx.x * parts, parts, sound) >> 32));
+    if (warp == 0) {
+        const double above = along(sums + blockIdx.x * STRETCHES, STRETCHES, 0.0, 0.0).whole;
+        if (lane == 0)
+            left = mine.wanted - above, last = IN_BIN;
+    }
+    u32 size = 2;
+    while (size < count && size < IN_BIN)
+        size *= 2;
+    for (u32 at = threadIdx.x; at < size; at += 1024)
+        keys[at] = at < count && at < IN_BIN ? in_bin[(u64)blockIdx.x * IN_BIN + at] : 0;
+    __syncthreads();
+    // The greatest first.
+    for (u32 run = 2; run <= size; run *= 2)
+        for (u32 step = run / 2; step > 0; step /= 2) {
+            for (u32 pair = threadIdx.x; pair < size / 2; pair += 1024) {
+                const u32 one = pair / step * 2 * step + pair % step, other = one + step;
+                const u64 first = keys[one], second = keys[other];
+                if ((first < second) == ((one & run) == 0))
+                    keys[one] = second, keys[other] = first;
+            }
+            __syncthreads();
+        }
+    double chances[EACH], all = 0.0;
+#pragma unroll
+    for (u32 each = 0; each < EACH; each++) {
+        const u32 at = threadIdx.x * EACH + each;
+        chances[each] = at < size && keys[at] != 0 ? chance_of(of_order((u32)(keys[at] >> 32)), most, 1.0) : 0.0;
+        all += chances[each];
+    }
+    double to_here = all;
+#pragma unroll
+    for (u32 step = 1; step < 32; step *= 2) {
+        const double other = __shfl_up_sync(~0u, to_here, step);
+        to_here += lane >= step ? other : 0.0;
+    }
+    if (lane == 31)
+        before[warp] = to_here;
+    __syncthreads();
+    double sum = to_here - all;
+    for (u32 other = 0; other < warp; other++)
+        sum += before[other];
+#pragma unroll
+    for (u32 each = 0; each < EACH; each++) {
+        sum += chances[each];
+        if (chances[each] > 0.0 && sum >= left) {
+            atomicMin(&last, threadIdx.x * EACH + each);
+            break;
+        }
+    }
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        mine.missed = count > IN_BIN || left <= 0.0 || last == IN_BIN;
+        mine.least = last < IN_BIN ? keys[last] : 1;
+    }
+}
+
+// Chances in the lot of a row at its temperature, by stretches.
+extern "C" __global__ void __launch_bounds__(256) stretches(u32 columns, u32 parts, const Ask *asks, const float *rows,
+                                                           const uint4 *looks, const Cut *cuts, double *sums) {
+    ahead();
+    behind();
+    const Ask ask = asks[blockIdx.y];
+    if ((ask.what & LOT) == 0)
+        return;
+    bool sound;
+    const float most = of_order((u32)(looked(looks + blockIdx.y * parts, parts, sound) >> 32));
+    const Takes takes(ask, most, cuts + blockIdx.y);
+    over_stretch(columns, rows, sums, [&](float logit, u32 at) { return takes.chance(logit, at, ask.temperature); });
+}
+
+// All that is told of a row, by a block: its likeliest token, the token that is drawn by lot, and its greatest logits in order, put together
+// from those of its parts.
 extern "C" __global__ void __launch_bounds__(1024) draw(u32 columns, u32 parts, u32 keep, const Ask *asks,
-                                                       const float *rows, const uint4 *looks, const u64 *of_parts,
-                                                       const double *sums, char *out) {
-    __shared__ u64 chosen[MOST];
+                                                       const float *rows, const uint4 *looks, const Cut *cuts,
+                                                       const u64 *of_parts, const double *sums, char *out) {
+    __shared__ u64 chosen[2 * MOST];
     __shared__ double chances[STRETCH];
     __shared__ Found stretch;
     __shared__ Told told;
@@ -332,23 +555,20 @@ extern "C" __global__ void __launch_bounds__(1024) draw(u32 columns, u32 parts, 
     const float most = of_order((u32)(likeliest >> 32));
     if (threadIdx.x < 32) {
         Found found = {0, 0.0, 0.0};
-        if (ask.what & (SUM | LOT))
-            found = along(sums, STRETCHES, ask.what & LOT ? ask.share : 0.0, 0.0);
+        if (ask.what & LOT)
+            found = along(sums, STRETCHES, ask.share, 0.0);
         if (lane == 0) {
             stretch = found;
-            told = {sound, ~(u32)likeliest, 0, ~(u32)likeliest, found.whole, 0};
+            told = {sound, ~(u32)likeliest, 0, ~(u32)likeliest, ask.what & CUT ? cuts[row].missed : 0, {0, 0, 0}};
         }
     }
     __syncthreads();
     if (ask.what & LOT) {
-        const float least = __fadd_rn(most, ask.least);
+        const Takes takes(ask, most, cuts + row);
         const u32 each = (columns + STRETCHES - 1) / STRETCHES, from = stretch.at * each;
         const u32 tokens = from + each < columns ? each : from < columns ? columns - from : 0;
-        for (u32 at = threadIdx.x; at < tokens; at += blockDim.x) {
-            const float logit = rows[from + at];
-            const bool mine = logit >= least && logit > -INFINITE;
-            chances[at] = mine ? chance_of(logit, most, ask.temperature) : 0.0;
-        }
+        for (u32 at = threadIdx.x; at < tokens; at += blockDim.x)
+            chances[at] = takes.chance(rows[from + at], from + at, ask.temperature);
         __syncthreads();
         if (threadIdx.x < 32) {
             const Found found = along(chances, tokens, -1.0, ask.share * stretch.whole - stretch.before);
@@ -358,7 +578,7 @@ extern "C" __global__ void __launch_bounds__(1024) draw(u32 columns, u32 parts, 
     }
     if (keep > 0) {
         u64 keys[HELD];
-        const u32 all = parts * keep, held = (all + blockDim.x - 1) / blockDim.x;
+        const u32 all = parts * 2 * keep, held = (all + blockDim.x - 1) / blockDim.x;
         of_parts += (u64)row * all;
 #pragma unroll
         for (u32 each = 0; each < HELD; each++) {
@@ -366,10 +586,10 @@ extern "C" __global__ void __launch_bounds__(1024) draw(u32 columns, u32 parts, 
             keys[each] = at < all ? of_parts[at] : 0;
         }
         const u64 least = least_of(keys, held, keep);
-        gather(keys, held, least, keep, count, chosen);
+        gather(keys, held, least, count, chosen);
         __syncthreads();
         // Each one's place is how many are greater; several lanes look for that.
-        const u32 lanes = blockDim.x / keep, mine = threadIdx.x / lanes;
+        const u32 lanes = blockDim.x / (2 * keep), mine = threadIdx.x / lanes;
         const u64 key = mine < count ? chosen[mine] : 0;
         u32 place = 0;
         for (u32 other = threadIdx.x % lanes; other < count; other += lanes)
@@ -377,12 +597,12 @@ extern "C" __global__ void __launch_bounds__(1024) draw(u32 columns, u32 parts, 
         for (u32 step = lanes / 2; step > 0; step /= 2)
             place += __shfl_xor_sync(~0u, place, step);
         Choice *choices = (Choice *)(out + sizeof(Told));
-        if (threadIdx.x % lanes == 0 && key != 0)
+        if (threadIdx.x % lanes == 0 && key != 0 && place < keep)
             choices[place] = {of_order((u32)(key >> 32)), ~(u32)key};
     }
     __syncthreads();
     if (threadIdx.x == 0) {
-        told.count = count;
+        told.count = count < keep ? count : keep;
         *(Told *)out = told;
     }
 }
