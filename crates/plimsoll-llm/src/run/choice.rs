@@ -17,22 +17,15 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    /// Leaves of the candidates those that may be drawn. `more`: they are the greatest of more, in order; false if others than they might be
-    /// drawn.
-    pub(super) fn leave(&self, candidates: &mut Vec<Candidate>, more: bool) -> bool {
+    /// Leaves of the candidates those that may be drawn, in the order of their tokens.
+    pub(super) fn leave(&self, candidates: &mut Vec<Candidate>) {
         let Self { top_k, top_p, least } = *self;
         if top_k > 0 && top_k < candidates.len() {
             sort_first(candidates, top_k);
             candidates.truncate(top_k);
         }
-        let more = more && (top_k == 0 || top_k > candidates.len());
         let most = most(candidates);
         let least = most + least;
-        // Others are not above the last, so they are out where it is.
-        let out = candidates.last().is_some_and(|last| last.0 < least);
-        if more && (top_p < 1.0 || !out) {
-            return false;
-        }
         if top_p < 1.0 {
             reach(candidates, most, top_p);
         }
@@ -41,7 +34,6 @@ impl Limits {
         }
         // One order, however they were found.
         candidates.sort_unstable_by_key(|candidate| candidate.1);
-        true
     }
 }
 
@@ -90,11 +82,10 @@ fn most(candidates: &[Candidate]) -> f32 {
 }
 
 /// Brings the greatest to the beginning, sorted; of equals the first token.
-pub(super) fn sort_first(candidates: &mut [Candidate], count: usize) {
+fn sort_first(candidates: &mut [Candidate], count: usize) {
     let order = |one: &Candidate, other: &Candidate| other.0.total_cmp(&one.0).then(one.1.cmp(&other.1));
     let count = count.min(candidates.len());
-    // What was found elsewhere is in order already.
-    if count == 0 || candidates.is_sorted_by(|one, other| order(one, other).is_le()) {
+    if count == 0 {
         return;
     }
     if count < candidates.len() {

@@ -27,4 +27,4 @@ pub use pool_pages::PoolPages;
 pub use sampler::{SampleError, Sampler, Sampling};
 pub use sequence::Sequence;
 pub use trial::Trial;
-pub use wish::{Found, Greatest, Need, Wish, change};
+pub use wish::{Found, Need, Wish, change};

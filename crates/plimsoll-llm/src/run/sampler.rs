@@ -191,9 +191,11 @@ impl Sampler {
         }
         self.candidates.clear();
         self.candidates.extend(possible(logits));
-        let enough = self.limits().leave(&mut self.candidates, false);
-        debug_assert!(enough, "all candidates are there");
-        Ok(self.lot())
+        let Sampling { temperature, top_k, top_p, min_p, .. } = self.settings;
+        let limits = Limits { top_k, top_p: top_p.into(), least: least(min_p) };
+        limits.leave(&mut self.candidates);
+        let along = (share(&mut self.state), temperature.into());
+        Ok(fall(&self.candidates, along, &mut self.chances))
     }
 
     /// What it needs of the logits behind the tokens that were accepted, of which others are changed as `weights` say before.
@@ -208,14 +210,14 @@ impl Sampler {
         let mut state = self.state;
         match top_k {
             _ if temperature == 0.0 => Need::Likeliest,
-            0 => Need::Lot(Lot {
+            ..=Lots::MOST => Need::Lot(Lot {
                 temperature: temperature.into(),
                 // The lot that is drawn next.
                 share: share(&mut state),
+                top_k,
                 top_p: top_p.into(),
                 least: least(min_p),
             }),
-            ..=Lots::MOST => Need::Greatest(top_k),
             _ => Need::Whole,
         }
     }
@@ -252,12 +254,6 @@ impl Sampler {
                 }
                 Ok(Some(*token))
             }
-            Found::Greatest(greatest) => {
-                self.candidates.clear();
-                self.candidates.extend_from_slice(&greatest.logits);
-                let enough = self.limits().leave(&mut self.candidates, greatest.more);
-                Ok(enough.then(|| self.lot()))
-            }
         }
     }
 
@@ -277,17 +273,6 @@ impl Sampler {
             _ => self.draw_changed(row.as_ref()),
         };
         Ok(drawn?)
-    }
-
-    fn limits(&self) -> Limits {
-        let Sampling { top_k, top_p, min_p, .. } = self.settings;
-        Limits { top_k, top_p: top_p.into(), least: least(min_p) }
-    }
-
-    /// One of the candidates.
-    fn lot(&mut self) -> Token {
-        let along = (share(&mut self.state), self.settings.temperature.into());
-        fall(&self.candidates, along, &mut self.chances)
     }
 }
 
