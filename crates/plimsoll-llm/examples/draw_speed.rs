@@ -1,7 +1,12 @@
 //! How long the host takes to draw a token from a row of logits, in several ways, beside adding up the row:
 //! `cargo run --release -p plimsoll-llm --example draw_speed -- 128256`.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::cast_precision_loss, reason = "an example that measures")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::cast_precision_loss,
+    reason = "an example that measures"
+)]
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -16,7 +21,11 @@ fn main() {
     let row = logits(vocabulary);
     println!("{vocabulary} logits, microseconds a token, median of {TURNS} turns");
     let read = median(|| {
-        black_box(black_box(&row).iter().sum::<f32>());
+        let mut lanes = [0.0_f32; 16];
+        for some in black_box(&row).as_chunks::<16>().0 {
+            lanes.iter_mut().zip(some).for_each(|(lane, logit)| *lane += logit);
+        }
+        black_box(lanes);
     });
     println!("{:40}{read:9.1}", "adding them up");
     let usual = Sampling::default();
@@ -44,7 +53,7 @@ fn logits(vocabulary: usize) -> Vec<f32> {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 40) as f32 / (1_u64 << 24) as f32
     };
-    (0..vocabulary).map(|_| next() + next() + next() + next() + 12.0 * next().powi(40)).collect()
+    (0..vocabulary).map(|_| next() + next() + next() + next() + 20.0 * next().powi(40)).collect()
 }
 
 fn median(mut work: impl FnMut()) -> f64 {

@@ -43,7 +43,7 @@ pub use error::{ModelError, StepError};
 pub use plimsoll_tensor::Crew;
 pub use plimsoll_tensor::flow::{Change, Lot};
 pub use run::{
-    Batch, BatchError, CachedError, CachedPages, Draw, Found, Generated, Greatest, Need, OwnPages, PageTable,
+    Batch, BatchError, CachedError, CachedPages, Draw, Found, Generated, Need, OwnPages, PageTable,
     PoolPages, SampleError, Sampler, Sampling, Sequence, Strand, Trial, Wish, Writer, change, computes_on,
 };
 pub use weights::{Adapter, Family, ModelBytes, Pairs, Reads, Shape, Shards};

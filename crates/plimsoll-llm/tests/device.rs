@@ -23,8 +23,8 @@ use plimsoll_kv::engine::LeasedPages;
 use plimsoll_kv::layout::Element;
 use plimsoll_kv::store::folder::{Folder, FolderSettings};
 use plimsoll_llm::{
-    Adapter, Batch, Change, Decoder, Draw, Found, Need, OwnPages, PageTable, PoolPages, Sampler, Sampling,
-    Sequence, StepError, Strand, Wish,
+    Adapter, Batch, Change, Decoder, Draw, Found, Lot, Need, OwnPages, PageTable, PoolPages, Sampler,
+    Sampling, Sequence, StepError, Strand, Wish,
 };
 use support::{Kind, Model, SMALL, Sizes};
 
@@ -469,7 +469,7 @@ fn what_is_drawn_of_a_damaged_model_is_said() {
     let mut sequence = Sequence::begin(&decoder, &layout).unwrap();
     let mut pages = PoolPages::new(&layout, &there.pool());
     let changes = vec![Change { more: f32::NAN, ..Change::none(1) }];
-    for need in [Need::Likeliest, Need::Greatest(40)] {
+    for need in [Need::Likeliest, Need::Lot(Lot::among_all(1.0, 0.5))] {
         let wish = Wish { need, changes: changes.clone() };
         assert_eq!(*sequence.draw(&[3], &mut pages, wish).unwrap(), Found::Damaged);
     }

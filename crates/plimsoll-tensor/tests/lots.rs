@@ -79,28 +79,28 @@ fn device() -> Option<Arc<dyn Device>> {
     Some(support::cuda()?.device(0).unwrap())
 }
 
-/// What is to be drawn of a row, told as plainly as can be.
-fn wanted(row: &[f32], ask: &Ask<'_>, keep: usize) -> Drawn {
+/// What is to be drawn of a row.
+fn wanted(row: &[f32], ask: &Ask<'_>) -> Drawn {
     let odd = row.iter().any(|logit| logit.is_nan() || *logit == f32::INFINITY);
     let most = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     if odd || most == f32::NEG_INFINITY {
         return Drawn::default();
     }
     let likeliest = row.iter().position(|logit| *logit >= most).map(|at| at as u32);
-    let mut greatest: Vec<(f32, u32)> =
-        row.iter().copied().zip(0..).filter(|one| one.0 > f32::NEG_INFINITY).collect();
-    greatest.sort_by(|one, other| other.0.total_cmp(&one.0).then(one.1.cmp(&other.1)));
-    greatest.truncate(keep);
     let lot = ask.lot.map(|lot| fallen(row, &lot, likeliest.unwrap()));
-    Drawn { likeliest, lot, greatest }
+    Drawn { likeliest, lot }
 }
 
 /// Whom a lot falls on, with everything sorted.
 fn fallen(row: &[f32], lot: &Lot, likeliest: u32) -> u32 {
     let most = row[likeliest as usize];
-    let mut all: Vec<(f32, u32)> = row.iter().copied().zip(0..).collect();
-    if lot.is_cut() {
-        all.sort_by(|one, other| other.0.total_cmp(&one.0).then(one.1.cmp(&other.1)));
+    let mut all: Vec<(f32, u32)> =
+        row.iter().copied().zip(0..).filter(|one| one.0 > f32::NEG_INFINITY).collect();
+    all.sort_by(|one, other| other.0.total_cmp(&one.0).then(one.1.cmp(&other.1)));
+    if lot.top_k > 0 {
+        all.truncate(lot.top_k);
+    }
+    if lot.top_p < 1.0 {
         let chance = |one: &(f32, u32)| f64::from(one.0 - most).exp();
         let wanted = all.iter().map(chance).sum::<f64>() * lot.top_p;
         let mut sum = 0.0;
@@ -132,8 +132,6 @@ fn same(found: &Drawn, wanted: &Drawn, missed: &mut u32, what: &str) {
         *missed += u32::from(found.lot.is_none());
         assert!(found.lot.is_none() || found.lot == wanted.lot, "{what}: {:?}, {:?}", found.lot, wanted.lot);
     }
-    let bits = |drawn: &Drawn| drawn.greatest.iter().map(|one| (one.0.to_bits(), one.1)).collect::<Vec<_>>();
-    assert!(bits(found) == bits(wanted), "{what}: {:?} and {:?}", found.greatest, wanted.greatest);
 }
 
 /// Rows of every kind that a model, or one that is damaged, may give.
@@ -164,24 +162,26 @@ fn what_is_drawn_is_the_hosts() {
     for columns in [3, 1000, 32_000, 151_936, 256_000] {
         let bench = Bench::open(&device, columns);
         let rows = rows_of(columns, &mut seeds);
-        for (keep, lots) in
-            [(0, false), (Lots::SOME, false), (Lots::MOST, true), (0, true), (Lots::SOME, true)]
-        {
-            for turn in 0..6 {
-                // Some rows have a lot, at the edges of its share and in between, some of these among the likeliest.
+        // Ways in which a step's rows are drawn from; all of them beside each other come last.
+        for way in 0..6 {
+            for turn in 0..5 {
                 let ask = |row: usize, seeds: &mut Seeds| {
+                    let kind = if way == 5 { (row + turn) % 5 } else { way };
                     let share = if turn == 3 { 0.0 } else { seeds.share() };
                     let least = if row % 2 == 0 { f32::NEG_INFINITY } else { 0.05_f32.ln() };
                     let temperature = [1.0, 0.8, 2.5, 0.01][(row + turn) % 4];
-                    let top_p = [1.0, 0.9, 0.5, 0.999, 1e-9][(row + 2 * turn) % if turn > 1 { 5 } else { 1 }];
-                    let lot = Lot { temperature, share, top_p, least };
-                    Ask { changes: &[], lot: (lots && (row + turn) % 7 > 0).then_some(lot) }
+                    let few = [1, 40, 64][turn % 3];
+                    let top_k = [0, 0, 0, few, 128 - turn][kind];
+                    let top_p = [0.9, 0.5, 0.999, 1e-9, 1.0][(row + turn) % 5];
+                    let top_p = if kind == 1 { 1.0 } else { top_p };
+                    let lot = Lot { temperature, share, top_k, top_p, least };
+                    Ask { changes: &[], lot: (kind > 0).then_some(lot) }
                 };
                 let asks: Vec<Ask<'_>> = (0..ROWS).map(|row| ask(row, &mut seeds)).collect();
-                let how = Drawing { changed: false, lots, cuts: lots && turn > 1, keep };
+                let how = Drawing::of(&asks);
                 let found = bench.draw(&rows, &asks, how);
                 for (row, found) in found.iter().enumerate() {
-                    let wanted = wanted(&rows[row], &asks[row], keep);
+                    let wanted = wanted(&rows[row], &asks[row]);
                     let mut missed = 0;
                     let what =
                         format!("{columns} columns, row {row}, {:?}, {how:?}, turn {turn}", asks[row].lot);
@@ -220,8 +220,9 @@ fn changed_logits_are_the_hosts_to_the_bit() {
             tokens.map(|token| change(token, &mut seeds)).collect()
         })
         .collect();
-    let asks: Vec<Ask<'_>> = changes.iter().map(|changes| Ask { changes, lot: None }).collect();
-    let how = Drawing { changed: true, keep: Lots::MOST, ..Drawing::default() };
+    let lot = Lot { top_k: 40, ..Lot::among_all(1.0, 0.4) };
+    let asks: Vec<Ask<'_>> = changes.iter().map(|changes| Ask { changes, lot: Some(lot) }).collect();
+    let how = Drawing::of(&asks);
     let found = bench.draw(&rows, &asks, how);
     for (row, (found, ask)) in found.iter().zip(&asks).enumerate() {
         let mut changed = rows[row].clone();
@@ -232,7 +233,7 @@ fn changed_logits_are_the_hosts_to_the_bit() {
         }
         let bits = |row: &[f32]| row.iter().map(|logit| logit.to_bits()).collect::<Vec<_>>();
         assert!(bits(&bench.row(row)) == bits(&changed), "row {row}");
-        same(found, &wanted(&changed, ask, Lots::MOST), &mut 0, &format!("row {row}"));
+        same(found, &wanted(&changed, ask), &mut 0, &format!("row {row}"));
     }
 }
 
@@ -244,12 +245,11 @@ fn what_there_is_no_room_for_is_refused() {
     let ask = Ask { changes: &changes, ..Ask::default() };
     assert!(bench.orders.choose(&bench.flow, &[0], &[ask]).is_err());
     let [_, asked] = bench.orders.choose(&bench.flow, &[0], &[Ask::default()]).unwrap();
-    for how in [Drawing { keep: 100, ..Drawing::default() }, Drawing { keep: 257, ..Drawing::default() }] {
-        assert!(bench.flow.draw(&bench.logits, (1, 1000), how, asked, &bench.lots).is_err());
-    }
     assert!(bench.flow.draw(&bench.logits, (33, 10), Drawing::default(), asked, &bench.lots).is_err());
     let longer = (1, 300_000);
-    let how = Drawing { lots: true, ..Drawing::default() };
-    assert!(!Lots::fits(longer.1));
+    let lot = Lot::among_all(1.0, 0.5);
+    let how = Drawing::of(&[Ask { changes: &[], lot: Some(lot) }]);
+    assert!(!Lots::fits(longer.1, &lot) && Lots::fits(1000, &lot));
+    assert!(!Lots::fits(1000, &Lot { top_k: Lots::MOST + 1, ..lot }));
     assert!(bench.flow.draw(&bench.logits, longer, how, asked, &bench.lots).is_err());
 }

@@ -22,7 +22,13 @@ impl Draw {
             Self::Likeliest => Token::try_from(likeliest(logits)).unwrap_or(0),
             Self::Lot(state) => fallen(
                 logits,
-                &Lot { temperature: 1.0, share: share(state), top_p: 1.0, least: f32::NEG_INFINITY },
+                &Lot {
+                    temperature: 1.0,
+                    share: share(state),
+                    top_k: 0,
+                    top_p: 1.0,
+                    least: f32::NEG_INFINITY,
+                },
             ),
         }
     }

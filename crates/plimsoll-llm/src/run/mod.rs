@@ -3,7 +3,6 @@
 mod asked;
 mod batch;
 mod cached;
-mod choice;
 mod device;
 mod draw;
 mod host;
@@ -29,4 +28,4 @@ pub use sampler::{SampleError, Sampler, Sampling};
 pub use sequence::Sequence;
 pub(crate) use stage::side_by_side;
 pub use trial::Trial;
-pub use wish::{Found, Greatest, Need, Wish, change};
+pub use wish::{Found, Need, Wish, change};

@@ -6,7 +6,8 @@ use plimsoll_tensor::exp_double;
 use plimsoll_tensor::flow::Lot;
 use plimsoll_tensor::wide::{Work, widest};
 
-use super::choice::{Candidate, fall, reach, sort_first};
+/// A logit and its token.
+type Candidate = (f32, Token);
 
 /// Chances are added up by stretches of so many tokens: a lot is looked for in one of them, so none is kept.
 const STRETCH: usize = 1024;
@@ -49,7 +50,7 @@ fn most(row: &[f32]) -> f32 {
 }
 
 /// The greatest and whose they are, in order, of equals the first; minus infinities are left out.
-pub(super) fn greatest(row: &[f32], count: usize) -> Vec<Candidate> {
+fn greatest(row: &[f32], count: usize) -> Vec<Candidate> {
     let room = 4 * count.max(SIXTEEN);
     let (mut found, mut least): (Vec<(f32, Token)>, _) =
         (Vec::with_capacity(room + SIXTEEN), f32::NEG_INFINITY);
@@ -72,29 +73,67 @@ pub(super) fn greatest(row: &[f32], count: usize) -> Vec<Candidate> {
     found
 }
 
-/// How often all tokens together are drawn, against the likeliest.
-pub(super) fn sum(row: &[f32]) -> f64 {
-    Chances { most: most(row), least: f32::NEG_INFINITY, temperature: 1.0 }.sums(row).iter().sum()
+/// Brings the greatest to the beginning, sorted; of equals the first token.
+fn sort_first(candidates: &mut [Candidate], count: usize) {
+    let order = |one: &Candidate, other: &Candidate| other.0.total_cmp(&one.0).then(one.1.cmp(&other.1));
+    let count = count.min(candidates.len());
+    if count == 0 {
+        return;
+    }
+    if count < candidates.len() {
+        candidates.select_nth_unstable_by(count - 1, order);
+    }
+    candidates[..count].sort_unstable_by(order);
 }
 
 /// Whom a lot falls on: the token at which the running sum of chances, of those that may be drawn, passes its share of their whole.
 pub(super) fn fallen(row: &[f32], lot: &Lot) -> Token {
-    if lot.top_p >= 1.0 {
+    let Lot { top_k, top_p, .. } = *lot;
+    if top_k == 0 && top_p >= 1.0 {
         return Token::try_from(fallen_among_all(row, lot)).unwrap_or(0);
     }
-    let (most, wanted) = (most(row), sum(row) * lot.top_p);
-    // Most often few are enough.
-    let mut count = FEW;
-    loop {
-        let mut some = greatest(row, count);
-        let all = some.len() < count;
-        if reach(&mut some, most, wanted) || all {
-            some.retain(|one| one.0 >= most + lot.least);
-            some.sort_unstable_by_key(|one| one.1);
-            return fall(&some, (lot.share, lot.temperature), &mut Vec::new());
+    let most = most(row);
+    let chance = |one: &Candidate| exp_double(f64::from(one.0 - most));
+    let mut some;
+    if top_k > 0 {
+        some = greatest(row, top_k);
+        let wanted = some.iter().map(chance).sum::<f64>() * top_p;
+        if top_p < 1.0 {
+            reach(&mut some, wanted, chance);
         }
-        count *= 8;
+    } else {
+        let wanted = Chances { most, least: f32::NEG_INFINITY, temperature: 1.0 }.sum(row) * top_p;
+        let mut count = FEW;
+        loop {
+            some = greatest(row, count);
+            // Most often few are enough.
+            if some.len() < count || reach(&mut some, wanted, chance) {
+                break;
+            }
+            count *= 8;
+        }
     }
+    some.retain(|one| one.0 >= most + lot.least);
+    some.sort_unstable_by_key(|one| one.1);
+    let chance = |one: &Candidate| exp_double(f64::from(one.0 - most) / lot.temperature);
+    let mut left = lot.share * some.iter().map(chance).sum::<f64>();
+    let found = some.iter().find(|one| {
+        left -= chance(one);
+        left < 0.0
+    });
+    // Without one rounding left a crumb.
+    found.or_else(|| some.iter().find(|one| one.0 >= most)).map_or(0, |one| one.1)
+}
+
+/// Leaves the fewest of the greatest, which are in order, whose chances together are `wanted`; false if all of them have less.
+fn reach(some: &mut Vec<Candidate>, wanted: f64, chance: impl Fn(&Candidate) -> f64) -> bool {
+    let mut sum = 0.0;
+    let last = some.iter().position(|one| {
+        sum += chance(one);
+        sum >= wanted
+    });
+    some.truncate(last.map_or(some.len(), |last| last + 1));
+    last.is_some()
 }
 
 fn fallen_among_all(row: &[f32], lot: &Lot) -> usize {
@@ -153,6 +192,10 @@ impl Chances {
         };
         row.chunks(STRETCH).map(sum).collect()
     }
+
+    fn sum(self, row: &[f32]) -> f64 {
+        self.sums(row).iter().sum()
+    }
 }
 
 impl Work for Stretch<'_> {
@@ -202,35 +245,65 @@ mod tests {
 
         #[test]
         fn a_lot_falls_where_the_running_sum_passes_its_share(
-            row in proptest::collection::vec(logit(), 1..5000),
-            temperature in 0.2_f64..3.0, share in 0.0_f64..1.0, least in -9.0_f32..0.0, some in 0_u8..2,
+            row in proptest::collection::vec(logit(), 1..3000), settings in lot(),
         ) {
             let most = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
             if most == f32::NEG_INFINITY {
                 return Ok(());
             }
-            let least = if some > 0 { least } else { f32::NEG_INFINITY };
-            let lot = Lot { temperature, share, top_p: 1.0, least };
-            let chance = |logit: &f32| {
-                let takes_part = *logit >= most + least && *logit > f32::NEG_INFINITY;
-                if takes_part { (f64::from(*logit - most) / temperature).exp() } else { 0.0 }
-            };
-            let chances: Vec<f64> = row.iter().map(chance).collect();
-            let whole: f64 = chances.iter().sum();
-            let fallen = fallen(&row, &lot) as usize;
-            let before: f64 = chances[..fallen].iter().sum();
+            let Some(may) = allowed(&row, most, &settings) else { return Ok(()) };
+            let fallen = fallen(&row, &settings);
+            let chance = |token: &Token| (f64::from(row[*token as usize] - most) / settings.temperature).exp();
+            let whole: f64 = may.iter().map(chance).sum();
+            let before: f64 = may.iter().filter(|token| **token < fallen).map(chance).sum();
+            prop_assert!(may.contains(&fallen), "{} is not among {:?}", fallen, may);
             // At an edge rounding decides.
-            let edge = 1e-12 * whole;
-            prop_assert!(chances[fallen] > 0.0);
-            prop_assert!(before <= share * whole + edge && share * whole <= before + chances[fallen] + edge);
+            let (edge, passed) = (1e-12 * whole, settings.share * whole);
+            prop_assert!(before <= passed + edge && passed <= before + chance(&fallen) + edge);
         }
+    }
+
+    fn lot() -> impl Strategy<Value = Lot> {
+        let top_k = prop_oneof![2 => Just(0_usize), 3 => 1_usize..90, 1 => 200_usize..4000];
+        let top_p = prop_oneof![1 => Just(1.0_f64), 2 => 0.05_f64..1.0];
+        let least = prop_oneof![1 => Just(f32::NEG_INFINITY), 1 => -9.0_f32..0.0];
+        let lot = |(temperature, share, top_k, top_p, least)| Lot { temperature, share, top_k, top_p, least };
+        (0.2_f64..3.0, 0.0_f64..1.0, top_k, top_p, least).prop_map(lot)
+    }
+
+    /// Who may be drawn, in the order of tokens, found by sorting all; none where rounding decides that.
+    fn allowed(row: &[f32], most: f32, lot: &Lot) -> Option<Vec<Token>> {
+        let mut all: Vec<Candidate> =
+            row.iter().copied().zip(0..).filter(|one| one.0 > f32::NEG_INFINITY).collect();
+        all.sort_by(|one, other| other.0.total_cmp(&one.0).then(one.1.cmp(&other.1)));
+        if lot.top_k > 0 {
+            all.truncate(lot.top_k);
+        }
+        if lot.top_p < 1.0 {
+            let chance = |one: &Candidate| f64::from(one.0 - most).exp();
+            let whole: f64 = all.iter().map(chance).sum();
+            let mut sum = 0.0;
+            let last = all.iter().position(|one| {
+                sum += chance(one);
+                sum >= whole * lot.top_p
+            });
+            if (sum - whole * lot.top_p).abs() < 1e-12 * whole {
+                return None;
+            }
+            all.truncate(last.map_or(all.len(), |last| last + 1));
+        }
+        let mut tokens: Vec<Token> =
+            all.iter().filter(|one| one.0 >= most + lot.least).map(|one| one.1).collect();
+        tokens.sort_unstable();
+        Some(tokens)
     }
 
     #[test]
     fn all_chances_are_added_up() {
         let row: Vec<f32> = (0_u16..3000).map(|at| f32::from(at % 977) / 100.0).collect();
         let wanted: f64 = row.iter().map(|logit| f64::from(logit - 9.76).exp()).sum();
-        assert!((sum(&row) - wanted).abs() <= 1e-12 * wanted, "{} for {wanted}", sum(&row));
+        let found = Chances { most: 9.76, least: f32::NEG_INFINITY, temperature: 1.0 }.sum(&row);
+        assert!((found - wanted).abs() <= 1e-12 * wanted, "{found} for {wanted}");
     }
 
     #[test]

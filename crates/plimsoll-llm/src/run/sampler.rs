@@ -14,9 +14,8 @@ use plimsoll_kv::block::Token;
 
 use plimsoll_tensor::flow::{Change, Lot, Lots};
 
-use super::choice::{Candidate, Limits, fall, possible};
 use super::draw::share;
-use super::row::{are_sound, is_odd, likeliest};
+use super::row::{are_sound, fallen, is_odd, likeliest};
 use super::wish::{Found, Need, Wish, change};
 
 /// How tokens are drawn.
@@ -113,8 +112,6 @@ pub struct Sampler {
     position: usize,
     last: Option<Token>,
     logits: Vec<f32>,
-    candidates: Vec<Candidate>,
-    chances: Vec<f64>,
 }
 
 impl Sampler {
@@ -142,8 +139,6 @@ impl Sampler {
             position: 0,
             last: None,
             logits: Vec::new(),
-            candidates: Vec::new(),
-            chances: Vec::new(),
         })
     }
 
@@ -176,15 +171,6 @@ impl Sampler {
 
     /// The same from logits that are [changed](Self::changes) already.
     pub fn draw_changed(&mut self, logits: &[f32]) -> Result<Token, SampleError> {
-        // Most often some of them are enough here too.
-        match self.take(&self.need().look(logits)) {
-            Ok(Some(token)) => Ok(token),
-            Ok(None) | Err(_) => self.draw_whole(logits),
-        }
-    }
-
-    /// The same by sorting out all of them.
-    pub(super) fn draw_whole(&mut self, logits: &[f32]) -> Result<Token, SampleError> {
         if !are_sound(logits) {
             let count = logits.iter().filter(|logit| is_odd(**logit)).count();
             return Err(SampleError::Logits {
@@ -199,11 +185,9 @@ impl Sampler {
         if self.settings.temperature == 0.0 {
             return Ok(Token::try_from(likeliest(logits)).unwrap_or(0));
         }
-        self.candidates.clear();
-        self.candidates.extend(possible(logits));
-        let enough = self.limits().leave(&mut self.candidates, false);
-        debug_assert!(enough, "all candidates are there");
-        Ok(self.lot())
+        let token = fallen(logits, &self.lot());
+        share(&mut self.state);
+        Ok(token)
     }
 
     /// What it needs of the logits behind the tokens that were accepted, of which others are changed as `weights` say before.
@@ -214,19 +198,23 @@ impl Sampler {
     }
 
     fn need(&self) -> Need {
+        match self.settings.top_k {
+            _ if self.settings.temperature == 0.0 => Need::Likeliest,
+            ..=Lots::MOST => Need::Lot(self.lot()),
+            _ => Need::Whole,
+        }
+    }
+
+    /// The lot that is drawn next.
+    fn lot(&self) -> Lot {
         let Sampling { temperature, top_k, top_p, min_p, .. } = self.settings;
         let mut state = self.state;
-        match top_k {
-            _ if temperature == 0.0 => Need::Likeliest,
-            0 => Need::Lot(Lot {
-                temperature: temperature.into(),
-                // The lot that is drawn next.
-                share: share(&mut state),
-                top_p: top_p.into(),
-                least: least(min_p),
-            }),
-            ..=Lots::MOST => Need::Greatest(top_k),
-            _ => Need::Whole,
+        Lot {
+            temperature: temperature.into(),
+            share: share(&mut state),
+            top_k,
+            top_p: top_p.into(),
+            least: if min_p > 0.0 { min_p.ln() } else { f32::NEG_INFINITY },
         }
     }
 
@@ -262,12 +250,6 @@ impl Sampler {
                 }
                 Ok(Some(*token))
             }
-            Found::Greatest(greatest) => {
-                self.candidates.clear();
-                self.candidates.extend_from_slice(&greatest.logits);
-                let enough = self.limits().leave(&mut self.candidates, greatest.more);
-                Ok(enough.then(|| self.lot()))
-            }
         }
     }
 
@@ -288,22 +270,6 @@ impl Sampler {
         };
         Ok(drawn?)
     }
-
-    fn limits(&self) -> Limits {
-        let Sampling { top_k, top_p, min_p, .. } = self.settings;
-        Limits { top_k, top_p: top_p.into(), least: least(min_p) }
-    }
-
-    /// One of the candidates.
-    fn lot(&mut self) -> Token {
-        let along = (share(&mut self.state), self.settings.temperature.into());
-        fall(&self.candidates, along, &mut self.chances)
-    }
-}
-
-/// How far a logit may lie below the greatest.
-fn least(min_p: f32) -> f32 {
-    if min_p > 0.0 { min_p.ln() } else { f32::NEG_INFINITY }
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
 //! What is wanted of the logits behind a step, told before it, so that a device can look at them where they are; and what was found.
 //!
-//! A row of logits is half a megabyte, and what is drawn from it mostly depends on a few of them. So a step is told of each row how its
-//! logits are changed and what of them is needed, and the host's [`Sampler`](super::Sampler) goes on with what was found: there is one
-//! way of choosing, whoever has looked. Where that is not enough the row is there still, and is asked for whole.
+//! A row of logits is half a megabyte, and one token is drawn from it. So a step is told of each row how its logits are changed and which
+//! lot is drawn, and the host's [`Sampler`](super::Sampler) goes on with the token, which is the one that it would have drawn. Where a
+//! device cannot tell it, the row is there still, and is asked for whole.
 
 use plimsoll_kv::block::Token;
 use plimsoll_tensor::flow::{Change, Lot};
 
-use super::row;
+use super::row::{are_sound, fallen, likeliest};
 
 /// What is wanted of the logits behind some tokens.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,10 +25,8 @@ pub enum Need {
     Nothing,
     /// The likeliest token; of equals the first.
     Likeliest,
-    /// A token by lot among all, or those that are likely enough.
+    /// A token by lot.
     Lot(Lot),
-    /// The greatest logits, so many of them.
-    Greatest(usize),
     /// All of them, unchanged.
     Whole,
 }
@@ -42,21 +40,10 @@ pub enum Found {
     Damaged,
     /// The likeliest token, or the one that the lot fell on.
     Token(Token),
-    /// The greatest.
-    Greatest(Greatest),
     /// What was looked for could not be told.
     Missed,
     /// It has to be looked at whole. Its logits are as they came.
     Whole,
-}
-
-/// The greatest logits of a row.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Greatest {
-    /// They and their tokens, the greatest first; of equals the first token.
-    pub logits: Vec<(f32, Token)>,
-    /// Whether there may be more, none of them greater than the last.
-    pub more: bool,
 }
 
 impl Wish {
@@ -67,34 +54,17 @@ impl Wish {
 
     /// Looks at a row on the host, which it changes.
     pub fn look(&self, row: &mut [f32]) -> Found {
-        if self.need != Need::Whole {
-            change(row, &self.changes);
+        if self.need == Need::Whole {
+            return Found::Whole;
         }
-        self.need.look(row)
-    }
-}
-
-impl Need {
-    /// Looks at a row on the host that is changed already.
-    pub(super) fn look(self, row: &[f32]) -> Found {
-        match self {
-            Self::Nothing => Found::Nothing,
-            Self::Whole => Found::Whole,
-            _ if !row::are_sound(row) => Found::Damaged,
-            Self::Likeliest => Found::Token(Token::try_from(row::likeliest(row)).unwrap_or(0)),
-            Self::Lot(lot) => Found::Token(row::fallen(row, &lot)),
-            Self::Greatest(count) => Found::Greatest(Greatest::of(row, count)),
+        change(row, &self.changes);
+        match self.need {
+            Need::Nothing => Found::Nothing,
+            _ if !are_sound(row) => Found::Damaged,
+            Need::Likeliest => Found::Token(Token::try_from(likeliest(row)).unwrap_or(0)),
+            Need::Lot(lot) => Found::Token(fallen(row, &lot)),
+            Need::Whole => Found::Whole,
         }
-    }
-}
-
-impl Greatest {
-    fn of(row: &[f32], count: usize) -> Self {
-        // One more says whether there are more.
-        let mut logits = row::greatest(row, count + 1);
-        let more = logits.len() > count;
-        logits.truncate(count);
-        Self { logits, more }
     }
 }
 
@@ -134,7 +104,7 @@ mod tests {
     fn shown(sampler: &mut Sampler, row: &[f32], weights: &[Change]) -> Option<Token> {
         let mut there = row.to_vec();
         change(&mut there, &sampler.changes(weights.to_vec()));
-        sampler.draw_whole(&there).ok()
+        sampler.draw_changed(&there).ok()
     }
 
     fn logit() -> impl Strategy<Value = f32> {
@@ -203,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_is_brought_whole_only_where_too_little_was_told() {
+    fn a_row_is_brought_whole_only_where_no_device_could_draw_of_it() {
         let brought = |settings: Sampling, row: &[f32]| {
             let (mut count, mut sampler) = (0, Sampler::new(settings).unwrap());
             (0..10).for_each(|_| assert!(told(&mut sampler, row, &[], &mut count).is_some()));
@@ -220,26 +190,12 @@ mod tests {
     }
 
     #[test]
-    fn the_greatest_of_more_are_enough_where_the_rest_is_out() {
-        let drawn = |min_p: f32, top_p: f32, more: bool| {
-            let settings = Sampling { top_k: 0, top_p, min_p, ..Sampling::default() };
-            let logits = (0..10_u8).map(|at| (-f32::from(at), u32::from(at))).collect();
-            Sampler::new(settings).unwrap().take(&Found::Greatest(Greatest { logits, more })).unwrap()
-        };
-        // The tenth has a chance of one to eight thousand.
-        assert!(drawn(0.001, 1.0, true).is_some());
-        assert_eq!(drawn(0.0001, 1.0, true), None);
-        assert_eq!(drawn(0.001, 0.9, true), None, "nobody knows what all have together");
-        assert!(drawn(0.0, 0.9, false).is_some());
-    }
-
-    #[test]
     fn what_is_no_number_is_told_of() {
         for row in [[f32::NAN, 1.0], [f32::INFINITY, 1.0], [f32::NEG_INFINITY; 2]] {
             for need in [
                 Need::Likeliest,
-                Need::Greatest(64),
-                Need::Lot(Lot { temperature: 1.0, share: 0.5, top_p: 0.9, least: f32::NEG_INFINITY }),
+                Need::Lot(Lot { top_p: 0.9, ..Lot::among_all(1.0, 0.5) }),
+                Need::Lot(Lot { top_k: 40, ..Lot::among_all(1.0, 0.5) }),
             ] {
                 assert_eq!(Wish::plain(need).look(&mut row.to_vec()), Found::Damaged);
             }

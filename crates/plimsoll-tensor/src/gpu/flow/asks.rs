@@ -31,18 +31,30 @@ pub struct Change {
 pub struct Lot {
     /// Above one, the chances of tokens come nearer to each other.
     pub temperature: f64,
-    /// How far along the chances of all, in the order of tokens: from zero to below one.
+    /// How far along the chances of all who take part, in the order of tokens: from zero to below one.
     pub share: f64,
-    /// Only the likeliest that have this of all chances together, before the temperature, take part; one lets all.
+    /// Only so many of the likeliest take part; zero lets all.
+    pub top_k: usize,
+    /// Of these only the likeliest that have this of their chances together, before the temperature; one lets all.
     pub top_p: f64,
     /// Tokens whose logits lie further from the greatest than this, which is below zero, take no part; minus infinity lets all.
     pub least: f32,
 }
 
 impl Lot {
-    /// Whether it is among some of the likeliest only.
+    /// Among all tokens.
+    pub const fn among_all(temperature: f64, share: f64) -> Self {
+        Self { temperature, share, top_k: 0, top_p: 1.0, least: f32::NEG_INFINITY }
+    }
+
+    /// Whether who takes part depends on the chances of all.
     pub fn is_cut(&self) -> bool {
-        self.top_p < 1.0
+        self.top_k == 0 && self.top_p < 1.0
+    }
+
+    fn what(&self) -> u32 {
+        let few = if self.top_k > 0 { Lots::FEW } else { 0 };
+        Lots::LOT | few | if self.is_cut() { Lots::CUT } else { 0 }
     }
 }
 
@@ -94,13 +106,13 @@ pub(super) fn write(bytes: &mut Vec<u8>, at: usize, asks: &[Ask<'_>]) {
     }
     for (row, ask) in asks.iter().enumerate() {
         let small = |size: usize| u32::try_from(size).unwrap_or(u32::MAX);
-        let what = ask.lot.map_or(0, |lot| Lots::LOT | if lot.is_cut() { Lots::CUT } else { 0 });
-        let Lot { temperature, share, top_p, least } =
-            ask.lot.unwrap_or(Lot { temperature: 1.0, share: 0.0, top_p: 1.0, least: 0.0 });
+        let what = ask.lot.map_or(0, |lot| lot.what());
+        let Lot { temperature, share, top_k, top_p, least } = ask.lot.unwrap_or(Lot::among_all(1.0, 0.0));
         let words = [what, small(bytes.len() / CHANGE), small(ask.changes.len()), least.to_bits()];
         let mut told = Vec::with_capacity(ASK);
         told.extend(words.into_iter().flat_map(u32::to_le_bytes));
-        told.extend([temperature, share, top_p, 0.0].into_iter().flat_map(f64::to_le_bytes));
+        told.extend([temperature, share, top_p].into_iter().flat_map(f64::to_le_bytes));
+        told.extend([small(top_k), 0].into_iter().flat_map(u32::to_le_bytes));
         bytes[at + row * ASK..][..ASK].copy_from_slice(&told);
         for change in ask.changes {
             bytes.extend(change.token.to_le_bytes());

@@ -2,6 +2,7 @@
 
 use plimsoll_device::programs::Argument::Long;
 
+use super::asks::{Ask, Lot};
 use super::flow::Flow;
 use super::inputs::FEW;
 use super::room::{Piece, Room};
@@ -28,9 +29,8 @@ const BINS: usize = 1024;
 const IN_BIN: usize = 4096;
 /// Where the likeliest tokens end, of a row.
 const CUT: usize = 32;
-/// What is told of a row before its greatest logits, and of each of these.
-const TOLD: usize = 32;
-const CHOICE: usize = 8;
+/// What is told of a row.
+const TOLD: usize = 16;
 /// How minus infinity is ordered there.
 const NOTHING: u32 = !f32::NEG_INFINITY.to_bits();
 
@@ -38,13 +38,13 @@ const NOTHING: u32 = !f32::NEG_INFINITY.to_bits();
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Drawing {
     /// Whether logits of some are changed before.
-    pub changed: bool,
-    /// Whether of some a token is drawn by lot.
-    pub lots: bool,
-    /// Whether of some of these only the likeliest take part.
-    pub cuts: bool,
-    /// How many of the greatest are told: none, [`Lots::SOME`] or [`Lots::MOST`].
-    pub keep: usize,
+    changed: bool,
+    /// Whether of some a token is drawn by lot among all.
+    lots: bool,
+    /// Whether who takes part in some of these depends on the chances of all.
+    cuts: bool,
+    /// How many of the likeliest are looked for at least, where of some a token is drawn among these.
+    keep: usize,
 }
 
 /// What was drawn of a row.
@@ -56,9 +56,6 @@ pub struct Drawn {
     /// The token that the lot fell on. None where there was none, and where too many logits were too much alike for it to be known which are
     /// the likeliest.
     pub lot: Option<u32>,
-    /// The greatest logits and whose they are, in order, of equals the first. All there are but minus infinities, or as many as were
-    /// asked for.
-    pub greatest: Vec<(f32, u32)>,
 }
 
 /// Room for that.
@@ -76,23 +73,23 @@ pub struct Lots {
 impl Lots {
     pub(super) const LOT: u32 = 1;
     pub(super) const CUT: u32 = 2;
+    pub(super) const FEW: u32 = 4;
 
-    /// As many of the greatest as are told, or as many at most.
-    pub const SOME: usize = 64;
-    /// The same of the most that can be.
+    /// As many of the likeliest are looked for, where that is enough.
+    const SOME: usize = 64;
+    /// The most of the likeliest that are looked for.
     pub const MOST: usize = 128;
 
-    /// Whether rows of so many logits can be drawn from: of longer ones only the likeliest is found.
-    pub const fn fits(columns: usize) -> bool {
-        columns <= MOST_PARTS * PART
+    /// Whether a token can be drawn by this lot of rows of so many logits; of longer ones only the likeliest is found.
+    pub const fn fits(columns: usize, lot: &Lot) -> bool {
+        columns <= MOST_PARTS * PART && lot.top_k <= Self::MOST
     }
 
     fn sizes(columns: usize) -> [u64; 7] {
         let parts = columns.div_ceil(PART).min(MOST_PARTS);
         let looks = LOOK * parts.max(LOOKERS);
         let bins = 4 * BINS * (STRETCHES / OF_BLOCK);
-        let told = TOLD + CHOICE * Self::MOST;
-        [looks, 16 * parts * Self::MOST, 8 * STRETCHES, bins, 8 * IN_BIN, CUT, told]
+        [looks, 16 * parts * Self::MOST, 8 * STRETCHES, bins, 8 * IN_BIN, CUT, TOLD]
             .map(|each| (FEW * each) as u64)
     }
 
@@ -117,6 +114,23 @@ impl Lots {
 }
 
 impl Drawing {
+    /// What these rows are asked.
+    pub fn of(asks: &[Ask<'_>]) -> Self {
+        let mut how = Self::default();
+        for ask in asks {
+            how.changed |= !ask.changes.is_empty();
+            let Some(lot) = ask.lot else { continue };
+            how.lots |= lot.top_k == 0;
+            how.cuts |= lot.is_cut();
+            how.keep = how.keep.max(match lot.top_k {
+                0 => 0,
+                ..=Lots::SOME => Lots::SOME,
+                _ => Lots::MOST,
+            });
+        }
+        how
+    }
+
     /// A number that tells it from others.
     pub fn number(&self) -> usize {
         self.keep << 3 | usize::from(self.cuts) << 2 | usize::from(self.lots) << 1 | usize::from(self.changed)
@@ -125,10 +139,6 @@ impl Drawing {
     /// Whether no more than the likeliest is found.
     const fn is_plain(self) -> bool {
         self.keep == 0 && !self.lots
-    }
-
-    const fn row_bytes(self) -> usize {
-        TOLD + CHOICE * self.keep
     }
 }
 
@@ -142,9 +152,8 @@ impl Flow {
         (orders, asks): (&Piece, u64),
         lots: &Lots,
     ) -> Done {
-        let fits = how.is_plain() || Lots::fits(columns);
-        if rows > FEW || !fits || ![0, Lots::SOME, Lots::MOST].contains(&how.keep) {
-            return Err(TensorError::shape(WHAT, format!("{} of {rows} rows of {columns} logits", how.keep)));
+        if rows > FEW || !(how.is_plain() || columns <= MOST_PARTS * PART) {
+            return Err(TensorError::shape(WHAT, format!("{rows} rows of {columns} logits")));
         }
         self.hold([logits, orders, &lots.looks])?;
         let small = |size: usize| u32::try_from(size).unwrap_or(u32::MAX);
@@ -184,7 +193,7 @@ impl Flow {
         if how.lots {
             launch("stretches", blocks, EACH, &[columns, parts, asks, logits, looks, cuts, sums])?;
         }
-        let told = each(&lots.told, how.row_bytes())?;
+        let told = each(&lots.told, TOLD)?;
         let keep = word(how.keep);
         let arguments = [columns, parts, keep, asks, logits, looks, cuts, kept, sums, told];
         self.launches.launch(Program::Lots, "draw", [small(rows), 1, 1], 1024, &arguments)
@@ -195,8 +204,8 @@ impl Flow {
         if how.is_plain() {
             return self.fetch_likeliest(lots, rows);
         }
-        let found = self.fetch_bytes(&lots.told, rows, how.row_bytes())?;
-        Ok(found.chunks_exact(how.row_bytes()).map(|row| told(row)).collect())
+        let found = self.fetch_bytes(&lots.told, rows, TOLD)?;
+        Ok(found.chunks_exact(TOLD).map(told).collect())
     }
 
     fn fetch_likeliest(&self, lots: &Lots, rows: usize) -> Result<Vec<Drawn>, TensorError> {
@@ -223,12 +232,8 @@ impl Flow {
 
 /// What `draw` of `lots.cu` tells of a row.
 fn told(row: &[u8]) -> Drawn {
-    let sound = number(&row[..4]) != 0;
-    let count = number(&row[8..12]) as usize;
-    let choices = row[TOLD..].chunks_exact(CHOICE).take(count);
-    let greatest = choices.map(|choice| (f32::from_bits(number(&choice[..4])), number(&choice[4..])));
-    let lot = (number(&row[16..20]) == 0).then(|| number(&row[12..16]));
-    Drawn { likeliest: sound.then(|| number(&row[4..8])), lot, greatest: greatest.collect() }
+    let [sound, likeliest, lot, missed] = [0, 4, 8, 12].map(|at| number(&row[at..at + 4]));
+    Drawn { likeliest: (sound != 0).then_some(likeliest), lot: (missed == 0).then_some(lot) }
 }
 
 fn number(four: &[u8]) -> u32 {

@@ -1,16 +1,18 @@
-// What is drawn of rows of logits, so that they need not come to the host: a row's likeliest token, its greatest logits in order, and
-// a token that is drawn by lot among all. What a row is asked for stands among the orders of its step, so that these launches are the
-// same each time.
+// What is drawn of rows of logits, so that they need not come to the host: a row's likeliest token, and one that a lot falls on, as a
+// sampler on the host draws it. What a row is asked for stands among the orders of its step, so that these launches are the same each
+// time.
 
-// CUT: only the likeliest tokens that have `top_p` of all chances together take part in the lot.
-enum What { LOT = 1, CUT = 2 };
+// A lot among all tokens, or, CUT, among the likeliest that have `top_p` of all chances together; or, FEW, among `top_k` of the likeliest,
+// and of these the likeliest that have `top_p` of their chances.
+enum What { LOT = 1, CUT = 2, FEW = 4 };
 
 // As `Ask` and `Change` in asks.rs. `first` is where its changes begin, in sixteens of bytes from the orders' beginning. `least`: tokens
 // that lie further below the greatest take no part in the lot.
 struct Ask {
     u32 what, first, count;
     float least;
-    double temperature, share, top_p, none;
+    double temperature, share, top_p;
+    u32 top_k, none;
 };
 
 struct Change {
@@ -18,9 +20,9 @@ struct Change {
     float less, more, penalty;
 };
 
-// What is told of a row, before its greatest logits. `missed`: whom the lot fell on is not known.
+// What is told of a row. `missed`: whom the lot fell on is not known.
 struct Told {
-    u32 sound, likeliest, count, lot, missed, none[3];
+    u32 sound, likeliest, lot, missed;
 };
 
 // Where the likeliest tokens end that have so much of all chances together: in which of the bins, how many are in that, and the key of the
@@ -31,14 +33,9 @@ struct Cut {
     u64 least;
 };
 
-struct Choice {
-    float logit;
-    u32 token;
-};
-
 // Logits that a thread looks at, and stretches of a row whose chances are added up.
 constexpr u32 HELD = 16, STRETCHES = 256;
-// Greatest logits at most, and tokens of a stretch.
+// Of the likeliest, at most, and tokens of a stretch.
 constexpr u32 MOST = 128, STRETCH = 1024;
 // Bins of logits by how far they lie below the greatest, how far that is for the last of them at most, and logits of one bin that can be
 // looked at one by one.
@@ -524,7 +521,7 @@ extern "C" __global__ void __launch_bounds__(256) stretches(u32 columns, u32 par
     ahead();
     behind();
     const Ask ask = asks[blockIdx.y];
-    if ((ask.what & LOT) == 0)
+    if ((ask.what & LOT) == 0 || ask.what & FEW)
         return;
     bool sound;
     const float most = of_order((u32)(looked(looks + blockIdx.y * parts, parts, sound) >> 32));
@@ -532,51 +529,65 @@ extern "C" __global__ void __launch_bounds__(256) stretches(u32 columns, u32 par
     over_stretch(columns, rows, sums, [&](float logit, u32 at) { return takes.chance(logit, at, ask.temperature); });
 }
 
-// All that is told of a row, by a block: its likeliest token, the token that is drawn by lot, and its greatest logits in order, put together
-// from those of its parts.
+// The token at which a block's lot falls among the `few` likeliest of a row, whose keys stand in order: none if rounding left a crumb.
+// `chances` has room for twice as many as there may be.
+__device__ __forceinline__ u32 among(const Ask &ask, float most, const u64 *keys, u32 few, double *chances) {
+    __shared__ u32 fallen;
+    double *in_lot = chances + MOST;
+    const u32 mine = threadIdx.x;
+    const float logit = mine < few ? of_order((u32)(keys[mine] >> 32)) : 0.0f;
+    if (mine == 0)
+        fallen = ~0u;
+    if (mine < few)
+        chances[mine] = chance_of(logit, most, 1.0);
+    __syncthreads();
+    if (mine < few) {
+        double before = 0.0, whole = 0.0;
+        for (u32 other = 0; other < few; other++) {
+            before = other == mine ? whole : before;
+            whole += chances[other];
+        }
+        // Those before it must not be enough.
+        const bool takes = (ask.top_p >= 1.0 || before < whole * ask.top_p) && logit >= __fadd_rn(most, ask.least);
+        in_lot[mine] = takes ? chance_of(logit, most, ask.temperature) : 0.0;
+    }
+    __syncthreads();
+    if (mine < few && in_lot[mine] > 0.0) {
+        // Keys have tokens the other way round. The lot goes along tokens in their order.
+        const u32 token = ~(u32)keys[mine];
+        double before = 0.0, whole = 0.0;
+        for (u32 other = 0; other < few; other++) {
+            before += ~(u32)keys[other] < token ? in_lot[other] : 0.0;
+            whole += in_lot[other];
+        }
+        if (before + in_lot[mine] > ask.share * whole)
+            atomicMin(&fallen, token);
+    }
+    __syncthreads();
+    return fallen;
+}
+
+// All that is told of a row, by a block: its likeliest token, and the one that is drawn by lot. The likeliest few are put together from
+// those of the row's parts.
 extern "C" __global__ void __launch_bounds__(1024) draw(u32 columns, u32 parts, u32 keep, const Ask *asks,
                                                        const float *rows, const uint4 *looks, const Cut *cuts,
-                                                       const u64 *of_parts, const double *sums, char *out) {
-    __shared__ u64 chosen[2 * MOST];
+                                                       const u64 *of_parts, const double *sums, Told *out) {
+    __shared__ u64 chosen[2 * MOST], ordered[MOST];
     __shared__ double chances[STRETCH];
     __shared__ Found stretch;
-    __shared__ Told told;
     __shared__ u32 count;
     ahead();
     behind();
-    const u32 row = blockIdx.x, lane = threadIdx.x % 32;
+    const u32 row = blockIdx.x;
     const Ask ask = asks[row];
     rows += (u64)row * columns, looks += row * parts, sums += row * STRETCHES;
-    out += (u64)row * (sizeof(Told) + keep * sizeof(Choice));
-    if (threadIdx.x == 0)
-        count = 0;
     bool sound;
     const u64 likeliest = looked(looks, parts, sound);
     const float most = of_order((u32)(likeliest >> 32));
-    if (threadIdx.x < 32) {
-        Found found = {0, 0.0, 0.0};
-        if (ask.what & LOT)
-            found = along(sums, STRETCHES, ask.share, 0.0);
-        if (lane == 0) {
-            stretch = found;
-            told = {sound, ~(u32)likeliest, 0, ~(u32)likeliest, ask.what & CUT ? cuts[row].missed : 0, {0, 0, 0}};
-        }
-    }
-    __syncthreads();
-    if (ask.what & LOT) {
-        const Takes takes(ask, most, cuts + row);
-        const u32 each = (columns + STRETCHES - 1) / STRETCHES, from = stretch.at * each;
-        const u32 tokens = from + each < columns ? each : from < columns ? columns - from : 0;
-        for (u32 at = threadIdx.x; at < tokens; at += blockDim.x)
-            chances[at] = takes.chance(rows[from + at], from + at, ask.temperature);
-        __syncthreads();
-        if (threadIdx.x < 32) {
-            const Found found = along(chances, tokens, -1.0, ask.share * stretch.whole - stretch.before);
-            if (lane == 0 && found.whole > 0.0)
-                told.lot = from + found.at;
-        }
-    }
-    if (keep > 0) {
+    Told told = {sound, ~(u32)likeliest, ~(u32)likeliest, 0};
+    if (ask.what & FEW && keep > 0) {
+        if (threadIdx.x == 0)
+            count = 0;
         u64 keys[HELD];
         const u32 all = parts * 2 * keep, held = (all + blockDim.x - 1) / blockDim.x;
         of_parts += (u64)row * all;
@@ -596,13 +607,31 @@ extern "C" __global__ void __launch_bounds__(1024) draw(u32 columns, u32 parts, 
             place += chosen[other] > key;
         for (u32 step = lanes / 2; step > 0; step /= 2)
             place += __shfl_xor_sync(~0u, place, step);
-        Choice *choices = (Choice *)(out + sizeof(Told));
         if (threadIdx.x % lanes == 0 && key != 0 && place < keep)
-            choices[place] = {of_order((u32)(key >> 32)), ~(u32)key};
+            ordered[place] = key;
+        __syncthreads();
+        const u32 some = count < keep ? count : keep;
+        const u32 fallen = among(ask, most, ordered, ask.top_k < some ? ask.top_k : some, chances);
+        told.lot = fallen == ~0u ? told.lot : fallen;
+    } else if (ask.what & LOT) {
+        if (threadIdx.x < 32) {
+            const Found found = along(sums, STRETCHES, ask.share, 0.0);
+            if (threadIdx.x == 0)
+                stretch = found;
+        }
+        __syncthreads();
+        const Takes takes(ask, most, cuts + row);
+        const u32 each = (columns + STRETCHES - 1) / STRETCHES, from = stretch.at * each;
+        const u32 tokens = from + each < columns ? each : from < columns ? columns - from : 0;
+        for (u32 at = threadIdx.x; at < tokens; at += blockDim.x)
+            chances[at] = takes.chance(rows[from + at], from + at, ask.temperature);
+        __syncthreads();
+        if (threadIdx.x < 32) {
+            const Found found = along(chances, tokens, -1.0, ask.share * stretch.whole - stretch.before);
+            told.lot = found.whole > 0.0 ? from + found.at : told.lot;
+            told.missed = ask.what & CUT ? cuts[row].missed : 0;
+        }
     }
-    __syncthreads();
-    if (threadIdx.x == 0) {
-        told.count = count < keep ? count : keep;
-        *(Told *)out = told;
-    }
+    if (threadIdx.x == 0)
+        out[row] = told;
 }
