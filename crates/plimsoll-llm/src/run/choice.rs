@@ -61,14 +61,13 @@ fn reach(candidates: &mut Vec<Candidate>, most: f32, top_p: f64) {
 }
 
 /// The candidate that the lot falls on: candidates stand in the order of their tokens, and it is the one at which the running sum of their
-/// chances passes `share` of the whole. `desk` is for these chances.
-pub(super) fn fall(candidates: &[Candidate], (share, temperature): (f64, f64), desk: &mut Vec<f64>) -> Token {
+/// chances passes `share` of the whole.
+pub(super) fn fall(candidates: &[Candidate], share: f64, temperature: f64) -> Token {
     let most = most(candidates);
-    desk.clear();
-    desk.extend(candidates.iter().map(|candidate| (f64::from(candidate.0 - most) / temperature).exp()));
-    let mut left = share * desk.iter().sum::<f64>();
-    for (candidate, chance) in candidates.iter().zip(desk) {
-        left -= *chance;
+    let chance = |candidate: &Candidate| (f64::from(candidate.0 - most) / temperature).exp();
+    let mut left = share * candidates.iter().map(chance).sum::<f64>();
+    for candidate in candidates {
+        left -= chance(candidate);
         if left < 0.0 {
             return candidate.1;
         }

@@ -113,7 +113,6 @@ pub struct Sampler {
     last: Option<Token>,
     logits: Vec<f32>,
     candidates: Vec<Candidate>,
-    chances: Vec<f64>,
 }
 
 impl Sampler {
@@ -142,7 +141,6 @@ impl Sampler {
             last: None,
             logits: Vec::new(),
             candidates: Vec::new(),
-            chances: Vec::new(),
         })
     }
 
@@ -194,8 +192,7 @@ impl Sampler {
         let Sampling { temperature, top_k, top_p, min_p, .. } = self.settings;
         let limits = Limits { top_k, top_p: top_p.into(), least: least(min_p) };
         limits.leave(&mut self.candidates);
-        let along = (share(&mut self.state), temperature.into());
-        Ok(fall(&self.candidates, along, &mut self.chances))
+        Ok(fall(&self.candidates, share(&mut self.state), temperature.into()))
     }
 
     /// What it needs of the logits behind the tokens that were accepted, of which others are changed as `weights` say before.

@@ -73,7 +73,7 @@ impl Wish {
 fn fallen(row: &[f32], lot: &Lot) -> Token {
     let mut candidates = possible(row).collect();
     Limits { top_k: lot.top_k, top_p: lot.top_p, least: lot.least }.leave(&mut candidates);
-    fall(&candidates, (lot.share, lot.temperature), &mut Vec::new())
+    fall(&candidates, lot.share, lot.temperature)
 }
 
 /// Changes a row.
