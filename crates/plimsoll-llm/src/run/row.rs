@@ -106,8 +106,9 @@ pub(super) fn fallen(row: &[f32], lot: &Lot) -> Token {
         let mut count = FEW;
         loop {
             some = greatest(row, count);
+            let all = some.len() < count;
             // Most often few are enough.
-            if some.len() < count || reach(&mut some, wanted, chance) {
+            if reach(&mut some, wanted, chance) || all {
                 break;
             }
             count *= 8;

@@ -35,7 +35,8 @@ impl Plan {
 
     fn at(there: Option<&There>, decoder: &Decoder, tokenizer: &Tokenizer, terms: &Terms) -> Self {
         let layout = decoder.layout(PAGE_TOKENS, Element::F16);
-        // The logits of each sequence: as they come, twice on their way, as they are drawn from, and as candidates.
+        // The logits of each sequence: as they come, twice on their way, as they are drawn from, and as candidates. Of a device no more
+        // than one row comes at a time, and only where its own lots are not enough.
         let logits = 32 * (terms.batch.sequences.saturating_mul(decoder.shape().vocabulary) as u64);
         let text = tokenizer.memory_bytes().saturating_add(logits);
         // Work is counted once for the sequences, and once for what is embedded beside them.

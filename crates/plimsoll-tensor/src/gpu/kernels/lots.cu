@@ -43,6 +43,8 @@ constexpr u32 BINS = 1024, IN_BIN = 4096;
 constexpr float FURTHEST = 24.0f;
 // Blocks that have a row's stretches.
 constexpr u32 BLOCKS = STRETCHES / 8;
+// Logits of a stretch that a lane reads at once.
+constexpr u32 AT_ONCE = 8;
 // How minus infinity is ordered.
 constexpr u32 NOTHING = 0x007fffff;
 
@@ -324,10 +326,15 @@ __device__ __forceinline__ void over_stretch(u32 columns, const float *rows, dou
     const u32 from = stretch * wide, to = from + wide < columns ? from + wide : columns;
     const float *row = rows + (u64)blockIdx.y * columns;
     double sum = 0.0;
-    // Whole warps come along: some have no logit at the end.
-    for (u32 begin = from; begin < to; begin += 32) {
-        const u32 at = begin + threadIdx.x % 32;
-        sum += each(at < to ? row[at] : -INFINITE, at);
+    // Whole warps come along: some have no logit at the end. Several are on their way at once.
+    for (u32 begin = from + threadIdx.x % 32; begin - threadIdx.x % 32 < to; begin += 32 * AT_ONCE) {
+        float logits[AT_ONCE];
+#pragma unroll
+        for (u32 next = 0; next < AT_ONCE; next++)
+            logits[next] = begin + 32 * next < to ? row[begin + 32 * next] : -INFINITE;
+#pragma unroll
+        for (u32 next = 0; next < AT_ONCE; next++)
+            sum += each(logits[next], begin + 32 * next);
     }
     sum = sum_of_warp(sum);
     if (threadIdx.x % 32 == 0)
@@ -366,11 +373,13 @@ struct Found {
 };
 
 __device__ __forceinline__ Found along(const double *chances, u32 count, double share, double target) {
-    const u32 lane = threadIdx.x % 32, each = (count + 31) / 32;
+    const u32 lane = threadIdx.x % 32, each = count > 0 ? (count + 31) / 32 : 1;
     const u32 from = lane * each < count ? lane * each : count, to = from + each < count ? from + each : count;
     double mine = 0.0;
-    for (u32 at = from; at < to; at++)
-        mine += chances[at];
+    // Lanes begin at places that differ, as they would meet in a bank of the block's memory.
+    for (u32 step = 0, turn = lane % each; step < each; step++, turn = turn + 1 < each ? turn + 1 : 0)
+        if (lane * each + turn < count)
+            mine += chances[lane * each + turn];
     double behind_mine = mine;
 #pragma unroll
     for (u32 step = 1; step < 32; step *= 2) {
@@ -384,7 +393,7 @@ __device__ __forceinline__ Found along(const double *chances, u32 count, double 
     before = lane == 0 ? 0.0 : before;
     const u32 passed = __ballot_sync(~0u, mine > 0.0 && behind_mine > target), some = __ballot_sync(~0u, mine > 0.0);
     const u32 whose = passed ? __ffs(passed) - 1 : some ? 31 - __clz(some) : 0;
-    for (u32 next = from; next < to; next++) {
+    for (u32 next = from; next < to && lane == whose; next++) {
         if (chances[next] > 0.0) {
             found.at = next, found.before = before;
             if (before + chances[next] > target)
