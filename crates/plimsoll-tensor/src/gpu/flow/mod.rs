@@ -5,11 +5,13 @@
 //! * [`Flow`]: one stream, and what is put on it. [`Inputs`]: rows in the forms in which they are multiplied.
 //! * [`Paged`]: attention over pages, while they are lent. [`Orders`]: who has which pages, brought in one piece. [`StepBook`]:
 //!   steps that are run again as they were put together.
+//! * [`Ferry`]: what does not all fit there, brought from page-locked memory in a circle, ahead of who reads it.
 //!
 //! # What it is not
 //! It charges nothing: whoever takes a room holds the charge for it. It knows no model; `plimsoll-llm` does.
 
 mod book;
+mod ferry;
 #[expect(clippy::module_inception, reason = "one stream's flow stands beside its parts")]
 mod flow;
 mod inputs;
@@ -21,6 +23,7 @@ mod room;
 mod streams;
 
 pub use book::StepBook;
+pub use ferry::{Crossing, Ferry};
 pub use flow::Flow;
 pub use inputs::{Inputs, Rows};
 pub use matrix::DeviceMatrix;
