@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use plimsoll_kv::block::Root;
 use plimsoll_llm::Generated;
 
-use super::memory::{Forecast, Hold, device};
+use super::ground::Ground;
+use super::memory::{Forecast, Hold};
 use super::model::Model;
 use super::prompt;
-use super::report::{DemandReport, GenerateReport, MemoryReport, StoppedBy};
+use super::report::{ComingReport, DemandReport, GenerateReport, MemoryReport, StoppedBy};
 use super::voice::Voice;
 use super::{GenerateArgs, GenerateError};
 use crate::{CliError, Printer};
@@ -34,12 +35,12 @@ fn generate(args: &GenerateArgs, shown: bool) -> Result<GenerateReport, Generate
     let tokens = args.tokens.min(most - prompt.len());
     let context = prompt.len() + tokens;
     let mut voice = Voice::new(args, &model, &prompt, tokens, shown)?;
-    let device = device(args.device)?;
-    let mut forecast = Forecast::new(&model, &device, args.cache.is_some());
-    let line = forecast.line(args.memory, context, most)?;
+    let ground = Ground::open(args.device, args.away)?;
+    let mut forecast = Forecast::new(&model, &ground.device, args.cache.is_some());
+    let line = forecast.line(args.memory, context, most, (&model.decoder, &ground))?;
     let began = Instant::now();
     let Model { decoder, name, .. } = model;
-    let hold = Hold::open(args, decoder, &device, &forecast, (line, context))?;
+    let hold = Hold::open(args, decoder, &ground, &forecast, (line, context))?;
     let decoder = hold.decoder();
     let layout = hold.cache.layout();
     // Only a folder outlives this process; without one no other model can meet these blocks, and the model's file, which a
@@ -60,7 +61,12 @@ fn generate(args: &GenerateArgs, shown: bool) -> Result<GenerateReport, Generate
     let memory =
         MemoryReport { line: line.get(), predicted: forecast.of(context), measured: hold.measured() };
     let demand = DemandReport::of(&forecast, decoder.reads());
-    Ok(GenerateReport { demand, ..report(args, name, voice, (prompt.len(), most), (&made, took), memory) })
+    let coming = ComingReport::of(decoder.device_split());
+    Ok(GenerateReport {
+        demand,
+        coming,
+        ..report(args, name, voice, (prompt.len(), most), (&made, took), memory)
+    })
 }
 
 /// Tokens that there may be.
@@ -103,6 +109,7 @@ fn report(
         ),
         tokens_per_second: rate(voice.tokens.saturating_sub(1), later),
         demand: None,
+        coming: None,
         memory,
     }
 }

@@ -23,6 +23,8 @@ struct FileSettings {
     #[serde(default, deserialize_with = "size")]
     device_memory: Option<Bytes>,
     #[serde(default, deserialize_with = "size")]
+    away: Option<Bytes>,
+    #[serde(default, deserialize_with = "size")]
     kv: Option<Bytes>,
     #[serde(default)]
     model: OneOr<PathBuf>,
@@ -123,6 +125,7 @@ pub(super) fn merged(typed: &ServeArgs, environment: Environment<'_>) -> Result<
         line: of.value(typed.line, "PLIMSOLL_LINE", file.line)?,
         device: of.value(typed.device, "PLIMSOLL_DEVICE", file.device)?,
         device_memory: of.value(typed.device_memory, "PLIMSOLL_DEVICE_MEMORY", file.device_memory)?,
+        away: of.value(typed.away, "PLIMSOLL_AWAY", file.away)?,
         kv: of.value(typed.kv, "PLIMSOLL_KV", file.kv)?,
         model: list(&typed.model, "PLIMSOLL_MODEL", file.model),
         models: path(&typed.models, "PLIMSOLL_MODELS", file.models),

@@ -9,7 +9,7 @@ use plimsoll_llm::{Batch, Crew, Decoder, PageTable, Sequence, Strand};
 
 use super::ground::Ground;
 use super::report::{LlmReport, LlmRow, Work};
-use super::{LlmArgs, LlmBenchError};
+use super::{LlmArgs, LlmBenchError, partly};
 use crate::bench::made_up::{ModelFile, Words};
 use crate::bench::median;
 
@@ -44,6 +44,8 @@ pub(super) fn report(args: &LlmArgs) -> Result<LlmReport, LlmBenchError> {
         rows.push(decode(args, &decoder, batch, &mut ground, &mut rates)?);
     }
     let place = args.device.unwrap_or(Place::Host);
+    drop((decoder, ground));
+    let partly = args.partly.then(|| partly::report(args, &file, place)).transpose()?;
     Ok(LlmReport {
         model: file.name(),
         place,
@@ -51,16 +53,17 @@ pub(super) fn report(args: &LlmArgs) -> Result<LlmReport, LlmBenchError> {
         weights_bytes: weights,
         read_gb_per_s: median(rates) / 1e9,
         rows,
+        partly,
     })
 }
 
 /// Tokens by lot: what they are does not matter to how fast they are computed.
-fn text(decoder: &Decoder, tokens: usize) -> Vec<u32> {
+pub(super) fn text(decoder: &Decoder, tokens: usize) -> Vec<u32> {
     let most = decoder.shape().vocabulary;
     (0..tokens).map(|at| u32::try_from((at * 7919 + 13) % most).unwrap_or(0)).collect()
 }
 
-fn layout(decoder: &Decoder) -> Layout {
+pub(super) fn layout(decoder: &Decoder) -> Layout {
     decoder.layout(PAGE, Element::F16)
 }
 
@@ -90,15 +93,15 @@ fn prefill(args: &LlmArgs, decoder: &Arc<Decoder>, ground: &Ground) -> Result<Ll
 }
 
 /// Sequences of one step, each with its pages and its last token.
-struct Members {
+pub(super) struct Members {
     pages: Vec<Box<dyn PageTable>>,
-    lens: Vec<usize>,
+    pub(super) lens: Vec<usize>,
     last: Vec<[u32; 1]>,
 }
 
 impl Members {
     /// With a prompt that each of them has read.
-    fn begin(
+    pub(super) fn begin(
         decoder: &Arc<Decoder>,
         ground: &Ground,
         batch: &mut Batch,
@@ -117,7 +120,7 @@ impl Members {
     }
 
     /// Each goes on by its likeliest token.
-    fn step(&mut self, batch: &mut Batch) -> Result<(), LlmBenchError> {
+    pub(super) fn step(&mut self, batch: &mut Batch) -> Result<(), LlmBenchError> {
         let pages = self.pages.iter_mut().zip(&self.lens).zip(&self.last);
         let mut strands: Vec<_> =
             pages.map(|((table, len), tokens)| Strand { tokens, len: *len, table: &mut **table }).collect();
@@ -176,7 +179,7 @@ fn decode(
     })
 }
 
-fn rate(tokens: usize, began: Instant) -> f64 {
+pub(super) fn rate(tokens: usize, began: Instant) -> f64 {
     float(tokens) / began.elapsed().as_secs_f64()
 }
 
