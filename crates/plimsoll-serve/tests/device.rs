@@ -5,7 +5,7 @@
 
 mod common;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use common::{get, model, post, settings, start};
@@ -13,11 +13,18 @@ use plimsoll::{Bytes, Place};
 use plimsoll_cuda::{Cuda, CudaSettings};
 use plimsoll_device::programs::{Argument, Source, Threads};
 use plimsoll_device::{Device, SimDevice, SimSettings};
-use plimsoll_serve::model::ModelSource;
 use plimsoll_kv::layout::Element;
 use plimsoll_llm::{Decoder, DeviceRoom};
+use plimsoll_serve::model::ModelSource;
 use plimsoll_serve::{DeviceSettings, ServeSettings, Service, examine};
 use serde_json::{Value, json};
+
+/// Tests take turns: what one measures of the GPU's memory would be another's.
+static TURNS: Mutex<()> = Mutex::new(());
+
+fn turn() -> MutexGuard<'static, ()> {
+    TURNS.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 fn gpu() -> Option<Arc<dyn Device>> {
     match Cuda::load(CudaSettings::default()) {
@@ -52,6 +59,7 @@ fn a_device_that_computes_nothing_is_refused_when_the_service_opens() {
 
 #[test]
 fn answers_are_the_hosts_and_every_byte_is_charged_where_it_is() {
+    let _turn = turn();
     let Some(device) = gpu() else { return };
     let place = device.facts().place;
     let here = start(settings());
@@ -85,6 +93,7 @@ fn answers_are_the_hosts_and_every_byte_is_charged_where_it_is() {
 
 #[test]
 fn a_model_too_large_for_the_device_is_refused_with_its_numbers() {
+    let _turn = turn();
     let Some(device) = gpu() else { return };
     let mut settings = on(&device);
     settings.device = Some(DeviceSettings::new(device, Bytes::mib(768 + 100)));
@@ -116,6 +125,7 @@ fn below_the_model() -> Option<ServeSettings> {
 
 #[test]
 fn a_model_larger_than_its_line_there_answers_the_same() {
+    let _turn = turn();
     let Some(settings) = below_the_model() else { return };
     let place = settings.device.as_ref().expect("one").device.facts().place;
     let here = start(common::settings());
@@ -195,6 +205,7 @@ fn is_alone(name: &str) -> bool {
     if std::env::var_os(WHERE).is_some() {
         return true;
     }
+    let _turn = turn();
     if gpu().is_some() {
         let own = std::env::current_exe().expect("this test");
         let status = std::process::Command::new(own)
@@ -236,7 +247,7 @@ fn lost_while_it_serves(mut settings: ServeSettings, device: &Arc<dyn Device>) {
     let host = snapshot.place(Place::Host).expect("it has a line");
     // What is promised from here on is what the host has for keys and values.
     let most = host.share("kv").expect("it has an account").limit.get();
-    assert!(seats() < most && most != there, "{} of {most}, {there} before", seats());
+    assert!(seats() < most && seats() != there, "{} of {most}, {there} before", seats());
     assert!(host.share("models/tiny").is_some_and(|share| share.charged > Bytes::mib(7)));
     service.stop();
 }
