@@ -47,8 +47,8 @@ struct Round {
     sent: usize,
     /// When what was sent to each slot last is there.
     arrived: Vec<Option<Fence>>,
-    /// When the last reader of each slot is done.
-    left: Vec<Option<Fence>>,
+    /// When the readers of each slot are done, of what was sent to it last.
+    left: Vec<Vec<Fence>>,
 }
 
 /// One time round, by one reader.
@@ -57,6 +57,8 @@ pub struct Crossing<'f> {
     ferry: &'f Ferry,
     flow: &'f Flow,
     round: MutexGuard<'f, Round>,
+    /// Whether something reads a slot of which it is not known when it is done.
+    reads: bool,
 }
 
 impl Ferry {
@@ -80,8 +82,8 @@ impl Ferry {
         }
         let road = streams::take(device)?;
         let launches = Launches::new(Arc::clone(device), road);
-        let none = vec![None; slots.len()];
-        let round = Round { read: 0, sent: 0, arrived: none.clone(), left: none };
+        let count = slots.len();
+        let round = Round { read: 0, sent: 0, arrived: vec![None; count], left: vec![Vec::new(); count] };
         let ferry =
             Self { launches, device: Arc::clone(device), road, pieces, slots, round: Mutex::new(round) };
         ferry.send(&mut ferry.round())?;
@@ -101,7 +103,7 @@ impl Ferry {
             round.sent = round.read;
         }
         self.send(&mut round)?;
-        Ok(Crossing { ferry: self, flow, round })
+        Ok(Crossing { ferry: self, flow, round, reads: false })
     }
 
     fn round(&self) -> MutexGuard<'_, Round> {
@@ -113,11 +115,12 @@ impl Ferry {
         while round.sent < round.read + self.slots.len() {
             let slot = round.sent % self.slots.len();
             let (from, to) = (&self.pieces[round.sent % self.pieces.len()], &self.slots[slot]);
-            if let Some(fence) = round.left[slot] {
-                self.launches.programs()?.follow(self.road, fence)?;
+            for fence in &round.left[slot] {
+                self.launches.programs()?.follow(self.road, *fence)?;
             }
             let bytes = from.bytes();
             self.launches.move_bytes(from.at(WHAT, 0, bytes)?, to.at(WHAT, 0, bytes)?, bytes)?;
+            round.left[slot].clear();
             round.arrived[slot] = Some(self.device.fence(self.road)?);
             round.sent += 1;
         }
@@ -133,14 +136,16 @@ impl Crossing<'_> {
             Some(fence) => self.flow.follow(fence)?,
             None => return Err(TensorError::shape(WHAT, "a piece that nobody has sent for".to_owned())),
         }
+        self.reads = true;
         Ok(slot)
     }
 
     /// All that reads it was put on the flow. What is needed next comes in its place.
     pub fn leave(&mut self) -> Done {
-        let Self { ferry, flow, round } = self;
+        let Self { ferry, flow, round, reads } = self;
         let slot = round.read % ferry.slots.len();
-        round.left[slot] = Some(flow.behind()?);
+        round.left[slot].push(flow.behind()?);
+        *reads = false;
         round.read += 1;
         ferry.send(round)
     }
@@ -148,12 +153,13 @@ impl Crossing<'_> {
 
 impl Drop for Crossing<'_> {
     fn drop(&mut self) {
-        if self.round.read.is_multiple_of(self.ferry.pieces.len()) {
+        if !self.reads {
             return;
         }
-        // Who broke off may have readers on the flow that nobody has marked. A device that gives no fence is lost, and reads nothing.
+        // Who broke off has a reader on the flow that nobody has marked. A device that gives no fence is lost, and reads nothing.
         if let Ok(fence) = self.flow.behind() {
-            self.round.left.fill(Some(fence));
+            let slot = self.round.read % self.ferry.slots.len();
+            self.round.left[slot].push(fence);
         }
     }
 }
