@@ -127,10 +127,15 @@ fn below_the_model() -> Option<ServeSettings> {
 fn a_model_larger_than_its_line_there_answers_the_same() {
     let _turn = turn();
     let Some(settings) = below_the_model() else { return };
-    let place = settings.device.as_ref().expect("one").device.facts().place;
-    let here = start(common::settings());
-    let wanted = text(&post(here.address(), "/v1/completions", &ask(24)).json());
-    here.stop();
+    let device = Arc::clone(&settings.device.as_ref().expect("one").device);
+    let place = device.facts().place;
+    let whole = start(on(&device));
+    let wanted = text(&post(whole.address(), "/v1/completions", &ask(24)).json());
+    assert!(
+        get(whole.address(), "/v1/models").json()["data"][0]["layers"].is_null(),
+        "all of them are there"
+    );
+    whole.stop();
     let needs = examine(&settings).expect("it adds up").models.remove(0).1.expect("it fits");
     let split = needs.split.expect("it is divided");
     assert!(split.come > 2 && needs.place == place, "{needs:?}");

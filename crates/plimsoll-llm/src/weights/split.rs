@@ -10,9 +10,11 @@ pub(crate) const SIDE_BY_SIDE: usize = 512;
 pub(crate) const SLOTS: usize = 2;
 /// Passes are at most so many times as long.
 const LONGEST: u64 = 4;
-/// They are longer by one part for each started eighth of the layers that comes: what an H200 computes of a prompt while a layer
-/// comes is some 3,000 tokens, and half as many where half of them come.
+/// They may be longer by one part for each started eighth of the layers that comes: what an H200 computes of a prompt while all layers
+/// come is some 3,000 tokens, and half as many while half of them do.
 const EIGHTHS: u64 = 8;
+/// Room for longer passes is room for layers: they may have no more than this part more come. A token that is written waits for all of it.
+const DEARER: u64 = 16;
 /// Page-locked memory is taken in multiples of this.
 const PINNED_STEP: u64 = 2 << 20;
 
@@ -94,17 +96,29 @@ pub(crate) struct Weighed<'w> {
 impl Weighed<'_> {
     /// Everything there, or as much as fits.
     pub(crate) fn within(&self, room: &DeviceRoom) -> Result<DeviceSplit, DeviceFloor> {
-        let fits = |split: &DeviceSplit| split.bytes(room.workings) <= room.bytes;
-        // With fewer than three, slots for two take as much as what comes.
-        let some = SLOTS + 1..=self.layers.len();
-        let long = some.clone().map(|come| self.split(come, self.long(come), room.granule));
-        let short = some.map(|come| self.split(come, SIDE_BY_SIDE, room.granule));
         let whole = self.split(0, SIDE_BY_SIDE, room.granule);
-        let mut all = std::iter::once(whole).chain(long).chain(short);
-        all.find(fits).ok_or_else(|| {
-            let last = self.split(self.layers.len(), SIDE_BY_SIDE, room.granule).bytes(room.workings);
-            DeviceFloor { least: last.min(whole.bytes(room.workings)), most: room.bytes }
-        })
+        if whole.bytes(room.workings) <= room.bytes {
+            return Ok(whole);
+        }
+        let Some(fewest) = self.fewest(SIDE_BY_SIDE, room) else {
+            let last = self.split(self.layers.len(), SIDE_BY_SIDE, room.granule);
+            let least = last.bytes(room.workings).min(whole.bytes(room.workings));
+            return Err(DeviceFloor { least, most: room.bytes });
+        };
+        let most = fewest.pass_bytes + fewest.pass_bytes / DEARER;
+        let lengths = (2..=LONGEST).rev().map(passes);
+        let mut longer = lengths.filter_map(|side_by_side| self.fewest(side_by_side, room));
+        let longer =
+            longer.find(|split| split.pass_bytes <= most && split.side_by_side <= self.long(split.come));
+        Ok(longer.unwrap_or(fewest))
+    }
+
+    /// As few layers coming as fits with passes of some length.
+    fn fewest(&self, side_by_side: usize, room: &DeviceRoom) -> Option<DeviceSplit> {
+        // With fewer than three, slots for two take as much as what comes.
+        let mut some =
+            (SLOTS + 1..=self.layers.len()).map(|come| self.split(come, side_by_side, room.granule));
+        some.find(|split| split.bytes(room.workings) <= room.bytes)
     }
 
     fn coming(&self, come: usize) -> impl Iterator<Item = u64> {
@@ -116,11 +130,10 @@ impl Weighed<'_> {
             .map(|(_, bytes)| *bytes)
     }
 
-    /// How many tokens are side by side where so many layers come.
+    /// How many tokens are side by side at most where so many layers come.
     fn long(&self, come: usize) -> usize {
         let (coming, all) = (self.coming(come).sum::<u64>(), self.layers.iter().sum::<u64>());
-        let parts = (EIGHTHS * coming).div_ceil(all.max(1)).clamp(1, LONGEST);
-        SIDE_BY_SIDE * usize::try_from(parts).unwrap_or(1)
+        passes((EIGHTHS * coming).div_ceil(all.max(1)).clamp(1, LONGEST))
     }
 
     fn split(&self, come: usize, side_by_side: usize, granule: u64) -> DeviceSplit {
@@ -138,6 +151,11 @@ impl Weighed<'_> {
             pass_bytes,
         }
     }
+}
+
+/// Tokens of a pass of so many parts.
+fn passes(parts: u64) -> usize {
+    SIDE_BY_SIDE * usize::try_from(parts).unwrap_or(1)
 }
 
 /// What a layer takes of page-locked memory.
@@ -187,10 +205,12 @@ mod tests {
                     prop_assert_eq!(coming, split.pass_bytes);
                     prop_assert!(split.pinned_bytes >= coming);
                     prop_assert_eq!(split.come == 0, most >= all);
-                    for fewer in SLOTS + 1..split.come {
-                        // As long passes with fewer layers coming do not fit.
-                        prop_assert!(weighed.split(fewer, split.side_by_side, 16).bytes(2) > most || split.side_by_side != weighed.long(fewer));
-                    }
+                    let fits = |come: usize, long: usize| weighed.split(come, long, 16).bytes(2) <= most;
+                    prop_assert!((SLOTS + 1..split.come).all(|fewer| !fits(fewer, split.side_by_side)));
+                    // Nor is much more brought for the sake of longer passes.
+                    let short = (SLOTS + 1..=split.come).find(|come| fits(*come, SIDE_BY_SIDE));
+                    let short = short.map_or(0, |come| weighed.split(come, SIDE_BY_SIDE, 16).pass_bytes);
+                    prop_assert!(split.pass_bytes * DEARER <= short * (DEARER + 1));
                 }
                 Err(DeviceFloor { least, most: had }) => {
                     prop_assert_eq!(had, most);
@@ -214,7 +234,9 @@ mod tests {
         assert_eq!(of(3257), Ok((3, 512)));
         assert_eq!(of(3158), Ok((3, 512)));
         assert_eq!(of(2666), Ok((8, 1024)));
+        assert_eq!(of(2665), Ok((8, 512)), "one more of eight would come for it");
         assert_eq!(of(1882), Ok((16, 2048)));
+        assert_eq!(of(1881), Ok((17, 2048)));
         // Slots, what stays, and the shortest pass.
         assert_eq!(of(258), Ok((32, 512)));
         assert_eq!(of(257), Err(DeviceFloor { least: 258, most: 257 }));
