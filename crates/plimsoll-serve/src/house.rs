@@ -22,7 +22,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use plimsoll::governor::Charge;
+use plimsoll::governor::{Charge, Reservation};
 use plimsoll::ledger::{AccountSettings, LedgerSettings, LineSettings};
 use plimsoll::{Bytes, Engine, Place};
 use plimsoll_device::{Device, HostDevice, HostSettings};
@@ -169,17 +169,15 @@ impl House {
         if let (Some(there), Some(asked)) = (&there, &settings.device) {
             places.push(LineSettings::new(there.place(), asked.line));
             devices.push(Arc::clone(&there.device));
-            if let Some((pinned, _)) = there.pinned() {
-                places.push(LineSettings::new(Place::Pinned, away));
-                devices.push(Arc::clone(pinned));
-            }
+        }
+        if let Some((pinned, line)) = there.as_ref().and_then(There::pinned) {
+            places.push(LineSettings::new(Place::Pinned, line));
+            devices.push(Arc::clone(pinned));
         }
         let engine = Engine::with(&LedgerSettings { places, accounts }, devices)?;
         let program = engine.account("program")?;
-        let beyond = match &there {
-            Some(there) => Some(program.reserve(there.place(), PROGRAM_THERE).now()?.back()),
-            None => None,
-        };
+        let beyond = there.as_ref().map(|there| program.reserve(there.place(), PROGRAM_THERE).now());
+        let beyond = beyond.transpose()?.map(Reservation::back);
         let program = [Some(program.reserve(Place::Host, PROGRAM).now()?.back()), beyond];
         let store = match &settings.cache {
             Some((folder, size)) => Some(cold_store(&engine, folder, *size)?),

@@ -229,7 +229,9 @@ fn run(log: &[(Stream, Put)], from: &[u64], to: &[u64], lots: &mut Lots) {
         .iter()
         .map(|number| log.iter().filter(|(stream, _)| stream.0 == *number).map(|(_, put)| *put).collect())
         .collect();
-    lists.iter_mut().for_each(|list| list.reverse());
+    for list in &mut lists {
+        list.reverse();
+    }
     let mut begun = vec![false; lists.len()];
     let mut slots: Vec<Option<usize>> = vec![None; to.len()];
     let mut signalled = BTreeSet::new();
@@ -252,8 +254,8 @@ fn run(log: &[(Stream, Put)], from: &[u64], to: &[u64], lots: &mut Lots) {
             Put::Fence(seq) => drop(signalled.insert(seq)),
             Put::Follow(_) => {}
         }
-        let long = matches!(put, Put::Copy { .. } | Put::Read { .. });
-        if long && !begun[at] {
+        let takes_time = matches!(put, Put::Copy { .. } | Put::Read { .. });
+        if takes_time && !begun[at] {
             begun[at] = true;
         } else {
             begun[at] = false;

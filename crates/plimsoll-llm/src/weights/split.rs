@@ -101,8 +101,8 @@ impl Weighed<'_> {
             return Ok(whole);
         }
         let Some(fewest) = self.fewest(SIDE_BY_SIDE, room) else {
-            let last = self.split(self.layers.len(), SIDE_BY_SIDE, room.granule);
-            let least = last.bytes(room.workings).min(whole.bytes(room.workings));
+            let smallest = self.split(self.layers.len(), SIDE_BY_SIDE, room.granule);
+            let least = smallest.bytes(room.workings).min(whole.bytes(room.workings));
             return Err(DeviceFloor { least, most: room.bytes });
         };
         let most = fewest.pass_bytes + fewest.pass_bytes / DEARER;

@@ -53,8 +53,8 @@ pub enum ModelFault {
     /// It is larger than all models together may be on a device, and there is no page-locked memory for the rest of it.
     #[error(
         "the model {name} takes {asked} of {place}, where {most} is all there is for models; {} of its {} layers would come from page-locked memory of the \
-         host, {wanted}, of which there are {away}: give `--away {wanted}` (or more `--device-memory`), or take a smaller model or one with fewer bits",
-        layers.0, layers.1
+         host, {wanted}, of which there are {away}: give `--away {}MiB` (or more `--device-memory`), or take a smaller model or one with fewer bits",
+        layers.0, layers.1, wanted.get().div_ceil(1 << 20)
     )]
     Away {
         /// Which.

@@ -59,6 +59,6 @@ impl StepBook {
 
 impl std::fmt::Debug for StepBook {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("StepBook").field("steps", &self.all.len()).finish()
+        f.debug_struct("StepBook").field("anew", &self.anew).field("steps", &self.all.len()).finish()
     }
 }
