@@ -50,11 +50,12 @@ fn generate(args: &GenerateArgs, shown: bool) -> Result<GenerateReport, Generate
         None => Root::of(b"alone", layout),
     };
     let root = root.build();
+    let writing = Instant::now();
     let made = decoder.write_cached(&hold.cache, root, &prompt, &mut voice);
     // What there is of the text is shown whole before anything is said about it.
     voice.finish()?;
     let made = made?;
-    let took = began.elapsed();
+    let (took, wrote) = (began.elapsed(), writing.elapsed());
     if voice.stopped == StoppedBy::Limit && tokens < args.tokens {
         voice.stopped = StoppedBy::Context;
     }
@@ -65,7 +66,7 @@ fn generate(args: &GenerateArgs, shown: bool) -> Result<GenerateReport, Generate
     Ok(GenerateReport {
         demand,
         coming,
-        ..report(args, name, voice, (prompt.len(), most), (&made, took), memory)
+        ..report(args, name, voice, (prompt.len(), most), (&made, took, wrote), memory)
     })
 }
 
@@ -85,10 +86,11 @@ fn report(
     model: PathBuf,
     voice: Voice,
     (prompt_tokens, context): (usize, usize),
-    (made, took): (&Generated, Duration),
+    (made, took, wrote): (&Generated, Duration, Duration),
     memory: MemoryReport,
 ) -> GenerateReport {
-    let later = took.saturating_sub(made.first).as_secs_f64();
+    // Bringing weights to a device may take longer than writing.
+    let later = wrote.saturating_sub(made.first).as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "counts of tokens")]
     let rate = |tokens: usize, seconds: f64| if seconds > 0.0 { tokens as f64 / seconds } else { 0.0 };
     GenerateReport {

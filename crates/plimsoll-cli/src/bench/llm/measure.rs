@@ -25,6 +25,9 @@ const MOST: usize = 500;
 pub(super) fn report(args: &LlmArgs) -> Result<LlmReport, LlmBenchError> {
     let threads =
         args.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
+    if let Some(place) = args.device.filter(|place| args.partly && !matches!(place, Place::Cuda(_))) {
+        return Err(LlmBenchError::Beside { place });
+    }
     let file = match &args.model {
         Some(path) => ModelFile::given(path),
         None => ModelFile::made_up(args.made_up(), args.keep.as_deref(), Words::None)?,

@@ -17,8 +17,8 @@ use crate::bench::made_up::ModelFile;
 use crate::bench::median;
 use crate::draw::{Align, Pen, Style, Table};
 
-/// Tokens of a prompt: several passes where these are short.
-const PROMPT: usize = 2048;
+/// Tokens of a prompt: whole passes, whatever their length.
+const PROMPT: usize = 6144;
 /// Sequences that step together.
 const TOGETHER: usize = 16;
 /// Tokens that a sequence has at most.
@@ -119,7 +119,7 @@ fn splits(decoder: &Decoder, granule: u64) -> Vec<(f64, DeviceSplit)> {
 
 fn prompt(args: &LlmArgs, decoder: &Arc<Decoder>, ground: &Ground) -> Result<f64, LlmBenchError> {
     let tokens = if args.quick { args.prompt() } else { PROMPT };
-    let text = text(decoder, tokens.min(decoder.shape().context / 2));
+    let text = text(decoder, tokens.min(decoder.shape().context / 4 * 3));
     let layout = layout(decoder);
     let mut pages = ground.pages(&layout);
     let mut sequence = Sequence::begin(decoder, &layout)?;
