@@ -201,7 +201,7 @@ mod tests {
         let path = folder.path().join("serve.toml");
         std::fs::write(
             &path,
-            "line = \"1GiB\"\nkv = \"100MiB\"\nmodel = \"a.gguf\"\nengine = \"native\"\nkeys = [\"k\"]\nwaiting = 3\n",
+            "line = \"1GiB\"\naway = \"0B\"\nkv = \"100MiB\"\nmodel = \"a.gguf\"\nengine = \"native\"\nkeys = [\"k\"]\nwaiting = 3\n",
         )
         .expect("written");
         let environment = |name: &str| match name {
@@ -215,6 +215,7 @@ mod tests {
             (merged.line, merged.kv, merged.waiting),
             (Some(Bytes::gib(1)), Some(Bytes::mib(200)), Some(5))
         );
+        assert_eq!(merged.away, Some(Bytes::ZERO));
         assert_eq!(merged.model, [folder.path().join("a.gguf")], "beside the file");
         assert_eq!((merged.engine, &merged.keys[..]), (Some(EngineChoice::Native), &["k".to_owned()][..]));
     }

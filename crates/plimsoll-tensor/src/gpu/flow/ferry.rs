@@ -36,6 +36,8 @@ pub struct Ferry {
     pieces: Vec<Piece>,
     slots: Vec<Piece>,
     round: Mutex<Round>,
+    /// Who waits to go round: a lock alone would give whoever has just been round the next turn as well.
+    next: Mutex<()>,
 }
 
 /// How far it has come.
@@ -84,20 +86,29 @@ impl Ferry {
         let launches = Launches::new(Arc::clone(device), road);
         let count = slots.len();
         let round = Round { read: 0, sent: 0, arrived: vec![None; count], left: vec![Vec::new(); count] };
-        let ferry =
-            Self { launches, device: Arc::clone(device), road, pieces, slots, round: Mutex::new(round) };
+        let ferry = Self {
+            launches,
+            device: Arc::clone(device),
+            road,
+            pieces,
+            slots,
+            round: Mutex::new(round),
+            next: Mutex::new(()),
+        };
         ferry.send(&mut ferry.round())?;
         Ok(ferry)
     }
 
-    /// Once round, from the first piece, for who puts its work on this flow. Waits until who goes round now has put all of theirs.
+    /// Once round, from the first piece, for who puts its work on this flow. Waits until who goes round now has ended, in turn.
     ///
     /// Who does not come to the end, because something failed, has the next one begin anew.
     pub fn begin<'f>(&'f self, flow: &'f Flow) -> Result<Crossing<'f>, TensorError> {
         if !Arc::ptr_eq(flow.device(), &self.device) {
             return Err(TensorError::shape(WHAT, "a flow of another device".to_owned()));
         }
+        let turn = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         let mut round = self.round();
+        drop(turn);
         if !round.read.is_multiple_of(self.pieces.len()) {
             round.read = round.read.next_multiple_of(self.pieces.len());
             round.sent = round.read;
