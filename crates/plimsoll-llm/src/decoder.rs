@@ -15,8 +15,8 @@ use plimsoll_tensor::Crew;
 use crate::run::side_by_side;
 use crate::tune::Projection;
 use crate::weights::{
-    self, Adapter, Behind, Demand, Files, Joined, Kept, Mapped, ModelBytes, OnDevice, Reads, Shape, Shards,
-    Stored, Thin, Weights,
+    self, Adapter, Behind, Demand, DeviceRoom, DeviceSplit, Files, Joined, Kept, Mapped, ModelBytes,
+    OnDevice, Reads, Shape, Shards, Stored, Thin, Weights,
 };
 use crate::{Draw, ModelError, OwnPages, Sequence, StepError};
 
@@ -152,11 +152,36 @@ impl Decoder {
     /// choice is not within rounding.
     ///
     /// It charges nothing: whoever asks holds a charge for [`device_bytes`](Self::device_bytes).
-    pub fn on_device(mut self, device: &Arc<dyn Device>) -> Result<Self, ModelError> {
+    pub fn on_device(self, device: &Arc<dyn Device>) -> Result<Self, ModelError> {
+        let whole = DeviceRoom { bytes: u64::MAX, workings: 0, granule: 1 };
+        let layout = self.layout(1, Element::F16);
+        match self.split_within(&layout, &whole) {
+            Ok(split) => self.on_device_split(device, None, &split),
+            Err(floor) => Err(ModelError::Feature { path: self.path, what: floor.to_string() }),
+        }
+    }
+
+    /// The same with layers that come from page-locked memory of the host with every pass, while others are computed, as
+    /// [`split_within`](Self::split_within) divides them. What a token gives is what it gives with all of them there, to the bit where as many
+    /// stand side by side.
+    ///
+    /// It charges nothing: whoever asks holds a charge for the bytes of the split, at both places.
+    pub fn on_device_split(
+        mut self,
+        device: &Arc<dyn Device>,
+        pinned: Option<&Arc<dyn Device>>,
+        split: &DeviceSplit,
+    ) -> Result<Self, ModelError> {
         let Kept::Whole(bytes) = &self.kept else {
             let what = "weights on a device that are read when they are needed".to_owned();
             return Err(ModelError::Feature { path: self.path, what });
         };
+        if split.come > 0 && pinned.is_none() || split.layers != self.shape.layers {
+            let what =
+                "layers that come, without page-locked memory that they come from, or of another model"
+                    .to_owned();
+            return Err(ModelError::Feature { path: self.path, what });
+        }
         let behind = if self.files.is_empty() {
             Behind::Bytes(Arc::clone(bytes))
         } else {
@@ -164,13 +189,18 @@ impl Decoder {
             Behind::Files(files.map_err(|source| ModelError::Demand { path: self.path.clone(), source })?)
         };
         let place = device.facts().place;
-        let there = OnDevice::bring(&self, device).map_err(|source| ModelError::Bring {
+        let there = OnDevice::bring(&self, device, pinned, *split).map_err(|source| ModelError::Bring {
             path: self.path.clone(),
             place,
             source,
         })?;
         self.kept = Kept::There(Arc::new(there), behind);
         Ok(self)
+    }
+
+    /// How it is divided between a device and page-locked memory, if a device computes.
+    pub fn device_split(&self) -> Option<&DeviceSplit> {
+        self.kept.on_device().map(|there| there.split())
     }
 
     /// The device that computes, if one does.
@@ -226,7 +256,7 @@ impl Decoder {
 
     /// Tokens of a step, of one sequence or of several, that are computed in one pass over the weights at most: more of them read
     /// these again.
-    pub const fn pass_tokens(&self) -> usize {
+    pub fn pass_tokens(&self) -> usize {
         side_by_side(self)
     }
 

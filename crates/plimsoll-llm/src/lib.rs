@@ -2,7 +2,7 @@
 //! in pages of the KV cache.
 //!
 //! * [`Decoder`]: a model file that can be computed with; its weights stay where they are mapped, or are brought to a device
-//!   ([`Decoder::on_device`]).
+//!   ([`Decoder::on_device`]), whole or divided ([`DeviceSplit`]).
 //! * [`Adapter`]: what a fine-tuning changed, applied while decoding.
 //! * [`Sequence`]: tokens that were decoded, over a [`PageTable`]: pages in the form of
 //!   [`plimsoll_kv::layout::Layout`], so that a matched prefix is read where it lies.
@@ -46,4 +46,6 @@ pub use run::{
     Batch, BatchError, CachedError, CachedPages, Draw, Found, Generated, Need, OwnPages, PageTable,
     PoolPages, SampleError, Sampler, Sampling, Sequence, Strand, Trial, Wish, Writer, change, computes_on,
 };
-pub use weights::{Adapter, Family, ModelBytes, Pairs, Reads, Shape, Shards};
+pub use weights::{
+    Adapter, DeviceFloor, DeviceRoom, DeviceSplit, Family, ModelBytes, Pairs, Reads, Shape, Shards,
+};

@@ -8,6 +8,8 @@
     reason = "a scenario fails by panicking, and sizes are tiny"
 )]
 
+#[path = "device/divided.rs"]
+mod divided;
 mod support;
 
 use std::path::PathBuf;
@@ -65,7 +67,10 @@ impl There {
                 return None;
             }
         };
-        let device: Arc<dyn Device> = cuda.device(0).unwrap();
+        Some(Self::over(cuda.device(0).unwrap()))
+    }
+
+    fn over(device: Arc<dyn Device>) -> Self {
         let place = device.facts().place;
         let host = Arc::new(HostDevice::open(HostSettings::default()).unwrap());
         let share = |path: &str, place| AccountSettings::new(path).share(place, Bytes::ZERO, MEMORY);
@@ -74,7 +79,7 @@ impl There {
             accounts: vec![share("hot", place), share("warm", Place::Host), share("cold", Place::Disk)],
         };
         let engine = Engine::with(&settings, vec![Arc::clone(&device), host]).unwrap();
-        Some(Self { engine, device, _beside: None })
+        Self { engine, device, _beside: None }
     }
 
     fn pool(&self) -> Pool {

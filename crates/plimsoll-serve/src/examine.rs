@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use plimsoll::{Bytes, EngineAccount};
+use plimsoll::{Bytes, EngineAccount, Place};
 use plimsoll_docs::{DocsError, Library};
+use plimsoll_llm::DeviceSplit;
 
 use crate::house::House;
 use crate::model::{Keeper, ModelFault, Terms, slugs};
@@ -15,8 +16,12 @@ use crate::{ServeError, ServeSettings};
 pub struct ModelNeeds {
     /// What would compute it.
     pub engine: &'static str,
-    /// What it takes of the line.
+    /// Where.
+    pub place: Place,
+    /// What it takes of the line there.
     pub bytes: Bytes,
+    /// How it is divided, where only some of its layers stay there.
+    pub split: Option<DeviceSplit>,
 }
 
 /// How a library stands.
@@ -52,8 +57,8 @@ pub fn examine(settings: &ServeSettings) -> Result<Examination, ServeError> {
     let house = Arc::new(House::open(&ServeSettings { cache: None, ..settings.clone() }, &slugs)?);
     let terms = Terms { batch: settings.batch, limits: settings.limits };
     let keeper = Keeper::open(&house, &settings.models, terms)?;
-    let needs = |name: &str| keeper.needs(name).map(|(engine, bytes)| ModelNeeds { engine, bytes });
-    let models = settings.models.iter().map(|model| (model.name.clone(), needs(&model.name))).collect();
+    let models = settings.models.iter();
+    let models = models.map(|model| (model.name.clone(), keeper.needs(&model.name))).collect();
     let mut libraries = Vec::new();
     for source in &settings.libraries {
         let account = house.engine().account("docs")?;

@@ -15,13 +15,14 @@
 //!
 //! Where a device is to compute, it has a line of its own with the same accounts: weights, what steps work with and pages are
 //! there, and the host keeps what moves blocks to a disk and back. What the host has for models and pages otherwise stays for the
-//! case that the device is lost.
+//! case that the device is lost. Where models are larger than what the device has for them, a part of the host's line is page-locked
+//! memory, for the layers that come when they are needed.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use plimsoll::governor::Charge;
+use plimsoll::governor::{Charge, Reservation};
 use plimsoll::ledger::{AccountSettings, LedgerSettings, LineSettings};
 use plimsoll::{Bytes, Engine, Place};
 use plimsoll_device::{Device, HostDevice, HostSettings};
@@ -32,6 +33,7 @@ use plimsoll_kv::store::Store;
 use plimsoll_kv::store::folder::{Folder, FolderSettings};
 use plimsoll_llm::computes_on;
 
+use crate::model::away_of;
 use crate::{ServeError, ServeSettings};
 
 /// The program itself: code, stacks of its threads, buffers of its connections.
@@ -69,12 +71,27 @@ pub(crate) struct There {
     device: Arc<dyn Device>,
     kv: Bytes,
     models: Bytes,
+    pinned: Option<(Arc<dyn Device>, Bytes)>,
 }
 
 impl There {
     /// The device.
     pub(crate) const fn device(&self) -> &Arc<dyn Device> {
         &self.device
+    }
+
+    /// What there is for models.
+    pub(crate) const fn models(&self) -> Bytes {
+        self.models
+    }
+
+    /// What layers that come are copied from, and how much of that there is.
+    pub(crate) fn pinned(&self) -> Option<(&Arc<dyn Device>, Bytes)> {
+        self.pinned.as_ref().map(|(device, line)| (device, *line))
+    }
+
+    fn pinned_line(&self) -> Bytes {
+        self.pinned.as_ref().map_or(Bytes::ZERO, |(_, line)| *line)
     }
 
     /// Which it is.
@@ -96,10 +113,12 @@ impl There {
 impl House {
     /// Opens it: what does not add up is refused here.
     pub(crate) fn open(settings: &ServeSettings, slugs: &[(String, Bytes)]) -> Result<Self, ServeError> {
-        let kv = kv(settings)?;
-        let docs = docs(settings)?;
-        let rest = settings.line.saturating_sub(PROGRAM).saturating_sub(docs).saturating_sub(kv);
         let there = there(settings)?;
+        let away = there.as_ref().map_or(Bytes::ZERO, There::pinned_line);
+        let line = settings.line.saturating_sub(away);
+        let kv = kv(settings, line)?;
+        let docs = docs(settings)?;
+        let rest = line.saturating_sub(PROGRAM).saturating_sub(docs).saturating_sub(kv);
         let both = |path: String, here: [Bytes; 2], beyond: fn(&There) -> [Bytes; 2]| {
             let account = AccountSettings::new(path).share(Place::Host, here[0], here[1]);
             match &there {
@@ -113,20 +132,23 @@ impl House {
         let share = |path: String, guaranteed, limit| {
             AccountSettings::new(path).share(Place::Host, guaranteed, limit)
         };
+        let locked = |account: AccountSettings| {
+            if away.is_zero() { account } else { account.share(Place::Pinned, Bytes::ZERO, away) }
+        };
         let program = both("program".to_owned(), [PROGRAM; 2], |_| [PROGRAM_THERE; 2]);
         let mut accounts = vec![program.priority(9)];
         // Where a device has the pages, the host needs none unless it is lost.
         let kept = if there.is_some() { Bytes::ZERO } else { kv };
         let mut cache = both("kv".to_owned(), [kept, kv], |there| [there.kv; 2]).priority(2);
         let mut cold = AccountSettings::new(COLD);
-        let mut places = vec![LineSettings::new(Place::Host, settings.line)];
+        let mut places = vec![LineSettings::new(Place::Host, line)];
         if let Some((_, size)) = &settings.cache {
             places.push(LineSettings::new(Place::Disk, *size));
             cache = cache.share(Place::Disk, *size, *size);
             cold = cold.share(Place::Disk, *size, *size);
         }
         let models = both("models".to_owned(), [Bytes::ZERO, rest], |there| [Bytes::ZERO, there.models]);
-        accounts.extend([cache, cold, models.priority(5)]);
+        accounts.extend([cache, cold, locked(models).priority(5)]);
         if docs > Bytes::ZERO {
             accounts.push(share("docs".to_owned(), docs, docs).priority(3));
         }
@@ -137,7 +159,7 @@ impl House {
                     there.share(share(format!("models/{slug}"), Bytes::ZERO, rest), *guaranteed, there.models)
                 }
             };
-            accounts.push(model.priority(5));
+            accounts.push(locked(model).priority(5));
             let warm = Bytes::new(kv.get() / WARM_PART);
             let hot = both(format!("kv/{slug}/hot"), [Bytes::ZERO, kv], |there| [Bytes::ZERO, there.kv]);
             accounts.push(hot.priority(2));
@@ -148,12 +170,14 @@ impl House {
             places.push(LineSettings::new(there.place(), asked.line));
             devices.push(Arc::clone(&there.device));
         }
+        if let Some((pinned, line)) = there.as_ref().and_then(There::pinned) {
+            places.push(LineSettings::new(Place::Pinned, line));
+            devices.push(Arc::clone(pinned));
+        }
         let engine = Engine::with(&LedgerSettings { places, accounts }, devices)?;
         let program = engine.account("program")?;
-        let beyond = match &there {
-            Some(there) => Some(program.reserve(there.place(), PROGRAM_THERE).now()?.back()),
-            None => None,
-        };
+        let beyond = there.as_ref().map(|there| program.reserve(there.place(), PROGRAM_THERE).now());
+        let beyond = beyond.transpose()?.map(Reservation::back);
         let program = [Some(program.reserve(Place::Host, PROGRAM).now()?.back()), beyond];
         let store = match &settings.cache {
             Some((folder, size)) => Some(cold_store(&engine, folder, *size)?),
@@ -250,16 +274,27 @@ fn there(settings: &ServeSettings) -> Result<Option<There>, ServeError> {
     if kv < KV_LEAST || kv >= free {
         return Err(ServeError::Line { line: asked.line, kv, program: PROGRAM_THERE, least: KV_LEAST });
     }
-    Ok(Some(There { device: Arc::clone(&asked.device), kv, models: free.saturating_sub(kv) }))
+    let there =
+        There { device: Arc::clone(&asked.device), kv, models: free.saturating_sub(kv), pinned: None };
+    let away = asked.away.unwrap_or_else(|| needed_away(&there, settings));
+    let pinned = asked.pinned.as_ref().filter(|_| !away.is_zero());
+    let pinned = pinned.map(|pinned| (Arc::clone(pinned), away));
+    Ok(Some(There { pinned, ..there }))
 }
 
-fn kv(settings: &ServeSettings) -> Result<Bytes, ServeError> {
-    let free = settings.line.saturating_sub(PROGRAM).saturating_sub(docs(settings)?);
+/// What the model that needs most of it has in page-locked memory, up to half of the line.
+fn needed_away(there: &There, settings: &ServeSettings) -> Bytes {
+    let needs = settings.models.iter().map(|source| away_of(source, there));
+    needs.max().unwrap_or(Bytes::ZERO).min(Bytes::new(settings.line.get() / 2))
+}
+
+fn kv(settings: &ServeSettings, line: Bytes) -> Result<Bytes, ServeError> {
+    let free = line.saturating_sub(PROGRAM).saturating_sub(docs(settings)?);
     // What is said of keys and values is meant where they are.
     let said = settings.kv.filter(|_| settings.device.is_none());
     let kv = said.unwrap_or(Bytes::new(free.get() / 5 * 2));
     if kv < KV_LEAST || kv >= free {
-        return Err(ServeError::Line { line: settings.line, kv, program: PROGRAM, least: KV_LEAST });
+        return Err(ServeError::Line { line, kv, program: PROGRAM, least: KV_LEAST });
     }
     Ok(kv)
 }

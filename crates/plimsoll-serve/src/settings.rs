@@ -53,6 +53,18 @@ pub struct DeviceSettings {
     pub device: Arc<dyn Device>,
     /// The most of its memory that the service may take, everything included.
     pub line: Bytes,
+    /// Page-locked memory of the host that it reaches, if there is any: models that do not fit the line have layers there, which come when they
+    /// are needed.
+    pub pinned: Option<Arc<dyn Device>>,
+    /// How much of the host's line is for that; as much as the models need, up to a half, unless said.
+    pub away: Option<Bytes>,
+}
+
+impl DeviceSettings {
+    /// A device below a line of its own, without page-locked memory.
+    pub fn new(device: Arc<dyn Device>, line: Bytes) -> Self {
+        Self { device, line, pinned: None, away: None }
+    }
 }
 
 /// How a service is set up.

@@ -76,6 +76,10 @@ pub const RULES: Rules = Rules {
         ),
         ("crates/bench-compare/src/peers/mimalloc.rs", "calls a C library"),
         ("crates/plimsoll-cuda/src/kernels/launch.rs", "loads code into the driver and launches it"),
+        (
+            "crates/plimsoll-tensor/tests/ferry.rs",
+            "a device that is made up is asked by address as others are",
+        ),
         ("crates/plimsoll-tensor/src/gpu/launch.rs", "launches programs on tensors that it was given"),
         ("crates/plimsoll-cuda/src/kernels/sums.rs", "calls NCCL, a C library"),
         ("crates/plimsoll-cuda/src/group.rs", "puts sums on streams, by address"),

@@ -52,6 +52,11 @@ impl Backends {
         named.into_iter().filter_map(|(name, error)| Some((name, error?))).collect()
     }
 
+    /// Page-locked memory that the device of a place reaches: the same whoever opens either. Only GPUs of CUDA have some.
+    pub fn beside(&self, place: Place) -> Result<Option<Arc<dyn Device>>, BackendError> {
+        matches!(place, Place::Cuda(_)).then(|| self.open(Place::Pinned)).transpose()
+    }
+
     /// Opens the device of a place.
     pub fn open(&self, place: Place) -> Result<Arc<dyn Device>, BackendError> {
         match place {

@@ -7,7 +7,7 @@ use plimsoll::pool::Pool;
 use plimsoll::{Bytes, Engine, Place};
 use plimsoll_device::Device;
 use plimsoll_kv::layout::Layout;
-use plimsoll_llm::{Decoder, PageTable, PoolPages};
+use plimsoll_llm::{Decoder, DeviceSplit, PageTable, PoolPages};
 
 use super::llm::LlmBenchError;
 use crate::Printer;
@@ -19,7 +19,7 @@ const ACCOUNT: &str = "bench";
 /// What a decoder that was brought to a device needs there.
 pub(super) struct There {
     pool: Pool,
-    _weights: Charge,
+    _weights: Vec<Charge>,
     _engine: Engine,
 }
 
@@ -38,7 +38,32 @@ impl There {
         let weights = account.reserve(place, Bytes::new(decoder.device_bytes())).now()?.back();
         let decoder = Arc::new(decoder.on_device(&device)?);
         let pool = account.scratch(place)?;
-        Ok((decoder, device, Self { pool, _weights: weights, _engine: engine }))
+        Ok((decoder, device, Self { pool, _weights: vec![weights], _engine: engine }))
+    }
+
+    /// Divides it between a device and page-locked memory, in most of what the device has free.
+    pub(super) fn divide(
+        decoder: Decoder,
+        (device, pinned): (&Arc<dyn Device>, &Arc<dyn Device>),
+        split: &DeviceSplit,
+    ) -> Result<(Arc<Decoder>, Self), LlmBenchError> {
+        let place = device.facts().place;
+        let away = Bytes::new(split.pinned_bytes);
+        let mut shares = vec![(place, most_of(device.memory()?.free))];
+        let mut devices = vec![Arc::clone(device)];
+        if !away.is_zero() {
+            shares.push((Place::Pinned, away));
+            devices.push(Arc::clone(pinned));
+        }
+        let engine = engine(ACCOUNT, &shares, devices)?;
+        let account = engine.account(ACCOUNT)?;
+        let mut weights = vec![account.reserve(place, Bytes::new(split.bytes(1))).now()?.back()];
+        if !away.is_zero() {
+            weights.push(account.reserve(Place::Pinned, away).now()?.back());
+        }
+        let decoder = Arc::new(decoder.on_device_split(device, Some(pinned), split)?);
+        let pool = account.scratch(place)?;
+        Ok((decoder, Self { pool, _weights: weights, _engine: engine }))
     }
 
     /// Pages of a sequence.

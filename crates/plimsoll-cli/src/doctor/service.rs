@@ -42,7 +42,19 @@ pub(super) fn checks(args: &ServeArgs, settings: &ServeSettings) -> Vec<Check> {
 fn model(name: &str, needs: Result<ModelNeeds, ModelFault>, only: bool) -> Check {
     let what = format!("model {name}");
     match needs {
-        Ok(ModelNeeds { engine, bytes }) => {
+        Ok(ModelNeeds { engine, bytes, place, split: Some(split) }) => Check::watch(
+            what,
+            format!(
+                "computed by the {engine} engine at {place}, {bytes} of the line there; {} of its {} layers stay there, and {} come from page-locked memory \
+                 with every pass, which has {} of them",
+                split.stay(),
+                split.layers,
+                split.come,
+                Bytes::new(split.pinned_bytes)
+            ),
+            "it is as fast as the link to the GPU: more `--device-memory`, less `--kv`, or fewer bits have more layers stay",
+        ),
+        Ok(ModelNeeds { engine, bytes, .. }) => {
             Check::good(what, format!("computed by the {engine} engine, {bytes} of the line"))
         }
         Err(fault) => {

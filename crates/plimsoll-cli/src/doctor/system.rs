@@ -22,7 +22,7 @@ pub(super) fn checks(settings: Option<&ServeSettings>) -> Vec<Check> {
         swap(&machine),
         pressure(),
         files(limits.connections),
-        locked(&machine),
+        locked(&machine, settings),
     ]
 }
 
@@ -128,10 +128,14 @@ fn files(connections: usize) -> Check {
     Check::good("open files", format!("not limited by this system; {wanted} are opened at most"))
 }
 
-fn locked(machine: &Machine) -> Check {
+fn locked(machine: &Machine, settings: Option<&ServeSettings>) -> Check {
+    let device = settings.and_then(|settings| settings.device.as_ref());
+    let some = device.is_some_and(|there| there.pinned.is_some() && there.away != Some(Bytes::ZERO));
+    let locks =
+        if some { "what the layers of models take that the GPU's memory does not hold" } else { "none" };
     let found = match machine.lockable {
         Some(lockable) => format!("{lockable} at most (ulimit -l)"),
         None => "not limited".to_owned(),
     };
-    Check::good("locked memory", format!("{found}; a service locks none"))
+    Check::good("locked memory", format!("{found}; a service locks {locks}"))
 }

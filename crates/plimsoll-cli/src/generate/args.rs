@@ -12,6 +12,7 @@ Examples:
   plimsoll generate --model llama-3.2-1b/ --file question.txt --memory 4GiB
   plimsoll generate --model llama-3.1-70b-q4_k_m.gguf --prompt \"Once\" --memory 16GiB    layers are read when needed
   plimsoll generate --model qwen3-8b-q8_0.gguf --prompt \"Once\" --device cuda:0
+  plimsoll generate --model qwen3-32b-q8_0.gguf --prompt \"Once\" --device cuda:0 --memory 20GiB    layers come when needed
   plimsoll generate --adapter tuned/ --prompt \"Returns\"                 what `plimsoll train lora -o tuned/` learned
   cat notes.txt | plimsoll generate --file - --cache ~/.cache/plimsoll   keep the prompt's keys and values
   plimsoll generate --prompt \"fn main\" --temperature 0 --stop \"```\"     always the likeliest, to the end of the code
@@ -109,9 +110,14 @@ pub struct GenerateArgs {
     pub device: Option<Place>,
 
     /// The line: the most memory that it may take where it computes, weights included; what it needs, unless said. Below that,
-    /// weights are read when they are needed, if two layers fit and the host computes
+    /// weights are read when they are needed, if two layers fit, or come to a GPU from page-locked memory
     #[arg(long, value_name = "SIZE")]
     pub memory: Option<Bytes>,
+
+    /// The most page-locked memory of the host for layers that a GPU's line does not hold: they come when they are needed. 0: none; half
+    /// of the host's memory, unless said
+    #[arg(long, value_name = "SIZE", requires = "device")]
+    pub away: Option<Bytes>,
 
     /// Keep the keys and values of prompts in this folder, so that they are not computed again
     #[arg(long, value_name = "DIR")]

@@ -7,7 +7,7 @@ use plimsoll::{Bytes, Place};
 use plimsoll_kv::cache::CacheError;
 use plimsoll_kv::store::StoreError;
 use plimsoll_llm::text::{ChatError, TextError};
-use plimsoll_llm::{CachedError, ModelError, SampleError, StepError};
+use plimsoll_llm::{CachedError, DeviceFloor, ModelError, SampleError, StepError};
 
 use crate::backends::BackendError;
 
@@ -94,6 +94,37 @@ pub enum GenerateError {
         work: Bytes,
         /// The largest context that fits the line; zero if none does.
         fits: usize,
+    },
+    /// Less than a model needs with all of its layers coming.
+    #[error("a context of {context} tokens takes {kv} of {place} for keys and values; of the rest, {floor}")]
+    Floor {
+        /// Tokens of the context.
+        context: usize,
+        /// Keys and values.
+        kv: Bytes,
+        /// Where.
+        place: Place,
+        /// What the model needs of the rest.
+        floor: DeviceFloor,
+    },
+    /// Too little page-locked memory for the layers that come.
+    #[error(
+        "{need} are needed at {place}, and the line is {line}: {} of {} layers would come from page-locked memory of the host, {wanted}, and there are {away}",
+        layers.0, layers.1
+    )]
+    Away {
+        /// Where.
+        place: Place,
+        /// What all of it needs there.
+        need: Bytes,
+        /// The line there.
+        line: Bytes,
+        /// How many layers would come, and of how many.
+        layers: (usize, usize),
+        /// What these take.
+        wanted: Bytes,
+        /// What may be taken.
+        away: Bytes,
     },
     /// A device that is not there.
     #[error("nothing can be computed at {place}: {why}")]
@@ -182,6 +213,12 @@ impl GenerateError {
                     ),
                 }
             }
+            Self::Floor { .. } => "give more `--memory`, or a shorter prompt and `-n`, or take a smaller model".to_owned(),
+            Self::Away { need, wanted, .. } => format!(
+                "give `--away {}MiB` where the host has that, or `--memory {}MiB`, or take a smaller model or one with fewer bits",
+                wanted.get().div_ceil(1 << 20),
+                need.get().div_ceil(1 << 20)
+            ),
             Self::CacheSize { .. } => format!("give `--cache-size {CACHE_LEAST}` or more"),
             Self::Model(_) => "give a GGUF file, or a folder with safetensors and config.json, of the Llama, Mistral, Qwen 2 \
                                or Qwen 3 family"

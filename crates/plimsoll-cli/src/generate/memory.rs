@@ -10,19 +10,18 @@ use plimsoll::holding::cached::Hit;
 use plimsoll::ledger::{AccountSettings, LedgerSettings, LineSettings};
 use plimsoll::machine::Machine;
 use plimsoll::{Bytes, Engine, Place};
-use plimsoll_device::{Device, HostDevice, HostSettings};
+use plimsoll_device::Device;
 use plimsoll_kv::cache::{Cache, CacheSettings, ColdSettings};
 use plimsoll_kv::engine::LeasedPages;
 use plimsoll_kv::layout::{Element, Layout};
 use plimsoll_kv::store::folder::{Folder, FolderSettings};
-use plimsoll_llm::{Decoder, Shards, computes_on};
+use plimsoll_llm::{Decoder, DeviceRoom, DeviceSplit, Shards};
 
 use super::error::CACHE_LEAST;
+use super::ground::{Ground, host_device};
 use super::model::Model;
 use super::report::Parts;
 use super::{GenerateArgs, GenerateError};
-use crate::Printer;
-use crate::backends::Backends;
 use crate::budget::most_of;
 
 /// Tokens of a block. A prefix is found in whole blocks.
@@ -49,6 +48,8 @@ pub(super) struct Forecast {
     /// What can be read when it is needed, and how many of those are to be in memory, if not all are.
     shards: Option<Shards>,
     slots: Option<usize>,
+    /// How it is divided between a device and page-locked memory, where only some of its layers are to stay there.
+    split: Option<DeviceSplit>,
     work: Bytes,
     cached: bool,
 }
@@ -71,6 +72,7 @@ impl Forecast {
                 adapter,
                 shards: decoder.has_files().then(|| decoder.shards()),
                 slots: None,
+                split: None,
                 work: Bytes::new(decoder.working_bytes(&layout)).saturating_add(tokenizer),
                 layout,
                 cached,
@@ -85,6 +87,7 @@ impl Forecast {
             adapter: Bytes::ZERO,
             shards: None,
             slots: None,
+            split: None,
             work: whole(decoder.device_working_bytes(&layout)),
             layout,
             cached,
@@ -152,13 +155,46 @@ impl Forecast {
         fits
     }
 
+    /// Has as few layers as may be come from page-locked memory.
+    fn divide(
+        &mut self,
+        line: Bytes,
+        context: usize,
+        decoder: &Decoder,
+        ground: &Ground,
+    ) -> Result<(), GenerateError> {
+        if ground.pinned.is_none() {
+            return Ok(());
+        }
+        let (place, need, away) = (self.place, Bytes::new(self.of(context).sum), ground.away);
+        let kv = self.pages(context).saturating_add(self.passing_there());
+        let room = DeviceRoom { bytes: line.saturating_sub(kv).get(), workings: 1, granule: self.granule };
+        let split = decoder.split_within(&self.layout, &room);
+        let split = split.map_err(|floor| GenerateError::Floor { context, kv, place, floor })?;
+        let wanted = Bytes::new(split.pinned_bytes);
+        if wanted > away {
+            let layers = (split.come, split.layers);
+            return Err(GenerateError::Away { place, need, line, layers, wanted, away });
+        }
+        self.whole = Bytes::new(split.device_bytes);
+        self.work = Bytes::new(split.working_bytes);
+        self.split = Some(split).filter(|split| split.come > 0);
+        Ok(())
+    }
+
+    /// What page-locked memory is to have.
+    fn away(&self) -> Bytes {
+        Bytes::new(self.split.map_or(0, |split| split.pinned_bytes))
+    }
+
     /// The line for a context: what was asked for, or else what is needed, or what the machine has. Where that is less than
-    /// all weights need, they are read when they are needed. Too low a line is refused, and so is more than the machine has.
+    /// all weights need, they are read when they are needed, or come to a device. Too low a line is refused, and so is more than the machine has.
     pub(super) fn line(
         &mut self,
         asked: Option<Bytes>,
         tokens: usize,
         most: usize,
+        (decoder, ground): (&Decoder, &Ground),
     ) -> Result<Bytes, GenerateError> {
         let need = Bytes::new(self.of(tokens).sum);
         let usable = self.usable;
@@ -169,6 +205,9 @@ impl Forecast {
                 tokens
             });
             self.slots = Some(slots.max(SLOTS_LEAST));
+        }
+        if need > line && self.place != Place::Host {
+            self.divide(line, tokens, decoder, ground)?;
         }
         let parts = self.of(tokens);
         let need = Bytes::new(parts.sum);
@@ -201,7 +240,7 @@ pub(super) struct Hold {
     place: Place,
     /// Weights that are all held; those that are read when they are needed are the decoder's leases.
     _weights: Option<Hit<Arc<Decoder>>>,
-    _work: [Charge; 3],
+    _work: Vec<Charge>,
 }
 
 impl Hold {
@@ -210,20 +249,28 @@ impl Hold {
     pub(super) fn open(
         args: &GenerateArgs,
         decoder: Decoder,
-        device: &Arc<dyn Device>,
+        ground: &Ground,
         forecast: &Forecast,
         (line, tokens): (Bytes, usize),
     ) -> Result<Self, GenerateError> {
-        let engine = engine(args, device, forecast, line, tokens)?;
+        let engine = engine(args, ground, forecast, line, tokens)?;
         let place = forecast.place;
         let charge = |path: &str, place, bytes| -> Result<Charge, GenerateError> {
             Ok(engine.account(path)?.reserve(place, bytes).now()?.back())
         };
-        let work = charge("work", place, forecast.work)?;
+        let mut work = vec![charge("work", place, forecast.work)?];
+        if !forecast.away().is_zero() {
+            work.push(charge("weights", Place::Pinned, forecast.away())?);
+        }
         let (decoder, weights, beside) = match forecast.slots() {
             None if place != Place::Host => {
                 let weights = charge("weights", place, forecast.whole)?;
-                (Arc::new(decoder.on_device(device)?), None, weights)
+                let pinned = ground.pinned.as_ref();
+                let decoder = match &forecast.split {
+                    Some(split) => decoder.on_device_split(&ground.device, pinned, split)?,
+                    None => decoder.on_device(&ground.device)?,
+                };
+                (Arc::new(decoder), None, weights)
             }
             None => {
                 let (decoder, resident) = (Arc::new(decoder), engine.resident::<Arc<Decoder>>("weights")?);
@@ -240,7 +287,7 @@ impl Hold {
                 (Arc::new(decoder.on_demand(&ring)?), None, adapter)
             }
         };
-        let work = [work, beside, charge("text", Place::Host, forecast.beside)?];
+        work.extend([beside, charge("text", Place::Host, forecast.beside)?]);
         let pool = |path: &str, place| engine.account(path)?.scratch(place);
         let pages = LeasedPages::new(forecast.layout.clone(), pool("kv/hot", place)?)?;
         let settings = CacheSettings::new("kv", pool("kv/warm", Place::Host)?);
@@ -270,7 +317,7 @@ impl Hold {
 
 fn engine(
     args: &GenerateArgs,
-    device: &Arc<dyn Device>,
+    ground: &Ground,
     forecast: &Forecast,
     line: Bytes,
     tokens: usize,
@@ -283,7 +330,13 @@ fn engine(
     let mut kv = account("kv", hot.saturating_add(forecast.passing_there()));
     let mut cold = AccountSettings::new("kv/cold");
     let mut places = vec![LineSettings::new(place, line)];
-    let mut devices = vec![Arc::clone(device)];
+    let mut devices = vec![Arc::clone(&ground.device)];
+    let mut weights = account("weights", forecast.weights());
+    if let Some(pinned) = ground.pinned.as_ref().filter(|_| forecast.split.is_some()) {
+        places.push(LineSettings::new(Place::Pinned, forecast.away()));
+        devices.push(Arc::clone(pinned));
+        weights = weights.share(Place::Pinned, forecast.away(), forecast.away());
+    }
     if there {
         places.push(LineSettings::new(Place::Host, warm.saturating_add(forecast.beside)));
         devices.push(host_device()?);
@@ -296,7 +349,7 @@ fn engine(
     }
     let on_host = |path: &str, bytes| AccountSettings::new(path).share(Place::Host, bytes, bytes);
     let accounts = vec![
-        account("weights", forecast.weights()),
+        weights,
         account("work", forecast.work),
         on_host("text", forecast.beside),
         kv,
@@ -314,21 +367,4 @@ fn cold(engine: &Engine, folder: &Path, size: Bytes) -> Result<ColdSettings, Gen
     let account = Some((*engine.account("kv/cold")?).clone());
     let (store, _) = Folder::open(&FolderSettings { account, ..FolderSettings::new(folder, size) })?;
     Ok(ColdSettings { patience: PATIENCE, ..ColdSettings::new(Arc::new(store)) })
-}
-
-/// What computes: a device, or the host.
-pub(super) fn device(place: Option<Place>) -> Result<Arc<dyn Device>, GenerateError> {
-    match place {
-        None | Some(Place::Host) => host_device(),
-        Some(place) => {
-            let opened = Backends::new(Printer::notice()).open(place);
-            let device = opened.map_err(|why| GenerateError::Place { place, why: Box::new(why) })?;
-            computes_on(&device).map_err(|why| GenerateError::Computes { place, why })?;
-            Ok(device)
-        }
-    }
-}
-
-fn host_device() -> Result<Arc<dyn Device>, GenerateError> {
-    Ok(Arc::new(HostDevice::open(HostSettings::default())?))
 }

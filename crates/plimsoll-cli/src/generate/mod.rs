@@ -5,6 +5,7 @@
 
 mod args;
 mod error;
+mod ground;
 mod memory;
 mod model;
 mod prompt;

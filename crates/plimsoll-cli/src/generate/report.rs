@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use plimsoll::Bytes;
-use plimsoll_llm::Reads;
+use plimsoll_llm::{DeviceSplit, Reads};
 use serde::Serialize;
 
 use super::memory::Forecast;
@@ -13,7 +13,7 @@ use super::memory::Forecast;
 /// ```json
 /// { "model": "tiny-7m-q8_0.gguf (built in)", "text": " given slice.", "stopped": "limit", "stop": null, "seed": 1,
 ///   "context": 144, "prompt_tokens": 8, "cached_tokens": 0, "tokens": 5, "first_seconds": 0.02, "seconds": 0.1,
-///   "prompt_tokens_per_second": 400.0, "tokens_per_second": 60.0, "demand": null,
+///   "prompt_tokens_per_second": 400.0, "tokens_per_second": 60.0, "demand": null, "coming": null,
 ///   "memory": { "line": 21000000,
 ///     "predicted": { "weights": 7948608, "kv": 8388608, "work": 1600000, "sum": 17937216 },
 ///     "measured": { "weights": 7948608, "kv": 4194304, "work": 1600000, "sum": 13742912 } } }
@@ -48,6 +48,8 @@ pub struct GenerateReport {
     pub tokens_per_second: f64,
     /// What was read of weights that are not all in memory.
     pub demand: Option<DemandReport>,
+    /// What came of weights that are not all on the device that computed.
+    pub coming: Option<ComingReport>,
     /// Memory.
     pub memory: MemoryReport,
 }
@@ -67,6 +69,29 @@ pub struct DemandReport {
     pub late: u64,
     /// How many are read for each pass through the model: for each token behind the prompt.
     pub reads_per_token: f64,
+}
+
+/// Layers that come to a device when they are needed.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct ComingReport {
+    /// Layers that stay there.
+    pub stay: usize,
+    /// Those that come with every pass: for every token behind the prompt, and for so many of the prompt together.
+    pub come: usize,
+    /// Tokens of a prompt that a pass has at most.
+    pub side_by_side: usize,
+    /// What comes with a pass.
+    pub pass_bytes: u64,
+    /// What page-locked memory has of them.
+    pub pinned_bytes: u64,
+}
+
+impl ComingReport {
+    pub(super) fn of(split: Option<&DeviceSplit>) -> Option<Self> {
+        let split = split.filter(|split| split.come > 0)?;
+        let DeviceSplit { come, side_by_side, pass_bytes, pinned_bytes, .. } = *split;
+        Some(Self { stay: split.stay(), come, side_by_side, pass_bytes, pinned_bytes })
+    }
 }
 
 impl DemandReport {
@@ -164,6 +189,16 @@ impl GenerateReport {
                 demand.reads_per_token,
                 demand.late,
                 demand.reads
+            )
+        }));
+        lines.extend(self.coming.map(|coming| {
+            format!(
+                "{} layers stay on the device, {} come with every pass, {} of them, from {} of page-locked memory; prompts {} tokens a pass",
+                coming.stay,
+                coming.come,
+                Bytes::new(coming.pass_bytes),
+                Bytes::new(coming.pinned_bytes),
+                coming.side_by_side
             )
         }));
         lines

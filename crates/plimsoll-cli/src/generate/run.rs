@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use plimsoll_kv::block::Root;
 use plimsoll_llm::Generated;
 
-use super::memory::{Forecast, Hold, device};
+use super::ground::Ground;
+use super::memory::{Forecast, Hold};
 use super::model::Model;
 use super::prompt;
-use super::report::{DemandReport, GenerateReport, MemoryReport, StoppedBy};
+use super::report::{ComingReport, DemandReport, GenerateReport, MemoryReport, StoppedBy};
 use super::voice::Voice;
 use super::{GenerateArgs, GenerateError};
 use crate::{CliError, Printer};
@@ -34,12 +35,12 @@ fn generate(args: &GenerateArgs, shown: bool) -> Result<GenerateReport, Generate
     let tokens = args.tokens.min(most - prompt.len());
     let context = prompt.len() + tokens;
     let mut voice = Voice::new(args, &model, &prompt, tokens, shown)?;
-    let device = device(args.device)?;
-    let mut forecast = Forecast::new(&model, &device, args.cache.is_some());
-    let line = forecast.line(args.memory, context, most)?;
+    let ground = Ground::open(args.device, args.away)?;
+    let mut forecast = Forecast::new(&model, &ground.device, args.cache.is_some());
+    let line = forecast.line(args.memory, context, most, (&model.decoder, &ground))?;
     let began = Instant::now();
     let Model { decoder, name, .. } = model;
-    let hold = Hold::open(args, decoder, &device, &forecast, (line, context))?;
+    let hold = Hold::open(args, decoder, &ground, &forecast, (line, context))?;
     let decoder = hold.decoder();
     let layout = hold.cache.layout();
     // Only a folder outlives this process; without one no other model can meet these blocks, and the model's file, which a
@@ -49,18 +50,24 @@ fn generate(args: &GenerateArgs, shown: bool) -> Result<GenerateReport, Generate
         None => Root::of(b"alone", layout),
     };
     let root = root.build();
+    let writing = Instant::now();
     let made = decoder.write_cached(&hold.cache, root, &prompt, &mut voice);
     // What there is of the text is shown whole before anything is said about it.
     voice.finish()?;
     let made = made?;
-    let took = began.elapsed();
+    let (took, wrote) = (began.elapsed(), writing.elapsed());
     if voice.stopped == StoppedBy::Limit && tokens < args.tokens {
         voice.stopped = StoppedBy::Context;
     }
     let memory =
         MemoryReport { line: line.get(), predicted: forecast.of(context), measured: hold.measured() };
     let demand = DemandReport::of(&forecast, decoder.reads());
-    Ok(GenerateReport { demand, ..report(args, name, voice, (prompt.len(), most), (&made, took), memory) })
+    let coming = ComingReport::of(decoder.device_split());
+    Ok(GenerateReport {
+        demand,
+        coming,
+        ..report(args, name, voice, (prompt.len(), most), (&made, took, wrote), memory)
+    })
 }
 
 /// Tokens that there may be.
@@ -79,10 +86,11 @@ fn report(
     model: PathBuf,
     voice: Voice,
     (prompt_tokens, context): (usize, usize),
-    (made, took): (&Generated, Duration),
+    (made, took, wrote): (&Generated, Duration, Duration),
     memory: MemoryReport,
 ) -> GenerateReport {
-    let later = took.saturating_sub(made.first).as_secs_f64();
+    // Bringing weights to a device may take longer than writing.
+    let later = wrote.saturating_sub(made.first).as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "counts of tokens")]
     let rate = |tokens: usize, seconds: f64| if seconds > 0.0 { tokens as f64 / seconds } else { 0.0 };
     GenerateReport {
@@ -103,6 +111,7 @@ fn report(
         ),
         tokens_per_second: rate(voice.tokens.saturating_sub(1), later),
         demand: None,
+        coming: None,
         memory,
     }
 }

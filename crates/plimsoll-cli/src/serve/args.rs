@@ -17,7 +17,7 @@ Examples:
   PLIMSOLL_KEY=secret plimsoll serve --listen 0.0.0.0:8080    for others, who bring the key
 
 Ctrl-C, or SIGTERM, takes nobody in any more and lets answers end; a second one ends at once.
-A file may have: listen, line, device, device_memory, kv, model (one path or several), models (a folder), engine, library (one or several), embed, docs, cache,
+A file may have: listen, line, device, device_memory, away, kv, model (one path or several), models (a folder), engine, library (one or several), embed, docs, cache,
 cache_size, keys, answer_tokens, parallel, waiting, patience_seconds, drain_seconds. The environment may have the same in capitals behind PLIMSOLL_ (PLIMSOLL_KEY
 for one key); it wins over the file, and flags win over both.";
 
@@ -44,6 +44,11 @@ pub struct ServeArgs {
     /// The most of the GPU's memory that it may take, everything included; nine tenths of what is free, unless said
     #[arg(long, value_name = "SIZE")]
     pub device_memory: Option<Bytes>,
+
+    /// How much of the line is page-locked memory, for the layers of models that the GPU's memory does not hold: they come when they are needed.
+    /// 0: none; as much as these models need, up to a half of the line, unless said
+    #[arg(long, value_name = "SIZE")]
+    pub away: Option<Bytes>,
 
     /// How much is for keys and values, of the line or, with a GPU, of its memory [default: two fifths]
     #[arg(long, value_name = "SIZE")]

@@ -56,6 +56,9 @@ impl ServeFailure {
                 "check the folder, and that no process has it open; `--no-cache` serves without one".to_owned()
             }
             Self::Serve(_) => "`plimsoll machine` says what this machine can carry".to_owned(),
+            Self::Model(ModelFault::Large { .. } | ModelFault::Floor { .. } | ModelFault::Away { .. }) => {
+                "`--line`, `--device-memory`, `--kv` and `--away` say what there is for models".to_owned()
+            }
             Self::Model(_) => {
                 "give a GGUF file, or a folder with safetensors, of the Llama, Mistral, Qwen 2 or Qwen 3 family".to_owned()
             }

@@ -23,6 +23,8 @@ struct FileSettings {
     #[serde(default, deserialize_with = "size")]
     device_memory: Option<Bytes>,
     #[serde(default, deserialize_with = "size")]
+    away: Option<Bytes>,
+    #[serde(default, deserialize_with = "size")]
     kv: Option<Bytes>,
     #[serde(default)]
     model: OneOr<PathBuf>,
@@ -123,6 +125,7 @@ pub(super) fn merged(typed: &ServeArgs, environment: Environment<'_>) -> Result<
         line: of.value(typed.line, "PLIMSOLL_LINE", file.line)?,
         device: of.value(typed.device, "PLIMSOLL_DEVICE", file.device)?,
         device_memory: of.value(typed.device_memory, "PLIMSOLL_DEVICE_MEMORY", file.device_memory)?,
+        away: of.value(typed.away, "PLIMSOLL_AWAY", file.away)?,
         kv: of.value(typed.kv, "PLIMSOLL_KV", file.kv)?,
         model: list(&typed.model, "PLIMSOLL_MODEL", file.model),
         models: path(&typed.models, "PLIMSOLL_MODELS", file.models),
@@ -198,7 +201,7 @@ mod tests {
         let path = folder.path().join("serve.toml");
         std::fs::write(
             &path,
-            "line = \"1GiB\"\nkv = \"100MiB\"\nmodel = \"a.gguf\"\nengine = \"native\"\nkeys = [\"k\"]\nwaiting = 3\n",
+            "line = \"1GiB\"\naway = \"0B\"\nkv = \"100MiB\"\nmodel = \"a.gguf\"\nengine = \"native\"\nkeys = [\"k\"]\nwaiting = 3\n",
         )
         .expect("written");
         let environment = |name: &str| match name {
@@ -212,6 +215,7 @@ mod tests {
             (merged.line, merged.kv, merged.waiting),
             (Some(Bytes::gib(1)), Some(Bytes::mib(200)), Some(5))
         );
+        assert_eq!(merged.away, Some(Bytes::ZERO));
         assert_eq!(merged.model, [folder.path().join("a.gguf")], "beside the file");
         assert_eq!((merged.engine, &merged.keys[..]), (Some(EngineChoice::Native), &["k".to_owned()][..]));
     }

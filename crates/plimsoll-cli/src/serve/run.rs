@@ -104,6 +104,9 @@ fn settings(args: &ServeArgs) -> Result<ServeSettings, ServeFailure> {
     let line = args.line.or_else(suggested).ok_or(ServeFailure::Line)?;
     let mut settings = ServeSettings::new(line, models);
     settings.device = args.device.map(|place| device(place, args.device_memory)).transpose()?;
+    if let Some(there) = &mut settings.device {
+        there.away = args.away;
+    }
     settings.kv = args.kv;
     settings.libraries = args.library.iter().map(|library| LibrarySource::parse(library)).collect();
     settings.embedder.clone_from(&args.embed);
@@ -126,15 +129,17 @@ fn settings(args: &ServeArgs) -> Result<ServeSettings, ServeFailure> {
     Ok(settings)
 }
 
-/// The device that is to compute, and what it may take of it.
+/// The device that is to compute, what it may take of it, and page-locked memory beside it.
 pub(crate) fn device(place: Place, line: Option<Bytes>) -> Result<DeviceSettings, ServeFailure> {
     let failed = |why| ServeFailure::Device { place, why };
-    let device = Backends::new(Printer::notice()).open(place).map_err(failed)?;
+    let backends = Backends::new(Printer::notice());
+    let device = backends.open(place).map_err(failed)?;
     let line = match line {
         Some(line) => line,
         None => most_of(device.memory().map_err(|error| failed(error.into()))?.free),
     };
-    Ok(DeviceSettings { device, line })
+    let pinned = backends.beside(place).map_err(failed)?;
+    Ok(DeviceSettings { device, line, pinned, away: None })
 }
 
 /// A service for this process alone: one model, on any port of this machine, that keeps nothing beyond itself.

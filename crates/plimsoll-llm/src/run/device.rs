@@ -11,8 +11,8 @@ use plimsoll_device::{Device, DeviceError};
 use plimsoll_kv::block::Token;
 use plimsoll_kv::layout::{Element, Layout};
 use plimsoll_tensor::flow::{
-    Ask, DeviceMatrix, Drawing, Flow, Inputs, Lots, Made, Orders, PageForm, Paged, Piece, Room, Rows,
-    StepBook, Strand, To, Told, Turning,
+    Ask, Crossing, DeviceMatrix, Drawing, Flow, Inputs, Lots, Made, Orders, PageForm, Paged, Piece, Room,
+    Rows, StepBook, Strand, To, Told, Turning,
 };
 use plimsoll_tensor::{Dtype, TensorError};
 
@@ -20,11 +20,9 @@ use super::asked::Asked;
 use super::stage::{Next, Share, angles};
 use super::wish::{Found, Wish};
 use crate::math::Rope;
-use crate::weights::{DeviceLayer, DeviceThin, OnDevice, Pairs};
+use crate::weights::{DeviceLayer, DeviceThin, OnDevice, Pairs, Placed};
 use crate::{Decoder, StepError};
 
-/// How many tokens are computed side by side.
-pub(super) const SIDE_BY_SIDE: usize = 512;
 /// Rows of logits at a time, and tokens of a step that says beforehand which it will be asked for.
 const LOGITS: usize = 32;
 /// Pages of all sequences of a step, at most.
@@ -94,12 +92,13 @@ struct Sizes {
     vocabulary: usize,
     parts: u64,
     orders: u64,
+    side_by_side: usize,
 }
 
 impl Sizes {
-    fn of(decoder: &Decoder, form: &PageForm) -> Self {
+    fn of(decoder: &Decoder, form: &PageForm, side_by_side: usize) -> Self {
         let shape = decoder.shape();
-        let rows = |width: usize| 4 * (SIDE_BY_SIDE * width) as u64;
+        let rows = |width: usize| 4 * (side_by_side * width) as u64;
         let mixed = shape.heads * shape.value_width;
         let rank = decoder.adapter().map_or(0, |adapter| adapter.rank().next_multiple_of(8));
         let pieces = [
@@ -115,21 +114,21 @@ impl Sizes {
             4 * (LOGITS * shape.vocabulary) as u64,
             Flow::DESK,
         ];
-        let orders = Orders::bytes(SIDE_BY_SIDE, shape.rope_width, PAGES);
+        let orders = Orders::bytes(side_by_side, shape.rope_width, PAGES);
         let columns = shape.width.max(shape.inner).max(mixed);
         let (parts, vocabulary) = (form.parts_bytes(), shape.vocabulary);
-        Self { pieces, columns, vocabulary, parts, orders }
+        Self { pieces, columns, vocabulary, parts, orders, side_by_side }
     }
 
     fn bytes(&self) -> u64 {
         let pieces = Room::bytes_of(self.pieces.into_iter().chain([self.parts, self.orders]));
-        pieces + Inputs::bytes(SIDE_BY_SIDE, self.columns) + Lots::bytes(self.vocabulary)
+        pieces + Inputs::bytes(self.side_by_side, self.columns) + Lots::bytes(self.vocabulary)
     }
 }
 
-/// What the steps of one sequence, or of one batch, take on a device.
-pub(super) fn working_bytes(decoder: &Decoder, layout: &Layout) -> u64 {
-    form_of(decoder, layout).map_or(0, |form| Sizes::of(decoder, &form).bytes())
+/// What the steps of one sequence, or of one batch, take on a device with so many tokens side by side.
+pub(super) fn working_bytes(decoder: &Decoder, layout: &Layout, side_by_side: usize) -> u64 {
+    form_of(decoder, layout).map_or(0, |form| Sizes::of(decoder, &form, side_by_side).bytes())
 }
 
 /// Whether a device can compute models; an error says what it lacks.
@@ -180,7 +179,7 @@ impl DeviceStage {
 
     fn open(decoder: &Arc<Decoder>, weights: &Arc<OnDevice>, form: PageForm) -> Result<Self, TensorError> {
         form.check()?;
-        let sizes = Sizes::of(decoder, &form);
+        let sizes = Sizes::of(decoder, &form, weights.split().side_by_side);
         let mut room = Room::take(weights.device(), Bytes::new(sizes.bytes()))?;
         let mut pieces = Vec::with_capacity(sizes.pieces.len());
         for bytes in sizes.pieces {
@@ -188,7 +187,7 @@ impl DeviceStage {
         }
         let Ok(pieces) = <[Piece; 11]>::try_from(pieces) else { unreachable!("as many pieces as sizes") };
         let [stream, queries, keys, values, means, spare, gate, up, low, logits, desk] = pieces;
-        let inputs = Inputs::cut(&mut room, SIDE_BY_SIDE, sizes.columns)?;
+        let inputs = Inputs::cut(&mut room, sizes.side_by_side, sizes.columns)?;
         let lots = Lots::cut(&mut room, sizes.vocabulary)?;
         let parts = room.cut(sizes.parts)?;
         let orders = Orders::new(room.cut(sizes.orders)?);
@@ -196,7 +195,9 @@ impl DeviceStage {
         let buffers =
             Buffers { stream, inputs, queries, keys, values, means, spare, gate, up, low, logits, lots };
         let (decoder, weights) = (Arc::clone(decoder), Arc::clone(weights));
-        let (book, ropes, rows, made) = (StepBook::default(), Vec::new(), Vec::new(), None);
+        // Layers that come have fences among the launches, and the link is slower than putting these there.
+        let book = if weights.ferry().is_some() { StepBook::anew() } else { StepBook::default() };
+        let (ropes, rows, made) = (Vec::new(), Vec::new(), None);
         Ok(Self { decoder, weights, form, flow, orders, buffers, parts, book, ropes, rows, made })
     }
 
@@ -246,8 +247,10 @@ impl DeviceStage {
         };
         let Self { flow, orders, parts, book, form, buffers, weights, decoder, .. } = self;
         let step = Step { decoder, weights, flow, buffers, count: ids.len() };
+        let crossing = weights.ferry().map(|ferry| ferry.begin(flow)).transpose();
+        let mut crossing = crossing.map_err(|error| (0, failed(&error)))?;
         let done = flow.over_pages((orders, parts, book), form, &told, |paged| {
-            step.run(paged)?;
+            step.run(paged, crossing.as_mut())?;
             let chosen = [paged.rows(), paged.asks()];
             if then == Then::Nothing { Ok(()) } else { step.head(chosen, ends.len(), then) }
         });
@@ -357,13 +360,24 @@ struct Step<'s> {
 }
 
 impl Step<'_> {
-    fn run(&self, paged: &Paged<'_>) -> Result<(), TensorError> {
+    fn run(&self, paged: &Paged<'_>, mut coming: Option<&mut Crossing<'_>>) -> Result<(), TensorError> {
         self.flow.take(&self.weights.embedding, paged.ids(), self.count, &self.buffers.stream)?;
         for (number, layer) in self.weights.layers.iter().enumerate() {
-            self.attention(paged, number, layer)?;
-            self.feed(layer)?;
+            match (layer, coming.as_mut()) {
+                (Placed::Stays(layer), _) => self.layer(paged, number, layer)?,
+                (Placed::Comes(in_slots), Some(coming)) => {
+                    self.layer(paged, number, &in_slots[coming.arrive()?])?;
+                    coming.leave()?;
+                }
+                (Placed::Comes(_), None) => unreachable!("layers that come are brought by something"),
+            }
         }
         Ok(())
+    }
+
+    fn layer(&self, paged: &Paged<'_>, number: usize, layer: &DeviceLayer) -> Result<(), TensorError> {
+        self.attention(paged, number, layer)?;
+        self.feed(layer)
     }
 
     /// Logits of rows whose numbers stand somewhere, and what is drawn of them as it is asked beside these.

@@ -6,7 +6,7 @@ use plimsoll_kv::block::Token;
 use plimsoll_kv::layout::Layout;
 use plimsoll_tensor::wide::widest;
 
-use super::device::{self, DeviceStage};
+use super::device::DeviceStage;
 use super::host::{self, HostStage};
 use super::pages::PageTable;
 use super::wish::{Found, Wish, change};
@@ -46,8 +46,8 @@ enum Where {
 }
 
 /// How many tokens of a decoder are computed side by side at most.
-pub(crate) const fn side_by_side(decoder: &Decoder) -> usize {
-    if decoder.kept().on_device().is_some() { device::SIDE_BY_SIDE } else { host::SIDE_BY_SIDE }
+pub(crate) fn side_by_side(decoder: &Decoder) -> usize {
+    decoder.device_split().map_or(host::SIDE_BY_SIDE, |split| split.side_by_side)
 }
 
 impl Stage {

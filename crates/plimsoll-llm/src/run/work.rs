@@ -6,17 +6,26 @@ use plimsoll_tensor::packed::Desk;
 use super::device;
 use super::host::{SIDE_BY_SIDE, TOGETHER};
 use crate::Decoder;
-use crate::weights::OnDevice;
+use crate::weights::{DeviceFloor, DeviceRoom, DeviceSplit, OnDevice, SIDE_BY_SIDE as SIDE_THERE, Weighed};
 
 impl Decoder {
     /// What the steps of one sequence, or of one batch, over such pages take on a device: one room for all of it.
     pub fn device_working_bytes(&self, layout: &Layout) -> u64 {
-        device::working_bytes(self, layout)
+        let side_by_side = self.device_split().map_or(SIDE_THERE, |split| split.side_by_side);
+        device::working_bytes(self, layout, side_by_side)
     }
 
-    /// What the weights take there.
+    /// What the weights take there, all of them.
     pub fn device_bytes(&self) -> u64 {
         OnDevice::bytes_of(self)
+    }
+
+    /// How it is divided so that it fits there: all of it on the device if there is room for that, and otherwise with as few layers coming
+    /// from page-locked memory as may be. See [`Decoder::on_device_split`].
+    pub fn split_within(&self, layout: &Layout, room: &DeviceRoom) -> Result<DeviceSplit, DeviceFloor> {
+        let (fixed, layers) = OnDevice::parts_of(self);
+        let working = |side_by_side| device::working_bytes(self, layout, side_by_side);
+        Weighed { fixed, layers: &layers, working: &working }.within(room)
     }
 
     /// What the steps of one sequence over such pages take at most: rows for the tokens that are computed side by side, the

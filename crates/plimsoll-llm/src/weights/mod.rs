@@ -12,6 +12,7 @@ mod matrix;
 mod model_bytes;
 mod on_device;
 mod shape;
+mod split;
 mod tensors;
 mod yarn;
 
@@ -26,7 +27,9 @@ pub(crate) use load::{Layer, Weights, load};
 pub(crate) use mapped::Mapped;
 pub(crate) use matrix::Matrix;
 pub use model_bytes::ModelBytes;
-pub(crate) use on_device::{DeviceLayer, DeviceThin, OnDevice};
+pub(crate) use on_device::{DeviceLayer, DeviceThin, OnDevice, Placed};
 pub use shape::Shape;
 pub(crate) use shape::scaling;
+pub use split::{DeviceFloor, DeviceRoom, DeviceSplit};
+pub(crate) use split::{SIDE_BY_SIDE, Weighed};
 pub(crate) use tensors::Stored;

@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use super::aside::aside;
 use super::documents::LibraryJson;
+use super::models::Layers;
 use super::{ApiError, Desk};
 use crate::model::Standing;
 
@@ -47,6 +48,8 @@ struct ModelActivity {
     bytes: u64,
     /// What llama.cpp says that it took of them.
     allocated_bytes: Option<u64>,
+    /// Where its layers are, if only some of them stay on the device that computes.
+    layers: Option<Layers>,
     context: usize,
     loaded_seconds: u64,
     running: usize,
@@ -95,6 +98,7 @@ impl Activity {
                 engine: model.as_ref().map(|model| model.engine_name()),
                 bytes: model.as_ref().map_or(0, |model| model.bytes().get()),
                 allocated_bytes: model.as_ref().and_then(|model| model.allocated()).map(Bytes::get),
+                layers: model.as_ref().and_then(|model| Layers::of(model)),
                 context: model.as_ref().map_or(0, |model| model.facts().context),
                 loaded_seconds: model.as_ref().map_or(0, |model| model.loaded().elapsed().as_secs()),
                 running: stats.running,

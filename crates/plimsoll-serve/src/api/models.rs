@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::aside::aside;
 use super::{ApiError, Desk};
-use crate::model::Standing;
+use crate::model::{Model, Standing};
 
 /// A model as OpenAI's clients expect it, and what else is known of it.
 #[derive(Serialize)]
@@ -24,6 +24,26 @@ pub(super) struct ModelFacts {
     context: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    layers: Option<Layers>,
+}
+
+/// Where the layers of a model are that does not fit the device which computes it.
+#[derive(Serialize)]
+pub(super) struct Layers {
+    /// Those that stay there.
+    stay: usize,
+    /// Those that come from page-locked memory with every pass.
+    come: usize,
+    /// What these take there.
+    pinned_bytes: u64,
+}
+
+impl Layers {
+    pub(super) fn of(model: &Model) -> Option<Self> {
+        let split = model.split()?;
+        Some(Self { stay: split.stay(), come: split.come, pinned_bytes: split.pinned_bytes })
+    }
 }
 
 /// All of them.
@@ -45,6 +65,7 @@ impl ModelFacts {
             why,
             context: model.as_ref().map(|model| model.facts().context),
             bytes: model.as_ref().map(|model| model.bytes().get()),
+            layers: model.as_ref().and_then(|model| Layers::of(model)),
         }
     }
 }

@@ -24,19 +24,23 @@ pub struct Shares {
     most: usize,
     /// Seconds that a token of a prompt takes, as far as is known.
     token_seconds: f64,
+    /// Whether a step takes about as long whatever it has.
+    even: bool,
 }
 
 impl Shares {
-    /// Of steps that have so many tokens at most: what is computed in one pass over the weights.
-    pub const fn new(most: usize) -> Self {
-        Self { most, token_seconds: 0.0 }
+    /// Of steps that have so many tokens at most: what is computed in one pass over the weights. `even`: whether one takes about as long
+    /// whatever it has, as [`Engine::is_even`](crate::engine::Engine::is_even) says.
+    pub const fn new(most: usize, even: bool) -> Self {
+        Self { most, token_seconds: 0.0, even }
     }
 
     /// How many tokens each gets, in the same order.
     pub fn of(&self, wants: &[Share]) -> Vec<usize> {
         let writing = wants.iter().filter(|want| want.writes && want.left > 0).count();
         let mut room = self.most.saturating_sub(writing);
-        if writing > 0 && self.token_seconds > 0.0 {
+        // Where steps are even fewer tokens would make none shorter, and each of them the dearer.
+        if writing > 0 && self.token_seconds > 0.0 && !self.even {
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
@@ -83,22 +87,29 @@ mod tests {
 
     #[test]
     fn who_writes_always_gets_a_token_and_prompts_share_the_rest_in_order() {
-        let shares = Shares::new(256);
+        let shares = Shares::new(256, false);
         assert_eq!(shares.of(&[prompt(1000), WRITES, prompt(10), WRITES]), [254, 1, 0, 1]);
         assert_eq!(shares.of(&[prompt(100), prompt(100), prompt(100)]), [100, 100, 56]);
         assert_eq!(shares.of(&[]), Vec::<usize>::new());
         let many = vec![WRITES; 300];
         assert_eq!(shares.of(&many).iter().sum::<usize>(), 300);
         assert_eq!(
-            Shares::new(512).of(&[prompt(1000), WRITES]),
+            Shares::new(512, false).of(&[prompt(1000), WRITES]),
             [511, 1],
             "as much as an engine computes at once"
         );
     }
 
     #[test]
+    fn where_weights_come_a_pass_is_full() {
+        let mut shares = Shares::new(2048, true);
+        shares.took(2048, Duration::from_secs(1));
+        assert_eq!(shares.of(&[WRITES, prompt(5000)]), [1, 2047]);
+    }
+
+    #[test]
     fn a_slow_machine_reads_prompts_in_small_parts_while_others_write() {
-        let mut shares = Shares::new(256);
+        let mut shares = Shares::new(256, false);
         shares.took(256, Duration::from_secs(1));
         let given = shares.of(&[WRITES, prompt(1000)]);
         assert!(given[1] >= PROMPT_LEAST && given[1] < 40, "{given:?}");

@@ -109,7 +109,7 @@ impl<E: Engine> Worker<E> {
             jobs,
             settings,
             counts: Arc::clone(&counts),
-            shares: Shares::new(engine.facts().pass_tokens),
+            shares: Shares::new(engine.facts().pass_tokens, engine.is_even()),
             running: Vec::new(),
             waiting: VecDeque::new(),
             logits: Vec::new(),

@@ -110,6 +110,11 @@ pub trait Engine: Send + Sync + 'static {
     /// What tokens mean together, as a vector of length one; they are no sequence, and the cache keeps nothing of them.
     fn embed(&self, tokens: &[Token]) -> Result<Vec<f32>, EngineFault>;
 
+    /// Whether a step takes about as long whatever it has, because weights come to it from elsewhere: it should have as much as a pass does.
+    fn is_even(&self) -> bool {
+        false
+    }
+
     /// Room for steps.
     fn batch(&self) -> Result<Self::Batch, EngineFault>;
 

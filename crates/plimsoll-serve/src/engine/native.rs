@@ -90,6 +90,10 @@ impl Engine for Native {
         made
     }
 
+    fn is_even(&self) -> bool {
+        self.decoder.device_split().is_some_and(|split| split.come > 0)
+    }
+
     fn batch(&self) -> Result<Batch, EngineFault> {
         Batch::begin(&self.decoder, self.cache.layout())
             .map_err(|error| EngineFault::Failed(error.to_string()))

@@ -38,6 +38,40 @@ pub enum ModelFault {
         /// What there is.
         most: plimsoll::Bytes,
     },
+    /// It is larger than all models together may be on a device, even with all of its layers coming from elsewhere.
+    #[error("the model {name} takes {asked} of {place}; {floor}")]
+    Floor {
+        /// Which.
+        name: String,
+        /// What it takes there, whole.
+        asked: plimsoll::Bytes,
+        /// Where.
+        place: plimsoll::Place,
+        /// What it takes at least.
+        floor: plimsoll_llm::DeviceFloor,
+    },
+    /// It is larger than all models together may be on a device, and there is no page-locked memory for the rest of it.
+    #[error(
+        "the model {name} takes {asked} of {place}, where {most} is all there is for models; {} of its {} layers would come from page-locked memory of the \
+         host, {wanted}, of which there are {away}: give `--away {}MiB` (or more `--device-memory`), or take a smaller model or one with fewer bits",
+        layers.0, layers.1, wanted.get().div_ceil(1 << 20)
+    )]
+    Away {
+        /// Which.
+        name: String,
+        /// What it takes there, whole.
+        asked: plimsoll::Bytes,
+        /// Where.
+        place: plimsoll::Place,
+        /// What there is.
+        most: plimsoll::Bytes,
+        /// How many layers would come, and of how many.
+        layers: (usize, usize),
+        /// What these take.
+        wanted: plimsoll::Bytes,
+        /// What page-locked memory there is.
+        away: plimsoll::Bytes,
+    },
     /// There is no room for it now, since others are in use.
     #[error("there is no room for the model {name} now: {why}")]
     NoRoom {
@@ -118,6 +152,8 @@ impl ModelFault {
                 | Self::Text(_)
                 | Self::Chat(_)
                 | Self::Large { .. }
+                | Self::Floor { .. }
+                | Self::Away { .. }
                 | Self::NotBuilt { .. }
                 | Self::NoGguf { .. }
                 | Self::Reckoned { .. }

@@ -11,8 +11,8 @@ use plimsoll::{Bytes, Place};
 
 use super::look::Look;
 use super::{Model, ModelFault, ModelSource, Origin, Terms};
-use crate::ServeError;
 use crate::house::House;
+use crate::{ModelNeeds, ServeError};
 
 /// A model that failed is tried again after this, though its file is as it was: a folder's files may have changed.
 const AGAIN: Duration = Duration::from_mins(1);
@@ -203,9 +203,11 @@ impl Keeper {
     }
 
     /// What computes a model, and what it takes of the line: from its header, without loading it.
-    pub(crate) fn needs(&self, name: &str) -> Result<(&'static str, Bytes), ModelFault> {
+    pub(crate) fn needs(&self, name: &str) -> Result<ModelNeeds, ModelFault> {
         let entry = self.entries.get(name).ok_or_else(|| self.unknown(name))?;
-        self.look(entry).map(|look| (look.engine_name(), look.bytes()))
+        let look = self.look(entry)?;
+        let (engine, bytes, split) = (look.engine_name(), look.bytes(), look.split());
+        Ok(ModelNeeds { engine, place: look.place(), bytes, split })
     }
 
     fn look(&self, entry: &Entry) -> Result<Look, ModelFault> {

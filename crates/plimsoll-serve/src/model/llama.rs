@@ -224,7 +224,8 @@ pub(super) fn load(plan: &Plan, slug: &str, house: &House, terms: &Terms) -> Res
             Seats::new(seats, terms.limits.waiting, terms.limits.patience).map_err(|error| setup(&error))?,
         ),
         allocated: Some(allocated),
-        _beside: None,
+        split: None,
+        _beside: Vec::new(),
     })
 }
 

@@ -7,6 +7,7 @@ use plimsoll::Bytes;
 use plimsoll::governor::Charge;
 use plimsoll_kv::block::Token;
 use plimsoll_kv::cache::CacheStats;
+use plimsoll_llm::DeviceSplit;
 use plimsoll_llm::text::{Chat, Tokenizer};
 
 use super::look::Look;
@@ -40,8 +41,10 @@ pub(super) struct Loaded {
     pub(super) cells: Option<Seats>,
     /// What the engine says that it took, where it says so.
     pub(super) allocated: Option<Bytes>,
-    /// What it takes of the host, where it is computed elsewhere.
-    pub(super) _beside: Option<Charge>,
+    /// How it is divided between a device and page-locked memory, where a device computes.
+    pub(super) split: Option<DeviceSplit>,
+    /// What it takes of the host, where it is computed elsewhere: ordinary memory, and page-locked.
+    pub(super) _beside: Vec<Charge>,
 }
 
 /// A model that is loaded: what cuts texts into its tokens, and the thread that computes it.
@@ -101,6 +104,11 @@ impl Model {
     /// What it is charged.
     pub const fn bytes(&self) -> Bytes {
         self.loaded.bytes
+    }
+
+    /// How it is divided, where only some of its layers stay on the device that computes.
+    pub fn split(&self) -> Option<&DeviceSplit> {
+        self.loaded.split.as_ref().filter(|split| split.come > 0)
     }
 
     /// What its engine says that it took, where it says so: of what is charged, all but tokenizers and what is drawn from.

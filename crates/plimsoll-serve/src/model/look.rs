@@ -1,6 +1,7 @@
 //! Which engine a model is for, and what it takes: known from its header, before anything is asked for.
 
 use plimsoll::{Bytes, Place};
+use plimsoll_llm::DeviceSplit;
 
 use super::loaded::{Loaded, Terms};
 use super::{EngineChoice, ModelFault, ModelSource, native};
@@ -65,6 +66,15 @@ impl Look {
             Self::Native(plan) => plan.bytes,
             #[cfg(feature = "llama-cpp")]
             Self::Llama(plan) => plan.bytes,
+        }
+    }
+
+    /// How it is divided, where only some of its layers stay on the device that computes.
+    pub(super) fn split(&self) -> Option<DeviceSplit> {
+        match self {
+            Self::Native(plan) => plan.split.filter(|split| split.come > 0),
+            #[cfg(feature = "llama-cpp")]
+            Self::Llama(_) => None,
         }
     }
 

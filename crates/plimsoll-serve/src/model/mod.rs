@@ -16,4 +16,5 @@ pub(crate) use keeper::slugs;
 pub use keeper::{Keeper, ModelState, Standing};
 pub use loaded::Model;
 pub(crate) use loaded::Terms;
+pub(crate) use native::away_of;
 pub use source::{ModelSource, Origin, found};

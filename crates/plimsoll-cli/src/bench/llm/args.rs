@@ -12,6 +12,7 @@ Examples:
   plimsoll bench llm --model models/tiny-7m-q8_0.gguf
   plimsoll bench llm --shape 1b --threads 2
   plimsoll bench llm --shape 8b --device cuda:0
+  plimsoll bench llm --shape 8b --device cuda:0 --partly     and with less of the GPU's memory than it takes
   plimsoll bench llm --quick --json
   plimsoll bench llm --shape 1b --keep made-up-1b.gguf     and measure another engine with the same file
 
@@ -36,6 +37,11 @@ pub struct LlmArgs {
     /// Compute on this GPU of CUDA (`cuda:0`), with weights, keys and values in its memory
     #[arg(long, value_name = "PLACE", conflicts_with = "threads")]
     pub device: Option<Place>,
+
+    /// And then with three quarters, a half and a quarter of the GPU's memory that it takes, and with the least: layers come from page-locked memory
+    /// of the host with every pass
+    #[arg(long, requires = "device")]
+    pub partly: bool,
 
     /// Threads [default: as many as processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]

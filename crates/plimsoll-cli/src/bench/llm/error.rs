@@ -50,6 +50,12 @@ pub enum LlmBenchError {
     /// Room for the weights.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// No page-locked memory.
+    #[error("{place} has no page-locked memory beside it from which layers could come: take a GPU of CUDA")]
+    Beside {
+        /// Which.
+        place: Place,
+    },
     /// Memory for the array that is read beside.
     #[error(
         "there is no memory for an array of {bytes} bytes to read beside the model; name a smaller model or --shape 100m"

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use plimsoll::{Bytes, Place};
 use plimsoll_device::{Device, DeviceError, Region, Request, StorageMode, Stream};
 use plimsoll_kv::layout::Layout;
-use plimsoll_llm::{Decoder, OwnPages, PageTable};
+use plimsoll_llm::{Decoder, DeviceSplit, OwnPages, PageTable};
 
 use super::LlmBenchError;
 use crate::bench::memory::Reading;
@@ -21,7 +21,8 @@ const LONGEST: Duration = Duration::from_mins(1);
 /// Where it is measured, and how fast bytes can be read there.
 pub(super) enum Ground {
     Host(Reading),
-    Device(Box<There>, Copies),
+    /// And two regions that are copied between, where how fast it reads is of matter.
+    Device(Box<There>, Option<Copies>),
 }
 
 impl Ground {
@@ -36,7 +37,17 @@ impl Ground {
     pub(super) fn device(decoder: Decoder, place: Place) -> Result<(Arc<Decoder>, Self), LlmBenchError> {
         let (decoder, device, there) = There::bring(decoder, place)?;
         let copies = Copies::open(&device)?;
-        Ok((decoder, Self::Device(Box::new(there), copies)))
+        Ok((decoder, Self::Device(Box::new(there), Some(copies))))
+    }
+
+    /// Divided between a device and page-locked memory.
+    pub(super) fn divided(
+        decoder: Decoder,
+        devices: (&Arc<dyn Device>, &Arc<dyn Device>),
+        split: &DeviceSplit,
+    ) -> Result<(Arc<Decoder>, Self), LlmBenchError> {
+        let (decoder, there) = There::divide(decoder, devices, split)?;
+        Ok((decoder, Self::Device(Box::new(there), None)))
     }
 
     /// Pages of a sequence.
@@ -51,7 +62,7 @@ impl Ground {
     pub(super) fn rate(&mut self) -> Result<f64, LlmBenchError> {
         match self {
             Self::Host(reading) => Ok(reading.rate()),
-            Self::Device(_, copies) => Ok(copies.rate()?),
+            Self::Device(_, copies) => Ok(copies.as_ref().map_or(Ok(0.0), Copies::rate)?),
         }
     }
 }

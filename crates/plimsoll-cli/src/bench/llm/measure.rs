@@ -9,7 +9,7 @@ use plimsoll_llm::{Batch, Crew, Decoder, Found, Need, PageTable, Sampler, Sampli
 
 use super::ground::Ground;
 use super::report::{Choice, LlmReport, LlmRow, Work};
-use super::{LlmArgs, LlmBenchError};
+use super::{LlmArgs, LlmBenchError, partly};
 use crate::bench::made_up::{ModelFile, Words};
 use crate::bench::median;
 
@@ -37,6 +37,9 @@ const MOST: usize = 500;
 pub(super) fn report(args: &LlmArgs) -> Result<LlmReport, LlmBenchError> {
     let threads =
         args.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
+    if let Some(place) = args.device.filter(|place| args.partly && !matches!(place, Place::Cuda(_))) {
+        return Err(LlmBenchError::Beside { place });
+    }
     let file = match &args.model {
         Some(path) => ModelFile::given(path),
         None => ModelFile::made_up(args.made_up(), args.keep.as_deref(), Words::None)?,
@@ -63,6 +66,8 @@ pub(super) fn report(args: &LlmArgs) -> Result<LlmReport, LlmBenchError> {
             rows.push(decode(args, &decoder, (batch, *choice), &mut ground, &mut rates)?);
         }
     }
+    drop((decoder, ground));
+    let partly = args.partly.then(|| partly::report(args, &file, place)).transpose()?;
     Ok(LlmReport {
         model: file.name(),
         place,
@@ -70,16 +75,17 @@ pub(super) fn report(args: &LlmArgs) -> Result<LlmReport, LlmBenchError> {
         weights_bytes: weights,
         read_gb_per_s: median(rates) / 1e9,
         rows,
+        partly,
     })
 }
 
 /// Tokens by lot: what they are does not matter to how fast they are computed.
-fn text(decoder: &Decoder, tokens: usize) -> Vec<u32> {
+pub(super) fn text(decoder: &Decoder, tokens: usize) -> Vec<u32> {
     let most = decoder.shape().vocabulary;
     (0..tokens).map(|at| u32::try_from((at * 7919 + 13) % most).unwrap_or(0)).collect()
 }
 
-fn layout(decoder: &Decoder) -> Layout {
+pub(super) fn layout(decoder: &Decoder) -> Layout {
     decoder.layout(PAGE, Element::F16)
 }
 
@@ -111,9 +117,9 @@ fn prefill(args: &LlmArgs, decoder: &Arc<Decoder>, ground: &Ground) -> Result<Ll
 }
 
 /// Sequences of one step, each with its pages and its last token.
-struct Members {
+pub(super) struct Members {
     pages: Vec<Box<dyn PageTable>>,
-    lens: Vec<usize>,
+    pub(super) lens: Vec<usize>,
     last: Vec<[u32; 1]>,
     samplers: Vec<Sampler>,
     /// Rows of logits that came to the host.
@@ -135,7 +141,7 @@ fn sampling(choice: Choice, seed: u64) -> Sampling {
 
 impl Members {
     /// With a prompt that each of them has read.
-    fn begin(
+    pub(super) fn begin(
         decoder: &Arc<Decoder>,
         ground: &Ground,
         batch: &mut Batch,
@@ -157,7 +163,7 @@ impl Members {
     }
 
     /// Each goes on by its next token.
-    fn step(&mut self, batch: &mut Batch, choice: Choice) -> Result<(), LlmBenchError> {
+    pub(super) fn step(&mut self, batch: &mut Batch, choice: Choice) -> Result<(), LlmBenchError> {
         let pages = self.pages.iter_mut().zip(&self.lens).zip(&self.last);
         let mut strands: Vec<_> =
             pages.map(|((table, len), tokens)| Strand { tokens, len: *len, table: &mut **table }).collect();
@@ -242,7 +248,7 @@ fn decode(
     })
 }
 
-fn rate(tokens: usize, began: Instant) -> f64 {
+pub(super) fn rate(tokens: usize, began: Instant) -> f64 {
     float(tokens) / began.elapsed().as_secs_f64()
 }
 

@@ -3,6 +3,7 @@
 use plimsoll::{Bytes, Place};
 use serde::{Serialize, Serializer};
 
+use super::PartlyReport;
 use crate::draw::{Align, Pen, Style, Table};
 
 /// What was done with tokens.
@@ -98,6 +99,9 @@ pub struct LlmReport {
     pub read_gb_per_s: f64,
     /// The figures.
     pub rows: Vec<LlmRow>,
+    /// Those with less of the device's memory than it takes, if they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub partly: Option<PartlyReport>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
@@ -149,7 +153,8 @@ pub fn view(report: &LlmReport, pen: &Pen) -> String {
         let cells = [work, &batch, &rate, &bytes, &part, &greedy, &whole, &target, verdict];
         table.row(cells.map(Into::into));
     }
-    pen.paint(Style::Bold, &heading) + &table.draw(pen)
+    let partly = report.partly.as_ref().map_or_else(String::new, |partly| partly.view(pen));
+    pen.paint(Style::Bold, &heading) + &table.draw(pen) + &partly
 }
 
 #[cfg(test)]
@@ -175,6 +180,7 @@ mod tests {
             weights_bytes: 1 << 30,
             read_gb_per_s: 20.0,
             rows: vec![row(1, 0.9), row(4, 0.2)],
+            partly: None,
         };
         let pen = Pen { color: false, unicode: true, width: 100 };
         let shown = view(&report, &pen);

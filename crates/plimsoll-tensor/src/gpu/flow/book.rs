@@ -18,6 +18,8 @@ pub(super) type Like = [usize; 6];
 /// Steps as they were put together, by what makes them alike.
 #[derive(Default)]
 pub struct StepBook {
+    /// Whether nothing is kept.
+    anew: bool,
     /// The last used last.
     all: Vec<One>,
 }
@@ -30,8 +32,16 @@ struct One {
 }
 
 impl StepBook {
+    /// Of steps that are put on the flow anew each time, because more belongs to them than launches.
+    pub fn anew() -> Self {
+        Self { anew: true, all: Vec::new() }
+    }
+
     /// Runs what `work` puts on the flow, which is asked only where there was no step like it.
     pub(super) fn run(&mut self, flow: &Flow, like: Like, work: impl FnOnce() -> Done) -> Done {
+        if self.anew {
+            return work();
+        }
         let one = if let Some(known) = self.all.iter().position(|one| one.like == like) {
             self.all.remove(known)
         } else {
@@ -49,6 +59,6 @@ impl StepBook {
 
 impl std::fmt::Debug for StepBook {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("StepBook").field("steps", &self.all.len()).finish()
+        f.debug_struct("StepBook").field("anew", &self.anew).field("steps", &self.all.len()).finish()
     }
 }

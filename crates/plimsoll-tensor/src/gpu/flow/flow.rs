@@ -92,6 +92,28 @@ impl Flow {
         self.launches.bring(bytes, to.at("bringing", at, bytes.len() as u64)?)
     }
 
+    /// Copies a piece to page-locked memory of the host, when all before is done. Both are kept until then.
+    pub fn put_away(&self, from: &Piece, to: &Piece) -> Done {
+        const WHAT: &str = "copying to page-locked memory";
+        if !to.held().is_pinned() {
+            return Err(TensorError::shape(WHAT, "a piece that is not there".to_owned()));
+        }
+        self.hold([from])?;
+        self.using.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(to.held()));
+        let bytes = to.bytes();
+        self.launches.move_bytes(from.at(WHAT, 0, bytes)?, to.at(WHAT, 0, bytes)?, bytes)
+    }
+
+    /// A fence behind all that was put here so far.
+    pub(super) fn behind(&self) -> Result<Fence, TensorError> {
+        Ok(self.device.fence(self.stream)?)
+    }
+
+    /// What is put here from now on begins when a fence of another stream is signalled. Nobody waits.
+    pub(super) fn follow(&self, fence: Fence) -> Done {
+        Ok(self.launches.programs()?.follow(self.stream, fence)?)
+    }
+
     /// Copies singles of a piece to the host, from its beginning on, when all before is done.
     pub fn fetch(&self, from: &Piece, into: &mut [f32]) -> Done {
         self.fetch_from(from, 0, into)

@@ -84,6 +84,12 @@ impl DeviceMatrix {
         Ok(matrix)
     }
 
+    /// The same matrix where another piece has what lies in one now.
+    pub fn moved(&self, from: &Piece, to: &Piece) -> Result<Self, TensorError> {
+        let (blocks, scales) = (self.blocks.moved(from, to)?, self.scales.moved(from, to)?);
+        Ok(Self { blocks, scales, ..self.clone() })
+    }
+
     /// What a product gives for each input.
     pub const fn rows(&self) -> usize {
         self.rows

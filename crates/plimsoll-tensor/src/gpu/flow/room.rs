@@ -1,8 +1,9 @@
 //! A device's memory, taken in one piece and cut up.
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use plimsoll::Bytes;
+use plimsoll::{Bytes, Place};
 use plimsoll_device::{Device, Region, Request, StorageMode};
 
 use crate::TensorError;
@@ -14,7 +15,8 @@ pub(super) const ALIGN: u64 = 256;
 #[derive(Debug)]
 pub struct Room {
     held: Arc<Held>,
-    used: u64,
+    /// What is left, by address.
+    left: Range<u64>,
 }
 
 /// A part of a room.
@@ -30,17 +32,21 @@ pub struct Piece {
 pub(super) struct Held {
     device: Arc<dyn Device>,
     region: Mutex<Option<Region>>,
-    address: u64,
-    bytes: u64,
 }
 
 impl Room {
-    /// Takes so many bytes at once.
+    /// Takes so many bytes at once: a device's own, or page-locked ones of the host.
     pub fn take(device: &Arc<dyn Device>, bytes: Bytes) -> Result<Self, TensorError> {
-        let region = device.allocate(Request::new(bytes, StorageMode::Private).align(ALIGN))?;
-        let (address, bytes) = (region.address(), region.bytes().get());
-        let held = Held { device: Arc::clone(device), region: Mutex::new(Some(region)), address, bytes };
-        Ok(Self { held: Arc::new(held), used: 0 })
+        let mode = if device.facts().unified { StorageMode::Shared } else { StorageMode::Private };
+        let region = device.allocate(Request::new(bytes, mode).align(ALIGN))?;
+        let left = region.address()..region.address() + region.bytes().get();
+        let held = Held { device: Arc::clone(device), region: Mutex::new(Some(region)) };
+        Ok(Self { held: Arc::new(held), left })
+    }
+
+    /// The memory of a piece, to be cut up further.
+    pub fn within(piece: &Piece) -> Self {
+        Self { held: Arc::clone(&piece.held), left: piece.address..piece.address + piece.bytes }
     }
 
     /// What pieces of these sizes take of a room.
@@ -50,16 +56,16 @@ impl Room {
 
     /// A piece of what is left.
     pub fn cut(&mut self, bytes: u64) -> Result<Piece, TensorError> {
-        let end = self.used.checked_add(bytes).filter(|end| *end <= self.held.bytes);
+        let address = self.left.start;
+        let end = address.checked_add(bytes).filter(|end| *end <= self.left.end);
         let Some(end) = end else {
-            let left = self.held.bytes - self.used;
+            let left = self.left.end - address;
             let why =
                 format!("{bytes} bytes of a room that has {left} left; count all pieces before it is taken");
             return Err(TensorError::shape("a piece of a room", why));
         };
-        let piece = Piece { held: Arc::clone(&self.held), address: self.held.address + self.used, bytes };
-        self.used = end.next_multiple_of(ALIGN).min(self.held.bytes);
-        Ok(piece)
+        self.left.start = end.next_multiple_of(ALIGN).min(self.left.end);
+        Ok(Piece { held: Arc::clone(&self.held), address, bytes })
     }
 
     /// Where it is.
@@ -76,6 +82,16 @@ impl Piece {
 
     pub(super) fn held(&self) -> &Arc<Held> {
         &self.held
+    }
+
+    /// The same part of another piece as this is of one.
+    pub fn moved(&self, from: &Self, to: &Self) -> Result<Self, TensorError> {
+        let part = self.address.checked_sub(from.address).filter(|at| at + self.bytes <= from.bytes);
+        let Some(at) = part.filter(|_| Arc::ptr_eq(&self.held, &from.held)) else {
+            return Err(TensorError::shape("a part of a piece", "it is a part of another one".to_owned()));
+        };
+        let address = to.at("a part of a piece", at, self.bytes)?;
+        Ok(Self { held: Arc::clone(&to.held), address, bytes: self.bytes })
     }
 
     /// Where so many bytes from one on are; an error if they are not all within it.
@@ -97,6 +113,11 @@ impl Piece {
 impl Held {
     pub(super) fn is_on(&self, device: &Arc<dyn Device>) -> bool {
         Arc::ptr_eq(&self.device, device)
+    }
+
+    /// Whether every GPU copies from and to it by its address.
+    pub(super) fn is_pinned(&self) -> bool {
+        self.device.facts().place == Place::Pinned
     }
 }
 
