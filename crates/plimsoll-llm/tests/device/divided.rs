@@ -111,7 +111,8 @@ fn two_batches_in_turns_and_at_once_give_what_one_gives() {
         let (mut next, mut len, mut text) = (prompt[from..].to_vec(), 0, Vec::new());
         for _ in 0..40 {
             let mut strands = [Strand { tokens: &next, len, table: &mut pages }];
-            let token = batch.likeliest(&mut strands).unwrap()[0].unwrap();
+            let found = batch.draw(&mut strands, vec![Wish::plain(Need::Likeliest)]).unwrap();
+            let Found::Token(token) = found[0] else { panic!("{found:?}") };
             len = strands[0].len;
             text.push(token);
             next = vec![token];
