@@ -116,7 +116,9 @@ impl House {
         let there = there(settings)?;
         let away = there.as_ref().map_or(Bytes::ZERO, There::pinned_line);
         let line = settings.line.saturating_sub(away);
-        let kv = kv(settings, line)?;
+        let kv = kv(settings, line).map_err(|error| {
+            if away.is_zero() { error } else { ServeError::Away { away, line: settings.line } }
+        })?;
         let docs = docs(settings)?;
         let rest = line.saturating_sub(PROGRAM).saturating_sub(docs).saturating_sub(kv);
         let both = |path: String, here: [Bytes; 2], beyond: fn(&There) -> [Bytes; 2]| {
