@@ -66,6 +66,16 @@ pub enum ServeError {
         /// The least of keys and values.
         least: Bytes,
     },
+    /// Page-locked memory that leaves too little.
+    #[error(
+        "{away} of page-locked memory leave too little of the line of {line} for the program, keys and values; give less to it, or raise the line"
+    )]
+    Away {
+        /// Page-locked memory.
+        away: Bytes,
+        /// The line.
+        line: Bytes,
+    },
     /// The address is taken, or not ours.
     #[error("nothing can listen at {address}: {source}; choose another with --listen")]
     Listen {

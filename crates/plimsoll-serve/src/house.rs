@@ -288,13 +288,19 @@ fn needed_away(there: &There, settings: &ServeSettings) -> Bytes {
     needs.max().unwrap_or(Bytes::ZERO).min(Bytes::new(settings.line.get() / 2))
 }
 
+/// What the host has for keys and values, of a line that page-locked memory is taken out of.
 fn kv(settings: &ServeSettings, line: Bytes) -> Result<Bytes, ServeError> {
     let free = line.saturating_sub(PROGRAM).saturating_sub(docs(settings)?);
     // What is said of keys and values is meant where they are.
     let said = settings.kv.filter(|_| settings.device.is_none());
     let kv = said.unwrap_or(Bytes::new(free.get() / 5 * 2));
     if kv < KV_LEAST || kv >= free {
-        return Err(ServeError::Line { line, kv, program: PROGRAM, least: KV_LEAST });
+        let away = settings.line.saturating_sub(line);
+        return Err(if away.is_zero() {
+            ServeError::Line { line, kv, program: PROGRAM, least: KV_LEAST }
+        } else {
+            ServeError::Away { away, line: settings.line }
+        });
     }
     Ok(kv)
 }

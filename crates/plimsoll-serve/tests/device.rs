@@ -104,7 +104,7 @@ fn a_model_too_large_for_the_device_is_refused_with_its_numbers() {
     assert!(refused.body.contains("all there is for it"), "{}", refused.body);
 }
 
-/// A GPU and page-locked memory, and settings below a line there that has room for all of the model but two of its layers.
+/// A GPU and page-locked memory, and settings with the least line there that the model takes.
 fn below_the_model() -> Option<ServeSettings> {
     let cuda = Cuda::load(CudaSettings::default()).ok()?;
     let device: Arc<dyn Device> = cuda.device(0).expect("it is there");

@@ -23,12 +23,12 @@ pub(super) struct There {
     _engine: Engine,
 }
 
+/// A decoder, where it is, and what it needs there.
+pub(super) type Brought = (Arc<Decoder>, Arc<dyn Device>, There);
+
 impl There {
     /// Brings it, in most of what is free.
-    pub(super) fn bring(
-        decoder: Decoder,
-        place: Place,
-    ) -> Result<(Arc<Decoder>, Arc<dyn Device>, Self), LlmBenchError> {
+    pub(super) fn bring(decoder: Decoder, place: Place) -> Result<Brought, LlmBenchError> {
         let device = Backends::new(Printer::notice())
             .open(place)
             .map_err(|why| LlmBenchError::Place { place, why: Box::new(why) })?;

@@ -119,7 +119,7 @@ fn crowd(
             .collect();
         together.wait();
         let began = Instant::now();
-        let heard: Vec<_> = listeners.into_iter().map(|one| one.join()).collect();
+        let heard: Vec<_> = listeners.into_iter().map(thread::ScopedJoinHandle::join).collect();
         (began, heard)
     });
     let took = began.elapsed().as_secs_f64();
