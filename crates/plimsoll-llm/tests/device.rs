@@ -427,9 +427,11 @@ fn what_is_drawn_there_is_what_the_host_draws_of_the_logits() {
         let texts: Vec<Vec<u32>> = lens.iter().map(|len| tokens(*len, vocabulary)).collect();
         for seed in 0..12 {
             let mut voices: Vec<_> = voices(seed).into_iter().cycle().take(lens.len()).collect();
-            voices.iter_mut().zip(&texts).for_each(|((sampler, _), text)| {
-                text.iter().for_each(|token| sampler.accept(*token));
-            });
+            for ((sampler, _), text) in voices.iter_mut().zip(&texts) {
+                for token in text {
+                    sampler.accept(*token);
+                }
+            }
             let mut pages: Vec<_> = lens.iter().map(|_| PoolPages::new(&layout, &there.pool())).collect();
             let mut strands: Vec<_> = texts
                 .iter()
@@ -444,7 +446,9 @@ fn what_is_drawn_there_is_what_the_host_draws_of_the_logits() {
                 sampler.draw_changed(&row).unwrap()
             });
             let wanted: Vec<u32> = wanted.collect();
-            strands.iter_mut().for_each(|strand| strand.len = 0);
+            for strand in &mut strands {
+                strand.len = 0;
+            }
             let wishes = voices.iter().map(|(sampler, weights)| sampler.wish(weights.clone())).collect();
             let found = batch.draw(&mut strands, wishes).unwrap().to_vec();
             for (strand, ((sampler, weights), found)) in voices.iter_mut().zip(&found).enumerate() {

@@ -162,8 +162,9 @@ impl Stand {
             page_bytes: Bytes::kib(4),
             pass_tokens: 256,
         };
-        let (steps, drawn) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let engine = Fake { facts, trouble: Mutex::new(Box::new(trouble)), row, draws, steps, drawn };
+        let steps = AtomicUsize::new(0);
+        let trouble: Mutex<Box<Trouble>> = Mutex::new(Box::new(trouble));
+        let engine = Fake { facts, trouble, row, draws, steps, drawn: AtomicUsize::new(0) };
         let settings = BatchSettings { sequences: 4, patience: Duration::from_millis(300) };
         let worker = Worker::start(Arc::new(engine), "fake", settings).expect("a thread");
         let books = Books::in_memory(Bytes::mib(1), "seats").expect("a line");

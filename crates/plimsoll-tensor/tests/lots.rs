@@ -158,7 +158,7 @@ fn rows_of(columns: usize, seeds: &mut Seeds) -> Vec<Vec<f32>> {
 #[test]
 fn what_is_drawn_is_the_hosts() {
     let Some(device) = device() else { return };
-    let (mut seeds, mut misses) = (Seeds(11), 0);
+    let (mut seeds, mut unknown) = (Seeds(11), 0);
     for columns in [3, 1000, 32_000, 151_936, 256_000] {
         let bench = Bench::open(&device, columns);
         let rows = rows_of(columns, &mut seeds);
@@ -168,7 +168,7 @@ fn what_is_drawn_is_the_hosts() {
                 let ask = |row: usize, seeds: &mut Seeds| {
                     let kind = if way == 5 { (row + turn) % 5 } else { way };
                     let share = if turn == 3 { 0.0 } else { seeds.share() };
-                    let least = if row % 2 == 0 { f32::NEG_INFINITY } else { 0.05_f32.ln() };
+                    let least = if row.is_multiple_of(2) { f32::NEG_INFINITY } else { 0.05_f32.ln() };
                     let temperature = [1.0, 0.8, 2.5, 0.01][(row + turn) % 4];
                     let few = [1, 40, 64][turn % 3];
                     let top_k = [0, 0, 0, few, 128 - turn][kind];
@@ -188,15 +188,15 @@ fn what_is_drawn_is_the_hosts() {
                     same(found, &wanted, &mut missed, &what);
                     // Only where thousands are alike.
                     assert!(missed == 0 || ([1, 2, 3].contains(&row) && columns > 4096), "{what}");
-                    misses += missed;
+                    unknown += missed;
                 }
                 // The same again, whatever ran beside what.
                 assert_eq!(format!("{found:?}"), format!("{:?}", bench.draw(&rows, &asks, how)));
             }
         }
     }
-    println!("{misses} rows had too many that are alike");
-    assert!(misses > 0);
+    println!("{unknown} rows had too many that are alike");
+    assert!(unknown > 0);
 }
 
 #[test]
@@ -225,15 +225,15 @@ fn changed_logits_are_the_hosts_to_the_bit() {
     let how = Drawing::of(&asks);
     let found = bench.draw(&rows, &asks, how);
     for (row, (found, ask)) in found.iter().zip(&asks).enumerate() {
-        let mut changed = rows[row].clone();
+        let mut host = rows[row].clone();
         for change in ask.changes {
-            if let Some(logit) = changed.get_mut(change.token as usize) {
+            if let Some(logit) = host.get_mut(change.token as usize) {
                 *logit = change.of(*logit);
             }
         }
         let bits = |row: &[f32]| row.iter().map(|logit| logit.to_bits()).collect::<Vec<_>>();
-        assert!(bits(&bench.row(row)) == bits(&changed), "row {row}");
-        same(found, &wanted(&changed, ask), &mut 0, &format!("row {row}"));
+        assert!(bits(&bench.row(row)) == bits(&host), "row {row}");
+        same(found, &wanted(&host, ask), &mut 0, &format!("row {row}"));
     }
 }
 

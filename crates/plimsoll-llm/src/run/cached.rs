@@ -291,7 +291,7 @@ impl Decoder {
                 }
                 Err(StepError::Context { .. }) if !made.text.is_empty() => break,
                 Err(error) => return Err(table.trouble.take().map_or(error.into(), CachedError::Cache)),
-            };
+            }
             table.computed(now, stepped.elapsed());
             if table.tokens() < prompt.len() {
                 continue;

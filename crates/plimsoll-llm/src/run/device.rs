@@ -322,14 +322,13 @@ impl DeviceStage {
     pub(super) fn row(&mut self, token: usize, wish: &Wish, into: &mut [f32]) -> Result<(), StepError> {
         let there = self.made.as_ref().filter(|(then, _)| matches!(then, Then::Drawn(_)));
         let there = there.and_then(|(_, rows)| rows.iter().position(|row| *row == token));
-        let fetched = match there {
-            Some(row) => self.flow.fetch_from(&self.buffers.logits, row * into.len(), into),
+        let fetched = if let Some(row) = there {
+            self.flow.fetch_from(&self.buffers.logits, row * into.len(), into)
+        } else {
             // Others have taken its place, and it is made again.
-            None => {
-                let asked = Asked::of(std::slice::from_ref(wish), into.len());
-                let made = self.make(&[token], Then::Drawn(asked.how), &asked.asks);
-                made.and_then(|()| self.flow.fetch(&self.buffers.logits, into))
-            }
+            let asked = Asked::of(std::slice::from_ref(wish), into.len());
+            let made = self.make(&[token], Then::Drawn(asked.how), &asked.asks);
+            made.and_then(|()| self.flow.fetch(&self.buffers.logits, into))
         };
         fetched.map_err(|error| failed(&error))
     }

@@ -115,8 +115,8 @@ impl Stage {
         match &mut self.place {
             Where::Host(stage) => {
                 let rows = stage.logits(tokens)?.chunks_exact_mut(vocabulary);
-                let wished = into.iter_mut().zip(wishes).zip(rows);
-                wished.for_each(|((found, wish), row)| *found = wish.look(row));
+                let all = into.iter_mut().zip(wishes).zip(rows);
+                all.for_each(|((found, wish), row)| *found = wish.look(row));
             }
             Where::Device(stage) => stage.draw(tokens, wishes, into)?,
         }

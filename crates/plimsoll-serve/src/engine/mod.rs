@@ -2,6 +2,7 @@
 //!
 //! An engine is shared; its sequences are prepared on any thread, and one thread steps them together.
 
+mod fault;
 #[cfg(feature = "llama-cpp")]
 mod llama;
 mod native;
@@ -11,8 +12,9 @@ use plimsoll_kv::block::Token;
 use plimsoll_kv::cache::Cache;
 use plimsoll_kv::engine::LeasedPages;
 use plimsoll_kv::policy::Hint;
-use plimsoll_llm::{Found, SampleError, Wish};
+use plimsoll_llm::{Found, Wish};
 
+pub use fault::{EngineFault, Failed};
 #[cfg(feature = "llama-cpp")]
 pub use llama::{Llama, LlamaPast, LlamaSequence, STATE_ROOM};
 pub use native::{Native, NativeSequence};
@@ -39,42 +41,12 @@ impl Facts {
     }
 }
 
-/// Why a sequence cannot go on.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum EngineFault {
-    /// There is no page for its next tokens at this moment. It has lost nothing, and may be tried again.
-    #[error("there is no room for the next page: {0}")]
-    NoRoom(String),
-    /// What computes is gone, and with it all sequences. The model is loaded again for whoever asks next.
-    #[error("what computed the model is gone: {0}")]
-    Lost(String),
-    /// It cannot go on at all.
-    #[error("{0}")]
-    Failed(String),
-}
-
-impl From<SampleError> for EngineFault {
-    fn from(error: SampleError) -> Self {
-        Self::Failed(error.to_string())
-    }
-}
-
 /// One sequence's part in a step.
 pub struct Part<'p, S> {
     /// The sequence.
     pub sequence: &'p mut S,
     /// Its new tokens, at least one.
     pub tokens: &'p [Token],
-}
-
-/// Which part of a step came to nothing, and why. No part has gone on.
-#[derive(Debug)]
-pub struct Failed {
-    /// Which.
-    pub part: usize,
-    /// Why.
-    pub fault: EngineFault,
 }
 
 /// A model that can be computed with.

@@ -167,7 +167,7 @@ impl Members {
         let pages = self.pages.iter_mut().zip(&self.lens).zip(&self.last);
         let mut strands: Vec<_> =
             pages.map(|((table, len), tokens)| Strand { tokens, len: *len, table: &mut **table }).collect();
-        if choice.from_rows() {
+        if choice.sees_all() {
             let rows = batch.step(&mut strands)?;
             let rows = rows.chunks_exact(rows.len() / self.lens.len().max(1));
             for ((last, sampler), row) in self.last.iter_mut().zip(&mut self.samplers).zip(rows) {

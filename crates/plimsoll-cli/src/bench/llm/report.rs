@@ -38,7 +38,7 @@ pub enum Choice {
 
 impl Choice {
     /// Whether all logits come to the host.
-    pub(super) const fn from_rows(self) -> bool {
+    pub(super) const fn sees_all(self) -> bool {
         matches!(self, Self::UsualFromRows | Self::AllFromRows)
     }
 
@@ -46,9 +46,8 @@ impl Choice {
         match self {
             Self::Likeliest => "tokens written",
             Self::Usual => "drawn as usual",
-            Self::UsualFromRows => "the same, from all logits",
             Self::All => "drawn among all",
-            Self::AllFromRows => "the same, from all logits",
+            Self::UsualFromRows | Self::AllFromRows => "the same, from all logits",
             Self::Nearly => "drawn among .95 of all",
             Self::Penalized => "drawn as usual, with a penalty",
         }

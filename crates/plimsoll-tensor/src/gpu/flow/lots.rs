@@ -124,7 +124,7 @@ impl Drawing {
             how.cuts |= lot.is_cut();
             how.keep = how.keep.max(match lot.top_k {
                 0 => 0,
-                ..=Lots::SOME => Lots::SOME,
+                1..=Lots::SOME => Lots::SOME,
                 _ => Lots::MOST,
             });
         }
