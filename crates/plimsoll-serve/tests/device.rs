@@ -92,6 +92,37 @@ fn answers_are_the_hosts_and_every_byte_is_charged_where_it_is() {
 }
 
 #[test]
+fn texts_that_are_drawn_by_lot_are_the_same_for_the_same_seed_and_bring_no_rows() {
+    let Some(device) = gpu() else { return };
+    let service = start(on(&device));
+    let at = service.address();
+    let brought = || get(at, "/activity").json()["models"][0]["logits_brought"].as_u64().expect("a count");
+    let ways = [
+        json!({}),
+        json!({"temperature": 0.7, "top_p": 0.9}),
+        json!({"top_k": 40, "min_p": 0.05}),
+        json!({"frequency_penalty": 0.5, "presence_penalty": 0.3, "logit_bias": {"7": 2.0}}),
+    ];
+    for way in ways {
+        let mut asked = ask(12);
+        asked["temperature"] = json!(1.0);
+        asked["seed"] = json!(5);
+        for (name, value) in way.as_object().expect("settings") {
+            asked[name] = value.clone();
+        }
+        let answer = post(at, "/v1/completions", &asked);
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let again = post(at, "/v1/completions", &asked).json();
+        assert_eq!(text(&again), text(&answer.json()), "{way}");
+    }
+    assert_eq!(brought(), 0);
+    let mut many = ask(12);
+    (many["temperature"], many["top_k"]) = (json!(1.0), json!(1000));
+    assert_eq!(post(at, "/v1/completions", &many).status, 200);
+    assert!(brought() > 0);
+}
+
+#[test]
 fn a_model_too_large_for_the_device_is_refused_with_its_numbers() {
     let _turn = turn();
     let Some(device) = gpu() else { return };

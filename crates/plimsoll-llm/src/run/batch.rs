@@ -8,7 +8,7 @@ use plimsoll_kv::layout::Layout;
 
 use super::pages::PageTable;
 use super::stage::{Next, Share, Stage};
-use super::wish::{Found, Wish};
+use super::wish::{Found, Need, Wish};
 use crate::{Decoder, StepError};
 
 /// One sequence's part in a step.
@@ -110,7 +110,7 @@ impl Batch {
             for (strand, end) in some.zip(rows) {
                 if last {
                     ends[strand] = Some(*end);
-                } else {
+                } else if wishes[strand].need != Need::Nothing {
                     let mut logits = vec![0.0; row];
                     stage.row(*end, (&wishes[strand], &found[strand]), &mut logits)?;
                     brought.insert(strand, logits);

@@ -181,7 +181,11 @@ const PAGES: &str = concat!(
     include_str!("kernels/pages.cu")
 );
 
-const LOTS: &str = concat!(include_str!("kernels/numbers.cuh"), include_str!("kernels/lots.cu"));
+const LOTS: &str = concat!(
+    include_str!("kernels/numbers.cuh"),
+    include_str!("kernels/looks.cuh"),
+    include_str!("kernels/lots.cu")
+);
 
 const ELEMENT_ENTRIES: &[(&str, u32)] = &[
     ("fill", 0),
