@@ -200,6 +200,7 @@ impl Chances {
 }
 
 impl Work for Stretch<'_> {
+    #[expect(clippy::inline_always, reason = "compiled once for each set of instructions, within the caller")]
     #[inline(always)]
     fn run(self) {
         let Chances { most, least, temperature } = self.of;
