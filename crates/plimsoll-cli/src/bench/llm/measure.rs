@@ -91,6 +91,26 @@ pub(super) fn layout(decoder: &Decoder) -> Layout {
 
 fn prefill(args: &LlmArgs, decoder: &Arc<Decoder>, ground: &Ground) -> Result<LlmRow, LlmBenchError> {
     let text = text(decoder, args.prompt().min(decoder.shape().context / 2));
+    let tokens_per_s = reading(args, decoder, ground, &text)?;
+    Ok(LlmRow {
+        work: Work::Prefill,
+        choice: None,
+        batch: 1,
+        tokens: text.len(),
+        tokens_per_s,
+        bytes_per_token: None,
+        bandwidth_fraction: None,
+        whole: None,
+    })
+}
+
+/// Tokens a second at which a prompt is read.
+pub(super) fn reading(
+    args: &LlmArgs,
+    decoder: &Arc<Decoder>,
+    ground: &Ground,
+    text: &[u32],
+) -> Result<f64, LlmBenchError> {
     let layout = layout(decoder);
     let mut rates = Vec::new();
     let mut pages = ground.pages(&layout);
@@ -99,21 +119,12 @@ fn prefill(args: &LlmArgs, decoder: &Arc<Decoder>, ground: &Ground) -> Result<Ll
     for turn in 0..=args.turns() {
         sequence.resume(0);
         let began = Instant::now();
-        sequence.step(&text, &mut *pages)?;
+        sequence.step(text, &mut *pages)?;
         if turn > 0 {
             rates.push(rate(text.len(), began));
         }
     }
-    Ok(LlmRow {
-        work: Work::Prefill,
-        choice: None,
-        batch: 1,
-        tokens: text.len(),
-        tokens_per_s: median(rates),
-        bytes_per_token: None,
-        bandwidth_fraction: None,
-        whole: None,
-    })
+    Ok(median(rates))
 }
 
 /// Sequences of one step, each with its pages and its last token.

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use plimsoll::{Bytes, Place};
 use plimsoll_device::{Device, DeviceError, Region, Request, StorageMode, Stream};
-use plimsoll_llm::{Batch, Crew, Decoder, DeviceRoom, DeviceSplit, Sequence};
+use plimsoll_llm::{Batch, Crew, Decoder, DeviceRoom, DeviceSplit};
 use serde::Serialize;
 
 use super::ground::Ground;
-use super::measure::{Members, layout, rate, text};
+use super::measure::{Members, layout, rate, reading, text};
 use super::report::Choice;
 use super::{LlmArgs, LlmBenchError};
 use crate::Printer;
@@ -120,20 +120,7 @@ fn splits(decoder: &Decoder, granule: u64) -> Vec<(f64, DeviceSplit)> {
 
 fn prompt(args: &LlmArgs, decoder: &Arc<Decoder>, ground: &Ground) -> Result<f64, LlmBenchError> {
     let tokens = if args.quick { args.prompt() } else { PROMPT };
-    let text = text(decoder, tokens.min(decoder.shape().context / 4 * 3));
-    let layout = layout(decoder);
-    let mut pages = ground.pages(&layout);
-    let mut sequence = Sequence::begin(decoder, &layout)?;
-    let mut rates = Vec::new();
-    for turn in 0..=args.turns() {
-        sequence.resume(0);
-        let began = Instant::now();
-        sequence.step(&text, &mut *pages)?;
-        if turn > 0 {
-            rates.push(rate(text.len(), began));
-        }
-    }
-    Ok(median(rates))
+    reading(args, decoder, ground, &text(decoder, tokens.min(decoder.shape().context / 4 * 3)))
 }
 
 /// Tokens a second, the link's speed before and after each turn, and how much of that was reached.
