@@ -52,8 +52,7 @@ fn most(row: &[f32]) -> f32 {
 /// The greatest and whose they are, in order, of equals the first; minus infinities are left out.
 fn greatest(row: &[f32], count: usize) -> Vec<Candidate> {
     let room = 4 * count.max(SIXTEEN);
-    let (mut found, mut least): (Vec<(f32, Token)>, _) =
-        (Vec::with_capacity(room + SIXTEEN), f32::NEG_INFINITY);
+    let (mut found, mut least): (Vec<Candidate>, _) = (Vec::with_capacity(room + SIXTEEN), f32::NEG_INFINITY);
     for (some, first) in row.chunks(SIXTEEN).zip((0..).step_by(SIXTEEN)) {
         // Most are below what was found long before the end.
         if most(some) < least {
@@ -212,13 +211,13 @@ impl Work for Stretch<'_> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::{ProptestConfig, Strategy, prop_assert, prop_assert_eq, prop_oneof, proptest};
     use proptest::strategy::Just;
 
     use super::*;
 
-    fn logit() -> impl Strategy<Value = f32> {
+    pub(in crate::run) fn logit() -> impl Strategy<Value = f32> {
         prop_oneof![
             20 => -9.0_f32..9.0,
             // Equals, zeros of both signs, and what cannot be.
@@ -235,11 +234,11 @@ mod tests {
         fn the_greatest_are_those_of_a_sorted_row(
             row in proptest::collection::vec(logit(), 1..3000), count in 1_usize..300,
         ) {
-            let mut wanted: Vec<(f32, Token)> = row.iter().copied().zip(0..).collect();
+            let mut wanted: Vec<Candidate> = row.iter().copied().zip(0..).collect();
             wanted.retain(|one| one.0 > f32::NEG_INFINITY);
             wanted.sort_by(|one, other| other.0.total_cmp(&one.0).then(one.1.cmp(&other.1)));
             wanted.truncate(count);
-            let bits = |some: &[(f32, Token)]| -> Vec<(u32, Token)> {
+            let bits = |some: &[Candidate]| -> Vec<(u32, Token)> {
                 some.iter().map(|one| (one.0.to_bits(), one.1)).collect()
             };
             prop_assert_eq!(bits(&greatest(&row, count)), bits(&wanted));

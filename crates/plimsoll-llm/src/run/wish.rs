@@ -82,6 +82,7 @@ mod tests {
     use proptest::prelude::{ProptestConfig, Strategy, prop_assert_eq, prop_oneof, proptest};
     use proptest::strategy::Just;
 
+    use super::super::row::tests::logit;
     use super::*;
     use crate::{SampleError, Sampler, Sampling};
 
@@ -105,16 +106,6 @@ mod tests {
         let mut there = row.to_vec();
         change(&mut there, &sampler.changes(weights.to_vec()));
         sampler.draw_changed(&there).ok()
-    }
-
-    fn logit() -> impl Strategy<Value = f32> {
-        prop_oneof![
-            20 => -9.0_f32..9.0,
-            // Equals, zeros of both signs, and what cannot be.
-            6 => (-12_i8..12).prop_map(|level| f32::from(level) / 2.0),
-            1 => Just(-0.0_f32),
-            2 => Just(f32::NEG_INFINITY),
-        ]
     }
 
     fn settings() -> impl Strategy<Value = Sampling> {
